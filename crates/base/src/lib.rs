@@ -1,0 +1,1 @@
+//! Base images from distribution packages: archive index, signatures, resolver, unpack, configure.

@@ -1,0 +1,1 @@
+//! Dockerfile stages to a graph, cache keys, snapshots and images.

@@ -1,0 +1,37 @@
+//! One file per verb. This list is the product.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{error::CommandError, render};
+
+/// Gives an application a production container stack, and proves it
+#[derive(Parser)]
+#[command(name = "plimsoll", version, arg_required_else_help = true, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Remove everything under $PLIMSOLL_HOME that no image needs
+    #[command(hide = true)]
+    Version,
+}
+
+/// Exit codes: 0 fine, 1 findings or failed claims, 2 could not run.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let done: Result<ExitCode, CommandError> = match cli.verb {
+        Verb::Version => {
+            println!("{}", env!("CARGO_PKG_VERSION"));
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    done.unwrap_or_else(|error| {
+        render::error(&error);
+        ExitCode::from(2)
+    })
+}

@@ -1,0 +1,12 @@
+//! The `plimsoll` command: a table of contents. Each verb is one file in `commands/`.
+
+mod commands;
+mod error;
+mod home;
+mod render;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    commands::run()
+}

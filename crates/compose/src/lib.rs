@@ -1,0 +1,1 @@
+//! Compose files to one merged, interpolated, normalised model with origins. No network.

@@ -1,0 +1,1 @@
+//! Dockerfile text to typed instructions and stages; word expansion; .dockerignore. No IO.

@@ -1,0 +1,1 @@
+//! Survey and policy to production files; three-way merge against the last generated text.

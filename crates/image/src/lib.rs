@@ -1,0 +1,1 @@
+//! OCI types, content store, layers, hand-over to an engine, registry client.

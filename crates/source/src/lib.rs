@@ -1,0 +1,10 @@
+//! Text with exact positions: spans, diagnostics, the YAML tree. No IO.
+//!
+//! Everything that reads a user's file keeps byte [`Span`]s into a [`Source`], so that every message can name
+//! the file, the line and the cause. Rendering happens once, in the binary.
+
+mod diagnostic;
+mod span;
+
+pub use diagnostic::{Diagnostic, Label, Severity};
+pub use span::{LineCol, Source, Span};

@@ -1,0 +1,1 @@
+//! Reads a repository through one read-only view and says what it holds.

@@ -1,0 +1,1 @@
+//! Measures a running stack against its claims and writes the certificate.

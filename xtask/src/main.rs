@@ -1,3 +1,32 @@
-//! Developer commands: `cargo xtask <command>`.
+//! Developer commands: `cargo xtask <command>`. This list is all of them.
 
-fn main() {}
+mod demo;
+mod engine;
+mod shell;
+mod test;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Plimsoll's developer commands
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// From bare source to a proved, running stack: examples/pivotal by the real binary
+    Demo(demo::Demo),
+    /// Every test there is, with a real engine
+    Test(test::Test),
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Demo(demo) => demo.run(),
+        Command::Test(test) => test.run(),
+    }
+}

@@ -3,6 +3,7 @@
 mod commands;
 mod error;
 mod home;
+mod policy;
 mod render;
 
 use std::process::ExitCode;

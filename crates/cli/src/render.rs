@@ -28,7 +28,8 @@ pub(crate) fn text(diagnostic: &Diagnostic) -> String {
     for label in &diagnostic.labels {
         let kind = if std::mem::take(&mut first) { AnnotationKind::Primary } else { AnnotationKind::Context };
         let annotation = kind.span(label.span.range()).label(label.message.as_str());
-        group = group.element(Snippet::source(label.source.text()).path(label.source.name()).annotation(annotation));
+        group = group
+            .element(Snippet::source(label.source.text()).path(label.source.name()).annotation(annotation));
     }
     for note in &diagnostic.notes {
         group = group.element(Level::NOTE.message(note.as_str()));

@@ -5,6 +5,7 @@
 
 mod diagnostic;
 mod span;
+pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use span::{LineCol, Source, Span};

@@ -9,5 +9,6 @@ mod render;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    plimsoll_sandbox::init_if_requested();
     commands::run()
 }

@@ -1,2 +1,41 @@
 //! Runs one process in a root file system: namespaces, mounts, users, capabilities, seccomp. Linux only.
+//!
+//! In: a [`Step`] (root file system as overlay layers, mounts, command, user). Out: the command's output through a
+//! callback, and how it ended ([`Exit`]). Needs root and Linux 5.12; it never touches the caller's own namespaces.
+//!
+//! # How a step runs
+//!
+//! ```text
+//! caller ──/proc/self/exe──> helper ──unshare + fork──> pid 1 ──exec──> the command
+//!    └──────── socket (step in, reports out) ──┘────────────┘
+//! ```
+//!
+//! A process with threads cannot safely fork and go on, so the running binary is executed again as a *helper* with one
+//! thread: every binary that uses this crate calls [`init_if_requested`] first in its `main`. The helper makes the
+//! namespaces and waits; its child mounts the root, gives up its privileges and becomes the command. When the caller
+//! dies, the socket closes and the helper kills the command, and with it its whole pid namespace.
+//!
+//! The posture is Docker's default: the same capabilities, the same system calls, the same masked paths, and as in
+//! Docker set-user-id programs work (`sudo` in a `RUN`).
 #![allow(unsafe_code, reason = "system calls; every block carries its SAFETY comment")]
+
+mod error;
+mod helper;
+mod host;
+mod init;
+mod mounts;
+mod overlay;
+mod privileges;
+mod seccomp;
+mod step;
+mod stubs;
+mod user;
+mod wire;
+
+pub use error::SandboxError;
+pub use helper::init_if_requested;
+pub use host::run;
+pub use step::{
+    Cancel, Exit, ExtraHost, Limits, Mount, MountKind, Network, Root, Security, Step, Stream, Ulimit, User,
+};
+pub use user::{Identity, UserError, lookup};

@@ -1,0 +1,166 @@
+//! The caller's side: starts the helper, forwards output, keeps the time, tidies up.
+
+use std::{
+    io::Read,
+    os::{fd::OwnedFd, unix::net::UnixStream, unix::process::CommandExt},
+    process::{Child, Command, Stdio},
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::{
+    error::SandboxError,
+    helper::{ARG0, INITIALISED},
+    step::{Exit, Step, Stream},
+    stubs,
+    wire::{self, Report, Stub},
+};
+
+/// Runs `step` and waits for it; `output` receives its bytes as they come.
+///
+/// When this returns, no process of the step lives, nothing is mounted, and the upper directory of the root holds
+/// only what the command wrote: mount points that had to be made are gone again.
+///
+/// # Errors
+/// When the step could not be set up or was stopped; a command that fails is not an error but an [`Exit`].
+pub fn run(step: &Step, output: &mut dyn FnMut(Stream, &[u8])) -> Result<Exit, SandboxError> {
+    if !INITIALISED.load(Ordering::Relaxed) {
+        return Err(SandboxError::NotInitialised);
+    }
+    let (ours, theirs) = UnixStream::pair().map_err(SandboxError::Start)?;
+    let message = serde_json::to_value(step).map_err(SandboxError::Describe)?;
+    let mut helper = Command::new("/proc/self/exe")
+        .arg0(ARG0)
+        .env_clear()
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(SandboxError::Start)?;
+    // A helper that dies while it is told its work says so by its silence below.
+    let _ = wire::send(&ours, &message);
+    let watched = watch(step, &ours, &mut helper, output);
+    // The helper ends by itself once the socket is closed for writing; until then nothing of the step is gone.
+    let _ = ours.shutdown(std::net::Shutdown::Write);
+    let _ = helper.wait();
+    let (ending, made) = watched?;
+    stubs::remove(&step.root, &made);
+    match ending {
+        Ending::Report(Report::Exited(code)) => Ok(Exit::Code(code)),
+        Ending::Report(Report::Signalled(signal)) => Ok(Exit::Signal(signal)),
+        Ending::Report(Report::Exec { command, cause }) => Err(SandboxError::Exec { command, cause }),
+        Ending::Report(Report::Setup { what, cause }) => Err(SandboxError::Setup { what, cause }),
+        Ending::Report(Report::Mounted(_)) | Ending::Lost => Err(SandboxError::HelperLost),
+        Ending::TimedOut(limit) => Err(SandboxError::TimedOut(limit)),
+        Ending::Cancelled => Err(SandboxError::Cancelled),
+    }
+}
+
+enum Ending {
+    Report(Report),
+    Lost,
+    TimedOut(Duration),
+    Cancelled,
+}
+
+/// Forwards output until every writer is gone and the end is known.
+fn watch(
+    step: &Step,
+    socket: &UnixStream,
+    helper: &mut Child,
+    output: &mut dyn FnMut(Stream, &[u8]),
+) -> Result<(Ending, Vec<Stub>), SandboxError> {
+    let deadline = step.timeout.map(|limit| (limit, Instant::now() + limit));
+    let (mut out, mut err) = (helper.stdout.take(), helper.stderr.take());
+    let (mut report, mut made, mut stopped) = (None, Vec::new(), None);
+    let mut socket_open = true;
+    let mut buffer = vec![0; 64 << 10];
+    while socket_open || out.is_some() || err.is_some() {
+        let mut fds = Vec::with_capacity(4);
+        let mut sources = Vec::with_capacity(4);
+        if socket_open {
+            fds.push(PollFd::new(socket, PollFlags::IN));
+            sources.push(Ready::Report);
+        }
+        if let Some(out) = &out {
+            fds.push(PollFd::new(out, PollFlags::IN));
+            sources.push(Ready::Out);
+        }
+        if let Some(err) = &err {
+            fds.push(PollFd::new(err, PollFlags::IN));
+            sources.push(Ready::Err);
+        }
+        let cancel = step.cancel.as_ref().filter(|_| stopped.is_none()).map(|cancel| cancel.fd());
+        if let Some(cancel) = &cancel {
+            fds.push(PollFd::new(cancel, PollFlags::IN));
+            sources.push(Ready::Cancel);
+        }
+        let left = deadline
+            .filter(|_| stopped.is_none())
+            .map(|(_, at)| at.saturating_duration_since(Instant::now()));
+        let timeout = left.map(|left| Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        });
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(SandboxError::Output(error.into())),
+        }
+        let ready: Vec<Ready> = fds
+            .iter()
+            .zip(&sources)
+            .filter(|(fd, _)| !fd.revents().is_empty())
+            .map(|(_, source)| *source)
+            .collect();
+        drop(fds);
+        for source in &ready {
+            match source {
+                Ready::Out => forward(&mut out, Stream::Out, &mut buffer, output),
+                Ready::Err => forward(&mut err, Stream::Err, &mut buffer, output),
+                Ready::Cancel => {
+                    stopped = Some(Ending::Cancelled);
+                    let _ = socket.shutdown(std::net::Shutdown::Write);
+                }
+                Ready::Report => match wire::receive(socket) {
+                    Ok(Some(Report::Mounted(stubs))) => made = stubs,
+                    Ok(Some(message)) => report = report.or(Some(message)),
+                    Ok(None) | Err(_) => socket_open = false,
+                },
+            }
+        }
+        if let Some((limit, at)) = deadline
+            && stopped.is_none()
+            && Instant::now() >= at
+        {
+            stopped = Some(Ending::TimedOut(limit));
+            let _ = socket.shutdown(std::net::Shutdown::Write);
+        }
+    }
+    let ending = stopped.or(report.map(Ending::Report)).unwrap_or(Ending::Lost);
+    Ok((ending, made))
+}
+
+#[derive(Clone, Copy)]
+enum Ready {
+    Report,
+    Out,
+    Err,
+    Cancel,
+}
+
+fn forward(
+    pipe: &mut Option<impl Read>,
+    stream: Stream,
+    buffer: &mut [u8],
+    output: &mut dyn FnMut(Stream, &[u8]),
+) {
+    let Some(source) = pipe else { return };
+    match source.read(buffer) {
+        Ok(0) => *pipe = None,
+        Ok(read) => output(stream, &buffer[..read]),
+        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+        Err(_) => *pipe = None,
+    }
+}

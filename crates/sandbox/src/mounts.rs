@@ -1,0 +1,320 @@
+//! What a step sees beside its root: `/proc`, `/dev`, `/sys`, the name files, and the mounts it asked for.
+
+use std::{
+    fs, io,
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd},
+        unix::fs::{PermissionsExt, symlink},
+    },
+    path::{Path, PathBuf},
+};
+
+use nix::{
+    libc,
+    mount::{MntFlags, MsFlags, mount, umount2},
+    sys::stat::{Mode as NodeMode, SFlag, makedev, mknod},
+};
+use rustix::{
+    fs::{CWD, Mode, OFlags, ResolveFlags, openat2},
+    mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree},
+};
+
+use crate::{
+    helper::{Context as _, Failure},
+    overlay,
+    step::{ExtraHost, MountKind, Security, Step},
+    stubs,
+    wire::Stub,
+};
+
+/// A mount that is attached once the root is in place; its source lies outside of the root.
+pub(crate) struct Prepared {
+    target: PathBuf,
+    source: Source,
+}
+
+enum Source {
+    Tree { tree: OwnedFd, directory: bool },
+    Tmpfs { options: String },
+    File(FileContent),
+}
+
+struct FileContent {
+    content: Vec<u8>,
+    mode: u32,
+    uid: u32,
+    gid: u32,
+}
+
+/// Opens every source while the host's files are still in sight, and mounts the root. Ends inside the root.
+pub(crate) fn enter(step: &Step) -> Result<Vec<Prepared>, Failure> {
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+        .context(|| "cannot make the mounts private".to_owned())?;
+    let mut prepared = vec![name_resolution(), host_names(&step.hostname, &step.hosts)];
+    for mount in &step.mounts {
+        let source = prepare(&mount.kind, &step.root.work).map_err(|failure| Failure {
+            what: format!("{} for {}", failure.what, mount.target.display()),
+            ..failure
+        })?;
+        prepared.push(Prepared { target: mount.target.clone(), source });
+    }
+    let root = &step.root;
+    overlay::mount_layers(&root.lowers, Some((&root.upper, &root.work)), &root.work)?;
+    let what = || format!("cannot make {} the root", root.work.display());
+    nix::unistd::chdir(&root.work).context(what)?;
+    // With the same directory twice, the old root ends up on top of the new one, to be taken away.
+    nix::unistd::pivot_root(".", ".").context(what)?;
+    umount2(".", MntFlags::MNT_DETACH).context(what)?;
+    nix::unistd::chdir("/").context(what)?;
+    Ok(prepared)
+}
+
+fn name_resolution() -> Prepared {
+    // A host without the file resolves by other means; the step then sees an empty one.
+    let content = fs::read("/etc/resolv.conf").unwrap_or_default();
+    file("/etc/resolv.conf", content)
+}
+
+fn host_names(hostname: &str, extra: &[ExtraHost]) -> Prepared {
+    let mut text = format!("127.0.0.1\tlocalhost {hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+    for host in extra {
+        text.push_str(&format!("{}\t{}\n", host.address, host.name));
+    }
+    file("/etc/hosts", text.into_bytes())
+}
+
+fn file(target: &str, content: Vec<u8>) -> Prepared {
+    let content = FileContent { content, mode: 0o644, uid: 0, gid: 0 };
+    Prepared { target: PathBuf::from(target), source: Source::File(content) }
+}
+
+/// `place` is a directory that may be mounted over for a moment.
+fn prepare(kind: &MountKind, place: &Path) -> Result<Source, Failure> {
+    match kind {
+        MountKind::Bind { source, read_only } => {
+            let what = || format!("cannot bind {}", source.display());
+            let directory = fs::metadata(source).context(what)?.is_dir();
+            let flags = OpenTreeFlags::OPEN_TREE_CLONE
+                | OpenTreeFlags::OPEN_TREE_CLOEXEC
+                | OpenTreeFlags::AT_RECURSIVE;
+            let tree = open_tree(CWD, source, flags).context(what)?;
+            if *read_only {
+                make_read_only(&tree).context(what)?;
+            }
+            Ok(Source::Tree { tree, directory })
+        }
+        MountKind::Layers { lowers, subpath, scratch } => {
+            let what = || format!("cannot mount {} of {} layers", subpath.display(), lowers.len());
+            let writable = scratch.as_ref().map(|(upper, work)| (upper.as_path(), work.as_path()));
+            overlay::mount_layers(lowers, writable, place)?;
+            let part = subtree(place, subpath).context(what);
+            umount2(place, MntFlags::MNT_DETACH).context(what)?;
+            let (tree, directory) = part?;
+            if scratch.is_none() {
+                make_read_only(&tree).context(what)?;
+            }
+            Ok(Source::Tree { tree, directory })
+        }
+        MountKind::Tmpfs { size, mode } => {
+            let size = size.map(|size| format!(",size={size}")).unwrap_or_default();
+            Ok(Source::Tmpfs { options: format!("mode={mode:o}{size}") })
+        }
+        MountKind::File { content, mode, uid, gid } => {
+            Ok(Source::File(FileContent { content: content.clone(), mode: *mode, uid: *uid, gid: *gid }))
+        }
+    }
+}
+
+/// A detached copy of what `subpath` means inside `root`, links included.
+fn subtree(root: &Path, subpath: &Path) -> io::Result<(OwnedFd, bool)> {
+    let root = rustix::fs::open(root, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let part = openat2(&root, subpath, flags, Mode::empty(), ResolveFlags::IN_ROOT)?;
+    let directory = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&part)?.st_mode).is_dir();
+    let flags =
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    Ok((open_tree(&part, "", flags)?, directory))
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct MountAttr {
+    attr_set: u64,
+    attr_clr: u64,
+    propagation: u64,
+    userns_fd: u64,
+}
+
+fn make_read_only(tree: impl AsFd) -> io::Result<()> {
+    const MOUNT_ATTR_RDONLY: u64 = 1;
+    const AT_RECURSIVE: libc::c_int = 0x8000;
+    let attr = MountAttr { attr_set: MOUNT_ATTR_RDONLY, ..MountAttr::default() };
+    // SAFETY: the path is an empty C string, and the kernel reads exactly the size given of `attr`.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_fd().as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | AT_RECURSIVE,
+            &raw const attr,
+            size_of::<MountAttr>(),
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Mounts everything, in order; returns the mount points that had to be made.
+pub(crate) fn furnish(step: &Step, prepared: Vec<Prepared>) -> Result<Vec<Stub>, Failure> {
+    let mut made = Vec::new();
+    let prepared = write_files(prepared, &mut made)?;
+    kernel_file_systems(step, &mut made)?;
+    for (target, mount) in prepared {
+        attach(&target, mount, &mut made)?;
+    }
+    if step.security == Security::Sandbox {
+        hide()?;
+    }
+    Ok(made)
+}
+
+enum Attachable {
+    Tree { tree: OwnedFd, directory: bool },
+    Tmpfs { options: String },
+}
+
+/// Puts the generated files into one file system in memory, which stays reachable by their mounts alone.
+fn write_files(prepared: Vec<Prepared>, made: &mut Vec<Stub>) -> Result<Vec<(PathBuf, Attachable)>, Failure> {
+    let what = || "cannot mount a tmpfs for generated files".to_owned();
+    let place = Path::new("/dev");
+    stubs::make(place, true, made).context(what)?;
+    mount_new("tmpfs", place, MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC, "mode=0700")?;
+    let mut attachable = Vec::with_capacity(prepared.len());
+    for (at, Prepared { target, source }) in prepared.into_iter().enumerate() {
+        let source = match source {
+            Source::Tree { tree, directory } => Attachable::Tree { tree, directory },
+            Source::Tmpfs { options } => Attachable::Tmpfs { options },
+            Source::File(file) => {
+                let tree = written(&place.join(at.to_string()), &file)
+                    .context(|| format!("cannot write the file for {}", target.display()))?;
+                Attachable::Tree { tree, directory: false }
+            }
+        };
+        attachable.push((target, source));
+    }
+    umount2(place, MntFlags::MNT_DETACH).context(what)?;
+    Ok(attachable)
+}
+
+fn written(path: &Path, file: &FileContent) -> io::Result<OwnedFd> {
+    fs::write(path, &file.content)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(file.mode))?;
+    std::os::unix::fs::chown(path, Some(file.uid), Some(file.gid))?;
+    let tree = open_tree(CWD, path, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)?;
+    make_read_only(&tree)?;
+    Ok(tree)
+}
+
+fn attach(target: &Path, source: Attachable, made: &mut Vec<Stub>) -> Result<(), Failure> {
+    let what = || format!("cannot mount on {}", target.display());
+    match source {
+        Attachable::Tree { tree, directory } => {
+            stubs::make(target, directory, made).context(what)?;
+            let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
+            move_mount(&tree, "", CWD, target, flags).context(what)
+        }
+        Attachable::Tmpfs { options } => {
+            stubs::make(target, true, made).context(what)?;
+            mount_new("tmpfs", target, MsFlags::MS_NOSUID, &options)
+        }
+    }
+}
+
+fn mount_new(kind: &str, target: &Path, flags: MsFlags, options: &str) -> Result<(), Failure> {
+    mount(Some(kind), target, Some(kind), flags, Some(options))
+        .context(|| format!("cannot mount {kind} on {}", target.display()))
+}
+
+const DEVICES: [(&str, u64, u64); 6] =
+    [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
+
+const DEVICE_LINKS: [(&str, &str); 6] = [
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+    ("ptmx", "pts/ptmx"),
+    ("core", "/proc/kcore"),
+];
+
+fn kernel_file_systems(step: &Step, made: &mut Vec<Stub>) -> Result<(), Failure> {
+    let plain = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC | MsFlags::MS_NODEV;
+    for target in ["/proc", "/sys"] {
+        stubs::make(Path::new(target), true, made).context(|| format!("cannot make {target}"))?;
+    }
+    mount_new("proc", Path::new("/proc"), plain, "")?;
+    let read_only = if step.security == Security::Sandbox { MsFlags::MS_RDONLY } else { MsFlags::empty() };
+    mount_new("sysfs", Path::new("/sys"), plain | read_only, "")?;
+    let dev = Path::new("/dev");
+    mount_new("tmpfs", dev, MsFlags::MS_NOSUID | MsFlags::MS_STRICTATIME, "mode=755,size=65536k")?;
+    let what = || "cannot fill /dev".to_owned();
+    for (name, major, minor) in DEVICES {
+        let path = dev.join(name);
+        mknod(&path, SFlag::S_IFCHR, NodeMode::from_bits_truncate(0o666), makedev(major, minor))
+            .context(what)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).context(what)?;
+    }
+    for (name, to) in DEVICE_LINKS {
+        symlink(to, dev.join(name)).context(what)?;
+    }
+    for name in ["pts", "shm", "mqueue"] {
+        fs::create_dir(dev.join(name)).context(what)?;
+    }
+    let terminals = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+    mount_new("devpts", &dev.join("pts"), terminals, "newinstance,ptmxmode=0666,mode=0620,gid=5")?;
+    let shm = step.limits.shm_size.unwrap_or(64 << 20);
+    mount_new("tmpfs", &dev.join("shm"), plain, &format!("mode=1777,size={shm}"))?;
+    mount_new("mqueue", &dev.join("mqueue"), plain, "")
+}
+
+/// As Docker: these say too much about the host.
+const MASKED: [&str; 12] = [
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+];
+
+/// As Docker: these change the host.
+const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+fn hide() -> Result<(), Failure> {
+    for path in READ_ONLY {
+        let what = || format!("cannot make {path} read-only");
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let tree = match open_tree(CWD, path, flags) {
+            Ok(tree) => tree,
+            Err(rustix::io::Errno::NOENT) => continue,
+            Err(error) => return Err(error).context(what),
+        };
+        make_read_only(&tree).context(what)?;
+        move_mount(&tree, "", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).context(what)?;
+    }
+    for path in MASKED {
+        let Ok(meta) = fs::metadata(path) else { continue };
+        if meta.is_dir() {
+            mount_new("tmpfs", Path::new(path), MsFlags::MS_RDONLY, "nr_inodes=1")?;
+        } else {
+            mount(Some("/dev/null"), path, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+                .context(|| format!("cannot mask {path}"))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Messages between caller and helper: a length (4 bytes, little endian), then JSON.
+
+use std::{
+    io::{self, Read, Write},
+    path::PathBuf,
+};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// No message is larger; secrets are the only large part of one.
+const LIMIT: usize = 64 << 20;
+
+/// What the helper and pid 1 tell the caller.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Report {
+    /// Everything is mounted; these mount points had to be made.
+    Mounted(Vec<Stub>),
+    /// The step could not be set up.
+    Setup { what: String, cause: String },
+    /// The command could not be executed.
+    Exec { command: String, cause: String },
+    /// The command returned.
+    Exited(i32),
+    /// A signal ended the command.
+    Signalled(i32),
+}
+
+/// A mount point that did not exist in the root.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Stub {
+    /// Canonical path inside the root, without the leading slash.
+    pub(crate) path: PathBuf,
+    /// A directory, else an empty file.
+    pub(crate) directory: bool,
+    /// Modification time of the directory it was made in, before: seconds and nanoseconds.
+    pub(crate) parent_mtime: (i64, u32),
+}
+
+pub(crate) fn send(mut to: impl Write, message: &impl Serialize) -> io::Result<()> {
+    let mut frame = vec![0; 4];
+    serde_json::to_writer(&mut frame, message)?;
+    let length = u32::try_from(frame.len() - 4).map_err(io::Error::other)?;
+    frame[..4].copy_from_slice(&length.to_le_bytes());
+    to.write_all(&frame)
+}
+
+/// The next message; `None` when the other side closed.
+pub(crate) fn receive<T: DeserializeOwned>(mut from: impl Read) -> io::Result<Option<T>> {
+    let mut length = [0; 4];
+    match from.read_exact(&mut length) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let length = u32::from_le_bytes(length) as usize;
+    if length > LIMIT {
+        return Err(io::Error::other("message over the size limit"));
+    }
+    let mut body = vec![0; length];
+    from.read_exact(&mut body)?;
+    Ok(Some(serde_json::from_slice(&body)?))
+}

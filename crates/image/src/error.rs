@@ -1,0 +1,148 @@
+//! What can go wrong in the store. Every variant names the object.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::{Digest, LayerId};
+
+/// Why a store operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The operating system refused.
+    #[error("cannot {action} `{}`", path.display())]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// A stream that is not a file of the store failed.
+    #[error("cannot {action}")]
+    Stream {
+        /// What was tried, as a verb and its object.
+        action: &'static str,
+        /// The stream's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// A file of the store does not hold what it must.
+    #[error("`{}` is damaged: {reason}", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The store was written by a newer version.
+    #[error("the store at `{}` has format {found}; this version reads format {supported}", root.display())]
+    Version {
+        /// The store's folder.
+        root: PathBuf,
+        /// Format of the store.
+        found: u64,
+        /// Format of this program.
+        supported: u64,
+    },
+    /// Another process reads the store and removal has to wait.
+    #[error("the store at `{}` is in use by another process", root.display())]
+    InUse {
+        /// The store's folder.
+        root: PathBuf,
+    },
+    /// A layer is not in the store.
+    #[error("layer {0} is not in the store")]
+    NoLayer(LayerId),
+    /// A blob is not in the store.
+    #[error("blob {0} is not in the store")]
+    NoBlob(Digest),
+    /// No image has this name or id.
+    #[error("no image `{0}` in the store")]
+    NoImage(String),
+    /// A short id fits several images.
+    #[error("`{name}` fits {count} images")]
+    Ambiguous {
+        /// What was asked for.
+        name: String,
+        /// How many fit.
+        count: usize,
+    },
+    /// Bytes do not have the digest that was promised.
+    #[error("{object} has digest {found}, expected {expected}")]
+    DigestMismatch {
+        /// Which bytes.
+        object: String,
+        /// The promise.
+        expected: Digest,
+        /// What was found.
+        found: Digest,
+    },
+    /// Something in a layer's directory cannot be put into a layer.
+    #[error("`{}` cannot be part of a layer: {reason}", path.display())]
+    NotALayer {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// An archive is damaged, hostile or too large.
+    #[error("bad archive entry `{entry}`: {reason}")]
+    Archive {
+        /// The entry's name, made printable.
+        entry: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An image archive or layout does not fit its format.
+    #[error("`{object}` is not a usable image: {reason}")]
+    Format {
+        /// Which file or document.
+        object: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// What to do next, if there is something.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Version { .. } => Some("use a newer plimsoll, or another PLIMSOLL_HOME"),
+            Self::InUse { .. } => Some("wait until the running build has ended, then try again"),
+            Self::NoImage(_) => Some("`plimsoll image ls` shows what is there"),
+            Self::Ambiguous { .. } => Some("give more digits of the id, or a name"),
+            Self::Corrupt { .. } => Some("remove the image and make it again"),
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                Some("free some space: `plimsoll image prune` removes what no image needs")
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
+        Self::Io { action, path: path.into(), source: source.into() }
+    }
+
+    pub(crate) fn corrupt(path: impl Into<PathBuf>, reason: impl ToString) -> Self {
+        Self::Corrupt { path: path.into(), reason: reason.to_string() }
+    }
+
+    pub(crate) fn format(object: impl Into<String>, reason: impl ToString) -> Self {
+        Self::Format { object: object.into(), reason: reason.to_string() }
+    }
+}
+
+/// Adds to an operating system's error what was tried and on what.
+pub(crate) trait At<T> {
+    fn at(self, action: &'static str, path: impl AsRef<Path>) -> Result<T, StoreError>;
+}
+
+impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
+    fn at(self, action: &'static str, path: impl AsRef<Path>) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::io(action, path.as_ref(), source))
+    }
+}

@@ -1,0 +1,275 @@
+//! Reads tars that nobody vouches for: every name, number and size is checked before it is used.
+
+use std::io::{self, Read};
+
+use tar::{EntryType, Header};
+
+use crate::StoreError;
+
+/// No extended header, long name or link target is larger (bytes).
+const MAX_EXTENSION: u64 = 1 << 20;
+
+/// One member of an archive.
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    /// As written, not yet cleaned.
+    pub(crate) path: Vec<u8>,
+    pub(crate) kind: MemberKind,
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// Seconds since 1970.
+    pub(crate) mtime: i64,
+    /// Bytes of the body.
+    pub(crate) size: u64,
+    pub(crate) capability: Option<Vec<u8>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum MemberKind {
+    File,
+    Directory,
+    HardLink { target: Vec<u8> },
+    Symlink { target: Vec<u8> },
+    Character { major: u32, minor: u32 },
+    Block { major: u32, minor: u32 },
+    Fifo,
+}
+
+/// Reads one member after the other.
+pub(crate) struct ArchiveReader<R> {
+    reader: R,
+    /// What is left of the current member's body, and its padding after it.
+    left: u64,
+    padding: u64,
+}
+
+/// What extended headers said about the next member.
+#[derive(Default)]
+struct Extensions {
+    path: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+    size: Option<u64>,
+    uid: Option<u32>,
+    gid: Option<u32>,
+    mtime: Option<i64>,
+    capability: Option<Vec<u8>>,
+}
+
+impl<R: Read> ArchiveReader<R> {
+    pub(crate) fn new(reader: R) -> Self {
+        Self { reader, left: 0, padding: 0 }
+    }
+
+    /// The next member; `None` at the end of the archive.
+    pub(crate) fn next(&mut self) -> Result<Option<Member>, StoreError> {
+        let mut extensions = Extensions::default();
+        loop {
+            self.skip()?;
+            let Some(header) = self.header()? else { return Ok(None) };
+            let name = header.path_bytes().into_owned();
+            let size = header.entry_size().map_err(|error| bad(&name, error))?;
+            match header.entry_type() {
+                EntryType::XHeader => extensions.read(&self.extension(&name, size)?, &name)?,
+                EntryType::XGlobalHeader => drop(self.extension(&name, size)?),
+                EntryType::GNULongName => extensions.path = Some(text(self.extension(&name, size)?)),
+                EntryType::GNULongLink => extensions.link = Some(text(self.extension(&name, size)?)),
+                kind => return self.member(&header, kind, name, size, extensions).map(Some),
+            }
+        }
+    }
+
+    /// The rest of the current member's body.
+    pub(crate) fn body(&mut self) -> Body<'_, R> {
+        Body { archive: self }
+    }
+
+    /// Reads to the end of the stream, past the end of the archive.
+    pub(crate) fn drain(mut self) -> Result<R, StoreError> {
+        io::copy(&mut self.reader, &mut io::sink()).map_err(read_failed)?;
+        Ok(self.reader)
+    }
+
+    fn member(
+        &mut self,
+        header: &Header,
+        kind: EntryType,
+        name: Vec<u8>,
+        size: u64,
+        extensions: Extensions,
+    ) -> Result<Member, StoreError> {
+        let path = extensions.path.unwrap_or(name);
+        let size = extensions.size.unwrap_or(size);
+        let link = match extensions.link {
+            Some(link) => link,
+            None => header.link_name_bytes().map(|link| link.into_owned()).unwrap_or_default(),
+        };
+        let device = || -> Result<(u32, u32), StoreError> {
+            let number = |number: io::Result<Option<u32>>| number.map_err(|error| bad(&path, error));
+            Ok((number(header.device_major())?.unwrap_or(0), number(header.device_minor())?.unwrap_or(0)))
+        };
+        let kind = match kind {
+            // old archives mark a directory by its slash alone
+            EntryType::Regular if path.ends_with(b"/") => MemberKind::Directory,
+            EntryType::Regular | EntryType::Continuous => MemberKind::File,
+            EntryType::Directory => MemberKind::Directory,
+            EntryType::Link => MemberKind::HardLink { target: link },
+            EntryType::Symlink => MemberKind::Symlink { target: link },
+            EntryType::Char => device().map(|(major, minor)| MemberKind::Character { major, minor })?,
+            EntryType::Block => device().map(|(major, minor)| MemberKind::Block { major, minor })?,
+            EntryType::Fifo => MemberKind::Fifo,
+            EntryType::GNUSparse => return Err(bad(&path, "sparse files are not supported")),
+            other => return Err(bad(&path, format!("unknown type {:#04x}", other.as_byte()))),
+        };
+        let id = |id: io::Result<u64>| {
+            let id = id.map_err(|error| bad(&path, error))?;
+            u32::try_from(id).map_err(|_| bad(&path, format!("owner {id} is too large")))
+        };
+        let member = Member {
+            mode: header.mode().map_err(|error| bad(&path, error))? & 0o7777,
+            uid: extensions.uid.map_or_else(|| id(header.uid()), Ok)?,
+            gid: extensions.gid.map_or_else(|| id(header.gid()), Ok)?,
+            mtime: match extensions.mtime {
+                Some(mtime) => mtime,
+                None => header.mtime().map_err(|error| bad(&path, error))? as i64,
+            },
+            size,
+            capability: extensions.capability,
+            kind,
+            path,
+        };
+        self.left = size;
+        self.padding = size.wrapping_neg() % 512;
+        Ok(member)
+    }
+
+    fn header(&mut self) -> Result<Option<Header>, StoreError> {
+        let mut block = [0_u8; 512];
+        if !self.block(&mut block)? {
+            return Ok(None);
+        }
+        if block.iter().all(|byte| *byte == 0) {
+            return Ok(None);
+        }
+        let header = Header::from_byte_slice(&block).clone();
+        let sum: u32 =
+            block[..148].iter().chain(&[b' '; 8]).chain(&block[156..]).map(|byte| u32::from(*byte)).sum();
+        if header.cksum().ok() != Some(sum) {
+            return Err(bad(b"", "a header's checksum does not fit; this is no tar, or it is damaged"));
+        }
+        Ok(Some(header))
+    }
+
+    /// Fills a block; false at the end of the stream.
+    fn block(&mut self, block: &mut [u8; 512]) -> Result<bool, StoreError> {
+        let mut filled = 0;
+        while filled < block.len() {
+            match self.reader.read(&mut block[filled..]) {
+                Ok(0) if filled == 0 => return Ok(false),
+                Ok(0) => return Err(bad(b"", "the archive ends inside a header")),
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(read_failed(error)),
+            }
+        }
+        Ok(true)
+    }
+
+    fn extension(&mut self, name: &[u8], size: u64) -> Result<Vec<u8>, StoreError> {
+        if size > MAX_EXTENSION {
+            return Err(bad(name, format!("an extended header of {size} bytes is too large")));
+        }
+        self.left = size;
+        self.padding = size.wrapping_neg() % 512;
+        let mut bytes = Vec::with_capacity(size as usize);
+        self.body().read_to_end(&mut bytes).map_err(read_failed)?;
+        if bytes.len() as u64 != size {
+            return Err(bad(name, "the archive ends inside an extended header"));
+        }
+        Ok(bytes)
+    }
+
+    fn skip(&mut self) -> Result<(), StoreError> {
+        let left = std::mem::take(&mut self.left) + std::mem::take(&mut self.padding);
+        let skipped = io::copy(&mut (&mut self.reader).take(left), &mut io::sink()).map_err(read_failed)?;
+        if skipped != left {
+            return Err(bad(b"", "the archive ends inside a member"));
+        }
+        Ok(())
+    }
+}
+
+/// A member's body.
+pub(crate) struct Body<'a, R> {
+    archive: &'a mut ArchiveReader<R>,
+}
+
+impl<R: Read> Read for Body<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.archive.left).unwrap_or(usize::MAX).min(buffer.len());
+        let read = self.archive.reader.read(&mut buffer[..most])?;
+        self.archive.left -= read as u64;
+        Ok(read)
+    }
+}
+
+impl Extensions {
+    /// Reads `LENGTH key=value\n` records.
+    fn read(&mut self, mut bytes: &[u8], name: &[u8]) -> Result<(), StoreError> {
+        let broken = || bad(name, "a broken extended header");
+        while !bytes.is_empty() {
+            let space = bytes.iter().position(|byte| *byte == b' ').ok_or_else(broken)?;
+            let length: usize = number(&bytes[..space]).ok_or_else(broken)?;
+            if length <= space + 1 || length > bytes.len() || bytes[length - 1] != b'\n' {
+                return Err(broken());
+            }
+            let pair = &bytes[space + 1..length - 1];
+            bytes = &bytes[length..];
+            let equals = pair.iter().position(|byte| *byte == b'=').ok_or_else(broken)?;
+            let (key, value) = (&pair[..equals], &pair[equals + 1..]);
+            // an empty value takes a global header's value back; global headers are not used here
+            if value.is_empty() {
+                continue;
+            }
+            match key {
+                b"path" => self.path = Some(value.to_vec()),
+                b"linkpath" => self.link = Some(value.to_vec()),
+                b"size" => self.size = Some(number(value).ok_or_else(broken)?),
+                b"uid" => self.uid = Some(number(value).ok_or_else(broken)?),
+                b"gid" => self.gid = Some(number(value).ok_or_else(broken)?),
+                b"mtime" => {
+                    let seconds = value.split(|byte| *byte == b'.').next().unwrap_or_default();
+                    self.mtime = Some(number(seconds).ok_or_else(broken)?);
+                }
+                b"SCHILY.xattr.security.capability" => self.capability = Some(value.to_vec()),
+                key if key.starts_with(b"GNU.sparse.") => {
+                    return Err(bad(name, "sparse files are not supported"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn number<T: std::str::FromStr>(bytes: &[u8]) -> Option<T> {
+    std::str::from_utf8(bytes).ok()?.parse().ok()
+}
+
+/// GNU's long names end with a zero byte.
+fn text(mut bytes: Vec<u8>) -> Vec<u8> {
+    if let Some(end) = bytes.iter().position(|byte| *byte == 0) {
+        bytes.truncate(end);
+    }
+    bytes
+}
+
+pub(crate) fn bad(path: &[u8], reason: impl ToString) -> StoreError {
+    let entry: String =
+        String::from_utf8_lossy(path).chars().take(200).flat_map(char::escape_debug).collect();
+    StoreError::Archive { entry, reason: reason.to_string() }
+}
+
+pub(crate) fn read_failed(source: io::Error) -> StoreError {
+    StoreError::Stream { action: "read an archive", source }
+}

@@ -1,0 +1,136 @@
+//! A layer's content digest: blake3 over everything but time.
+
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+use super::{Entry, Kind, LayerId};
+use crate::{StoreError, error::At as _};
+
+/// Fewer bytes than this are hashed faster than threads are started.
+const ALONE_BELOW: u64 = 1 << 20;
+const MAX_THREADS: usize = 8;
+
+/// The identity of what `entries` describe: path, type, mode, owner, capabilities, link target and bytes.
+pub(super) fn digest(root: &Path, entries: &[Entry]) -> Result<LayerId, StoreError> {
+    let files = hash_files(root, entries)?;
+    let mut files = files.into_iter();
+    let mut hash = blake3::Hasher::new_derive_key("plimsoll layer content v1");
+    for entry in entries {
+        field(&mut hash, &entry.path);
+        for number in [entry.mode, entry.uid, entry.gid] {
+            hash.update(&number.to_le_bytes());
+        }
+        field(&mut hash, entry.capability.as_deref().unwrap_or_default());
+        match &entry.kind {
+            Kind::Directory { opaque } => hash.update(&[b'd', u8::from(*opaque)]),
+            Kind::File { size } => {
+                hash.update(b"f");
+                hash.update(&size.to_le_bytes());
+                // one hash was made for each file, in the same order
+                let bytes = files.next().unwrap_or_else(|| blake3::hash(b""));
+                hash.update(bytes.as_bytes())
+            }
+            Kind::HardLink { first } => {
+                hash.update(b"h");
+                field(&mut hash, &entries[*first].path);
+                &mut hash
+            }
+            Kind::Symlink { target } => {
+                hash.update(b"l");
+                field(&mut hash, target);
+                &mut hash
+            }
+            Kind::Character { major, minor } => device(&mut hash, *b"c", *major, *minor),
+            Kind::Block { major, minor } => device(&mut hash, *b"b", *major, *minor),
+            Kind::Fifo => hash.update(b"p"),
+            Kind::Whiteout => hash.update(b"w"),
+        };
+    }
+    Ok(LayerId::new(hash.finalize()))
+}
+
+fn field(hash: &mut blake3::Hasher, bytes: &[u8]) {
+    hash.update(&(bytes.len() as u64).to_le_bytes());
+    hash.update(bytes);
+}
+
+fn device(hash: &mut blake3::Hasher, kind: [u8; 1], major: u32, minor: u32) -> &mut blake3::Hasher {
+    hash.update(&kind);
+    hash.update(&major.to_le_bytes());
+    hash.update(&minor.to_le_bytes())
+}
+
+/// The digest of each regular file in order.
+fn hash_files(root: &Path, entries: &[Entry]) -> Result<Vec<blake3::Hash>, StoreError> {
+    let files: Vec<(&Entry, u64)> = entries
+        .iter()
+        .filter_map(|entry| match entry.kind {
+            Kind::File { size } => Some((entry, size)),
+            _ => None,
+        })
+        .collect();
+    let total: u64 = files.iter().map(|(_, size)| size).sum();
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS).min(files.len());
+    if threads < 2 || total < ALONE_BELOW {
+        let mut buffer = Vec::new();
+        return files.iter().map(|(entry, size)| hash_file(root, entry, *size, &mut buffer)).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<Vec<(usize, blake3::Hash)>, StoreError> {
+        let mut done = Vec::new();
+        let mut buffer = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some((entry, size)) = files.get(index) else { return Ok(done) };
+            done.push((index, hash_file(root, entry, *size, &mut buffer)?));
+        }
+    };
+    let results = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect::<Result<Vec<_>, _>>()
+    })?;
+    let mut hashes = vec![blake3::hash(b""); files.len()];
+    for (index, hash) in results.into_iter().flatten() {
+        hashes[index] = hash;
+    }
+    Ok(hashes)
+}
+
+fn hash_file(
+    root: &Path,
+    entry: &Entry,
+    size: u64,
+    buffer: &mut Vec<u8>,
+) -> Result<blake3::Hash, StoreError> {
+    let path = entry.file_path(root);
+    if size == 0 {
+        return Ok(blake3::hash(b""));
+    }
+    let mut file = File::open(&path).at("open", &path)?;
+    buffer.resize(256 << 10, 0);
+    let mut hash = blake3::Hasher::new();
+    let mut seen = 0;
+    loop {
+        match file.read(buffer) {
+            Ok(0) => break,
+            Ok(read) => {
+                hash.update(&buffer[..read]);
+                seen += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(StoreError::io("read", path, error)),
+        }
+    }
+    if seen != size {
+        return Err(StoreError::NotALayer { path, reason: "its size changed while it was read" });
+    }
+    Ok(hash.finalize())
+}

@@ -1,0 +1,195 @@
+//! Layers: immutable directories in overlay's upper format.
+//!
+//! A removed name is a character device 0:0, a directory that hides what lies below has `trusted.overlay.opaque=y`
+//! (`user.overlay.opaque` without root). A layer's identity is its content: two steps that made the same files
+//! share one directory.
+
+mod archive;
+mod content;
+mod import;
+mod scan;
+mod tar;
+
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{CWD, FileType, Mode, XattrFlags};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use import::ImportLimits;
+pub(crate) use import::{Compression, decompress, unpack};
+pub(crate) use scan::{Entry, Kind, scan};
+pub(crate) use tar::{TarWriter, write_layer};
+
+use crate::{
+    Pin, Store, StoreError,
+    digest::{decode_hex, encode_hex},
+    error::At as _,
+};
+
+/// A layer's identity: blake3 over its content (an imported layer: over its diff id).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LayerId([u8; 32]);
+
+/// A text that is not a layer id.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("`{0}` is not a layer id: expected 64 lower-case hexadecimal digits")]
+pub struct LayerIdError(pub String);
+
+impl LayerId {
+    pub(crate) fn new(hash: blake3::Hash) -> Self {
+        Self(hash.into())
+    }
+
+    /// Reads 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Result<Self, LayerIdError> {
+        decode_hex(text).map(Self).ok_or_else(|| LayerIdError(text.chars().take(100).collect()))
+    }
+
+    /// The 32 bytes, for use in keys.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for LayerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&encode_hex(&self.0))
+    }
+}
+
+impl fmt::Debug for LayerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for LayerId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for LayerId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A sealed layer in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// Its identity.
+    pub id: LayerId,
+    /// Its directory, an overlay lower. Never write there.
+    pub path: PathBuf,
+    /// Unpacked size in bytes: the sum of its regular files, a hard-linked file once.
+    pub bytes: u64,
+    /// Number of its files, directories, links and removals.
+    pub entries: u64,
+    /// The time that its time stamps are clamped to, in seconds since 1970.
+    pub epoch: Option<i64>,
+}
+
+/// How to seal a draft.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SealOptions {
+    /// `SOURCE_DATE_EPOCH`: no time stamp in the layer's tar is later (seconds since 1970). `None` keeps the files' times.
+    pub epoch: Option<i64>,
+}
+
+/// An empty layer being filled. Dropping it unsealed removes it.
+#[derive(Debug)]
+pub struct LayerDraft {
+    /// The layer's directory: fill it, or mount it as an overlay upper.
+    pub fs: PathBuf,
+    /// An empty directory on the same file system, for overlay's `workdir`.
+    pub work: PathBuf,
+    dir: PathBuf,
+    store: Store,
+    _pin: Pin,
+}
+
+impl LayerDraft {
+    pub(crate) fn begin(store: &Store) -> Result<Self, StoreError> {
+        let pin = store.pin()?;
+        let drafts = store.root().join("drafts");
+        let dir = tempfile::Builder::new()
+            .prefix("d-")
+            .tempdir_in(&drafts)
+            .at("create a folder in", &drafts)?
+            .keep();
+        let draft = Self { fs: dir.join("fs"), work: dir.join("work"), dir, store: store.clone(), _pin: pin };
+        for folder in [&draft.fs, &draft.work] {
+            fs::create_dir(folder).at("create", folder)?;
+        }
+        // the upper's root becomes the mounted root's attributes, so the caller's umask must not show
+        rustix::fs::chmod(&draft.fs, Mode::from_raw_mode(0o755)).at("change the mode of", &draft.fs)?;
+        Ok(draft)
+    }
+
+    /// Makes the layer immutable and visible. When the store already has this content, the existing layer is
+    /// returned and this one removed.
+    ///
+    /// Sockets, and everything that overlay notes for itself, do not become part of the layer.
+    pub fn seal(self, options: &SealOptions) -> Result<Layer, StoreError> {
+        let entries = scan(&self.fs)?;
+        let id = content::digest(&self.fs, &entries)?;
+        self.store.clone().add_layer(self, id, &entries, options.epoch, None)
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
+impl Drop for LayerDraft {
+    fn drop(&mut self) {
+        // after sealing the folder has moved and there is nothing to remove; else prune repeats what fails here
+        let _ = remove_tree(&self.dir);
+    }
+}
+
+/// Removes a tree even when directories in it are not writable for a caller who is not root.
+pub(crate) fn remove_tree(dir: &Path) -> std::io::Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            for entry in walk_directories(dir) {
+                let _ = rustix::fs::chmod(&entry, Mode::from_raw_mode(0o700));
+            }
+            fs::remove_dir_all(dir)
+        }
+        done => done,
+    }
+}
+
+fn walk_directories(dir: &Path) -> Vec<PathBuf> {
+    let mut found = vec![dir.to_owned()];
+    let mut next = 0;
+    while let Some(dir) = found.get(next).cloned() {
+        let _ = rustix::fs::chmod(&dir, Mode::from_raw_mode(0o700));
+        let children = fs::read_dir(&dir).into_iter().flatten().flatten();
+        found.extend(children.filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()));
+        next += 1;
+    }
+    found
+}
+
+/// Marks a name as removed: the layer hides what lower layers have there. The name must be free.
+pub fn make_whiteout(path: &Path) -> Result<(), StoreError> {
+    rustix::fs::mknodat(CWD, path, FileType::CharacterDevice, Mode::empty(), rustix::fs::makedev(0, 0))
+        .at("mark as removed", path)
+}
+
+/// Makes a directory hide everything that lower layers have in it.
+pub fn make_opaque(directory: &Path) -> Result<(), StoreError> {
+    let name = if rustix::process::geteuid().is_root() { OPAQUE[0] } else { OPAQUE[1] };
+    rustix::fs::lsetxattr(directory, name, b"y", XattrFlags::empty()).at("make opaque", directory)
+}
+
+pub(crate) const OPAQUE: [&str; 2] = ["trusted.overlay.opaque", "user.overlay.opaque"];
+pub(crate) const CAPABILITY: &str = "security.capability";

@@ -1,0 +1,301 @@
+//! Layers in the store: sealed, imported, and as tars.
+
+use std::{
+    fs,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Store, read_json, read_json_if_there};
+use crate::{
+    Digest, ImportLimits, Layer, LayerDraft, LayerId, StoreError,
+    digest::{HashReader, HashWriter},
+    error::At as _,
+    layer::{self, Compression, Entry, Kind},
+};
+
+/// `layer.json`, written before the layer becomes visible.
+#[derive(Debug, Serialize, Deserialize)]
+struct LayerFile {
+    epoch: Option<i64>,
+    bytes: u64,
+    entries: u64,
+    /// The blob that holds the layer's exact tar, when it cannot be made again from the directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tar_blob: Option<Digest>,
+}
+
+/// `diff.json`: what the layer's tar looks like.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct DiffFile {
+    pub(crate) diff_id: Digest,
+    /// Size of the uncompressed tar.
+    pub(crate) bytes: u64,
+}
+
+/// A form of a layer's tar as it travels: `blobs.json` holds a list of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LayerBlob {
+    /// `gzip`, `zstd`; with `original` the form in which the layer came.
+    pub(crate) compression: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) level: Option<i32>,
+    pub(crate) digest: Digest,
+    pub(crate) bytes: u64,
+    /// The layer came in this form, and whoever has the base image knows it by this digest.
+    #[serde(default)]
+    pub(crate) original: bool,
+}
+
+/// What is known of a layer's tar before the layer becomes visible.
+pub(crate) struct Imported {
+    diff: DiffFile,
+    tar_blob: Option<Digest>,
+    blob: Option<LayerBlob>,
+}
+
+impl Store {
+    pub(super) fn layer_dir(&self, id: &LayerId) -> PathBuf {
+        self.root().join("layers").join(id.to_string())
+    }
+
+    fn diff_id_file(&self, diff_id: &Digest) -> PathBuf {
+        self.root().join("diff-ids").join(diff_id.hex())
+    }
+
+    /// Starts an empty layer.
+    pub fn begin_layer(&self) -> Result<LayerDraft, StoreError> {
+        LayerDraft::begin(self)
+    }
+
+    /// The layer, or `None` when the store does not have it.
+    pub fn layer(&self, id: &LayerId) -> Result<Option<Layer>, StoreError> {
+        let dir = self.layer_dir(id);
+        let file: Option<LayerFile> = read_json_if_there(&dir.join("layer.json"))?;
+        Ok(file.map(|file| Layer {
+            id: *id,
+            path: dir.join("fs"),
+            bytes: file.bytes,
+            entries: file.entries,
+            epoch: file.epoch,
+        }))
+    }
+
+    /// As [`Store::layer`], with an error when it is not there.
+    pub fn require_layer(&self, id: &LayerId) -> Result<Layer, StoreError> {
+        self.layer(id)?.ok_or(StoreError::NoLayer(*id))
+    }
+
+    /// The layer whose tar has this digest, if the store has it and the tar was made already.
+    pub fn layer_by_diff_id(&self, diff_id: &Digest) -> Result<Option<Layer>, StoreError> {
+        let path = self.diff_id_file(diff_id);
+        match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            text => {
+                let text = text.at("read", &path)?;
+                let id = LayerId::parse(text.trim()).map_err(|error| StoreError::corrupt(path, error))?;
+                self.layer(&id)
+            }
+        }
+    }
+
+    /// The digest of the layer's uncompressed tar: made at the first call, then kept beside the layer.
+    pub fn diff_id(&self, id: &LayerId) -> Result<Digest, StoreError> {
+        Ok(self.diff(id)?.diff_id)
+    }
+
+    pub(crate) fn diff(&self, id: &LayerId) -> Result<DiffFile, StoreError> {
+        let file = self.layer_dir(id).join("diff.json");
+        if let Some(diff) = read_json_if_there(&file)? {
+            return Ok(diff);
+        }
+        let _pin = self.pin()?;
+        let (_, diff_id, bytes) = self.write_tar(id, HashWriter::new(io::sink()))?.finish();
+        let diff = DiffFile { diff_id, bytes };
+        self.write_json(&file, &diff)?;
+        self.write_atomically(&self.diff_id_file(&diff_id), id.to_string().as_bytes())?;
+        Ok(diff)
+    }
+
+    /// Writes the layer's uncompressed tar, always the same bytes.
+    pub fn write_layer_tar(&self, id: &LayerId, out: impl Write) -> Result<(), StoreError> {
+        self.write_tar(id, out).map(drop)
+    }
+
+    fn write_tar<W: Write>(&self, id: &LayerId, mut out: W) -> Result<W, StoreError> {
+        let dir = self.layer_dir(id);
+        let file: LayerFile = read_json_if_there(&dir.join("layer.json"))?.ok_or(StoreError::NoLayer(*id))?;
+        if let Some(blob) = file.tar_blob {
+            let (_, mut tar) = layer::decompress(self.open_blob(&blob)?)?;
+            io::copy(&mut tar, &mut out)
+                .map_err(|source| StoreError::Stream { action: "write a layer's tar", source })?;
+            return Ok(out);
+        }
+        let root = dir.join("fs");
+        // small headers and bodies are joined, because every write below may be a hash, a pipe or a socket
+        let buffered = io::BufWriter::with_capacity(128 << 10, out);
+        layer::write_layer(&root, &layer::scan(&root)?, file.epoch, buffered)?
+            .into_inner()
+            .map_err(|error| StoreError::Stream { action: "write a layer's tar", source: error.into_error() })
+    }
+
+    /// The forms in which this layer's tar was compressed already.
+    pub(crate) fn layer_blobs(&self, id: &LayerId) -> Result<Vec<LayerBlob>, StoreError> {
+        let blobs: Option<Vec<LayerBlob>> = read_json_if_there(&self.layer_dir(id).join("blobs.json"))?;
+        Ok(blobs.unwrap_or_default().into_iter().filter(|blob| self.has_blob(&blob.digest)).collect())
+    }
+
+    /// Notes one more compressed form.
+    pub(crate) fn add_layer_blob(&self, id: &LayerId, blob: LayerBlob) -> Result<(), StoreError> {
+        let _lock = self.write_lock()?;
+        let mut blobs = self.layer_blobs(id)?;
+        if blobs.contains(&blob) {
+            return Ok(());
+        }
+        blobs.push(blob);
+        self.write_json(&self.layer_dir(id).join("blobs.json"), &blobs)
+    }
+
+    /// Unpacks a layer's tar (plain, gzip or zstd) that comes from outside.
+    ///
+    /// No entry can leave the layer's directory; entries and bytes are bounded by [`ImportLimits::default`]. The
+    /// tar's digest stays the layer's diff id.
+    pub fn import_layer(&self, reader: impl Read) -> Result<Layer, StoreError> {
+        self.import_layer_within(reader, &ImportLimits::default())
+    }
+
+    /// As [`Store::import_layer`], with other limits.
+    pub fn import_layer_within(&self, reader: impl Read, limits: &ImportLimits) -> Result<Layer, StoreError> {
+        let draft = self.begin_layer()?;
+        let mut blob = self.begin_blob()?;
+        let (compression, tar) = layer::decompress(Tee { reader, copy: &mut blob })?;
+        let mut tar = HashReader::new(tar);
+        layer::unpack(&mut tar, &draft.fs, limits)?;
+        let (mut tar, diff_id, tar_bytes) = tar.finish();
+        // bytes after a compressed stream's end belong to the blob's digest
+        io::copy(&mut tar, &mut io::sink())
+            .map_err(|source| StoreError::Stream { action: "read an archive", source })?;
+        drop(tar);
+        let diff = DiffFile { diff_id, bytes: tar_bytes };
+        let entries = layer::scan(&draft.fs)?;
+        let name = match compression {
+            Compression::None => None,
+            Compression::Gzip => Some("gzip"),
+            Compression::Zstd => Some("zstd"),
+        };
+        let (tar_blob, layer_blob) = match name {
+            Some(name) => {
+                let (digest, bytes) = blob.finish()?;
+                let blob =
+                    LayerBlob { compression: name.to_owned(), level: None, digest, bytes, original: true };
+                (Some(digest), Some(blob))
+            }
+            None => {
+                let again = layer::write_layer(&draft.fs, &entries, None, HashWriter::new(io::sink()))?;
+                // a tar that can be made again from the directory is not kept twice
+                let keep = again.finish().1 != diff_id;
+                (if keep { Some(blob.finish()?.0) } else { None }, None)
+            }
+        };
+        if let Some(layer) = self.layer_by_diff_id(&diff_id)? {
+            if let Some(blob) = layer_blob {
+                self.add_layer_blob(&layer.id, blob)?;
+            }
+            return Ok(layer);
+        }
+        let mut hash = blake3::Hasher::new_derive_key("plimsoll imported layer v1");
+        hash.update(diff_id.to_string().as_bytes());
+        let id = LayerId::new(hash.finalize());
+        self.add_layer(draft, id, &entries, None, Some(Imported { diff, tar_blob, blob: layer_blob }))
+    }
+
+    /// Makes a filled draft visible as `id`; an existing layer wins.
+    pub(crate) fn add_layer(
+        &self,
+        draft: LayerDraft,
+        id: LayerId,
+        entries: &[Entry],
+        epoch: Option<i64>,
+        imported: Option<Imported>,
+    ) -> Result<Layer, StoreError> {
+        if let Some(layer) = self.layer(&id)? {
+            return Ok(layer);
+        }
+        let bytes =
+            entries.iter().map(|entry| if let Kind::File { size } = entry.kind { size } else { 0 }).sum();
+        let mut file = LayerFile { epoch, bytes, entries: entries.len() as u64, tar_blob: None };
+        layer::remove_tree(&draft.work).at("remove", &draft.work)?;
+        if let Some(imported) = imported {
+            file.tar_blob = imported.tar_blob;
+            self.write_json(&draft.dir().join("diff.json"), &imported.diff)?;
+            if let Some(blob) = imported.blob {
+                self.write_json(&draft.dir().join("blobs.json"), &[blob])?;
+            }
+            self.write_atomically(&self.diff_id_file(&imported.diff.diff_id), id.to_string().as_bytes())?;
+        }
+        self.write_json(&draft.dir().join("layer.json"), &file)?;
+        let target = self.layer_dir(&id);
+        match fs::rename(draft.dir(), &target) {
+            // another process sealed the same content at the same time
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
+                ) => {}
+            done => done.at("rename", &target)?,
+        }
+        self.require_layer(&id)
+    }
+
+    /// Every layer in the store.
+    pub fn layers(&self) -> Result<Vec<LayerId>, StoreError> {
+        let dir = self.root().join("layers");
+        let mut ids = Vec::new();
+        for entry in fs::read_dir(&dir).at("read", &dir)? {
+            let name = entry.at("read", &dir)?.file_name();
+            ids.extend(name.to_str().and_then(|name| LayerId::parse(name).ok()));
+        }
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    /// The blobs that a layer needs or has.
+    pub(super) fn blobs_of_layer(&self, id: &LayerId) -> Result<Vec<Digest>, StoreError> {
+        let dir = self.layer_dir(id);
+        let mut blobs: Vec<Digest> = self.layer_blobs(id)?.iter().map(|blob| blob.digest).collect();
+        blobs.extend(read_json::<LayerFile>(&dir.join("layer.json"))?.tar_blob);
+        Ok(blobs)
+    }
+
+    pub(super) fn known_diff_id(&self, id: &LayerId) -> Result<Option<Digest>, StoreError> {
+        let diff: Option<DiffFile> = read_json_if_there(&self.layer_dir(id).join("diff.json"))?;
+        Ok(diff.map(|diff| diff.diff_id))
+    }
+
+    pub(super) fn forget_diff_id(&self, diff_id: &Digest) -> Result<(), StoreError> {
+        remove_file(&self.diff_id_file(diff_id))
+    }
+}
+
+pub(super) fn remove_file(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done.at("remove", path),
+    }
+}
+
+/// Copies everything that is read into a blob.
+struct Tee<'a, R, W> {
+    reader: R,
+    copy: &'a mut W,
+}
+
+impl<R: Read, W: Write> Read for Tee<'_, R, W> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.copy.write_all(&buffer[..read])?;
+        Ok(read)
+    }
+}

@@ -1,0 +1,72 @@
+//! Locks between processes: `flock` on files of the store, released by the kernel when a process dies.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    path::Path,
+};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::Store;
+use crate::{StoreError, error::At as _};
+
+/// Keeps layers and blobs from being removed while it lives.
+#[derive(Debug)]
+pub struct Pin {
+    _file: File,
+}
+
+/// The right to change names and records.
+#[derive(Debug)]
+pub(super) struct WriteLock {
+    _file: File,
+}
+
+/// The right to remove: nobody holds a [`Pin`].
+#[derive(Debug)]
+pub(super) struct Alone {
+    _file: File,
+}
+
+impl Store {
+    /// Keeps every layer and blob in place until the value is dropped. Waits while another process prunes.
+    pub fn pin(&self) -> Result<Pin, StoreError> {
+        let path = self.root().join("use.lock");
+        let file = lock_file(&path)?;
+        lock(&file, FlockOperation::LockShared).at("lock", &path)?;
+        Ok(Pin { _file: file })
+    }
+
+    pub(super) fn write_lock(&self) -> Result<WriteLock, StoreError> {
+        let path = self.root().join("write.lock");
+        let file = lock_file(&path)?;
+        lock(&file, FlockOperation::LockExclusive).at("lock", &path)?;
+        Ok(WriteLock { _file: file })
+    }
+
+    pub(super) fn alone(&self) -> Result<Alone, StoreError> {
+        let path = self.root().join("use.lock");
+        let file = lock_file(&path)?;
+        match lock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Alone { _file: file }),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(StoreError::InUse { root: self.root().to_path_buf() })
+            }
+            Err(error) => Err(StoreError::io("lock", path, error)),
+        }
+    }
+}
+
+fn lock_file(path: &Path) -> Result<File, StoreError> {
+    OpenOptions::new().create(true).truncate(false).write(true).open(path).at("open", path)
+}
+
+fn lock(file: &File, operation: FlockOperation) -> io::Result<()> {
+    loop {
+        match flock(file, operation) {
+            Err(rustix::io::Errno::INTR) => {}
+            done => return Ok(done?),
+        }
+    }
+}

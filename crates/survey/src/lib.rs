@@ -1,1 +1,37 @@
 //! Reads a repository through one read-only view and says what it holds.
+//!
+//! Input is a [`Repository`]: the files that Git would track, bounded in count, size and depth. Output is a [`Survey`]:
+//! workspaces, services, data stores and what is missing, where every fact carries the [`Evidence`] that it rests on
+//! (file, line, span, reason). Nothing is run and nothing is fetched. What the files do not say is a [`Gap`], never a
+//! silent guess. `detect/` has one file per thing that we know; its registry is the list of them.
+
+mod context;
+mod detect;
+mod javascript;
+mod json;
+mod manifest;
+mod model;
+mod repository;
+mod text;
+
+pub use model::{
+    Evidence, Fact, Framework, Gap, Health, Migration, PackageManager, Route, RuntimeConfig, RuntimeSetting,
+    Service, ServiceKind, Store, StoreKind, Survey, Variable, Workspace,
+};
+pub use repository::{Limits, Repository, RepositoryError};
+pub use text::render;
+
+/// Surveys a repository.
+pub fn survey(repository: &Repository) -> Survey {
+    let context = context::Context::new(repository);
+    let mut survey = Survey::default();
+    for detector in detect::ALL {
+        (detector.run)(&context, &mut survey);
+    }
+    survey
+}
+
+/// What a survey looks for, in order.
+pub fn known() -> impl Iterator<Item = &'static str> {
+    detect::ALL.iter().map(|detector| detector.name)
+}

@@ -1,5 +1,7 @@
 //! One file per verb. This list is the product.
 
+mod survey;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -16,6 +18,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    Survey(survey::Args),
     /// Remove everything under $PLIMSOLL_HOME that no image needs
     #[command(hide = true)]
     Version,
@@ -25,6 +28,7 @@ enum Verb {
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     let done: Result<ExitCode, CommandError> = match cli.verb {
+        Verb::Survey(args) => survey::run(args),
         Verb::Version => {
             println!("{}", env!("CARGO_PKG_VERSION"));
             Ok(ExitCode::SUCCESS)

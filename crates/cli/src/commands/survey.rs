@@ -1,0 +1,31 @@
+//! `plimsoll survey`: what the repository holds, with the file and line that each fact rests on.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use plimsoll_survey::{Limits, Repository};
+
+use crate::error::CommandError;
+
+/// Say what the repository holds: services, frameworks, ports, stores, migrations, and what is missing
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The repository
+    #[arg(default_value = ".")]
+    path: PathBuf,
+    /// Print JSON (docs/survey.md)
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    let repository =
+        Repository::open(&args.path, Limits::default()).map_err(|error| CommandError::from_error(&error))?;
+    let survey = plimsoll_survey::survey(&repository);
+    if args.json {
+        let json = serde_json::to_string_pretty(&survey).map_err(|error| CommandError::from_error(&error))?;
+        anstream::println!("{json}");
+    } else {
+        anstream::print!("{}", plimsoll_survey::render(&survey));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,140 @@
+//! What a production stack needs and the repository does not say.
+
+use crate::{
+    context::Context,
+    model::{Evidence, Gap, Service, ServiceKind, Store, Survey},
+};
+
+pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
+    let mut gaps: Vec<Gap> = context.broken.iter().map(Gap::unreadable).collect();
+    if context.manifests.is_empty() && gaps.is_empty() {
+        gaps.push(gap(
+            "the repository",
+            "no package.json was found",
+            "run it in the root of a Node.js project",
+            Vec::new(),
+        ));
+    }
+    if let Some(manager) = &survey.package_manager {
+        if manager.lock_file.is_none() {
+            let hint = format!("commit the lock file of {}", manager.name);
+            gaps.push(gap(
+                "the repository",
+                "no lock file: two builds may install different packages",
+                hint,
+                manager.evidence.clone(),
+            ));
+        }
+        if manager.version.is_none() {
+            let hint = format!("add \"packageManager\": \"{}@<version>\" to package.json", manager.name);
+            gaps.push(gap(
+                "the repository",
+                "the package manager's version is not pinned",
+                hint,
+                manager.evidence.clone(),
+            ));
+        }
+    }
+    for service in &survey.services {
+        service_gaps(service, &mut gaps);
+    }
+    for store in &survey.stores {
+        store_gaps(store, survey, &mut gaps);
+    }
+    for (path, reason) in context.repository.unread() {
+        gaps.push(gap(
+            path.clone(),
+            format!("was not read: {reason}"),
+            "facts from this file are missing",
+            vec![Evidence::file(&path, reason)],
+        ));
+    }
+    survey.gaps.extend(gaps);
+}
+
+fn service_gaps(service: &Service, gaps: &mut Vec<Gap>) {
+    let tool = || service.frameworks.first().map(|tool| tool.evidence.clone()).unwrap_or_default();
+    let mut add = |message: &str, hint: &str, evidence: Vec<Evidence>| {
+        gaps.push(gap(service.name.clone(), message, hint, evidence));
+    };
+    if service.build.is_none() {
+        add("no build script", "add a script `build` to its package.json", tool());
+    }
+    if !service.checks.iter().any(|check| check.value.starts_with("test")) {
+        add("no tests that a build could run", "add a script `test:ci`", tool());
+    }
+    if service.kind != ServiceKind::NodeServer {
+        return;
+    }
+    if service.entry.is_none() {
+        add(
+            "no start command of the form `node <file>`",
+            "add a script `start`: \"node dist/index.js\"",
+            tool(),
+        );
+    }
+    if service.port.is_none() {
+        add("the port is not known", "read PORT from the environment with a default", tool());
+    }
+    if service.health.live.is_none() {
+        add("no health route", "answer GET /health with 200 while the process works", tool());
+    }
+    if service.health.ready.is_none() && !service.stores.is_empty() {
+        let evidence = service.health.live.as_ref().map_or_else(tool, |live| live.evidence.clone());
+        add(
+            "no readiness route that looks at the stores",
+            "answer GET /ready with 503 while a store does not answer",
+            evidence,
+        );
+    }
+    if service.stops_gracefully.is_none() {
+        add("SIGTERM is not handled", "finish open requests on SIGTERM, then exit with 0", tool());
+    }
+    if !service.environment.iter().any(|variable| variable.name == "HOST") {
+        add(
+            "the address to listen on cannot be set",
+            "read HOST from the environment: a container listens on 0.0.0.0",
+            tool(),
+        );
+    }
+}
+
+fn store_gaps(store: &Store, survey: &Survey, gaps: &mut Vec<Gap>) {
+    let label = store.kind.label();
+    let Some(variable) = &store.variable else {
+        gaps.push(gap(
+            label,
+            "no variable with its address is read",
+            "read the address from one variable, as DATABASE_URL",
+            store.evidence.clone(),
+        ));
+        return;
+    };
+    let readers = survey.services.iter().flat_map(|service| &service.environment);
+    let reads_file = readers.filter(|read| read.name == variable.value).all(|read| read.file_variant);
+    if !reads_file {
+        let message = format!(
+            "{0} cannot be read from a file: its password would stand in the environment",
+            variable.value
+        );
+        let hint = format!("read the file that {}_FILE names", variable.value);
+        gaps.push(gap(label, message, hint, variable.evidence.clone()));
+    }
+    if store.version.is_none() {
+        gaps.push(gap(
+            label,
+            "its version is not known",
+            "name the version in the development compose file",
+            store.evidence.clone(),
+        ));
+    }
+}
+
+fn gap(
+    subject: impl Into<String>,
+    message: impl Into<String>,
+    hint: impl Into<String>,
+    evidence: Vec<Evidence>,
+) -> Gap {
+    Gap { subject: subject.into(), message: message.into(), hint: hint.into(), evidence }
+}

@@ -1,0 +1,55 @@
+//! One file per thing that we know. This list is what `survey` knows; a detector may rely on those above it.
+
+use crate::{context::Context, model::Survey};
+
+mod compose_file;
+mod drizzle;
+mod environment;
+mod express;
+mod fastify;
+mod gaps;
+mod node;
+mod npm_workspaces;
+mod package_scripts;
+mod pnpm_workspace;
+mod port;
+mod postgresql;
+mod react;
+mod redis;
+mod routes;
+mod runtime_config;
+mod services;
+mod shared_files;
+mod shutdown;
+mod vite;
+mod workspaces;
+
+/// Looks for one thing and adds what it finds.
+pub(crate) struct Detector {
+    /// What it looks for.
+    pub(crate) name: &'static str,
+    /// Adds to the survey.
+    pub(crate) run: fn(&Context<'_>, &mut Survey),
+}
+
+pub(crate) const ALL: &[Detector] = &[
+    Detector { name: "node", run: node::detect },
+    Detector { name: "pnpm workspace", run: pnpm_workspace::detect },
+    Detector { name: "npm workspaces", run: npm_workspaces::detect },
+    Detector { name: "shared files", run: shared_files::detect },
+    Detector { name: "fastify", run: fastify::detect },
+    Detector { name: "express", run: express::detect },
+    Detector { name: "vite", run: vite::detect },
+    Detector { name: "react", run: react::detect },
+    Detector { name: "package scripts", run: package_scripts::detect },
+    Detector { name: "routes", run: routes::detect },
+    Detector { name: "environment", run: environment::detect },
+    Detector { name: "port", run: port::detect },
+    Detector { name: "shutdown", run: shutdown::detect },
+    Detector { name: "runtime config", run: runtime_config::detect },
+    Detector { name: "drizzle", run: drizzle::detect },
+    Detector { name: "postgresql", run: postgresql::detect },
+    Detector { name: "redis", run: redis::detect },
+    Detector { name: "compose file", run: compose_file::detect },
+    Detector { name: "gaps", run: gaps::detect },
+];

@@ -1,0 +1,301 @@
+//! JSON with positions, for package.json and (comments, final commas) tsconfig.json.
+//!
+//! `serde_json` knows no positions of what it read, and every fact needs the line that it stands on.
+
+use plimsoll_source::{Diagnostic, Source, Span};
+
+const MAX_DEPTH: usize = 64;
+
+/// A value with its place.
+#[derive(Debug)]
+pub(crate) struct Value {
+    pub(crate) span: Span,
+    pub(crate) kind: Kind,
+}
+
+/// What a [`Value`] holds.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// `null`, a Boolean or a number, as written.
+    Literal,
+    String(String),
+    Array(Vec<Value>),
+    Object(Vec<Member>),
+}
+
+/// One `"key": value`.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) key: String,
+    pub(crate) key_span: Span,
+    pub(crate) value: Value,
+}
+
+impl Member {
+    /// From the key to the end of the value.
+    pub(crate) fn span(&self) -> Span {
+        self.key_span.to(self.value.span)
+    }
+}
+
+impl Value {
+    /// The members of an object; nothing for other values.
+    pub(crate) fn members(&self) -> &[Member] {
+        match &self.kind {
+            Kind::Object(members) => members,
+            _ => &[],
+        }
+    }
+
+    /// The items of an array; nothing for other values.
+    pub(crate) fn items(&self) -> &[Value] {
+        match &self.kind {
+            Kind::Array(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The member of an object; of repeated keys the last one counts, as in JavaScript.
+    pub(crate) fn get(&self, key: &str) -> Option<&Member> {
+        self.members().iter().rev().find(|member| member.key == key)
+    }
+
+    /// The text of a string.
+    pub(crate) fn str(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::String(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// Reads one value. Comments and a comma behind the last item are accepted, as TypeScript does.
+pub(crate) fn parse(source: &Source) -> Result<Value, Diagnostic> {
+    let mut reader = Reader { source, text: source.text(), at: 0 };
+    if reader.text.starts_with('\u{feff}') {
+        reader.at = '\u{feff}'.len_utf8();
+    }
+    let value = reader.value(0)?;
+    reader.blank()?;
+    if reader.at < reader.text.len() {
+        return Err(reader.wrong("the value ends here"));
+    }
+    Ok(value)
+}
+
+struct Reader<'a> {
+    source: &'a Source,
+    text: &'a str,
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn value(&mut self, depth: usize) -> Result<Value, Diagnostic> {
+        self.blank()?;
+        let start = self.at;
+        let kind = match self.peek() {
+            Some(b'{') => self.object(depth)?,
+            Some(b'[') => self.array(depth)?,
+            Some(b'"') => Kind::String(self.string()?),
+            _ => {
+                let rest = &self.text.as_bytes()[self.at..];
+                let literal = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.');
+                let length = rest.iter().take_while(|byte| literal(byte)).count();
+                if length == 0 {
+                    return Err(self.wrong("a value is expected here"));
+                }
+                self.at += length;
+                Kind::Literal
+            }
+        };
+        Ok(Value { span: Span::new(start, self.at), kind })
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Kind, Diagnostic> {
+        self.enter(depth)?;
+        let mut members = Vec::new();
+        while !self.closes(b'}')? {
+            if self.peek() != Some(b'"') {
+                return Err(self.wrong("a key in double quotes is expected here"));
+            }
+            let start = self.at;
+            let key = self.string()?;
+            let key_span = Span::new(start, self.at);
+            self.blank()?;
+            if self.peek() != Some(b':') {
+                return Err(self.wrong("a colon is expected here"));
+            }
+            self.at += 1;
+            let value = self.value(depth + 1)?;
+            members.push(Member { key, key_span, value });
+            self.separator(b'}')?;
+        }
+        Ok(Kind::Object(members))
+    }
+
+    fn array(&mut self, depth: usize) -> Result<Kind, Diagnostic> {
+        self.enter(depth)?;
+        let mut items = Vec::new();
+        while !self.closes(b']')? {
+            items.push(self.value(depth + 1)?);
+            self.separator(b']')?;
+        }
+        Ok(Kind::Array(items))
+    }
+
+    fn enter(&mut self, depth: usize) -> Result<(), Diagnostic> {
+        if depth >= MAX_DEPTH {
+            return Err(self.wrong("nested too deeply"));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn closes(&mut self, close: u8) -> Result<bool, Diagnostic> {
+        self.blank()?;
+        let closed = self.peek() == Some(close);
+        self.at += usize::from(closed);
+        Ok(closed)
+    }
+
+    /// A comma, or the closing bracket, which stays.
+    fn separator(&mut self, close: u8) -> Result<(), Diagnostic> {
+        self.blank()?;
+        match self.peek() {
+            Some(b',') => self.at += 1,
+            Some(byte) if byte == close => {}
+            _ => return Err(self.wrong("a comma or the closing bracket is expected here")),
+        }
+        Ok(())
+    }
+
+    fn string(&mut self) -> Result<String, Diagnostic> {
+        self.at += 1;
+        let mut text = String::new();
+        loop {
+            let Some(c) = self.text[self.at..].chars().next().filter(|c| *c != '\n') else {
+                return Err(self.wrong("the string does not end"));
+            };
+            self.at += c.len_utf8();
+            match c {
+                '"' => return Ok(text),
+                '\\' => text.push(self.escape()?),
+                c => text.push(c),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<char, Diagnostic> {
+        let Some(byte) = self.peek() else { return Err(self.wrong("the string does not end")) };
+        self.at += 1;
+        Ok(match byte {
+            b'"' | b'\\' | b'/' => char::from(byte),
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => self.unicode()?,
+            _ => return Err(self.wrong("unknown escape")),
+        })
+    }
+
+    fn unicode(&mut self) -> Result<char, Diagnostic> {
+        let high = self.hex()?;
+        let code = if (0xd800..0xdc00).contains(&high) && self.text[self.at..].starts_with("\\u") {
+            self.at += 2;
+            let low = self.hex()?;
+            0x10000 + ((high - 0xd800) << 10) + low.wrapping_sub(0xdc00) % 0x400
+        } else {
+            high
+        };
+        Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER))
+    }
+
+    fn hex(&mut self) -> Result<u32, Diagnostic> {
+        let digits =
+            self.text.get(self.at..self.at + 4).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        let Some(code) = digits else { return Err(self.wrong("four hexadecimal digits are expected here")) };
+        self.at += 4;
+        Ok(code)
+    }
+
+    /// Skips white space and comments.
+    fn blank(&mut self) -> Result<(), Diagnostic> {
+        loop {
+            let rest = &self.text[self.at..];
+            if let Some(comment) = rest.strip_prefix("//") {
+                self.at += 2 + comment.find('\n').unwrap_or(comment.len());
+            } else if let Some(comment) = rest.strip_prefix("/*") {
+                let Some(length) = comment.find("*/") else {
+                    return Err(self.wrong("the comment does not end"));
+                };
+                self.at += 2 + length + 2;
+            } else if self.peek().is_some_and(|byte| byte.is_ascii_whitespace()) {
+                self.at += 1;
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn wrong(&self, what: &str) -> Diagnostic {
+        let end = self.text[self.at..].chars().next().map_or(self.at, |c| self.at + c.len_utf8());
+        Diagnostic::error("not valid JSON").label(self.source, Span::new(self.at, end), what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Value, Diagnostic> {
+        parse(&Source::new("t.json", text))
+    }
+
+    #[test]
+    fn every_value_knows_where_it_stands() {
+        let text =
+            "{\n  \"scripts\": {\n    \"start\": \"node \\\"a\\\"\"\n  },\n  \"n\": [1, true, null]\n}\n";
+        let source = Source::new("package.json", text);
+        let value = parse(&source).unwrap();
+        let start = value.get("scripts").unwrap().value.get("start").unwrap();
+        assert_eq!(start.value.str(), Some("node \"a\""));
+        assert_eq!(source.line_col(start.key_span.start).line, 3);
+        assert_eq!(source.slice(start.value.span), "\"node \\\"a\\\"\"");
+        assert_eq!(value.get("n").unwrap().value.items().len(), 3);
+    }
+
+    #[test]
+    fn comments_and_final_commas_are_read_as_typescript_does() {
+        let value = read("// c\n{ \"a\": [1, /* x */ 2,], }\n").unwrap();
+        assert_eq!(value.get("a").unwrap().value.items().len(), 2);
+    }
+
+    #[test]
+    fn what_is_wrong_has_a_place_and_never_panics() {
+        for text in [
+            "",
+            "{",
+            "{\"a\"",
+            "{\"a\":}",
+            "[1 2]",
+            "{} x",
+            "\"\\u12",
+            "\"\\ud800\\u0041",
+            "/*",
+            "{a:1}",
+            "\"a\nb\"",
+        ] {
+            let error = read(text).map(|_| ()).unwrap_err();
+            assert_eq!(error.labels.len(), 1, "{text}");
+        }
+        let deep = "[".repeat(100_000);
+        assert_eq!(read(&deep).unwrap_err().labels[0].message, "nested too deeply");
+        assert_eq!(read("\"\\ud83d\\ude00é\"").unwrap().str(), Some("😀é"));
+    }
+}

@@ -164,13 +164,7 @@ impl Reference {
 fn split_domain(name: &str) -> (String, String) {
     let (domain, path) = match name.split_once('/') {
         // the first part is a host only if it cannot be a folder (distribution/reference, splitDockerDomain)
-        Some((first, path))
-            if first.contains(['.', ':'])
-                || first == "localhost"
-                || first.bytes().any(|byte| byte.is_ascii_uppercase()) =>
-        {
-            (first, path)
-        }
+        Some((first, path)) if first.contains(['.', ':']) || first == "localhost" => (first, path),
         _ => (DEFAULT_DOMAIN, name),
     };
     let domain = if domain == "index.docker.io" { DEFAULT_DOMAIN } else { domain };

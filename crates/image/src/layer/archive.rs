@@ -121,17 +121,18 @@ impl<R: Read> ArchiveReader<R> {
             EntryType::GNUSparse => return Err(bad(&path, "sparse files are not supported")),
             other => return Err(bad(&path, format!("unknown type {:#04x}", other.as_byte()))),
         };
-        let id = |id: io::Result<u64>| {
-            let id = id.map_err(|error| bad(&path, error))?;
+        let fields = header.as_old();
+        let id = |field: &[u8], id: io::Result<u64>| {
+            let id = or_zero(field, id).map_err(|error| bad(&path, error))?;
             u32::try_from(id).map_err(|_| bad(&path, format!("owner {id} is too large")))
         };
         let member = Member {
-            mode: header.mode().map_err(|error| bad(&path, error))? & 0o7777,
-            uid: extensions.uid.map_or_else(|| id(header.uid()), Ok)?,
-            gid: extensions.gid.map_or_else(|| id(header.gid()), Ok)?,
+            mode: or_zero(&fields.mode, header.mode()).map_err(|error| bad(&path, error))? & 0o7777,
+            uid: extensions.uid.map_or_else(|| id(&fields.uid, header.uid()), Ok)?,
+            gid: extensions.gid.map_or_else(|| id(&fields.gid, header.gid()), Ok)?,
             mtime: match extensions.mtime {
                 Some(mtime) => mtime,
-                None => header.mtime().map_err(|error| bad(&path, error))? as i64,
+                None => or_zero(&fields.mtime, header.mtime()).map_err(|error| bad(&path, error))? as i64,
             },
             size,
             capability: extensions.capability,
@@ -250,6 +251,11 @@ impl Extensions {
         }
         Ok(())
     }
+}
+
+/// An empty numeric field means zero, as in Go's and GNU's readers.
+fn or_zero<T: Default>(field: &[u8], number: io::Result<T>) -> io::Result<T> {
+    if field.iter().all(|byte| matches!(byte, 0 | b' ')) { Ok(T::default()) } else { number }
 }
 
 fn number<T: std::str::FromStr>(bytes: &[u8]) -> Option<T> {

@@ -322,13 +322,13 @@ mod tests {
     fn a_record_counts_its_own_length() {
         let mut records = Vec::new();
         record(&mut records, "path", b"x");
-        assert_eq!(records, b"10 path=x\n");
+        assert_eq!(records, b"9 path=x\n");
         records.clear();
-        record(&mut records, "path", &[b'x'; 89]);
+        record(&mut records, "path", &[b'x'; 90]);
         assert_eq!(records.len(), 99);
         assert!(records.starts_with(b"99 path="));
         records.clear();
-        record(&mut records, "path", &[b'x'; 90]);
+        record(&mut records, "path", &[b'x'; 91]);
         assert_eq!(records.len(), 101);
         assert!(records.starts_with(b"101 path="));
     }

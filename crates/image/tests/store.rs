@@ -1,0 +1,201 @@
+//! The store: names, two processes, sudden death, and room on disk.
+
+use std::{fs, process::Command};
+
+use plimsoll_image::{Image, ImageConfig, PruneOptions, Reference, SealOptions, Store, StoreError};
+
+fn name(text: &str) -> Reference {
+    Reference::parse(text).unwrap()
+}
+
+fn layer(store: &Store, file: &str, bytes: &[u8]) -> plimsoll_image::LayerId {
+    let draft = store.begin_layer().unwrap();
+    fs::write(draft.fs.join(file), bytes).unwrap();
+    draft.seal(&SealOptions { epoch: Some(0) }).unwrap().id
+}
+
+fn image(layers: Vec<plimsoll_image::LayerId>, env: &str) -> Image {
+    let mut config = ImageConfig::default();
+    config.config.set_env("NAME", env);
+    Image { config, layers }
+}
+
+#[test]
+fn images_are_found_by_name_and_id() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let base = layer(&store, "a", b"1");
+    let one =
+        store.put_image(&image(vec![base], "one"), &[name("app:1"), name("plimsoll.local/app:1")]).unwrap();
+    let two =
+        store.put_image(&image(vec![base, layer(&store, "b", b"22")], "two"), &[name("app:2")]).unwrap();
+    assert_eq!(two.bytes, 3);
+    assert_eq!(two.config.rootfs.diff_ids.len(), 2);
+    assert_eq!(store.image(&name("docker.io/library/app:1")).unwrap().unwrap(), one);
+    assert_eq!(store.image(&name("app:3")).unwrap(), None);
+    assert_eq!(store.find_image(&two.id.hex()[..8]).unwrap().id, two.id);
+    assert_eq!(store.find_image("app:2").unwrap().id, two.id);
+    assert!(matches!(store.find_image("nothing"), Err(StoreError::NoImage(_))));
+    // the same image again is the same record
+    assert_eq!(store.put_image(&image(vec![base], "one"), &[]).unwrap(), one);
+    // a name moves
+    store.tag(&two.id, &name("app:1")).unwrap();
+    assert_eq!(store.image(&name("app:1")).unwrap().unwrap().id, two.id);
+    assert_eq!(store.untag(&name("app:2")).unwrap(), Some(two.id));
+    assert_eq!(store.untag(&name("app:2")).unwrap(), None);
+    store.remove_image(&two.id).unwrap();
+    assert_eq!(store.images().unwrap().len(), 1);
+    assert_eq!(store.image(&name("app:1")).unwrap(), None);
+    // all of it is on disk
+    let again = Store::open(dir.path()).unwrap();
+    assert_eq!(again.images().unwrap(), store.images().unwrap());
+}
+
+#[test]
+fn a_newer_store_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    Store::open(dir.path()).unwrap();
+    fs::write(dir.path().join("store.json"), r#"{"version":99}"#).unwrap();
+    assert!(matches!(Store::open(dir.path()), Err(StoreError::Version { found: 99, .. })));
+}
+
+#[test]
+fn configurations_from_outside_keep_their_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let layer = layer(&store, "a", b"1");
+    let diff_id = store.diff_id(&layer).unwrap();
+    let text = format!(
+        "{{ \"os\":\"linux\",\"architecture\":\"amd64\",\n\"rootfs\":{{\"type\":\"layers\",\"diff_ids\":[\"{diff_id}\"]}}}}"
+    );
+    let record = store.put_image_verbatim(text.as_bytes(), &[layer], &[]).unwrap();
+    assert_eq!(record.id, plimsoll_image::Digest::of(&text));
+    assert!(store.put_image_verbatim(text.as_bytes(), &[], &[]).is_err(), "layers that are not its own");
+}
+
+fn du(dir: &std::path::Path) -> u64 {
+    let output = Command::new("du").args(["-s", "--block-size=1"]).arg(dir).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().split('\t').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn prune_removes_what_nothing_needs_and_counts_as_du_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let base = layer(&store, "base", &[1; 100_000]);
+    let kept = layer(&store, "cached", &[2; 50_000]);
+    // a layer that shares its file with the base, as COPY --from makes it
+    let draft = store.begin_layer().unwrap();
+    fs::hard_link(store.layer(&base).unwrap().unwrap().path.join("base"), draft.fs.join("copy")).unwrap();
+    fs::write(draft.fs.join("own"), [3; 70_000]).unwrap();
+    let top = draft.seal(&SealOptions::default()).unwrap().id;
+    store.put_image(&image(vec![base], "base"), &[name("base")]).unwrap();
+    let gone = store.put_image(&image(vec![base, top], "gone"), &[]).unwrap();
+    // what a killed process leaves
+    fs::create_dir_all(store.root().join("drafts/d-dead/fs")).unwrap();
+    fs::write(store.root().join("drafts/d-dead/fs/big"), [4; 40_000]).unwrap();
+    fs::write(store.root().join("tmp/w-dead"), "x").unwrap();
+    let orphan = store.put_blob(&[5; 9000]).unwrap();
+
+    assert_eq!(store.disk_usage().unwrap().bytes, du(dir.path()));
+    let options = PruneOptions {
+        keep_layers: [kept].into(),
+        nameless_images: true,
+        dry_run: true,
+        ..Default::default()
+    };
+    let before = du(dir.path());
+    let planned = store.prune(&options).unwrap();
+    assert_eq!(du(dir.path()), before, "a dry run changed something");
+    let pruned = store.prune(&PruneOptions { dry_run: false, ..options.clone() }).unwrap();
+    assert_eq!(pruned.bytes, before - du(dir.path()));
+    assert_eq!(pruned, planned);
+    assert_eq!(pruned.images, [gone.id]);
+    assert_eq!(pruned.layers, [top]);
+    assert!(pruned.blobs.contains(&orphan) && pruned.blobs.contains(&gone.id));
+    assert_eq!(pruned.leftovers, 2);
+    assert!(store.layer(&base).unwrap().is_some() && store.layer(&kept).unwrap().is_some());
+    assert_eq!(store.prune(&options).unwrap(), plimsoll_image::Pruned::default());
+    let all = store.prune(&PruneOptions { all_images: true, ..Default::default() }).unwrap();
+    assert_eq!(all.layers.len(), 2);
+    assert_eq!(store.images().unwrap(), []);
+}
+
+#[test]
+fn nothing_is_removed_under_a_reader() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let draft = store.begin_layer().unwrap();
+    assert!(matches!(store.prune(&PruneOptions::default()), Err(StoreError::InUse { .. })));
+    drop(draft);
+    store.prune(&PruneOptions::default()).unwrap();
+}
+
+/// The child of the tests below: adds images until it is killed. Runs only when asked to by its environment.
+#[test]
+fn child_adds_images() {
+    let Some(root) = std::env::var_os("PLIMSOLL_TEST_STORE") else { return };
+    let tag = std::env::var("PLIMSOLL_TEST_TAG").unwrap();
+    let rounds: usize = std::env::var("PLIMSOLL_TEST_ROUNDS").unwrap().parse().unwrap();
+    let store = Store::open(root).unwrap();
+    for round in 0..rounds {
+        let shared = layer(&store, "shared", format!("round {round}").as_bytes());
+        let own = layer(&store, "own", format!("{tag} {round}").repeat(500).as_bytes());
+        store.put_image(&image(vec![shared, own], &tag), &[name(&format!("{tag}:{round}"))]).unwrap();
+    }
+}
+
+fn child(root: &std::path::Path, tag: &str, rounds: usize) -> std::process::Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_adds_images", "--nocapture"])
+        .env("PLIMSOLL_TEST_STORE", root)
+        .env("PLIMSOLL_TEST_TAG", tag)
+        .env("PLIMSOLL_TEST_ROUNDS", rounds.to_string())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Every image that is visible is whole.
+fn check(store: &Store) -> usize {
+    let images = store.images().unwrap();
+    for image in &images {
+        for (id, diff_id) in image.layers.iter().zip(&image.config.rootfs.diff_ids) {
+            let mut tar = Vec::new();
+            store.write_layer_tar(id, &mut tar).unwrap();
+            assert_eq!(plimsoll_image::Digest::of(&tar), *diff_id);
+        }
+        assert!(!image.references.is_empty() || image.layers.len() == 2);
+    }
+    images.len()
+}
+
+#[test]
+fn two_processes_at_once_lose_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let children = [child(dir.path(), "left", 40), child(dir.path(), "right", 40)];
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(check(&store), 80);
+    assert_eq!(store.images().unwrap().iter().map(|image| image.references.len()).sum::<usize>(), 80);
+}
+
+#[test]
+fn a_killed_process_leaves_a_valid_store() {
+    let dir = tempfile::tempdir().unwrap();
+    for round in 0..12 {
+        let mut child = child(dir.path(), &format!("round{round}"), 100_000);
+        std::thread::sleep(std::time::Duration::from_millis(15 + 17 * round));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        check(&store);
+        store.prune(&PruneOptions { nameless_images: true, ..Default::default() }).unwrap();
+        check(&store);
+        assert_eq!(fs::read_dir(dir.path().join("drafts")).unwrap().count(), 0);
+    }
+    let store = Store::open(dir.path()).unwrap();
+    assert!(check(&store) > 0, "no child came far enough to prove anything");
+}

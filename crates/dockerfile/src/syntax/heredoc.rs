@@ -1,0 +1,67 @@
+//! Which words of a line are heredocs: `[N]<<[-]NAME`, NAME possibly quoted.
+use plimsoll_source::Span;
+
+use super::line::Part;
+use crate::{Heredoc, Word, expand::Lexer};
+
+/// The heredocs that `line` names, in order, without bodies.
+pub(super) fn markers(line: Part<'_>) -> Vec<Heredoc> {
+    let lexer = Lexer { keep_quotes: true, keep_escapes: true, keep_unset: true, ..Lexer::default() };
+    // A line that is no sequence of shell words has no heredocs.
+    let Ok(expanded) = lexer.expand(line.text(), &|_| None) else { return Vec::new() };
+    let mut found = Vec::new();
+    let mut at = 0;
+    for word in &expanded.words {
+        let Some(offset) = line.text()[at..].find(word.as_str()) else { continue };
+        let part = line.sub(at + offset, at + offset + word.len());
+        at += offset + word.len();
+        found.extend(parse_marker(&part.word()));
+    }
+    found
+}
+
+/// `word` as a heredoc marker.
+pub(crate) fn parse_marker(word: &Word) -> Option<Heredoc> {
+    let (descriptor, rest) = word.text.split_once("<<")?;
+    if !descriptor.bytes().all(|byte| byte.is_ascii_digit()) || rest.contains('<') {
+        return None;
+    }
+    let (chomp, rest) = rest.strip_prefix('-').map_or((false, rest), |rest| (true, rest));
+    if rest.is_empty() {
+        return None;
+    }
+    let words = |keep_quotes| {
+        let lexer = Lexer { keep_quotes, keep_unset: true, ..Lexer::default() };
+        lexer.expand(rest, &|_| None).ok().map(|expanded| expanded.words)
+    };
+    let mut names = words(false)?;
+    let quoted = words(true)?;
+    let (1, [quoted]) = (names.len(), quoted.as_slice()) else { return None };
+    let name = names.pop()?;
+    let quotes = |text: &str| text.matches(['\'', '"']).count();
+    Some(Heredoc {
+        expand: quotes(&name) == quotes(quoted),
+        name,
+        descriptor: descriptor.parse().unwrap_or(0),
+        chomp,
+        content: String::new(),
+        content_span: Span::new(word.span.end, word.span.end),
+        word: word.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markers_are_whole_words() {
+        let mut line = super::super::line::LogicalLine::default();
+        line.push(r#"RUN 3<<-A cat "<<B" $((1<<2)) <<'C' x<<D <<"" < <<<E"#, 0);
+        let found: Vec<_> = markers(line.all());
+        let names: Vec<_> =
+            found.iter().map(|doc| (doc.name.as_str(), doc.chomp, doc.expand, doc.descriptor)).collect();
+        assert_eq!(names, [("A", true, true, 3), ("C", false, false, 0)]);
+        assert_eq!(found[1].word.span, Span::new(30, 35));
+    }
+}

@@ -211,7 +211,8 @@ impl Value {
         }
     }
 
-    pub(crate) fn to_json(&self) -> serde_json::Value {
+    /// The value as JSON, without origins.
+    pub fn to_json(&self) -> serde_json::Value {
         match &self.kind {
             Kind::Null => serde_json::Value::Null,
             Kind::Bool(value) => (*value).into(),

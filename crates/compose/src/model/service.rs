@@ -2,7 +2,7 @@ use indexmap::IndexMap;
 use plimsoll_source::Diagnostic;
 
 use super::{
-    Build, Bytes, Deploy, DeviceRequest, Duration, Environment, Hosts, Mapping, Mount, Ulimit,
+    Build, Bytes, Deploy, DeviceRequest, Duration, Environment, Hosts, Mapping, Mount, OptOut, Ulimit,
     field::{Field, model},
     names::names,
     scalar::FileMode,
@@ -300,8 +300,8 @@ model! {
     pub struct EnvFile {
         /// Its path.
         path: Option<String>,
-        /// Whether it must exist.
-        [always] required: bool,
+        /// Whether it must exist; unset means yes.
+        required: OptOut,
         /// `raw` for neither quotes nor interpolation.
         format: Option<String>,
     }

@@ -1,0 +1,67 @@
+//! Where a value stands in the tree, and patterns of such places.
+
+use std::fmt;
+
+/// A place as a chain of keys; list items are `[n]` in print and match `*`.
+#[derive(Clone, Copy)]
+pub(crate) struct Path<'a> {
+    parent: Option<&'a Path<'a>>,
+    step: Step<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Root,
+    Key(&'a str),
+    Item(usize),
+}
+
+impl<'a> Path<'a> {
+    pub(crate) const ROOT: Path<'static> = Path { parent: None, step: Step::Root };
+
+    pub(crate) fn key(&'a self, key: &'a str) -> Path<'a> {
+        Path { parent: Some(self), step: Step::Key(key) }
+    }
+
+    pub(crate) fn item(&'a self, position: usize) -> Path<'a> {
+        Path { parent: Some(self), step: Step::Item(position) }
+    }
+
+    /// Whether the place fits a pattern of keys with `*` for any one step.
+    pub(crate) fn matches(&self, pattern: &str) -> bool {
+        let mut at = Some(self);
+        for wanted in pattern.rsplit('.') {
+            let Some(here) = at else { return false };
+            match here.step {
+                Step::Root => return false,
+                Step::Key(key) if wanted == "*" || wanted == key => {}
+                Step::Item(_) if wanted == "*" => {}
+                _ => return false,
+            }
+            at = here.parent;
+        }
+        matches!(at, Some(Path { step: Step::Root, .. }))
+    }
+
+    /// The first table entry whose pattern fits.
+    pub(crate) fn find<'t, T>(&self, table: &'t [(&'static str, T)]) -> Option<&'t T> {
+        table.iter().find(|(pattern, _)| self.matches(pattern)).map(|(_, value)| value)
+    }
+
+    pub(crate) fn is_extension(&self) -> bool {
+        matches!(self.step, Step::Key(key) if key.starts_with("x-"))
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(parent) = self.parent else { return Ok(()) };
+        parent.fmt(f)?;
+        match self.step {
+            Step::Root => Ok(()),
+            Step::Item(position) => write!(f, "[{position}]"),
+            Step::Key(key) if parent.parent.is_none() => f.write_str(key),
+            Step::Key(key) => write!(f, ".{key}"),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Interpolation of a whole tree, with the casts to numbers and booleans where the specification wants them.
+
+use indexmap::IndexMap;
+use plimsoll_source::Diagnostic;
+
+use crate::{
+    cast,
+    interpolate::{SubstituteError, substitute},
+    path::Path,
+    value::{Kind, Value},
+};
+
+#[derive(Clone, Copy)]
+enum Cast {
+    Int,
+    Float,
+    Bool,
+}
+
+/// Attributes whose text is read as something else, so that `${REPLICAS}` can be a number.
+const CASTS: &[(&str, Cast)] = &[
+    ("services.*.attach", Cast::Bool),
+    ("services.*.build.no_cache", Cast::Bool),
+    ("services.*.build.privileged", Cast::Bool),
+    ("services.*.build.pull", Cast::Bool),
+    ("services.*.build.ulimits.*", Cast::Int),
+    ("services.*.build.ulimits.*.hard", Cast::Int),
+    ("services.*.build.ulimits.*.soft", Cast::Int),
+    ("services.*.cpu_count", Cast::Int),
+    ("services.*.cpu_percent", Cast::Float),
+    ("services.*.cpu_period", Cast::Int),
+    ("services.*.cpu_quota", Cast::Int),
+    ("services.*.cpu_rt_period", Cast::Int),
+    ("services.*.cpu_rt_runtime", Cast::Int),
+    ("services.*.cpu_shares", Cast::Int),
+    ("services.*.cpus", Cast::Float),
+    ("services.*.depends_on.*.required", Cast::Bool),
+    ("services.*.depends_on.*.restart", Cast::Bool),
+    ("services.*.deploy.placement.max_replicas_per_node", Cast::Int),
+    ("services.*.deploy.replicas", Cast::Int),
+    ("services.*.deploy.resources.limits.cpus", Cast::Float),
+    ("services.*.deploy.resources.limits.pids", Cast::Int),
+    ("services.*.deploy.resources.reservations.cpus", Cast::Float),
+    ("services.*.deploy.restart_policy.max_attempts", Cast::Int),
+    ("services.*.deploy.rollback_config.max_failure_ratio", Cast::Float),
+    ("services.*.deploy.rollback_config.parallelism", Cast::Int),
+    ("services.*.deploy.update_config.max_failure_ratio", Cast::Float),
+    ("services.*.deploy.update_config.parallelism", Cast::Int),
+    ("services.*.env_file.*.required", Cast::Bool),
+    ("services.*.healthcheck.disable", Cast::Bool),
+    ("services.*.healthcheck.retries", Cast::Int),
+    ("services.*.init", Cast::Bool),
+    ("services.*.networks.*.gw_priority", Cast::Int),
+    ("services.*.networks.*.priority", Cast::Int),
+    ("services.*.oom_kill_disable", Cast::Bool),
+    ("services.*.oom_score_adj", Cast::Int),
+    ("services.*.pids_limit", Cast::Int),
+    ("services.*.ports.*.target", Cast::Int),
+    ("services.*.privileged", Cast::Bool),
+    ("services.*.read_only", Cast::Bool),
+    ("services.*.scale", Cast::Int),
+    ("services.*.stdin_open", Cast::Bool),
+    ("services.*.tty", Cast::Bool),
+    ("services.*.ulimits.*", Cast::Int),
+    ("services.*.ulimits.*.hard", Cast::Int),
+    ("services.*.ulimits.*.soft", Cast::Int),
+    ("services.*.use_api_socket", Cast::Bool),
+    ("services.*.volumes.*.bind.create_host_path", Cast::Bool),
+    ("services.*.volumes.*.read_only", Cast::Bool),
+    ("services.*.volumes.*.volume.nocopy", Cast::Bool),
+    ("networks.*.attachable", Cast::Bool),
+    ("networks.*.enable_ipv4", Cast::Bool),
+    ("networks.*.enable_ipv6", Cast::Bool),
+    ("networks.*.external", Cast::Bool),
+    ("networks.*.internal", Cast::Bool),
+    ("volumes.*.external", Cast::Bool),
+    ("secrets.*.external", Cast::Bool),
+    ("configs.*.external", Cast::Bool),
+];
+
+/// Replaces the variables in all values of `tree`, never in keys. Warnings name variables that have no value.
+pub(crate) fn tree(
+    tree: &mut Value,
+    env: &IndexMap<String, String>,
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<(), Diagnostic> {
+    walk(tree, env, &Path::ROOT, warnings)
+}
+
+fn walk(
+    value: &mut Value,
+    env: &IndexMap<String, String>,
+    path: &Path<'_>,
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<(), Diagnostic> {
+    match &mut value.kind {
+        Kind::Map(map) => {
+            map.iter_mut().try_for_each(|(key, value)| walk(value, env, &path.key(key), warnings))
+        }
+        Kind::List(items) => items
+            .iter_mut()
+            .enumerate()
+            .try_for_each(|(at, value)| walk(value, env, &path.item(at), warnings)),
+        Kind::String(text) => {
+            let replaced = if text.contains('$') {
+                let mut unset = Vec::new();
+                let replaced = substitute(text, &|name| env.get(name).map(String::as_str), &mut |name| {
+                    unset.push(name.to_owned());
+                })
+                .map_err(|error| failure(&value.origin, path, &error))?;
+                for name in unset {
+                    warnings.push(value.origin.label(
+                        Diagnostic::warning(format!("variable `{name}` is not set; it counts as empty")),
+                        "used here",
+                    ));
+                }
+                replaced
+            } else {
+                text.clone()
+            };
+            let cast = path.find(CASTS).copied().filter(|_| !replaced.is_empty());
+            value.kind = match cast {
+                None => Kind::String(replaced),
+                Some(cast) => run(cast, &replaced).ok_or_else(|| {
+                    value.origin.error(format!("`{path}` must be {}, but is `{replaced}`", expected(cast)))
+                })?,
+            };
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn failure(origin: &crate::value::Origin, path: &Path<'_>, error: &SubstituteError) -> Diagnostic {
+    let diagnostic = origin.error(format!("in `{path}`: {error}"));
+    match error {
+        SubstituteError::Required { name, .. } => {
+            diagnostic.hint(format!("set {name} in the environment or in the .env file"))
+        }
+        SubstituteError::Invalid(_) => diagnostic.hint("write `$$` for a dollar sign"),
+        SubstituteError::TooDeep => diagnostic,
+    }
+}
+
+fn run(cast: Cast, text: &str) -> Option<Kind> {
+    match cast {
+        Cast::Int => cast::integer(text).map(Kind::Int),
+        Cast::Float => text.parse().ok().map(Kind::Float),
+        Cast::Bool => cast::boolean(text).map(Kind::Bool),
+    }
+}
+
+fn expected(cast: Cast) -> &'static str {
+    match cast {
+        Cast::Int => "a whole number",
+        Cast::Float => "a number",
+        Cast::Bool => "a boolean",
+    }
+}

@@ -1,0 +1,196 @@
+//! The recorded behaviour of the reference loader (`../shared/conformance/compose`, or `PLIMSOLL_CONFORMANCE`).
+//! Every figure is asserted as the lowest that may be reached, so none can regress.
+
+use std::{fs, path::PathBuf};
+
+use indexmap::IndexMap;
+use plimsoll_compose::{dotenv, interpolate, mounts, ports};
+use plimsoll_source::{
+    Source,
+    yaml::{self, Expanded, ExpandedKind},
+};
+use serde_json::Value;
+
+fn folder() -> Option<PathBuf> {
+    let folder = std::env::var_os("PLIMSOLL_CONFORMANCE").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance/compose"),
+        PathBuf::from,
+    );
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!("skipped: no conformance data at {}", folder.display());
+    None
+}
+
+fn cases(file: &str) -> Option<Vec<Value>> {
+    let text = fs::read_to_string(folder()?.join(file)).expect("readable data");
+    Some(text.lines().map(|line| serde_json::from_str(line).expect("a JSON object per line")).collect())
+}
+
+/// Runs all cases, prints the figure and the first failures, and holds the figure to `at_least`.
+fn run(file: &str, at_least: usize, check: impl Fn(&Value) -> Result<(), String>) {
+    let Some(cases) = cases(file) else { return };
+    let wanted = std::env::var("CASE").ok().and_then(|case| case.parse::<usize>().ok());
+    let mut passed = 0;
+    for (number, case) in cases.iter().enumerate() {
+        match check(case) {
+            Ok(()) => passed += 1,
+            Err(problem) if wanted.is_none_or(|wanted| wanted == number) => {
+                println!("{file} case {number} {}: {problem}", case["test"]);
+            }
+            Err(_) => {}
+        }
+    }
+    println!("{file}: {passed}/{}", cases.len());
+    // A smaller set of cases (another folder) must pass completely in proportion.
+    let floor = if std::env::var_os("PLIMSOLL_CONFORMANCE").is_some() { 0 } else { at_least };
+    assert!(passed >= floor, "{file}: {passed} of {} passed, {floor} did before", cases.len());
+}
+
+fn text(value: &Value) -> Option<&str> {
+    value.as_str()
+}
+
+fn accept<T, E: std::fmt::Display>(got: Result<T, E>, case: &Value) -> Result<Option<T>, String> {
+    match (got, case["error"].is_null()) {
+        (Ok(got), true) => Ok(Some(got)),
+        (Err(_), false) => Ok(None),
+        (Ok(_), false) => Err(format!("accepted, but: {}", case["error"])),
+        (Err(error), true) => Err(format!("rejected: {error}")),
+    }
+}
+
+fn same(got: &Value, expected: &Value) -> Result<(), String> {
+    if equal(got, expected) {
+        return Ok(());
+    }
+    let mut differences = Vec::new();
+    differ("", got, expected, &mut differences);
+    Err(differences.join("; "))
+}
+
+fn equal(a: &Value, b: &Value) -> bool {
+    let mut differences = Vec::new();
+    differ("", a, b, &mut differences);
+    differences.is_empty()
+}
+
+fn differ(path: &str, got: &Value, expected: &Value, out: &mut Vec<String>) {
+    match (got, expected) {
+        (Value::Object(got), Value::Object(expected)) => {
+            for (key, expected) in expected {
+                match got.get(key) {
+                    Some(got) => differ(&format!("{path}.{key}"), got, expected, out),
+                    None => out.push(format!("{path}.{key} is missing, expected {expected}")),
+                }
+            }
+            for (key, got) in got.iter().filter(|(key, _)| !expected.contains_key(*key)) {
+                out.push(format!("{path}.{key} = {got} is not expected"));
+            }
+        }
+        (Value::Array(got), Value::Array(expected)) if got.len() == expected.len() => {
+            for (at, (got, expected)) in got.iter().zip(expected).enumerate() {
+                differ(&format!("{path}[{at}]"), got, expected, out);
+            }
+        }
+        (Value::Number(a), Value::Number(b)) => {
+            // The reference holds fractions in 32 bits in places.
+            let (a, b) = (a.as_f64().unwrap_or(f64::NAN), b.as_f64().unwrap_or(f64::NAN));
+            if (a - b).abs() > 1e-6 * b.abs().max(1.0) {
+                out.push(format!("{path}: {a}, expected {b}"));
+            }
+        }
+        (got, expected) if got == expected => {}
+        (got, expected) => out.push(format!("{path}: {got}, expected {expected}")),
+    }
+}
+
+#[test]
+fn interpolation() {
+    run("interpolation.jsonl", 185, |case| {
+        let env = &case["env"];
+        let got = interpolate::substitute(
+            text(&case["template"]).unwrap_or_default(),
+            &|name| env.get(name).and_then(Value::as_str),
+            &mut |_| {},
+        );
+        match accept(got, case)? {
+            Some(got) => same(&got.into(), &case["result"]),
+            None => Ok(()),
+        }
+    });
+}
+
+#[test]
+fn dotenv_files() {
+    run("dotenv.jsonl", 110, |case| {
+        let mut out: IndexMap<String, String> = IndexMap::new();
+        for (key, value) in case["pre"].as_object().into_iter().flatten() {
+            out.insert(key.clone(), value.as_str().unwrap_or_default().to_owned());
+        }
+        let lookup = &case["lookup"];
+        let got = dotenv::parse(text(&case["src"]).unwrap_or_default(), &mut out, &|name| {
+            lookup.get(name).and_then(Value::as_str)
+        });
+        match accept(got, case)? {
+            Some(()) => same(&serde_json::to_value(&out).expect("text"), &case["vars"]),
+            None => Ok(()),
+        }
+    });
+}
+
+#[test]
+fn port_short_syntax() {
+    run("port.jsonl", 36, |case| {
+        match accept(ports::parse(text(&case["spec"]).unwrap_or_default()), case)? {
+            Some(got) => same(&serde_json::to_value(&got).expect("plain data"), &case["result"]),
+            None => Ok(()),
+        }
+    });
+}
+
+#[test]
+fn volume_short_syntax() {
+    run("volume.jsonl", 95, |case| {
+        match accept(mounts::parse(text(&case["spec"]).unwrap_or_default()), case)? {
+            Some(got) => same(&serde_json::to_value(&got).expect("plain data"), &case["result"]),
+            None => Ok(()),
+        }
+    });
+}
+
+#[test]
+fn merge() {
+    run("merge.jsonl", 64, |case| {
+        let source = |key: &str| text(&case[key]).map(|yaml| Source::new(format!("{key}.yml"), yaml));
+        let base = source("base").ok_or("no base")?;
+        let expected = source("expected").ok_or("nothing expected")?;
+        let got =
+            plimsoll_compose::merge_files(&base, source("override").as_ref()).map_err(|error| error.title)?;
+        let expected = documents_as_json(&expected)?;
+        same(&got.to_json(), &expected)
+    });
+}
+
+fn documents_as_json(source: &Source) -> Result<Value, String> {
+    let limits = yaml::Limits::default();
+    let document = yaml::parse(source, &limits).map_err(|error| error.title)?.remove(0);
+    Ok(json(&document.expand(&limits).map_err(|error| error.title)?))
+}
+
+fn json(node: &Expanded) -> Value {
+    match &node.kind {
+        ExpandedKind::Scalar(scalar) => match scalar.resolve(node.tag.as_ref()) {
+            yaml::Value::Null => Value::Null,
+            yaml::Value::Bool(value) => value.into(),
+            yaml::Value::Int(value) => value.into(),
+            yaml::Value::Float(value) => value.into(),
+            yaml::Value::String(text) => text.into(),
+        },
+        ExpandedKind::Sequence(items) => items.iter().map(json).collect(),
+        ExpandedKind::Mapping(entries) => {
+            Value::Object(entries.iter().map(|(key, _, value)| (key.text.clone(), json(value))).collect())
+        }
+    }
+}

@@ -143,8 +143,8 @@ pub struct ContainerSummary {
     pub ports: Vec<PublishedPort>,
     /// Network name to network id.
     pub networks: BTreeMap<String, String>,
-    /// Names of mounted volumes.
-    pub volumes: Vec<String>,
+    /// Mounted volumes: path in the container to volume name.
+    pub volumes: BTreeMap<String, String>,
 }
 
 impl ContainerSummary {
@@ -427,7 +427,7 @@ fn summary(found: models::ContainerSummary) -> ContainerSummary {
             .unwrap_or_default()
             .into_iter()
             .filter(|mount| mount.typ.as_deref() == Some("volume"))
-            .filter_map(|mount| mount.name)
+            .filter_map(|mount| Some((mount.destination?, mount.name?)))
             .collect(),
     }
 }

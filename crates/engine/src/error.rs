@@ -167,10 +167,10 @@ fn classify(message: &str) -> Option<EngineError> {
     if lower.contains("no space left on device") {
         return Some(EngineError::NoSpace { message: message.to_owned() });
     }
-    if lower.contains("port is already allocated") || lower.contains("address already in use") {
-        if let Some(port) = port_in(message) {
-            return Some(EngineError::PortTaken { port, message: message.to_owned() });
-        }
+    if (lower.contains("port is already allocated") || lower.contains("address already in use"))
+        && let Some(port) = port_in(message)
+    {
+        return Some(EngineError::PortTaken { port, message: message.to_owned() });
     }
     if lower.contains("container name") && lower.contains("is already in use") {
         let mut quoted = message.split('"').skip(1).step_by(2);
@@ -236,7 +236,7 @@ mod tests {
         let sentence = "Conflict. The container name \"/web\" is already in use by container \"0123456789abcdef\". You have to remove (or rename) that container to be able to reuse that name.";
         match EngineError::from_answer(409, sentence.into()) {
             EngineError::NameTaken { name, holder } => {
-                assert_eq!((name.as_str(), holder.as_str()), ("web", "0123456789ab"))
+                assert_eq!((name.as_str(), holder.as_str()), ("web", "0123456789ab"));
             }
             other => panic!("{other:?}"),
         }

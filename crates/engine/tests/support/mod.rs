@@ -1,6 +1,6 @@
 //! A tiny image for tests against the real engine: a static busybox from the Debian archive, made into a
 //! `docker save` archive here and loaded through the code under test.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, clippy::unwrap_used, clippy::format_collect, reason = "test support; each test binary uses its own part")]
 
 use std::{io, path::PathBuf, process::Command, sync::OnceLock};
 
@@ -8,12 +8,12 @@ use plimsoll_engine::Engine;
 use sha2::{Digest as _, Sha256};
 
 /// The name of the test image.
-pub const IMAGE: &str = "plimsoll-test/busybox:1";
+pub(crate) const IMAGE: &str = "plimsoll-test/busybox:1";
 /// The label of everything that tests make.
-pub const LABEL: &str = "plimsoll-test=1";
+pub(crate) const LABEL: &str = "plimsoll-test=1";
 
 /// The engine, or `None` with the reason printed. With CI set a missing engine is a failure.
-pub async fn engine() -> Option<Engine> {
+pub(crate) async fn engine() -> Option<Engine> {
     match Engine::connect().await {
         Ok(engine) => {
             ensure_image(&engine).await;
@@ -39,13 +39,13 @@ async fn ensure_image(engine: &Engine) {
 }
 
 /// A second image with another id, for "the image changed".
-pub async fn ensure_variant(engine: &Engine, tag: &str) {
+pub(crate) async fn ensure_variant(engine: &Engine, tag: &str) {
     let tag = tag.to_owned();
     engine.load_with(move |out| out.write_all(&archive(busybox(), &tag))).await.expect("the variant loads");
 }
 
 /// The bytes of a static busybox, downloaded once and kept in the target directory.
-pub fn busybox() -> &'static [u8] {
+pub(crate) fn busybox() -> &'static [u8] {
     static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
     BYTES.get_or_init(|| {
         let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("busybox");

@@ -1,13 +1,16 @@
 //! OCI types, content store, layers, hand-over to an engine, registry client.
 //!
 //! [`Store`] keeps immutable layers (each a directory in overlay's upper format) and the images made of them. A
-//! layer's tar is made only when somebody needs its bytes: an engine ([`handover`]), a file ([`output`]) or a
+//! layer's tar is made only when somebody needs its bytes: an engine ([`handover`]), a file (files) or a
 //! registry ([`registry`]). What comes from outside is bounded and never leaves the layer's own directory.
 
 mod config;
 mod digest;
 mod error;
+pub mod handover;
 mod layer;
+mod layout;
+pub mod manifest;
 mod reference;
 mod store;
 

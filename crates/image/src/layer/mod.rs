@@ -21,7 +21,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use import::ImportLimits;
 pub(crate) use import::{Compression, decompress, unpack};
 pub(crate) use scan::{Entry, Kind, scan};
-pub(crate) use tar::{TarWriter, write_layer};
+pub(crate) use tar::{END_SIZE, Member, TarWriter, member_size, write_entry, write_layer};
 
 use crate::{
     Pin, Store, StoreError,

@@ -33,6 +33,7 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use images::{Image, ImageRecord};
+pub(crate) use layers::LayerBlob;
 pub use lock::Pin;
 pub use prune::{DiskUsage, PruneOptions, Pruned};
 

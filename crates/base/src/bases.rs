@@ -1,0 +1,434 @@
+//! From a name to an image in the store.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use plimsoll_image::{
+    Empty, History, Image, ImageConfig, ImageRecord, LayerId, Reference, RuntimeConfig, Store,
+    host_architecture,
+};
+use sha2::{Digest as _, Sha256};
+
+use crate::archive::{Archive, Suites};
+use crate::assemble::{self, Assembled, Plan, store_error};
+use crate::dependency;
+use crate::error::BaseError;
+use crate::fetch::hex;
+use crate::index::Package;
+use crate::mirror::Mirror;
+use crate::recipes::{self, Recipe, Setup};
+use crate::record::{self, FORMAT, OmittedRecord, PackageRecord, Record};
+use crate::resolve::{Installed, Request, resolve};
+use crate::version::Version;
+use crate::{date, dpkg, sbom};
+
+/// The suite that all recipes are written for.
+const SUITE: &str = "trixie";
+
+/// What a base's making is at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// The archive's indexes are read and checked.
+    Index,
+    /// Packages are fetched.
+    Fetch {
+        /// Bytes that are here.
+        done: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// The layer is made of this many packages.
+    Assemble {
+        /// Their number.
+        packages: usize,
+    },
+    /// Something that the user should know.
+    Note(String),
+}
+
+/// A base in the store.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// The image.
+    pub image: ImageRecord,
+    /// What it was made of.
+    pub record: Record,
+    /// Whether it was there already.
+    pub cached: bool,
+}
+
+/// A base that could be made, or is.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// How it is made.
+    pub recipe: &'static Recipe,
+    /// What it became; `None` when it was not made, or its recipe changed since.
+    pub made: Option<Made>,
+}
+
+/// Makes bases into a store.
+#[derive(Debug)]
+pub struct Bases {
+    store: Store,
+    cache: PathBuf,
+    mirror: Option<Mirror>,
+    suites: OnceCell<Suites>,
+    /// Bases that were made anew by this value, so that a refresh makes each once.
+    fresh: std::cell::RefCell<BTreeMap<&'static str, Record>>,
+}
+
+impl Bases {
+    /// `cache` keeps indexes, packages and records; `mirror` is needed only when something has to be fetched.
+    pub fn new(store: &Store, cache: impl Into<PathBuf>, mirror: Option<Mirror>) -> Self {
+        Self {
+            store: store.clone(),
+            cache: cache.into(),
+            mirror,
+            suites: OnceCell::new(),
+            fresh: std::cell::RefCell::default(),
+        }
+    }
+
+    /// The base of this name, made if it is not there. Without network and in a few milliseconds when it is.
+    pub fn make(&self, name: &str, progress: &(dyn Fn(Progress) + Sync)) -> Result<Made, BaseError> {
+        let recipe = find(name)?;
+        match self.made(recipe)? {
+            Some(made) => Ok(made),
+            None => self.make_anew(recipe, false, progress),
+        }
+    }
+
+    /// The same from the archive as it is now. Nothing changes when its packages have not.
+    pub fn refresh(&self, name: &str, progress: &(dyn Fn(Progress) + Sync)) -> Result<Made, BaseError> {
+        self.make_anew(find(name)?, true, progress)
+    }
+
+    /// All recipes with what was made of them.
+    pub fn list(&self) -> Result<Vec<Listed>, BaseError> {
+        recipes::ALL.into_iter().map(|recipe| Ok(Listed { recipe, made: self.made(recipe)? })).collect()
+    }
+
+    /// The packages of a base that was made, as SPDX 2.3 JSON.
+    pub fn sbom(&self, name: &str) -> Result<serde_json::Value, BaseError> {
+        let made = self.made(find(name)?)?.ok_or_else(|| BaseError::NotMade { name: name.to_owned() })?;
+        Ok(sbom::spdx(&made.record))
+    }
+
+    fn made(&self, recipe: &'static Recipe) -> Result<Option<Made>, BaseError> {
+        let Some(record) = record::read(&self.cache, recipe.name) else { return Ok(None) };
+        if record.key != key(recipe) {
+            return Ok(None);
+        }
+        let image = self.store.image_by_id(&record.image).map_err(store_error)?;
+        // An image whose names were taken away or pruned is made again from the cache.
+        let named = |image: &ImageRecord| {
+            references(&record.references).iter().all(|name| image.references.contains(name))
+        };
+        Ok(image.filter(named).map(|image| Made { image, record, cached: true }))
+    }
+
+    fn make_anew(
+        &self,
+        recipe: &'static Recipe,
+        refresh: bool,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Made, BaseError> {
+        let parent = match recipe.parent {
+            Some(parent) if refresh && !self.fresh.borrow().contains_key(parent) => {
+                Some(self.refresh(parent, progress)?)
+            }
+            Some(parent) => Some(self.make(parent, progress)?),
+            None => None,
+        };
+        let below: &[LayerId] = parent.as_ref().map_or(&[], |parent| &parent.image.layers);
+        let suites = self.suites(progress)?;
+        let packages = self.resolve(recipe, parent.as_ref().map(|parent| &parent.record), suites)?;
+        let archive = self.archive()?;
+        let total: u64 = packages.iter().map(|package| package.file.size).sum();
+        let done = AtomicU64::new(0);
+        let files = archive.fetch(&packages, &|size| {
+            let done = done.fetch_add(size, Ordering::Relaxed) + size;
+            progress(Progress::Fetch { done, total });
+        })?;
+        progress(Progress::Assemble { packages: packages.len() });
+        let assembled = assemble::assemble(
+            &self.store,
+            &Plan {
+                recipe,
+                packages: &packages,
+                files: &files,
+                below,
+                epoch: parent.as_ref().map_or(0, |parent| parent.record.epoch),
+                sources: &self.apt_sources()?,
+                keeps_dpkg: keeps_dpkg(recipe),
+            },
+        )?;
+        let record =
+            self.record(recipe, parent.as_ref().map(|parent| &parent.record), &packages, &assembled, suites)?;
+        self.finish(recipe, parent.as_ref(), record, assembled.layer)
+    }
+
+    fn finish(
+        &self,
+        recipe: &'static Recipe,
+        parent: Option<&Made>,
+        mut record: Record,
+        layer: LayerId,
+    ) -> Result<Made, BaseError> {
+        let mut layers = parent.map_or_else(Vec::new, |parent| parent.image.layers.clone());
+        layers.push(layer);
+        let config = image_config(recipe, &record, parent);
+        let names = references(&record.references);
+        let image = self.store.put_image(&Image { config, layers }, &names).map_err(store_error)?;
+        record.image = image.id;
+        record.layers.clone_from(&image.layers);
+        record::write(&self.cache, &record)?;
+        self.fresh.borrow_mut().insert(recipe.name, record.clone());
+        Ok(Made { image, record, cached: false })
+    }
+
+    fn archive(&self) -> Result<Archive, BaseError> {
+        let mirror = self.mirror.clone().ok_or(BaseError::NoMirror)?;
+        Ok(Archive::new(mirror, &self.cache))
+    }
+
+    fn suites(&self, progress: &(dyn Fn(Progress) + Sync)) -> Result<&Suites, BaseError> {
+        if let Some(suites) = self.suites.get() {
+            return Ok(suites);
+        }
+        progress(Progress::Index);
+        let suites = self.archive()?.suites(SUITE, architecture())?;
+        for note in &suites.notes {
+            progress(Progress::Note(note.clone()));
+        }
+        Ok(self.suites.get_or_init(|| suites))
+    }
+
+    fn resolve(
+        &self,
+        recipe: &Recipe,
+        parent: Option<&Record>,
+        suites: &Suites,
+    ) -> Result<Vec<Package>, BaseError> {
+        let mut wanted: Vec<_> = recipe.packages.iter().map(|name| (*name).to_owned()).collect();
+        if recipe.setup == Setup::Configured && recipe.parent.is_none() {
+            wanted.extend(suites.index.required()?);
+        }
+        let omitted: Vec<_> = recipe.omitted.iter().map(|omitted| omitted.package).collect();
+        let installed =
+            parent.map_or_else(Vec::new, |parent| parent.packages.iter().map(installed).collect());
+        resolve(&suites.index, Request { by: recipe.name, wanted, omitted: &omitted, installed })
+    }
+
+    fn record(
+        &self,
+        recipe: &Recipe,
+        parent: Option<&Record>,
+        packages: &[Package],
+        assembled: &Assembled,
+        suites: &Suites,
+    ) -> Result<Record, BaseError> {
+        let mut list: Vec<_> = parent.map_or_else(Vec::new, |parent| parent.packages.clone());
+        list.iter_mut().for_each(|package| package.inherited = true);
+        for (package, entry) in packages.iter().zip(&assembled.entries) {
+            list.push(package_record(package, entry)?);
+        }
+        list.sort_by(|a, b| a.name.cmp(&b.name));
+        let giver = list.iter().find(|package| package.name == recipe.version_of).ok_or_else(|| {
+            BaseError::Unsatisfied { wanted: recipe.version_of.to_owned(), by: recipe.name.to_owned() }
+        })?;
+        let version = plain_version(&giver.version);
+        let mut omitted: Vec<_> = parent.map_or_else(Vec::new, |parent| parent.omitted.clone());
+        for one in recipe.omitted {
+            if omitted.iter().all(|other| other.package != one.package) {
+                omitted
+                    .push(OmittedRecord { package: one.package.to_owned(), reason: one.reason.to_owned() });
+            }
+        }
+        Ok(Record {
+            format: FORMAT,
+            key: key(recipe),
+            name: recipe.name.to_owned(),
+            references: tags(recipe, &version)
+                .into_iter()
+                .map(|tag| format!("plimsoll.local/{}:{tag}", recipe.name))
+                .collect(),
+            version,
+            image: plimsoll_image::Digest::of(b""),
+            layers: Vec::new(),
+            epoch: assembled.epoch,
+            architecture: architecture().to_owned(),
+            suite: SUITE.to_owned(),
+            index_date: suites.date,
+            packages: list,
+            omitted,
+        })
+    }
+
+    /// apt inside the base reads the mirror that the base was made from.
+    fn apt_sources(&self) -> Result<String, BaseError> {
+        let mirror = self.mirror.as_ref().ok_or(BaseError::NoMirror)?;
+        let source = |address: &str, suites: &str| {
+            format!(
+                "Types: deb\nURIs: {address}\nSuites: {suites}\nComponents: main\n\
+                 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
+            )
+        };
+        let main = source(&mirror.archive, &format!("{SUITE} {SUITE}-updates"));
+        Ok(format!("{main}\n{}", source(&mirror.security, &format!("{SUITE}-security"))))
+    }
+}
+
+fn find(name: &str) -> Result<&'static Recipe, BaseError> {
+    recipes::named(name).ok_or_else(|| BaseError::UnknownBase { name: name.to_owned() })
+}
+
+/// Everything that decides how a base is made, but for what the archive holds.
+fn key(recipe: &Recipe) -> String {
+    let mut digest = Sha256::new();
+    let mut next = Some(recipe);
+    digest.update(format!("{FORMAT}\n{SUITE}\n{}\n{:?}\n", architecture(), crate::filter::Filter::new(&[])));
+    while let Some(recipe) = next {
+        digest.update(format!("{recipe:?}\n"));
+        next = recipe.parent.and_then(recipes::named);
+    }
+    hex(&digest.finalize())
+}
+
+fn keeps_dpkg(recipe: &Recipe) -> bool {
+    recipe.setup == Setup::Configured || recipe.parent.and_then(recipes::named).is_some_and(keeps_dpkg)
+}
+
+/// Debian's name of this machine's architecture.
+fn architecture() -> &'static str {
+    match host_architecture() {
+        "386" => "i386",
+        "ppc64le" => "ppc64el",
+        other => other,
+    }
+}
+
+fn installed(package: &PackageRecord) -> Installed {
+    let clauses = |text: &str| dependency::parse(text).unwrap_or_default();
+    Installed {
+        name: package.name.clone(),
+        version: package.version.clone(),
+        provides: clauses(&package.provides).into_iter().flat_map(|clause| clause.alternatives).collect(),
+        conflicts: clauses(&package.conflicts),
+    }
+}
+
+fn package_record(package: &Package, entry: &dpkg::Entry) -> Result<PackageRecord, BaseError> {
+    let malformed = |cause: String| BaseError::Malformed { file: package.file.path.clone(), cause };
+    let paragraph = entry.control.paragraph().map_err(malformed)?;
+    let field = |name: &str| paragraph.get(name).map(str::to_owned);
+    let conflicts: Vec<_> =
+        ["Conflicts", "Breaks"].into_iter().filter_map(|name| paragraph.get(name)).collect();
+    Ok(PackageRecord {
+        name: package.name.clone(),
+        version: package.version.clone(),
+        architecture: package.architecture.clone(),
+        origin: package.origin,
+        path: package.file.path.clone(),
+        sha256: package.file.sha256.clone(),
+        // `Source: name (version)` when the versions differ.
+        source: field("Source").and_then(|source| source.split(' ').next().map(str::to_owned)),
+        homepage: field("Homepage"),
+        provides: field("Provides").unwrap_or_default(),
+        conflicts: conflicts.join(", "),
+        inherited: false,
+    })
+}
+
+/// The upstream version without what Debian adds to it: `20.19.2+dfsg` is `20.19.2`, `13.8+deb13u7` is `13.8`.
+fn plain_version(version: &Version) -> String {
+    let upstream = version.upstream();
+    upstream.split(['+', '~']).next().unwrap_or(upstream).to_owned()
+}
+
+fn tags(recipe: &Recipe, version: &str) -> Vec<String> {
+    let numbers: Vec<_> = version.split('.').collect();
+    let mut tags: Vec<_> =
+        recipe.tag_numbers.iter().map(|count| numbers[..numbers.len().min(*count)].join(".")).collect();
+    tags.extend(recipe.tags.iter().map(|tag| (*tag).to_owned()));
+    tags.dedup();
+    tags
+}
+
+fn references(names: &[String]) -> Vec<Reference> {
+    names.iter().filter_map(|name| Reference::parse(name).ok()).collect()
+}
+
+fn image_config(recipe: &Recipe, record: &Record, parent: Option<&Made>) -> ImageConfig {
+    let created = date::rfc3339(record.epoch);
+    let start = &recipe.start;
+    let list =
+        |words: &[&str]| (!words.is_empty()).then(|| words.iter().map(|word| (*word).to_owned()).collect());
+    let set = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), Empty {})).collect();
+    let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let labels = BTreeMap::from([
+        label("org.opencontainers.image.title", recipe.name),
+        label("org.opencontainers.image.description", recipe.summary),
+        label("org.opencontainers.image.version", &record.version),
+        label("org.opencontainers.image.created", &created),
+        label("org.opencontainers.image.vendor", "Plimsoll, from Debian packages"),
+        label("org.plimsoll.base", recipe.name),
+        label("org.plimsoll.base.suite", SUITE),
+    ]);
+    let config = RuntimeConfig {
+        user: start.user.to_owned(),
+        exposed_ports: set(start.ports),
+        env: start
+            .env
+            .iter()
+            .map(|(name, value)| format!("{name}={}", value.replace("{version}", &record.version)))
+            .collect(),
+        entrypoint: list(start.entrypoint),
+        cmd: list(start.command),
+        volumes: set(start.volumes),
+        working_dir: start.directory.to_owned(),
+        labels,
+        stop_signal: (!start.stop_signal.is_empty()).then(|| start.stop_signal.to_owned()),
+        ..RuntimeConfig::default()
+    };
+    let mut history = parent.map_or_else(Vec::new, |parent| parent.image.config.history.clone());
+    let own = record.packages.iter().filter(|package| !package.inherited).count();
+    history.push(History {
+        created: Some(created.clone()),
+        created_by: Some(format!("plimsoll base make {} # {own} packages of Debian {SUITE}", recipe.name)),
+        ..History::default()
+    });
+    ImageConfig { created: Some(created), config, history, ..ImageConfig::default() }
+}
+
+/// The cache below a home directory.
+pub fn cache_dir(home: &Path) -> PathBuf {
+    home.join("base")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_and_tags() {
+        let version = |text: &str| plain_version(&Version::parse(text).unwrap());
+        assert_eq!(version("20.19.2+dfsg-1+deb13u2"), "20.19.2");
+        assert_eq!(version("5:8.0.2-3+deb13u2"), "8.0.2");
+        assert_eq!(version("13.8+deb13u7"), "13.8");
+        assert_eq!(tags(recipes::named("postgres").unwrap(), "17.11"), ["17", "17.11"]);
+        assert_eq!(tags(recipes::named("debian").unwrap(), "13.8"), ["13", "trixie-slim"]);
+    }
+
+    #[test]
+    fn a_key_follows_the_parent() {
+        let debian = recipes::named("debian").unwrap();
+        let node = recipes::named("node").unwrap();
+        assert_ne!(key(debian), key(node));
+        assert_eq!(key(node), key(node));
+        let orphan = Recipe { parent: None, ..*node };
+        assert_ne!(key(&orphan), key(node));
+    }
+}

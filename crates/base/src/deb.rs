@@ -1,0 +1,103 @@
+//! Reading a `.deb`: an `ar` archive of `debian-binary`, `control.tar.*` and `data.tar.*` (deb(5)).
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+
+use crate::control::Paragraph;
+use crate::error::BaseError;
+
+/// Members looked at; a package has three.
+const MAX_MEMBERS: usize = 16;
+/// Bytes of one control file; the largest md5sums in Debian have 5 MB.
+const MAX_CONTROL_FILE: u64 = 32 << 20;
+/// Files in the control member.
+const MAX_CONTROL_FILES: usize = 256;
+/// Bytes of the data member, uncompressed.
+const MAX_DATA: u64 = 8 << 30;
+
+/// The control member: its files by name (`control`, `postinst`, `conffiles`, ...).
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Control {
+    /// The text of a control file, empty when the package has none.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.files.get(name).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+
+    /// The paragraph that describes the package.
+    pub(crate) fn paragraph(&self) -> Result<Paragraph<'_>, String> {
+        Paragraph::parse(self.text("control")).map_err(|error| format!("control: {error}"))
+    }
+}
+
+/// Reads a package file: the control member first, which is then given to `data` with the entries of the data member.
+pub(crate) fn read(
+    path: &Path,
+    mut data: impl FnMut(&Control, &mut dyn Read) -> Result<(), BaseError>,
+) -> Result<Control, BaseError> {
+    let malformed = |cause: String| BaseError::Malformed { file: path.display().to_string(), cause };
+    let file = File::open(path).map_err(BaseError::io(path))?;
+    let mut archive = ar::Archive::new(BufReader::with_capacity(1 << 17, file));
+    let mut control = None;
+    for _ in 0..MAX_MEMBERS {
+        let Some(member) = archive.next_entry() else { break };
+        let mut member = member.map_err(|error| malformed(error.to_string()))?;
+        let name = String::from_utf8_lossy(member.header().identifier()).trim_end_matches('/').to_owned();
+        if name == "debian-binary" {
+            let mut version = String::new();
+            (&mut member)
+                .take(64)
+                .read_to_string(&mut version)
+                .map_err(|error| malformed(error.to_string()))?;
+            if !version.starts_with("2.") {
+                return Err(malformed(format!("format {} is not known", version.trim())));
+            }
+        } else if let Some(kind) = name.strip_prefix("control.tar") {
+            let reader = decoder(kind, &mut member).map_err(|error| malformed(format!("{name}: {error}")))?;
+            control = Some(read_control(reader).map_err(|error| malformed(format!("{name}: {error}")))?);
+        } else if let Some(kind) = name.strip_prefix("data.tar") {
+            let Some(control) = control else { return Err(malformed("data before control".to_owned())) };
+            let reader = decoder(kind, &mut member).map_err(|error| malformed(format!("{name}: {error}")))?;
+            data(&control, &mut reader.take(MAX_DATA))?;
+            return Ok(control);
+        }
+    }
+    Err(malformed("it has no data member".to_owned()))
+}
+
+fn decoder<'a>(kind: &str, reader: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    Ok(match kind {
+        "" => Box::new(reader),
+        ".xz" => Box::new(liblzma::read::XzDecoder::new(reader)),
+        ".zst" => Box::new(zstd::stream::read::Decoder::new(reader)?),
+        ".gz" => Box::new(flate2::read::GzDecoder::new(reader)),
+        _ => return Err(io::Error::other("unknown compression")),
+    })
+}
+
+fn read_control(reader: impl Read) -> io::Result<Control> {
+    let mut control = Control::default();
+    for entry in tar::Archive::new(reader).entries()? {
+        let entry = entry?;
+        if !entry.header().entry_type().is_file() {
+            continue;
+        }
+        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let name = path.trim_start_matches("./").to_owned();
+        if name.is_empty() || name.contains('/') {
+            return Err(io::Error::other(format!("`{path}` does not belong there")));
+        }
+        if control.files.len() == MAX_CONTROL_FILES || entry.size() > MAX_CONTROL_FILE {
+            return Err(io::Error::other("too large"));
+        }
+        let mut bytes = Vec::new();
+        entry.take(MAX_CONTROL_FILE).read_to_end(&mut bytes)?;
+        control.files.insert(name, bytes);
+    }
+    Ok(control)
+}

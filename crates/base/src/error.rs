@@ -1,0 +1,139 @@
+//! What can go wrong while a base is made.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a base could not be made. Every message names the object; [`BaseError::hint`] says what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum BaseError {
+    /// No mirror was configured and the machine's own package sources name none.
+    #[error("no Debian mirror is known")]
+    NoMirror,
+    /// A mirror address that is no `http://` or `https://` address.
+    #[error("`{address}` is no mirror address")]
+    MirrorAddress {
+        /// What was given.
+        address: String,
+    },
+    /// A file of the archive could not be fetched.
+    #[error("could not fetch {address}: {cause}")]
+    Fetch {
+        /// The full address.
+        address: String,
+        /// What the transport or the server said.
+        cause: String,
+        /// Whether the server said that there is no such file.
+        missing: bool,
+    },
+    /// A fetched file is not the one that the signed index names.
+    #[error("{file} is not what the signed index says: {cause}")]
+    Checksum {
+        /// The file's path in the archive.
+        file: String,
+        /// Expected and found size or digest.
+        cause: String,
+    },
+    /// The signature of an index is missing, bad, or by no trusted key.
+    #[error("{file} is not properly signed: {cause}")]
+    Signature {
+        /// The index.
+        file: String,
+        /// The reason.
+        cause: String,
+    },
+    /// An index is older than it says it may be.
+    #[error("{file} expired on {until}")]
+    Expired {
+        /// The index.
+        file: String,
+        /// Its `Valid-Until`.
+        until: String,
+    },
+    /// An index, package or recorded file does not have the form that it must have.
+    #[error("{file}: {cause}")]
+    Malformed {
+        /// File, or file and package.
+        file: String,
+        /// Line and cause.
+        cause: String,
+    },
+    /// A package that nobody provides.
+    #[error("no package satisfies `{wanted}`, needed by {by}")]
+    Unsatisfied {
+        /// The clause, as the package writes it.
+        wanted: String,
+        /// The package (or recipe) that needs it.
+        by: String,
+    },
+    /// Chosen packages that exclude one another.
+    #[error("packages exclude one another: {}", list.join("; "))]
+    Conflict {
+        /// One sentence per pair.
+        list: Vec<String>,
+    },
+    /// A maintainer script or other step inside the new root failed.
+    #[error("{step} failed in {base}: {cause}")]
+    Step {
+        /// The base.
+        base: String,
+        /// What was run.
+        step: String,
+        /// Exit and last lines of output.
+        cause: String,
+    },
+    /// A recipe that does not exist.
+    #[error("there is no base named `{name}`")]
+    UnknownBase {
+        /// The name given.
+        name: String,
+    },
+    /// A base that was not made yet.
+    #[error("base `{name}` has not been made")]
+    NotMade {
+        /// The name given.
+        name: String,
+    },
+    /// A file of ours or of the new root could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The image store refused.
+    #[error("image store: {0}")]
+    Store(String),
+}
+
+impl BaseError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoMirror | Self::MirrorAddress { .. } => Some(
+                "set `mirror` under [base] in plimsoll.toml or PLIMSOLL_DEBIAN_MIRROR to the address that holds `dists` and `pool`",
+            ),
+            Self::Fetch { .. } => Some("check that the mirror can be reached from this machine"),
+            Self::Checksum { .. } => Some("the mirror may be changing right now; try again in a few minutes"),
+            Self::Signature { .. } => {
+                Some("do not use this mirror; it serves an index that Debian has not signed")
+            }
+            Self::Expired { .. } => Some("use a mirror that is up to date, or check this machine's clock"),
+            Self::UnknownBase { .. } => Some("`plimsoll base ls` lists them"),
+            Self::NotMade { .. } => Some("make it with `plimsoll base make`"),
+            Self::Unsatisfied { .. } => {
+                Some("`plimsoll base make --refresh` reads the archive's index again")
+            }
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some("bases hold files of several owners: run as root")
+            }
+            _ => None,
+        }
+    }
+
+    /// Wraps a system error with the path that it is about.
+    pub(crate) fn io(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io { path, source }
+    }
+}

@@ -1,0 +1,212 @@
+//! Files of a mirror by HTTP: bounded in size, retried, checked against a digest before anything reads them.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use ureq::Agent;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+
+use crate::error::BaseError;
+
+/// Tries for one file, with growing pauses between them.
+const PAUSES: [Duration; 3] = [Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(3)];
+/// Downloads at a time: enough to hide latency, few enough to be a polite client of one mirror.
+const PARALLEL: usize = 6;
+/// Certificate bundles of the common distributions, for mirrors that are read by https.
+const BUNDLES: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+
+/// One file that must be in the cache.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub(crate) address: String,
+    pub(crate) size: u64,
+    /// Lower-case hexadecimal; also the file's name in the cache.
+    pub(crate) sha256: String,
+}
+
+/// Reads from a mirror into a cache whose files are named by their digest.
+#[derive(Debug, Clone)]
+pub(crate) struct Fetcher {
+    agent: Agent,
+    cache: PathBuf,
+}
+
+impl Fetcher {
+    /// `cache` is made when the first file is put there.
+    pub(crate) fn new(cache: PathBuf) -> Self {
+        let tls = TlsConfig::builder()
+            .root_certs(root_certificates())
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .build();
+        let config = Agent::config_builder()
+            .tls_config(tls)
+            .timeout_connect(Some(Duration::from_secs(15)))
+            .timeout_recv_response(Some(Duration::from_secs(30)))
+            .timeout_per_read(Some(Duration::from_secs(30)))
+            .max_idle_connections_per_host(PARALLEL)
+            .user_agent(concat!("plimsoll/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Self { agent: config.into(), cache }
+    }
+
+    /// A small file, whole; its content is not known beforehand, so the caller checks its signature.
+    pub(crate) fn text(&self, address: &str, limit: u64) -> Result<Vec<u8>, BaseError> {
+        with_retries(|| {
+            let mut bytes = Vec::new();
+            self.stream(address, limit, &mut bytes)?;
+            Ok(bytes)
+        })
+    }
+
+    /// The cached files, fetched where missing, in the order asked for. `progress` hears of every fetched file's size.
+    pub(crate) fn files(
+        &self,
+        wanted: &[Wanted],
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<Vec<PathBuf>, BaseError> {
+        fs::create_dir_all(&self.cache).map_err(BaseError::io(&self.cache))?;
+        let missing: Vec<_> = wanted.iter().filter(|file| !self.has(file)).collect();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some(file) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if let Err(error) = self.fetch(file) {
+                    // The others stop at their next file.
+                    next.store(missing.len(), Ordering::Relaxed);
+                    return Err(error);
+                }
+                progress(file.size);
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..PARALLEL.min(missing.len())).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().try_for_each(|worker| match worker.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+        })?;
+        Ok(wanted.iter().map(|file| self.path(&file.sha256)).collect())
+    }
+
+    /// Where a file of this digest is or would be.
+    pub(crate) fn path(&self, sha256: &str) -> PathBuf {
+        self.cache.join(sha256)
+    }
+
+    /// A file gets its name only after its digest was checked, so the size is enough to know a damaged disk by.
+    fn has(&self, file: &Wanted) -> bool {
+        fs::metadata(self.path(&file.sha256)).is_ok_and(|metadata| metadata.len() == file.size)
+    }
+
+    fn fetch(&self, file: &Wanted) -> Result<(), BaseError> {
+        with_retries(|| {
+            let mut temporary =
+                tempfile::NamedTempFile::new_in(&self.cache).map_err(BaseError::io(&self.cache))?;
+            let mut writer = Hashing { inner: temporary.as_file_mut(), digest: Sha256::new(), written: 0 };
+            self.stream(&file.address, file.size, &mut writer)?;
+            let (written, digest) = (writer.written, hex(&writer.digest.finalize()));
+            if written != file.size || digest != file.sha256 {
+                let cause = format!(
+                    "expected {} bytes with sha256 {}, got {written} with {digest}",
+                    file.size, file.sha256
+                );
+                return Err(BaseError::Checksum { file: file.address.clone(), cause });
+            }
+            let path = self.path(&file.sha256);
+            temporary.persist(&path).map_err(|error| BaseError::Io { path, source: error.error })?;
+            Ok(())
+        })
+    }
+
+    fn stream(&self, address: &str, limit: u64, into: &mut dyn Write) -> Result<(), BaseError> {
+        let fail =
+            |cause: String, missing: bool| BaseError::Fetch { address: address.to_owned(), cause, missing };
+        let mut response = self.agent.get(address).call().map_err(|error| {
+            let missing = matches!(error, ureq::Error::StatusCode(404 | 410));
+            fail(error.to_string(), missing)
+        })?;
+        let mut body = response.body_mut().with_config().limit(limit.saturating_add(1)).reader();
+        copy_bounded(&mut body, into, limit).map_err(|error| fail(error.to_string(), false))
+    }
+}
+
+fn copy_bounded(from: &mut dyn Read, into: &mut dyn Write, limit: u64) -> io::Result<()> {
+    if io::copy(&mut from.take(limit + 1), into)? > limit {
+        return Err(io::Error::other(format!("it is larger than {limit} bytes")));
+    }
+    Ok(())
+}
+
+/// What the server says is not there stays so; everything else may be a passing trouble.
+fn with_retries<T>(mut attempt: impl FnMut() -> Result<T, BaseError>) -> Result<T, BaseError> {
+    for pause in PAUSES {
+        match attempt() {
+            Err(BaseError::Fetch { missing: false, .. } | BaseError::Checksum { .. }) => {
+                std::thread::sleep(pause)
+            }
+            done => return done,
+        }
+    }
+    attempt()
+}
+
+fn root_certificates() -> RootCerts {
+    let from_environment = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    let candidates = from_environment.into_iter().chain(BUNDLES.iter().map(PathBuf::from));
+    let certificates = candidates.filter_map(|path| fs::read(path).ok()).next().map(|pem| {
+        let certificate = |item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        };
+        parse_pem(&pem).filter_map(certificate).collect::<Vec<_>>()
+    });
+    RootCerts::new_with_certs(&certificates.unwrap_or_default())
+}
+
+struct Hashing<'a> {
+    inner: &'a mut File,
+    digest: Sha256,
+    written: u64,
+}
+
+impl Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.digest.update(&bytes[..written]);
+        self.written += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        use std::fmt::Write as _;
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The sha256 of a file of ours, as lower-case hexadecimal.
+pub(crate) fn sha256_of(path: &Path) -> Result<String, BaseError> {
+    let mut file = File::open(path).map_err(BaseError::io(path))?;
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; 1 << 17];
+    loop {
+        match file.read(&mut buffer).map_err(BaseError::io(path))? {
+            0 => return Ok(hex(&digest.finalize())),
+            read => digest.update(&buffer[..read]),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! nginx for one site, unprivileged: port 8080, everything that it writes in /tmp. The environment contract is that of the
+//! official image: templates in `/etc/nginx/templates` are filled in at the start.
+
+use super::{APPLETS, Entry, NO_TOOLS, Omitted, Recipe, Setup, Start, User};
+
+pub(super) const RECIPE: Recipe = Recipe {
+    name: "nginx",
+    summary: "nginx as uid 101 on port 8080, templates filled from the environment",
+    version_of: "nginx",
+    tag_numbers: &[2, 3],
+    tags: &[],
+    parent: None,
+    setup: Setup::Unpacked,
+    packages: &[
+        "base-files",
+        "ca-certificates",
+        "busybox-static",
+        "gettext-base",
+        "libc6",
+        "netbase",
+        "nginx",
+    ],
+    omitted: &[
+        NO_TOOLS[0],
+        NO_TOOLS[1],
+        NO_TOOLS[2],
+        NO_TOOLS[3],
+        Omitted { package: "iproute2", reason: "only the package's service files call it" },
+    ],
+    dropped: &[
+        super::CERTIFICATES_ONLY,
+        "etc/default/*",
+        "etc/init.d/*",
+        "etc/logrotate.d/*",
+        "etc/nginx/nginx.conf",
+        "etc/nginx/sites-*",
+        "etc/nginx/snippets/*",
+        "etc/nginx/modules-*",
+        "etc/ufw/*",
+        "usr/bin/gettext*",
+        "usr/bin/ngettext",
+        "usr/lib/*/perl*",
+        "usr/lib/*/libasprintf*",
+        "usr/lib/systemd/*",
+        "usr/share/apport/*",
+        "usr/share/base-files/*",
+        "usr/share/gcc/*",
+        "usr/share/gdb/*",
+        "usr/share/nginx/html/*",
+        "usr/share/vim/*",
+        "var/www/*",
+        "var/lib/nginx/*",
+        "var/log/nginx/*",
+    ],
+    users: &[User { name: "nginx", id: 101, home: "/nonexistent", shell: "/sbin/nologin" }],
+    entries: &[
+        Entry::Directory("etc/nginx/conf.d", 101, 0o755),
+        Entry::Directory("etc/nginx/templates", 0, 0o755),
+        Entry::Directory("usr/share/nginx/html", 0, 0o755),
+        Entry::Directory("var/log/nginx", 101, 0o755),
+        Entry::File("etc/nginx/nginx.conf", 0o644, include_str!("files/nginx.conf")),
+        Entry::File("etc/nginx/conf.d/default.conf", 0o644, include_str!("files/nginx-default.conf")),
+        Entry::File("usr/share/nginx/html/index.html", 0o644, include_str!("files/nginx-index.html")),
+        Entry::File("docker-entrypoint.sh", 0o755, include_str!("files/nginx-entrypoint.sh")),
+        // nginx opens its compiled-in error log before it reads any configuration
+        Entry::Link("var/log/nginx/access.log", "/dev/stdout"),
+        Entry::Link("var/log/nginx/error.log", "/dev/stderr"),
+    ],
+    applets: APPLETS,
+    start: Start {
+        env: &[
+            ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+            ("NGINX_VERSION", "{version}"),
+        ],
+        entrypoint: &["/docker-entrypoint.sh"],
+        command: &["nginx", "-g", "daemon off;"],
+        user: "101",
+        ports: &["8080/tcp"],
+        stop_signal: "SIGQUIT",
+        ..Start::PLAIN
+    },
+};

@@ -1,0 +1,27 @@
+//! Node.js 20 and npm from Debian on the debian base: the image that builds run in.
+
+use super::{Entry, Recipe, Setup, Start, User};
+
+pub(super) const RECIPE: Recipe = Recipe {
+    name: "node",
+    summary: "Node.js 20 with npm on Debian 13",
+    version_of: "nodejs",
+    tag_numbers: &[1, 3],
+    tags: &[],
+    parent: Some("debian"),
+    setup: Setup::Configured,
+    packages: &["nodejs", "npm", "ca-certificates"],
+    omitted: &[],
+    dropped: &["usr/include/*", "usr/share/nodejs/@types/*"],
+    users: &[User { name: "node", id: 1000, home: "/home/node", shell: "/bin/bash" }],
+    entries: &[Entry::Directory("home/node", 1000, 0o755)],
+    applets: &[],
+    start: Start {
+        env: &[
+            ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+            ("NODE_VERSION", "{version}"),
+        ],
+        command: &["node"],
+        ..Start::PLAIN
+    },
+};

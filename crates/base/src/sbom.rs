@@ -1,0 +1,92 @@
+//! The list of a base's packages as SPDX 2.3 in JSON.
+
+use serde_json::{Value, json};
+
+use crate::date;
+use crate::record::{PackageRecord, Record};
+
+/// Renders a record. The same record gives the same bytes.
+pub(crate) fn spdx(record: &Record) -> Value {
+    let name = format!("plimsoll.local/{}", record.name);
+    let mut packages = vec![json!({
+        "SPDXID": "SPDXRef-image",
+        "name": name,
+        "versionInfo": record.version,
+        "downloadLocation": "NOASSERTION",
+        "filesAnalyzed": false,
+        "primaryPackagePurpose": "CONTAINER",
+        "licenseConcluded": "NOASSERTION",
+        "licenseDeclared": "NOASSERTION",
+        "copyrightText": "NOASSERTION",
+        "checksums": [{ "algorithm": "SHA256", "checksumValue": record.image.hex() }],
+    })];
+    packages.extend(record.packages.iter().map(|package| spdx_package(package, &record.suite)));
+    let contains =
+        record.packages.iter().map(|package| relationship("SPDXRef-image", "CONTAINS", &id(package)));
+    let relationships: Vec<_> =
+        std::iter::once(relationship("SPDXRef-DOCUMENT", "DESCRIBES", "SPDXRef-image"))
+            .chain(contains)
+            .collect();
+    let omitted: Vec<_> = record
+        .omitted
+        .iter()
+        .map(|omitted| format!("without {}: {}", omitted.package, omitted.reason))
+        .collect();
+    let mut document = json!({
+        "spdxVersion": "SPDX-2.3",
+        "dataLicense": "CC0-1.0",
+        "SPDXID": "SPDXRef-DOCUMENT",
+        "name": format!("{name}:{}", record.version),
+        "documentNamespace": format!("urn:plimsoll:base:{}:{}", record.name, record.image.hex()),
+        "creationInfo": {
+            "created": date::rfc3339(record.epoch),
+            "creators": [concat!("Tool: plimsoll-", env!("CARGO_PKG_VERSION"))],
+        },
+        "packages": packages,
+        "relationships": relationships,
+    });
+    if !omitted.is_empty() {
+        document["comment"] = Value::String(omitted.join("\n"));
+    }
+    document
+}
+
+fn spdx_package(package: &PackageRecord, suite: &str) -> Value {
+    let source = package.source.as_deref().unwrap_or(&package.name);
+    json!({
+        "SPDXID": id(package),
+        "name": package.name,
+        "versionInfo": package.version,
+        "supplier": "Organization: Debian",
+        "downloadLocation": "NOASSERTION",
+        "packageFileName": package.path,
+        "filesAnalyzed": false,
+        "homepage": package.homepage.as_deref().unwrap_or("NOASSERTION"),
+        "sourceInfo": format!("built from Debian's source package {source}"),
+        "licenseConcluded": "NOASSERTION",
+        "licenseDeclared": "NOASSERTION",
+        "copyrightText": "NOASSERTION",
+        "checksums": [{ "algorithm": "SHA256", "checksumValue": package.sha256 }],
+        "externalRefs": [{
+            "referenceCategory": "PACKAGE-MANAGER",
+            "referenceType": "purl",
+            "referenceLocator": purl(package, suite),
+        }],
+    })
+}
+
+/// `pkg:deb/debian/NAME@VERSION?arch=…&distro=…` with the characters escaped that the purl specification wants escaped.
+fn purl(package: &PackageRecord, suite: &str) -> String {
+    let escape = |text: &str| text.replace('%', "%25").replace('+', "%2B").replace(':', "%3A");
+    let (name, version) = (escape(&package.name), escape(package.version.as_str()));
+    format!("pkg:deb/debian/{name}@{version}?arch={}&distro={suite}", package.architecture)
+}
+
+/// SPDX identifiers know letters, digits, dots and hyphens; `+` becomes `-plus` (two names of Debian never meet there).
+fn id(package: &PackageRecord) -> String {
+    format!("SPDXRef-deb-{}", package.name.replace('+', "-plus"))
+}
+
+fn relationship(from: &str, kind: &str, to: &str) -> Value {
+    json!({ "spdxElementId": from, "relationshipType": kind, "relatedSpdxElement": to })
+}

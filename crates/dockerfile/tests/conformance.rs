@@ -2,6 +2,7 @@
 use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
 
 use plimsoll_dockerfile::{
+    dockerignore::Matcher,
     expand, parse,
     syntax::{self, Node},
 };
@@ -183,5 +184,25 @@ fn instruction_errors() {
         } else {
             Err(format!("found {titles:?}"))
         }
+    });
+}
+
+#[test]
+fn ignore_patterns() {
+    let Some(data) = unit_data() else { return };
+    all_pass("ignore", rows(&data, "ignore"), |row| {
+        let patterns: Vec<&str> = rows(row, "patterns").iter().filter_map(Value::as_str).collect();
+        let matcher = Matcher::from_patterns(patterns).map_err(|error| error.to_string())?;
+        equal(&Value::from(matcher.matches(text(row, "path"))), &row["match"])
+    });
+}
+
+#[test]
+fn single_patterns() {
+    let Some(data) = unit_data() else { return };
+    all_pass("filepath_match", rows(&data, "filepath_match"), |row| {
+        let matcher = Matcher::from_patterns([text(row, "pattern")]);
+        equal(&Value::from(matcher.is_err()), &row["err"])?;
+        equal(&Value::from(matcher.is_ok_and(|matcher| matcher.matches(text(row, "path")))), &row["match"])
     });
 }

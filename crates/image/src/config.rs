@@ -3,6 +3,9 @@
 //! Unknown fields are kept, so an image that comes from elsewhere can be changed without losing anything. Fields
 //! that Docker writes as `null` are read as empty.
 
+// the JSON form of Docker's sets is a map to empty objects
+#![allow(clippy::zero_sized_map_values)]
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};

@@ -95,7 +95,9 @@ impl Handover {
         }
         let sent = files.len();
         layout.add_image(record, store.read_blob(&record.id)?, names, descriptors)?;
-        files.into_iter().for_each(|part| layout.add(part));
+        for part in files {
+            layout.add(part);
+        }
         let parts = layout.finish(true)?;
         let size = archive_size(&parts);
         Ok(Self { store: store.clone(), parts, size, sent, total: record.layers.len() })

@@ -1,9 +1,10 @@
 //! OCI types, content store, layers, hand-over to an engine, registry client.
 //!
 //! [`Store`] keeps immutable layers (each a directory in overlay's upper format) and the images made of them. A
-//! layer's tar is made only when somebody needs its bytes: an engine ([`handover`]), a file (files) or a
+//! layer's tar is made only when somebody needs its bytes: an engine ([`handover`]), a file ([`output`]) or a
 //! registry ([`registry`]). What comes from outside is bounded and never leaves the layer's own directory.
 
+mod compress;
 mod config;
 mod digest;
 mod error;
@@ -11,14 +12,18 @@ pub mod handover;
 mod layer;
 mod layout;
 pub mod manifest;
+mod merged;
+pub mod output;
 mod reference;
 mod store;
 
+pub use compress::LayerCompression;
 pub use config::{Empty, Healthcheck, History, ImageConfig, RootFs, RuntimeConfig, host_architecture};
 pub use digest::{Digest, DigestError};
 pub use error::StoreError;
 pub use layer::{
     ImportLimits, Layer, LayerDraft, LayerId, LayerIdError, SealOptions, make_opaque, make_whiteout,
 };
+pub use merged::{Merged, Wasted};
 pub use reference::{Reference, ReferenceError};
 pub use store::{DiskUsage, Image, ImageRecord, Pin, PruneOptions, Pruned, Store};

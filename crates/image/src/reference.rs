@@ -130,7 +130,7 @@ impl Reference {
             (None, None) => Some("latest".to_owned()),
             (tag, _) => tag.clone(),
         };
-        Self { digest, tag, ..self.clone() }
+        Self { tag, digest, ..self.clone() }
     }
 
     /// The full form, with domain and folder: `docker.io/library/nginx:1`.

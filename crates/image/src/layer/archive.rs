@@ -84,6 +84,10 @@ impl<R: Read> ArchiveReader<R> {
         Body { archive: self }
     }
 
+    pub(crate) fn inner(&self) -> &R {
+        &self.reader
+    }
+
     /// Reads to the end of the stream, past the end of the archive.
     pub(crate) fn drain(mut self) -> Result<R, StoreError> {
         io::copy(&mut self.reader, &mut io::sink()).map_err(read_failed)?;

@@ -149,7 +149,7 @@ impl Unpacker {
         let Some((parent, name)) = split(&path) else {
             // `./` describes the root itself
             if member.kind == MemberKind::Directory {
-                self.attributes(&self.root, b".", member).map_err(|error| self.failed(&path, error))?;
+                Self::attributes(&self.root, b".", member).map_err(|error| self.failed(&path, error))?;
             }
             return Ok(());
         };
@@ -218,7 +218,7 @@ impl Unpacker {
             MemberKind::Fifo => mknodat(parent, name, FileType::Fifo, Mode::empty(), 0).map_err(failed)?,
             MemberKind::HardLink { .. } => {}
         }
-        self.attributes(parent, name, member).map_err(|error| self.failed(path, error))
+        Self::attributes(parent, name, member).map_err(|error| self.failed(path, error))
     }
 
     fn write(
@@ -247,7 +247,7 @@ impl Unpacker {
     }
 
     /// Owner, mode, capabilities, time. The order matters: changing the owner clears set-id bits and capabilities.
-    fn attributes(&self, parent: impl AsFd, name: &[u8], member: &Member) -> io::Result<()> {
+    fn attributes(parent: impl AsFd, name: &[u8], member: &Member) -> io::Result<()> {
         let parent = parent.as_fd();
         let (uid, gid) = (Uid::from_raw(member.uid), Gid::from_raw(member.gid));
         chownat(parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;

@@ -18,6 +18,7 @@ use std::{
 use rustix::fs::{CWD, FileType, Mode, XattrFlags};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub(crate) use archive::{ArchiveReader, MemberKind};
 pub use import::ImportLimits;
 pub(crate) use import::{Compression, decompress, unpack};
 pub(crate) use scan::{Entry, Kind, scan};

@@ -67,11 +67,6 @@ impl Entry {
     pub(crate) fn file_path(&self, root: &Path) -> PathBuf {
         root.join(OsStr::from_bytes(&self.path))
     }
-
-    /// The path as a person reads it.
-    pub(crate) fn name(&self) -> String {
-        String::from_utf8_lossy(&self.path).into_owned()
-    }
 }
 
 /// Everything below `root`: parents before children, names in byte order, sockets left out. `root` itself is not

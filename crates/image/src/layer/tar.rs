@@ -173,12 +173,6 @@ impl<W: Write> TarWriter<W> {
         self.pad(size)
     }
 
-    /// A whole small member.
-    pub(crate) fn file(&mut self, path: &str, bytes: &[u8], mtime: i64) -> io::Result<()> {
-        self.header(&Member::file(path.as_bytes(), bytes.len() as u64, mtime))?;
-        self.body(bytes, bytes.len() as u64)
-    }
-
     pub(crate) fn pad(&mut self, size: u64) -> io::Result<()> {
         let used = (size % BLOCK as u64) as usize;
         self.out.write_all(&[0; BLOCK][..(BLOCK - used) % BLOCK])

@@ -88,6 +88,15 @@ impl Store {
         self.layer(id)?.ok_or(StoreError::NoLayer(*id))
     }
 
+    /// The directories of some layers (given lowest first) for an overlay mount: top first. A layer that occurs twice
+    /// is named once, at its upper place: overlay refuses the same directory twice, and the upper one says all that
+    /// the lower one said.
+    pub fn lowers(&self, layers: &[LayerId]) -> Result<Vec<PathBuf>, StoreError> {
+        let mut seen = std::collections::HashSet::new();
+        let order = layers.iter().rev().filter(|id| seen.insert(**id));
+        order.map(|id| Ok(self.require_layer(id)?.path)).collect()
+    }
+
     /// The layer whose tar has this digest, if the store has it and the tar was made already.
     pub fn layer_by_diff_id(&self, diff_id: &Digest) -> Result<Option<Layer>, StoreError> {
         let path = self.diff_id_file(diff_id);

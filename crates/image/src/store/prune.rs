@@ -1,7 +1,7 @@
 //! Removal of what nothing needs, and how much room things take.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
@@ -158,7 +158,7 @@ fn children(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
 /// The room that `roots` take, without the paths in `except` and what lies below them.
 pub(crate) fn disk_usage(roots: &[PathBuf], except: &HashSet<PathBuf>) -> Result<DiskUsage, StoreError> {
     let mut usage = DiskUsage::default();
-    let mut seen: HashMap<(u64, u64), ()> = HashMap::new();
+    let mut seen: HashSet<(u64, u64)> = HashSet::new();
     let mut stack = roots.to_vec();
     while let Some(path) = stack.pop() {
         if except.contains(&path) {
@@ -169,7 +169,7 @@ pub(crate) fn disk_usage(roots: &[PathBuf], except: &HashSet<PathBuf>) -> Result
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             meta => meta.at("read", &path)?,
         };
-        if meta.nlink() > 1 && !meta.is_dir() && seen.insert((meta.dev(), meta.ino()), ()).is_some() {
+        if meta.nlink() > 1 && !meta.is_dir() && !seen.insert((meta.dev(), meta.ino())) {
             continue;
         }
         usage.bytes += meta.blocks() * 512;

@@ -1,0 +1,112 @@
+//! Images as files: an OCI layout, a `docker save` archive, a root file system.
+
+mod load;
+mod rootfs;
+
+use std::{fs, io::Write, path::Path};
+
+pub use load::load;
+pub use rootfs::{write_rootfs_dir, write_rootfs_tar};
+
+use crate::{
+    Digest, ImageRecord, LayerCompression, Reference, Store, StoreError,
+    error::At as _,
+    layout::{Layout, Part, write_archive},
+    manifest::Descriptor,
+};
+
+/// Images in the form of an OCI layout (image-spec `image-layout.md`).
+#[derive(Debug)]
+pub struct OciLayout {
+    store: Store,
+    parts: Vec<Part>,
+    manifests: Vec<Descriptor>,
+}
+
+impl OciLayout {
+    /// Plans a layout with some images under their names. Layers are compressed here, if nobody needed them before.
+    pub fn new(
+        store: &Store,
+        images: &[(ImageRecord, Vec<Reference>)],
+        compression: LayerCompression,
+    ) -> Result<Self, StoreError> {
+        Self::plan(store, images, compression, false)
+    }
+
+    /// Plans a `docker save` archive, which also is an OCI layout; its layers are plain tars, as every engine reads.
+    pub fn docker(store: &Store, images: &[(ImageRecord, Vec<Reference>)]) -> Result<Self, StoreError> {
+        Self::plan(store, images, LayerCompression::None, true)
+    }
+
+    fn plan(
+        store: &Store,
+        images: &[(ImageRecord, Vec<Reference>)],
+        compression: LayerCompression,
+        docker: bool,
+    ) -> Result<Self, StoreError> {
+        let _pin = store.pin()?;
+        let mut layout = Layout::default();
+        let mut manifests = Vec::new();
+        for (record, names) in images {
+            let mut descriptors = Vec::new();
+            let mut files = Vec::new();
+            for id in &record.layers {
+                let descriptor = store.compressed_layer(id, compression)?;
+                files.push(if compression == LayerCompression::None {
+                    Part::tar(*id, descriptor.digest, descriptor.size)
+                } else {
+                    Part::blob(descriptor.digest, descriptor.size)
+                });
+                descriptors.push(descriptor);
+            }
+            manifests.push(layout.add_image(record, store.read_blob(&record.id)?, names, descriptors)?);
+            for part in files {
+                layout.add(part);
+            }
+        }
+        Ok(Self { store: store.clone(), parts: layout.finish(docker)?, manifests })
+    }
+
+    /// The manifest of each image, in order.
+    pub fn manifests(&self) -> &[Descriptor] {
+        &self.manifests
+    }
+
+    /// Writes the layout as a tar, always the same bytes.
+    pub fn write_tar(&self, out: impl Write) -> Result<(), StoreError> {
+        let _pin = self.store.pin()?;
+        write_archive(&self.store, &self.parts, out)?
+            .flush()
+            .map_err(|source| StoreError::Stream { action: "write an image archive", source })
+    }
+
+    /// Writes the layout into a folder, which is made when it is not there. Blobs that are there already stay.
+    pub fn write_dir(&self, dir: &Path) -> Result<(), StoreError> {
+        let _pin = self.store.pin()?;
+        let blobs = dir.join("blobs/sha256");
+        fs::create_dir_all(&blobs).at("create", &blobs)?;
+        // blobs before the index that names them
+        for part in self.parts.iter().rev() {
+            let path = dir.join(&part.path);
+            if path.starts_with(&blobs) && fs::metadata(&path).is_ok_and(|meta| meta.len() == part.size) {
+                continue;
+            }
+            let mut file = tempfile::NamedTempFile::new_in(dir).at("create a file in", dir)?;
+            part.copy(&self.store, &mut file)?;
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+            file.as_file().set_permissions(mode).at("change the mode of", &path)?;
+            file.persist(&path).map_err(|error| StoreError::io("write", &path, error.error))?;
+        }
+        Ok(())
+    }
+}
+
+/// The digest of the manifest that [`OciLayout`] and a push give an image in this form.
+pub fn manifest_digest(
+    store: &Store,
+    record: &ImageRecord,
+    compression: LayerCompression,
+) -> Result<Digest, StoreError> {
+    let layout = OciLayout::new(store, &[(record.clone(), Vec::new())], compression)?;
+    Ok(layout.manifests[0].digest)
+}

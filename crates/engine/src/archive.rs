@@ -32,11 +32,9 @@ impl Engine {
         directory: &str,
         tar: Vec<u8>,
     ) -> Result<(), EngineError> {
-        let options = UploadToContainerOptions {
-            path: directory.to_owned(),
-            copy_uidgid: Some("true".to_owned()),
-            ..UploadToContainerOptions::default()
-        };
+        // without `copyUIDGID` the engine keeps the owners of the archive; with it all belong to the container's user
+        let options =
+            UploadToContainerOptions { path: directory.to_owned(), ..UploadToContainerOptions::default() };
         let done = self.docker.upload_to_container(container, Some(options), body_full(tar.into())).await;
         done.map_err(|error| EngineError::from_wire(error, TRANSFER_SECONDS))
     }

@@ -1,1 +1,44 @@
 //! Desired to observed to plan to run: brings a Compose project up and down on an engine.
+//!
+//! [`desired`] says what a project wants, as pure data. [`observe`] takes one picture of the engine. [`plan`] compares
+//! the two and gives a graph of single engine calls, each with its cause, that can be printed and stored. [`run`]
+//! executes such a graph in parallel. Nothing is remembered between two runs but what labels in the engine say, so
+//! that a run that was killed is simply followed by another one.
+//!
+//! Limits: one engine; a secret or config is at most 1 MiB; a run holds the project's lock.
+
+mod cause;
+mod container;
+mod desired;
+mod down;
+mod error;
+mod failure;
+mod files;
+mod hub;
+mod images;
+pub mod labels;
+mod lock;
+mod logs;
+mod observed;
+mod owner;
+mod plan;
+mod ports;
+mod ps;
+mod run;
+mod wait;
+
+pub use desired::{
+    Context, Desired, DesiredNetwork, DesiredService, DesiredVolume, Fit, Need, Replica, desired,
+};
+pub use down::plan_down;
+pub use error::StackError;
+pub use failure::{ExitMeaning, Failure};
+pub use files::{FileKind, FileOwner, StackFile, StackFiles, stack_files};
+pub use images::{ImageMap, ServiceImage, image_name, images_for};
+pub use lock::Lock;
+pub use logs::{LogQuery, StackLine, logs};
+pub use observed::{Observed, ObservedContainer, observe};
+pub use plan::{Op, Plan, PlanOptions, Step, plan};
+pub use ports::{Listener, PortConflict, host_listeners, port_conflicts};
+pub use ps::{Row, ps};
+pub use run::{Outcome, Progress, RunOptions, run};

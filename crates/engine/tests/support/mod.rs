@@ -1,6 +1,11 @@
 //! A tiny image for tests against the real engine: a static busybox from the Debian archive, made into a
 //! `docker save` archive here and loaded through the code under test.
-#![allow(dead_code, clippy::unwrap_used, clippy::format_collect, reason = "test support; each test binary uses its own part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::format_collect,
+    reason = "test support; each test binary uses its own part"
+)]
 
 use std::{io, path::PathBuf, process::Command, sync::OnceLock};
 

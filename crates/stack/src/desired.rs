@@ -1,0 +1,397 @@
+//! What a project wants, as data: no engine is asked and nothing is read here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plimsoll_compose::{Condition, Project};
+use plimsoll_engine::{ContainerSpec, EngineFacts, HealthSpec, IpamPool, MountKind, NetworkSpec, VolumeSpec};
+use serde::{Deserialize, Serialize};
+
+use crate::{ImageMap, StackError, StackFiles, cause, container, labels};
+
+/// What [`desired`] needs beside the project.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// Image of every service.
+    pub images: &'a ImageMap,
+    /// What the engine's host has.
+    pub facts: &'a EngineFacts,
+    /// Secrets and configs.
+    pub files: &'a StackFiles,
+}
+
+/// Everything that should exist.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Desired {
+    /// The project's name.
+    pub project: String,
+    /// Networks that services use.
+    pub networks: Vec<DesiredNetwork>,
+    /// Volumes that services use.
+    pub volumes: Vec<DesiredVolume>,
+    /// Services; each after those that it depends on.
+    pub services: Vec<DesiredService>,
+    /// Services of profiles that are not active: their containers are not orphans.
+    pub disabled: BTreeSet<String>,
+    /// Limits that were fitted to the host.
+    pub fits: Vec<Fit>,
+    /// What the engine cannot honour, said once.
+    pub notes: Vec<String>,
+}
+
+/// A network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DesiredNetwork {
+    /// Key in the Compose file.
+    pub key: String,
+    /// Exists outside the project.
+    pub external: bool,
+    /// What it is to be.
+    pub spec: NetworkSpec,
+}
+
+/// A volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DesiredVolume {
+    /// Key in the Compose file.
+    pub key: String,
+    /// Exists outside the project.
+    pub external: bool,
+    /// What it is to be.
+    pub spec: VolumeSpec,
+}
+
+/// A dependency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Need {
+    /// The other service.
+    pub service: String,
+    /// `service_started`, `service_healthy`, `service_completed_successfully`.
+    pub condition: String,
+    /// Restart this one when the other is replaced.
+    pub restart: bool,
+    /// The other must exist.
+    pub required: bool,
+    /// This one lives in the other's namespace: it is replaced with it.
+    pub namespace: bool,
+}
+
+/// A service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DesiredService {
+    /// Its name.
+    pub name: String,
+    /// What each of its containers is; name and number are given by [`DesiredService::replica`].
+    pub spec: ContainerSpec,
+    /// Digest of everything that decides whether a container is up to date.
+    pub hash: String,
+    /// The same, by part.
+    pub parts: BTreeMap<String, String>,
+    /// Containers with their names.
+    pub replicas: Vec<Replica>,
+    /// What must be there first.
+    pub needs: Vec<Need>,
+    /// Runs to its end, and others wait for that.
+    pub one_shot: bool,
+    /// Health check in force: the Compose file's, else the image's.
+    pub health: Option<HealthSpec>,
+    /// User that it runs as, as configured; empty is root.
+    pub user: String,
+    /// Name of its image as the Compose file has it.
+    pub image: String,
+    /// The image stands in for another.
+    pub standin: bool,
+    /// Has secrets or configs to write.
+    pub has_files: bool,
+}
+
+/// One container of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replica {
+    /// From 1.
+    pub number: u32,
+    /// The container's name.
+    pub name: String,
+}
+
+/// A limit that the host cannot give.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fit {
+    /// The service.
+    pub service: String,
+    /// Which limit.
+    pub what: String,
+    /// What the Compose file asks for.
+    pub asked: String,
+    /// What the host has.
+    pub given: String,
+}
+
+impl DesiredService {
+    /// The named volumes that it can write to: path in the container to volume name.
+    pub fn writable_volumes(&self) -> BTreeMap<String, String> {
+        self.spec
+            .mounts
+            .iter()
+            .filter(|mount| !mount.read_only)
+            .filter_map(|mount| match &mount.kind {
+                MountKind::Volume { name: Some(name), .. } => Some((mount.target.clone(), name.clone())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The specification of one container.
+    pub fn replica(&self, replica: &Replica) -> ContainerSpec {
+        let mut spec = self.spec.clone();
+        spec.name.clone_from(&replica.name);
+        spec.labels.insert(labels::NUMBER.into(), replica.number.to_string());
+        spec
+    }
+}
+
+/// Computes what `project` wants on an engine with these facts.
+pub fn desired(project: &Project, context: Context<'_>) -> Result<Desired, StackError> {
+    let mut desired = Desired {
+        project: project.name.clone(),
+        networks: networks(project),
+        volumes: volumes(project),
+        disabled: project.disabled_services.keys().cloned().collect(),
+        ..Desired::default()
+    };
+    let awaited: BTreeSet<&str> = project
+        .services
+        .values()
+        .flat_map(|service| &service.depends_on)
+        .filter(|(_, need)| need.condition == Condition::CompletedSuccessfully)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    for name in in_order(project) {
+        let service = service(project, name, context, awaited.contains(name), &mut desired)?;
+        desired.services.push(service);
+    }
+    Ok(desired)
+}
+
+fn service(
+    project: &Project,
+    name: &str,
+    context: Context<'_>,
+    awaited: bool,
+    desired: &mut Desired,
+) -> Result<DesiredService, StackError> {
+    let wanted = &project.services[name];
+    let image = context.images.get(name).cloned().unwrap_or_default();
+    let files = context.files.by_service.get(name).map_or(&[][..], Vec::as_slice);
+    let built = container::spec(project, name, &image, context.facts)?;
+    let mut spec = built.spec;
+    spec.mounts.extend(files.iter().map(crate::StackFile::mount));
+    let needs = needs(project, name);
+
+    let parts = cause::parts(&spec, files);
+    let hash = cause::hash(&spec, files);
+    let mut own = project_labels(project);
+    own.insert(labels::SERVICE.into(), name.into());
+    own.insert(labels::ONEOFF.into(), "False".into());
+    own.insert(labels::CONFIG_HASH.into(), hash.clone());
+    own.insert(labels::DEPENDS_ON.into(), depends_on_label(&needs));
+    own.insert(labels::IMAGE.into(), image.id.clone());
+    own.insert(labels::IMAGE_NAME.into(), image.shown.clone());
+    own.insert(labels::PARTS.into(), cause::parts_label(&parts));
+    if image.standin {
+        own.insert(labels::STANDIN.into(), "true".into());
+    }
+    if !built.fits.is_empty() {
+        let text: Vec<String> =
+            built.fits.iter().map(|fit| format!("{} {} -> {}", fit.what, fit.asked, fit.given)).collect();
+        own.insert(labels::FITTED.into(), text.join(", "));
+    }
+    spec.labels.extend(own);
+    desired.fits.extend(built.fits);
+    desired.notes.extend(built.notes);
+
+    let health = match &spec.health {
+        Some(health) if health.test.first().is_some_and(|first| first == "NONE") => None,
+        Some(health) if !health.test.is_empty() => Some(health.clone()),
+        // settings of the Compose file over the image's test
+        Some(health) => {
+            image.health.clone().map(|from_image| HealthSpec { test: from_image.test, ..health.clone() })
+        }
+        None => {
+            image.health.clone().filter(|health| health.test.first().is_some_and(|first| first != "NONE"))
+        }
+    };
+    let one_shot = awaited && spec.restart == plimsoll_engine::RestartSpec::No;
+    let count = u32::try_from(wanted.replicas()).unwrap_or(0);
+    let replicas = (1..=count)
+        .map(|number| Replica {
+            number,
+            name: wanted
+                .container_name
+                .clone()
+                .unwrap_or_else(|| format!("{}-{name}-{number}", project.name)),
+        })
+        .collect();
+    Ok(DesiredService {
+        name: name.to_owned(),
+        user: spec.user.clone().unwrap_or(image.user),
+        spec,
+        hash,
+        parts,
+        replicas,
+        needs,
+        one_shot,
+        health,
+        image: image.shown,
+        standin: image.standin,
+        has_files: !files.is_empty(),
+    })
+}
+
+/// Services, each after what it depends on; otherwise in the order of the file.
+fn in_order(project: &Project) -> Vec<&str> {
+    fn visit<'a>(
+        project: &'a Project,
+        name: &'a str,
+        seen: &mut BTreeSet<&'a str>,
+        order: &mut Vec<&'a str>,
+    ) {
+        if !project.services.contains_key(name) || !seen.insert(name) {
+            return;
+        }
+        for need in project.services[name].depends_on.keys() {
+            visit(project, need, seen, order);
+        }
+        order.push(name);
+    }
+    let mut seen = BTreeSet::new();
+    let mut order = Vec::new();
+    for name in project.services.keys() {
+        visit(project, name, &mut seen, &mut order);
+    }
+    order
+}
+
+fn needs(project: &Project, name: &str) -> Vec<Need> {
+    let service = &project.services[name];
+    let namespaces: BTreeSet<&str> = [&service.network_mode, &service.ipc, &service.pid]
+        .into_iter()
+        .filter_map(|mode| mode.as_deref()?.strip_prefix("service:"))
+        .collect();
+    let mut needs: Vec<Need> = service
+        .depends_on
+        .iter()
+        .filter(|(other, _)| project.services.contains_key(*other))
+        .map(|(other, need)| Need {
+            service: other.clone(),
+            condition: need.condition.as_str().to_owned(),
+            restart: need.restart,
+            required: need.required,
+            namespace: namespaces.contains(other.as_str()),
+        })
+        .collect();
+    for other in namespaces {
+        if project.services.contains_key(other) && !needs.iter().any(|need| need.service == other) {
+            needs.push(Need {
+                service: other.to_owned(),
+                condition: Condition::Started.as_str().to_owned(),
+                restart: false,
+                required: true,
+                namespace: true,
+            });
+        }
+    }
+    needs
+}
+
+fn depends_on_label(needs: &[Need]) -> String {
+    let parts: Vec<String> =
+        needs.iter().map(|need| format!("{}:{}:{}", need.service, need.condition, need.restart)).collect();
+    parts.join(",")
+}
+
+fn project_labels(project: &Project) -> BTreeMap<String, String> {
+    [
+        (labels::PROJECT.to_owned(), project.name.clone()),
+        (labels::WORKING_DIR.to_owned(), project.working_dir.display().to_string()),
+        (labels::CONFIG_FILES.to_owned(), project.files.join(",")),
+        (labels::VERSION.to_owned(), format!("plimsoll {}", env!("CARGO_PKG_VERSION"))),
+    ]
+    .into()
+}
+
+fn networks(project: &Project) -> Vec<DesiredNetwork> {
+    let used: BTreeSet<&String> =
+        project.services.values().flat_map(|service| service.networks.keys()).collect();
+    let mut networks = Vec::new();
+    for (key, network) in project.networks.iter().filter(|(key, _)| used.contains(key)) {
+        let mut labels = sorted(&network.labels);
+        labels.insert(labels::PROJECT.into(), project.name.clone());
+        labels.insert(labels::NETWORK.into(), key.clone());
+        let pools = network.ipam.config.iter().map(|pool| IpamPool {
+            subnet: pool.subnet.clone(),
+            ip_range: pool.ip_range.clone(),
+            gateway: pool.gateway.clone(),
+            aux_addresses: sorted(&pool.aux_addresses),
+        });
+        networks.push(DesiredNetwork {
+            key: key.clone(),
+            external: network.external,
+            spec: NetworkSpec {
+                name: network_name(project, key),
+                driver: network.driver.clone().unwrap_or_default(),
+                internal: network.internal,
+                attachable: network.attachable,
+                ipv6: network.enable_ipv6.unwrap_or(false),
+                options: sorted(&network.driver_opts),
+                labels,
+                ipam_driver: network.ipam.driver.clone().unwrap_or_default(),
+                ipam_options: sorted(&network.ipam.options),
+                pools: pools.collect(),
+            },
+        });
+    }
+    networks
+}
+
+fn volumes(project: &Project) -> Vec<DesiredVolume> {
+    let used: BTreeSet<&String> = project
+        .services
+        .values()
+        .flat_map(|service| &service.volumes)
+        .filter(|mount| mount.kind == plimsoll_compose::MountKind::Volume)
+        .filter_map(|mount| mount.source.as_ref())
+        .collect();
+    let mut volumes = Vec::new();
+    for (key, volume) in project.volumes.iter().filter(|(key, _)| used.contains(key)) {
+        let mut labels = sorted(&volume.labels);
+        labels.insert(labels::PROJECT.into(), project.name.clone());
+        labels.insert(labels::VOLUME.into(), key.clone());
+        volumes.push(DesiredVolume {
+            key: key.clone(),
+            external: volume.external,
+            spec: VolumeSpec {
+                name: volume_name(project, key),
+                driver: volume.driver.clone().unwrap_or_default(),
+                options: sorted(&volume.driver_opts),
+                labels,
+            },
+        });
+    }
+    volumes
+}
+
+/// A network's name in the engine.
+pub(crate) fn network_name(project: &Project, key: &str) -> String {
+    let given = project.networks.get(key).and_then(|network| network.name.clone());
+    given.unwrap_or_else(|| format!("{}_{key}", project.name))
+}
+
+/// A volume's name in the engine.
+pub(crate) fn volume_name(project: &Project, key: &str) -> String {
+    let given = project.volumes.get(key).and_then(|volume| volume.name.clone());
+    given.unwrap_or_else(|| format!("{}_{key}", project.name))
+}
+
+pub(crate) fn sorted(mapping: &plimsoll_compose::Mapping) -> BTreeMap<String, String> {
+    mapping.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+}

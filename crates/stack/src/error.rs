@@ -1,0 +1,105 @@
+//! Why a stack cannot be planned or run.
+
+use std::{io, path::PathBuf};
+
+use plimsoll_engine::EngineError;
+use plimsoll_source::Diagnostic;
+
+/// What stops a stack before or while it is brought up.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// A service's image is not in the engine.
+    #[error("service {service}: the engine has no image `{image}`")]
+    MissingImage {
+        /// The service.
+        service: String,
+        /// The image's name.
+        image: String,
+        /// Whether the Compose file says how to build it.
+        buildable: bool,
+    },
+    /// Something in the Compose file cannot be used; the diagnostic shows where.
+    #[error("{}", .0.title)]
+    File(Box<Diagnostic>),
+    /// A setting that would change what the container is allowed to do is not supported, so it is not dropped.
+    #[error("service {service}: `{attribute}` is not supported: {why}")]
+    Unsupported {
+        /// The service.
+        service: String,
+        /// The attribute.
+        attribute: &'static str,
+        /// The reason.
+        why: String,
+    },
+    /// An external network or volume does not exist.
+    #[error("{kind} `{name}` is external and does not exist")]
+    ExternalMissing {
+        /// `network` or `volume`.
+        kind: &'static str,
+        /// Its name in the engine.
+        name: String,
+    },
+    /// A network of that name belongs to somebody else.
+    #[error("{kind} `{name}` exists and belongs to project {owner}")]
+    NotOurs {
+        /// `network` or `volume`.
+        kind: &'static str,
+        /// Its name in the engine.
+        name: String,
+        /// The project that made it.
+        owner: String,
+    },
+    /// Host ports are in use.
+    #[error("{}", crate::ports::sentence(.0))]
+    PortsTaken(Vec<crate::ports::PortConflict>),
+    /// A user name that the image's /etc/passwd does not have.
+    #[error("service {service}: the image has no user `{user}`")]
+    UnknownUser {
+        /// The service.
+        service: String,
+        /// The name.
+        user: String,
+    },
+    /// A file of the state directory.
+    #[error("cannot {action} {path}: {source}", path = .path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The path.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl StackError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::MissingImage { buildable: true, .. } => Some("run `plimsoll build`".into()),
+            Self::MissingImage { image, .. } => Some(format!(
+                "load it (`docker load`, `docker pull {image}`), or map it in plimsoll.toml [images]"
+            )),
+            Self::ExternalMissing { kind, name } => Some(format!("make it (`docker {kind} create {name}`)")),
+            Self::NotOurs { .. } => {
+                Some("give yours another `name:`, or say `external: true` to share it".into())
+            }
+            Self::PortsTaken(_) => Some("stop what holds the port, or publish another one".into()),
+            Self::UnknownUser { .. } => Some("give the user as a number, `uid:gid`".into()),
+            Self::Engine(error) => error.hint(),
+            Self::File(_) | Self::Unsupported { .. } | Self::Io { .. } => None,
+        }
+    }
+}
+
+/// For `map_err`: an I/O error with the path and what was tried.
+pub(crate) fn io_error(
+    action: &'static str,
+    path: impl Into<PathBuf>,
+) -> impl FnOnce(io::Error) -> StackError {
+    let path = path.into();
+    move |source| StackError::Io { action, path, source }
+}

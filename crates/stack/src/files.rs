@@ -1,0 +1,355 @@
+//! Secrets and configs as files of our own.
+//!
+//! An engine mounts a `file:` secret with the host's owner and mode, which a non-root service cannot read, and copies
+//! others into the container's root file system, which fails where that is read-only. So each service gets its own
+//! copy, `0400` and owned by the service's user, in a directory that only root may enter, mounted read-only.
+//! The content is never in an environment variable, an argument or a label: a label carries only a digest that is
+//! keyed with a random key of this project.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use plimsoll_compose::{FileObject, FileReference, Project};
+use plimsoll_engine::{MountKind, MountSpec};
+use plimsoll_source::Diagnostic;
+use serde::{Deserialize, Serialize};
+
+use crate::{StackError, error::io_error};
+
+/// A secret or config may not be larger.
+const SIZE_LIMIT: u64 = 1024 * 1024;
+
+/// Secret or config: they differ in their defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileKind {
+    /// Default target `/run/secrets/NAME`, mode 0400.
+    Secret,
+    /// Default target `/NAME`, mode 0444.
+    Config,
+}
+
+impl FileKind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Secret => "secret",
+            Self::Config => "config",
+        }
+    }
+
+    fn section(self) -> &'static str {
+        match self {
+            Self::Secret => "secrets",
+            Self::Config => "configs",
+        }
+    }
+}
+
+/// Who owns the copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileOwner {
+    /// The user that the service runs as.
+    Service,
+    /// Named in the Compose file.
+    Explicit {
+        /// User id.
+        uid: u32,
+        /// Group id.
+        gid: u32,
+    },
+}
+
+/// A file that a service sees.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackFile {
+    /// Secret or config.
+    pub kind: FileKind,
+    /// Its key in the Compose file.
+    pub key: String,
+    /// Path in the container.
+    pub target: String,
+    /// The copy on the host.
+    pub path: PathBuf,
+    /// Owner of the copy.
+    pub owner: FileOwner,
+    /// Mode bits of the copy.
+    pub mode: u32,
+    /// Keyed digest of the content.
+    pub digest: String,
+    /// The content. Never serialised.
+    #[serde(skip)]
+    content: Vec<u8>,
+}
+
+impl std::fmt::Debug for StackFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StackFile")
+            .field("key", &self.key)
+            .field("target", &self.target)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StackFile {
+    /// The mount that shows the copy to the container.
+    pub fn mount(&self) -> MountSpec {
+        MountSpec {
+            target: self.target.clone(),
+            read_only: true,
+            kind: MountKind::Bind {
+                source: self.path.display().to_string(),
+                propagation: None,
+                create: false,
+                selinux: None,
+            },
+        }
+    }
+}
+
+/// The files of each service.
+#[derive(Debug, Clone, Default)]
+pub struct StackFiles {
+    /// Service name to its files.
+    pub by_service: BTreeMap<String, Vec<StackFile>>,
+    directory: PathBuf,
+}
+
+impl StackFiles {
+    /// Writes the copies of one service. Files that are right already are left alone, so that a running container
+    /// keeps what it has mounted.
+    pub fn write(&self, service: &str, user: (u32, u32)) -> Result<(), StackError> {
+        let Some(files) = self.by_service.get(service) else { return Ok(()) };
+        private_directory(&self.directory)?;
+        private_directory(&self.directory.join(service))?;
+        for file in files {
+            let owner = match file.owner {
+                FileOwner::Service => user,
+                FileOwner::Explicit { uid, gid } => (uid, gid),
+            };
+            write_copy(file, owner)?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads every secret and config that an enabled service uses. `state` is the project's directory, `env` the variables
+/// for `environment:`.
+pub fn stack_files(
+    project: &Project,
+    state: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<StackFiles, StackError> {
+    let directory = state.join("files");
+    let mut files = StackFiles { by_service: BTreeMap::new(), directory };
+    let used =
+        project.services.values().any(|service| !service.secrets.is_empty() || !service.configs.is_empty());
+    if !used {
+        return Ok(files);
+    }
+    let key = project_key(state)?;
+    let mut contents: BTreeMap<(&str, String), Vec<u8>> = BTreeMap::new();
+    for (name, service) in &project.services {
+        let references = (service.secrets.iter().map(|reference| (FileKind::Secret, reference)))
+            .chain(service.configs.iter().map(|reference| (FileKind::Config, reference)));
+        for (kind, reference) in references {
+            let source = reference.source.clone().unwrap_or_default();
+            let objects = if kind == FileKind::Secret { &project.secrets } else { &project.configs };
+            let Some(object) = objects.get(&source) else {
+                return Err(refused(project, kind, &source, "is not defined", None));
+            };
+            let content = match contents.get(&(kind.word(), source.clone())) {
+                Some(content) => content.clone(),
+                None => {
+                    let content = content_of(project, kind, &source, object, env)?;
+                    contents.insert((kind.word(), source.clone()), content.clone());
+                    content
+                }
+            };
+            let file = stack_file(&files.directory, name, kind, &source, reference, content, &key);
+            files.by_service.entry(name.clone()).or_default().push(file);
+        }
+    }
+    Ok(files)
+}
+
+fn stack_file(
+    directory: &Path,
+    service: &str,
+    kind: FileKind,
+    source: &str,
+    reference: &FileReference,
+    content: Vec<u8>,
+    key: &[u8; 32],
+) -> StackFile {
+    let target = match (&reference.target, kind) {
+        (Some(target), _) if target.starts_with('/') => target.clone(),
+        (target, FileKind::Secret) => format!("/run/secrets/{}", target.as_deref().unwrap_or(source)),
+        (target, FileKind::Config) => format!("/{}", target.as_deref().unwrap_or(source)),
+    };
+    let number = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<u32>().ok());
+    let owner = match (number(&reference.uid), number(&reference.gid)) {
+        (None, None) => FileOwner::Service,
+        (uid, gid) => FileOwner::Explicit { uid: uid.unwrap_or(0), gid: gid.unwrap_or(0) },
+    };
+    let mode =
+        reference.mode.map_or(if kind == FileKind::Secret { 0o400 } else { 0o444 }, |mode| mode.0 & 0o777);
+    StackFile {
+        kind,
+        key: source.to_owned(),
+        path: directory.join(service).join(format!("{}-{source}", kind.word())),
+        target,
+        owner,
+        mode,
+        digest: blake3::keyed_hash(key, &content).to_hex()[..32].to_owned(),
+        content,
+    }
+}
+
+fn content_of(
+    project: &Project,
+    kind: FileKind,
+    key: &str,
+    object: &FileObject,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Vec<u8>, StackError> {
+    if object.external {
+        return Err(refused(project, kind, key, "is external, which only a Swarm has", None));
+    }
+    if let Some(file) = &object.file {
+        let path = project.working_dir.join(file);
+        return read_bounded(&path).map_err(|error| {
+            let what = format!("file {}: {}", path.display(), reason(&error));
+            let hint = match error.kind() {
+                io::ErrorKind::NotFound => Some("`plimsoll init` makes secrets; or write the file yourself"),
+                _ => None,
+            };
+            refused(project, kind, key, &what, hint)
+        });
+    }
+    if let Some(variable) = &object.environment {
+        return env(variable).map(String::into_bytes).ok_or_else(|| {
+            refused(project, kind, key, &format!("environment variable {variable} is not set"), None)
+        });
+    }
+    match &object.content {
+        Some(content) => Ok(content.clone().into_bytes()),
+        None => Err(refused(project, kind, key, "has neither file nor environment", None)),
+    }
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "does not exist".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let file = fs::File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
+    }
+    let mut content = Vec::new();
+    file.take(SIZE_LIMIT + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > SIZE_LIMIT {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "is larger than 1 MiB"));
+    }
+    Ok(content)
+}
+
+/// An error that names the secret and shows its line in the Compose file.
+fn refused(project: &Project, kind: FileKind, key: &str, what: &str, hint: Option<&str>) -> StackError {
+    let title = format!("{} `{key}`: {what}", kind.word());
+    let used_by: Vec<&str> = project
+        .services
+        .iter()
+        .filter(|(_, service)| {
+            let references = if kind == FileKind::Secret { &service.secrets } else { &service.configs };
+            references.iter().any(|reference| reference.source.as_deref() == Some(key))
+        })
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let mut diagnostic = match project.origin(&[kind.section(), key, "file"]) {
+        Some(origin) => origin.error(&title),
+        None => Diagnostic::error(title),
+    };
+    diagnostic = diagnostic.note(format!("used by {}", used_by.join(", ")));
+    if let Some(hint) = hint {
+        diagnostic = diagnostic.hint(hint);
+    }
+    StackError::File(Box::new(diagnostic))
+}
+
+/// A directory that only this user may enter.
+pub(crate) fn private_directory(path: &Path) -> Result<(), StackError> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io_error("make", path))?;
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+        .map_err(io_error("protect", path))
+}
+
+/// 32 random bytes that belong to this project on this machine.
+fn project_key(state: &Path) -> Result<[u8; 32], StackError> {
+    let path = state.join("key");
+    if let Ok(bytes) = fs::read(&path)
+        && let Ok(key) = bytes.try_into()
+    {
+        return Ok(key);
+    }
+    private_directory(state)?;
+    let mut key = [0; 32];
+    let random = Path::new("/dev/urandom");
+    fs::File::open(random)
+        .and_then(|mut file| file.read_exact(&mut key))
+        .map_err(io_error("read", random))?;
+    write_whole(&path, &key, 0o600, None)?;
+    Ok(key)
+}
+
+fn write_copy(file: &StackFile, owner: (u32, u32)) -> Result<(), StackError> {
+    let right = fs::symlink_metadata(&file.path).is_ok_and(|found| {
+        found.is_file() && found.mode() & 0o777 == file.mode && (found.uid(), found.gid()) == owner
+    });
+    if right && fs::read(&file.path).is_ok_and(|found| found == file.content) {
+        return Ok(());
+    }
+    write_whole(&file.path, &file.content, file.mode, Some(owner))
+}
+
+/// Written beside, given its owner, then renamed: nobody ever sees half a file or a wrong owner.
+fn write_whole(path: &Path, content: &[u8], mode: u32, owner: Option<(u32, u32)>) -> Result<(), StackError> {
+    let draft = path.with_extension("draft");
+    let _ = fs::remove_file(&draft);
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&draft)
+        .map_err(io_error("write", &draft))?;
+    file.write_all(content).map_err(io_error("write", &draft))?;
+    let mut mode = mode;
+    if let Some((uid, gid)) = owner {
+        match std::os::unix::fs::fchown(&file, Some(uid), Some(gid)) {
+            Ok(()) => {}
+            // without root the copy cannot be given away; its directory stays closed to other users of the host
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => mode |= 0o444,
+            Err(error) => return Err(io_error("give to the service", &draft)(error)),
+        }
+    }
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
+        .map_err(io_error("protect", &draft))?;
+    fs::rename(&draft, path).map_err(io_error("write", path))
+}
+
+/// Removes everything of a project from the state directory.
+pub(crate) fn remove_state(state: &Path) -> Result<(), StackError> {
+    match fs::remove_dir_all(state) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", state)(error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,38 @@
+//! Labels on what we make. The `com.docker.compose.*` ones are docker compose's own, so that its `ps`, `logs` and
+//! `down` work on our stacks and ours on its; the `org.plimsoll.*` ones carry what those cannot.
+
+/// The project's name.
+pub const PROJECT: &str = "com.docker.compose.project";
+/// The service's name.
+pub const SERVICE: &str = "com.docker.compose.service";
+/// Number of the replica, from 1.
+pub const NUMBER: &str = "com.docker.compose.container-number";
+/// Digest of everything that a container was made from.
+pub const CONFIG_HASH: &str = "com.docker.compose.config-hash";
+/// `True` for containers of `run`.
+pub const ONEOFF: &str = "com.docker.compose.oneoff";
+/// `db:service_healthy:false,...`: service, condition, restart.
+pub const DEPENDS_ON: &str = "com.docker.compose.depends_on";
+/// The directory of the Compose files.
+pub const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
+/// The Compose files, separated by commas.
+pub const CONFIG_FILES: &str = "com.docker.compose.project.config_files";
+/// The image's id.
+pub const IMAGE: &str = "com.docker.compose.image";
+/// Which tool made it.
+pub const VERSION: &str = "com.docker.compose.version";
+/// The container that this one takes the place of.
+pub const REPLACE: &str = "com.docker.compose.replace";
+/// Key of a network in the Compose file.
+pub const NETWORK: &str = "com.docker.compose.network";
+/// Key of a volume in the Compose file.
+pub const VOLUME: &str = "com.docker.compose.volume";
+
+/// Digests of the parts of a container's configuration, so that a change can be named.
+pub const PARTS: &str = "org.plimsoll.parts";
+/// The image as the Compose file names it.
+pub const IMAGE_NAME: &str = "org.plimsoll.image";
+/// `true` where the image stands in for software that cannot be had on this machine.
+pub const STANDIN: &str = "org.plimsoll.standin";
+/// What was asked for and fitted to the host: `cpus 4 -> 2`.
+pub const FITTED: &str = "org.plimsoll.fitted";

@@ -1,0 +1,155 @@
+//! One picture of the engine: three list calls, nothing per container.
+
+use std::collections::BTreeMap;
+
+use plimsoll_engine::{
+    ContainerSummary, Engine, Health, NetworkDetail, PublishedPort, RunState, VolumeDetail,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{StackError, labels};
+
+/// What exists.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Observed {
+    /// Containers of the project, by name.
+    pub containers: Vec<ObservedContainer>,
+    /// Published ports of other projects' containers: port and who has it.
+    pub foreign_ports: Vec<(PublishedPort, String)>,
+    /// All networks of the engine.
+    pub networks: Vec<NetworkDetail>,
+    /// All volumes of the engine.
+    pub volumes: Vec<VolumeDetail>,
+}
+
+/// A container of the project.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObservedContainer {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Service, by label.
+    pub service: String,
+    /// Number of the replica, by label.
+    pub number: u32,
+    /// Made by `run`, not by `up`.
+    pub oneoff: bool,
+    /// Whether it runs.
+    pub state: RunState,
+    /// The engine's health check.
+    pub health: Health,
+    /// Exit code, if it has ended.
+    pub exit_code: Option<i64>,
+    /// Digest of its configuration.
+    pub hash: String,
+    /// Digests by part, if we made it.
+    pub parts: Option<String>,
+    /// Image id.
+    pub image_id: String,
+    /// The image as it was named.
+    pub image: String,
+    /// What it depends on, by label.
+    pub depends_on: Vec<(String, String)>,
+    /// Published ports.
+    pub ports: Vec<PublishedPort>,
+    /// Network names.
+    pub networks: Vec<String>,
+    /// Path to volume name.
+    pub volumes: BTreeMap<String, String>,
+    /// The engine's sentence about it.
+    pub status: String,
+}
+
+impl ObservedContainer {
+    /// True for a container that an interrupted replacement left behind: it still has its temporary name.
+    pub fn is_stray(&self) -> bool {
+        is_temporary(&self.name)
+    }
+
+    /// Running, or about to.
+    pub fn is_up(&self) -> bool {
+        matches!(self.state, RunState::Running | RunState::Restarting | RunState::Paused)
+    }
+
+    fn from_summary(found: ContainerSummary) -> Self {
+        let text = |key: &str| found.labels.get(key).cloned().unwrap_or_default();
+        let depends_on = text(labels::DEPENDS_ON)
+            .split(',')
+            .filter_map(|entry| {
+                let mut parts = entry.split(':');
+                let service = parts.next().filter(|service| !service.is_empty())?;
+                Some((service.to_owned(), parts.next().unwrap_or_default().to_owned()))
+            })
+            .collect();
+        Self {
+            service: text(labels::SERVICE),
+            number: text(labels::NUMBER).parse().unwrap_or(0),
+            oneoff: text(labels::ONEOFF).eq_ignore_ascii_case("true"),
+            hash: text(labels::CONFIG_HASH),
+            parts: found.labels.get(labels::PARTS).cloned(),
+            image: found.labels.get(labels::IMAGE_NAME).cloned().unwrap_or_else(|| found.image.clone()),
+            depends_on,
+            id: found.id,
+            name: found.name,
+            state: found.state,
+            health: found.health,
+            exit_code: found.exit_code,
+            image_id: found.image_id,
+            ports: found.ports,
+            networks: found.networks.into_keys().collect(),
+            volumes: found.volumes,
+            status: found.status,
+        }
+    }
+}
+
+/// The name that the successor of container `id` has until it takes the place: docker compose's form.
+pub(crate) fn temporary_name(id: &str, name: &str) -> String {
+    format!("{}_{name}", id.get(..12).unwrap_or(id))
+}
+
+fn is_temporary(name: &str) -> bool {
+    name.split_once('_').is_some_and(|(id, rest)| {
+        id.len() == 12
+            && !rest.is_empty()
+            && id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    })
+}
+
+/// Looks at the engine: all containers (the others' ports matter too), networks and volumes, at the same time.
+pub async fn observe(engine: &Engine, project: &str) -> Result<Observed, StackError> {
+    let (containers, networks, volumes) =
+        futures_util::try_join!(engine.containers(), engine.networks(&[]), engine.volumes(&[]))?;
+    let mut observed = Observed { networks, volumes, ..Observed::default() };
+    for container in containers {
+        if container.label(labels::PROJECT) == Some(project) {
+            observed.containers.push(ObservedContainer::from_summary(container));
+        } else {
+            let owner = match container.label(labels::PROJECT) {
+                Some(other) => format!("container {} of project {other}", container.name),
+                None => format!("container {}", container.name),
+            };
+            let published = container.ports.into_iter().filter(|port| port.host.is_some());
+            observed.foreign_ports.extend(published.map(|port| (port, owner.clone())));
+        }
+    }
+    observed.containers.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(observed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn temporary_names_are_told_from_ordinary_ones() {
+        let name = temporary_name(&"0123456789abcdef".repeat(4), "shop-web-1");
+        assert_eq!(name, "0123456789ab_shop-web-1");
+        assert!(is_temporary(&name));
+        for ordinary in ["shop-web-1", "my_shop-web-1", "0123456789ab_", "0123456789AB_x", "0123456789abc_x"]
+        {
+            assert!(!is_temporary(ordinary), "{ordinary}");
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! The difference between what is wanted and what is there, as a graph of single engine calls, each with its cause.
+//! A plan is plain data: it can be printed, stored, compared and run.
+
+mod build;
+mod recreate;
+mod resources;
+
+use std::fmt::Write as _;
+
+use plimsoll_engine::{Attachment, ContainerSpec, HealthSpec, NetworkSpec, VolumeSpec};
+use serde::{Deserialize, Serialize};
+
+pub use build::plan;
+
+use crate::{Fit, cause::short_id};
+
+/// How `up` is asked to be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PlanOptions {
+    /// Replace containers that are up to date too.
+    pub force_recreate: bool,
+    /// Never replace a container.
+    pub no_recreate: bool,
+    /// Remove containers of services that the project does not have any more.
+    pub remove_orphans: bool,
+    /// Only these services and what they depend on; empty is all.
+    pub services: Vec<String>,
+}
+
+/// A graph of steps.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The project.
+    pub project: String,
+    /// The steps; every step comes after those that it waits for.
+    pub steps: Vec<Step>,
+    /// Containers that are as they should be.
+    pub unchanged: Vec<String>,
+    /// Limits that were fitted to the host.
+    pub fits: Vec<Fit>,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+/// One engine call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its number, the position in [`Plan::steps`].
+    pub id: usize,
+    /// What is done.
+    pub op: Op,
+    /// Why.
+    pub cause: String,
+    /// The service that it belongs to.
+    pub service: Option<String>,
+    /// Steps that must be done before.
+    pub after: Vec<usize>,
+    /// Part of a replacement whose old container is stopped: once that has happened it is finished whatever else
+    /// fails.
+    pub finish: bool,
+}
+
+/// What is done in one step. Containers are named, because most do not exist when the plan is made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "kebab-case")]
+pub enum Op {
+    /// Makes a network.
+    CreateNetwork {
+        /// The network.
+        spec: NetworkSpec,
+    },
+    /// Removes a network.
+    RemoveNetwork {
+        /// Its name.
+        name: String,
+    },
+    /// Makes a volume.
+    CreateVolume {
+        /// The volume.
+        spec: VolumeSpec,
+    },
+    /// Removes a volume and its content.
+    RemoveVolume {
+        /// Its name.
+        name: String,
+    },
+    /// Writes a service's secrets and configs for its user.
+    WriteFiles {
+        /// Image whose /etc/passwd names the user.
+        image: String,
+        /// The user as configured; empty is root.
+        user: String,
+    },
+    /// Removes the project's secrets and configs from the host.
+    RemoveFiles,
+    /// Makes a container.
+    CreateContainer {
+        /// The container.
+        spec: Box<ContainerSpec>,
+    },
+    /// Joins a container to a further network.
+    ConnectNetwork {
+        /// The container.
+        container: String,
+        /// How.
+        attachment: Attachment,
+    },
+    /// Gives empty volumes that belong to root to the service's user.
+    PrepareVolumes {
+        /// The container that has them mounted.
+        container: String,
+        /// Paths in the container, with volume names.
+        volumes: Vec<(String, String)>,
+        /// Image whose /etc/passwd names the user.
+        image: String,
+        /// The user as configured.
+        user: String,
+    },
+    /// Starts a container.
+    StartContainer {
+        /// The container.
+        container: String,
+    },
+    /// Lets a frozen container go on.
+    UnpauseContainer {
+        /// The container.
+        container: String,
+    },
+    /// Asks a container to end, and kills it after its grace period.
+    StopContainer {
+        /// The container.
+        container: String,
+        /// Seconds instead of its own grace period.
+        grace: Option<u32>,
+    },
+    /// Removes a container.
+    RemoveContainer {
+        /// The container.
+        container: String,
+        /// Its anonymous volumes too.
+        volumes: bool,
+    },
+    /// Gives a container its final name.
+    RenameContainer {
+        /// The container.
+        container: String,
+        /// The name.
+        name: String,
+    },
+    /// Waits until the health check passes, probing itself.
+    WaitHealthy {
+        /// The container.
+        container: String,
+        /// The check.
+        health: HealthSpec,
+        /// The engine has already called it unhealthy: the next failure is final.
+        unhealthy: bool,
+    },
+    /// Waits until a container has ended with exit code 0.
+    WaitCompleted {
+        /// The container.
+        container: String,
+    },
+    /// Makes sure that a container without a health check stays up for a moment.
+    WaitRunning {
+        /// The container.
+        container: String,
+    },
+}
+
+impl Op {
+    /// The container that it is about.
+    pub fn container(&self) -> Option<&str> {
+        match self {
+            Self::CreateContainer { spec } => Some(&spec.name),
+            Self::ConnectNetwork { container, .. }
+            | Self::PrepareVolumes { container, .. }
+            | Self::StartContainer { container }
+            | Self::UnpauseContainer { container }
+            | Self::StopContainer { container, .. }
+            | Self::RemoveContainer { container, .. }
+            | Self::RenameContainer { container, .. }
+            | Self::WaitHealthy { container, .. }
+            | Self::WaitCompleted { container }
+            | Self::WaitRunning { container } => Some(container),
+            _ => None,
+        }
+    }
+
+    /// True for steps that only look.
+    pub fn is_wait(&self) -> bool {
+        matches!(self, Self::WaitHealthy { .. } | Self::WaitCompleted { .. } | Self::WaitRunning { .. })
+    }
+
+    /// What is done, in words.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::CreateNetwork { spec } => {
+                format!("create network {}{}", spec.name, if spec.internal { " (internal)" } else { "" })
+            }
+            Self::RemoveNetwork { name } => format!("remove network {name}"),
+            Self::CreateVolume { spec } => format!("create volume {}", spec.name),
+            Self::RemoveVolume { name } => format!("remove volume {name}"),
+            Self::WriteFiles { user, .. } => {
+                let user = if user.is_empty() { "root" } else { user };
+                format!("write secrets and configs for user {user}")
+            }
+            Self::RemoveFiles => "remove secrets and configs".to_owned(),
+            Self::CreateContainer { spec } => format!("create {} from {}", spec.name, short_id(&spec.image)),
+            Self::ConnectNetwork { container, attachment } => {
+                format!("connect {container} to {}", attachment.network)
+            }
+            Self::PrepareVolumes { container, volumes, user, .. } => {
+                let names: Vec<&str> = volumes.iter().map(|(_, volume)| volume.as_str()).collect();
+                format!("check that user {user} of {container} owns {}", names.join(", "))
+            }
+            Self::StartContainer { container } => format!("start {container}"),
+            Self::UnpauseContainer { container } => format!("unpause {container}"),
+            Self::StopContainer { container, .. } => format!("stop {container}"),
+            Self::RemoveContainer { container, .. } => format!("remove {container}"),
+            Self::RenameContainer { container, name } => format!("rename {container} to {name}"),
+            Self::WaitHealthy { container, .. } => format!("wait until {container} is healthy"),
+            Self::WaitCompleted { container } => format!("wait until {container} has completed"),
+            Self::WaitRunning { container } => format!("see that {container} stays up"),
+        }
+    }
+}
+
+impl Plan {
+    /// True if nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// The plan for people: one line per step with what it waits for and why.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        for fit in &self.fits {
+            let _ = writeln!(
+                text,
+                "fit   {}: {} {} -> {} (the host has no more)",
+                fit.service, fit.what, fit.asked, fit.given
+            );
+        }
+        for note in &self.notes {
+            let _ = writeln!(text, "note  {note}");
+        }
+        for step in &self.steps {
+            let after: Vec<String> = step.after.iter().map(|id| (id + 1).to_string()).collect();
+            let after = if after.is_empty() { String::new() } else { format!(" after {}", after.join(",")) };
+            let _ = writeln!(text, "{:>4}  {}{after}  # {}", step.id + 1, step.op.describe(), step.cause);
+        }
+        if !self.unchanged.is_empty() {
+            let _ = writeln!(text, "as they should be: {}", self.unchanged.join(", "));
+        }
+        if self.steps.is_empty() {
+            text.push_str("nothing to do\n");
+        }
+        text
+    }
+
+    /// Adds a step; gives its number.
+    pub(crate) fn push(
+        &mut self,
+        op: Op,
+        service: Option<&str>,
+        cause: impl Into<String>,
+        after: &[usize],
+    ) -> usize {
+        let id = self.steps.len();
+        let mut after = after.to_vec();
+        after.sort_unstable();
+        after.dedup();
+        self.steps.push(Step {
+            id,
+            op,
+            cause: cause.into(),
+            service: service.map(str::to_owned),
+            after,
+            finish: false,
+        });
+        id
+    }
+}

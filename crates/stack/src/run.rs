@@ -1,0 +1,262 @@
+//! Executes a plan: every step as soon as those before it are done.
+//!
+//! When a step fails, whatever depends on it is skipped, waits are abandoned, and independent engine calls go on, so
+//! that no replacement stays half done. What runs is left running. When a person interrupts, no new step begins but
+//! those that finish a replacement whose old container is stopped already.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use plimsoll_engine::{Engine, EngineError};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    sync::{Semaphore, mpsc, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    Failure, Op, Plan, StackFiles, Step,
+    failure::Evidence,
+    files,
+    hub::Hub,
+    owner,
+    wait::{Unready, Watcher},
+};
+
+/// Engine calls at the same time; waits are not counted.
+const PARALLEL: usize = 8;
+
+/// How a plan is run.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// Time limit of each wait; without one it follows from the health check.
+    pub timeout: Option<Duration>,
+    /// The project's state directory.
+    pub state: PathBuf,
+    /// Becomes true when a person interrupts.
+    pub cancel: Option<watch::Receiver<bool>>,
+}
+
+/// What happens while a plan runs.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// A step begins.
+    Started(&'a Step),
+    /// A wait has news.
+    News(&'a Step, &'a str),
+    /// A step is done, after so much time.
+    Done(&'a Step, Duration),
+    /// A step has failed.
+    Failed(&'a Step, &'a Failure),
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// All of it.
+    pub elapsed: Duration,
+    /// Steps that were done.
+    pub done: usize,
+    /// Steps that were not, because one before them failed or the run was interrupted.
+    pub skipped: usize,
+    /// What failed.
+    pub failures: Vec<Failure>,
+    /// Container to the time after which it was ready.
+    pub ready: BTreeMap<String, Duration>,
+    /// A person interrupted.
+    pub interrupted: bool,
+}
+
+impl Outcome {
+    /// True if everything was done.
+    pub fn is_success(&self) -> bool {
+        self.failures.is_empty() && !self.interrupted
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Running,
+    Done,
+    Skipped,
+}
+
+struct Shared {
+    engine: Engine,
+    files: StackFiles,
+    hub: Hub,
+    options: RunOptions,
+    abandon: watch::Sender<bool>,
+    calls: Semaphore,
+    news: mpsc::UnboundedSender<(usize, String)>,
+}
+
+/// Runs `plan`. `report` is called from one place only, in order.
+pub async fn run(
+    engine: &Engine,
+    plan: &Plan,
+    files: &StackFiles,
+    options: &RunOptions,
+    report: &mut (dyn FnMut(Progress<'_>) + Send),
+) -> Outcome {
+    let began = Instant::now();
+    let (news, mut heard) = mpsc::unbounded_channel();
+    let shared = Arc::new(Shared {
+        engine: engine.clone(),
+        files: files.clone(),
+        hub: Hub::listen(engine, &plan.project),
+        options: options.clone(),
+        abandon: watch::Sender::new(false),
+        calls: Semaphore::new(PARALLEL),
+        news,
+    });
+    let mut cancel = options.cancel.clone();
+    let mut states = vec![State::Waiting; plan.steps.len()];
+    let mut tasks: JoinSet<(usize, Duration, Result<(), Unready>)> = JoinSet::new();
+    let mut outcome = Outcome::default();
+    loop {
+        for step in ready(plan, &states, outcome.interrupted) {
+            states[step.id] = State::Running;
+            report(Progress::Started(step));
+            let (shared, step) = (Arc::clone(&shared), step.clone());
+            tasks.spawn(async move {
+                let began = Instant::now();
+                let result = execute(&shared, &step).await;
+                (step.id, began.elapsed(), result)
+            });
+        }
+        if tasks.is_empty() {
+            break;
+        }
+        tokio::select! {
+            biased;
+            () = cancelled(&mut cancel) => {
+                outcome.interrupted = true;
+                shared.abandon.send_replace(true);
+            }
+            Some((id, text)) = heard.recv() => report(Progress::News(&plan.steps[id], &text)),
+            Some(finished) = tasks.join_next() => {
+                // a panic of a task is a bug: its step counts as never done
+                let Ok((id, elapsed, result)) = finished else { continue };
+                let step = &plan.steps[id];
+                match result {
+                    Ok(()) => {
+                        states[id] = State::Done;
+                        outcome.done += 1;
+                        if let (true, Some(container)) = (step.op.is_wait(), step.op.container()) {
+                            outcome.ready.insert(container.to_owned(), began.elapsed());
+                        }
+                        report(Progress::Done(step, elapsed));
+                    }
+                    Err(Unready::Abandoned) => states[id] = State::Skipped,
+                    Err(Unready::Failed(evidence)) => {
+                        states[id] = State::Skipped;
+                        shared.abandon.send_replace(true);
+                        let failure = Failure::collect(engine, step, evidence).await;
+                        report(Progress::Failed(step, &failure));
+                        outcome.failures.push(failure);
+                    }
+                }
+            }
+        }
+    }
+    outcome.skipped = plan.steps.len() - outcome.done - outcome.failures.len();
+    outcome.elapsed = began.elapsed();
+    outcome
+}
+
+async fn cancelled(cancel: &mut Option<watch::Receiver<bool>>) {
+    let heard = match cancel {
+        Some(cancel) => cancel.wait_for(|cancel| *cancel).await.is_ok(),
+        None => false,
+    };
+    // told once: the loop must not spin on it
+    *cancel = None;
+    if !heard {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Steps that can begin now.
+fn ready<'a>(plan: &'a Plan, states: &[State], interrupted: bool) -> Vec<&'a Step> {
+    plan.steps
+        .iter()
+        .filter(|step| states[step.id] == State::Waiting)
+        .filter(|step| step.after.iter().all(|before| states[*before] == State::Done))
+        .filter(|step| !interrupted || step.finish)
+        .collect()
+}
+
+async fn execute(shared: &Shared, step: &Step) -> Result<(), Unready> {
+    let watcher = Watcher {
+        engine: &shared.engine,
+        hub: &shared.hub,
+        abandon: shared.abandon.subscribe(),
+        timeout: shared.options.timeout,
+    };
+    match &step.op {
+        Op::WaitHealthy { container, health, unhealthy } => {
+            let tell = |text| {
+                let _ = shared.news.send((step.id, text));
+            };
+            watcher.healthy(container, health, *unhealthy, tell).await
+        }
+        Op::WaitCompleted { container } => watcher.completed(container).await,
+        Op::WaitRunning { container } => watcher.running(container).await,
+        _ => call(shared, step).await.map_err(Unready::Failed),
+    }
+}
+
+async fn call(shared: &Shared, step: &Step) -> Result<(), Evidence> {
+    // the semaphore is never closed
+    let _permit = shared.calls.acquire().await;
+    let engine = &shared.engine;
+    let service = step.service.as_deref().unwrap_or_default();
+    match &step.op {
+        Op::CreateNetwork { spec } => {
+            engine.create_network(spec).await?;
+        }
+        Op::RemoveNetwork { name } => gone(engine.remove_network(name).await)?,
+        Op::CreateVolume { spec } => engine.create_volume(spec).await?,
+        Op::RemoveVolume { name } => gone(engine.remove_volume(name).await)?,
+        Op::WriteFiles { image, user } => {
+            let owner = owner::resolve(engine, service, image, user).await?;
+            shared.files.write(service, owner)?;
+        }
+        Op::RemoveFiles => files::remove_state(&shared.options.state)?,
+        Op::CreateContainer { spec } => {
+            engine.create_container(spec).await?;
+        }
+        Op::ConnectNetwork { container, attachment } => {
+            engine.connect_container(container, attachment).await?
+        }
+        Op::PrepareVolumes { container, volumes, image, user } => {
+            let owner = owner::resolve(engine, service, image, user).await?;
+            for (target, volume) in volumes {
+                owner::own_volume(engine, container, (target, volume), image, owner).await?;
+            }
+        }
+        Op::StartContainer { container } => engine.start_container(container).await?,
+        Op::UnpauseContainer { container } => engine.unpause_container(container).await?,
+        Op::StopContainer { container, grace } => gone(engine.stop_container(container, *grace).await)?,
+        Op::RemoveContainer { container, volumes } => {
+            gone(engine.remove_container(container, true, *volumes).await)?
+        }
+        Op::RenameContainer { container, name } => engine.rename_container(container, name).await?,
+        Op::WaitHealthy { .. } | Op::WaitCompleted { .. } | Op::WaitRunning { .. } => {}
+    }
+    Ok(())
+}
+
+/// What was to be removed and does not exist is removed.
+fn gone(result: Result<(), EngineError>) -> Result<(), EngineError> {
+    match result {
+        Err(error) if error.is_not_found() => Ok(()),
+        other => other,
+    }
+}

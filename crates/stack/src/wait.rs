@@ -1,0 +1,274 @@
+//! The gates: healthy, completed, stays up. They are woken by events and never poll the engine's state; only the
+//! health command is run, every 250 ms, because an engine runs it for the first time after a whole interval.
+
+use std::{future::Future, time::Duration};
+
+use plimsoll_engine::{ContainerDetail, Engine, EngineError, ExecSpec, Health, HealthSpec, RunState};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+
+use crate::{failure::Evidence, hub::Hub};
+
+/// Between two of our own probes.
+const PROBE_INTERVAL: Duration = Duration::from_millis(250);
+/// Time limit of a probe that sets none: the engine's default.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
+/// A container without a health check must survive this long.
+const SETTLE: Duration = Duration::from_millis(500);
+/// So many ends of a container that is started again each time are a crash loop.
+const CRASH_LOOP: usize = 3;
+/// The shortest and the longest time that a health check is waited for when no limit is given.
+const BUDGET: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(900));
+
+/// How a wait ended without success.
+pub(crate) enum Unready {
+    /// It failed.
+    Failed(Evidence),
+    /// Nobody is interested any more: another step failed, or a person interrupted.
+    Abandoned,
+}
+
+impl From<EngineError> for Unready {
+    fn from(error: EngineError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// What all waits share.
+#[derive(Clone)]
+pub(crate) struct Watcher<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) hub: &'a Hub,
+    pub(crate) abandon: watch::Receiver<bool>,
+    pub(crate) timeout: Option<Duration>,
+}
+
+fn failed(reason: impl Into<String>) -> Unready {
+    Unready::Failed(Evidence { reason: reason.into(), ..Evidence::default() })
+}
+
+impl Watcher<'_> {
+    /// Until the health check passes, by the engine's probe or by ours.
+    pub(crate) async fn healthy(
+        &self,
+        container: &str,
+        health: &HealthSpec,
+        unhealthy: bool,
+        mut tell: impl FnMut(String),
+    ) -> Result<(), Unready> {
+        let detail = self.engine.inspect_container(container).await?;
+        if detail.health == Health::Healthy {
+            return Ok(());
+        }
+        let mut changes = self.hub.changes();
+        let mut abandon = self.abandon.clone();
+        let limit = self.timeout.unwrap_or_else(|| budget(health));
+        let deadline = Instant::now() + limit;
+        let command = probe_command(health, &detail);
+        let mut last = None;
+        let mut attempts = 0_u32;
+        let mut next = Instant::now();
+        loop {
+            self.still_alive(&detail.id, &last).await?;
+            match self.hub.history(&detail.id).health {
+                Some(Health::Healthy) => return Ok(()),
+                Some(Health::Unhealthy) => {
+                    let reason = "its health check fails: the engine calls it unhealthy";
+                    return Err(Unready::Failed(Evidence {
+                        reason: reason.into(),
+                        probe: last,
+                        ..Evidence::default()
+                    }));
+                }
+                _ => {}
+            }
+            if unhealthy && attempts > 0 {
+                let reason = "it was unhealthy before, and still is";
+                return Err(Unready::Failed(Evidence {
+                    reason: reason.into(),
+                    probe: last,
+                    ..Evidence::default()
+                }));
+            }
+            tokio::select! {
+                () = sleep_until(deadline) => {
+                    let reason = format!("its health check did not pass within {} s", limit.as_secs());
+                    return Err(Unready::Failed(Evidence { reason, probe: last, ..Evidence::default() }));
+                }
+                _ = abandon.wait_for(|abandon| *abandon) => return Err(Unready::Abandoned),
+                _ = changes.changed() => {}
+                result = probe_at(next, self.engine, &detail.id, command.as_ref(), health) => {
+                    attempts += 1;
+                    match result {
+                        Ok(output) if output.0 == 0 => return Ok(()),
+                        Ok(output) => {
+                            tell(format!("probe {attempts}: exit code {}: {}", output.0, first_line(&output.1)));
+                            last = Some(output);
+                        }
+                        Err(error) => tell(format!("probe {attempts}: {error}")),
+                    }
+                    next = Instant::now() + PROBE_INTERVAL;
+                }
+            }
+        }
+    }
+
+    /// Fails if the container has ended for good, or ends again and again.
+    async fn still_alive(&self, id: &str, probe: &Option<(i64, String)>) -> Result<(), Unready> {
+        let history = self.hub.history(id);
+        let Some(code) = history.deaths.last() else { return Ok(()) };
+        let detail = self.engine.inspect_container(id).await?;
+        let ended = matches!(detail.state, RunState::Exited | RunState::Dead);
+        if !ended && history.deaths.len() < CRASH_LOOP {
+            return Ok(());
+        }
+        let reason = if ended {
+            format!("it ended with exit code {code} before it was ready")
+        } else {
+            format!("it ends again and again ({} times, exit code {code})", history.deaths.len())
+        };
+        Err(Unready::Failed(Evidence {
+            reason,
+            probe: probe.clone(),
+            out_of_memory: history.out_of_memory,
+            hint: None,
+        }))
+    }
+
+    /// Until the container has ended, with exit code 0.
+    pub(crate) async fn completed(&self, container: &str) -> Result<(), Unready> {
+        let mut abandon = self.abandon.clone();
+        let code = tokio::select! {
+            code = self.engine.wait_container(container) => code?,
+            _ = abandon.wait_for(|abandon| *abandon) => return Err(Unready::Abandoned),
+            () = limit(self.timeout) => {
+                let seconds = self.timeout.unwrap_or_default().as_secs();
+                return Err(failed(format!("it has not completed within {seconds} s")));
+            }
+        };
+        if code == 0 {
+            return Ok(());
+        }
+        let detail = self.engine.inspect_container(container).await?;
+        let out_of_memory = detail.oom_killed || self.hub.history(&detail.id).out_of_memory;
+        let reason = format!("it failed with exit code {code}, and others wait for its success");
+        Err(Unready::Failed(Evidence { reason, out_of_memory, ..Evidence::default() }))
+    }
+
+    /// A container without a health check survives its first moment. An end with exit code 0 is fine.
+    pub(crate) async fn running(&self, container: &str) -> Result<(), Unready> {
+        let detail = self.engine.inspect_container(container).await?;
+        let mut changes = self.hub.changes();
+        let mut abandon = self.abandon.clone();
+        let settled = Instant::now() + SETTLE;
+        loop {
+            let history = self.hub.history(&detail.id);
+            if let Some(code) = history.deaths.last() {
+                if *code == 0 {
+                    return Ok(());
+                }
+                let reason = format!("it ended with exit code {code} right after its start");
+                let out_of_memory = history.out_of_memory;
+                return Err(Unready::Failed(Evidence { reason, out_of_memory, ..Evidence::default() }));
+            }
+            tokio::select! {
+                () = sleep_until(settled) => break,
+                _ = abandon.wait_for(|abandon| *abandon) => return Err(Unready::Abandoned),
+                _ = changes.changed() => {}
+            }
+        }
+        // the event may be late on a busy engine
+        let now = self.engine.inspect_container(container).await?;
+        if now.exit_code != 0 && !matches!(now.state, RunState::Running | RunState::Paused) {
+            return Err(failed(format!("it ended with exit code {} right after its start", now.exit_code)));
+        }
+        Ok(())
+    }
+}
+
+async fn limit(timeout: Option<Duration>) {
+    match timeout {
+        Some(timeout) => tokio::time::sleep(timeout).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// How long a check may need until the engine itself would give up, with some grace.
+fn budget(health: &HealthSpec) -> Duration {
+    let span = |nanoseconds: Option<i64>, default: u64| {
+        nanoseconds
+            .and_then(|n| u64::try_from(n).ok())
+            .filter(|n| *n > 0)
+            .map_or(Duration::from_secs(default), Duration::from_nanos)
+    };
+    let retries =
+        health.retries.and_then(|retries| u32::try_from(retries).ok()).filter(|n| *n > 0).unwrap_or(3);
+    let round =
+        span(health.interval, 30).saturating_add(span(health.timeout, 30).min(Duration::from_secs(60)));
+    let all = span(health.start_period, 0).saturating_add(round.saturating_mul(retries.saturating_add(1)));
+    all.clamp(BUDGET.0, BUDGET.1)
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or("no output")
+}
+
+/// The health test as a command.
+fn probe_command(health: &HealthSpec, detail: &ContainerDetail) -> Option<Vec<String>> {
+    match health.test.split_first() {
+        Some((kind, arguments)) if kind == "CMD" && !arguments.is_empty() => Some(arguments.to_vec()),
+        Some((kind, [line])) if kind == "CMD-SHELL" => {
+            let mut command = detail.shell.clone();
+            if command.is_empty() {
+                command = vec!["/bin/sh".into(), "-c".into()];
+            }
+            command.push(line.clone());
+            Some(command)
+        }
+        _ => None,
+    }
+}
+
+/// One probe, at its time. Without a command only the engine's own verdict counts: then this never ends.
+fn probe_at<'a>(
+    at: Instant,
+    engine: &'a Engine,
+    container: &'a str,
+    command: Option<&'a Vec<String>>,
+    health: &HealthSpec,
+) -> impl Future<Output = Result<(i64, String), EngineError>> + use<'a> {
+    let timeout = health
+        .timeout
+        .and_then(|nanoseconds| u64::try_from(nanoseconds).ok())
+        .filter(|nanoseconds| *nanoseconds > 0)
+        .map_or(PROBE_TIMEOUT, Duration::from_nanos);
+    async move {
+        let Some(command) = command else { return std::future::pending().await };
+        sleep_until(at).await;
+        let spec = ExecSpec { command: command.clone(), ..ExecSpec::default() };
+        let output = engine.exec(container, &spec, timeout).await?;
+        Ok((output.exit_code, output.text().trim_end().to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_follows_the_check_within_bounds() {
+        let seconds = |n: i64| Some(n * 1_000_000_000);
+        let quick = HealthSpec {
+            interval: seconds(1),
+            timeout: seconds(1),
+            retries: Some(2),
+            ..HealthSpec::default()
+        };
+        assert_eq!(budget(&quick), BUDGET.0);
+        assert_eq!(budget(&HealthSpec::default()), Duration::from_secs(240));
+        let slow = HealthSpec { start_period: seconds(100_000), ..HealthSpec::default() };
+        assert_eq!(budget(&slow), BUDGET.1);
+    }
+}

@@ -1,5 +1,7 @@
 //! One file per verb. This list is the product.
 
+mod base;
+mod init;
 mod survey;
 
 use std::process::ExitCode;
@@ -18,6 +20,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    Base(base::Args),
+    Init(init::Args),
     Survey(survey::Args),
     /// Remove everything under $PLIMSOLL_HOME that no image needs
     #[command(hide = true)]
@@ -28,6 +32,8 @@ enum Verb {
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     let done: Result<ExitCode, CommandError> = match cli.verb {
+        Verb::Base(args) => base::run(args),
+        Verb::Init(args) => init::run(args),
         Verb::Survey(args) => survey::run(args),
         Verb::Version => {
             println!("{}", env!("CARGO_PKG_VERSION"));

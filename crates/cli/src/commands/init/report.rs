@@ -1,0 +1,171 @@
+//! What `init` says: what was found, what changes and why, what a person must decide.
+
+use std::fmt::Write as _;
+
+use plimsoll_generate::{Change, Conflict, Outcome};
+use plimsoll_survey::{Service, ServiceKind};
+use serde::Serialize;
+
+use super::Preview;
+use crate::error::CommandError;
+
+const BOLD: &str = "\x1b[1m";
+const RED: &str = "\x1b[31m";
+const GREEN: &str = "\x1b[32m";
+const CYAN: &str = "\x1b[36m";
+const RESET: &str = "\x1b[0m";
+
+#[derive(Serialize)]
+struct Json<'a> {
+    applied: bool,
+    changes: &'a [Change],
+    /// Paths of secrets that are missing, or were made when `applied`; never their content.
+    secrets: Vec<&'a str>,
+}
+
+pub(super) fn json(preview: &Preview, applied: bool) -> Result<String, CommandError> {
+    let secrets = preview.secrets.iter().map(|(path, _)| path.as_str()).collect();
+    let json = Json { applied, changes: &preview.comparison.changes, secrets };
+    serde_json::to_string_pretty(&json).map_err(|error| CommandError::from_error(&error))
+}
+
+pub(super) fn text(preview: &Preview, applied: bool) -> String {
+    let mut out = String::new();
+    found(&mut out, preview);
+    let changes = &preview.comparison.changes;
+    for change in changes.iter().filter(|change| change.write.is_some()) {
+        out.push('\n');
+        diff(&mut out, &change.diff);
+    }
+    for change in changes {
+        if let Outcome::Conflict(conflict) = &change.outcome {
+            self::conflict(&mut out, change, conflict);
+        }
+    }
+    left_alone(&mut out, changes);
+    summary(&mut out, preview, applied);
+    out
+}
+
+fn found(out: &mut String, preview: &Preview) {
+    let survey = &preview.survey;
+    let _ = writeln!(out, "{BOLD}Found{RESET} ({} workspaces)", survey.workspaces.len());
+    for service in &survey.services {
+        let place = service.frameworks.first().and_then(|tool| tool.evidence.first());
+        let place = place.map(|place| format!("{}:{}", place.file, place.line)).unwrap_or_default();
+        let _ = writeln!(out, "  {:10} {:52} {place}", service.name, describe(service));
+    }
+    for store in &survey.stores {
+        let version = store.version.as_ref().map_or("", |version| &version.value);
+        let place = store.version.iter().flat_map(|version| &version.evidence).chain(&store.evidence).next();
+        let place = place.map(|place| format!("{}:{}", place.file, place.line)).unwrap_or_default();
+        let _ =
+            writeln!(out, "  {:10} {:52} {place}", store.name, format!("{} {version}", store.kind.label()));
+    }
+    for gap in &survey.gaps {
+        let _ = writeln!(out, "  missing    {}: {} ({})", gap.subject, gap.message, gap.hint);
+    }
+    let _ = writeln!(out, "  Every fact with its place: plimsoll survey");
+}
+
+fn describe(service: &Service) -> String {
+    let kind = match service.kind {
+        ServiceKind::NodeServer => "Node.js server",
+        ServiceKind::StaticSite => "static site",
+    };
+    let tools: Vec<String> =
+        service.frameworks.iter().map(|tool| format!("{} {}", tool.name, tool.version)).collect();
+    let port = service.port.as_ref().map(|port| format!(", port {}", port.value)).unwrap_or_default();
+    format!("{kind}: {}{port}", tools.join(", "))
+}
+
+fn diff(out: &mut String, diff: &str) {
+    for line in diff.lines() {
+        let colour = match line.as_bytes() {
+            [b'+', b'+', b'+', ..] | [b'-', b'-', b'-', ..] => BOLD,
+            [b'+', ..] => GREEN,
+            [b'-', ..] => RED,
+            [b'@', ..] => CYAN,
+            _ => "",
+        };
+        let reset = if colour.is_empty() { "" } else { RESET };
+        let _ = writeln!(out, "{colour}{line}{reset}");
+    }
+}
+
+fn conflict(out: &mut String, change: &Change, conflict: &Conflict) {
+    let path = &change.path;
+    match conflict {
+        Conflict::Foreign => {
+            let _ = writeln!(out, "\n{BOLD}{path}{RESET} is there already and was not written by Plimsoll.");
+            diff(out, &change.diff);
+        }
+        Conflict::Overlap { hunks } => {
+            for hunk in hunks {
+                let _ = writeln!(
+                    out,
+                    "\n{BOLD}{path}:{}{RESET} was changed by you and by the new text.",
+                    hunk.line
+                );
+                for (title, text, colour) in [("yours", &hunk.ours, ""), ("new", &hunk.theirs, GREEN)] {
+                    let _ = writeln!(out, "  {title}:");
+                    if text.is_empty() {
+                        let _ = writeln!(out, "    (nothing)");
+                    }
+                    for line in text.lines() {
+                        let _ = writeln!(out, "    {colour}{line}{RESET}");
+                    }
+                }
+            }
+        }
+    }
+    let _ = writeln!(out, "It stays as it is. Bring the changes together by hand, or decide for one side:");
+    let _ = writeln!(out, "  plimsoll init --apply --keep {path}   keeps yours");
+    let _ = writeln!(out, "  plimsoll init --apply --take {path}   takes the new text, yours is lost");
+}
+
+fn left_alone(out: &mut String, changes: &[Change]) {
+    for change in changes {
+        let why = match change.outcome {
+            Outcome::Edited => "edited by you, nothing new for it",
+            Outcome::Deleted => "deleted by you; --take brings it back",
+            Outcome::Obsolete => "not needed any more; delete it if you do not use it",
+            _ => continue,
+        };
+        let _ = writeln!(out, "\n{}: {why}", change.path);
+    }
+}
+
+fn summary(out: &mut String, preview: &Preview, applied: bool) {
+    let writes: Vec<(&str, &str)> = preview
+        .comparison
+        .changes
+        .iter()
+        .filter_map(|change| Some((change.path.as_str(), verb(change)?)))
+        .collect();
+    if writes.is_empty() && preview.secrets.is_empty() {
+        let conflicts = preview.comparison.conflicts();
+        let text = if conflicts { "\nNothing was written for the files above." } else { "\nno changes" };
+        let _ = writeln!(out, "{text}");
+        return;
+    }
+    let _ = writeln!(out, "\n{BOLD}{}{RESET}", if applied { "Written" } else { "Would be written" });
+    for (path, verb) in &writes {
+        let _ = writeln!(out, "  {path:48} {verb}");
+    }
+    for (path, what) in &preview.secrets {
+        let _ = writeln!(out, "  {path:48} secret, not shown: {what}");
+    }
+    let next = if applied { "next: plimsoll up" } else { "to write them: plimsoll init --apply" };
+    let _ = writeln!(out, "\n{next}");
+}
+
+fn verb(change: &Change) -> Option<&'static str> {
+    Some(match change.outcome {
+        Outcome::Created => "new",
+        Outcome::Updated => "updated",
+        Outcome::Merged => "updated, your edits kept",
+        Outcome::Extended => "lines added",
+        _ => return None,
+    })
+}

@@ -1,0 +1,73 @@
+//! What the repository cannot say: how much a service may use, which images it is built on.
+
+use serde::Serialize;
+
+/// How much one service may use, and how much is kept for it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Limits {
+    /// CPUs at most.
+    pub cpus: &'static str,
+    /// Mebibytes at most, swap included.
+    pub megabytes: u32,
+    /// Processes and threads at most.
+    pub pids: u32,
+    /// CPUs kept.
+    pub reserved_cpus: &'static str,
+    /// Mebibytes kept.
+    pub reserved_megabytes: u32,
+}
+
+/// Decisions that hold for every generated stack.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// A Node.js server. A health check starts a second Node.js beside it: some 12 threads more.
+    pub server: Limits,
+    /// nginx with static files.
+    pub site: Limits,
+    /// The one-shot migration.
+    pub migrate: Limits,
+    /// PostgreSQL.
+    pub postgres: Limits,
+    /// Redis.
+    pub redis: Limits,
+    /// User and group of our own programs; above the range that distributions give to people.
+    pub app_uid: u32,
+    /// nginx's user in its unprivileged image.
+    pub nginx_uid: u32,
+    /// The stores' user in their official Debian images.
+    pub store_uid: u32,
+    /// Bound on the memory of all containers together.
+    pub memory_budget: &'static str,
+    /// Bound on the time until all services are healthy.
+    pub start_budget: &'static str,
+    /// Bound on the unpacked size of a server's image.
+    pub server_image_budget: &'static str,
+    /// Bound on the unpacked size of a static site's image.
+    pub site_image_budget: &'static str,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        let limits = |cpus, megabytes, pids, reserved_cpus| Limits {
+            cpus,
+            megabytes,
+            pids,
+            reserved_cpus,
+            reserved_megabytes: megabytes / 2,
+        };
+        Self {
+            server: limits("1.0", 512, 128, "0.5"),
+            site: limits("0.5", 128, 64, "0.25"),
+            migrate: limits("0.5", 256, 64, "0.25"),
+            postgres: limits("1.0", 1024, 256, "0.5"),
+            redis: limits("0.5", 256, 64, "0.25"),
+            app_uid: 10_001,
+            nginx_uid: 101,
+            store_uid: 999,
+            memory_budget: "2GB",
+            start_budget: "120s",
+            server_image_budget: "150MB",
+            site_image_budget: "20MB",
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Passwords and what is derived from them. A secret that exists is never made again, never shown and never compared.
+
+use std::fmt;
+
+use crate::stack::{Secret, SecretContent, Stack};
+
+/// A secret's text. It has no `Display`, and `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretText(String);
+
+impl SecretText {
+    /// The text, to write it into its file.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretText(..)")
+    }
+}
+
+/// A secret file that is to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSecret {
+    /// Path in the repository.
+    pub path: String,
+    /// Its content.
+    pub text: SecretText,
+}
+
+/// Why secrets cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// No randomness.
+    #[error("the operating system gives no random bytes")]
+    Random(#[source] std::io::Error),
+    /// An existing file has no password in it.
+    #[error("{path}: holds no password, but {derived} must be derived from it")]
+    NoPassword {
+        /// The file.
+        path: String,
+        /// The file that needs it.
+        derived: String,
+    },
+}
+
+/// Paths of secret files that do not exist yet, each with what it will hold.
+pub fn missing_secrets(stack: &Stack, exists: &dyn Fn(&str) -> bool) -> Vec<(String, &'static str)> {
+    let missing = stack.secrets.iter().filter(|secret| !exists(&secret.path));
+    missing
+        .map(|secret| {
+            let what = match secret.content {
+                SecretContent::Random => "256 random bits",
+                SecretContent::RedisConf => "a Redis configuration with 256 random bits as password",
+                SecretContent::PostgresUrl { .. } => "an address, derived from postgres_password",
+                SecretContent::RedisUrl { .. } => "an address, derived from redis_conf",
+            };
+            (secret.path.clone(), what)
+        })
+        .collect()
+}
+
+/// Makes every secret that does not exist yet. `read` gives the text of a secret file that does; `random` fills its
+/// argument from the operating system.
+pub fn make_secrets(
+    stack: &Stack,
+    read: &dyn Fn(&str) -> Option<String>,
+    random: &mut dyn FnMut(&mut [u8]) -> std::io::Result<()>,
+) -> Result<Vec<NewSecret>, SecretError> {
+    let mut made: Vec<NewSecret> = Vec::new();
+    for secret in &stack.secrets {
+        if read(&secret.path).is_some() {
+            continue;
+        }
+        let text = content(stack, secret, &made, read, random)?;
+        made.push(NewSecret { path: secret.path.clone(), text: SecretText(text) });
+    }
+    Ok(made)
+}
+
+fn content(
+    stack: &Stack,
+    secret: &Secret,
+    made: &[NewSecret],
+    read: &dyn Fn(&str) -> Option<String>,
+    random: &mut dyn FnMut(&mut [u8]) -> std::io::Result<()>,
+) -> Result<String, SecretError> {
+    let source = |name: &str| -> Result<String, SecretError> {
+        let path = stack.secrets.iter().find(|secret| secret.name == name).map(|secret| secret.path.clone());
+        let path = path.unwrap_or_default();
+        let new = made.iter().find(|new| new.path == path).map(|new| new.text.0.clone());
+        let text = new.or_else(|| read(&path)).unwrap_or_default();
+        let password =
+            text.strip_prefix("requirepass ").map_or(text.as_str(), |rest| rest.lines().next().unwrap_or(""));
+        let password = percent_encode(password.trim());
+        if password.is_empty() || (name == "redis_conf" && !text.starts_with("requirepass ")) {
+            return Err(SecretError::NoPassword { path, derived: secret.path.clone() });
+        }
+        Ok(password)
+    };
+    Ok(match &secret.content {
+        SecretContent::Random => password(random)?,
+        // The health check reads the password from the first line.
+        SecretContent::RedisConf => format!("requirepass {}\n", password(random)?),
+        SecretContent::PostgresUrl { password, user, host, database } => {
+            format!("postgresql://{user}:{}@{host}:5432/{database}", source(password)?)
+        }
+        SecretContent::RedisUrl { conf, host } => format!("redis://:{}@{host}:6379", source(conf)?),
+    })
+}
+
+/// 256 bits in the alphabet that means the same in a URL, a configuration file and a shell.
+fn password(random: &mut dyn FnMut(&mut [u8]) -> std::io::Result<()>) -> Result<String, SecretError> {
+    let mut bytes = [0; 32];
+    random(&mut bytes).map_err(SecretError::Random)?;
+    Ok(base64url(&bytes))
+}
+
+/// RFC 4648 section 5, without padding.
+fn base64url(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let group = chunk.iter().fold(0_usize, |group, byte| group << 8 | usize::from(*byte))
+            << (8 * (3 - chunk.len()));
+        for place in 0..=chunk.len() {
+            text.push(char::from(ALPHABET[group >> (18 - 6 * place) & 63]));
+        }
+    }
+    text
+}
+
+/// RFC 3986: everything but unreserved characters. A password that a person chose may hold any.
+fn percent_encode(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64url_is_that_of_the_rfc() {
+        for (bytes, text) in
+            [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg"), ("fooba", "Zm9vYmE")]
+        {
+            assert_eq!(base64url(bytes.as_bytes()), text);
+        }
+        assert_eq!(base64url(&[0xfb, 0xff, 0xfe]), "-__-");
+        assert_eq!(base64url(&[0xff; 32]).len(), 43);
+    }
+
+    #[test]
+    fn passwords_of_people_are_safe_in_urls() {
+        assert_eq!(percent_encode("a/b+c=@:é"), "a%2Fb%2Bc%3D%40%3A%C3%A9");
+    }
+
+    #[test]
+    fn debug_never_shows_the_text() {
+        let secret = NewSecret { path: "p".into(), text: SecretText("hunter2".into()) };
+        assert!(!format!("{secret:?}").contains("hunter2"));
+    }
+}

@@ -1,1 +1,32 @@
 //! Measures a running stack against its claims and writes the certificate.
+//!
+//! In: an [`Engine`], the Compose [`Project`] that it should run, and [`Options`] (budgets, smoke checks). Out: a
+//! [`Certificate`] with one [`Claim`] for each thing that was measured and each thing that could not be.
+//!
+//! Proof looks at processes, the kernel and answers on the wire, never at what a file says: limits are read from the
+//! cgroup of the process, not from the engine's configuration; a read-only root is one that refuses a write.
+//! Requirements: Linux, an engine on this machine and root for what the kernel shows; without them those claims are
+//! "not checked" and say why.
+
+mod archive_scan;
+mod certificate;
+mod cgroup;
+mod claims;
+mod declared;
+mod disturbance;
+mod http;
+mod memory;
+mod netns;
+mod probe;
+mod procfs;
+mod quantity;
+pub mod report;
+mod secrets;
+pub mod smoke;
+mod stack;
+mod verify;
+
+pub use certificate::{Certificate, Claim, Evidence, Group, ImageFact, Status, Summary, VERSION, Workload};
+pub use plimsoll_compose::Project;
+pub use plimsoll_engine::Engine;
+pub use verify::{Budgets, Options, VerifyError, verify};

@@ -1,0 +1,44 @@
+use super::{ClaimSpec, MeasureError, Outcome};
+use crate::{certificate::Group, cgroup::Cgroups, declared, stack::Stack};
+
+pub(super) const CLAIM: ClaimSpec = ClaimSpec {
+    id: "cpu-limit",
+    title: "the kernel enforces the declared CPU limit",
+    group: Group::Resources,
+    requirements: &["R-050", "R-051", "R-053", "R-044"],
+    disturbs: false,
+    measure: |stack| Box::pin(async move { Ok::<_, MeasureError>(measure(stack)) }),
+};
+
+/// Two settings are the same if they differ by less than the kernel can express.
+const PRECISION: f64 = 0.001;
+
+fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
+    let host = f64::from(stack.facts.cpus);
+    let judged = stack.lasting().map(|(member, service)| {
+        let declared = declared::cpus(service);
+        let wanted = declared.map(|cpus| cpus.min(host));
+        let expected = match (declared, wanted) {
+            (Some(declared), Some(wanted)) if declared > wanted => {
+                format!("{wanted} CPUs: {declared} declared, fitted to the host's {host}")
+            }
+            (_, Some(wanted)) => format!("{wanted} CPUs"),
+            _ => "a CPU limit".to_owned(),
+        };
+        let outcome = Outcome::new(&member.service, expected);
+        let read = stack.visible_pid(member).and_then(|pid| {
+            Cgroups::of(&stack.procfs, pid)
+                .and_then(|cgroups| cgroups.cpu_limit())
+                .map_err(|error| error.to_string())
+        });
+        let limit = match read {
+            Ok(limit) => limit,
+            Err(why) => return Outcome::not_checked(&member.service, outcome.expected, why),
+        };
+        let fits =
+            limit.value.is_some_and(|found| wanted.is_none_or(|wanted| (found - wanted).abs() < PRECISION));
+        let observed = limit.value.map_or("no limit".to_owned(), |cpus| format!("{cpus} CPUs"));
+        outcome.judge(fits, observed).evidence(limit.file.display().to_string(), limit.text)
+    });
+    judged.collect()
+}

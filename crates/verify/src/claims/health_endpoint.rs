@@ -1,0 +1,79 @@
+use super::{
+    ClaimSpec, MeasureError, Outcome,
+    front::{self, Front, Page, Role},
+};
+use crate::{certificate::Group, http::Ask, stack::Stack};
+
+pub(super) const CLAIM: ClaimSpec = ClaimSpec {
+    id: "health-endpoint",
+    title: "/health of the front is exact, typed once and not in the access log",
+    group: Group::Http,
+    requirements: &["R-075", "R-084"],
+    disturbs: false,
+    measure: |stack| Box::pin(measure(stack)),
+};
+
+/// How much of the log is looked through for the request that was just made.
+const LINES: u64 = 200;
+
+async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
+    let expected = "200; one Content-Type; /healthXYZ is something else; the request is not logged";
+    let front = match front::front(stack).await {
+        Ok(front) => front,
+        Err(why) => return Ok(vec![Outcome::not_applicable("front", expected, why)]),
+    };
+    let Some(health) = front.page(Role::Health) else { return Ok(Vec::new()) };
+    let mut wrong = Vec::new();
+    if health.answer.status != 200 {
+        wrong.push(format!("status {}", health.answer.status));
+    }
+    let types = health.answer.headers.get_all("content-type").iter().count();
+    if types != 1 {
+        wrong.push(format!("{types} Content-Type headers"));
+    }
+    if answers_as_prefix(front, health).await? {
+        wrong.push("/healthXYZ answers the same".to_owned());
+    }
+    let logged = is_logged(stack, front).await?;
+    if logged {
+        wrong.push("the request is in the access log".to_owned());
+    }
+    let observed = if wrong.is_empty() { "as expected".to_owned() } else { wrong.join("; ") };
+    let kind = health.answer.header("content-type").unwrap_or_default();
+    let value = format!(
+        "{} {kind} {:?}",
+        health.answer.status,
+        health.answer.text().chars().take(80).collect::<String>()
+    );
+    Ok(vec![
+        Outcome::new(front.subject(health), expected)
+            .judge(wrong.is_empty(), observed)
+            .evidence(format!("GET /health at {}", front.endpoint.name()), value)
+            .evidence(
+                format!("last {LINES} log lines of {}", front.service),
+                if logged { "found" } else { "not found" },
+            ),
+    ])
+}
+
+async fn answers_as_prefix(front: &Front, health: &Page) -> Result<bool, MeasureError> {
+    let other = front.endpoint.send(&Ask::get("/healthXYZ")).await;
+    let other = other.map_err(|error| MeasureError::Other(format!("GET /healthXYZ: {error}")))?;
+    Ok(other.status == 200 && other.body == health.answer.body)
+}
+
+/// Makes a request that can be told from all others, and looks for it in the front's log.
+async fn is_logged(stack: &Stack<'_>, front: &Front) -> Result<bool, MeasureError> {
+    let mark = format!("plimsoll-verify-{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
+    let asked = front.endpoint.send(&Ask::get(format!("/health?{mark}"))).await;
+    asked.map_err(|error| MeasureError::Other(format!("GET /health: {error}")))?;
+    // The engine reads a container's output in a moment of its own.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    for member in stack.of_service(&front.service) {
+        let lines = stack.engine.last_lines(member.id(), LINES).await?;
+        if lines.iter().any(|line| line.text.contains(&mark)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

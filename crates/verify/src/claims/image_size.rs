@@ -1,0 +1,36 @@
+use super::{ClaimSpec, MeasureError, Outcome};
+use crate::{certificate::Group, quantity, stack::Stack};
+
+pub(super) const CLAIM: ClaimSpec = ClaimSpec {
+    id: "image-size",
+    title: "images keep to their size budgets",
+    group: Group::Resources,
+    requirements: &["R-003", "R-005", "R-006", "R-007"],
+    disturbs: false,
+    measure: |stack| Box::pin(measure(stack)),
+};
+
+async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
+    let mut outcomes = Vec::new();
+    for (member, service) in stack.lasting() {
+        let budget = stack.options.budgets.images.get(&member.service).copied();
+        // The images of others are what they are; only a budget makes a claim of their size.
+        if budget.is_none() && service.build.is_none() {
+            continue;
+        }
+        let Some(budget) = budget else {
+            let why = "plimsoll.toml has no budgets.images for it";
+            outcomes.push(Outcome::not_applicable(&member.service, "its size is within a budget", why));
+            continue;
+        };
+        let image = stack.engine.inspect_image(&member.detail.image_id).await?;
+        let layers = image.diff_ids.len();
+        let observed = format!("{} unpacked in {layers} layers", quantity::bytes(image.size));
+        let outcome = Outcome::new(&member.service, format!("at most {} unpacked", quantity::bytes(budget)));
+        let source = format!("engine: image {}", image.tags.first().unwrap_or(&image.id));
+        outcomes.push(
+            outcome.judge(image.size <= budget, observed).evidence(source, format!("Size {}", image.size)),
+        );
+    }
+    Ok(outcomes)
+}

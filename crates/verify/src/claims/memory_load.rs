@@ -1,0 +1,117 @@
+use std::{
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
+
+use super::{ClaimSpec, MeasureError, Outcome};
+use crate::{
+    certificate::{Group, Workload},
+    http::Endpoint,
+    memory, quantity,
+    smoke::{Check, Runner, SmokeFile, Verdict},
+    stack::Stack,
+};
+
+pub(super) const CLAIM: ClaimSpec = ClaimSpec {
+    id: "memory-load",
+    title: "all containers together keep to the memory budget under the smoke load",
+    group: Group::Resources,
+    requirements: &["R-054", "R-055"],
+    disturbs: false,
+    measure: |stack| Box::pin(measure(stack)),
+};
+
+/// Rounds through the smoke checks that run at the same time.
+const WORKERS: usize = 4;
+const PAUSE: Duration = Duration::from_millis(100);
+
+async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
+    let expected = match stack.options.budgets.memory {
+        Some(budget) => format!("at most {} in all", quantity::bytes(budget)),
+        None => "the sum is within a budget".to_owned(),
+    };
+    let (Some(file), Some((_, front))) = (&stack.options.smoke, stack.front()) else {
+        return Ok(vec![Outcome::not_applicable(
+            "stack",
+            expected,
+            "there are no smoke checks or no published port",
+        )]);
+    };
+    if let Err(why) = memory::sample(stack) {
+        return Ok(vec![Outcome::not_checked("stack", expected, why)]);
+    }
+    let (load, highest) = put_load(stack, file, &front).await;
+    let workload = &load.workload;
+    let shape =
+        format!("{} requests, {} at a time, for {:.1} s", workload.requests, WORKERS, workload.seconds);
+    *stack.workload.lock().unwrap_or_else(PoisonError::into_inner) = workload.clone();
+    let memory = match stack.options.budgets.memory {
+        None => Outcome::not_applicable("stack", expected, "plimsoll.toml has no budgets.memory"),
+        Some(budget) => {
+            let observed = format!("at most {} under {shape}", quantity::bytes(highest.total()));
+            Outcome::new("stack", expected)
+                .judge(highest.total() <= budget, observed)
+                .all_evidence(highest.evidence())
+        }
+    };
+    let answers = Outcome::new("smoke load", "every request is answered as its smoke check says");
+    let failed = load.failures.len();
+    let observed = format!("{failed} unexpected answers to {shape}");
+    let lines = load.failures.into_iter().take(5).map(|(check, what)| (format!("smoke check {check}"), what));
+    Ok(vec![memory, answers.judge(failed == 0, observed).all_evidence(lines)])
+}
+
+/// What the load came to.
+struct Load {
+    workload: Workload,
+    failures: Vec<(String, String)>,
+}
+
+async fn put_load(stack: &Stack<'_>, file: &SmokeFile, front: &Endpoint) -> (Load, memory::Sample) {
+    // A stream holds its connection for seconds, and what is asked inside a container is no load on the front.
+    let checks: Vec<&Check> = file.checks.iter().filter(|check| check.at.is_none()).collect();
+    let (begin, limit) = (Instant::now(), stack.options.load);
+    let work = async {
+        let rounds = (0..WORKERS).map(|_| rounds(&checks, front, begin, limit));
+        futures_util::future::join_all(rounds).await
+    };
+    let watch = async {
+        let mut highest = memory::Sample::default();
+        while begin.elapsed() < limit {
+            if let Ok(sample) = memory::sample(stack)
+                && sample.total() > highest.total()
+            {
+                highest = sample;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        highest
+    };
+    let (done, highest) = tokio::join!(work, watch);
+    let requests = done.iter().map(|(requests, _)| requests).sum();
+    let failures = done.into_iter().flat_map(|(_, failures)| failures).collect();
+    let seconds = begin.elapsed().as_secs_f64();
+    let workload = Workload { requests, routes: checks.len(), concurrency: WORKERS, seconds };
+    (Load { workload, failures }, highest)
+}
+
+/// Goes through the checks again and again until the time is over.
+async fn rounds(
+    checks: &[&Check],
+    front: &Endpoint,
+    begin: Instant,
+    limit: Duration,
+) -> (u64, Vec<(String, String)>) {
+    let (mut requests, mut failures) = (0, Vec::new());
+    while begin.elapsed() < limit {
+        let mut runner = Runner::default();
+        for check in checks {
+            let judged = runner.check(check, front, front).await;
+            if !matches!(judged.verdict, Verdict::Passed(_)) {
+                failures.push((check.name.clone(), judged.verdict.observed().to_owned()));
+            }
+        }
+        requests += runner.requests;
+    }
+    (requests, failures)
+}

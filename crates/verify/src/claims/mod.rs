@@ -1,0 +1,120 @@
+//! One file for each claim. This list is what Plimsoll can prove, in the order in which it is measured: what only
+//! looks comes first, what puts load on the stack next, what pauses and stops containers last.
+
+mod apparmor;
+mod caching;
+mod capabilities;
+mod compression;
+mod cpu_limit;
+pub(crate) mod front;
+mod graceful_stop;
+mod health;
+mod health_endpoint;
+mod health_fails;
+mod host_isolation;
+mod image_size;
+mod log_rotation;
+mod memory_idle;
+mod memory_limit;
+mod memory_load;
+mod no_egress;
+mod no_new_privileges;
+mod no_oom;
+mod no_write_errors;
+mod one_shot;
+mod outcome;
+mod pids_limit;
+mod process_user;
+mod published_ports;
+mod read_only_root;
+mod seccomp;
+mod secret_files;
+mod secrets_image;
+mod secrets_runtime;
+mod security_headers;
+mod services_running;
+mod smoke;
+mod spa_routing;
+mod start_time;
+mod store_isolation;
+
+use std::{io, pin::Pin};
+
+use plimsoll_engine::EngineError;
+
+use crate::{certificate::Group, stack::Stack};
+
+pub(crate) use outcome::Outcome;
+
+/// Every claim.
+pub(crate) const CLAIMS: &[ClaimSpec] = &[
+    services_running::CLAIM,
+    start_time::CLAIM,
+    one_shot::CLAIM,
+    process_user::CLAIM,
+    capabilities::CLAIM,
+    no_new_privileges::CLAIM,
+    seccomp::CLAIM,
+    apparmor::CLAIM,
+    read_only_root::CLAIM,
+    host_isolation::CLAIM,
+    memory_limit::CLAIM,
+    cpu_limit::CLAIM,
+    pids_limit::CLAIM,
+    image_size::CLAIM,
+    memory_idle::CLAIM,
+    log_rotation::CLAIM,
+    published_ports::CLAIM,
+    store_isolation::CLAIM,
+    no_egress::CLAIM,
+    secret_files::CLAIM,
+    secrets_runtime::CLAIM,
+    secrets_image::CLAIM,
+    health::CLAIM,
+    security_headers::CLAIM,
+    compression::CLAIM,
+    caching::CLAIM,
+    spa_routing::CLAIM,
+    health_endpoint::CLAIM,
+    smoke::CLAIM,
+    memory_load::CLAIM,
+    no_oom::CLAIM,
+    health_fails::CLAIM,
+    graceful_stop::CLAIM,
+    // Last: what goes wrong only after a restart is in the log then.
+    no_write_errors::CLAIM,
+];
+
+/// What a claim is and how it is measured.
+pub(crate) struct ClaimSpec {
+    /// Stable identifier.
+    pub(crate) id: &'static str,
+    /// The claim in words.
+    pub(crate) title: &'static str,
+    pub(crate) group: Group,
+    /// The requirements that it answers (requirements.md).
+    pub(crate) requirements: &'static [&'static str],
+    /// Pauses or stops containers.
+    pub(crate) disturbs: bool,
+    pub(crate) measure: for<'a> fn(&'a Stack<'a>) -> Measuring<'a>,
+}
+
+/// A measurement under way: one outcome for each subject.
+pub(crate) type Measuring<'a> = Pin<Box<dyn Future<Output = Result<Vec<Outcome>, MeasureError>> + Send + 'a>>;
+
+/// Why a claim could not be measured at all.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MeasureError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("cannot read {what}: {source}")]
+    Io { what: String, source: io::Error },
+    #[error("{0}")]
+    Other(String),
+}
+
+impl MeasureError {
+    pub(crate) fn io(what: impl Into<String>, source: io::Error) -> Self {
+        Self::Io { what: what.into(), source }
+    }
+}

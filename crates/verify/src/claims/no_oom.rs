@@ -1,0 +1,57 @@
+use futures_util::StreamExt as _;
+use plimsoll_engine::EventFilter;
+
+use super::{ClaimSpec, MeasureError, Outcome};
+use crate::{certificate::Group, cgroup::Cgroups, stack::Stack};
+
+pub(super) const CLAIM: ClaimSpec = ClaimSpec {
+    id: "no-oom",
+    title: "the kernel killed no process for lack of memory",
+    group: Group::Records,
+    requirements: &["R-055"],
+    disturbs: false,
+    measure: |stack| Box::pin(measure(stack)),
+};
+
+async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
+    let events = oom_events(stack).await?;
+    let judged = stack.lasting().map(|(member, _)| {
+        let outcome = Outcome::new(&member.service, "oom_kill 0 in its cgroup, and no oom event");
+        let read = stack.visible_pid(member).and_then(|pid| {
+            Cgroups::of(&stack.procfs, pid)
+                .and_then(|cgroups| cgroups.oom_kills())
+                .map_err(|error| error.to_string())
+        });
+        let kills = match read {
+            Ok(kills) => kills,
+            Err(why) => return Outcome::not_checked(&member.service, outcome.expected, why),
+        };
+        // `OOMKilled` is about the first process only: false proves nothing, true proves the opposite.
+        let first = member.detail.oom_killed;
+        let seen = events.iter().filter(|id| *id == member.id()).count();
+        outcome
+            .judge(kills.value == 0 && seen == 0 && !first, format!("{} kills, {seen} events", kills.value))
+            .evidence(kills.file.display().to_string(), kills.text)
+            .evidence(format!("engine: oom events of {}", member.name), seen.to_string())
+            .evidence(format!("engine: container {} State.OOMKilled", member.name), first.to_string())
+    });
+    Ok(judged.collect())
+}
+
+/// The containers of the oom events that the engine still remembers.
+async fn oom_events(stack: &Stack<'_>) -> Result<Vec<String>, MeasureError> {
+    let filter = EventFilter {
+        labels: vec![format!("com.docker.compose.project={}", stack.project.name)],
+        since: Some(0),
+        until: Some(jiff::Timestamp::now().as_second()),
+    };
+    let mut found = Vec::new();
+    let mut events = stack.engine.events(&filter);
+    while let Some(event) = events.next().await {
+        let event = event?;
+        if event.action == "oom" {
+            found.push(event.id);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,33 @@
+use super::{ClaimSpec, MeasureError, Outcome};
+use crate::{certificate::Group, cgroup::Cgroups, declared, stack::Stack};
+
+pub(super) const CLAIM: ClaimSpec = ClaimSpec {
+    id: "pids-limit",
+    title: "the kernel enforces a limit of processes",
+    group: Group::Resources,
+    requirements: &["R-044"],
+    disturbs: false,
+    measure: |stack| Box::pin(async move { Ok::<_, MeasureError>(measure(stack)) }),
+};
+
+fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
+    let judged = stack.lasting().map(|(member, service)| {
+        let wanted = declared::pids(service);
+        let expected =
+            wanted.map_or("a limit".to_owned(), |pids| format!("at most {pids} processes and threads"));
+        let outcome = Outcome::new(&member.service, expected);
+        let read = stack.visible_pid(member).and_then(|pid| {
+            Cgroups::of(&stack.procfs, pid)
+                .and_then(|cgroups| cgroups.pids_limit())
+                .map_err(|error| error.to_string())
+        });
+        let limit = match read {
+            Ok(limit) => limit,
+            Err(why) => return Outcome::not_checked(&member.service, outcome.expected, why),
+        };
+        let fits = limit.value.is_some() && wanted.is_none_or(|wanted| limit.value == Some(wanted));
+        let observed = limit.value.map_or("no limit".to_owned(), |pids| pids.to_string());
+        outcome.judge(fits, observed).evidence(limit.file.display().to_string(), limit.text)
+    });
+    judged.collect()
+}

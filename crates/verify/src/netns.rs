@@ -1,0 +1,149 @@
+//! Connections and name questions from inside the network namespace of a container.
+//!
+//! A network namespace belongs to a thread, so each question runs in a short-lived thread of its own that moves there
+//! and ends; a socket that it opened stays in that namespace and is used from here.
+
+use std::{
+    fs::{self, File},
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket},
+    os::fd::AsFd,
+    time::Duration,
+};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::procfs::ProcFs;
+
+/// How long a connection or an answer may take. A packet that a bridge drops is never answered.
+const LIMIT: Duration = Duration::from_millis(1500);
+
+/// A name server's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NameAnswer {
+    /// 0 is success, 3 is "no such name" (RFC 1035, 4.1.1).
+    pub(crate) code: u8,
+    pub(crate) addresses: Vec<Ipv4Addr>,
+}
+
+/// Opens a TCP connection as the process `pid` would.
+pub(crate) fn connect(procfs: &ProcFs, pid: u32, address: SocketAddr) -> io::Result<TcpStream> {
+    inside(procfs, pid, || TcpStream::connect_timeout(&address, LIMIT))
+}
+
+/// Asks the name server of the container for the IPv4 addresses of `name`.
+pub(crate) fn resolve(procfs: &ProcFs, pid: u32, name: &str) -> io::Result<NameAnswer> {
+    let text = fs::read_to_string(procfs.path(pid, "root/etc/resolv.conf"))?;
+    let server = name_server(&text).ok_or_else(|| io::Error::other("resolv.conf names no name server"))?;
+    let question = question(name)?;
+    inside(procfs, pid, move || {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        socket.set_read_timeout(Some(LIMIT))?;
+        socket.connect(SocketAddr::new(server, 53))?;
+        socket.send(&question)?;
+        let mut answer = [0; 1500];
+        let length = socket.recv(&mut answer)?;
+        parse_answer(&answer[..length])
+            .ok_or_else(|| io::Error::other("the name server's answer cannot be read"))
+    })
+}
+
+fn inside<T: Send>(procfs: &ProcFs, pid: u32, ask: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    let namespace = File::open(procfs.path(pid, "ns/net"))?;
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+            ask()
+        });
+        asking.join().unwrap_or_else(|_| Err(io::Error::other("the asking thread ended without an answer")))
+    })
+}
+
+fn name_server(text: &str) -> Option<IpAddr> {
+    text.lines().find_map(|line| line.strip_prefix("nameserver")?.trim().parse().ok())
+}
+
+/// A question for the A records of `name` (RFC 1035, 4.1).
+fn question(name: &str) -> io::Result<Vec<u8>> {
+    let mut packet = vec![0x70, 0x6c, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in name.split('.') {
+        let length = u8::try_from(label.len()).ok().filter(|length| (1..64).contains(length));
+        packet.push(length.ok_or_else(|| io::Error::other(format!("`{name}` is not a host name")))?);
+        packet.extend_from_slice(label.as_bytes());
+    }
+    packet.extend_from_slice(&[0, 0, 1, 0, 1]);
+    Ok(packet)
+}
+
+fn parse_answer(packet: &[u8]) -> Option<NameAnswer> {
+    let code = packet.get(3)? & 0x0f;
+    let count = |at: usize| Some(u16::from_be_bytes([*packet.get(at)?, *packet.get(at + 1)?]));
+    let (questions, answers) = (count(4)?, count(6)?);
+    let mut at = 12;
+    for _ in 0..questions {
+        at = skip_name(packet, at)? + 4;
+    }
+    let mut addresses = Vec::new();
+    for _ in 0..answers {
+        at = skip_name(packet, at)?;
+        let (kind, length) = (count(at)?, usize::from(count(at + 8)?));
+        let data = packet.get(at + 10..at + 10 + length)?;
+        if let (1, Ok(bytes)) = (kind, <[u8; 4]>::try_from(data)) {
+            addresses.push(bytes.into());
+        }
+        at += 10 + length;
+    }
+    Some(NameAnswer { code, addresses })
+}
+
+/// A name is labels up to an empty one or up to a pointer of two bytes.
+fn skip_name(packet: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match *packet.get(at)? {
+            0 => return Some(at + 1),
+            length if length & 0xc0 != 0 => return Some(at + 2),
+            length => at += 1 + usize::from(length),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read_with_compressed_names() {
+        let mut packet = question("db").unwrap();
+        packet[2] = 0x81;
+        packet[7] = 1;
+        packet.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 2, 88, 0, 4, 172, 18, 0, 3]);
+        assert_eq!(
+            parse_answer(&packet),
+            Some(NameAnswer { code: 0, addresses: vec![Ipv4Addr::new(172, 18, 0, 3)] })
+        );
+        packet.truncate(packet.len() - 1);
+        assert_eq!(parse_answer(&packet), None);
+    }
+
+    #[test]
+    fn no_such_name() {
+        let mut packet = question("db").unwrap();
+        packet[3] = 3;
+        assert_eq!(parse_answer(&packet), Some(NameAnswer { code: 3, addresses: vec![] }));
+    }
+
+    #[test]
+    fn what_is_no_name_is_not_asked() {
+        assert!(question("a..b").is_err());
+        assert!(question(&"x".repeat(64)).is_err());
+    }
+
+    #[test]
+    fn the_name_server_of_resolv_conf() {
+        assert_eq!(
+            name_server("search x\nnameserver 127.0.0.11\noptions ndots:0\n"),
+            "127.0.0.11".parse().ok()
+        );
+        assert_eq!(name_server("# nothing\n"), None);
+    }
+}

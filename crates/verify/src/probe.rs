@@ -1,0 +1,75 @@
+//! A service's own health command, run now.
+
+use std::time::{Duration, Instant};
+
+use plimsoll_engine::{Engine, EngineError, ExecSpec};
+
+use crate::stack::Member;
+
+/// What the health command said.
+#[derive(Clone, Debug)]
+pub(crate) struct Probed {
+    /// `None` if it did not end in time.
+    pub(crate) exit_code: Option<i64>,
+    pub(crate) output: String,
+}
+
+impl Probed {
+    pub(crate) fn passed(&self) -> bool {
+        self.exit_code == Some(0)
+    }
+
+    /// One line for the certificate.
+    pub(crate) fn line(&self) -> String {
+        let output: String =
+            self.output.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect();
+        match self.exit_code {
+            Some(code) => format!("exit code {code} {output}").trim().to_owned(),
+            None => "no answer in time".to_owned(),
+        }
+    }
+}
+
+/// The command of the health check in force, as the engine runs it.
+pub(crate) fn command(member: &Member) -> Option<Vec<String>> {
+    let test = &member.detail.health_test;
+    match test.split_first()? {
+        (kind, rest) if kind == "CMD" && !rest.is_empty() => Some(rest.to_vec()),
+        (kind, rest) if kind == "CMD-SHELL" => {
+            let shell = &member.detail.shell;
+            let mut command =
+                if shell.is_empty() { vec!["/bin/sh".to_owned(), "-c".to_owned()] } else { shell.clone() };
+            command.extend(rest.first().cloned());
+            Some(command)
+        }
+        _ => None,
+    }
+}
+
+/// Runs the health command; an engine error is the caller's, a command that hangs is an answer.
+pub(crate) async fn run(
+    engine: &Engine,
+    member: &Member,
+    limit: Duration,
+) -> Result<Option<Probed>, EngineError> {
+    let Some(command) = command(member) else { return Ok(None) };
+    match engine.exec(member.id(), &ExecSpec { command, ..ExecSpec::default() }, limit).await {
+        Ok(done) => Ok(Some(Probed { exit_code: Some(done.exit_code), output: done.text() })),
+        Err(EngineError::Timeout { .. }) => Ok(Some(Probed { exit_code: None, output: String::new() })),
+        Err(error) => Err(error),
+    }
+}
+
+/// Runs the health command again and again until it passes; the time that took, or `None` if it did not in `limit`.
+pub(crate) async fn until_healthy(engine: &Engine, member: &Member, limit: Duration) -> Option<Duration> {
+    let begin = Instant::now();
+    while begin.elapsed() < limit {
+        match run(engine, member, Duration::from_secs(10)).await {
+            Ok(None) => return Some(begin.elapsed()),
+            Ok(Some(probed)) if probed.passed() => return Some(begin.elapsed()),
+            // A container that has just been started refuses commands for a moment.
+            Ok(Some(_)) | Err(_) => tokio::time::sleep(Duration::from_millis(250)).await,
+        }
+    }
+    None
+}

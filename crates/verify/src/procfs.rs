@@ -1,0 +1,224 @@
+//! What the kernel says of a process: `/proc/<pid>/status`, `mountinfo`, `ns/*`, `net/tcp`, `environ`, `cmdline`.
+
+use std::{
+    fs, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+/// `/proc` of the engine's host.
+#[derive(Clone, Debug)]
+pub(crate) struct ProcFs {
+    root: PathBuf,
+}
+
+/// The security part of `/proc/<pid>/status`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ProcessStatus {
+    pub(crate) name: String,
+    /// Real, effective, saved and file-system user.
+    pub(crate) uids: Vec<u32>,
+    pub(crate) gids: Vec<u32>,
+    pub(crate) cap_effective: u64,
+    pub(crate) cap_permitted: u64,
+    pub(crate) cap_bounding: u64,
+    pub(crate) no_new_privileges: bool,
+    /// 0 none, 1 strict, 2 filter.
+    pub(crate) seccomp: u8,
+}
+
+/// One line of `mountinfo`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MountLine {
+    pub(crate) root: String,
+    pub(crate) target: String,
+    pub(crate) options: String,
+    pub(crate) kind: String,
+    pub(crate) text: String,
+}
+
+impl MountLine {
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.options.split(',').any(|option| option == "ro")
+    }
+}
+
+impl ProcFs {
+    pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// `/proc/<pid>/<file>`.
+    pub(crate) fn path(&self, pid: u32, file: &str) -> PathBuf {
+        self.root.join(pid.to_string()).join(file)
+    }
+
+    pub(crate) fn read(&self, pid: u32, file: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.path(pid, file))
+    }
+
+    pub(crate) fn status(&self, pid: u32) -> io::Result<ProcessStatus> {
+        let text = fs::read_to_string(self.path(pid, "status"))?;
+        Ok(parse_status(&text))
+    }
+
+    pub(crate) fn mounts(&self, pid: u32) -> io::Result<Vec<MountLine>> {
+        let text = fs::read_to_string(self.path(pid, "mountinfo"))?;
+        Ok(text.lines().filter_map(parse_mount).collect())
+    }
+
+    /// The identity of a namespace, `net:[4026531840]`.
+    pub(crate) fn namespace(&self, pid: u32, kind: &str) -> io::Result<String> {
+        let link = fs::read_link(self.path(pid, "ns").join(kind))?;
+        Ok(link.to_string_lossy().into_owned())
+    }
+
+    /// Every process in the pid namespace of `init`, `init` first.
+    pub(crate) fn processes_with(&self, init: u32) -> io::Result<Vec<u32>> {
+        let wanted = self.namespace(init, "pid")?;
+        let mut pids: Vec<u32> = fs::read_dir(&self.root)?
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .filter(|pid| *pid != init && self.namespace(*pid, "pid").is_ok_and(|found| found == wanted))
+            .collect();
+        pids.sort_unstable();
+        pids.insert(0, init);
+        Ok(pids)
+    }
+
+    /// Every TCP address that something listens on in the network namespace of `pid`.
+    pub(crate) fn listeners(&self, pid: u32) -> io::Result<Vec<SocketAddr>> {
+        let mut found = Vec::new();
+        for file in ["net/tcp", "net/tcp6"] {
+            match fs::read_to_string(self.path(pid, file)) {
+                Ok(text) => found.extend(text.lines().filter_map(parse_listener)),
+                // A kernel without IPv6 has no such file.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && file.ends_with('6') => {}
+                Err(error) => return Err(error),
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+
+    /// The whole of `/proc`, for what is not a process's.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+fn parse_status(text: &str) -> ProcessStatus {
+    let mut status = ProcessStatus::default();
+    let ids = |rest: &str| rest.split_whitespace().filter_map(|id| id.parse().ok()).collect();
+    let mask = |rest: &str| u64::from_str_radix(rest.trim(), 16).unwrap_or(u64::MAX);
+    for line in text.lines() {
+        let Some((key, rest)) = line.split_once(':') else { continue };
+        match key {
+            "Name" => rest.trim().clone_into(&mut status.name),
+            "Uid" => status.uids = ids(rest),
+            "Gid" => status.gids = ids(rest),
+            "CapEff" => status.cap_effective = mask(rest),
+            "CapPrm" => status.cap_permitted = mask(rest),
+            "CapBnd" => status.cap_bounding = mask(rest),
+            "NoNewPrivs" => status.no_new_privileges = rest.trim() == "1",
+            "Seccomp" => status.seccomp = rest.trim().parse().unwrap_or(0),
+            _ => {}
+        }
+    }
+    status
+}
+
+/// `36 35 98:0 /root /target rw,noatime master:1 - ext3 /dev/root rw` (proc(5)).
+fn parse_mount(line: &str) -> Option<MountLine> {
+    let (before, after) = line.split_once(" - ")?;
+    let mut fields = before.split(' ').skip(3);
+    Some(MountLine {
+        root: unescape(fields.next()?),
+        target: unescape(fields.next()?),
+        options: fields.next()?.to_owned(),
+        kind: after.split(' ').next()?.to_owned(),
+        text: line.to_owned(),
+    })
+}
+
+/// Space, tab, line break and backslash are octal in `mountinfo`.
+fn unescape(text: &str) -> String {
+    text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
+}
+
+/// A line of `net/tcp` or `net/tcp6` in state LISTEN (0A). Addresses are in host byte order, four bytes at a time.
+fn parse_listener(line: &str) -> Option<SocketAddr> {
+    let mut fields = line.split_whitespace().skip(1);
+    let local = fields.next()?;
+    let state = fields.nth(1)?;
+    if state != "0A" {
+        return None;
+    }
+    let (address, port) = local.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let words: Vec<[u8; 4]> = address
+        .as_bytes()
+        .chunks(8)
+        .map(|word| Some(u32::from_str_radix(std::str::from_utf8(word).ok()?, 16).ok()?.to_ne_bytes()))
+        .collect::<Option<_>>()?;
+    let ip: IpAddr = match words.as_slice() {
+        [v4] => Ipv4Addr::from(*v4).into(),
+        [a, b, c, d] => {
+            let bytes = [*a, *b, *c, *d].concat();
+            Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?).into()
+        }
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_of_a_confined_process() {
+        let text = "Name:\tnode\nUid:\t10001\t10001\t10001\t10001\nGid:\t10001\t10001\t10001\t10001\n\
+                    CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t00000000a80425fb\nNoNewPrivs:\t1\nSeccomp:\t2\n";
+        let status = parse_status(text);
+        assert_eq!(status.name, "node");
+        assert_eq!(status.uids, [10001; 4]);
+        assert_eq!((status.cap_effective, status.cap_bounding), (0, 0xa804_25fb));
+        assert!(status.no_new_privileges);
+        assert_eq!(status.seccomp, 2);
+    }
+
+    #[test]
+    fn a_status_that_cannot_be_read_is_not_taken_for_a_safe_one() {
+        assert_eq!(parse_status("CapEff:\tzz\n").cap_effective, u64::MAX);
+    }
+
+    #[test]
+    fn mount_lines() {
+        let line = "812 703 0:54 / /run/my\\040dir ro,nosuid,nodev master:9 - tmpfs tmpfs rw,size=65536k";
+        let mount = parse_mount(line).unwrap();
+        assert_eq!(mount.target, "/run/my dir");
+        assert_eq!(mount.kind, "tmpfs");
+        assert!(mount.is_read_only());
+        assert_eq!(parse_mount("garbage"), None);
+    }
+
+    #[test]
+    fn listening_sockets_only() {
+        let listen = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000   101        0 1 1 0 100";
+        let established = listen.replace(" 0A ", " 01 ");
+        assert_eq!(parse_listener(listen), Some("127.0.0.1:8080".parse().unwrap()));
+        assert_eq!(parse_listener(&established), None);
+        let six = "   0: 00000000000000000000000001000000:0050 00000000000000000000000000000000:0000 0A 0:0";
+        assert_eq!(parse_listener(six), Some("[::1]:80".parse().unwrap()));
+    }
+
+    #[test]
+    fn this_process_is_found_by_its_own_namespace() {
+        let procfs = ProcFs::new("/proc");
+        let me = std::process::id();
+        let all = procfs.processes_with(me).unwrap();
+        assert_eq!(all[0], me);
+        assert!(procfs.mounts(me).unwrap().iter().any(|mount| mount.target == "/"));
+    }
+}

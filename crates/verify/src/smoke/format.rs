@@ -1,0 +1,186 @@
+//! `smoke.toml`, documented in docs/smoke.md.
+
+use std::collections::BTreeMap;
+
+use plimsoll_source::{Diagnostic, Source, Span};
+use serde::Deserialize;
+
+/// At most so many checks in one file.
+const LIMIT: usize = 500;
+
+/// The checks, in the order in which they are sent.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SmokeFile {
+    /// The checks.
+    #[serde(default, rename = "check")]
+    pub checks: Vec<Check>,
+}
+
+/// One request and what it must answer. `{name}` in a text stands for what an earlier check captured.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// What it shows, in words.
+    pub name: String,
+    /// `METHOD /path`.
+    pub request: String,
+    /// A JSON body.
+    pub json: Option<serde_json::Value>,
+    /// Headers of the request.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// `service:port` for a request from inside that service's network; the published port without it.
+    pub at: Option<String>,
+    /// The answer is a stream: read until `expect.body` is seen, at most five seconds.
+    #[serde(default)]
+    pub stream: bool,
+    /// A request that is sent while the stream is open.
+    pub during: Option<During>,
+    /// What the answer must be.
+    #[serde(default)]
+    pub expect: Expect,
+    /// Values of the answer for later checks.
+    #[serde(default)]
+    pub capture: BTreeMap<String, Capture>,
+}
+
+/// A request beside an open stream.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct During {
+    /// `METHOD /path`.
+    pub request: String,
+    /// A JSON body.
+    pub json: Option<serde_json::Value>,
+}
+
+/// What an answer must be.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Expect {
+    /// The status.
+    pub status: Option<u16>,
+    /// Text that each named header must contain, upper and lower case the same.
+    pub header: BTreeMap<String, String>,
+    /// Values by JSON pointer (RFC 6901).
+    pub json: BTreeMap<String, serde_json::Value>,
+    /// Text that the body must contain.
+    pub body: Option<String>,
+    /// Text that the body must not contain.
+    pub not_body: Option<String>,
+}
+
+/// Where a captured value is in the answer.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "a JSON pointer like \"/id\", or { after = \"...\", before = \"...\" }")]
+pub enum Capture {
+    /// A JSON pointer.
+    Pointer(String),
+    /// The text between two texts of the body.
+    #[serde(rename_all = "lowercase")]
+    Between {
+        /// The text before it.
+        after: String,
+        /// The text behind it.
+        before: String,
+    },
+}
+
+impl SmokeFile {
+    /// Reads the file. Errors show the place.
+    pub fn parse(source: &Source) -> Result<Self, Vec<Diagnostic>> {
+        let file: Self = toml::from_str(source.text()).map_err(|error| {
+            let span = error.span().map_or_else(Span::default, |range| Span::new(range.start, range.end));
+            vec![
+                Diagnostic::error("the smoke checks cannot be read")
+                    .label(source, span, error.message().trim())
+                    .hint("docs/smoke.md shows every key"),
+            ]
+        })?;
+        let problems: Vec<Diagnostic> = file.problems().map(|problem| locate(source, &problem)).collect();
+        if problems.is_empty() { Ok(file) } else { Err(problems) }
+    }
+
+    fn problems(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        let many = (self.checks.len() > LIMIT)
+            .then(|| (String::new(), format!("{} checks; at most {LIMIT} are allowed", self.checks.len())));
+        many.into_iter().chain(self.checks.iter().flat_map(Check::problems))
+    }
+}
+
+impl Check {
+    /// What does not fit: the text to point at, and what is wrong with it.
+    fn problems(&self) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for request in
+            std::iter::once(&self.request).chain(self.during.as_ref().map(|during| &during.request))
+        {
+            if split_request(request).is_none() {
+                found.push((request.clone(), "write a request as `METHOD /path`".to_owned()));
+            }
+        }
+        if let Some(at) = &self.at
+            && split_at(at).is_none()
+        {
+            found.push((at.clone(), "write `service:port`".to_owned()));
+        }
+        if self.stream && self.expect.body.is_none() {
+            found.push((
+                self.name.clone(),
+                "a stream needs `expect.body`: without it nothing says when it is enough".to_owned(),
+            ));
+        }
+        if self.during.is_some() && !self.stream {
+            found.push((self.name.clone(), "`during` needs `stream = true`".to_owned()));
+        }
+        found
+    }
+}
+
+/// `METHOD /path`.
+pub(crate) fn split_request(text: &str) -> Option<(hyper::Method, &str)> {
+    let (method, path) = text.split_once(' ')?;
+    let known = !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase());
+    let path = path.trim();
+    (known && path.starts_with('/')).then(|| Some((method.parse().ok()?, path)))?
+}
+
+/// `service:port`.
+pub(crate) fn split_at(text: &str) -> Option<(&str, u16)> {
+    let (service, port) = text.rsplit_once(':')?;
+    Some((service, port.parse().ok().filter(|port| *port > 0)?))
+}
+
+fn locate(source: &Source, (text, problem): &(String, String)) -> Diagnostic {
+    let at = source.text().find(text.as_str()).unwrap_or(0);
+    Diagnostic::error("a smoke check is not complete")
+        .label(source, Span::new(at, at + text.len()), problem.as_str())
+        .hint("docs/smoke.md shows every key")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<SmokeFile, Vec<Diagnostic>> {
+        SmokeFile::parse(&Source::new("smoke.toml", text))
+    }
+
+    #[test]
+    fn the_example_can_be_read() {
+        let text = include_str!("../../../../examples/pivotal/smoke.toml");
+        let file = parse(text).unwrap();
+        assert!((12..=15).contains(&file.checks.len()), "{}", file.checks.len());
+    }
+
+    #[test]
+    fn a_mistake_is_shown_where_it_is() {
+        let source = Source::new("smoke.toml", "[[check]]\nname = \"x\"\nrequest = \"/nowhere\"\n");
+        let errors = SmokeFile::parse(&source).unwrap_err();
+        assert_eq!(source.line_col(errors[0].labels[0].span.start).line, 3);
+        assert!(parse("[[check]]\nname = \"x\"\nrequest = \"GET /\"\nexpects = 1\n").is_err());
+        assert!(parse("[[check]]\nname = \"x\"\nrequest = \"GET /\"\nstream = true\n").is_err());
+        assert!(parse("[[check]]\nname = \"x\"\nrequest = \"GET /\"\nat = \"backend\"\n").is_err());
+    }
+}

@@ -1,20 +1,29 @@
 //! Compose files to one merged, interpolated, normalised model with origins. No network.
 
+mod attributes;
+mod canonical;
 mod cast;
+mod consistency;
+mod defaults;
 pub mod dotenv;
 pub mod interpolate;
+mod load;
 mod marks;
 mod merge;
 mod model;
 pub mod mounts;
 mod options;
 mod path;
+mod paths;
 pub mod ports;
 mod read;
+mod schema;
 mod substitute;
 mod unique;
 mod value;
+mod words;
 
+pub use load::{load, load_tree};
 pub use model::*;
 pub use options::{LoadOptions, NoFiles, ReadFiles};
 pub use value::{Kind, Map, Origin, Place, Value};

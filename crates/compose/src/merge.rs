@@ -4,7 +4,7 @@ use plimsoll_source::Diagnostic;
 
 use crate::{
     path::Path,
-    value::{Kind, Map, Origin, Value},
+    value::{Kind, Map, Mark, Origin, Value},
 };
 
 #[derive(Clone, Copy)]
@@ -127,7 +127,7 @@ fn mappings(base: Value, over: Value, path: &Path<'_>) -> Result<Value, Diagnost
     if let Some(map) = base.as_map_mut() {
         for (key, value) in over {
             let merged = match map.get_mut(&key) {
-                Some(slot) if !key.starts_with("x-") => {
+                Some(slot) if !path.key(&key).is_extension() => {
                     let before = std::mem::replace(slot, Value::new(Kind::Null, &Origin::default()));
                     merge(before, value, &path.key(&key))?
                 }
@@ -147,7 +147,7 @@ fn sequence(value: Value) -> Vec<Value> {
             let mut entries: Vec<(String, Value)> = map.into_iter().collect();
             entries.sort_by(|a, b| a.0.cmp(&b.0));
             let mut items = Vec::with_capacity(entries.len());
-            for (key, value) in entries {
+            for (key, value) in entries.into_iter().filter(|(_, value)| value.mark != Mark::Reset) {
                 match &value.kind {
                     Kind::List(several) => items.extend(several.iter().map(|item| {
                         Value::string(

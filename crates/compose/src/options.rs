@@ -22,6 +22,8 @@ pub struct LoadOptions {
     pub default_name: Option<String>,
     /// Active profiles; `*` enables all.
     pub profiles: Vec<String>,
+    /// Only these services and what they depend on; empty for all.
+    pub services: Vec<String>,
     /// Replace `${…}`.
     pub interpolate: bool,
     /// Check every value against the specification.
@@ -50,6 +52,7 @@ impl LoadOptions {
             project_name: None,
             default_name: None,
             profiles: Vec::new(),
+            services: Vec::new(),
             interpolate: true,
             validate: true,
             normalize: true,

@@ -48,8 +48,22 @@ impl<'a> Path<'a> {
         table.iter().find(|(pattern, _)| self.matches(pattern)).map(|(_, value)| value)
     }
 
+    /// Whether the value is an attribute of the user's own. Where users choose the names, `x-` is a name like any other.
     pub(crate) fn is_extension(&self) -> bool {
-        matches!(self.step, Step::Key(key) if key.starts_with("x-"))
+        const CHOSEN: [&str; 3] = ["services.*.networks.*", "services.*.models.*", "services.*.depends_on.*"];
+        let Step::Key(key) = self.step else { return false };
+        if !key.starts_with("x-") {
+            return false;
+        }
+        let section = match self.parent {
+            Some(Path { parent: Some(Path { step: Step::Root, .. }), step: Step::Key(section) }) => {
+                Some(*section)
+            }
+            _ => None,
+        };
+        let named =
+            matches!(section, Some("services" | "networks" | "volumes" | "secrets" | "configs" | "models"));
+        !named && !CHOSEN.iter().any(|pattern| self.matches(pattern))
     }
 }
 

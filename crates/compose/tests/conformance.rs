@@ -1,10 +1,13 @@
 //! The recorded behaviour of the reference loader (`../shared/conformance/compose`, or `PLIMSOLL_CONFORMANCE`).
 //! Every figure is asserted as the lowest that may be reached, so none can regress.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use indexmap::IndexMap;
-use plimsoll_compose::{dotenv, interpolate, mounts, ports};
+use plimsoll_compose::{LoadOptions, Project, ReadFiles, dotenv, interpolate, mounts, ports};
 use plimsoll_source::{
     Source,
     yaml::{self, Expanded, ExpandedKind},
@@ -193,4 +196,117 @@ fn json(node: &Expanded) -> Value {
             Value::Object(entries.iter().map(|(key, _, value)| (key.text.clone(), json(value))).collect())
         }
     }
+}
+
+type Files = std::collections::HashMap<PathBuf, String>;
+
+/// The folder of one case, held in memory at `/wd`. Some records lack the files that they name; those are taken from the
+/// records of other cases of the same test suite.
+struct Tree<'a> {
+    own: Files,
+    others: &'a Files,
+}
+
+impl ReadFiles for Tree<'_> {
+    fn read(&self, path: &Path) -> std::io::Result<String> {
+        let recorded = self.own.get(path).or_else(|| {
+            let path = path.strip_prefix("/wd").unwrap_or(path);
+            let found =
+                self.others.iter().filter(|_| self.own.is_empty()).find(|(other, _)| other.ends_with(path));
+            found.map(|(_, text)| text)
+        });
+        recorded.cloned().ok_or_else(|| std::io::ErrorKind::NotFound.into())
+    }
+
+    fn is_dir(&self, path: &Path) -> bool {
+        self.own.keys().any(|file| file != path && file.starts_with(path))
+    }
+}
+
+const PLACES: [(&str, &str); 4] =
+    [("${WD}", "/wd"), ("${CWD}", "/cwd"), ("${REPO}", "/repo"), ("${TMP}", "/tmp/case")];
+
+fn place(text: &str) -> String {
+    PLACES.iter().fold(text.to_owned(), |text, (name, path)| text.replace(name, path))
+}
+
+fn load_case(case: &Value, others: &Files) -> Result<Project, Vec<plimsoll_source::Diagnostic>> {
+    let working_dir = place(text(&case["working_dir"]).unwrap_or_default());
+    let mut tree = Tree { own: Files::new(), others };
+    for (path, content) in case["tree"].as_object().into_iter().flatten() {
+        let path = place(path);
+        let path =
+            if path.starts_with('/') { PathBuf::from(path) } else { PathBuf::from(&working_dir).join(path) };
+        tree.own.insert(path, place(content.as_str().unwrap_or_default()));
+    }
+    let mut files = Vec::new();
+    for file in case["files"].as_array().into_iter().flatten() {
+        let name = place(text(&file["filename"]).unwrap_or_default());
+        let content = match text(&file["content"]) {
+            Some(content) => place(content),
+            None => {
+                let wanted = Path::new(&name);
+                let found = tree.own.iter().find(|(path, _)| {
+                    path.ends_with(wanted)
+                        || wanted.ends_with(path.strip_prefix(&working_dir).unwrap_or(path))
+                });
+                found.map(|(_, content)| content.clone()).unwrap_or_default()
+            }
+        };
+        files.push(Source::new(name, content));
+    }
+    let on = |option: &str| case["options"][option].as_bool().unwrap_or_default();
+    let texts = |option: &str| -> Vec<String> {
+        let list = case["options"][option].as_array().into_iter().flatten();
+        list.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let mut options = LoadOptions::new(files, working_dir);
+    for (key, value) in case["env"].as_object().into_iter().flatten() {
+        options.env.insert(key.clone(), place(value.as_str().unwrap_or_default()));
+    }
+    options.project_name =
+        text(&case["options"]["project_name"]).filter(|name| !name.is_empty()).map(str::to_owned);
+    options.profiles = texts("profiles");
+    options.services = texts("selected");
+    options.interpolate = !on("skip_interpolation");
+    options.validate = !on("skip_validation");
+    options.normalize = !on("skip_normalization");
+    options.check_consistency = !on("skip_consistency");
+    options.resolve_paths = on("resolve_paths");
+    options.resolve_environment = !on("skip_resolve_env");
+    options.discard_env_files = on("discard_env_files");
+    options.set_defaults = !on("skip_defaults");
+    let mut project = plimsoll_compose::load(&options, &tree)?;
+    if on("prune") {
+        project.remove_unused_resources();
+    }
+    Ok(project)
+}
+
+#[test]
+fn loader() {
+    let mut others = Files::new();
+    for case in cases("loader.jsonl").unwrap_or_default() {
+        for (path, content) in case["tree"].as_object().into_iter().flatten() {
+            if path.ends_with("/.env") || path == ".env" {
+                // Looked for everywhere, so its absence from a record means something.
+                continue;
+            }
+            others.insert(path.into(), place(content.as_str().unwrap_or_default()));
+        }
+    }
+    // Case 200: the reference loses a service's network named `x-network` and writes `"#extensions": {}`; we keep it.
+    run("loader.jsonl", 245, |case| {
+        let got = load_case(case, &others)
+            .map_err(|errors| errors.into_iter().map(|error| error.title).collect::<Vec<_>>().join("; "));
+        match accept(got, case)? {
+            Some(project) => {
+                let got = serde_json::to_string(&project).expect("plain data");
+                let expected: Value =
+                    serde_json::from_str(&place(&case["project"].to_string())).expect("JSON");
+                same(&serde_json::from_str(&got).expect("JSON"), &expected)
+            }
+            None => Ok(()),
+        }
+    });
 }

@@ -1,5 +1,7 @@
 //! How the typed model is read from the canonical tree and written back.
 
+use std::cell::Cell;
+
 use indexmap::IndexMap;
 use plimsoll_source::Diagnostic;
 use serde::Serialize;
@@ -150,6 +152,23 @@ impl Field for serde_json::Value {
 /// `x-*` attributes, kept as they are.
 pub type Extensions = IndexMap<String, serde_json::Value>;
 
+thread_local! {
+    static WRITES_EXTENSIONS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The reference writes `x-*` attributes below the top level into YAML, but not into JSON.
+pub(crate) fn writes_extensions() -> bool {
+    WRITES_EXTENSIONS.get()
+}
+
+/// Serialises with the `x-*` attributes of all levels.
+pub(crate) fn with_extensions<T>(serialise: impl FnOnce() -> T) -> T {
+    WRITES_EXTENSIONS.set(true);
+    let done = serialise();
+    WRITES_EXTENSIONS.set(false);
+    done
+}
+
 /// Keys in the order of their names, as the reference prints mappings that users fill.
 pub(crate) struct Sorted<'a, T>(pub(crate) &'a IndexMap<String, T>);
 
@@ -225,8 +244,10 @@ macro_rules! model {
                         map.serialize_entry($crate::model::field::key!($field $($key)?), &self.$field)?;
                     }
                 )*
-                for (key, value) in &self.extensions {
-                    map.serialize_entry(key, value)?;
+                if $crate::model::field::writes_extensions() {
+                    for (key, value) in &self.extensions {
+                        map.serialize_entry(key, value)?;
+                    }
                 }
                 map.end()
             }

@@ -21,7 +21,7 @@ pub use deploy::{
 };
 pub use field::Extensions;
 pub use mount::{BindOptions, ImageOptions, Mount, MountKind, OptOut, TmpfsOptions, VolumeOptions};
-pub use project::Project;
+pub use project::{HostEnvironment, Project};
 pub use resource::{FileObject, Ipam, IpamPool, Model, Network, Volume};
 pub use scalar::{Bytes, Duration, Environment, FileMode, Hosts, Mapping, Ulimit};
 pub use service::{

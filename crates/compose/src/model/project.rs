@@ -1,11 +1,11 @@
-use std::path::PathBuf;
+use std::{collections::HashSet, path::PathBuf};
 
 use indexmap::IndexMap;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use super::{
     Extensions, FileObject, Model, Network, Service, Volume,
-    field::{Field, Sorted},
+    field::{Field, Sorted, with_extensions},
 };
 use crate::value::{Origin, Value};
 use plimsoll_source::Diagnostic;
@@ -39,7 +39,19 @@ pub struct Project {
     pub files: Vec<String>,
     /// What is odd but no error.
     pub warnings: Vec<Diagnostic>,
+    /// The variables that the files were read with; `environment:` of secrets and configs names them.
+    pub environment: HostEnvironment,
     pub(crate) tree: Value,
+}
+
+/// Variables of the host. Never printed: they hold secrets.
+#[derive(Clone, Default)]
+pub struct HostEnvironment(pub IndexMap<String, String>);
+
+impl std::fmt::Debug for HostEnvironment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HostEnvironment({} variables)", self.0.len())
+    }
 }
 
 impl Project {
@@ -56,6 +68,33 @@ impl Project {
     /// The canonical tree that the project was read from, with an origin on every value.
     pub fn tree(&self) -> &Value {
         &self.tree
+    }
+
+    /// The project as plain data with the `x-*` attributes of all levels, which serialisation alone leaves out below the
+    /// top (as the reference does in JSON, but not in YAML).
+    pub fn to_data(&self) -> serde_json::Value {
+        // Only strings are keys and no writer can fail, so this is always a mapping.
+        with_extensions(|| serde_json::to_value(self)).unwrap_or_default()
+    }
+
+    /// Keeps only the networks, volumes, secrets, configs and models that an enabled service uses.
+    pub fn remove_unused_resources(&mut self) {
+        let mut used: [HashSet<String>; 5] = Default::default();
+        let [networks, volumes, secrets, configs, models] = &mut used;
+        for service in self.services.values() {
+            networks.extend(service.networks.keys().cloned());
+            models.extend(service.models.keys().cloned());
+            volumes.extend(service.volumes.iter().filter_map(|mount| mount.source.clone()));
+            secrets.extend(service.secrets.iter().filter_map(|secret| secret.source.clone()));
+            let build = service.build.iter().flat_map(|build| &build.secrets);
+            secrets.extend(build.filter_map(|secret| secret.source.clone()));
+            configs.extend(service.configs.iter().filter_map(|config| config.source.clone()));
+        }
+        self.networks.retain(|key, _| networks.contains(key));
+        self.volumes.retain(|key, _| volumes.contains(key));
+        self.secrets.retain(|key, _| secrets.contains(key));
+        self.configs.retain(|key, _| configs.contains(key));
+        self.models.retain(|key, _| models.contains(key));
     }
 
     pub(crate) fn read(&mut self, tree: &Value) -> Result<(), Vec<Diagnostic>> {
@@ -89,7 +128,9 @@ fn section<T: Field>(tree: &Value, name: &str, into: &mut IndexMap<String, T>, e
 impl Serialize for Project {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("name", &self.name)?;
+        if !self.name.is_empty() {
+            map.serialize_entry("name", &self.name)?;
+        }
         map.serialize_entry("services", &Sorted(&self.services))?;
         if !self.networks.is_empty() {
             map.serialize_entry("networks", &Sorted(&self.networks))?;

@@ -375,7 +375,7 @@ model! {
         /// Where files go in the container.
         target: Option<String>,
         /// What runs after a sync.
-        exec: Option<Hook>,
+        [always] exec: Hook,
         /// Patterns that count.
         include: Vec<String>,
         /// Patterns that don't.
@@ -443,8 +443,7 @@ names! {
 
 impl Field for WeightDevice {
     fn read(value: &Value) -> Result<Self, Diagnostic> {
-        let path = value.get("path").map_or(Ok(String::new()), String::read)?;
-        Ok(Self { path, weight: value.get("weight").map_or(Ok(0), i64::read)? })
+        Ok(Self { path: part(value, "path", "Path")?, weight: part(value, "weight", "Weight")? })
     }
 
     fn absent(&self) -> bool {
@@ -454,11 +453,15 @@ impl Field for WeightDevice {
 
 impl Field for ThrottleDevice {
     fn read(value: &Value) -> Result<Self, Diagnostic> {
-        let path = value.get("path").map_or(Ok(String::new()), String::read)?;
-        Ok(Self { path, rate: value.get("rate").map_or(Ok(Bytes(0)), Bytes::read)? })
+        Ok(Self { path: part(value, "path", "Path")?, rate: part(value, "rate", "Rate")? })
     }
 
     fn absent(&self) -> bool {
         false
     }
+}
+
+/// A field by its name in files, or by the capitalised one that the reference writes.
+fn part<T: Field>(value: &Value, name: &str, written: &str) -> Result<T, Diagnostic> {
+    value.get(name).or_else(|| value.get(written)).map_or(Ok(T::default()), T::read)
 }

@@ -15,8 +15,8 @@ pub struct Evaluated {
     pub instruction: Instruction,
     /// The variables that were used and set.
     pub matched: BTreeSet<String>,
-    /// The variables that were used and not set.
-    pub unmatched: BTreeSet<String>,
+    /// The variables that were used and not set, with the words that use them, in order.
+    pub unset: Vec<(String, Span)>,
 }
 
 /// A word of an instruction that cannot be expanded.
@@ -41,9 +41,9 @@ impl Instruction {
     /// Expands the words that this instruction expands, with the values from before it. ARG and RUN stay as they
     /// are: see [`crate::ArgDefinition::value_in_stage`] and [`crate::MountSpec::resolve`].
     pub fn expand(&self, env: &Env<'_>, escape: char) -> Result<Evaluated, EvaluateError> {
-        let mut evaluator = Evaluator { env, escape, matched: BTreeSet::new(), unmatched: BTreeSet::new() };
+        let mut evaluator = Evaluator { env, escape, matched: BTreeSet::new(), unset: Vec::new() };
         let instruction = evaluator.instruction(self)?;
-        Ok(Evaluated { instruction, matched: evaluator.matched, unmatched: evaluator.unmatched })
+        Ok(Evaluated { instruction, matched: evaluator.matched, unset: evaluator.unset })
     }
 }
 
@@ -51,7 +51,7 @@ struct Evaluator<'e> {
     env: &'e Env<'e>,
     escape: char,
     matched: BTreeSet<String>,
-    unmatched: BTreeSet<String>,
+    unset: Vec<(String, Span)>,
 }
 
 impl Evaluator<'_> {
@@ -150,7 +150,7 @@ impl Evaluator<'_> {
     ) -> Result<Expanded, EvaluateError> {
         let mut expanded = expanded.map_err(|error| EvaluateError { error, span: word.span })?;
         self.matched.append(&mut expanded.matched);
-        self.unmatched.append(&mut expanded.unmatched);
+        self.unset.extend(expanded.unmatched.iter().map(|name| (name.clone(), word.span)));
         Ok(expanded)
     }
 }
@@ -199,7 +199,7 @@ mod tests {
                     Instruction::Expose(ports) => {
                         format!("EXPOSE {:?}", ports.iter().map(|port| port.as_str()).collect::<Vec<_>>())
                     }
-                    Instruction::User(user) => format!("USER {} ({:?})", user.text, evaluated.unmatched),
+                    Instruction::User(user) => format!("USER {} ({:?})", user.text, evaluated.unset),
                     other => format!("{} {}", other.keyword(), other == statement.value),
                 }
             })
@@ -210,7 +210,7 @@ mod tests {
         EXPOSE ["80", "81/udp"]
         RUN true
         CMD true
-        USER v ({"NONE"})
+        USER v ([("NONE", Span { start: 151, end: 165 })])
         "#);
     }
 }

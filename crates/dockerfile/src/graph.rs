@@ -138,7 +138,7 @@ impl Dockerfile {
         if problems.is_empty() { Ok(graph) } else { Err(problems) }
     }
 
-    fn base(&self, index: usize, globals: &GlobalArgs) -> Result<Base, Diagnostic> {
+    pub(crate) fn base(&self, index: usize, globals: &GlobalArgs) -> Result<Base, Diagnostic> {
         let from = &self.stages[index].from;
         let problem = |title: String| Diagnostic::error(title).label(&self.source, from.span, "");
         let expanded = expand(&from.text, &|name| globals.get(name).map(str::to_owned), self.escape());

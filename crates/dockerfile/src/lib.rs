@@ -3,6 +3,7 @@
 //! [`parse`] gives a [`Dockerfile`]: nothing in it is expanded, everything has its place in the text.
 //! [`Instruction`] tells which words are expanded when.
 mod args;
+pub mod checks;
 mod csv;
 mod dockerfile;
 pub mod dockerignore;

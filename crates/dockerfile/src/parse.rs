@@ -3,7 +3,7 @@ use plimsoll_source::{Diagnostic, Source, Span};
 
 use crate::{
     Dockerfile, Instruction, Statement,
-    syntax::{self, Fault, Node, Phase},
+    syntax::{self, Fault, Node, Phase, Syntax},
     typed::{self, Item},
 };
 
@@ -14,9 +14,12 @@ pub struct Parsed {
     pub dockerfile: Dockerfile,
     /// Everything that is wrong, in order of the text. Empty means that [`parse`] succeeds.
     pub faults: Vec<Fault>,
-    /// For each instruction with a blank line inside a continuation: its last line and the span of the blank line.
-    pub empty_continuations: Vec<(usize, Span)>,
+    /// The first layer, for checks of spelling.
+    pub syntax: Syntax,
 }
+
+/// BuildKit's text for an instruction before the first FROM.
+pub(crate) const NO_STAGE: &str = "no build stage in current context";
 
 /// Parses a Dockerfile; the error has every problem found, in order of the text.
 pub fn parse(source: &Source) -> Result<Dockerfile, Vec<Diagnostic>> {
@@ -38,7 +41,7 @@ pub fn parse_lenient(source: &Source) -> Parsed {
     });
     let mut dockerfile = Dockerfile {
         source: source.clone(),
-        directives: syntax.directives,
+        directives: syntax.directives.clone(),
         meta_args: Vec::new(),
         stages: Vec::new(),
         warnings: warnings.collect(),
@@ -57,7 +60,7 @@ pub fn parse_lenient(source: &Source) -> Parsed {
             .hint("add a FROM instruction");
         faults.push(Fault { phase: Phase::Instruction, lines, diagnostic });
     }
-    Parsed { dockerfile, faults, empty_continuations: syntax.empty_continuations }
+    Parsed { dockerfile, faults, syntax }
 }
 
 fn add(dockerfile: &mut Dockerfile, node: &Node) -> Result<(), (String, Span)> {
@@ -75,7 +78,7 @@ fn add(dockerfile: &mut Dockerfile, node: &Node) -> Result<(), (String, Span)> {
                 dockerfile.meta_args.push(Statement { value, span, lines, keyword, text, comments });
                 Ok(())
             }
-            _ => Err(("no build stage in current context".to_owned(), statement.span)),
+            _ => Err((NO_STAGE.to_owned(), statement.span)),
         };
     };
     stage.instructions.push(statement);

@@ -43,7 +43,7 @@ pub fn parse_port(word: &str) -> Result<Vec<String>, PortError> {
 
 /// Whether `word` has an address or a host port, which EXPOSE should not.
 pub(crate) fn is_mapping(word: &str) -> bool {
-    word.contains(':')
+    word.rsplitn(3, ':').skip(1).any(|part| !part.is_empty())
 }
 
 fn range(text: &str) -> Option<(u16, u16)> {
@@ -61,8 +61,7 @@ mod tests {
 
     #[test]
     fn ports_ranges_and_mappings() {
-        let show =
-            |word| parse_port(word).map(|ports| ports.join(" ")).unwrap_or_else(|error| error.to_string());
+        let show = |word| parse_port(word).map_or_else(|error| error.to_string(), |ports| ports.join(" "));
         assert_eq!(show("80"), "80/tcp");
         assert_eq!(show("53/UDP"), "53/udp");
         assert_eq!(show("8000-8002/sctp"), "8000/sctp 8001/sctp 8002/sctp");

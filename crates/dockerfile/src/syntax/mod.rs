@@ -13,6 +13,7 @@ mod words;
 use plimsoll_source::{Diagnostic, Source, Span};
 
 pub use directive::detect_syntax;
+pub(crate) use directive::in_comment;
 pub use flag::Flag;
 pub(crate) use heredoc::parse_marker;
 

@@ -100,7 +100,9 @@ impl Failure {
         let running = step.op.is_wait() || matches!(step.op, Op::StartContainer { .. });
         if let (Some(container), true) = (&failure.container, running) {
             if let Ok(detail) = engine.inspect_container(container).await {
-                let ended = detail.pid == 0 && !detail.finished.starts_with("0001");
+                // one that could not even be started has no end, but an exit code
+                let ended =
+                    detail.pid == 0 && (detail.exit_code != 0 || !detail.finished.starts_with("0001"));
                 failure.exit = ended.then(|| ExitMeaning::of(detail.exit_code));
                 failure.out_of_memory |= detail.oom_killed;
                 if failure.probe.is_none() {

@@ -224,7 +224,7 @@ fn content_of(
     if let Some(file) = &object.file {
         let path = project.working_dir.join(file);
         return read_bounded(&path).map_err(|error| {
-            let what = format!("file {}: {}", path.display(), reason(&error));
+            let what = format!("file {} {}", path.display(), reason(&error));
             let hint = match error.kind() {
                 io::ErrorKind::NotFound => Some("`plimsoll init` makes secrets; or write the file yourself"),
                 _ => None,
@@ -246,7 +246,7 @@ fn content_of(
 fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "does not exist".to_owned(),
-        _ => error.to_string(),
+        _ => format!("cannot be read: {error}"),
     }
 }
 

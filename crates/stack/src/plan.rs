@@ -233,6 +233,11 @@ impl Plan {
         self.steps.is_empty()
     }
 
+    /// True if no container, network, volume or file is touched: at most something is waited for.
+    pub fn changes_nothing(&self) -> bool {
+        self.steps.iter().all(|step| step.op.is_wait())
+    }
+
     /// The plan for people: one line per step with what it waits for and why.
     pub fn render(&self) -> String {
         let mut text = String::new();

@@ -333,7 +333,7 @@ impl<'a> Builder<'a> {
             }
             Verdict::Recreate(cause) => {
                 let spec = self.instance(service, replica, Some(container));
-                let (before, connect) = self.before_create(&spec, files);
+                let (before, connect) = self.before_create(&spec, files, gate);
                 let replacement = Replacement { old: container, name: &replica.name, spec, cause: &cause };
                 let stray =
                     self.removed.get(&crate::observed::temporary_name(&container.id, &replica.name)).copied();
@@ -424,8 +424,16 @@ impl<'a> Builder<'a> {
         &self,
         spec: &ContainerSpec,
         files: Option<usize>,
+        gate: &[usize],
     ) -> (Vec<usize>, Vec<plimsoll_engine::Attachment>) {
         let mut before: Vec<usize> = files.into_iter().collect();
+        // the engine looks the other container up when this one is made
+        let modes = [&spec.network_mode, &spec.ipc, &spec.pid];
+        let joins =
+            modes.iter().any(|mode| mode.as_deref().is_some_and(|mode| mode.starts_with("container:")));
+        if joins || !spec.volumes_from.is_empty() {
+            before.extend(gate);
+        }
         let networks = spec.networks.iter().map(|attachment| &attachment.network);
         let volumes = spec.mounts.iter().filter_map(|mount| match &mount.kind {
             MountKind::Volume { name: Some(name), .. } => Some(name),
@@ -444,7 +452,7 @@ impl<'a> Builder<'a> {
         reached: &mut Reached,
     ) {
         let spec = self.instance(service, new.replica, new.inherit);
-        let (mut before, connect) = self.before_create(&spec, files);
+        let (mut before, connect) = self.before_create(&spec, files, gate);
         before.extend(new.name_free_after);
         let mut ready = recreate::create_steps(&mut self.plan, service, spec, new.cause, &before, &connect);
         ready.extend(gate);

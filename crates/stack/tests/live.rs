@@ -1,0 +1,463 @@
+//! Stacks on a real engine.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+#[path = "../../engine/tests/support/mod.rs"]
+mod busybox;
+mod support;
+
+use std::{
+    collections::BTreeMap,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use plimsoll_engine::{Engine, ExecSpec, RunState};
+use plimsoll_stack::{
+    Context, LogQuery, Observed, Op, Outcome, Plan, PlanOptions, RunOptions, StackError, desired,
+    host_listeners, images_for, labels, logs, observe, plan, plan_down, port_conflicts, ps, run, stack_files,
+};
+use support::Scratch;
+
+/// A project of its own on the engine, taken away at the end of the test.
+struct Bench {
+    engine: Engine,
+    name: String,
+    scratch: Scratch,
+}
+
+impl Bench {
+    async fn new(name: &str) -> Option<Self> {
+        let engine = busybox::engine().await?;
+        let bench = Self {
+            engine,
+            name: format!("plimsoll-test-{name}"),
+            scratch: Scratch::new(&format!("stack-{name}")),
+        };
+        bench.down(true).await;
+        Some(bench)
+    }
+
+    fn state(&self) -> PathBuf {
+        self.scratch.0.join("state")
+    }
+
+    async fn plan(&self, text: &str) -> Result<(Plan, Observed, plimsoll_stack::StackFiles), StackError> {
+        let text = text.replace("IMAGE", busybox::IMAGE);
+        let project = support::project(&self.name, &text, &self.scratch.0);
+        let files = stack_files(&project, &self.state(), &|_| None)?;
+        let images = images_for(&self.engine, &project).await?;
+        let facts = self.engine.facts().await?;
+        let wanted = desired(&project, Context { images: &images, facts: &facts, files: &files })?;
+        let observed = observe(&self.engine, &self.name).await?;
+        Ok((plan(&wanted, &observed, &PlanOptions::default())?, observed, files))
+    }
+
+    async fn up(&self, text: &str) -> Result<(Plan, Outcome), StackError> {
+        let (plan, observed, files) = self.plan(text).await?;
+        let conflicts = port_conflicts(&plan, &observed, &host_listeners());
+        if !conflicts.is_empty() {
+            return Err(StackError::PortsTaken(conflicts));
+        }
+        let options = RunOptions { state: self.state(), ..RunOptions::default() };
+        let outcome = run(&self.engine, &plan, &files, &options, &mut |_| {}).await;
+        Ok((plan, outcome))
+    }
+
+    async fn up_well(&self, text: &str) -> (Plan, Outcome) {
+        let (plan, outcome) = self.up(text).await.unwrap();
+        assert!(outcome.is_success(), "{}\n{:#?}", plan.render(), outcome.failures);
+        (plan, outcome)
+    }
+
+    async fn down(&self, volumes: bool) -> Outcome {
+        let observed = observe(&self.engine, &self.name).await.unwrap();
+        let plan = plan_down(&self.name, &observed, volumes, Some(1));
+        let options = RunOptions { state: self.state(), ..RunOptions::default() };
+        run(&self.engine, &plan, &plimsoll_stack::StackFiles::default(), &options, &mut |_| {}).await
+    }
+
+    /// Container name to (id, state).
+    async fn containers(&self) -> BTreeMap<String, (String, RunState)> {
+        let label = format!("{}={}", labels::PROJECT, self.name);
+        let found = self.engine.containers_labelled(&[label]).await.unwrap();
+        found.into_iter().map(|container| (container.name, (container.id, container.state))).collect()
+    }
+
+    async fn left(&self) -> (usize, usize, usize) {
+        let label = format!("{}={}", labels::PROJECT, self.name);
+        let label = std::slice::from_ref(&label);
+        (
+            self.engine.containers_labelled(label).await.unwrap().len(),
+            self.engine.networks(label).await.unwrap().len(),
+            self.engine.volumes(label).await.unwrap().len(),
+        )
+    }
+
+    async fn sh(&self, container: &str, script: &str) -> (i64, String) {
+        let spec = ExecSpec { command: vec!["sh".into(), "-c".into(), script.into()], ..ExecSpec::default() };
+        let name = format!("{}-{container}-1", self.name);
+        let output = self.engine.exec(&name, &spec, Duration::from_secs(10)).await.unwrap();
+        (output.exit_code, output.text().trim().to_owned())
+    }
+}
+
+const CHAIN: &str = r#"
+x-base: &base
+  image: IMAGE
+  init: true
+  stop_grace_period: 1s
+  healthcheck: { test: [CMD, test, -e, /tmp/ready], interval: 30s, retries: 3 }
+  command: [sh, -c, "sleep 0.3; touch /tmp/ready; sleep 1000"]
+services:
+  db:
+    <<: *base
+    user: "1234:1234"
+    volumes: [data:/var/lib/nowhere]
+    networks: [inside]
+  migrate:
+    image: IMAGE
+    restart: "no"
+    command: [sh, -c, "echo migrating; date >> /shared/runs 2>/dev/null || echo run >> /shared/runs"]
+    volumes: [shared:/shared]
+    depends_on: { db: { condition: service_healthy } }
+    networks: [inside]
+  api:
+    <<: *base
+    depends_on: { migrate: { condition: service_completed_successfully } }
+    networks: [inside, outside]
+  web:
+    <<: *base
+    volumes: ["shared:/shared:ro"]
+    depends_on: { api: { condition: service_healthy } }
+    networks: [outside]
+networks: { inside: { internal: true }, outside: {} }
+volumes: { data: {}, shared: {} }
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_comes_up_in_order_stays_untouched_changes_alone_and_goes() {
+    let Some(bench) = Bench::new("chain").await else { return };
+    let (_, outcome) = bench.up_well(CHAIN).await;
+    // three health checks with an interval of 30 s: only our own probing gets through them
+    assert!(outcome.elapsed < Duration::from_secs(15), "{:?}", outcome.elapsed);
+    eprintln!("cold up of 3 chained health-gated services, a one-shot, 2 networks: {:?}", outcome.elapsed);
+    let ready = |name: &str| outcome.ready[&format!("{}-{name}-1", bench.name)];
+    assert!(ready("db") < ready("migrate") && ready("migrate") < ready("api") && ready("api") < ready("web"));
+    // the volume's mount point is missing in the image, and the service is not root
+    assert_eq!(
+        bench.sh("db", "touch /var/lib/nowhere/x && stat -c %u /var/lib/nowhere").await,
+        (0, "1234".into())
+    );
+
+    let before = bench.containers().await;
+    let began = Instant::now();
+    let (plan, _) = bench.up_well(CHAIN).await;
+    eprintln!(
+        "up with nothing changed while the engine still waits for its first probe: {:?}",
+        began.elapsed()
+    );
+    assert!(plan.changes_nothing(), "{}", plan.render());
+    assert_eq!(bench.containers().await, before);
+    assert_eq!(bench.sh("web", "cat /shared/runs").await.1.lines().count(), 1, "the one-shot ran once");
+
+    let changed = CHAIN.replace(
+        "volumes: [\"shared:/shared:ro\"]",
+        "volumes: [\"shared:/shared:ro\"]\n    environment: { A: b }",
+    );
+    let (plan, _) = bench.up_well(&changed).await;
+    assert!(plan.render().contains("# web: environment changed"), "{}", plan.render());
+    let after = bench.containers().await;
+    let same: Vec<&String> =
+        before.iter().filter(|(name, value)| after.get(*name) == Some(value)).map(|(n, _)| n).collect();
+    assert_eq!(same.len(), 3, "{same:?}");
+    assert_eq!(bench.sh("web", "echo $A").await.1, "b");
+    assert_eq!(after.len(), 4, "no temporary name is left: {after:?}");
+
+    let rows = ps(&bench.engine, &bench.name).await.unwrap();
+    let states: Vec<(&str, RunState)> = rows.iter().map(|row| (row.service.as_str(), row.state)).collect();
+    assert_eq!(
+        states,
+        [
+            ("api", RunState::Running),
+            ("db", RunState::Running),
+            ("migrate", RunState::Exited),
+            ("web", RunState::Running)
+        ]
+    );
+    let mut lines = Vec::new();
+    let query = LogQuery { services: vec!["migrate".into()], ..LogQuery::default() };
+    logs(&bench.engine, &bench.name, &query, &mut |line| {
+        lines.push(line.line.text);
+        true
+    })
+    .await
+    .unwrap();
+    assert_eq!(lines, ["migrating"]);
+
+    assert!(bench.down(false).await.is_success());
+    assert_eq!(bench.left().await, (0, 0, 2));
+    assert!(bench.down(true).await.is_success());
+    assert_eq!(bench.left().await, (0, 0, 0));
+    assert!(!bench.state().exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_belong_to_the_service_and_go_with_it() {
+    let Some(bench) = Bench::new("secrets").await else { return };
+    std::fs::write(bench.scratch.0.join("password"), "hunter2").unwrap();
+    let text = r#"
+services:
+  web:
+    image: IMAGE
+    init: true
+    stop_grace_period: 1s
+    user: app
+    read_only: true
+    command: [sleep, "1000"]
+    secrets: [password, { source: password, target: /etc/other }]
+    configs: [{ source: motd, target: /etc/motd }]
+secrets: { password: { file: ./password } }
+configs: { motd: { content: "hello" } }
+"#;
+    bench.up_well(text).await;
+    assert_eq!(
+        bench.sh("web", "cat /run/secrets/password /etc/other /etc/motd").await,
+        (0, "hunter2hunter2hello".into())
+    );
+    assert_eq!(bench.sh("web", "stat -c '%u %a' /run/secrets/password").await.1, "1000 400");
+    let raw = bench.engine.inspect_container_raw(&format!("{}-web-1", bench.name)).await.unwrap().to_string();
+    assert!(!raw.contains("hunter2"));
+    let directory = bench.state().join("files/web");
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&directory), mode(directory.parent().unwrap())), (0o700, 0o700));
+    let copy = std::fs::metadata(directory.join("secret-password")).unwrap();
+    assert_eq!((copy.uid(), copy.permissions().mode() & 0o777), (1000, 0o400));
+
+    let (plan, _, _) = bench.plan(text).await.unwrap();
+    assert!(plan.is_empty(), "{}", plan.render());
+    std::fs::write(bench.scratch.0.join("password"), "changed").unwrap();
+    let (plan, _) = bench.up_well(text).await;
+    assert!(plan.render().contains("secrets or configs changed"), "{}", plan.render());
+    assert_eq!(bench.sh("web", "cat /run/secrets/password").await.1, "changed");
+
+    std::fs::remove_file(bench.scratch.0.join("password")).unwrap();
+    let error = bench.up(text).await.unwrap_err().to_string();
+    assert!(error.contains("secret `password`: file") && error.contains("does not exist"), "{error}");
+    assert!(error.contains("compose.yml:12"), "{error}");
+    bench.down(true).await;
+    assert!(!bench.state().exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_health_check_that_never_passes_is_told_with_its_output() {
+    let Some(bench) = Bench::new("unhealthy").await else { return };
+    let text = r#"
+services:
+  db:
+    image: IMAGE
+    init: true
+    command: [sh, -c, "echo cannot reach the disk; sleep 1000"]
+    healthcheck: { test: [CMD-SHELL, "echo still waiting; exit 1"], interval: 1s, retries: 2 }
+  web:
+    image: IMAGE
+    command: [sleep, "1000"]
+    init: true
+    depends_on: { db: { condition: service_healthy } }
+  other:
+    image: IMAGE
+    init: true
+    command: [sleep, "1000"]
+"#;
+    let (_, outcome) = bench.up(text).await.unwrap();
+    assert_eq!(outcome.failures.len(), 1, "{outcome:#?}");
+    let failure = &outcome.failures[0];
+    assert_eq!(failure.service.as_deref(), Some("db"));
+    assert_eq!(failure.reason, "its health check fails: the engine calls it unhealthy");
+    assert_eq!(failure.probe, Some((1, "still waiting".into())));
+    assert_eq!(failure.logs, ["cannot reach the disk"]);
+    assert!(failure.exit.is_none() && !failure.out_of_memory);
+    let containers = bench.containers().await;
+    assert_eq!(containers[&format!("{}-db-1", bench.name)].1, RunState::Running, "what runs is left running");
+    assert_eq!(containers[&format!("{}-other-1", bench.name)].1, RunState::Running);
+    assert_eq!(containers[&format!("{}-web-1", bench.name)].1, RunState::Created);
+
+    // mended: only what is needed happens
+    let (plan, _) = bench.up_well(&text.replace("exit 1", "exit 0")).await;
+    assert!(plan.unchanged.contains(&format!("{}-other-1", bench.name)));
+    bench.down(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_one_shot_that_fails_stops_those_that_wait_for_it() {
+    let Some(bench) = Bench::new("oneshot").await else { return };
+    let text = r#"
+services:
+  migrate: { image: IMAGE, command: [sh, -c, "echo relation exists already; exit 3"] }
+  web:
+    image: IMAGE
+    init: true
+    command: [sleep, "1000"]
+    depends_on: { migrate: { condition: service_completed_successfully } }
+"#;
+    let (_, outcome) = bench.up(text).await.unwrap();
+    let failure = &outcome.failures[0];
+    assert_eq!(failure.reason, "it failed with exit code 3, and others wait for its success");
+    assert_eq!(
+        (failure.exit.as_ref().unwrap().code, failure.logs.as_slice()),
+        (3, &["relation exists already".to_owned()][..])
+    );
+    assert_eq!(bench.containers().await[&format!("{}-web-1", bench.name)].1, RunState::Created);
+    bench.up_well(&text.replace("exit 3", "exit 0")).await;
+    bench.down(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ends_are_explained() {
+    let Some(bench) = Bench::new("ends").await else { return };
+    let service = |rest: &str| format!("services: {{ web: {{ image: IMAGE, {rest} }} }}");
+    let hog = "command: [sh, -c, 'a=x; while true; do a=$$a$$a; done'], mem_limit: 8m, memswap_limit: 8m";
+    for (rest, exit, memory, hint) in [
+        (hog, 137, true, "raise the memory limit"),
+        (
+            "command: [sh, -c, 'touch /x'], read_only: true",
+            1,
+            false,
+            "writes to a read-only root file system",
+        ),
+        ("command: [/nowhere]", 127, false, "does not exist in the image"),
+    ] {
+        let (_, outcome) = bench.up(&service(rest)).await.unwrap();
+        assert_eq!(outcome.failures.len(), 1, "{rest}: {outcome:#?}");
+        let failure = &outcome.failures[0];
+        assert_eq!(failure.exit.as_ref().map(|exit| exit.code), Some(exit), "{rest}: {failure:#?}");
+        assert_eq!(failure.out_of_memory, memory, "{rest}: {failure:#?}");
+        assert!(failure.hint.as_ref().is_some_and(|text| text.contains(hint)), "{rest}: {failure:#?}");
+    }
+    let looping = service(
+        "command: [sh, -c, 'echo again; exit 9'], restart: always, healthcheck: { test: [CMD, 'true'], interval: 60s, start_period: 60s }",
+    );
+    let (_, outcome) = bench.up(&looping.replace("'true'", "'false'")).await.unwrap();
+    assert!(outcome.failures[0].reason.contains("ends again and again"), "{outcome:#?}");
+    bench.down(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_names_its_holder_before_anything_is_made() {
+    let Some(bench) = Bench::new("port").await else { return };
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let text = format!(
+        "services: {{ web: {{ image: IMAGE, init: true, command: [sleep, '1000'], ports: ['{port}:80'] }} }}"
+    );
+    let error = bench.up(&text).await.unwrap_err().to_string();
+    let me = std::process::id();
+    assert!(
+        error.starts_with(&format!("service web: port {port}/tcp of the host is taken by process ")),
+        "{error}"
+    );
+    assert!(error.ends_with(&format!("(pid {me})")), "{error}");
+    assert_eq!(bench.left().await, (0, 0, 0));
+    drop(listener);
+    bench.up_well(&text).await;
+    // replaced on the same port
+    bench.up_well(&text.replace("'1000'", "'1001'")).await;
+
+    let Some(second) = Bench::new("port2").await else { return };
+    let error = second.up(&text).await.unwrap_err().to_string();
+    assert!(
+        error.contains("taken by container plimsoll-test-port-web-1 of project plimsoll-test-port"),
+        "{error}"
+    );
+    bench.down(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_changes_is_made_anew() {
+    let Some(bench) = Bench::new("network").await else { return };
+    let text = "services: { web: { image: IMAGE, init: true, command: [sleep, '1000'], networks: [n] } }\nnetworks: { n: {} }";
+    bench.up_well(text).await;
+    let (plan, _) = bench.up_well(&text.replace("{ n: {} }", "{ n: { internal: true } }")).await;
+    assert!(plan.steps.iter().any(|step| matches!(step.op, Op::RemoveNetwork { .. })));
+    let network = bench.engine.inspect_network(&format!("{}_n", bench.name)).await.unwrap();
+    assert!(network.spec.internal && network.containers.len() == 1, "{network:?}");
+    bench.down(true).await;
+}
+
+/// The child of the next test: an `up` that is killed.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by its parent"]
+async fn child_up() {
+    let Ok(text) = std::env::var("PLIMSOLL_TEST_UP") else { return };
+    let engine = Engine::connect().await.unwrap();
+    let scratch = Scratch(PathBuf::from(std::env::var("PLIMSOLL_TEST_DIR").unwrap()));
+    let bench = Bench { engine, name: "plimsoll-test-kill".into(), scratch };
+    let _ = bench.up(&text).await;
+    std::mem::forget(bench);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whenever_an_up_is_killed_the_next_one_converges() {
+    let Some(bench) = Bench::new("kill").await else { return };
+    for (version, delay) in [40_u64, 120, 250, 400, 600, 900, 1300, 1800].into_iter().enumerate() {
+        // every round changes every service, so that replacements are under way too
+        let text =
+            CHAIN.replace("init: true", &format!("init: true\n  environment: {{ VERSION: '{version}' }}"));
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["child_up", "--exact", "--ignored", "--nocapture"])
+            .env("PLIMSOLL_TEST_UP", &text)
+            .env("PLIMSOLL_TEST_DIR", &bench.scratch.0)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let (plan, _) = bench.up_well(&text).await;
+        eprintln!("killed after {delay} ms: {} steps were left", plan.steps.len());
+        let containers = bench.containers().await;
+        let names: Vec<&str> =
+            containers.keys().map(|name| name.trim_start_matches("plimsoll-test-kill-")).collect();
+        assert_eq!(names, ["api-1", "db-1", "migrate-1", "web-1"]);
+        assert_eq!(bench.sh("web", "echo $VERSION").await.1, version.to_string());
+        let (plan, _, _) = bench.plan(&text).await.unwrap();
+        assert!(plan.changes_nothing(), "{}", plan.render());
+    }
+    bench.down(true).await;
+    assert_eq!(bench.left().await, (0, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_changed_is_quick_and_touches_nothing() {
+    let Some(bench) = Bench::new("noop").await else { return };
+    let text = CHAIN.replace("interval: 30s", "interval: 1s");
+    bench.up_well(&text).await;
+    let all_healthy = async {
+        while !bench.plan(&text).await.unwrap().0.is_empty() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), all_healthy)
+        .await
+        .expect("the engine's own check passes too");
+    let before = bench.containers().await;
+    let mut best = Duration::MAX;
+    for _ in 0..5 {
+        let began = Instant::now();
+        let (plan, outcome) = bench.up_well(&text).await;
+        best = best.min(began.elapsed());
+        assert!(plan.is_empty() && outcome.done == 0, "{}", plan.render());
+    }
+    eprintln!("up with nothing changed, best of 5: {best:?}");
+    assert!(best < Duration::from_millis(300), "{best:?}");
+    assert_eq!(bench.containers().await, before);
+    bench.down(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_is_missing_is_named() {
+    let Some(bench) = Bench::new("image").await else { return };
+    let error = bench.up("services: { web: { image: 'plimsoll-test/nowhere:1' } }").await.unwrap_err();
+    assert_eq!(error.to_string(), "service web: the engine has no image `plimsoll-test/nowhere:1`");
+}

@@ -2,8 +2,10 @@
 
 mod commands;
 mod error;
+mod handover;
 mod home;
 mod policy;
+mod project;
 mod render;
 
 use std::process::ExitCode;

@@ -3,6 +3,7 @@
 mod base;
 mod init;
 mod survey;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,7 @@ enum Verb {
     Base(base::Args),
     Init(init::Args),
     Survey(survey::Args),
+    Verify(verify::Args),
     /// Remove everything under $PLIMSOLL_HOME that no image needs
     #[command(hide = true)]
     Version,
@@ -35,6 +37,7 @@ pub(crate) fn run() -> ExitCode {
         Verb::Base(args) => base::run(args),
         Verb::Init(args) => init::run(args),
         Verb::Survey(args) => survey::run(args),
+        Verb::Verify(args) => verify::run(args),
         Verb::Version => {
             println!("{}", env!("CARGO_PKG_VERSION"));
             Ok(ExitCode::SUCCESS)

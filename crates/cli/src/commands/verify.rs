@@ -1,0 +1,160 @@
+//! `plimsoll verify`: measures the running stack, prints and writes the certificate.
+
+use std::{
+    fs,
+    io::{IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use plimsoll_source::Source;
+use plimsoll_verify::{Budgets, Certificate, Engine, Options, Project, report, smoke::SmokeFile};
+
+use crate::{error::CommandError, policy::Root, project};
+
+/// Where the certificate is kept, in the project.
+const FOLDER: &str = ".plimsoll";
+/// The smoke checks, where the policy names no other file.
+const SMOKE: &str = "smoke.toml";
+
+/// Measure the running stack against every claim and write the certificate
+///
+/// Pauses each store for a moment and restarts each service; --no-disturb leaves that out. Exits with 0 if nothing
+/// failed, 1 if a claim failed, 2 if the stack could not be measured.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Compose file, instead of the one that plimsoll.toml names; may be given several times
+    #[arg(short, long = "file", value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Print the certificate as JSON (docs/certificate.md)
+    #[arg(long)]
+    json: bool,
+    /// Also write the certificate's page here
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Pause and restart nothing; what needs that is "not checked"
+    #[arg(long)]
+    no_disturb: bool,
+    /// Seconds of smoke load
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = clap::value_parser!(u64).range(1..=600))]
+    load: u64,
+}
+
+pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    let root = Root::find()?;
+    let project = project::load(&root, &args.files)?;
+    let options = Options {
+        disturb: !args.no_disturb,
+        budgets: budgets(&root),
+        smoke: smoke(&root)?,
+        load: Duration::from_secs(args.load),
+    };
+    let certificate = measure(&project, &options)?;
+    let page = report::html(&certificate).map_err(|error| CommandError::from_error(&error))?;
+    let json = certificate.to_json().map_err(|error| CommandError::from_error(&error))?;
+    let folder = root.dir.join(FOLDER);
+    write(&folder.join("certificate.json"), &json)?;
+    write(&folder.join("certificate.html"), &page)?;
+    if let Some(file) = &args.html {
+        write(file, &page)?;
+    }
+    if args.json {
+        anstream::print!("{json}");
+    } else {
+        anstream::print!("{}", report::terminal(&certificate));
+        anstream::println!("{}", folder.join("certificate.html").display());
+    }
+    Ok(if certificate.holds() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn measure(project: &Project, options: &Options) -> Result<Certificate, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::from_error(&error))?;
+    runtime.block_on(async {
+        let engine = Engine::connect().await.map_err(|error| failed(&error, error.hint()))?;
+        let mut progress = Progress::new();
+        let measured = plimsoll_verify::verify(&engine, project, options, |title| progress.show(title)).await;
+        progress.clear();
+        measured.map_err(|error| failed(&error, error.hint()))
+    })
+}
+
+fn failed(error: &dyn std::error::Error, hint: Option<String>) -> CommandError {
+    let mut failed = CommandError::from_error(error);
+    if let (Some(diagnostic), Some(hint)) = (failed.diagnostics.first_mut(), hint) {
+        diagnostic.hint = Some(hint);
+    }
+    failed
+}
+
+fn budgets(root: &Root) -> Budgets {
+    let budgets = &root.policy.budgets;
+    Budgets {
+        memory: budgets.memory.map(|size| size.0),
+        start: budgets.start.map(|seconds| Duration::from_secs(seconds.0)),
+        images: budgets.images.iter().map(|(service, size)| (service.clone(), size.0)).collect(),
+    }
+}
+
+/// The checks of the file that the policy names, which must be there, or of `smoke.toml`, which may.
+fn smoke(root: &Root) -> Result<Option<SmokeFile>, CommandError> {
+    let named = root.policy.smoke.file.as_deref();
+    let path = root.dir.join(named.unwrap_or(SMOKE));
+    if named.is_none() && !path.exists() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(&path).map_err(|error| {
+        CommandError::new(
+            format!("cannot read {}: {error}", path.display()),
+            "correct `smoke.file` in plimsoll.toml, or write the file as docs/smoke.md shows",
+        )
+    })?;
+    let source = Source::new(path.display().to_string(), text);
+    SmokeFile::parse(&source).map(Some).map_err(CommandError::from)
+}
+
+/// Writes beside the file first, so that a reader never sees half of it.
+fn write(path: &Path, text: &str) -> Result<(), CommandError> {
+    let written = (|| {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            fs::create_dir_all(folder)?;
+        }
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".new");
+        fs::write(&beside, text)?;
+        fs::rename(&beside, path)
+    })();
+    written.map_err(|error: std::io::Error| {
+        CommandError::new(
+            format!("cannot write {}: {error}", path.display()),
+            "see to it that the folder can be written",
+        )
+    })
+}
+
+/// The claim that is being measured, on one line of a terminal; nothing elsewhere.
+struct Progress {
+    terminal: bool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { terminal: std::io::stderr().is_terminal() }
+    }
+
+    fn show(&mut self, title: &str) {
+        if self.terminal {
+            // What cannot be shown is no reason to stop.
+            let _ = write!(std::io::stderr(), "\r\x1b[2K\x1b[2mmeasuring: {title}\x1b[0m");
+        }
+    }
+
+    fn clear(&mut self) {
+        if self.terminal {
+            let _ = write!(std::io::stderr(), "\r\x1b[2K");
+        }
+    }
+}

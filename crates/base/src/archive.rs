@@ -5,7 +5,6 @@ use std::fs;
 use std::io::Read;
 use std::path::PathBuf;
 
-use crate::date;
 use crate::error::BaseError;
 use crate::fetch::{Fetcher, Wanted, sha256_of};
 use crate::index::{Index, Origin, Package};
@@ -35,16 +34,19 @@ pub(crate) struct Suites {
 pub(crate) struct Archive {
     mirror: Mirror,
     keyring: Keyring,
+    /// Seconds since 1970; what expires is judged by it.
+    now: i64,
     indexes: Fetcher,
     packages: Fetcher,
 }
 
 impl Archive {
     /// `cache` holds `index/` and `deb/`.
-    pub(crate) fn new(mirror: Mirror, cache: &std::path::Path) -> Self {
+    pub(crate) fn new(mirror: Mirror, cache: &std::path::Path, now: i64) -> Self {
         Self {
             mirror,
             keyring: Keyring::debian(),
+            now,
             indexes: Fetcher::new(cache.join("index")),
             packages: Fetcher::new(cache.join("deb")),
         }
@@ -78,9 +80,8 @@ impl Archive {
     ) -> Result<(), BaseError> {
         let file = format!("dists/{suite}/InRelease");
         let bytes = self.indexes.text(&self.address(origin, &file), MAX_RELEASE)?;
-        let now = date::now();
-        let signed = self.keyring.verify(&file, &bytes, now)?;
-        let release = Release::parse(&file, &signed.text, suite, now)?;
+        let signed = self.keyring.verify(&file, &bytes, self.now)?;
+        let release = Release::parse(&file, &signed.text, suite, self.now)?;
         let path = format!("main/binary-{architecture}/Packages");
         let entry = |path: &str| {
             release.file(path).ok_or_else(|| BaseError::Malformed {
@@ -167,4 +168,115 @@ pub(crate) fn write_whole(path: &std::path::Path, bytes: &[u8]) -> Result<(), Ba
         .persist(path)
         .map_err(|error| BaseError::Io { path: path.to_path_buf(), source: error.error })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    const RELEASE: &[u8] = include_bytes!("../tests/data/trixie-updates.InRelease");
+    const PACKAGES: &[u8] = include_bytes!("../tests/data/trixie-updates.Packages.xz");
+    const RELEASE_PATH: &str = "/debian/dists/trixie-updates/InRelease";
+    const PACKAGES_PATH: &str = "/debian/dists/trixie-updates/main/binary-amd64/Packages.xz";
+    /// 2026-11-20 12:00 UTC, a day after the index was signed.
+    const THEN: i64 = 1_795_176_000;
+
+    /// A mirror on the loopback interface that serves these files, and counts what it is asked for.
+    fn serve(files: HashMap<&'static str, Vec<u8>>) -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/debian", listener.local_addr().unwrap());
+        let requests = Arc::new(AtomicUsize::new(0));
+        let count = requests.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut line = String::new();
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                reader.read_line(&mut line).unwrap();
+                let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+                while reader.read_line(&mut line).is_ok_and(|read| read > 2) {}
+                count.fetch_add(1, Ordering::SeqCst);
+                let (status, body) = match files.get(path.as_str()) {
+                    Some(body) => ("200 OK", body.clone()),
+                    None => ("404 Not Found", Vec::new()),
+                };
+                let head = format!(
+                    "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    body.len()
+                );
+                let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+            }
+        });
+        (address, requests)
+    }
+
+    fn read(address: &str, cache: &std::path::Path, now: i64) -> Result<Suites, BaseError> {
+        let archive = Archive::new(Mirror::from_address(address).unwrap(), cache, now);
+        let mut suites =
+            Suites { index: Index::default(), date: 0, signed_by: BTreeMap::new(), notes: Vec::new() };
+        archive.add(&mut suites, "trixie-updates", Origin::Archive, "amd64")?;
+        Ok(suites)
+    }
+
+    #[test]
+    fn a_signed_suite_is_read_and_its_packages_kept() {
+        let files = HashMap::from([(RELEASE_PATH, RELEASE.to_vec()), (PACKAGES_PATH, PACKAGES.to_vec())]);
+        let (address, requests) = serve(files);
+        let cache = tempfile::tempdir().unwrap();
+        let suites = read(&address, cache.path(), THEN).unwrap();
+        assert_eq!(suites.signed_by["trixie-updates"].len(), 2);
+        assert_eq!(suites.date, 1_795_054_374);
+        assert_eq!(requests.load(Ordering::SeqCst), 2);
+        read(&address, cache.path(), THEN).unwrap();
+        assert_eq!(requests.load(Ordering::SeqCst), 3, "only the signed index is asked for again");
+    }
+
+    #[test]
+    fn another_packages_file_is_refused() {
+        let mut packages = PACKAGES.to_vec();
+        packages[500] ^= 1;
+        let (address, _) =
+            serve(HashMap::from([(RELEASE_PATH, RELEASE.to_vec()), (PACKAGES_PATH, packages)]));
+        let cache = tempfile::tempdir().unwrap();
+        let error = read(&address, cache.path(), THEN).unwrap_err();
+        assert!(matches!(error, BaseError::Checksum { .. }), "{error}");
+        let longer = [PACKAGES, b"x"].concat();
+        let (address, _) = serve(HashMap::from([(RELEASE_PATH, RELEASE.to_vec()), (PACKAGES_PATH, longer)]));
+        let error = read(&address, cache.path(), THEN).unwrap_err().to_string();
+        assert!(error.contains("larger than 1108 bytes"), "{error}");
+        assert!(
+            fs::read_dir(cache.path().join("index")).unwrap().next().is_none(),
+            "nothing bad stays in the cache"
+        );
+    }
+
+    #[test]
+    fn a_changed_index_and_an_old_one_are_refused() {
+        let text = String::from_utf8(RELEASE.to_vec()).unwrap();
+        let changed =
+            text.replacen("1108 main/binary-amd64/Packages.xz", "1109 main/binary-amd64/Packages.xz", 1);
+        assert_ne!(changed, text);
+        let (address, requests) = serve(HashMap::from([(RELEASE_PATH, changed.into_bytes())]));
+        let cache = tempfile::tempdir().unwrap();
+        assert!(matches!(read(&address, cache.path(), THEN), Err(BaseError::Signature { .. })));
+        assert_eq!(requests.load(Ordering::SeqCst), 1, "nothing that it names is fetched");
+        let (address, _) = serve(HashMap::from([(RELEASE_PATH, RELEASE.to_vec())]));
+        let late = read(&address, cache.path(), THEN + 30 * 86_400);
+        assert!(matches!(late, Err(BaseError::Expired { .. })));
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_tried_again() {
+        let (address, requests) = serve(HashMap::new());
+        let cache = tempfile::tempdir().unwrap();
+        let error = read(&address, cache.path(), THEN).unwrap_err();
+        assert!(matches!(error, BaseError::Fetch { missing: true, .. }), "{error}");
+        assert_eq!(requests.load(Ordering::SeqCst), 1);
+    }
 }

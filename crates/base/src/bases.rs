@@ -144,7 +144,7 @@ impl Bases {
         };
         let below: &[LayerId] = parent.as_ref().map_or(&[], |parent| &parent.image.layers);
         let suites = self.suites(progress)?;
-        let packages = self.resolve(recipe, parent.as_ref().map(|parent| &parent.record), suites)?;
+        let packages = packages_of(recipe, parent.as_ref().map(|parent| &parent.record), suites)?;
         let archive = self.archive()?;
         let total: u64 = packages.iter().map(|package| package.file.size).sum();
         let done = AtomicU64::new(0);
@@ -166,7 +166,7 @@ impl Bases {
             },
         )?;
         let record =
-            self.record(recipe, parent.as_ref().map(|parent| &parent.record), &packages, &assembled, suites)?;
+            record_of(recipe, parent.as_ref().map(|parent| &parent.record), &packages, &assembled, suites)?;
         self.finish(recipe, parent.as_ref(), record, assembled.layer)
     }
 
@@ -191,7 +191,7 @@ impl Bases {
 
     fn archive(&self) -> Result<Archive, BaseError> {
         let mirror = self.mirror.clone().ok_or(BaseError::NoMirror)?;
-        Ok(Archive::new(mirror, &self.cache))
+        Ok(Archive::new(mirror, &self.cache, date::now()))
     }
 
     fn suites(&self, progress: &(dyn Fn(Progress) + Sync)) -> Result<&Suites, BaseError> {
@@ -206,67 +206,6 @@ impl Bases {
         Ok(self.suites.get_or_init(|| suites))
     }
 
-    fn resolve(
-        &self,
-        recipe: &Recipe,
-        parent: Option<&Record>,
-        suites: &Suites,
-    ) -> Result<Vec<Package>, BaseError> {
-        let mut wanted: Vec<_> = recipe.packages.iter().map(|name| (*name).to_owned()).collect();
-        if recipe.setup == Setup::Configured && recipe.parent.is_none() {
-            wanted.extend(suites.index.required()?);
-        }
-        let omitted: Vec<_> = recipe.omitted.iter().map(|omitted| omitted.package).collect();
-        let installed =
-            parent.map_or_else(Vec::new, |parent| parent.packages.iter().map(installed).collect());
-        resolve(&suites.index, Request { by: recipe.name, wanted, omitted: &omitted, installed })
-    }
-
-    fn record(
-        &self,
-        recipe: &Recipe,
-        parent: Option<&Record>,
-        packages: &[Package],
-        assembled: &Assembled,
-        suites: &Suites,
-    ) -> Result<Record, BaseError> {
-        let mut list: Vec<_> = parent.map_or_else(Vec::new, |parent| parent.packages.clone());
-        list.iter_mut().for_each(|package| package.inherited = true);
-        for (package, entry) in packages.iter().zip(&assembled.entries) {
-            list.push(package_record(package, entry)?);
-        }
-        list.sort_by(|a, b| a.name.cmp(&b.name));
-        let giver = list.iter().find(|package| package.name == recipe.version_of).ok_or_else(|| {
-            BaseError::Unsatisfied { wanted: recipe.version_of.to_owned(), by: recipe.name.to_owned() }
-        })?;
-        let version = plain_version(&giver.version);
-        let mut omitted: Vec<_> = parent.map_or_else(Vec::new, |parent| parent.omitted.clone());
-        for one in recipe.omitted {
-            if omitted.iter().all(|other| other.package != one.package) {
-                omitted
-                    .push(OmittedRecord { package: one.package.to_owned(), reason: one.reason.to_owned() });
-            }
-        }
-        Ok(Record {
-            format: FORMAT,
-            key: key(recipe),
-            name: recipe.name.to_owned(),
-            references: tags(recipe, &version)
-                .into_iter()
-                .map(|tag| format!("plimsoll.local/{}:{tag}", recipe.name))
-                .collect(),
-            version,
-            image: plimsoll_image::Digest::of(b""),
-            layers: Vec::new(),
-            epoch: assembled.epoch,
-            architecture: architecture().to_owned(),
-            suite: SUITE.to_owned(),
-            index_date: suites.date,
-            packages: list,
-            omitted,
-        })
-    }
-
     /// apt inside the base reads the mirror that the base was made from.
     fn apt_sources(&self) -> Result<String, BaseError> {
         let mirror = self.mirror.as_ref().ok_or(BaseError::NoMirror)?;
@@ -279,6 +218,61 @@ impl Bases {
         let main = source(&mirror.archive, &format!("{SUITE} {SUITE}-updates"));
         Ok(format!("{main}\n{}", source(&mirror.security, &format!("{SUITE}-security"))))
     }
+}
+
+fn packages_of(recipe: &Recipe, parent: Option<&Record>, suites: &Suites) -> Result<Vec<Package>, BaseError> {
+    let mut wanted: Vec<_> = recipe.packages.iter().map(|name| (*name).to_owned()).collect();
+    if recipe.setup == Setup::Configured && recipe.parent.is_none() {
+        wanted.extend(suites.index.required()?);
+    }
+    let omitted: Vec<_> = recipe.omitted.iter().map(|omitted| omitted.package).collect();
+    let installed = parent.map_or_else(Vec::new, |parent| parent.packages.iter().map(installed).collect());
+    resolve(&suites.index, Request { by: recipe.name, wanted, omitted: &omitted, installed })
+}
+
+fn record_of(
+    recipe: &Recipe,
+    parent: Option<&Record>,
+    packages: &[Package],
+    assembled: &Assembled,
+    suites: &Suites,
+) -> Result<Record, BaseError> {
+    let mut list: Vec<_> = parent.map_or_else(Vec::new, |parent| parent.packages.clone());
+    for package in &mut list {
+        package.inherited = true;
+    }
+    for (package, entry) in packages.iter().zip(&assembled.entries) {
+        list.push(package_record(package, entry)?);
+    }
+    list.sort_by(|a, b| a.name.cmp(&b.name));
+    let giver = list.iter().find(|package| package.name == recipe.version_of).ok_or_else(|| {
+        BaseError::Unsatisfied { wanted: recipe.version_of.to_owned(), by: recipe.name.to_owned() }
+    })?;
+    let version = plain_version(&giver.version);
+    let mut omitted: Vec<_> = parent.map_or_else(Vec::new, |parent| parent.omitted.clone());
+    for one in recipe.omitted {
+        if omitted.iter().all(|other| other.package != one.package) {
+            omitted.push(OmittedRecord { package: one.package.to_owned(), reason: one.reason.to_owned() });
+        }
+    }
+    Ok(Record {
+        format: FORMAT,
+        key: key(recipe),
+        name: recipe.name.to_owned(),
+        references: tags(recipe, &version)
+            .into_iter()
+            .map(|tag| format!("plimsoll.local/{}:{tag}", recipe.name))
+            .collect(),
+        version,
+        image: plimsoll_image::Digest::of(b""),
+        layers: Vec::new(),
+        epoch: assembled.epoch,
+        architecture: architecture().to_owned(),
+        suite: SUITE.to_owned(),
+        index_date: suites.date,
+        packages: list,
+        omitted,
+    })
 }
 
 fn find(name: &str) -> Result<&'static Recipe, BaseError> {

@@ -10,7 +10,7 @@ use crate::error::BaseError;
 use crate::tree::{Attributes, Tree};
 
 /// Time for all scripts of one base. They take 10 seconds on an idle machine.
-const TIMEOUT: Duration = Duration::from_secs(600);
+const TIMEOUT: Duration = Duration::from_mins(10);
 /// Lines of output that an error shows.
 const TAIL: usize = 20;
 /// Bytes of one line that an error shows.
@@ -51,7 +51,7 @@ pub(crate) fn run(
     let argv = ["/bin/sh", "-euc", &script].map(str::to_owned).to_vec();
     let mut step = plimsoll_sandbox::Step::new(root, argv);
     step.network = Network::None;
-    step.hostname = "debian".to_owned();
+    "debian".clone_into(&mut step.hostname);
     step.timeout = Some(TIMEOUT);
     step.env = [
         ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
@@ -83,7 +83,7 @@ pub(crate) fn run(
         Ok(Exit::Signal(signal)) => return Err(failed(format!("signal {signal}\n{}", tail.text()))),
         Err(error) => return Err(failed(format!("{error}\n{}", tail.text()))),
     }
-    remove_traces(tree)
+    remove_traces(tree, epoch)
 }
 
 /// `preinst` scripts run now, after unpacking: in a fresh base nothing older is there that they would have to
@@ -109,7 +109,7 @@ fn script(entries: &[Entry]) -> Result<String, BaseError> {
     Ok(script)
 }
 
-fn remove_traces(tree: &mut Tree) -> Result<(), BaseError> {
+fn remove_traces(tree: &mut Tree, epoch: i64) -> Result<(), BaseError> {
     for path in TRACES {
         tree.remove(path)?;
     }
@@ -121,7 +121,7 @@ fn remove_traces(tree: &mut Tree) -> Result<(), BaseError> {
     // Files that a log or a debconf database would be made in again, with the modes that login programs want.
     for (path, mode) in [("var/log/btmp", 0o660), ("var/log/lastlog", 0o664), ("var/log/wtmp", 0o664)] {
         if tree.upper().join("var/lib/dpkg/info/base-files.list").exists() {
-            let attributes = Attributes { gid: 43, ..Attributes::root(mode, 0) };
+            let attributes = Attributes { gid: 43, ..Attributes::root(mode, epoch) };
             tree.file(path, attributes, &mut &b""[..])?;
         }
     }

@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn is_bounded() {
-        let many: String = (0..300).map(|n| format!("F{n}: x\n")).collect();
+        let many = (0..300).fold(String::new(), |text, n| text + &format!("F{n}: x\n"));
         assert_eq!(Paragraph::parse(&many).unwrap_err().cause, "too many fields");
         let long = format!("A: {}\n", "x".repeat(MAX_PARAGRAPH));
         assert_eq!(Paragraph::parse(&long).unwrap_err().cause, "paragraph too long");

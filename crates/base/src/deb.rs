@@ -101,3 +101,98 @@ fn read_control(reader: impl Read) -> io::Result<Control> {
     }
     Ok(control)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn tar(files: &[(&str, &str)]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (path, text) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(text.len() as u64);
+            header.set_mode(0o644);
+            builder.append_data(&mut header, path, text.as_bytes()).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    fn compressed(kind: &str, bytes: &[u8]) -> Vec<u8> {
+        match kind {
+            ".xz" => {
+                let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 1);
+                encoder.write_all(bytes).unwrap();
+                encoder.finish().unwrap()
+            }
+            ".zst" => zstd::encode_all(bytes, 1).unwrap(),
+            ".gz" => {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                encoder.write_all(bytes).unwrap();
+                encoder.finish().unwrap()
+            }
+            _ => bytes.to_vec(),
+        }
+    }
+
+    fn package(members: &[(&str, Vec<u8>)]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut builder = ar::Builder::new(file.reopen().unwrap());
+        for (name, bytes) in members {
+            let header = ar::Header::new(name.as_bytes().to_vec(), bytes.len() as u64);
+            builder.append(&header, bytes.as_slice()).unwrap();
+        }
+        file
+    }
+
+    fn data_of(file: &Path) -> Result<(Control, Vec<u8>), BaseError> {
+        let mut data = Vec::new();
+        let control =
+            read(file, |_, reader| reader.read_to_end(&mut data).map(|_| ()).map_err(BaseError::io(file)))?;
+        Ok((control, data))
+    }
+
+    #[test]
+    fn reads_every_compression() {
+        let control = tar(&[("./control", "Package: ab\nVersion: 1\n"), ("./postinst", "#!/bin/sh\n")]);
+        let data = tar(&[("./usr/bin/ab", "program")]);
+        for kind in ["", ".xz", ".zst", ".gz"] {
+            let file = package(&[
+                ("debian-binary", b"2.0\n".to_vec()),
+                (&format!("control.tar{kind}"), compressed(kind, &control)),
+                (&format!("data.tar{kind}"), compressed(kind, &data)),
+            ]);
+            let (read, bytes) = data_of(file.path()).unwrap();
+            assert_eq!(read.paragraph().unwrap().get("Package"), Some("ab"));
+            assert_eq!(read.files.len(), 2);
+            assert_eq!(bytes, data, "{kind}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_package() {
+        let control = tar(&[("control", "Package: ab\n")]);
+        let data = tar(&[]);
+        let binary = ("debian-binary", b"2.0\n".to_vec());
+        for (members, cause) in [
+            (vec![binary.clone(), ("data.tar", data.clone())], "data before control"),
+            (vec![binary.clone(), ("control.tar", control.clone())], "it has no data member"),
+            (vec![("debian-binary", b"3.0\n".to_vec())], "format 3.0 is not known"),
+            (
+                vec![binary.clone(), ("control.tar.lz", control.clone())],
+                "control.tar.lz: unknown compression",
+            ),
+            (
+                vec![binary, ("control.tar", tar(&[("a/control", "x")]))],
+                "control.tar: `a/control` does not belong there",
+            ),
+        ] {
+            let file = package(&members);
+            let error = data_of(file.path()).unwrap_err().to_string();
+            assert!(error.ends_with(cause), "{error}");
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(data_of(file.path()).is_err(), "an empty file");
+    }
+}

@@ -55,10 +55,13 @@ impl Filter {
 
     /// The same as configuration for the dpkg inside the base.
     pub(crate) fn dpkg_config(&self) -> String {
-        self.rules
-            .iter()
-            .map(|(keep, pattern)| format!("path-{} /{pattern}\n", if *keep { "include" } else { "exclude" }))
-            .collect()
+        let mut text = String::new();
+        for (keep, pattern) in &self.rules {
+            text.push_str(if *keep { "path-include /" } else { "path-exclude /" });
+            text.push_str(pattern);
+            text.push('\n');
+        }
+        text
     }
 }
 

@@ -223,8 +223,10 @@ fn primary_expiry(key: &SignedPublicKey) -> Option<Option<i64>> {
     if key.details.revocation_signatures.iter().any(|signature| signature.verify_key(primary).is_ok()) {
         return None;
     }
-    let direct =
-        key.details.direct_signatures.iter().filter(|signature| signature.verify_key(primary).is_ok());
+    // Debian's keys have further direct signatures that only name who may revoke them, and say nothing of signing.
+    let states_use =
+        |signature: &&Signature| signature.key_flags().sign() && signature.verify_key(primary).is_ok();
+    let direct = key.details.direct_signatures.iter().filter(states_use);
     let of_users = key.details.users.iter().flat_map(|user| {
         let good = |signature: &&Signature| {
             signature.is_certification()
@@ -269,4 +271,91 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02X}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Debian's own updates suite of one day, with its signatures by two subkeys.
+    const REAL: &str = include_str!("../tests/data/trixie-updates.InRelease");
+    /// 2026-11-20 12:00 UTC, a day after it was signed.
+    const THEN: i64 = 1_795_176_000;
+
+    fn debian() -> Keyring {
+        let mut keyring = Keyring::default();
+        for (_, _, bytes) in embedded() {
+            keyring.add(bytes);
+        }
+        keyring
+    }
+
+    fn refusal(keyring: &Keyring, text: &str, now: i64) -> String {
+        keyring.verify("InRelease", text.as_bytes(), now).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn carries_the_keys_that_it_says() {
+        for (fingerprint, what, bytes) in embedded() {
+            let mut keyring = Keyring::default();
+            keyring.add(bytes);
+            let primary = keyring.signers.iter().find(|signer| matches!(signer.key, SignerKey::Primary(_)));
+            assert_eq!(primary.map(|signer| signer.fingerprint.as_str()), Some(fingerprint), "{what}");
+            assert!(keyring.signers.iter().all(|signer| signer.expires.is_some()), "{what} expires one day");
+            // The release keys are held by people and have no subkey.
+            assert_eq!(keyring.signers.len(), if what.contains("stable release") { 1 } else { 2 }, "{what}");
+        }
+    }
+
+    #[test]
+    fn accepts_a_real_index_by_its_subkeys() {
+        let signed = debian().verify("InRelease", REAL.as_bytes(), THEN).unwrap();
+        assert_eq!(
+            signed.signers,
+            ["4CB50190207B4758A3F73A796ED0E7B82643E131", "B8E5F13176D2A7A75220028078DBA3BC47EF2265"]
+        );
+        assert!(signed.text.starts_with("Origin: Debian\n"), "{:?}", &signed.text[..40]);
+        assert!(!signed.text.contains("PGP"));
+    }
+
+    #[test]
+    fn one_changed_digit_is_refused() {
+        let changed = REAL.replacen("Date: Thu, 19", "Date: Thu, 18", 1);
+        assert_ne!(changed, REAL);
+        let error = refusal(&debian(), &changed, THEN);
+        assert!(error.starts_with("InRelease is not properly signed: the signature by "), "{error}");
+    }
+
+    #[test]
+    fn text_beside_the_signed_part_is_refused_or_not_returned() {
+        let before = format!("SHA256: evil\n{REAL}");
+        let after = format!("{REAL}\nSHA256: evil\n");
+        for text in [before, after] {
+            match debian().verify("InRelease", text.as_bytes(), THEN) {
+                Ok(signed) => assert!(!signed.text.contains("evil")),
+                Err(error) => assert!(matches!(error, BaseError::Signature { .. })),
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_keys_unsigned_text_and_rubbish_are_refused() {
+        let none = Keyring::default();
+        assert_eq!(
+            refusal(&none, REAL, THEN),
+            "InRelease is not properly signed: no signature is by a trusted key"
+        );
+        let unsigned = REAL.split("-----BEGIN PGP SIGNATURE").next().unwrap();
+        for text in ["", "Origin: Debian\n", unsigned] {
+            assert!(refusal(&debian(), text, THEN).contains("not a clear-signed text"), "{text:.20}");
+        }
+        assert!(debian().verify("InRelease", b"\xff\xfe", THEN).is_err());
+    }
+
+    #[test]
+    fn keys_expire_and_the_future_does_not_count() {
+        let in_2040 = 2_208_988_800;
+        assert!(refusal(&debian(), REAL, in_2040).contains("the key expired"));
+        assert!(refusal(&debian(), REAL, THEN - 30 * 86_400).contains("dated in the future"));
+    }
 }

@@ -368,3 +368,181 @@ fn set_attributes(path: &Path, attributes: Attributes, is_link: bool) -> io::Res
     )?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    enum Item<'a> {
+        Directory(&'a str, u32),
+        File(&'a str, &'a str),
+        Link(&'a str, &'a str),
+        Hard(&'a str, &'a str),
+        Device(&'a str),
+    }
+    use Item::{Device, Directory, File, Hard, Link};
+
+    fn tar(items: &[Item<'_>]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for item in items {
+            let mut header = tar::Header::new_gnu();
+            header.set_mode(0o644);
+            let (path, kind, to, text) = match item {
+                Directory(path, mode) => {
+                    header.set_mode(*mode);
+                    (*path, tar::EntryType::Directory, "", "")
+                }
+                File(path, text) => {
+                    header.set_mode(0o4755);
+                    (*path, tar::EntryType::Regular, "", *text)
+                }
+                Link(path, to) => (*path, tar::EntryType::Symlink, *to, ""),
+                Hard(path, to) => (*path, tar::EntryType::Link, *to, ""),
+                Device(path) => (*path, tar::EntryType::Block, "", ""),
+            };
+            header.set_entry_type(kind);
+            header.set_size(text.len() as u64);
+            header.set_mtime(1000);
+            // Written byte for byte: the crate's own setters refuse what a hostile archive would hold.
+            let name = &mut header.as_old_mut().name;
+            name[..path.len()].copy_from_slice(path.as_bytes());
+            let link = &mut header.as_old_mut().linkname;
+            link[..to.len()].copy_from_slice(to.as_bytes());
+            header.set_uid(u64::from(rustix::process::geteuid().as_raw()));
+            header.set_gid(u64::from(rustix::process::getegid().as_raw()));
+            header.set_cksum();
+            builder.append(&header, text.as_bytes()).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    /// Files get their owners, so these tests need root. CI has it.
+    fn is_root() -> bool {
+        let root = rustix::process::geteuid().is_root();
+        assert!(root || std::env::var_os("CI").is_none(), "CI must run these tests as root");
+        if !root {
+            eprintln!("skipped: needs root to set owners");
+        }
+        root
+    }
+
+    fn unpack(tree: &mut Tree, items: &[Item<'_>]) -> Result<Unpacked, String> {
+        let bytes = tar(items);
+        tree.unpack("test", &mut bytes.as_slice(), &Filter::new(&[])).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn unpacks_attributes_links_and_list() {
+        if !is_root() {
+            return;
+        }
+        let root = tempfile::tempdir().unwrap();
+        let mut tree = Tree::new(root.path().to_path_buf(), Vec::new());
+        let items = [
+            Directory("./", 0o755),
+            Directory("./usr/", 0o755),
+            File("./usr/bin/su", "su"),
+            Hard("./usr/bin/same", "./usr/bin/su"),
+            Link("./usr/bin/sh", "su"),
+            Directory("./tmp", 0o1777),
+            File("./usr/share/doc/x/README", "not wanted"),
+        ];
+        let unpacked = unpack(&mut tree, &items).unwrap();
+        assert_eq!(unpacked.newest, 1000);
+        assert_eq!(unpacked.list[..3], ["/.", "/usr", "/usr/bin/su"]);
+        assert_eq!(unpacked.list.len(), 7, "what is filtered out is in the list all the same");
+        let su = fs::metadata(root.path().join("usr/bin/su")).unwrap();
+        assert_eq!((su.mode() & 0o7777, su.mtime(), su.nlink()), (0o4755, 1000, 2));
+        assert_eq!(fs::metadata(root.path().join("tmp")).unwrap().mode() & 0o7777, 0o1777);
+        assert_eq!(fs::read_link(root.path().join("usr/bin/sh")).unwrap(), Path::new("su"));
+        assert!(!root.path().join("usr/share").exists());
+    }
+
+    #[test]
+    fn links_are_followed_inside_the_root_only() {
+        if !is_root() {
+            return;
+        }
+        let outside = tempfile::tempdir().unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let mut tree = Tree::new(root.path().to_path_buf(), Vec::new());
+        let absolute = outside.path().to_str().unwrap();
+        let up = format!("../../../../../../../..{absolute}");
+        let items = [
+            Link("lib", "usr/lib"),
+            Directory("usr/lib", 0o755),
+            File("lib/a", "merged"),
+            Link("abs", absolute),
+            File("abs/evil", "x"),
+            Link("up", &up),
+            File("up/evil", "x"),
+        ];
+        unpack(&mut tree, &items).unwrap();
+        assert_eq!(fs::read_to_string(root.path().join("usr/lib/a")).unwrap(), "merged");
+        assert!(fs::read_dir(outside.path()).unwrap().next().is_none(), "nothing was written outside");
+        assert!(root.path().join(absolute.trim_start_matches('/')).join("evil").exists());
+        assert_eq!(tree.read("lib/a").unwrap(), b"merged");
+    }
+
+    #[test]
+    fn hostile_entries_are_refused() {
+        if !is_root() {
+            return;
+        }
+        let outside = tempfile::NamedTempFile::new().unwrap();
+        let secret = outside.path().to_str().unwrap();
+        for (items, cause) in [
+            (vec![File("../evil", "x")], "a path that leaves the root: `../evil`"),
+            (vec![File("a/../../evil", "x")], "a path that leaves the root: `a/../../evil`"),
+            (vec![Hard("a", "../../etc/passwd")], "a: a link outside"),
+            (vec![Device("dev/sda")], "dev/sda: neither file, directory nor link"),
+            (vec![Link("a", "b"), Link("b", "a"), File("a/x", "x")], "too many links"),
+        ] {
+            let root = tempfile::tempdir().unwrap();
+            let mut tree = Tree::new(root.path().to_path_buf(), Vec::new());
+            let error = unpack(&mut tree, &items).unwrap_err();
+            assert!(error.ends_with(cause), "{error}");
+        }
+        let root = tempfile::tempdir().unwrap();
+        let mut tree = Tree::new(root.path().to_path_buf(), Vec::new());
+        assert!(
+            unpack(&mut tree, &[Hard("a", secret)]).is_err(),
+            "an absolute target is one inside the root"
+        );
+        assert!(!root.path().join("a").exists());
+    }
+
+    #[test]
+    fn a_link_that_becomes_a_file_does_not_write_through() {
+        if !is_root() {
+            return;
+        }
+        let outside = tempfile::NamedTempFile::new().unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let mut tree = Tree::new(root.path().to_path_buf(), Vec::new());
+        let items = [Link("a", outside.path().to_str().unwrap()), File("a", "x")];
+        unpack(&mut tree, &items).unwrap();
+        assert_eq!(fs::read(outside.path()).unwrap(), b"");
+        assert!(fs::symlink_metadata(root.path().join("a")).unwrap().is_file());
+    }
+
+    #[test]
+    fn lower_layers_are_seen_and_never_written() {
+        if !is_root() {
+            return;
+        }
+        let (lower, upper) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut below = Tree::new(lower.path().to_path_buf(), Vec::new());
+        unpack(&mut below, &[Link("lib", "usr/lib"), Directory("usr/lib", 0o711), File("usr/lib/a", "old")])
+            .unwrap();
+        let mut tree = Tree::new(upper.path().to_path_buf(), vec![lower.path().to_path_buf()]);
+        unpack(&mut tree, &[Directory("lib", 0o755), File("lib/a", "new"), File("lib/b", "b")]).unwrap();
+        assert_eq!(fs::read_to_string(upper.path().join("usr/lib/a")).unwrap(), "new");
+        assert_eq!(fs::read_to_string(lower.path().join("usr/lib/a")).unwrap(), "old");
+        assert_eq!(fs::metadata(upper.path().join("usr/lib")).unwrap().mode() & 0o7777, 0o711);
+        assert!(!upper.path().join("lib").exists(), "the link of the layer below stays what it is");
+        assert_eq!(tree.read("lib/a").unwrap(), b"new");
+        tree.remove("usr/lib/a").unwrap();
+        assert_eq!(tree.read("usr/lib/a").unwrap(), b"old");
+    }
+}

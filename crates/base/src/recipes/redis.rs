@@ -10,7 +10,7 @@ pub(super) const RECIPE: Recipe = Recipe {
     tags: &[],
     parent: Some("distroless"),
     setup: Setup::Unpacked,
-    packages: &["busybox-static", "redis-server", "redis-tools"],
+    packages: &["busybox", "redis-server", "redis-tools"],
     omitted: &[
         NO_TOOLS[0],
         NO_TOOLS[1],
@@ -23,6 +23,7 @@ pub(super) const RECIPE: Recipe = Recipe {
         "etc/default/*",
         "etc/init.d/*",
         "etc/logrotate.d/*",
+        "etc/network/*",
         "etc/redis/*",
         "usr/lib/systemd/*",
         "usr/share/bash-completion/*",

@@ -26,11 +26,11 @@ fill_templates() {
         exit 1
     fi
 
-    # Only names that are set are filled in: nginx's own \$variables must stay as they are.
-    names=$(FILTER="${NGINX_ENVSUBST_FILTER:-}" awk '
+    # Only names that are set are filled in: nginx's own variables must stay as they are.
+    names=$(NGINX_ENVSUBST_FILTER="${NGINX_ENVSUBST_FILTER:-}" awk '
         BEGIN {
             for (name in ENVIRON)
-                if (name ~ /^[A-Za-z_][A-Za-z0-9_]*$/ && name != "FILTER" && name ~ ENVIRON["FILTER"])
+                if (name ~ /^[A-Za-z_][A-Za-z0-9_]*$/ && name ~ ENVIRON["NGINX_ENVSUBST_FILTER"])
                     printf "${%s} ", name
         }')
 

@@ -50,7 +50,7 @@ make_cluster() {
         arguments+=(--waldir "$POSTGRES_INITDB_WALDIR")
     fi
     # The password goes through a pipe: in an argument every process could read it. Just-in-time compilation is not in this image.
-    initdb --username="$POSTGRES_USER" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD") --encoding=UTF8 \
+    initdb --username="$POSTGRES_USER" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD") --encoding=UTF8 --no-instructions \
         --auth-local=trust --auth-host=scram-sha-256 \
         --set=listen_addresses='*' --set=jit=off "${arguments[@]}"
     {

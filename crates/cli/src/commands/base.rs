@@ -1,0 +1,217 @@
+//! `plimsoll base`: base images from Debian's packages.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
+use plimsoll_base::{BaseError, Bases, Made, Mirror, Progress, cache_dir, recipes};
+use plimsoll_image::Store;
+
+use crate::{error::CommandError, home::home};
+
+/// Make base images from Debian packages: signed, reproducible, without a registry
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Make bases; one that is there already is left as it is
+    Make {
+        /// Which; all when none is named
+        names: Vec<String>,
+        /// Read the archive again and take the newest packages
+        #[arg(long)]
+        refresh: bool,
+        #[command(flatten)]
+        mirror: MirrorArgs,
+        /// Print what was made as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the bases, and what was made of them
+    Ls {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a base's packages as SPDX 2.3 (JSON)
+    Sbom {
+        /// Which
+        name: String,
+    },
+}
+
+#[derive(clap::Args)]
+struct MirrorArgs {
+    /// Address of a Debian mirror, the directory that holds `dists` and `pool`
+    #[arg(long, value_name = "URL")]
+    mirror: Option<String>,
+}
+
+pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    match args.action {
+        Action::Make { names, refresh, mirror, json } => {
+            make(&names, refresh, mirror.mirror.as_deref(), json)
+        }
+        Action::Ls { json } => list(json),
+        Action::Sbom { name } => {
+            let sbom = bases(None)?.sbom(&name).map_err(|error| command_error(&error))?;
+            print_json(&sbom)
+        }
+    }
+}
+
+fn make(names: &[String], refresh: bool, mirror: Option<&str>, json: bool) -> Result<ExitCode, CommandError> {
+    let bases = bases(mirror)?;
+    let all: Vec<_> = recipes::ALL.iter().map(|recipe| recipe.name.to_owned()).collect();
+    let mut made = Vec::new();
+    for name in if names.is_empty() { &all } else { names } {
+        let started = Instant::now();
+        let shown = Shown::new(name);
+        let result = if refresh {
+            bases.refresh(name, &|progress| shown.show(&progress))
+        } else {
+            bases.make(name, &|progress| shown.show(&progress))
+        };
+        shown.bar.finish_and_clear();
+        let one = result.map_err(|error| command_error(&error))?;
+        if !json {
+            print_line(&one, started.elapsed())?;
+        }
+        made.push(one);
+    }
+    if json { print_json(&made.iter().map(as_json).collect()) } else { Ok(ExitCode::SUCCESS) }
+}
+
+fn list(json: bool) -> Result<ExitCode, CommandError> {
+    let listed = bases(None)?.list().map_err(|error| command_error(&error))?;
+    if json {
+        let rows = listed.iter().map(|row| match &row.made {
+            Some(made) => as_json(made),
+            None => {
+                serde_json::json!({ "name": row.recipe.name, "summary": row.recipe.summary, "image": null })
+            }
+        });
+        return print_json(&rows.collect());
+    }
+    let mut out = std::io::stdout().lock();
+    for row in &listed {
+        let (reference, size) = match &row.made {
+            Some(made) => {
+                (made.record.references.first().map_or("", String::as_str), megabytes(made.image.bytes))
+            }
+            None => ("not made", String::new()),
+        };
+        writeln!(out, "{:<16} {reference:<34} {size:>9}  {}", row.recipe.name, row.recipe.summary)
+            .map_err(|error| CommandError::from_error(&error))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn bases(mirror: Option<&str>) -> Result<Bases, CommandError> {
+    let home = home()?;
+    let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
+    let mirror = match Mirror::find(mirror) {
+        Ok(mirror) => Some(mirror),
+        // Bases that are there need none; making one says so then.
+        Err(BaseError::NoMirror) => None,
+        Err(error) => return Err(command_error(&error)),
+    };
+    Ok(Bases::new(&store, cache_dir(&home), mirror))
+}
+
+fn command_error(error: &BaseError) -> CommandError {
+    match error.hint() {
+        Some(hint) => CommandError::new(error.to_string(), hint),
+        None => CommandError::from_error(error),
+    }
+}
+
+fn as_json(made: &Made) -> serde_json::Value {
+    let record = &made.record;
+    serde_json::json!({
+        "name": record.name,
+        "version": record.version,
+        "image": made.image.id.to_string(),
+        "references": record.references,
+        "bytes": made.image.bytes,
+        "packages": record.packages.len(),
+        "suite": record.suite,
+        "architecture": record.architecture,
+        "cached": made.cached,
+    })
+}
+
+fn print_json(value: &serde_json::Value) -> Result<ExitCode, CommandError> {
+    let mut out = std::io::stdout().lock();
+    let written = serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from);
+    written.and_then(|()| writeln!(out)).map_err(|error| CommandError::from_error(&error))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_line(made: &Made, took: Duration) -> Result<(), CommandError> {
+    let how =
+        if made.cached { "there already".to_owned() } else { format!("made in {:.1} s", took.as_secs_f64()) };
+    let reference = made.record.references.first().map_or("", String::as_str);
+    let packages = made.record.packages.len();
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "{reference}  {}  {}  {packages} packages  {how}",
+        made.image.id.short(),
+        megabytes(made.image.bytes)
+    )
+    .map_err(|error| CommandError::from_error(&error))
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+/// Progress on a terminal; plain lines elsewhere.
+struct Shown {
+    name: String,
+    bar: ProgressBar,
+    last: Mutex<Option<Progress>>,
+}
+
+impl Shown {
+    fn new(name: &str) -> Self {
+        let bar =
+            if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+            bar.set_style(style);
+        }
+        Self { name: name.to_owned(), bar, last: Mutex::new(None) }
+    }
+
+    fn show(&self, progress: &Progress) {
+        let name = &self.name;
+        let line = match progress {
+            Progress::Index => format!("{name}: reading the archive's index"),
+            Progress::Fetch { done, total } => {
+                format!("{name}: fetched {} of {}", megabytes(*done), megabytes(*total))
+            }
+            Progress::Assemble { packages } => format!("{name}: unpacking {packages} packages"),
+            Progress::Note(note) => format!("{name}: {note}"),
+        };
+        if !self.bar.is_hidden() {
+            self.bar.set_message(line);
+            return;
+        }
+        // One line for each stage: in a log nobody wants to see every package arrive.
+        let Ok(mut last) = self.last.lock() else { return };
+        let again = |last: &Progress| std::mem::discriminant(last) == std::mem::discriminant(progress);
+        let finished = matches!(progress, Progress::Fetch { done, total } if done == total);
+        if finished || !(last.as_ref().is_some_and(again) || matches!(progress, Progress::Fetch { .. })) {
+            anstream::eprintln!("{line}");
+        }
+        *last = Some(progress.clone());
+    }
+}

@@ -26,6 +26,7 @@ mod word;
 
 pub use args::{BuildInputs, GlobalArgs, NON_ENV_ARGS, PREDEFINED_ARGS};
 pub use dockerfile::{Directives, Dockerfile, Lines, Stage, Statement};
+pub use dockerignore::{IgnoreError, Matcher, Verdict};
 pub use evaluate::{EvaluateError, Evaluated};
 pub use expand::{
     Env, ExpandError, ExpandReason, Expanded, MAX_DEPTH, MAX_LENGTH, expand, expand_for_display,

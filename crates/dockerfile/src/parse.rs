@@ -46,11 +46,20 @@ pub fn parse_lenient(source: &Source) -> Parsed {
         stages: Vec::new(),
         warnings: warnings.collect(),
     };
+    // Whether it makes sense to say that an instruction stands in no stage.
+    let mut expect_stage = true;
     for node in &syntax.nodes {
-        if let Err((title, span)) = add(&mut dockerfile, node) {
-            let diagnostic = Diagnostic::error(title).label(source, span, "");
-            faults.push(Fault { phase: Phase::Instruction, lines: node.lines, diagnostic });
+        let Err((title, span)) = add(&mut dockerfile, node) else { continue };
+        let no_stage = title == NO_STAGE;
+        if no_stage && !expect_stage {
+            continue;
         }
+        expect_stage &= !no_stage && node.name() != "FROM";
+        let mut diagnostic = Diagnostic::error(title).label(source, span, "");
+        if no_stage {
+            diagnostic = diagnostic.hint("start with a FROM instruction; only ARG may stand before it");
+        }
+        faults.push(Fault { phase: Phase::Instruction, lines: node.lines, diagnostic });
     }
     faults.sort_by_key(|fault| fault.lines.first);
     if dockerfile.stages.is_empty() && faults.is_empty() {

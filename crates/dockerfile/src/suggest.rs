@@ -3,7 +3,8 @@
 /// A word further away than this is no suggestion.
 const MAX_DISTANCE: usize = 2;
 
-/// The first of the nearest `options` to `word`; none when `word` itself is among them.
+/// The nearest of `options` to `word`, of several the one that starts most like it; none when `word` itself is among
+/// them.
 pub(crate) fn nearest<'o>(
     word: &str,
     options: impl IntoIterator<Item = &'o str>,
@@ -11,20 +12,23 @@ pub(crate) fn nearest<'o>(
 ) -> Option<String> {
     let fold = |text: &str| if ignore_case { text.to_lowercase() } else { text.to_owned() };
     let target = fold(word);
-    let mut best = MAX_DISTANCE + 1;
-    let mut found = None;
+    let mut found: Option<(usize, usize, String)> = None;
     for option in options {
         let folded = fold(option);
         if folded == target {
             return None;
         }
         let distance = distance(&target, &folded);
-        if distance < best {
-            best = distance;
-            found = Some(folded);
+        let differs = target.chars().zip(folded.chars()).take_while(|(a, b)| a == b).count();
+        // Smaller is better: the distance, then how little of the start is the same.
+        let rank = (distance, usize::MAX - differs);
+        if distance <= MAX_DISTANCE
+            && found.as_ref().is_none_or(|(distance, start, _)| rank < (*distance, *start))
+        {
+            found = Some((rank.0, rank.1, folded));
         }
     }
-    let found = found?;
+    let (_, _, found) = found?;
     Some(if ignore_case && word == word.to_uppercase() { found.to_uppercase() } else { found })
 }
 
@@ -70,7 +74,7 @@ mod tests {
             nearest("BULIDPLATFORM", ["TARGETPLATFORM", "BUILDPLATFORM"], false).as_deref(),
             Some("BUILDPLATFORM")
         );
-        assert_eq!(nearest("RNU", ["RUN", "ENV"], true).as_deref(), Some("RUN"));
+        assert_eq!(nearest("RNU", ["ENV", "RUN"], true).as_deref(), Some("RUN"));
         assert_eq!(nearest("rnu", ["RUN"], true).as_deref(), Some("run"));
         assert_eq!(nearest("RUN", ["RUN", "RUM"], true), None);
         assert_eq!(nearest("abcdef", ["xyz"], false), None);

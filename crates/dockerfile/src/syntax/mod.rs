@@ -22,7 +22,7 @@ use self::{
     json::Json,
     line::{LogicalLine, Part},
 };
-use crate::{Directives, Heredoc, KeyValue, Lines, Word};
+use crate::{ArgDefinition, Directives, Heredoc, KeyValue, Lines, Word};
 
 /// A text longer than this many bytes is refused.
 pub const MAX_TEXT: usize = 2 << 20;
@@ -53,6 +53,8 @@ pub struct Node {
     pub json: bool,
     /// The arguments of ENV and LABEL.
     pub pairs: Vec<KeyValue>,
+    /// The arguments of ARG, split at `=`.
+    pub definitions: Vec<ArgDefinition>,
     /// The argument of ONBUILD.
     pub trigger: Option<Box<Self>>,
     /// The heredocs of ADD, COPY and RUN; for ONBUILD those of the trigger.
@@ -342,7 +344,11 @@ fn node(part: Part<'_>, escape: char, whole: Span, nesting: usize) -> Result<Nod
             }
         }
         "ENV" | "LABEL" => node.pairs = words::key_values(rest, &name, escape)?,
-        "ARG" => node.args = words::split(rest, escape).into_iter().map(Part::word).collect(),
+        "ARG" => {
+            let words = words::split(rest, escape);
+            node.definitions = words.iter().map(|word| definition(*word)).collect();
+            node.args = words.into_iter().map(Part::word).collect();
+        }
         "EXPOSE" | "FROM" => node.args = rest.split_blanks().into_iter().map(Part::word).collect(),
         "ONBUILD" if !rest.is_empty() && nesting < MAX_NESTING => {
             node.trigger = Some(Box::new(self::node(rest, escape, rest.span(), nesting + 1)?));
@@ -351,6 +357,17 @@ fn node(part: Part<'_>, escape: char, whole: Span, nesting: usize) -> Result<Nod
         _ => {}
     }
     Ok(node)
+}
+
+/// `NAME` or `NAME=DEFAULT`.
+fn definition(part: Part<'_>) -> ArgDefinition {
+    match part.text().find('=') {
+        None => ArgDefinition { name: part.word(), value: None },
+        Some(at) => {
+            let value = part.sub(at + 1, part.text().len()).word();
+            ArgDefinition { name: part.sub(0, at).word(), value: Some(value) }
+        }
+    }
 }
 
 impl Node {

@@ -6,7 +6,7 @@ mod flags;
 mod transfer;
 
 use crate::{
-    Arg, ArgDefinition, Instruction, KeyValue, Onbuild, Stage, Statement, Word,
+    Arg, Instruction, KeyValue, Onbuild, Stage, Statement, Word,
     quote::quote,
     suggest,
     syntax::Node,
@@ -123,20 +123,10 @@ fn arg(node: &Node) -> Result<Arg, Wrong> {
     if node.args.is_empty() {
         return at_least_one(node);
     }
-    let definition = |word: &Word| {
-        let Some((name, value)) = word.text.split_once('=') else {
-            return Ok(ArgDefinition { name: word.clone(), value: None });
-        };
-        if name.is_empty() {
-            return Err(("ARG names can not be blank".to_owned(), word.clone()));
-        }
-        let mut name_span = word.span;
-        name_span.end = (name_span.start + name.len()).min(word.span.end);
-        let mut value_span = word.span;
-        value_span.start = (name_span.end + 1).min(word.span.end);
-        Ok(ArgDefinition { name: Word::new(name, name_span), value: Some(Word::new(value, value_span)) })
-    };
-    Ok(Arg { definitions: node.args.iter().map(definition).collect::<Result<_, _>>()? })
+    match node.definitions.iter().position(|definition| definition.name.text.is_empty()) {
+        Some(blank) => Err(("ARG names can not be blank".to_owned(), node.args[blank].clone())),
+        None => Ok(Arg { definitions: node.definitions.clone() }),
+    }
 }
 
 fn pairs(node: &Node) -> Result<Vec<KeyValue>, Wrong> {

@@ -1,4 +1,5 @@
-//! The compose project that a verb works on: which files, which variables, which name.
+//! Which Compose project a verb is about: files, variables, name and profiles, from options, `COMPOSE_*`, `.env` and
+//! plimsoll.toml.
 
 use std::{
     fs, io,
@@ -6,95 +7,32 @@ use std::{
 };
 
 use plimsoll_compose::{LoadOptions, Project, ReadFiles, dotenv};
-use plimsoll_source::Source;
+use plimsoll_source::{Diagnostic, Source};
 
-use crate::{error::CommandError, policy::Root};
+use crate::{error::CommandError, policy::Root, render};
 
-/// Compose's own names for its file, the first that exists wins, and of the file that overrides it.
-const NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
-const OVERRIDES: [&str; 4] =
-    ["compose.override.yaml", "compose.override.yml", "docker-compose.override.yaml", "docker-compose.override.yml"];
-/// The variables for `${...}` beside the project.
-const DOTENV: &str = ".env";
-
-/// Loads the project from `files`, else from the file that the policy names, else by compose's own search.
-pub(crate) fn load(root: &Root, files: &[PathBuf]) -> Result<Project, CommandError> {
-    let files = if files.is_empty() { find(root)? } else { files.to_vec() };
-    let files = files
-        .iter()
-        .map(|file| std::path::absolute(file).map_err(|error| unreadable(file, &error)))
-        .collect::<Result<Vec<_>, _>>()?;
-    let sources = files.iter().map(|file| source(file)).collect::<Result<Vec<_>, _>>()?;
-    let working_dir =
-        files.first().and_then(|file| file.parent()).map_or_else(|| root.dir.clone(), Path::to_path_buf);
-    let mut options = LoadOptions::new(sources, &working_dir);
-    options.env = variables(&working_dir)?;
-    let given = options.env.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty());
-    options.project_name = given.cloned().or_else(|| root.policy.project.name.clone());
-    options.default_name = working_dir.file_name().and_then(|name| project_name(&name.to_string_lossy()));
-    options.profiles = options
-        .env
-        .get("COMPOSE_PROFILES")
-        .map(|profiles| profiles.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned))
-        .map(Iterator::collect)
-        .unwrap_or_default();
-    plimsoll_compose::load(&options, &Disk).map_err(CommandError::from)
+/// The options that name a project; the same for every verb that works on one
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(crate) struct ProjectArgs {
+    /// Compose file, `-` for standard input; may be given several times [default: compose.yaml here or above]
+    #[arg(short, long = "file", value_name = "FILE")]
+    pub(crate) files: Vec<String>,
+    /// Project name
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) project_name: Option<String>,
+    /// Directory that relative paths start from [default: the first file's]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) project_directory: Option<PathBuf>,
+    /// Profile to activate; may be given several times
+    #[arg(long = "profile", value_name = "PROFILE")]
+    pub(crate) profiles: Vec<String>,
+    /// File of variables instead of .env; may be given several times
+    #[arg(long = "env-file", value_name = "FILE")]
+    pub(crate) env_files: Vec<PathBuf>,
 }
 
-fn find(root: &Root) -> Result<Vec<PathBuf>, CommandError> {
-    if let Some(file) = &root.policy.project.compose {
-        return Ok(vec![root.dir.join(file)]);
-    }
-    let first = |names: [&str; 4]| names.into_iter().map(|name| root.dir.join(name)).find(|path| path.is_file());
-    let file = first(NAMES).ok_or_else(|| {
-        CommandError::new(
-            format!("no compose file in {}", root.dir.display()),
-            "run `plimsoll init`, or name the file with `--file` or in plimsoll.toml",
-        )
-    })?;
-    Ok(std::iter::once(file).chain(first(OVERRIDES)).collect())
-}
-
-fn source(file: &Path) -> Result<Source, CommandError> {
-    let text = fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
-    Ok(Source::new(file.display().to_string(), text))
-}
-
-/// The process's variables, which win, and those of `.env`.
-fn variables(dir: &Path) -> Result<dotenv::Variables, CommandError> {
-    let own: dotenv::Variables = std::env::vars_os()
-        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    let mut all = dotenv::Variables::new();
-    let file = dir.join(DOTENV);
-    match fs::read_to_string(&file) {
-        Ok(text) => dotenv::parse(&text, &mut all, &|key| own.get(key).map(String::as_str))
-            .map_err(|error| CommandError::new(format!("{}: {error}", file.display()), "write `KEY=value` lines"))?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(unreadable(&file, &error)),
-    }
-    all.extend(own);
-    Ok(all)
-}
-
-/// A folder's name as compose makes a project's name of it.
-fn project_name(folder: &str) -> Option<String> {
-    let lower = folder.to_lowercase();
-    let kept = lower.chars().filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_'));
-    let name: String = kept.collect();
-    let name = name.trim_start_matches(['-', '_']);
-    (!name.is_empty()).then(|| name.to_owned())
-}
-
-fn unreadable(file: &Path, error: &io::Error) -> CommandError {
-    CommandError::new(
-        format!("cannot read {}: {error}", file.display()),
-        "see to it that the file is there and is UTF-8 text",
-    )
-}
-
-/// Files as they are on the disk.
-struct Disk;
+/// Reads from the disk.
+pub(crate) struct Disk;
 
 impl ReadFiles for Disk {
     fn read(&self, path: &Path) -> io::Result<String> {
@@ -104,18 +42,171 @@ impl ReadFiles for Disk {
     fn is_dir(&self, path: &Path) -> bool {
         path.is_dir()
     }
+
+    fn is_file(&self, path: &Path) -> bool {
+        path.is_file()
+    }
+}
+
+/// Loads the project from `files`, else from the file that the policy names, else by Compose's own search.
+pub(crate) fn load(root: &Root, files: &[PathBuf]) -> Result<Project, CommandError> {
+    let files = files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
+    ProjectArgs { files, ..ProjectArgs::default() }.load(root)
+}
+
+impl ProjectArgs {
+    /// Loads the project; what is odd about it goes to stderr.
+    pub(crate) fn load(&self, root: &Root) -> Result<Project, CommandError> {
+        let project = plimsoll_compose::load(&self.options(root)?, &Disk)?;
+        warn(&project.warnings);
+        Ok(project)
+    }
+
+    /// Everything that [`plimsoll_compose::load`] needs to know.
+    pub(crate) fn options(&self, root: &Root) -> Result<LoadOptions, CommandError> {
+        let here = std::env::current_dir().map_err(|error| CommandError::from_error(&error))?;
+        let mut env: indexmap::IndexMap<String, String> = std::env::vars_os()
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let mut read = Vec::new();
+        let first_guess = self.directory_of(self.files.iter(), &here);
+        self.read_variables(&first_guess, &here, &mut env, &mut read)?;
+        let paths = self.paths(root, &env)?;
+        let directory = self.directory_of(paths.iter(), &here);
+        self.read_variables(&directory, &here, &mut env, &mut read)?;
+        let files = paths.iter().map(|path| source(path, &here)).collect::<Result<Vec<_>, _>>()?;
+        let mut options = LoadOptions::new(files, &directory);
+        let listed = |key: &str| -> Vec<String> {
+            let list = env.get(key).map(String::as_str).unwrap_or_default();
+            list.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+        };
+        options.profiles =
+            if self.profiles.is_empty() { listed("COMPOSE_PROFILES") } else { self.profiles.clone() };
+        options.project_name = self
+            .project_name
+            .clone()
+            .or_else(|| env.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned());
+        options.default_name = directory.file_name().map(|name| name.to_string_lossy().into_owned());
+        options.env = env;
+        Ok(options)
+    }
+
+    /// The files as given, else of `COMPOSE_FILE`, else the policy's, else those that lie here or above.
+    fn paths(
+        &self,
+        root: &Root,
+        env: &indexmap::IndexMap<String, String>,
+    ) -> Result<Vec<String>, CommandError> {
+        if !self.files.is_empty() {
+            return Ok(self.files.clone());
+        }
+        if let Some(list) = env.get("COMPOSE_FILE").filter(|list| !list.is_empty()) {
+            let separator =
+                env.get("COMPOSE_PATH_SEPARATOR").filter(|text| !text.is_empty()).map_or(":", String::as_str);
+            return Ok(list.split(separator).filter(|path| !path.is_empty()).map(str::to_owned).collect());
+        }
+        if let Some(file) = root.policy.project.compose.as_ref().filter(|_| self.project_directory.is_none())
+        {
+            return Ok(vec![root.dir.join(file).to_string_lossy().into_owned()]);
+        }
+        let start = self.project_directory.as_deref().unwrap_or(&root.dir);
+        let start = std::path::absolute(start).map_err(|error| CommandError::from_error(&error))?;
+        match plimsoll_compose::discover(&start, &Disk) {
+            Some(paths) => Ok(paths.into_iter().map(|path| path.to_string_lossy().into_owned()).collect()),
+            None => Err(CommandError::new(
+                format!("no compose file in {} or above it", start.display()),
+                "name one with -f, or write one with `plimsoll init`",
+            )),
+        }
+    }
+
+    fn directory_of<'f>(&self, mut files: impl Iterator<Item = &'f String>, here: &Path) -> PathBuf {
+        if let Some(directory) = &self.project_directory {
+            return here.join(directory);
+        }
+        match files.find(|file| *file != "-") {
+            Some(file) => here.join(file).parent().map_or_else(|| here.to_path_buf(), Path::to_path_buf),
+            None => here.to_path_buf(),
+        }
+    }
+
+    /// Adds variables that the environment lacks, from the given files or from `.env` in `directory`.
+    fn read_variables(
+        &self,
+        directory: &Path,
+        here: &Path,
+        env: &mut indexmap::IndexMap<String, String>,
+        read: &mut Vec<PathBuf>,
+    ) -> Result<(), CommandError> {
+        let listed: Vec<PathBuf> = match env.get("COMPOSE_ENV_FILES") {
+            Some(list) if self.env_files.is_empty() => {
+                list.split(',').filter(|file| !file.is_empty()).map(PathBuf::from).collect()
+            }
+            _ => self.env_files.clone(),
+        };
+        let (files, required) = if listed.is_empty() {
+            let disabled = env
+                .get("COMPOSE_DISABLE_ENV_FILE")
+                .is_some_and(|value| matches!(value.as_str(), "1" | "true"));
+            if disabled {
+                return Ok(());
+            }
+            (vec![directory.join(".env")], false)
+        } else {
+            (listed.into_iter().map(|file| here.join(file)).collect(), true)
+        };
+        let mut found = dotenv::Variables::new();
+        for file in files {
+            if read.contains(&file) || (!required && !file.is_file()) {
+                continue;
+            }
+            let text = fs::read_to_string(&file).map_err(|error| {
+                CommandError::new(
+                    format!("cannot read {}: {error}", file.display()),
+                    "check the path given with --env-file",
+                )
+            })?;
+            dotenv::parse(&text, &mut found, &|name| env.get(name).map(String::as_str)).map_err(|error| {
+                CommandError::new(format!("{}: {error}", file.display()), "correct the line")
+            })?;
+            read.push(file);
+        }
+        for (key, value) in found {
+            env.entry(key).or_insert(value);
+        }
+        Ok(())
+    }
+}
+
+/// A file under the name that the user would call it.
+fn source(path: &str, here: &Path) -> Result<Source, CommandError> {
+    if path == "-" {
+        let text = io::read_to_string(io::stdin()).map_err(|error| CommandError::from_error(&error))?;
+        return Ok(Source::new("<stdin>", text));
+    }
+    let full = here.join(path);
+    let text = fs::read_to_string(&full).map_err(|error| {
+        CommandError::new(format!("cannot read {path}: {error}"), "check the path given with -f")
+    })?;
+    let name =
+        full.strip_prefix(here).map_or_else(|_| path.to_owned(), |path| path.to_string_lossy().into_owned());
+    Ok(Source::new(name, text))
+}
+
+/// Prints what is odd, each kind of it once.
+pub(crate) fn warn(warnings: &[Diagnostic]) {
+    let mut said: Vec<&str> = Vec::new();
+    for warning in warnings {
+        if !said.contains(&warning.title.as_str()) {
+            said.push(&warning.title);
+            anstream::eprintln!("{}", render::text(warning));
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn folders_become_names() {
-        assert_eq!(project_name("My App.v2").as_deref(), Some("myappv2"));
-        assert_eq!(project_name("_x-1").as_deref(), Some("x-1"));
-        assert_eq!(project_name("..."), None);
-    }
 
     #[test]
     fn no_compose_file_names_the_folder() {
@@ -128,7 +219,11 @@ mod tests {
     #[test]
     fn the_policy_names_the_file_and_dotenv_fills_it() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("stack.yml"), "services:\n  web:\n    image: web:${PLIMSOLL_TEST_RELEASE}\n").unwrap();
+        fs::write(
+            dir.path().join("stack.yml"),
+            "services:\n  web:\n    image: web:${PLIMSOLL_TEST_RELEASE}\n",
+        )
+        .unwrap();
         fs::write(dir.path().join(".env"), "PLIMSOLL_TEST_RELEASE=7\n").unwrap();
         let mut policy = crate::policy::Policy::default();
         policy.project.compose = Some("stack.yml".into());

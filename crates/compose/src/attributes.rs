@@ -37,7 +37,7 @@ fn walk(value: &Value, path: &Path<'_>, faults: &mut Vec<Diagnostic>) {
     match &value.kind {
         Kind::Map(map) => map.iter().for_each(|(key, value)| walk(value, &path.key(key), faults)),
         Kind::List(items) => {
-            items.iter().enumerate().for_each(|(at, value)| walk(value, &path.item(at), faults))
+            items.iter().enumerate().for_each(|(at, value)| walk(value, &path.item(at), faults));
         }
         _ => {}
     }

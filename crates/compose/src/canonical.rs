@@ -301,7 +301,7 @@ fn hosts(value: Value, path: &Path<'_>, lenient: bool) -> Result<Value, Diagnost
                 let text = item.scalar_text().unwrap_or_default();
                 match split_host(&text) {
                     Some((host, address)) => {
-                        all.push(Value::string(format!("{host}={address}"), &item.origin))
+                        all.push(Value::string(format!("{host}={address}"), &item.origin));
                     }
                     None if lenient => all.push(item),
                     None => {

@@ -127,15 +127,12 @@ impl Reader<'_> {
         known: &Variables,
         lookup: &dyn Fn(&str) -> Option<&'v str>,
     ) -> Result<String, DotenvError> {
-        let quote = match self.rest.chars().next() {
-            Some(quote @ ('"' | '\'')) => quote,
-            _ => {
-                let (line, rest) = self.rest.split_once('\n').unwrap_or((self.rest, ""));
-                let value = line.split_once(" #").map_or(line, |(value, _)| value).trim_end();
-                let value = self.expand(value, known, lookup)?;
-                self.rest = rest;
-                return Ok(value);
-            }
+        let Some(quote @ ('"' | '\'')) = self.rest.chars().next() else {
+            let (line, rest) = self.rest.split_once('\n').unwrap_or((self.rest, ""));
+            let value = line.split_once(" #").map_or(line, |(value, _)| value).trim_end();
+            let value = self.expand(value, known, lookup)?;
+            self.rest = rest;
+            return Ok(value);
         };
         let mut raw = String::new();
         let mut escaped = false;
@@ -184,7 +181,6 @@ fn expand_owned(value: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<
     // Every name that can occur is a run of word characters of the text itself.
     let names: std::collections::HashMap<String, String> = value
         .split(|next: char| !next.is_ascii_alphanumeric() && next != '_')
-        .flat_map(|run| run.char_indices().map(move |(at, _)| &run[at..]).take(1))
         .filter_map(|name| lookup(name).map(|value| (name.to_owned(), value)))
         .collect();
     substitute(value, &|name| names.get(name).map(String::as_str), &mut |_| {})

@@ -5,6 +5,7 @@ mod canonical;
 mod cast;
 mod consistency;
 mod defaults;
+mod discover;
 pub mod dotenv;
 pub mod interpolate;
 mod load;
@@ -22,11 +23,15 @@ mod substitute;
 mod unique;
 mod value;
 mod words;
+mod write;
 
+pub use discover::discover;
 pub use load::{load, load_tree};
 pub use model::*;
 pub use options::{LoadOptions, NoFiles, ReadFiles};
-pub use value::{Kind, Map, Origin, Place, Value};
+use value::Kind;
+pub use value::{Kind as ValueKind, Map, Origin, Place, Value};
+pub use write::yaml as to_yaml;
 
 use plimsoll_source::{Diagnostic, Source};
 

@@ -72,6 +72,11 @@ pub trait ReadFiles {
 
     /// Whether there is a directory.
     fn is_dir(&self, path: &Path) -> bool;
+
+    /// Whether there is a file.
+    fn is_file(&self, path: &Path) -> bool {
+        self.read(path).is_ok()
+    }
 }
 
 /// Has no files: for single texts.

@@ -81,7 +81,7 @@ fn apply(
                 let origin = value.origin.clone();
                 match value.get_mut("source") {
                     Some(source) if !source.is_null() => {
-                        text(source, |text| Some(absolute(text, base, home)))
+                        text(source, |text| Some(absolute(text, base, home)));
                     }
                     _ => {
                         let error = origin.error(format!("`{path}` is a bind mount without a `source`"));

@@ -90,15 +90,9 @@ impl Origin {
         }
     }
 
-    /// An error whose primary place this is, with file and line in the title's front.
+    /// An error whose primary place this is.
     pub fn error(&self, title: impl fmt::Display) -> Diagnostic {
-        match &self.0 {
-            Some(place) => {
-                let line = place.source.line_col(place.visible().start).line;
-                self.label(Diagnostic::error(format!("{}:{line}: {title}", place.source.name())), "")
-            }
-            None => Diagnostic::error(title.to_string()),
-        }
+        self.label(Diagnostic::error(title.to_string()), "")
     }
 }
 

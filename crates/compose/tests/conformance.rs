@@ -297,8 +297,9 @@ fn loader() {
     }
     // Case 200: the reference loses a service's network named `x-network` and writes `"#extensions": {}`; we keep it.
     run("loader.jsonl", 245, |case| {
-        let got = load_case(case, &others)
-            .map_err(|errors| errors.into_iter().map(|error| error.title).collect::<Vec<_>>().join("; "));
+        let got = load_case(case, &others).map_err(|errors| {
+            errors.iter().map(plimsoll_source::Diagnostic::one_line).collect::<Vec<_>>().join("; ")
+        });
         match accept(got, case)? {
             Some(project) => {
                 let got = serde_json::to_string(&project).expect("plain data");

@@ -56,6 +56,17 @@ impl Diagnostic {
         Self { severity, code: None, title: title.into(), labels: Vec::new(), notes: Vec::new(), hint: None }
     }
 
+    /// The title behind the file and line of the primary place: for logs and tests, where nothing is drawn.
+    pub fn one_line(&self) -> String {
+        match self.labels.first() {
+            Some(label) => {
+                let line = label.source.line_col(label.span.start).line;
+                format!("{}:{line}: {}", label.source.name(), self.title)
+            }
+            None => self.title.clone(),
+        }
+    }
+
     /// Adds a stable identifier.
     pub fn code(mut self, code: &'static str) -> Self {
         self.code = Some(code);

@@ -1,6 +1,7 @@
 //! One file per verb. This list is the product.
 
 mod base;
+mod config;
 mod init;
 mod survey;
 mod verify;
@@ -22,6 +23,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     Base(base::Args),
+    Config(config::Args),
     Init(init::Args),
     Survey(survey::Args),
     Verify(verify::Args),
@@ -35,6 +37,7 @@ pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     let done: Result<ExitCode, CommandError> = match cli.verb {
         Verb::Base(args) => base::run(args),
+        Verb::Config(args) => config::run(args),
         Verb::Init(args) => init::run(args),
         Verb::Survey(args) => survey::run(args),
         Verb::Verify(args) => verify::run(args),

@@ -14,11 +14,11 @@ model! {
         /// How an update is rolled back.
         rollback_config: Option<UpdateConfig>,
         /// Limits and reservations.
-        [always] resources: Resources,
+        [json] resources: Resources,
         /// When containers start again.
         restart_policy: Option<RestartPolicy>,
         /// Where containers run.
-        [always] placement: Placement,
+        [json] placement: Placement,
         /// `vip` or `dnsrr`.
         endpoint_mode: Option<String>,
     }

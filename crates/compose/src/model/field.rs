@@ -153,19 +153,20 @@ impl Field for serde_json::Value {
 pub type Extensions = IndexMap<String, serde_json::Value>;
 
 thread_local! {
-    static WRITES_EXTENSIONS: Cell<bool> = const { Cell::new(false) };
+    static FOR_YAML: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The reference writes `x-*` attributes below the top level into YAML, but not into JSON.
-pub(crate) fn writes_extensions() -> bool {
-    WRITES_EXTENSIONS.get()
+/// Whether the form for YAML is being written. The reference writes `x-*` attributes below the top level and sorts keys
+/// by their numbers there; in JSON it has empty values that YAML leaves out.
+pub(crate) fn for_yaml() -> bool {
+    FOR_YAML.get()
 }
 
-/// Serialises with the `x-*` attributes of all levels.
-pub(crate) fn with_extensions<T>(serialise: impl FnOnce() -> T) -> T {
-    WRITES_EXTENSIONS.set(true);
+/// Serialises in the form for YAML.
+pub(crate) fn in_yaml_form<T>(serialise: impl FnOnce() -> T) -> T {
+    FOR_YAML.set(true);
     let done = serialise();
-    WRITES_EXTENSIONS.set(false);
+    FOR_YAML.set(false);
     done
 }
 
@@ -175,13 +176,14 @@ pub(crate) struct Sorted<'a, T>(pub(crate) &'a IndexMap<String, T>);
 impl<T: Serialize> Serialize for Sorted<'_, T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut keys: Vec<_> = self.0.iter().collect();
-        keys.sort_by(|a, b| a.0.cmp(b.0));
+        keys.sort_by(|a, b| if for_yaml() { crate::write::natural_order(a.0, b.0) } else { a.0.cmp(b.0) });
         serializer.collect_map(keys)
     }
 }
 
 /// Declares a struct of the model with its reading and writing. `"name" field: Type` where the attribute's name is not
-/// the field's; `always` for attributes that the reference prints even when they say nothing.
+/// the field's; `[always]` for attributes that the reference prints even when they say nothing, `[json]`
+/// for those that it prints so only in JSON.
 macro_rules! model {
     ($(
         $(#[$meta:meta])*
@@ -220,7 +222,7 @@ macro_rules! model {
             }
 
             fn absent(&self) -> bool {
-                false
+                *self == Self::default()
             }
         }
 
@@ -244,7 +246,7 @@ macro_rules! model {
                         map.serialize_entry($crate::model::field::key!($field $($key)?), &self.$field)?;
                     }
                 )*
-                if $crate::model::field::writes_extensions() {
+                if $crate::model::field::for_yaml() {
                     for (key, value) in &self.extensions {
                         map.serialize_entry(key, value)?;
                     }
@@ -272,6 +274,9 @@ macro_rules! always {
     };
     (always) => {
         true
+    };
+    (json) => {
+        !$crate::model::field::for_yaml()
     };
 }
 pub(crate) use always;

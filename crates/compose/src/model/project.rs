@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use super::{
     Extensions, FileObject, Model, Network, Service, Volume,
-    field::{Field, Sorted, with_extensions},
+    field::{Field, Sorted, in_yaml_form},
 };
 use crate::value::{Origin, Value};
 use plimsoll_source::Diagnostic;
@@ -70,11 +70,12 @@ impl Project {
         &self.tree
     }
 
-    /// The project as plain data with the `x-*` attributes of all levels, which serialisation alone leaves out below the
-    /// top (as the reference does in JSON, but not in YAML).
-    pub fn to_data(&self) -> serde_json::Value {
+    /// The project as a canonical Compose file. Serialisation with serde gives the reference's JSON, which lacks the `x-*`
+    /// attributes below the top level and has some empty values more.
+    pub fn to_yaml(&self) -> String {
         // Only strings are keys and no writer can fail, so this is always a mapping.
-        with_extensions(|| serde_json::to_value(self)).unwrap_or_default()
+        let data = in_yaml_form(|| serde_json::to_value(self)).unwrap_or_default();
+        crate::write::yaml(&data)
     }
 
     /// Keeps only the networks, volumes, secrets, configs and models that an enabled service uses.

@@ -10,7 +10,7 @@ model! {
         /// Options of the driver.
         driver_opts: Mapping,
         /// Addresses.
-        [always] ipam: Ipam,
+        [json] ipam: Ipam,
         /// Whether it exists outside the project.
         external: bool,
         /// Whether it has no way out.

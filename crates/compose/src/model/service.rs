@@ -51,7 +51,7 @@ model! {
         /// Relative weight.
         cpu_shares: i64,
         /// The command. Unset leaves the image's; an empty list clears it.
-        [always] command: Option<Vec<String>>,
+        [json] command: Option<Vec<String>>,
         /// Configs that it sees as files.
         configs: Vec<FileReference>,
         /// Fixed name of its container.
@@ -75,7 +75,7 @@ model! {
         /// Domain name.
         domainname: Option<String>,
         /// The entry point. Unset leaves the image's; an empty list clears it.
-        [always] entrypoint: Option<Vec<String>>,
+        [json] entrypoint: Option<Vec<String>>,
         /// A program that provides the service instead of a container.
         provider: Option<Provider>,
         /// Environment variables, those of `env_file` included once they are resolved.
@@ -345,7 +345,7 @@ model! {
     /// A command at a point of a container's life.
     pub struct Hook {
         /// The command.
-        [always] command: Option<Vec<String>>,
+        [json] command: Option<Vec<String>>,
         /// Image, for `pre_start`.
         image: Option<String>,
         /// Run once a replica, for `pre_start`.
@@ -375,7 +375,7 @@ model! {
         /// Where files go in the container.
         target: Option<String>,
         /// What runs after a sync.
-        [always] exec: Hook,
+        [json] exec: Hook,
         /// Patterns that count.
         include: Vec<String>,
         /// Patterns that don't.

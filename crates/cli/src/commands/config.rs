@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, group = "what")]
     volumes: bool,
     /// Print the profiles that services name
-    #[arg(long, group = "what")]
+    #[arg(id = "list_profiles", long = "profiles", group = "what")]
     profiles: bool,
     /// Print the variables that files are interpolated with
     #[arg(long, group = "what")]

@@ -1,1 +1,51 @@
 //! Dockerfile stages to a graph, cache keys, snapshots and images.
+//!
+//! ```text
+//! Dockerfile ─lower─> Graph ─solve─> snapshots (stacks of layers) ─> image in the store
+//! ```
+//!
+//! - [`graph`]: what is to be done, as plain data, everything expanded. Made by `lower`.
+//! - `solve`: does it. For each step a key is made of what it does and of the **content** of everything it can read;
+//!   a key that is known gives the layer without doing anything. Independent steps run at once, each key once.
+//! - `copying`, `place`, `select`, `tree`: COPY, ADD and WORKDIR write their layer's directory straight, reading the
+//!   context in place and other stages' layers without a mount.
+//! - `run`: RUN in the sandbox on an overlay mount; the upper directory is the layer.
+//! - `statcache`, `index`, `cachemount`: what is kept between builds.
+//!
+//! The state of a step is the digest of its layers' content, so a step that ran again and gave the same bytes lets
+//! all that follow come from the cache.
+
+mod builder;
+mod cachemount;
+mod chmod;
+mod config;
+mod copying;
+mod download;
+mod epoch;
+mod error;
+mod explain;
+pub mod graph;
+mod index;
+mod key;
+mod lower;
+mod place;
+mod progress;
+mod request;
+mod run;
+mod select;
+mod snapshot;
+mod solve;
+mod statcache;
+mod tree;
+mod unpack;
+
+pub use builder::Builder;
+pub use chmod::{Chmod, Clause};
+pub use error::BuildError;
+pub use explain::{Change, How, Reason};
+pub use key::{Key, Part};
+pub use progress::{Event, Outcome, Progress, Silent};
+pub use request::{
+    BuildOutcome, BuildRequest, CaBundle, Epoch, ImageResolver, NamedContext, ResolveError, ResolvedImage,
+    Secret, SecretSource, StepReport,
+};

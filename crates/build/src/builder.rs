@@ -1,0 +1,213 @@
+//! One build from request to image.
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use plimsoll_dockerfile::{dockerignore::Matcher, parse};
+use plimsoll_image::{Image, Reference, SealOptions, Store};
+use plimsoll_sandbox::{Cancel, Limits};
+use plimsoll_source::Diagnostic;
+
+use crate::{
+    copying::Caches,
+    epoch::last_commit,
+    error::BuildError,
+    graph::Graph,
+    index::Index,
+    lower::{Found, Names, Options, build_inputs, history, lower},
+    progress::Progress,
+    request::{BuildOutcome, BuildRequest, Epoch, ImageResolver, NamedContext, ResolveError},
+    solve::Solver,
+    statcache::StatCache,
+    tree::Tree,
+};
+
+/// Logs of this many builds are kept.
+const KEPT_LOGS: usize = 50;
+
+/// Builds images into a store. One builder serves any number of builds, also at once.
+pub struct Builder {
+    store: Store,
+    dir: PathBuf,
+    stat: StatCache,
+    index: Index,
+}
+
+impl Builder {
+    /// A builder that keeps its caches in `dir`, which is made when it is missing.
+    ///
+    /// ```text
+    /// index        key -> layer          stat       file -> digest
+    /// mounts/      cache mounts          logs/      full output of the last builds
+    /// explain/     the parts of the last key of each step
+    /// ```
+    ///
+    /// # Errors
+    /// When the directory cannot be made.
+    pub fn new(store: &Store, dir: impl AsRef<Path>) -> Result<Self, BuildError> {
+        let dir = std::path::absolute(dir.as_ref())
+            .and_then(|dir| fs::create_dir_all(dir.join("mounts")).map(|()| dir))
+            .map_err(|error| BuildError::io("make the build cache", dir.as_ref(), error))?;
+        Ok(Self {
+            store: store.clone(),
+            stat: StatCache::open(dir.join("stat")),
+            index: Index::open(dir.join("index")),
+            dir,
+        })
+    }
+
+    /// What a build would do, without doing it.
+    ///
+    /// # Errors
+    /// When the Dockerfile is wrong or an image cannot be had.
+    pub fn plan(&self, request: &BuildRequest, images: &dyn ImageResolver) -> Result<Graph, BuildError> {
+        let file = parse(&request.dockerfile)?;
+        let inputs = build_inputs(&request.build_args, request.target.as_deref());
+        let options = Options {
+            inputs: &inputs,
+            labels: &request.labels,
+            offline: request.offline,
+            allow_insecure: request.allow_insecure,
+        };
+        Ok(lower(&file, &options, &mut Lookup { request, images })?)
+    }
+
+    /// Builds an image.
+    ///
+    /// # Errors
+    /// With what is wrong and where: in the Dockerfile, in the context, or in a step.
+    pub fn build(
+        &self,
+        request: &BuildRequest,
+        images: &dyn ImageResolver,
+        progress: &dyn Progress,
+    ) -> Result<BuildOutcome, BuildError> {
+        let start = Instant::now();
+        // No layer that is found in the cache may be pruned before the image holds it.
+        let _pin = self.store.pin()?;
+        let graph = self.plan(request, images)?;
+        let contexts = contexts(request)?;
+        let epoch = epoch(request);
+        let seal = SealOptions { epoch, ..SealOptions::default() };
+        let logs = self.dir.join("logs").join(log_name());
+        let solver = Solver {
+            graph: &graph,
+            request,
+            store: &self.store,
+            caches: Caches { stat: &self.stat, index: &self.index },
+            dir: &self.dir,
+            logs: logs.clone(),
+            contexts: &contexts,
+            seal,
+            progress,
+            cancel: Cancel::new().map_err(|error| BuildError::io("watch the build in", &self.dir, error))?,
+            limits: Limits { shm_size: request.shm_size, ulimits: request.ulimits.clone() },
+            done: Mutex::new(vec![None; graph.nodes.len()]),
+        };
+        let solved = solver.solve();
+        // What was learnt stays, also from a build that failed.
+        let saved = self.stat.save().and_then(|()| self.index.save());
+        let solved = solved?;
+        saved.map_err(|error| BuildError::io("write the build cache in", &self.dir, error))?;
+        let ran = solved.reports.iter().any(|step| step.ran.is_some());
+        if ran {
+            self.drop_old_logs();
+        }
+        let times: Vec<(i64, bool)> =
+            solved.snapshots.iter().map(|snapshot| (snapshot.created, !snapshot.changed)).collect();
+        let newest = times.iter().map(|(created, _)| *created).max().unwrap_or(0);
+        let text = |seconds: i64| rfc3339(epoch.unwrap_or(seconds));
+        let mut config = graph.config.clone();
+        config.created = Some(text(newest));
+        let created =
+            |node: usize| times.get(node).map_or((text(0), true), |(at, empty)| (text(*at), *empty));
+        config.history = history(&graph.history, &created, &text(newest));
+        let layers = graph.result.and_then(|node| solved.snapshots.get(node)).map(|it| it.layers.clone());
+        let image = Image { config, layers: layers.unwrap_or_default() };
+        let record = self.store.put_image(&image, &request.tags)?;
+        let logs = logs.is_dir().then_some(logs);
+        Ok(BuildOutcome { record, steps: solved.reports, elapsed: start.elapsed(), logs })
+    }
+
+    fn drop_old_logs(&self) {
+        let entries = fs::read_dir(self.dir.join("logs")).into_iter().flatten().flatten();
+        let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        // The names begin with the time.
+        folders.sort();
+        let old = folders.len().saturating_sub(KEPT_LOGS);
+        for folder in &folders[..old] {
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+}
+
+fn log_name() -> String {
+    let millis = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    format!("{millis}-{}", std::process::id())
+}
+
+fn rfc3339(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).unwrap_or_default().to_string()
+}
+
+fn epoch(request: &BuildRequest) -> Option<i64> {
+    let argument = request.build_args.iter().rev().find(|(name, _)| name == "SOURCE_DATE_EPOCH");
+    if let Some(seconds) = argument.and_then(|(_, value)| value.parse().ok()) {
+        return Some(seconds);
+    }
+    match request.epoch {
+        Epoch::At(seconds) => Some(seconds),
+        Epoch::Off => None,
+        Epoch::Auto => last_commit(&request.context),
+    }
+}
+
+/// The directories of the host that the build may read.
+fn contexts(request: &BuildRequest) -> Result<HashMap<String, Tree>, BuildError> {
+    let mut trees = HashMap::new();
+    let ignore = match &request.ignore {
+        None => None,
+        Some(source) => Some(Arc::new(Matcher::parse(source.text()).map_err(|error| {
+            let span = source.line_span(error.line);
+            Diagnostic::error(format!("{}: {:?}", error.reason, error.pattern)).label(source, span, "")
+        })?)),
+    };
+    trees.insert(String::new(), Tree::directory(request.context.clone(), ignore));
+    for (name, context) in &request.contexts {
+        let NamedContext::Directory(path) = context else { continue };
+        let path = path.canonicalize().map_err(|error| BuildError::io("open the context", path, error))?;
+        let ignore = fs::read_to_string(path.join(".dockerignore"))
+            .ok()
+            .and_then(|text| Matcher::parse(&text).ok())
+            .map(Arc::new);
+        trees.insert(name.clone(), Tree::directory(path, ignore));
+    }
+    Ok(trees)
+}
+
+struct Lookup<'a> {
+    request: &'a BuildRequest,
+    images: &'a dyn ImageResolver,
+}
+
+impl Names for Lookup<'_> {
+    fn find(&mut self, name: &str) -> Result<Found, ResolveError> {
+        let reference = Reference::parse(name);
+        let named = self.request.contexts.iter().find(|(context, _)| {
+            context == name
+                || matches!((&reference, Reference::parse(context)), (Ok(wanted), Ok(context)) if *wanted == context)
+        });
+        match named {
+            Some((_, NamedContext::Image(image))) => return Ok(Found::Image(image.clone())),
+            Some((_, NamedContext::Directory(_))) => return Ok(Found::Directory),
+            None => {}
+        }
+        let reference = reference.map_err(|error| ResolveError { message: error.to_string(), hint: None })?;
+        self.images.resolve(&reference).map(|image| Found::Image(Box::new(image)))
+    }
+}

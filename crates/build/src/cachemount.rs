@@ -1,0 +1,140 @@
+//! Cache mounts: plain directories that outlive the build, one for each id, owner and mode.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use plimsoll_dockerfile::Sharing;
+use plimsoll_sandbox::Cancel;
+
+/// A cache mount in use; it is free again when this is dropped.
+pub(crate) struct CacheMount {
+    /// The directory to mount.
+    pub(crate) path: PathBuf,
+    /// It was made just now, and is empty.
+    pub(crate) fresh: bool,
+    _lock: Option<File>,
+}
+
+/// What identifies a cache mount.
+pub(crate) struct CacheId<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+impl CacheMount {
+    /// Takes the cache mount under `root`: at once when it is shared, a free copy when it is private, waiting for
+    /// its turn when it is locked.
+    pub(crate) fn take(root: &Path, id: &CacheId<'_>, sharing: Sharing, cancel: &Cancel) -> io::Result<Self> {
+        let folder = root.join(folder_name(id));
+        fs::create_dir_all(&folder)?;
+        match sharing {
+            Sharing::Shared => Self::open(&folder, 0, id, None),
+            Sharing::Locked => loop {
+                match lock(&folder, 0)? {
+                    Some(lock) => return Self::open(&folder, 0, id, Some(lock)),
+                    None if cancel.is_cancelled() => return Err(io::ErrorKind::Interrupted.into()),
+                    None => thread::sleep(Duration::from_millis(20)),
+                }
+            },
+            Sharing::Private => {
+                for copy in 0.. {
+                    if let Some(lock) = lock(&folder, copy)? {
+                        return Self::open(&folder, copy, id, Some(lock));
+                    }
+                }
+                Err(io::Error::other("no free copy"))
+            }
+        }
+    }
+
+    fn open(folder: &Path, copy: u32, id: &CacheId<'_>, lock: Option<File>) -> io::Result<Self> {
+        let path = folder.join(copy.to_string());
+        let fresh = match fs::create_dir(&path) {
+            Ok(()) => {
+                std::os::unix::fs::chown(&path, Some(id.uid), Some(id.gid))?;
+                fs::set_permissions(&path, fs::Permissions::from_mode(id.mode))?;
+                true
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { path, fresh, _lock: lock })
+    }
+}
+
+fn lock(folder: &Path, copy: u32) -> io::Result<Option<File>> {
+    let file = File::create(folder.join(format!("{copy}.lock")))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Readable at its start, unique by its end.
+fn folder_name(id: &CacheId<'_>) -> String {
+    let identity = format!("{}\0{:o}\0{}\0{}", id.id, id.mode, id.uid, id.gid);
+    let hash = blake3::hash(identity.as_bytes()).to_hex();
+    let readable: String = id
+        .id
+        .trim_matches('/')
+        .chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() || letter == '.' { letter } else { '-' })
+        .take(40)
+        .collect();
+    format!("{readable}-{}", &hash[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(root: &Path, sharing: Sharing) -> CacheMount {
+        let id = CacheId {
+            id: "/root/.npm",
+            mode: 0o755,
+            uid: rustix::process::getuid().as_raw(),
+            gid: rustix::process::getgid().as_raw(),
+        };
+        CacheMount::take(root, &id, sharing, &Cancel::new().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn sharing_decides_who_waits() {
+        let root = tempfile::tempdir().unwrap();
+        let one = take(root.path(), Sharing::Shared);
+        assert!(one.fresh);
+        let two = take(root.path(), Sharing::Shared);
+        assert_eq!((one.path.as_path(), two.fresh), (two.path.as_path(), false));
+        let first = take(root.path(), Sharing::Private);
+        let second = take(root.path(), Sharing::Private);
+        assert_ne!(first.path, second.path);
+        drop(first);
+        assert_ne!(take(root.path(), Sharing::Private).path, second.path, "a free copy is used again");
+
+        let held = take(root.path(), Sharing::Locked);
+        let path = root.path().to_owned();
+        let waiting = thread::spawn(move || take(&path, Sharing::Locked).path);
+        thread::sleep(Duration::from_millis(60));
+        assert!(!waiting.is_finished());
+        let path = held.path.clone();
+        drop(held);
+        assert_eq!(waiting.join().unwrap(), path);
+    }
+
+    #[test]
+    fn owner_and_mode_are_part_of_the_identity() {
+        let id = |mode, uid| folder_name(&CacheId { id: "a b/c", mode, uid, gid: 0 });
+        assert_ne!(id(0o755, 0), id(0o700, 0));
+        assert_ne!(id(0o755, 0), id(0o755, 1));
+        assert!(id(0o755, 0).starts_with("a-b-c-"));
+    }
+}

@@ -1,0 +1,398 @@
+//! COPY, ADD and WORKDIR: their keys, and their layers.
+
+use std::path::{Path, PathBuf};
+
+use plimsoll_image::{Layer, SealOptions, Store};
+use plimsoll_sandbox::lookup;
+
+use crate::{
+    download,
+    graph::{CopyOp, WorkdirOp},
+    index::Index,
+    key::{Key, KeyBuilder, Part},
+    place::{Place, PlaceError, resolve},
+    select::{Picked, Rules, SelectError, digest_files, digest_item, select},
+    snapshot::Snapshot,
+    statcache::StatCache,
+    tree::{Kind, Tree},
+    unpack::{self, UnpackError},
+};
+
+/// Where the sources of a COPY are.
+pub(crate) enum Sources<'a> {
+    /// A directory of the host, and its name (empty for the build context).
+    Context(&'a Tree, &'a str),
+    /// The files of another step, and its title.
+    Snapshot(&'a Snapshot, &'a str),
+}
+
+/// Why a COPY failed; the caller adds the place.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CopyError {
+    #[error(transparent)]
+    Select(#[from] SelectError),
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
+    #[error("{0}")]
+    User(#[from] plimsoll_sandbox::UserError),
+    #[error("{0}")]
+    Download(String),
+    #[error(transparent)]
+    Store(#[from] plimsoll_image::StoreError),
+}
+
+/// What is kept between builds.
+pub(crate) struct Caches<'a> {
+    pub(crate) stat: &'a StatCache,
+    pub(crate) index: &'a Index,
+}
+
+/// A COPY whose key is known.
+pub(crate) struct Prepared {
+    pub(crate) key: Key,
+    pub(crate) parts: Vec<Part>,
+    /// The files, unless a remembered digest made reading them needless.
+    picked: Option<Vec<Picked>>,
+    owner: Option<(u32, u32)>,
+}
+
+/// Makes the key of a COPY or ADD.
+pub(crate) fn prepare_copy(
+    op: &CopyOp,
+    sources: &Sources<'_>,
+    parent: &Snapshot,
+    caches: &Caches<'_>,
+) -> Result<Prepared, CopyError> {
+    let owner = op.chown.as_deref().map(|chown| owner(chown, parent)).transpose()?;
+    let mut key = KeyBuilder::new("copy 1");
+    key.part("the destination", &op.dest);
+    key.part("--chown", format!("{owner:?}"));
+    key.part("--chmod", format!("{:?}", op.chmod));
+    key.part("the flags", format!("{} {} {}", op.link, op.parents, op.unpack));
+    for (name, content) in &op.files {
+        key.part(format!("the heredoc {name}"), content);
+    }
+    for download in &op.downloads {
+        // Without a checksum the address is all that is known before it is fetched.
+        key.part(format!("the address {}", download.url), format!("{:?}", download.checksum));
+    }
+    let tree = match sources {
+        Sources::Context(tree, _) => None.or(Some(*tree)),
+        Sources::Snapshot(..) => None,
+    };
+    let snapshot_tree = match sources {
+        Sources::Snapshot(snapshot, _) => Some(snapshot.tree()),
+        Sources::Context(..) => None,
+    };
+    let Some(tree) = tree.or(snapshot_tree.as_ref()) else { return Err(SelectError::TooMany.into()) };
+    let destination = if op.link { Destination::default() } else { Destination::look(op, parent)? };
+    for (name, value) in &destination.facts {
+        key.part(name.as_str(), value);
+    }
+    let memo = match sources {
+        Sources::Snapshot(snapshot, _) if destination.free => remembered(op, snapshot, caches.index),
+        _ => Memo::default(),
+    };
+    let picked = match memo.answer {
+        Some(digest) => {
+            key.part(source_part(op, sources), digest.as_bytes());
+            None
+        }
+        None => {
+            let picked = pick(op, tree, caches.stat)?;
+            let mut whole = blake3::Hasher::new();
+            for (source, picked) in &picked {
+                whole.update(&(picked.items.len() as u64).to_le_bytes());
+                for item in &picked.items {
+                    let digest = digest_item(item, tree.is_context())?;
+                    if let Sources::Context(_, context) = sources {
+                        key.part(file_part(source, &item.path, context), digest.as_bytes());
+                    } else {
+                        whole.update(digest.as_bytes());
+                    }
+                }
+                whole.update(picked.name.as_encoded_bytes());
+            }
+            if let Sources::Snapshot(..) = sources {
+                let digest = Key::from_bytes(*whole.finalize().as_bytes());
+                key.part(source_part(op, sources), digest.as_bytes());
+                if let Some(question) = memo.question {
+                    caches.index.put_memo(question, digest);
+                }
+            }
+            if !destination.free && !op.link {
+                let conflict = conflicts(op, &picked, parent)?;
+                key.part("what is at the destination", conflict.unwrap_or_default());
+            }
+            Some(picked.into_iter().map(|(_, picked)| picked).collect())
+        }
+    };
+    let (key, parts) = key.finish();
+    Ok(Prepared { key, parts, picked, owner })
+}
+
+fn source_part(op: &CopyOp, sources: &Sources<'_>) -> String {
+    let title = match sources {
+        Sources::Snapshot(_, title) => title,
+        Sources::Context(_, name) => name,
+    };
+    format!("{} of {title}", op.paths.join(" "))
+}
+
+fn file_part(source: &str, path: &Path, context: &str) -> String {
+    let base = source.trim_start_matches('/');
+    let path = Path::new(base).join(path);
+    let path = path.display().to_string();
+    let path = if path.is_empty() { "." } else { path.trim_end_matches('/') };
+    if context.is_empty() { format!("file {path}") } else { format!("file {path} of {context}") }
+}
+
+#[derive(Default)]
+struct Memo {
+    question: Option<Key>,
+    answer: Option<Key>,
+}
+
+/// Layers never change, so what a path in them holds is found out once.
+fn remembered(op: &CopyOp, snapshot: &Snapshot, index: &Index) -> Memo {
+    if op.paths.iter().any(|path| plimsoll_dockerfile::glob::has_wildcard(path)) {
+        return Memo::default();
+    }
+    let mut question = KeyBuilder::new("selection 1");
+    question.part("state", snapshot.state.as_bytes());
+    question.list("paths", op.paths.iter().map(String::as_str));
+    question.list("excludes", op.excludes.iter().map(String::as_str));
+    question.part("parents", [u8::from(op.parents)]);
+    let question = question.finish().0;
+    Memo { question: Some(question), answer: index.memo(&question) }
+}
+
+fn pick(op: &CopyOp, tree: &Tree, cache: &StatCache) -> Result<Vec<(String, Picked)>, SelectError> {
+    let rules = Rules { excludes: &op.excludes, parents: op.parents };
+    let mut all = Vec::new();
+    for path in &op.paths {
+        for mut picked in select(tree, path, &rules)? {
+            digest_files(std::slice::from_mut(&mut picked), cache)?;
+            let shown = if plimsoll_dockerfile::glob::has_wildcard(path) {
+                picked
+                    .items
+                    .first()
+                    .map(|item| item.node.path.to_string_lossy().into_owned())
+                    .unwrap_or_default()
+            } else if op.parents {
+                path.split_once("/./").map_or("", |(base, _)| base).to_owned()
+            } else {
+                path.clone()
+            };
+            all.push((shown, picked));
+        }
+    }
+    Ok(all)
+}
+
+/// What of the parent's files decides where a COPY writes and what it repeats in its layer.
+#[derive(Default)]
+struct Destination {
+    facts: Vec<(String, String)>,
+    /// Nothing is there, so nothing can be in the way.
+    free: bool,
+}
+
+impl Destination {
+    fn look(op: &CopyOp, parent: &Snapshot) -> Result<Self, CopyError> {
+        let tree = parent.tree();
+        let at = resolve(&tree, Path::new(&op.dest))?;
+        let mut facts = vec![("the resolved destination".to_owned(), at.display().to_string())];
+        let mut free = true;
+        let look =
+            |path: &Path| tree.lookup(path, false).map_err(|error| PlaceError::Io(path.to_owned(), error));
+        if !parent.paths.is_empty() {
+            let mut path = PathBuf::new();
+            for name in &at {
+                path.push(name);
+                let Some(node) = look(&path)? else { break };
+                let text = format!("{:?} {:o} {} {}", node.kind, node.mode, node.uid, node.gid);
+                facts.push((format!("the directory /{} below", path.display()), text));
+            }
+            if let Some(node) = look(&at)? {
+                free = node.is_directory()
+                    && tree.children(&node).map_err(|error| PlaceError::Io(at.clone(), error))?.is_empty();
+            }
+        }
+        Ok(Self { facts, free })
+    }
+}
+
+/// The first thing of the parent that a COPY would have to replace and may not.
+fn conflicts(
+    op: &CopyOp,
+    picked: &[(String, Picked)],
+    parent: &Snapshot,
+) -> Result<Option<String>, CopyError> {
+    let tree = parent.tree();
+    let at = resolve(&tree, Path::new(&op.dest))?;
+    let at_is_directory = tree
+        .lookup(&at, false)
+        .map_err(|error| PlaceError::Io(at.clone(), error))?
+        .is_some_and(|node| node.is_directory());
+    for (_, picked) in picked {
+        // Directories that the parent does not have hold nothing to collide with.
+        let mut absent: Option<PathBuf> = None;
+        for item in &picked.items {
+            if absent.as_ref().is_some_and(|absent| item.path.starts_with(absent)) {
+                continue;
+            }
+            let single = item.path.as_os_str().is_empty();
+            if single && item.node.is_directory() {
+                continue;
+            }
+            let target = match (single, at_is_directory) {
+                (true, true) => at.join(&picked.name),
+                (true, false) => at.clone(),
+                (false, _) => at.join(&item.path),
+            };
+            let there = tree.lookup(&target, false).map_err(|error| PlaceError::Io(target.clone(), error))?;
+            match there {
+                None if item.node.is_directory() => absent = Some(item.path.clone()),
+                None => {}
+                Some(node) if node.is_directory() != item.node.is_directory() => {
+                    return Ok(Some(format!("/{} is in the way", target.display())));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// `--chown` to numbers. A user without a group has, as in BuildKit, its own group, or the group of its number.
+fn owner(chown: &str, parent: &Snapshot) -> Result<(u32, u32), CopyError> {
+    let (user, group) = chown.split_once(':').unwrap_or((chown, ""));
+    if let Ok(uid) = user.parse::<u32>() {
+        if group.is_empty() {
+            return Ok((uid, uid));
+        }
+        if let Ok(gid) = group.parse::<u32>() {
+            return Ok((uid, gid));
+        }
+    }
+    let identity = lookup(chown, &parent.text("/etc/passwd"), &parent.text("/etc/group"))?;
+    Ok((identity.uid, identity.gid))
+}
+
+/// Writes the layer of a COPY or ADD; `None` when nothing was copied.
+pub(crate) fn copy(
+    op: &CopyOp,
+    prepared: Prepared,
+    sources: &Sources<'_>,
+    parent: &Snapshot,
+    caches: &Caches<'_>,
+    store: &Store,
+    seal: &SealOptions,
+) -> Result<Option<Layer>, CopyError> {
+    let own_tree;
+    let tree = match sources {
+        Sources::Context(tree, _) => *tree,
+        Sources::Snapshot(snapshot, _) => {
+            own_tree = snapshot.tree();
+            &own_tree
+        }
+    };
+    let picked = match prepared.picked {
+        Some(picked) => picked,
+        None => pick(op, tree, caches.stat)?.into_iter().map(|(_, picked)| picked).collect(),
+    };
+    let draft = store.begin_layer()?;
+    let below = if op.link { &[][..] } else { parent.paths.as_slice() };
+    let mut place = Place::new(&draft.fs, below);
+    place.owner = prepared.owner;
+    place.chmod = op.chmod.as_ref();
+    let mut wrote = false;
+    for picked in &picked {
+        wrote = true;
+        if op.unpack
+            && let [only] = picked.items.as_slice()
+            && only.node.kind == Kind::File
+            && let Some(archive) = unpack::open(&only.node.host)
+                .map_err(|error| SelectError::Io(only.node.host.clone(), error))?
+        {
+            unpack::unpack(&mut place, archive, &op.dest)?;
+            continue;
+        }
+        place.copy(tree, picked, &op.dest)?;
+    }
+    for (name, content) in &op.files {
+        wrote = true;
+        let at = place.destination(&op.dest, &name.into(), false)?;
+        place.write_content(&at, content.as_bytes(), 0o644, None)?;
+    }
+    for address in &op.downloads {
+        wrote = true;
+        let fetched = download::fetch(address, &draft.work).map_err(CopyError::Download)?;
+        let at = place.destination(&op.dest, &fetched.name.into(), false)?;
+        place.write_content(&at, &fetched.content, 0o600, fetched.modified)?;
+    }
+    if !wrote {
+        return Ok(None);
+    }
+    Ok(Some(draft.seal(seal)?))
+}
+
+/// What WORKDIR has to do.
+pub(crate) enum Workdir {
+    /// The directory is there.
+    Exists,
+    /// It must be made, with this key.
+    Make { key: Key, parts: Vec<Part>, owner: (u32, u32) },
+}
+
+/// Finds out what a WORKDIR has to do.
+pub(crate) fn prepare_workdir(op: &WorkdirOp, parent: &Snapshot) -> Result<Workdir, CopyError> {
+    let tree = parent.tree();
+    let at = resolve(&tree, Path::new(&op.path))?;
+    let found = if parent.paths.is_empty() {
+        None
+    } else {
+        tree.lookup(&at, false).map_err(|error| PlaceError::Io(at.clone(), error))?
+    };
+    match found {
+        Some(node) if node.is_directory() => return Ok(Workdir::Exists),
+        Some(_) => return Err(PlaceError::NotADirectory(at).into()),
+        None => {}
+    }
+    let owner = if op.user.is_empty() { (0, 0) } else { owner(&op.user, parent)? };
+    let mut key = KeyBuilder::new("workdir 1");
+    key.part("the path", at.as_os_str().as_encoded_bytes());
+    key.part("the owner", format!("{owner:?}"));
+    let mut above = PathBuf::new();
+    for name in &at {
+        above.push(name);
+        let node = if parent.paths.is_empty() {
+            None
+        } else {
+            tree.lookup(&above, false).map_err(|error| PlaceError::Io(above.clone(), error))?
+        };
+        let Some(node) = node else { break };
+        let text = format!("{:o} {} {}", node.mode, node.uid, node.gid);
+        key.part(format!("the directory /{} below", above.display()), text);
+    }
+    let (key, parts) = key.finish();
+    Ok(Workdir::Make { key, parts, owner })
+}
+
+/// Makes the directory of a WORKDIR.
+pub(crate) fn workdir(
+    op: &WorkdirOp,
+    owner: (u32, u32),
+    parent: &Snapshot,
+    store: &Store,
+    seal: &SealOptions,
+) -> Result<Layer, CopyError> {
+    let draft = store.begin_layer()?;
+    let mut place = Place::new(&draft.fs, &parent.paths);
+    place.owner = Some(owner);
+    place.make_directories(&place.resolve(&op.path)?)?;
+    Ok(draft.seal(seal)?)
+}

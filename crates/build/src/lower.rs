@@ -1,0 +1,783 @@
+//! From a Dockerfile to the graph: stages in order, everything expanded, the configuration and history written.
+//!
+//! Pure but for the lookup of images, whose configuration decides about variables, shell and triggers.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
+
+use plimsoll_dockerfile::{
+    Add, ArgDefinition, Base, BuildInputs, CommandLine, Copy, Dockerfile, GlobalArgs, Instruction, Mount,
+    MountKind, Network, PREDEFINED_ARGS, Run, RunForm, Security, Stage, StageGraph, StageSource, Statement,
+    Transfer, Word, parse_port, parse_trigger, path::clean,
+};
+use plimsoll_image::{Empty, History, ImageConfig, LayerId};
+use plimsoll_source::{Diagnostic, Source, Span};
+
+use crate::{
+    chmod::Chmod,
+    config::{DEFAULT_PATH, exec_words, healthcheck, healthcheck_text, is_signal},
+    graph::{CopyOp, Download, Graph, HistoryItem, Node, Op, Place, RunMount, RunOp, TreeRef, WorkdirOp},
+    request::{ResolveError, ResolvedImage},
+};
+
+/// Triggers that bring triggers end somewhere.
+const MAX_INSTRUCTIONS: usize = 100_000;
+
+/// What a name that is no stage means.
+pub(crate) enum Found {
+    Image(Box<ResolvedImage>),
+    /// A directory of the host, given by `--build-context`.
+    Directory,
+}
+
+/// Looks up names that are no stages.
+pub(crate) trait Names {
+    fn find(&mut self, name: &str) -> Result<Found, ResolveError>;
+}
+
+/// Permissions and defaults of the whole build.
+pub(crate) struct Options<'a> {
+    pub(crate) inputs: &'a BuildInputs,
+    pub(crate) labels: &'a [(String, String)],
+    pub(crate) offline: bool,
+    pub(crate) allow_insecure: bool,
+}
+
+/// Makes the graph of the target stage.
+pub(crate) fn lower(
+    file: &Dockerfile,
+    options: &Options<'_>,
+    names: &mut dyn Names,
+) -> Result<Graph, Vec<Diagnostic>> {
+    let globals = file.global_args(options.inputs).map_err(|problem| vec![problem])?;
+    let stages = file.graph(&globals)?;
+    let target = file.target_index(options.inputs.target.as_deref()).map_err(|problem| vec![problem])?;
+    let needed = file.needed_stages(&stages, target).map_err(|problem| vec![problem])?;
+    let mut lowerer = Lowerer {
+        file,
+        options,
+        globals,
+        stages,
+        names,
+        nodes: Vec::new(),
+        done: HashMap::new(),
+        images: HashMap::new(),
+    };
+    for index in needed {
+        let state = lowerer.stage(index).map_err(|problem| vec![problem])?;
+        lowerer.done.insert(index, state);
+    }
+    let Some(mut state) = lowerer.done.remove(&target) else {
+        return Err(vec![Diagnostic::error("the target stage is missing")]);
+    };
+    for (name, value) in options.labels {
+        state.config.config.labels.insert(name.clone(), value.clone());
+    }
+    Ok(Graph { nodes: lowerer.nodes, result: state.node, config: state.config, history: state.history })
+}
+
+struct Lowerer<'a> {
+    file: &'a Dockerfile,
+    options: &'a Options<'a>,
+    globals: GlobalArgs,
+    stages: StageGraph,
+    names: &'a mut dyn Names,
+    nodes: Vec<Node>,
+    done: HashMap<usize, State>,
+    images: HashMap<String, (Option<usize>, ImageConfig)>,
+}
+
+/// What a stage is after some of its instructions.
+#[derive(Clone, Default)]
+struct State {
+    node: Option<usize>,
+    config: ImageConfig,
+    history: Vec<HistoryItem>,
+    /// Variables of RUN and of expansion: ENV and ARG together.
+    env: Vec<(String, String)>,
+    /// The ARGs so far, for the history of RUN.
+    args: Vec<(String, Option<String>)>,
+    /// CMD was given in this stage, so that ENTRYPOINT does not reset it.
+    own_command: bool,
+}
+
+impl State {
+    fn get(&self, name: &str) -> Option<String> {
+        self.env.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        match self.env.iter_mut().find(|(key, _)| key == name) {
+            Some((_, old)) => value.clone_into(old),
+            None => self.env.push((name.to_owned(), value.to_owned())),
+        }
+    }
+
+    fn note(&mut self, created_by: String, node: Option<usize>) {
+        self.history.push(HistoryItem::Instruction { created_by, node });
+    }
+
+    fn shell(&self) -> Vec<String> {
+        let shell = &self.config.config.shell;
+        if shell.is_empty() { vec!["/bin/sh".to_owned(), "-c".to_owned()] } else { shell.clone() }
+    }
+
+    fn workdir(&self) -> &str {
+        let dir = self.config.config.working_dir.as_str();
+        if dir.is_empty() { "/" } else { dir }
+    }
+
+    /// `path` as seen from the working directory; a slash at its end stays.
+    fn absolute(&self, path: &str) -> String {
+        let joined =
+            if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", self.workdir()) };
+        let mut cleaned = clean(&joined);
+        let directory = path.ends_with('/') || path == "." || path.ends_with("/.");
+        if directory && !cleaned.ends_with('/') {
+            cleaned.push('/');
+        }
+        cleaned
+    }
+}
+
+/// Where an instruction stands and how its step is called.
+struct At<'s> {
+    source: &'s Source,
+    span: Span,
+    escape: char,
+    title: String,
+}
+
+impl At<'_> {
+    fn problem(&self, title: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(title).label(self.source, self.span, "")
+    }
+
+    fn place(&self) -> Place {
+        Place { source: self.source.clone(), span: self.span }
+    }
+}
+
+impl Lowerer<'_> {
+    fn stage(&mut self, index: usize) -> Result<State, Diagnostic> {
+        let stage = &self.file.stages[index];
+        let node = &self.stages.nodes[index];
+        let triggers_from_image;
+        let mut state = match node.base.clone() {
+            Base::Scratch => State::default(),
+            Base::Stage(base) => {
+                let mut state = self.done.get(&base).cloned().unwrap_or_default();
+                state.own_command = false;
+                state
+            }
+            Base::Image(name) => self.image_stage(index, stage, &name)?,
+        };
+        if state.config.config.env("PATH").is_none() {
+            state.config.config.env.push(format!("PATH={DEFAULT_PATH}"));
+            state.set("PATH", DEFAULT_PATH);
+        }
+        state.config.config.working_dir = state.workdir().to_owned();
+        triggers_from_image = std::mem::take(&mut state.config.config.on_build);
+        let mut triggers = Vec::new();
+        for text in &triggers_from_image {
+            let source = Source::new(format!("ONBUILD of {}", stage.from.text), text.as_str());
+            let statement = parse_trigger(&source).map_err(|mut problems| problems.swap_remove(0))?;
+            triggers.push((source, statement));
+        }
+        let own = stage.instructions.iter().map(|statement| (&self.file.source, statement));
+        let statements: Vec<(&Source, &Statement)> =
+            triggers.iter().map(|(source, statement)| (source, statement)).chain(own).collect();
+        if self.nodes.len() + statements.len() > MAX_INSTRUCTIONS {
+            return Err(Diagnostic::error("too many instructions").label(&self.file.source, stage.span, ""));
+        }
+        let total = 1 + statements.iter().filter(|(_, statement)| has_step(&statement.value)).count();
+        let mut number = 1;
+        for (source, statement) in statements {
+            if has_step(&statement.value) {
+                number += 1;
+            }
+            let title = self.title(index, number, total, &self.shown(&state, &statement.text));
+            let at = At { source, span: statement.span, escape: self.file.escape(), title };
+            self.instruction(&mut state, statement, &at)?;
+        }
+        Ok(state)
+    }
+
+    fn shown(&self, state: &State, text: &str) -> String {
+        plimsoll_dockerfile::expand_for_display(text, &|name| state.get(name), self.file.escape())
+    }
+
+    fn title(&self, stage: usize, number: usize, total: usize, text: &str) -> String {
+        let name = match self.stages.nodes.len() {
+            1 if self.file.stages[stage].name.is_none() => String::new(),
+            _ => format!("{} ", self.stages.nodes[stage].name),
+        };
+        let width = total.to_string().len();
+        let line = text.split('\n').next().unwrap_or_default();
+        format!("[{name}{number:>width$}/{total}] {line}")
+    }
+
+    fn image_stage(&mut self, index: usize, stage: &Stage, name: &str) -> Result<State, Diagnostic> {
+        let total = 1 + stage.instructions.iter().filter(|statement| has_step(&statement.value)).count();
+        let title = self.title(index, 1, total, &format!("FROM {name}"));
+        let place = Place { source: self.file.source.clone(), span: stage.from.span };
+        let Some((node, config)) = self.image(name, title, &place)? else {
+            return Err(Diagnostic::error(format!("the context `{name}` is a directory, not an image"))
+                .label(&place.source, place.span, "")
+                .hint("FROM needs an image; copy from the context with COPY --from"));
+        };
+        let mut state = State { node, config, ..State::default() };
+        state.history = state.config.history.drain(..).map(HistoryItem::Inherited).collect();
+        for pair in &state.config.config.env {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            state.env.push((name.to_owned(), value.to_owned()));
+        }
+        Ok(state)
+    }
+
+    /// The node and configuration of an image; `None` when the name means a directory.
+    fn image(
+        &mut self,
+        name: &str,
+        title: String,
+        place: &Place,
+    ) -> Result<Option<(Option<usize>, ImageConfig)>, Diagnostic> {
+        if let Some(known) = self.images.get(name) {
+            return Ok(Some(known.clone()));
+        }
+        let found = self.names.find(name).map_err(|error| {
+            let problem = Diagnostic::error(error.message).label(&place.source, place.span, "");
+            match error.hint {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            }
+        })?;
+        let Found::Image(found) = found else { return Ok(None) };
+        let layers: Vec<LayerId> = found.image.layers;
+        let node = if layers.is_empty() {
+            None
+        } else {
+            let op = Op::Image { name: name.to_owned(), layers };
+            self.nodes.push(Node { op, parent: None, title, place: Some(place.clone()) });
+            Some(self.nodes.len() - 1)
+        };
+        let mut config = found.image.config;
+        config.rootfs = plimsoll_image::RootFs::default();
+        config.created = None;
+        self.images.insert(name.to_owned(), (node, config.clone()));
+        Ok(Some((node, config)))
+    }
+
+    fn push(&mut self, op: Op, parent: Option<usize>, at: &At<'_>) -> usize {
+        self.nodes.push(Node { op, parent, title: at.title.clone(), place: Some(at.place()) });
+        self.nodes.len() - 1
+    }
+
+    fn instruction(
+        &mut self,
+        state: &mut State,
+        statement: &Statement,
+        at: &At<'_>,
+    ) -> Result<(), Diagnostic> {
+        let evaluated = statement
+            .value
+            .expand(&|name| state.get(name), at.escape)
+            .map_err(|error| error.diagnostic(at.source))?;
+        let config = &mut state.config.config;
+        match evaluated.instruction {
+            Instruction::Arg(arg) => return self.arguments(state, &arg.definitions, at),
+            Instruction::Env(pairs) => {
+                let mut text = "ENV".to_owned();
+                for pair in &pairs {
+                    let (key, value) = (&pair.key.text, &pair.value.text);
+                    if key.is_empty() {
+                        return Err(at.problem("ENV names can not be blank"));
+                    }
+                    text.push_str(&format!(" {key}={value}"));
+                    state.config.config.set_env(key, value);
+                    state.set(key, value);
+                }
+                state.note(text, None);
+            }
+            Instruction::Label(pairs) => {
+                let mut text = "LABEL".to_owned();
+                for pair in pairs {
+                    text.push_str(&format!(" {}={}", pair.key.text, pair.value.text));
+                    config.labels.insert(pair.key.text, pair.value.text);
+                }
+                state.note(text, None);
+            }
+            Instruction::Maintainer(word) => {
+                state.config.author = Some(word.text.clone());
+                state.note(format!("MAINTAINER {}", word.text), None);
+            }
+            Instruction::Cmd(command) => {
+                let words = words(&command, &state.shell());
+                state.note(format!("CMD {}", exec_words(&words)), None);
+                state.config.config.cmd = Some(words);
+                state.config.config.args_escaped = matches!(command, CommandLine::Shell(_)).then_some(true);
+                state.own_command = true;
+            }
+            Instruction::Entrypoint(command) => {
+                let words = words(&command, &state.shell());
+                state.note(format!("ENTRYPOINT {}", exec_words(&words)), None);
+                state.config.config.entrypoint = Some(words);
+                if !state.own_command {
+                    state.config.config.cmd = None;
+                }
+            }
+            Instruction::Expose(words) => {
+                let mut ports = Vec::new();
+                for word in words {
+                    let problem = |error: plimsoll_dockerfile::PortError| {
+                        Diagnostic::error(error.to_string()).label(at.source, word.span, "")
+                    };
+                    ports.extend(parse_port(&word.text).map_err(problem)?);
+                }
+                ports.sort();
+                ports.dedup();
+                for port in &ports {
+                    config.exposed_ports.insert(port.clone(), Empty {});
+                }
+                state.note(format!("EXPOSE [{}]", ports.join(" ")), None);
+            }
+            Instruction::Healthcheck(check) => {
+                let check = healthcheck(&check);
+                state.note(format!("HEALTHCHECK {}", healthcheck_text(&check)), None);
+                state.config.config.healthcheck = Some(check);
+            }
+            Instruction::Onbuild(onbuild) => {
+                state.note(format!("ONBUILD {}", onbuild.expression), None);
+                state.config.config.on_build.push(onbuild.expression);
+            }
+            Instruction::Shell(words) => {
+                config.shell = words.into_iter().map(|word| word.text).collect();
+                let text = config.shell.join(" ");
+                state.note(format!("SHELL [{text}]"), None);
+            }
+            Instruction::Stopsignal(word) => {
+                if !is_signal(&word.text) {
+                    let title = format!("invalid signal: {}", word.text);
+                    return Err(Diagnostic::error(title).label(at.source, word.span, ""));
+                }
+                config.stop_signal = Some(word.text.clone());
+                state.note(format!("STOPSIGNAL {}", word.text), None);
+            }
+            Instruction::User(word) => {
+                config.user.clone_from(&word.text);
+                state.note(format!("USER {}", word.text), None);
+            }
+            Instruction::Volume(words) => {
+                let paths: Vec<String> = words.into_iter().map(|word| word.text).collect();
+                if paths.iter().any(|path| path.trim().is_empty()) {
+                    return Err(at.problem("VOLUME specified can not be an empty string"));
+                }
+                state.note(format!("VOLUME [{}]", paths.join(" ")), None);
+                state.config.config.volumes.extend(paths.into_iter().map(|path| (path, Empty {})));
+            }
+            Instruction::Workdir(word) => self.workdir(state, &word, at)?,
+            Instruction::Copy(copy) => self.copy(state, &copy, at)?,
+            Instruction::Add(add) => self.add(state, &add, at)?,
+            Instruction::Run(run) => self.run(state, &run, at)?,
+        }
+        Ok(())
+    }
+
+    fn arguments(
+        &self,
+        state: &mut State,
+        definitions: &[ArgDefinition],
+        at: &At<'_>,
+    ) -> Result<(), Diagnostic> {
+        let mut text = "ARG".to_owned();
+        for definition in definitions {
+            let name = &definition.name.text;
+            let value = definition
+                .value_in_stage(
+                    &self.options.inputs.build_args,
+                    &self.globals,
+                    &|name| state.get(name),
+                    at.escape,
+                )
+                .map_err(|error| {
+                    Diagnostic::error(error.to_string()).label(at.source, definition.name.span, "")
+                })?;
+            text.push_str(&format!(" {name}"));
+            if let Some(value) = &value {
+                text.push_str(&format!("={value}"));
+                // ENV wins over ARG, whichever comes first.
+                if state.config.config.env(name).is_none() {
+                    state.set(name, value);
+                }
+            }
+            state.args.retain(|(known, _)| known != name);
+            state.args.push((name.clone(), value));
+        }
+        state.note(text, None);
+        Ok(())
+    }
+
+    fn workdir(&mut self, state: &mut State, word: &Word, at: &At<'_>) -> Result<(), Diagnostic> {
+        if word.text.is_empty() {
+            return Err(at.problem("WORKDIR requires a path"));
+        }
+        let mut path = state.absolute(&word.text);
+        if path.len() > 1 {
+            path.truncate(path.trim_end_matches('/').len());
+        }
+        state.config.config.working_dir.clone_from(&path);
+        let node = if path == "/" {
+            None
+        } else {
+            let op = WorkdirOp { path, user: state.config.config.user.clone() };
+            let node = self.push(Op::Workdir(op), state.node, at);
+            state.node = Some(node);
+            Some(node)
+        };
+        state.note(format!("WORKDIR {}", word.text), node);
+        Ok(())
+    }
+
+    /// The files that `--from` names.
+    fn tree(&mut self, source: StageSource, at: &At<'_>) -> Result<TreeRef, Diagnostic> {
+        match source {
+            StageSource::Stage(index) => {
+                let node = self.done.get(&index).and_then(|state| state.node);
+                Ok(node.map_or(TreeRef::Empty, TreeRef::Node))
+            }
+            StageSource::External(name) if name == "scratch" => Ok(TreeRef::Empty),
+            StageSource::External(name) => {
+                let title = format!("[internal] files of {name}");
+                Ok(match self.image(&name, title, &at.place())? {
+                    Some((node, _)) => node.map_or(TreeRef::Empty, TreeRef::Node),
+                    None => TreeRef::Context(name),
+                })
+            }
+        }
+    }
+
+    fn copy(&mut self, state: &mut State, copy: &Copy, at: &At<'_>) -> Result<(), Diagnostic> {
+        let from = match &copy.from {
+            None => TreeRef::Context(String::new()),
+            Some(from) => {
+                let source = self
+                    .file
+                    .copy_source(&from.text)
+                    .map_err(|title| Diagnostic::error(title).label(at.source, from.span, ""))?;
+                self.tree(source, at)?
+            }
+        };
+        let mut op = self.transfer(state, &copy.transfer, at)?;
+        op.from = from;
+        op.parents = copy.parents;
+        op.paths = copy.transfer.sources.iter().map(|word| source_path(&word.text, copy.parents)).collect();
+        let text = transfer_text("COPY", &copy.transfer, copy.parents, &[]);
+        self.finish_transfer(state, op, text, at);
+        Ok(())
+    }
+
+    fn add(&mut self, state: &mut State, add: &Add, at: &At<'_>) -> Result<(), Diagnostic> {
+        let mut op = self.transfer(state, &add.transfer, at)?;
+        op.unpack = add.unpack.unwrap_or(true);
+        for word in &add.transfer.sources {
+            let url = &word.text;
+            if is_git(url) {
+                return Err(Diagnostic::error(format!("ADD cannot fetch the git repository `{url}`"))
+                    .label(at.source, word.span, "")
+                    .hint("clone it beside the Dockerfile and give it with --build-context"));
+            }
+            if url.starts_with("http://") || url.starts_with("https://") {
+                let checksum = add.checksum.as_ref().map(|word| word.text.clone());
+                op.downloads.push(Download { url: url.clone(), checksum });
+            } else {
+                op.paths.push(source_path(url, false));
+            }
+        }
+        if add.checksum.is_some() && op.downloads.is_empty() {
+            return Err(at.problem("checksum can't be specified for local files"));
+        }
+        let mut flags = Vec::new();
+        flags.extend(add.checksum.as_ref().map(|word| format!("--checksum={}", word.text)));
+        flags.extend(add.unpack.map(|unpack| format!("--unpack={unpack}")));
+        let text = transfer_text("ADD", &add.transfer, false, &flags);
+        self.finish_transfer(state, op, text, at);
+        Ok(())
+    }
+
+    fn transfer(&self, state: &State, transfer: &Transfer, at: &At<'_>) -> Result<CopyOp, Diagnostic> {
+        let chmod = match &transfer.chmod {
+            None => None,
+            Some(word) => Some(Chmod::parse(&word.text).ok_or_else(|| {
+                Diagnostic::error(format!("invalid chmod parameter: '{}'", word.text))
+                    .label(at.source, word.span, "")
+                    .hint("write it in octal (0644) or symbolic (u=rwX,go=rX)")
+            })?),
+        };
+        let dest = state.absolute(&transfer.dest.text);
+        if transfer.sources.len() + transfer.files.len() > 1
+            && !dest.ends_with('/')
+            && !is_dot(&transfer.dest.text)
+        {
+            let title = "When using COPY or ADD with more than one source, the destination must be a directory and end with a /";
+            return Err(Diagnostic::error(title).label(at.source, transfer.dest.span, ""));
+        }
+        Ok(CopyOp {
+            from: TreeRef::Context(String::new()),
+            paths: Vec::new(),
+            files: transfer.files.iter().map(|file| (file.name.clone(), file.content.clone())).collect(),
+            downloads: Vec::new(),
+            dest,
+            chown: transfer.chown.as_ref().map(|word| word.text.clone()),
+            chmod,
+            link: transfer.link,
+            parents: false,
+            excludes: transfer.excludes.iter().map(|word| word.text.clone()).collect(),
+            unpack: false,
+        })
+    }
+
+    fn finish_transfer(&mut self, state: &mut State, op: CopyOp, text: String, at: &At<'_>) {
+        let node = self.push(Op::Copy(op), state.node, at);
+        state.node = Some(node);
+        state.note(text, Some(node));
+    }
+
+    fn run(&mut self, state: &mut State, run: &Run, at: &At<'_>) -> Result<(), Diagnostic> {
+        if let Some(device) = run.devices.iter().find(|device| device.required) {
+            return Err(at.problem(format!("no CDI device `{}` on this machine", device.name)));
+        }
+        let insecure = run.security == Security::Insecure;
+        if insecure && !self.options.allow_insecure {
+            return Err(at
+                .problem("RUN --security=insecure is not allowed")
+                .hint("allow it for this build with --allow security.insecure"));
+        }
+        let mut mounts = Vec::new();
+        for spec in &run.mounts {
+            let mount = spec
+                .resolve(&|name| state.get(name), at.escape)
+                .map_err(|error| Diagnostic::error(error.title).label(at.source, error.span, ""))?;
+            mounts.push(self.mount(state, mount, spec.span, at)?);
+        }
+        let mut script = None;
+        let argv = match (&run.form, run.form.shell_text()) {
+            (RunForm::Exec(words), _) => words.iter().map(|word| word.text.clone()).collect(),
+            (_, Some(text)) => {
+                let mut argv = state.shell();
+                argv.push(text);
+                argv
+            }
+            (RunForm::Script(heredoc), None) => {
+                let path = format!("/dev/pipes/{}", heredoc.name);
+                script = Some((path.clone(), heredoc.content.clone()));
+                vec![path]
+            }
+            (_, None) => return Err(at.problem("RUN requires a command")),
+        };
+        let created_by = format!("RUN {}{} # buildkit", self.argument_text(state), argv.join(" "));
+        let build_args = &self.options.inputs.build_args;
+        let proxies = PREDEFINED_ARGS
+            .iter()
+            .filter(|name| state.get(name).is_none())
+            .filter_map(|name| Some(((*name).to_owned(), build_args.get(*name)?.clone())))
+            .collect();
+        let op = RunOp {
+            argv,
+            env: state.env.clone(),
+            proxies,
+            cwd: state.workdir().to_owned(),
+            user: state.config.config.user.clone(),
+            offline: run.network == Network::None
+                || (self.options.offline && run.network == Network::Default),
+            insecure,
+            mounts,
+            script,
+        };
+        let node = self.push(Op::Run(op), state.node, at);
+        state.node = Some(node);
+        state.note(created_by, Some(node));
+        Ok(())
+    }
+
+    /// `|2 A=1 B=2 `, the arguments as the history of RUN has them.
+    fn argument_text(&self, state: &State) -> String {
+        if state.args.is_empty() {
+            return String::new();
+        }
+        let mut text = format!("|{} ", state.args.len());
+        for (name, value) in &state.args {
+            let value = state.get(name).or_else(|| value.clone()).unwrap_or_default();
+            text.push_str(&format!("{name}={value} "));
+        }
+        text
+    }
+
+    fn mount(
+        &mut self,
+        state: &State,
+        mount: Mount,
+        span: Span,
+        at: &At<'_>,
+    ) -> Result<RunMount, Diagnostic> {
+        let problem = |title: &str| Diagnostic::error(title).label(at.source, span, "");
+        let absolute = |path: &str| {
+            let path = state.absolute(path);
+            if path.len() > 1 { path.trim_end_matches('/').to_owned() } else { path }
+        };
+        let target = mount.target.as_deref().map(absolute);
+        let required = || target.clone().ok_or_else(|| problem("mount target is missing"));
+        let from = |lowerer: &mut Self| match &mount.from {
+            None => Ok(TreeRef::Context(String::new())),
+            Some(from) => lowerer.tree(lowerer.file.mount_source(from), at),
+        };
+        let source = clean(&format!("/{}", mount.source.as_deref().unwrap_or_default()));
+        Ok(match mount.kind {
+            MountKind::Bind => {
+                RunMount::Bind { from: from(self)?, source, target: required()?, read_only: mount.read_only }
+            }
+            MountKind::Cache => {
+                let target = required()?;
+                let namespace = self.options.inputs.build_args.get("BUILDKIT_CACHE_MOUNT_NS");
+                let id = mount.id.clone().unwrap_or_else(|| target.clone());
+                RunMount::Cache {
+                    id: namespace.map_or(id.clone(), |namespace| format!("{namespace}/{id}")),
+                    sharing: mount.sharing.unwrap_or_default(),
+                    mode: mount.mode.unwrap_or(0o755),
+                    uid: mount.uid.unwrap_or(0),
+                    gid: mount.gid.unwrap_or(0),
+                    read_only: mount.read_only,
+                    seed: if mount.from.is_some() { Some((from(self)?, source)) } else { None },
+                    target,
+                }
+            }
+            MountKind::Tmpfs => RunMount::Tmpfs { target: required()?, size: mount.size },
+            MountKind::Secret => {
+                let base = target.as_deref().and_then(|target| Path::new(target).file_name()?.to_str());
+                let id = mount.id.clone().or(mount.source.clone()).or(base.map(str::to_owned));
+                let id = id.ok_or_else(|| problem("one of source, target required"))?;
+                let default = || mount.env.is_none().then(|| format!("/run/secrets/{id}"));
+                RunMount::Secret {
+                    target: target.clone().or_else(default),
+                    env: mount.env.clone(),
+                    required: mount.required,
+                    mode: mount.mode.unwrap_or(0o400),
+                    uid: mount.uid.unwrap_or(0),
+                    gid: mount.gid.unwrap_or(0),
+                    id,
+                }
+            }
+            MountKind::Ssh => {
+                return Err(problem("RUN --mount=type=ssh is not supported")
+                    .hint("give a deploy key or token with --mount=type=secret"));
+            }
+        })
+    }
+}
+
+fn has_step(instruction: &Instruction) -> bool {
+    matches!(
+        instruction,
+        Instruction::Run(_) | Instruction::Copy(_) | Instruction::Add(_) | Instruction::Workdir(_)
+    )
+}
+
+fn words(command: &CommandLine, shell: &[String]) -> Vec<String> {
+    match command {
+        CommandLine::Exec(words) => words.iter().map(|word| word.text.clone()).collect(),
+        CommandLine::Shell(word) => shell.iter().cloned().chain([word.text.clone()]).collect(),
+    }
+}
+
+fn is_dot(path: &str) -> bool {
+    path == "." || path.ends_with("/.")
+}
+
+/// A source inside its tree: absolute and clean, so that it cannot lead above the root. With `--parents` a `/./`
+/// stays, because it says where the kept part of the path begins.
+fn source_path(path: &str, parents: bool) -> String {
+    match path.split_once("/./") {
+        Some((before, after)) if parents => {
+            format!(
+                "{}/./{}",
+                clean(&format!("/{before}")).trim_end_matches('/'),
+                clean(&format!("/{after}")).trim_start_matches('/')
+            )
+        }
+        _ => clean(&format!("/{path}")),
+    }
+}
+
+fn is_git(url: &str) -> bool {
+    url.starts_with("git@")
+        || url.starts_with("git://")
+        || url.starts_with("ssh://")
+        || (url.starts_with("http")
+            && url.split(['#', '?']).next().is_some_and(|path| path.ends_with(".git")))
+}
+
+/// The history text of COPY and ADD: the flags that change the result, the sources, the destination.
+fn transfer_text(keyword: &str, transfer: &Transfer, parents: bool, flags: &[String]) -> String {
+    let mut text = keyword.to_owned();
+    if let Some(chown) = &transfer.chown {
+        text.push_str(&format!(" --chown={}", chown.text));
+    }
+    if let Some(chmod) = &transfer.chmod {
+        text.push_str(&format!(" --chmod={}", chmod.text));
+    }
+    for flag in flags {
+        text.push_str(&format!(" {flag}"));
+    }
+    if parents {
+        text.push_str(" --parents");
+    }
+    if transfer.link {
+        text.push_str(" --link");
+    }
+    for exclude in &transfer.excludes {
+        text.push_str(&format!(" --exclude={}", exclude.text));
+    }
+    for source in &transfer.sources {
+        text.push_str(&format!(" {}", source.text));
+    }
+    for file in &transfer.files {
+        text.push_str(&format!(" <<{}", file.name));
+    }
+    text.push_str(&format!(" {} # buildkit", transfer.dest.text));
+    text
+}
+
+/// The build arguments as the dockerfile crate wants them; of two with one name the later wins.
+pub(crate) fn build_inputs(args: &[(String, String)], target: Option<&str>) -> BuildInputs {
+    let build_args: BTreeMap<String, String> = args.iter().cloned().collect();
+    BuildInputs { build_args, target: target.map(str::to_owned), ..BuildInputs::default() }
+}
+
+/// The history with its times: each instruction's own, or the build's.
+pub(crate) fn history(
+    items: &[HistoryItem],
+    created: &dyn Fn(usize) -> (String, bool),
+    fallback: &str,
+) -> Vec<History> {
+    let mut last = fallback.to_owned();
+    items
+        .iter()
+        .map(|item| match item {
+            HistoryItem::Inherited(history) => history.clone(),
+            HistoryItem::Instruction { created_by, node } => {
+                let mut empty_layer = true;
+                if let Some(node) = node {
+                    (last, empty_layer) = created(*node);
+                }
+                History {
+                    created: Some(last.clone()),
+                    created_by: Some(created_by.clone()),
+                    comment: Some("buildkit.dockerfile.v0".to_owned()),
+                    empty_layer,
+                    ..History::default()
+                }
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,483 @@
+//! Writes a layer's directory straight, without a mount, as COPY, ADD and WORKDIR need it.
+//!
+//! The rules are BuildKit's (its `fsutil/copy`): links on the way to the destination are followed inside the root,
+//! missing directories are made with mode 0755, a directory's content goes into the destination, a directory that is
+//! there already keeps its attributes, and a directory is never replaced by something else nor the other way round.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    ffi::OsString,
+    fs::{self, File},
+    io,
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, symlink},
+    path::{Component, Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags, mknodat, utimensat};
+
+use crate::{
+    chmod::Chmod,
+    select::{Picked, capability, open_plain},
+    tree::{Kind, Node, Tree, is_opaque, stamp},
+};
+
+/// Why files cannot be placed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlaceError {
+    #[error("cannot copy to non-directory: {}", .0.display())]
+    NotADirectory(PathBuf),
+    #[error("cannot replace to directory {} with file", .0.display())]
+    IsADirectory(PathBuf),
+    #[error("`{}` changed while the build read it", .0.display())]
+    Changed(PathBuf),
+    #[error("too many links in {}", .0.display())]
+    TooManyLinks(PathBuf),
+    #[error("cannot write `{path}`: {1}", path = .0.display())]
+    Io(PathBuf, #[source] io::Error),
+}
+
+/// A layer being written on top of others.
+pub(crate) struct Place<'a> {
+    /// The layer's directory.
+    draft: &'a Path,
+    /// The layer over those below.
+    merged: Tree,
+    /// The owner of everything that is made; the source's owner (root for a context) without it.
+    pub(crate) owner: Option<(u32, u32)>,
+    pub(crate) chmod: Option<&'a Chmod>,
+    /// Files of layers that are linked into this layer already.
+    linked: HashSet<(u64, u64)>,
+    /// Files may be linked from other layers instead of copied.
+    may_link: bool,
+}
+
+impl<'a> Place<'a> {
+    /// Starts on an empty `draft` over `below` (top first).
+    pub(crate) fn new(draft: &'a Path, below: &[PathBuf]) -> Self {
+        let layers = std::iter::once(draft.to_owned()).chain(below.iter().cloned()).collect();
+        Self {
+            draft,
+            merged: Tree::layers(layers),
+            owner: None,
+            chmod: None,
+            linked: HashSet::new(),
+            may_link: true,
+        }
+    }
+
+    /// For a directory that will be written to: nothing in it is shared with a layer.
+    pub(crate) fn copying_only(directory: &'a Path) -> Self {
+        Self { may_link: false, ..Self::new(directory, &[]) }
+    }
+
+    /// What an absolute path means inside the root; names that do not exist are kept as they are.
+    pub(crate) fn resolve(&self, path: &str) -> Result<PathBuf, PlaceError> {
+        resolve(&self.merged, Path::new(path))
+    }
+
+    /// What is at a resolved path.
+    fn look(&self, path: &Path) -> Result<Option<Node>, PlaceError> {
+        self.merged.lookup(path, false).map_err(|error| PlaceError::Io(path.to_owned(), error))
+    }
+
+    /// Makes a resolved directory with its parents; those that exist below get the same attributes here.
+    pub(crate) fn make_directories(&self, path: &Path) -> Result<(), PlaceError> {
+        let mut at = PathBuf::new();
+        for name in path.components() {
+            at.push(name);
+            let here = self.draft.join(&at);
+            let error = |error| PlaceError::Io(here.clone(), error);
+            match fs::symlink_metadata(&here) {
+                Ok(meta) if meta.is_dir() => continue,
+                Ok(_) => return Err(PlaceError::NotADirectory(at)),
+                Err(failure) if failure.kind() == io::ErrorKind::NotFound => {}
+                Err(failure) => return Err(error(failure)),
+            }
+            match self.look(&at)? {
+                Some(node) if node.is_directory() => {
+                    fs::create_dir(&here).map_err(error)?;
+                    own(&here, node.uid, node.gid).map_err(error)?;
+                    fs::set_permissions(&here, fs::Permissions::from_mode(node.mode)).map_err(error)?;
+                }
+                Some(_) => return Err(PlaceError::NotADirectory(at)),
+                None => {
+                    fs::create_dir(&here).map_err(error)?;
+                    let (uid, gid) = self.owner.unwrap_or((0, 0));
+                    own(&here, uid, gid).map_err(error)?;
+                    fs::set_permissions(&here, fs::Permissions::from_mode(0o755)).map_err(error)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a file called `name`, or a directory's content, goes when `dest` is the destination.
+    pub(crate) fn destination(
+        &self,
+        dest: &str,
+        name: &OsString,
+        directory: bool,
+    ) -> Result<PathBuf, PlaceError> {
+        let (parent, last) = dest.rsplit_once('/').unwrap_or(("", dest));
+        let ensured = if last.is_empty() || last == "." { dest } else { parent };
+        self.make_directories(&self.resolve(ensured)?)?;
+        let mut at = self.resolve(dest)?;
+        let there = self.look(&at)?;
+        if directory {
+            if there.is_none() {
+                self.make_directories(&at)?;
+            }
+        } else if at.as_os_str().is_empty() || there.is_some_and(|node| node.is_directory()) {
+            at.push(name);
+        }
+        let parent = if directory { Some(at.as_path()) } else { at.parent() };
+        if let Some(parent) = parent {
+            self.make_directories(parent)?;
+        }
+        Ok(at)
+    }
+
+    /// Copies one source.
+    pub(crate) fn copy(&mut self, tree: &Tree, picked: &Picked, dest: &str) -> Result<(), PlaceError> {
+        let Some(first) = picked.items.first() else { return Ok(()) };
+        let directory = first.path.as_os_str().is_empty() && first.node.is_directory();
+        let root = self.destination(dest, &picked.name, directory || !first.path.as_os_str().is_empty())?;
+        let mut batch = Batch::default();
+        let mut below: HashMap<PathBuf, Vec<PathBuf>> = HashMap::new();
+        below.insert(PathBuf::new(), self.parts_below(&root)?);
+        for item in &picked.items {
+            if item.path.as_os_str().is_empty() && directory {
+                continue;
+            }
+            let target = if item.path.as_os_str().is_empty() { root.clone() } else { root.join(&item.path) };
+            let single = item.path.as_os_str().is_empty();
+            let there = if single {
+                self.look(&target)?
+                    .filter(|node| !node.host.starts_with(self.draft))
+                    .map(|node| node.is_directory())
+            } else {
+                let parent = item.path.parent().unwrap_or(Path::new(""));
+                let parts = below.get(parent).map_or(&[][..], Vec::as_slice);
+                let name = item.path.file_name().unwrap_or_default();
+                let found = beneath(parts, Path::new(name));
+                let is_directory = match &found {
+                    Beneath::Directory(parts) => {
+                        if item.node.is_directory() {
+                            below.insert(item.path.clone(), parts.clone());
+                        }
+                        Some(true)
+                    }
+                    Beneath::Other => Some(false),
+                    Beneath::Nothing => None,
+                };
+                is_directory
+            };
+            self.plan(tree, &item.node, target, there, &mut batch)?;
+        }
+        self.write(tree, batch)
+    }
+
+    /// The directories of the layers below that make up a resolved path.
+    fn parts_below(&self, path: &Path) -> Result<Vec<PathBuf>, PlaceError> {
+        let node = self.look(path)?;
+        let parts = node.map(|node| node.parts).unwrap_or_default();
+        Ok(parts.into_iter().filter(|part| !part.starts_with(self.draft)).collect())
+    }
+
+    /// Decides what happens to one file; directories are made at once.
+    fn plan<'n>(
+        &mut self,
+        tree: &Tree,
+        node: &'n Node,
+        target: PathBuf,
+        below: Option<bool>,
+        batch: &mut Batch<'n>,
+    ) -> Result<(), PlaceError> {
+        let host = self.draft.join(&target);
+        let error = |error| PlaceError::Io(host.clone(), error);
+        let here = match fs::symlink_metadata(&host) {
+            Ok(meta) => Some(meta.is_dir()),
+            Err(failure) if failure.kind() == io::ErrorKind::NotFound => None,
+            Err(failure) => return Err(error(failure)),
+        };
+        let there = here.or(below);
+        if node.is_directory() {
+            if there == Some(false) {
+                return Err(PlaceError::NotADirectory(target));
+            }
+            if here.is_none() {
+                fs::create_dir(&host).map_err(error)?;
+            }
+            batch.directories.push((node, host));
+            return Ok(());
+        }
+        if there == Some(true) {
+            return Err(PlaceError::IsADirectory(target));
+        }
+        if here.is_some() {
+            fs::remove_file(&host).map_err(error)?;
+        }
+        let inode = (node.stamp.device, node.stamp.inode);
+        if node.kind == Kind::File && node.links > 1 && tree.is_context() {
+            if let Some(first) = batch.names.get(&inode) {
+                batch.links.push((first.clone(), host));
+                return Ok(());
+            }
+            batch.names.insert(inode, host.clone());
+        }
+        let linkable =
+            self.may_link && !tree.is_context() && node.kind == Kind::File && self.keeps_attributes(node);
+        let link = linkable && !self.linked.contains(&inode);
+        if link {
+            batch.linked.push(inode);
+        }
+        batch.files.push(Job { node, host, link });
+        Ok(())
+    }
+
+    /// Whether a copy of `node` has the same attributes, so that it may be the same file.
+    fn keeps_attributes(&self, node: &Node) -> bool {
+        self.owner.is_none_or(|owner| owner == (node.uid, node.gid))
+            && self.chmod.is_none_or(|chmod| chmod.apply(node.mode, false) == node.mode)
+    }
+
+    /// Writes the files, on all processors, then gives the directories their attributes.
+    fn write(&mut self, tree: &Tree, batch: Batch<'_>) -> Result<(), PlaceError> {
+        let context = tree.is_context();
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(4);
+        let next = AtomicUsize::new(0);
+        let work = || loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(job) = batch.files.get(index) else { return Ok(()) };
+            self.write_one(job, context)?;
+        };
+        if batch.files.len() < 64 || threads < 2 {
+            work()?;
+        } else {
+            thread::scope(|scope| {
+                let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+                workers.into_iter().try_for_each(|worker| {
+                    worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                })
+            })?;
+        }
+        for (first, host) in &batch.links {
+            fs::hard_link(first, host).map_err(|error| PlaceError::Io(host.clone(), error))?;
+        }
+        for (node, host) in batch.directories.iter().rev() {
+            let (uid, gid) = self.owner_of(node, context);
+            let mode = self.chmod.map_or(node.mode, |chmod| chmod.apply(node.mode, true));
+            attributes(host, uid, gid, Some(mode), node)
+                .map_err(|error| PlaceError::Io(host.clone(), error))?;
+        }
+        self.linked.extend(batch.linked);
+        Ok(())
+    }
+
+    fn owner_of(&self, node: &Node, context: bool) -> (u32, u32) {
+        self.owner.unwrap_or(if context { (0, 0) } else { (node.uid, node.gid) })
+    }
+
+    fn write_one(&self, job: &Job<'_>, context: bool) -> Result<(), PlaceError> {
+        let Job { node, host, link } = job;
+        let error = |error| PlaceError::Io(host.clone(), error);
+        // A file system may not link (another device) or have too many links to one file.
+        if *link && fs::hard_link(&node.host, host).is_ok() {
+            return Ok(());
+        }
+        let (uid, gid) = self.owner_of(node, context);
+        let mode = self.chmod.map_or(node.mode, |chmod| chmod.apply(node.mode, false));
+        match node.kind {
+            Kind::File => return self.write_file(node, host, (uid, gid), mode),
+            Kind::Symlink => {
+                let target = fs::read_link(&node.host).map_err(error)?;
+                symlink(target, host).map_err(error)?;
+                return attributes(host, uid, gid, None, node).map_err(error);
+            }
+            Kind::Fifo => mknodat(CWD, host, FileType::Fifo, Mode::from_raw_mode(mode), 0),
+            Kind::Character => {
+                mknodat(CWD, host, FileType::CharacterDevice, Mode::from_raw_mode(mode), node.device)
+            }
+            Kind::Block => mknodat(CWD, host, FileType::BlockDevice, Mode::from_raw_mode(mode), node.device),
+            // As BuildKit: a socket is nothing without its process.
+            Kind::Socket | Kind::Directory => return Ok(()),
+        }
+        .map_err(|errno| error(errno.into()))?;
+        attributes(host, uid, gid, Some(mode), node).map_err(error)
+    }
+
+    fn write_file(&self, node: &Node, host: &Path, owner: (u32, u32), mode: u32) -> Result<(), PlaceError> {
+        let error = |error| PlaceError::Io(host.to_owned(), error);
+        let mut from = open_plain(&node.host).map_err(|error| PlaceError::Io(node.host.clone(), error))?;
+        let mut to = File::options().write(true).create_new(true).mode(0o600).open(host).map_err(error)?;
+        if node.stamp.size > 0 {
+            io::copy(&mut from, &mut to).map_err(error)?;
+        }
+        let unchanged = |file: &File| file.metadata().is_ok_and(|meta| same_bytes(&meta, node));
+        if !unchanged(&from) {
+            return Err(PlaceError::Changed(node.host.clone()));
+        }
+        if owner != (0, 0) {
+            std::os::unix::fs::fchown(&to, Some(owner.0), Some(owner.1)).map_err(error)?;
+        }
+        rustix::fs::fchmod(&to, Mode::from_raw_mode(mode)).map_err(|errno| error(errno.into()))?;
+        // After chown, which clears it.
+        if let Some(capability) = capability(&from) {
+            rustix::fs::fsetxattr(&to, "security.capability", &capability, XattrFlags::empty())
+                .map_err(|errno| error(errno.into()))?;
+        }
+        rustix::fs::futimens(&to, &times(node)).map_err(|errno| error(errno.into()))
+    }
+
+    /// Writes a new file with this content, as a heredoc or a download is.
+    pub(crate) fn write_content(
+        &self,
+        path: &Path,
+        content: &[u8],
+        mode: u32,
+        mtime: Option<i64>,
+    ) -> Result<(), PlaceError> {
+        let host = self.draft.join(path);
+        let error = |error| PlaceError::Io(host.clone(), error);
+        if self.look(path)?.is_some_and(|node| node.is_directory()) {
+            return Err(PlaceError::IsADirectory(path.to_owned()));
+        }
+        match fs::remove_file(&host) {
+            Ok(()) => {}
+            Err(failure) if failure.kind() == io::ErrorKind::NotFound => {}
+            Err(failure) => return Err(error(failure)),
+        }
+        fs::write(&host, content).map_err(error)?;
+        let (uid, gid) = self.owner.unwrap_or((0, 0));
+        own(&host, uid, gid).map_err(error)?;
+        let mode = self.chmod.map_or(mode, |chmod| chmod.apply(mode, false));
+        fs::set_permissions(&host, fs::Permissions::from_mode(mode)).map_err(error)?;
+        if let Some(seconds) = mtime {
+            let at = Timespec { tv_sec: seconds, tv_nsec: 0 };
+            let times = Timestamps { last_access: at, last_modification: at };
+            utimensat(CWD, &host, &times, AtFlags::empty()).map_err(|errno| error(errno.into()))?;
+        }
+        Ok(())
+    }
+
+    /// The layer's directory on the host.
+    pub(crate) fn draft(&self) -> &Path {
+        self.draft
+    }
+}
+
+#[derive(Default)]
+struct Batch<'n> {
+    directories: Vec<(&'n Node, PathBuf)>,
+    files: Vec<Job<'n>>,
+    /// Further names of files in `files`.
+    links: Vec<(PathBuf, PathBuf)>,
+    names: HashMap<(u64, u64), PathBuf>,
+    linked: Vec<(u64, u64)>,
+}
+
+struct Job<'n> {
+    node: &'n Node,
+    host: PathBuf,
+    link: bool,
+}
+
+enum Beneath {
+    Nothing,
+    Directory(Vec<PathBuf>),
+    Other,
+}
+
+/// What lies at `name` in a directory that consists of `parts`.
+fn beneath(parts: &[PathBuf], name: &Path) -> Beneath {
+    let mut found = Vec::new();
+    for part in parts {
+        let path = part.join(name);
+        let Ok(meta) = fs::symlink_metadata(&path) else { continue };
+        if meta.is_dir() {
+            let opaque = is_opaque(&path);
+            found.push(path);
+            if opaque {
+                break;
+            }
+        } else {
+            let whiteout = meta.mode() & 0o170_000 == 0o020_000 && meta.rdev() == 0;
+            if found.is_empty() && !whiteout {
+                return Beneath::Other;
+            }
+            break;
+        }
+    }
+    if found.is_empty() { Beneath::Nothing } else { Beneath::Directory(found) }
+}
+
+/// See [`Place::resolve`].
+pub(crate) fn resolve(tree: &Tree, path: &Path) -> Result<PathBuf, PlaceError> {
+    const MAX_LINKS: usize = 255;
+    let names = |path: &Path| -> VecDeque<OsString> {
+        path.components()
+            .filter_map(|part| match part {
+                Component::Normal(name) => Some(name.to_owned()),
+                Component::ParentDir => Some(OsString::from("..")),
+                _ => None,
+            })
+            .collect()
+    };
+    let mut todo = names(path);
+    let mut at = PathBuf::new();
+    let mut links = 0;
+    while let Some(name) = todo.pop_front() {
+        if name == ".." {
+            at.pop();
+            continue;
+        }
+        let next = at.join(&name);
+        let node = tree.lookup(&next, false).map_err(|error| PlaceError::Io(next.clone(), error))?;
+        let Some(node) = node.filter(|node| node.kind == Kind::Symlink) else {
+            at = next;
+            continue;
+        };
+        links += 1;
+        if links > MAX_LINKS {
+            return Err(PlaceError::TooManyLinks(path.to_owned()));
+        }
+        let target = fs::read_link(&node.host).map_err(|error| PlaceError::Io(next, error))?;
+        if target.is_absolute() {
+            at = PathBuf::new();
+        }
+        for name in names(&target).into_iter().rev() {
+            todo.push_front(name);
+        }
+    }
+    Ok(at)
+}
+
+/// A hard link made by a concurrent build changes the ctime, but not the bytes.
+fn same_bytes(meta: &fs::Metadata, node: &Node) -> bool {
+    let now = stamp(meta);
+    now.size == node.stamp.size && now.mtime == node.stamp.mtime && now.inode == node.stamp.inode
+}
+
+fn times(node: &Node) -> Timestamps {
+    let at = Timespec { tv_sec: node.stamp.mtime.0, tv_nsec: node.stamp.mtime.1.into() };
+    Timestamps { last_access: at, last_modification: at }
+}
+
+fn own(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
+    if (uid, gid) == (0, 0) {
+        return Ok(());
+    }
+    std::os::unix::fs::lchown(path, Some(uid), Some(gid))
+}
+
+/// Owner, then mode (chown clears set-user-id), then time.
+fn attributes(path: &Path, uid: u32, gid: u32, mode: Option<u32>, node: &Node) -> io::Result<()> {
+    own(path, uid, gid)?;
+    if let Some(mode) = mode {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    }
+    utimensat(CWD, path, &times(node), AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(())
+}

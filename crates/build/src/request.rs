@@ -1,0 +1,222 @@
+//! What a caller asks for, and what it gets.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use plimsoll_image::{Image, ImageRecord, Reference};
+use plimsoll_sandbox::{ExtraHost, Ulimit};
+use plimsoll_source::Source;
+
+use crate::{error::BuildError, explain::Reason};
+
+/// One build.
+#[derive(Clone, Debug)]
+pub struct BuildRequest {
+    /// The build context, a directory.
+    pub context: PathBuf,
+    /// The Dockerfile's text; its name is shown in messages.
+    pub dockerfile: Source,
+    /// The text of the file that says what is not part of the context.
+    pub ignore: Option<Source>,
+    /// The stage to build; the last one without it.
+    pub target: Option<String>,
+    /// `--build-arg`, in order.
+    pub build_args: Vec<(String, String)>,
+    /// Further contexts by name.
+    pub contexts: Vec<(String, NamedContext)>,
+    /// `--secret`
+    pub secrets: Vec<Secret>,
+    /// `--label`, in order.
+    pub labels: Vec<(String, String)>,
+    /// The image's names.
+    pub tags: Vec<Reference>,
+    /// Nothing is taken from the cache. Cache mounts keep their content.
+    pub no_cache: bool,
+    /// The certificates that steps trust.
+    pub ca: CaBundle,
+    /// Which time stamps the image has.
+    pub epoch: Epoch,
+    /// `--add-host`
+    pub hosts: Vec<ExtraHost>,
+    /// `--network=none`: RUN has no network unless it asks for the host's.
+    pub offline: bool,
+    /// `--allow security.insecure`
+    pub allow_insecure: bool,
+    /// Size of `/dev/shm` in bytes.
+    pub shm_size: Option<u64>,
+    /// `--ulimit`
+    pub ulimits: Vec<Ulimit>,
+    /// How many steps may run at once; the number of processors without it.
+    pub parallelism: Option<usize>,
+}
+
+impl BuildRequest {
+    /// Reads the Dockerfile (`Dockerfile` in the context without a path) and its ignore file:
+    /// `<Dockerfile>.dockerignore`, else `.dockerignore` in the context.
+    ///
+    /// # Errors
+    /// When the context is no directory or a file cannot be read.
+    pub fn open(context: &Path, dockerfile: Option<&Path>) -> Result<Self, BuildError> {
+        let root =
+            context.canonicalize().map_err(|source| BuildError::io("open the context", context, source))?;
+        if !root.is_dir() {
+            let source = std::io::Error::from(std::io::ErrorKind::NotADirectory);
+            return Err(BuildError::io("open the context", context, source));
+        }
+        let file = dockerfile.map_or_else(|| context.join("Dockerfile"), Path::to_owned);
+        let text = read_text(&file)?;
+        let mut own = file.clone().into_os_string();
+        own.push(".dockerignore");
+        let mut ignore = None;
+        for candidate in [PathBuf::from(own), root.join(".dockerignore")] {
+            if candidate.is_file() {
+                ignore = Some(read_text(&candidate)?);
+                break;
+            }
+        }
+        Ok(Self::new(root, text, ignore))
+    }
+
+    /// A build of `dockerfile` with everything else at its default.
+    pub fn new(context: PathBuf, dockerfile: Source, ignore: Option<Source>) -> Self {
+        Self {
+            context,
+            dockerfile,
+            ignore,
+            target: None,
+            build_args: Vec::new(),
+            contexts: Vec::new(),
+            secrets: Vec::new(),
+            labels: Vec::new(),
+            tags: Vec::new(),
+            no_cache: false,
+            ca: CaBundle::Auto,
+            epoch: Epoch::Auto,
+            hosts: Vec::new(),
+            offline: false,
+            allow_insecure: false,
+            shm_size: None,
+            ulimits: Vec::new(),
+            parallelism: None,
+        }
+    }
+}
+
+/// No Dockerfile is larger.
+const MAX_TEXT: u64 = 16 << 20;
+
+fn read_text(path: &Path) -> Result<Source, BuildError> {
+    let error = |source| BuildError::io("read", path, source);
+    if std::fs::metadata(path).map_err(error)?.len() > MAX_TEXT {
+        return Err(error(std::io::Error::other("larger than 16 MiB")));
+    }
+    let bytes = std::fs::read(path).map_err(error)?;
+    Ok(Source::new(path.display().to_string(), String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// What a named context is.
+#[derive(Clone, Debug)]
+pub enum NamedContext {
+    /// A directory of the host.
+    Directory(PathBuf),
+    /// An image that is in the store.
+    Image(Box<ResolvedImage>),
+}
+
+/// A secret and where its value is.
+#[derive(Clone, Debug)]
+pub struct Secret {
+    /// Its name.
+    pub id: String,
+    /// Where it is.
+    pub source: SecretSource,
+}
+
+/// Where a secret is. The value is read when a step needs it, and never kept.
+#[derive(Clone, Debug)]
+pub enum SecretSource {
+    /// A file.
+    File(PathBuf),
+    /// A variable of our own environment.
+    Env(String),
+}
+
+/// The certificates that steps trust, beside those of their image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum CaBundle {
+    /// The host's bundle, where it has one that differs from the image's.
+    #[default]
+    Auto,
+    /// This file.
+    File(PathBuf),
+    /// None.
+    Off,
+}
+
+/// The latest time that anything in the image has (`SOURCE_DATE_EPOCH`), in seconds since 1970.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Epoch {
+    /// The time of the context's last git commit; the files' own times without git.
+    #[default]
+    Auto,
+    /// This time.
+    At(i64),
+    /// The files' own times.
+    Off,
+}
+
+/// An image that a Dockerfile names, in the store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResolvedImage {
+    /// Its configuration and layers.
+    pub image: Image,
+    /// What it was resolved to, to be shown: a digest or a local name.
+    pub shown: String,
+}
+
+/// Finds the images that a Dockerfile names.
+pub trait ImageResolver: Sync {
+    /// Brings the image into the store.
+    ///
+    /// # Errors
+    /// With the reason, and what to do.
+    fn resolve(&self, name: &Reference) -> Result<ResolvedImage, ResolveError>;
+}
+
+/// Why an image could not be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ResolveError {
+    /// What went wrong, with the image's name.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+/// What a build gave.
+#[derive(Clone, Debug)]
+pub struct BuildOutcome {
+    /// The image in the store.
+    pub record: ImageRecord,
+    /// Every step, in the graph's order.
+    pub steps: Vec<StepReport>,
+    /// The whole time.
+    pub elapsed: Duration,
+    /// Where the steps' full output is, if any step ran.
+    pub logs: Option<PathBuf>,
+}
+
+/// One step of a build.
+#[derive(Clone, Debug)]
+pub struct StepReport {
+    /// `[build 3/7] RUN pnpm build`
+    pub title: String,
+    /// Line of the Dockerfile, from 1.
+    pub line: Option<usize>,
+    /// Why it ran; `None` when it came from the cache.
+    pub ran: Option<Reason>,
+    /// How long it took.
+    pub elapsed: Duration,
+}

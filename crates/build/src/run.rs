@@ -1,0 +1,447 @@
+//! RUN: its key, and its step in the sandbox.
+
+use std::{
+    collections::VecDeque,
+    fs::{self, File},
+    io::Write as _,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use plimsoll_image::{Layer, LayerDraft, SealOptions, Store};
+use plimsoll_sandbox::{
+    Cancel, Exit, ExtraHost, Limits, Mount, MountKind, Network, Root, SandboxError, Security, Step, Stream,
+    User,
+};
+
+use crate::{
+    cachemount::{CacheId, CacheMount},
+    copying::Caches,
+    graph::{RunMount, RunOp, TreeRef},
+    key::{Key, KeyBuilder, Part},
+    place::{Place, PlaceError},
+    request::{CaBundle, Secret, SecretSource},
+    select::{Picked, Rules, SelectError, digest_files, digest_item, digest_one, select},
+    snapshot::Snapshot,
+    tree::Tree,
+};
+
+/// Where the certificates of `--ca` are seen by a step.
+const CA_TARGET: &str = "/run/plimsoll/ca-certificates.crt";
+/// Variables that tell programs about certificates.
+const CA_VARIABLES: [&str; 6] = [
+    "SSL_CERT_FILE",
+    "NODE_EXTRA_CA_CERTS",
+    "PIP_CERT",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+];
+/// Where hosts and images keep their certificates.
+const CA_BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+/// How much of a failed step's output is shown.
+const TAIL_LINES: usize = 25;
+
+/// Everything of the build that a RUN needs.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) caches: Caches<'a>,
+    pub(crate) cache_mounts: &'a Path,
+    pub(crate) secrets: &'a [Secret],
+    pub(crate) ca: &'a CaBundle,
+    pub(crate) hosts: &'a [ExtraHost],
+    pub(crate) limits: &'a Limits,
+    pub(crate) cancel: &'a Cancel,
+    /// Finds the files that a mount names.
+    pub(crate) trees: &'a (dyn Fn(&TreeRef) -> TreeSource<'a> + Sync),
+}
+
+/// The files that a mount names.
+#[derive(Clone)]
+pub(crate) enum TreeSource<'a> {
+    Context(&'a Tree),
+    Snapshot(std::sync::Arc<Snapshot>),
+    Empty,
+}
+
+/// Why a RUN failed; the caller adds the place.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    /// The command ran and failed, or could not be executed.
+    #[error("process \"{command}\" did not complete successfully: {ending}")]
+    Failed { command: String, ending: String, tail: Vec<String>, log: PathBuf },
+    #[error("secret {0}: not found")]
+    SecretMissing(String),
+    #[error("cannot read the secret {id}: {reason}")]
+    Secret { id: String, reason: String },
+    #[error("cannot use the cache mount {id}: {source}")]
+    CacheMount { id: String, source: std::io::Error },
+    #[error(transparent)]
+    Select(#[from] SelectError),
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    #[error(transparent)]
+    Store(#[from] plimsoll_image::StoreError),
+    #[error("cannot write the log {path}: {1}", path = .0.display())]
+    Log(PathBuf, #[source] std::io::Error),
+}
+
+/// Makes the key of a RUN. Values of secrets, and what is in cache mounts, are not part of it.
+pub(crate) fn key(
+    op: &RunOp,
+    parent: &Snapshot,
+    surroundings: &Surroundings<'_>,
+) -> Result<(Key, Vec<Part>), RunError> {
+    let mut key = KeyBuilder::new("run 1");
+    key.list("the command", op.argv.iter().map(String::as_str));
+    if let Some((path, text)) = &op.script {
+        key.list("the script", [path.as_str(), text.as_str()]);
+    }
+    key.part("the files before it", parent.state.as_bytes());
+    for (name, value) in &op.env {
+        key.part(format!("the variable {name}"), value);
+    }
+    key.part("the working directory", &op.cwd);
+    key.part("the user", &op.user);
+    key.part("the network", [u8::from(op.offline)]);
+    key.part("the confinement", [u8::from(op.insecure)]);
+    for host in surroundings.hosts {
+        key.part(format!("the host {}", host.name), &host.address);
+    }
+    for mount in &op.mounts {
+        match mount {
+            RunMount::Bind { from, source, target, read_only } => {
+                let digest = content((surroundings.trees)(from), source, &surroundings.caches)?;
+                key.part(format!("the files mounted on {target}"), digest.as_bytes());
+                key.part(format!("the mount {target}"), [u8::from(*read_only)]);
+            }
+            RunMount::Cache { id, target, sharing, mode, uid, gid, read_only, seed } => {
+                let seed = seed.as_ref().map(|(_, source)| source);
+                let text = format!("{id} {sharing:?} {mode:o} {uid} {gid} {read_only} {seed:?}");
+                key.part(format!("the cache mount {target}"), text);
+            }
+            RunMount::Tmpfs { target, size } => key.part(format!("the tmpfs {target}"), format!("{size:?}")),
+            RunMount::Secret { id, target, env, mode, uid, gid, .. } => {
+                key.part(format!("the secret {id}"), format!("{target:?} {env:?} {mode:o} {uid} {gid}"));
+            }
+        }
+    }
+    Ok(key.finish())
+}
+
+/// The digest of everything that a bind mount shows.
+fn content(source: TreeSource<'_>, path: &str, caches: &Caches<'_>) -> Result<Key, RunError> {
+    match source {
+        TreeSource::Empty => Ok(Key::of(b"")),
+        TreeSource::Context(tree) => digest_path(tree, path, caches),
+        TreeSource::Snapshot(snapshot) => {
+            let mut question = KeyBuilder::new("mounted 1");
+            question.part("state", snapshot.state.as_bytes());
+            question.part("path", path);
+            let question = question.finish().0;
+            if let Some(answer) = caches.index.memo(&question) {
+                return Ok(answer);
+            }
+            let answer = digest_path(&snapshot.tree(), path, caches)?;
+            caches.index.put_memo(question, answer);
+            Ok(answer)
+        }
+    }
+}
+
+fn pick_plain(tree: &Tree, path: &str) -> Result<Vec<Picked>, SelectError> {
+    select(tree, path, &Rules { excludes: &[], parents: false })
+}
+
+fn digest_path(tree: &Tree, path: &str, caches: &Caches<'_>) -> Result<Key, RunError> {
+    let mut picked = pick_plain(tree, path)?;
+    digest_files(&mut picked, caches.stat)?;
+    let mut hash = blake3::Hasher::new();
+    for item in picked.iter().flat_map(|picked| &picked.items) {
+        hash.update(digest_item(item, tree.is_context())?.as_bytes());
+    }
+    Ok(Key::from_bytes(*hash.finalize().as_bytes()))
+}
+
+/// What has to stay until the step has ended.
+#[derive(Default)]
+struct Held {
+    caches: Vec<CacheMount>,
+    drafts: Vec<LayerDraft>,
+}
+
+/// Runs the step and seals what it wrote; `None` when it wrote nothing.
+pub(crate) fn run(
+    op: &RunOp,
+    parent: &Snapshot,
+    surroundings: &Surroundings<'_>,
+    seal: &SealOptions,
+    log: &Path,
+    output: &mut dyn FnMut(Stream, &[u8]),
+) -> Result<Option<Layer>, RunError> {
+    let draft = surroundings.store.begin_layer()?;
+    match_root(&draft.fs, parent)?;
+    let mut held = Held::default();
+    let root = Root { lowers: parent.paths.clone(), upper: draft.fs.clone(), work: draft.work.clone() };
+    let mut step = Step::new(root, op.argv.clone());
+    step.env = op.env.iter().chain(&op.proxies).cloned().collect();
+    step.cwd = PathBuf::from(&op.cwd);
+    step.user = User::Spec(op.user.clone());
+    step.network = if op.offline { Network::None } else { Network::Host };
+    step.security = if op.insecure { Security::Insecure } else { Security::Sandbox };
+    step.hosts = surroundings.hosts.to_vec();
+    step.limits = surroundings.limits.clone();
+    step.cancel = Some(surroundings.cancel.clone());
+    if let Some((path, text)) = &op.script {
+        let kind = MountKind::File { content: text.clone().into_bytes(), mode: 0o755, uid: 0, gid: 0 };
+        step.mounts.push(Mount { target: path.into(), kind });
+    }
+    certificates(&mut step, parent, surroundings);
+    for mount in &op.mounts {
+        add_mount(&mut step, mount, surroundings, &mut held)?;
+    }
+    // A mount inside another one has to come after it.
+    step.mounts.sort_by_key(|mount| mount.target.components().count());
+
+    let mut tail = Tail::default();
+    let mut file = File::create(log).map_err(|error| RunError::Log(log.to_owned(), error))?;
+    let exit = plimsoll_sandbox::run(&step, &mut |stream, bytes| {
+        // A log that cannot be written does not stop the build; the tail is kept all the same.
+        let _ = file.write_all(bytes);
+        tail.push(bytes);
+        output(stream, bytes);
+    });
+    drop(held);
+    let failed = |ending: String, tail: Tail| RunError::Failed {
+        command: op.argv.join(" "),
+        ending,
+        tail: tail.lines(),
+        log: log.to_owned(),
+    };
+    match exit {
+        Ok(exit) if exit.success() => {}
+        Ok(Exit::Code(code)) => return Err(failed(format!("exit code: {code}"), tail)),
+        Ok(Exit::Signal(9)) => return Err(failed("killed by signal 9 (out of memory?)".to_owned(), tail)),
+        Ok(Exit::Signal(signal)) => return Err(failed(format!("killed by signal {signal}"), tail)),
+        Err(SandboxError::Exec { command, cause }) => {
+            return Err(failed(format!("exec: \"{command}\": {cause}"), tail));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    if fs::read_dir(&draft.fs).is_ok_and(|mut entries| entries.next().is_none()) {
+        return Ok(None);
+    }
+    Ok(Some(draft.seal(seal)?))
+}
+
+/// The root directory of an overlay is its upper directory, so that must look like the parent's.
+fn match_root(upper: &Path, parent: &Snapshot) -> Result<(), RunError> {
+    let Some(meta) = parent.paths.iter().find_map(|path| fs::symlink_metadata(path).ok()) else {
+        return Ok(());
+    };
+    std::os::unix::fs::chown(upper, Some(meta.uid()), Some(meta.gid()))
+        .and_then(|()| fs::set_permissions(upper, fs::Permissions::from_mode(meta.mode() & 0o7777)))
+        .map_err(|error| PlaceError::Io(upper.to_owned(), error).into())
+}
+
+fn add_mount(
+    step: &mut Step,
+    mount: &RunMount,
+    surroundings: &Surroundings<'_>,
+    held: &mut Held,
+) -> Result<(), RunError> {
+    let (target, kind) = match mount {
+        RunMount::Bind { from, source, target, read_only } => {
+            let scratch = if *read_only {
+                None
+            } else {
+                let draft = surroundings.store.begin_layer()?;
+                let paths = (draft.fs.clone(), draft.work.clone());
+                held.drafts.push(draft);
+                Some(paths)
+            };
+            let kind = match (surroundings.trees)(from) {
+                TreeSource::Snapshot(snapshot) => {
+                    MountKind::Layers { lowers: snapshot.paths.clone(), subpath: source.into(), scratch }
+                }
+                TreeSource::Context(tree) => bind_context(tree, source, scratch, surroundings, held)?,
+                TreeSource::Empty => MountKind::Tmpfs { size: None, mode: 0o755 },
+            };
+            (target, kind)
+        }
+        RunMount::Cache { id, target, sharing, mode, uid, gid, read_only, seed } => {
+            let identity = CacheId { id, mode: *mode, uid: *uid, gid: *gid };
+            let error = |source| RunError::CacheMount { id: id.clone(), source };
+            let cache = CacheMount::take(surroundings.cache_mounts, &identity, *sharing, surroundings.cancel)
+                .map_err(error)?;
+            if cache.fresh
+                && let Some((from, source)) = seed
+            {
+                fill(&cache.path, (surroundings.trees)(from), source)?;
+            }
+            let kind = MountKind::Bind { source: cache.path.clone(), read_only: *read_only };
+            held.caches.push(cache);
+            (target, kind)
+        }
+        RunMount::Tmpfs { target, size } => (target, MountKind::Tmpfs { size: *size, mode: 0o1777 }),
+        RunMount::Secret { id, target, env, required, mode, uid, gid } => {
+            let Some(value) = secret(id, surroundings.secrets)? else {
+                return if *required { Err(RunError::SecretMissing(id.clone())) } else { Ok(()) };
+            };
+            if let Some(name) = env {
+                let text = String::from_utf8(value.clone()).map_err(|_| RunError::Secret {
+                    id: id.clone(),
+                    reason: "it is not UTF-8, so it cannot be a variable".to_owned(),
+                })?;
+                step.env.push((name.clone(), text));
+            }
+            let Some(target) = target else { return Ok(()) };
+            (target, MountKind::File { content: value, mode: *mode, uid: *uid, gid: *gid })
+        }
+    };
+    step.mounts.push(Mount { target: target.into(), kind });
+    Ok(())
+}
+
+/// A part of the context, without what is ignored: in place where nothing is, else as a tree of its own.
+fn bind_context(
+    tree: &Tree,
+    path: &str,
+    scratch: Option<(PathBuf, PathBuf)>,
+    surroundings: &Surroundings<'_>,
+    held: &mut Held,
+) -> Result<MountKind, RunError> {
+    let node = tree
+        .lookup(Path::new(path), true)
+        .map_err(|error| SelectError::Io(path.into(), error))?
+        .ok_or_else(|| SelectError::NotFound(path.to_owned()))?;
+    if !node.is_directory() {
+        return Ok(match scratch {
+            None => MountKind::Bind { source: node.host, read_only: true },
+            Some(_) => {
+                let content =
+                    fs::read(&node.host).map_err(|error| SelectError::Io(node.host.clone(), error))?;
+                MountKind::File { content, mode: node.mode, uid: 0, gid: 0 }
+            }
+        });
+    }
+    let lower = if tree.ignores_nothing() {
+        node.host
+    } else {
+        let draft = surroundings.store.begin_layer()?;
+        let mut place = Place::new(&draft.fs, &[]);
+        for picked in pick_plain(tree, path)? {
+            place.copy(tree, &picked, "/")?;
+        }
+        let path = draft.fs.clone();
+        held.drafts.push(draft);
+        path
+    };
+    Ok(match scratch {
+        None => MountKind::Bind { source: lower, read_only: true },
+        Some(scratch) => {
+            MountKind::Layers { lowers: vec![lower], subpath: "/".into(), scratch: Some(scratch) }
+        }
+    })
+}
+
+/// Gives a new cache mount what it starts with.
+fn fill(directory: &Path, from: TreeSource<'_>, source: &str) -> Result<(), RunError> {
+    let own_tree;
+    let tree = match &from {
+        TreeSource::Empty => return Ok(()),
+        TreeSource::Context(tree) => *tree,
+        TreeSource::Snapshot(snapshot) => {
+            own_tree = snapshot.tree();
+            &own_tree
+        }
+    };
+    let mut place = Place::copying_only(directory);
+    for picked in pick_plain(tree, source)? {
+        place.copy(tree, &picked, "/")?;
+    }
+    Ok(())
+}
+
+fn secret(id: &str, secrets: &[Secret]) -> Result<Option<Vec<u8>>, RunError> {
+    let Some(secret) = secrets.iter().find(|secret| secret.id == id) else { return Ok(None) };
+    let failed = |reason: String| RunError::Secret { id: id.to_owned(), reason };
+    match &secret.source {
+        SecretSource::Env(name) => match std::env::var_os(name) {
+            Some(value) => Ok(Some(value.into_encoded_bytes())),
+            None => Err(failed(format!("the variable {name} is not set"))),
+        },
+        SecretSource::File(path) => {
+            const LIMIT: u64 = 500 << 10;
+            let meta = fs::metadata(path).map_err(|error| failed(format!("{}: {error}", path.display())))?;
+            if meta.len() > LIMIT {
+                return Err(failed(format!("{} is larger than 500 KiB", path.display())));
+            }
+            fs::read(path).map(Some).map_err(|error| failed(format!("{}: {error}", path.display())))
+        }
+    }
+}
+
+/// Shows the certificates of `--ca` to the step; they enter neither a layer nor a key.
+fn certificates(step: &mut Step, parent: &Snapshot, surroundings: &Surroundings<'_>) {
+    let bundle = match surroundings.ca {
+        CaBundle::Off => return,
+        CaBundle::File(path) => path.clone(),
+        CaBundle::Auto => {
+            let Some(host) = CA_BUNDLES.iter().map(Path::new).find(|path| path.is_file()) else { return };
+            if same_bundle(host, parent, surroundings) {
+                return;
+            }
+            host.to_owned()
+        }
+    };
+    step.mounts
+        .push(Mount { target: CA_TARGET.into(), kind: MountKind::Bind { source: bundle, read_only: true } });
+    for name in CA_VARIABLES {
+        if !step.env.iter().any(|(known, _)| known == name) {
+            step.env.push((name.to_owned(), CA_TARGET.to_owned()));
+        }
+    }
+}
+
+fn same_bundle(host: &Path, parent: &Snapshot, surroundings: &Surroundings<'_>) -> bool {
+    let cache = surroundings.caches.stat;
+    let digest = |tree: &Tree, path: &Path| {
+        let node = tree.lookup(path, true).ok()??;
+        digest_one(&node, cache).ok()
+    };
+    let ours = digest(&Tree::directory(PathBuf::from("/"), None), host);
+    let tree = parent.tree();
+    let theirs = CA_BUNDLES.iter().find_map(|path| digest(&tree, Path::new(path)));
+    ours.is_some() && ours == theirs
+}
+
+/// The last lines of a step's output.
+#[derive(Default)]
+struct Tail {
+    bytes: VecDeque<u8>,
+}
+
+impl Tail {
+    const LIMIT: usize = 16 << 10;
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend(&bytes[bytes.len().saturating_sub(Self::LIMIT)..]);
+        let over = self.bytes.len().saturating_sub(Self::LIMIT);
+        self.bytes.drain(..over);
+    }
+
+    fn lines(self) -> Vec<String> {
+        let bytes: Vec<u8> = self.bytes.into();
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(TAIL_LINES)..].iter().map(|line| (*line).to_owned()).collect()
+    }
+}

@@ -1,0 +1,372 @@
+//! Which files an instruction reads, and the digest of their content.
+//!
+//! A selection is a flat list in walking order, directories before what is in them. Its digest covers path, type,
+//! permissions, owner, link target, capabilities and bytes; never a time.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    io::{self, Read},
+    os::unix::{ffi::OsStrExt, fs::OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::SystemTime,
+};
+
+use plimsoll_dockerfile::{
+    dockerignore::{Matcher, Verdict},
+    glob,
+};
+
+use crate::{
+    key::{Key, field},
+    statcache::StatCache,
+    tree::{Kind, Node, Tree, stamp},
+};
+
+/// A selection bounds itself, so that a context in the wrong place fails soon.
+const MAX_FILES: usize = 2_000_000;
+
+/// What one source of COPY means.
+#[derive(Debug)]
+pub(crate) struct Picked {
+    /// The last name of the source as it was written.
+    pub(crate) name: OsString,
+    /// The files; the first is the source itself (a directory's content follows it).
+    pub(crate) items: Vec<Item>,
+}
+
+/// One file to be copied.
+#[derive(Debug)]
+pub(crate) struct Item {
+    /// Relative to the source; empty for the source itself.
+    pub(crate) path: PathBuf,
+    pub(crate) node: Node,
+    /// Digest of a regular file's bytes and capabilities.
+    pub(crate) digest: Option<Key>,
+}
+
+/// Why files cannot be selected.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SelectError {
+    #[error("\"{0}\": not found")]
+    NotFound(String),
+    #[error("invalid pattern `{0}`")]
+    Pattern(String),
+    #[error("more than {MAX_FILES} files")]
+    TooMany,
+    #[error("`{}` changed while the build read it", .0.display())]
+    Changed(PathBuf),
+    #[error("cannot read `{path}`: {1}", path = .0.display())]
+    Io(PathBuf, #[source] io::Error),
+}
+
+/// How sources are to be read.
+pub(crate) struct Rules<'a> {
+    pub(crate) excludes: &'a [String],
+    pub(crate) parents: bool,
+}
+
+/// The files that `source` (absolute, possibly with wildcards) means in `tree`. A pattern may match nothing.
+pub(crate) fn select(tree: &Tree, source: &str, rules: &Rules<'_>) -> Result<Vec<Picked>, SelectError> {
+    let excludes = patterns(rules.excludes.iter().map(String::as_str))?;
+    if rules.parents {
+        return select_with_parents(tree, source, &excludes).map(|picked| vec![picked]);
+    }
+    let mut picked = Vec::new();
+    for path in resolve_wildcards(tree, source)? {
+        let Some(node) = lookup(tree, &path)? else { return Err(SelectError::NotFound(display(&path))) };
+        let mut items = Vec::new();
+        let name = path.file_name().unwrap_or_default().to_owned();
+        if !node.is_directory() && !excludes.is_empty() && excludes.matches(&name.to_string_lossy()) {
+            continue;
+        }
+        walk(tree, node, Path::new(""), &excludes, &Verdict::default(), &mut items)?;
+        picked.push(Picked { name, items });
+    }
+    Ok(picked)
+}
+
+fn patterns<'p>(texts: impl IntoIterator<Item = &'p str>) -> Result<Matcher, SelectError> {
+    Matcher::from_patterns(texts).map_err(|error| SelectError::Pattern(error.pattern))
+}
+
+fn display(path: &Path) -> String {
+    format!("/{}", path.to_string_lossy().trim_start_matches('/'))
+}
+
+fn lookup(tree: &Tree, path: &Path) -> Result<Option<Node>, SelectError> {
+    tree.lookup(path, true).map_err(|error| SelectError::Io(path.to_owned(), error))
+}
+
+fn children(tree: &Tree, node: &Node) -> Result<std::sync::Arc<[Node]>, SelectError> {
+    tree.children(node).map_err(|error| SelectError::Io(node.host.clone(), error))
+}
+
+/// The paths that a source with wildcards means, in order; without one the source itself.
+fn resolve_wildcards(tree: &Tree, source: &str) -> Result<Vec<PathBuf>, SelectError> {
+    let components: Vec<&str> = source.split('/').collect();
+    let at = components.iter().position(|component| glob::has_wildcard(component));
+    let Some(at) = at else { return Ok(vec![PathBuf::from(source)]) };
+    let (base, pattern) = (components[..at].join("/"), components[at..].join("/"));
+    let Some(base) = lookup(tree, Path::new(&base))? else { return Ok(Vec::new()) };
+    let depth = pattern.split('/').count();
+    let mut found = Vec::new();
+    match_below(tree, &base, Path::new(""), &pattern, depth, &mut found)?;
+    Ok(found.into_iter().map(|relative| base.path.join(relative)).collect())
+}
+
+fn match_below(
+    tree: &Tree,
+    directory: &Node,
+    relative: &Path,
+    pattern: &str,
+    depth: usize,
+    found: &mut Vec<PathBuf>,
+) -> Result<(), SelectError> {
+    if !directory.is_directory() {
+        return Ok(());
+    }
+    for child in children(tree, directory)?.iter() {
+        let path = relative.join(child.name());
+        let matched = glob::matches(pattern, &path.to_string_lossy())
+            .map_err(|_| SelectError::Pattern(pattern.to_owned()))?;
+        if matched {
+            found.push(path);
+        } else if child.is_directory() && depth > 1 {
+            match_below(tree, child, &path, pattern, depth - 1, found)?;
+        }
+    }
+    Ok(())
+}
+
+/// `node` and everything in it that is not excluded.
+fn walk(
+    tree: &Tree,
+    node: Node,
+    path: &Path,
+    excludes: &Matcher,
+    verdict: &Verdict,
+    items: &mut Vec<Item>,
+) -> Result<(), SelectError> {
+    if items.len() >= MAX_FILES {
+        return Err(SelectError::TooMany);
+    }
+    if !node.is_directory() {
+        items.push(Item { path: path.to_owned(), node, digest: None });
+        return Ok(());
+    }
+    let inside = children(tree, &node)?;
+    if !verdict.excluded {
+        items.push(Item { path: path.to_owned(), node, digest: None });
+    }
+    for child in inside.iter() {
+        let below = path.join(child.name());
+        let verdict = if excludes.is_empty() {
+            Verdict::default()
+        } else {
+            excludes.verdict(&below.to_string_lossy(), verdict)
+        };
+        if verdict.excluded && !(child.is_directory() && excludes.has_exceptions()) {
+            continue;
+        }
+        walk(tree, child.clone(), &below, excludes, &verdict, items)?;
+    }
+    Ok(())
+}
+
+/// `--parents`: everything below the pivot that matches, with the directories that lead to it.
+fn select_with_parents(tree: &Tree, source: &str, excludes: &Matcher) -> Result<Picked, SelectError> {
+    let (base, pattern) = source.split_once("/./").unwrap_or(("/", source));
+    let pattern = pattern.trim_start_matches('/');
+    let base = if base.is_empty() { "/" } else { base };
+    let Some(root) = lookup(tree, Path::new(base))? else {
+        return Err(SelectError::NotFound(base.to_owned()));
+    };
+    let include = if pattern.is_empty() || pattern == "." { None } else { Some(patterns([pattern])?) };
+    let mut items = vec![Item { path: PathBuf::new(), node: root.clone(), digest: None }];
+    let mut search = Search { tree, include: include.as_ref(), excludes, items: &mut items };
+    search.below(&root, Path::new(""), &Verdict::default(), &Verdict::default(), &mut Vec::new())?;
+    if items.len() == 1 && !glob::has_wildcard(pattern) && include.is_some() {
+        return Err(SelectError::NotFound(format!("/{pattern}")));
+    }
+    Ok(Picked { name: OsString::new(), items })
+}
+
+struct Search<'a> {
+    tree: &'a Tree,
+    include: Option<&'a Matcher>,
+    excludes: &'a Matcher,
+    items: &'a mut Vec<Item>,
+}
+
+impl Search<'_> {
+    /// `pending` are the directories above that are only taken along when something in them is taken.
+    fn below(
+        &mut self,
+        directory: &Node,
+        path: &Path,
+        included: &Verdict,
+        excluded: &Verdict,
+        pending: &mut Vec<Item>,
+    ) -> Result<(), SelectError> {
+        for child in children(self.tree, directory)?.iter() {
+            let path = path.join(child.name());
+            let text = path.to_string_lossy();
+            let included = self.include.map(|include| include.verdict(&text, included)).unwrap_or_default();
+            let excluded = self.excludes.verdict(&text, excluded);
+            let taken = (self.include.is_none() || included.excluded) && !excluded.excluded;
+            let item = Item { path: path.clone(), node: child.clone(), digest: None };
+            if taken {
+                if self.items.len() >= MAX_FILES {
+                    return Err(SelectError::TooMany);
+                }
+                self.items.append(pending);
+                self.items.push(item);
+                if child.is_directory() {
+                    self.below(child, &path, &included, &excluded, &mut Vec::new())?;
+                }
+            } else if child.is_directory() {
+                let depth = pending.len();
+                pending.push(item);
+                self.below(child, &path, &included, &excluded, pending)?;
+                // Still there when nothing below was taken.
+                pending.truncate(depth);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Fills in the digests of all regular files; what the stat cache does not know is read, on all processors.
+pub(crate) fn digest_files(picked: &mut [Picked], cache: &StatCache) -> Result<(), SelectError> {
+    let mut unknown: Vec<&mut Item> = Vec::new();
+    for item in picked.iter_mut().flat_map(|picked| &mut picked.items) {
+        if item.node.kind == Kind::File {
+            item.digest = cache.get(&item.node.stamp);
+            if item.digest.is_none() {
+                unknown.push(item);
+            }
+        }
+    }
+    let bytes: u64 = unknown.iter().map(|item| item.node.stamp.size).sum();
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(8);
+    if threads < 2 || (unknown.len() < 64 && bytes < 1 << 20) {
+        let mut buffer = vec![0; 256 << 10];
+        for item in unknown {
+            item.digest = Some(digest_file(&item.node, cache, &mut buffer)?);
+        }
+        return Ok(());
+    }
+    let next = AtomicUsize::new(0);
+    let nodes: Vec<&Node> = unknown.iter().map(|item| &item.node).collect();
+    let work = || {
+        let mut buffer = vec![0; 256 << 10];
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(node) = nodes.get(index) else { return Ok(done) };
+            done.push((index, digest_file(node, cache, &mut buffer)?));
+        }
+    };
+    let results: Result<Vec<Vec<(usize, Key)>>, SelectError> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    for (index, digest) in results?.into_iter().flatten() {
+        unknown[index].digest = Some(digest);
+    }
+    Ok(())
+}
+
+/// The digest of one file's bytes and capabilities, from the cache or by reading it.
+pub(crate) fn digest_one(node: &Node, cache: &StatCache) -> Result<Key, SelectError> {
+    match cache.get(&node.stamp) {
+        Some(known) => Ok(known),
+        None => digest_file(node, cache, &mut vec![0; 64 << 10]),
+    }
+}
+
+fn digest_file(node: &Node, cache: &StatCache, buffer: &mut [u8]) -> Result<Key, SelectError> {
+    let error = |error| SelectError::Io(node.host.clone(), error);
+    let read_at = SystemTime::now();
+    let mut file = open_plain(&node.host).map_err(error)?;
+    let before = stamp(&file.metadata().map_err(error)?);
+    let mut hash = blake3::Hasher::new();
+    loop {
+        match file.read(buffer) {
+            Ok(0) => break,
+            Ok(read) => {
+                hash.update(&buffer[..read]);
+            }
+            Err(failure) if failure.kind() == io::ErrorKind::Interrupted => {}
+            Err(failure) => return Err(error(failure)),
+        }
+    }
+    if let Some(capability) = capability(&file) {
+        field(&mut hash, b"security.capability");
+        field(&mut hash, &capability);
+    }
+    let after = stamp(&file.metadata().map_err(error)?);
+    if before != after || before != node.stamp {
+        return Err(SelectError::Changed(node.host.clone()));
+    }
+    let digest = Key::from_bytes(*hash.finalize().as_bytes());
+    cache.put(after, digest, read_at);
+    Ok(digest)
+}
+
+/// Opens a regular file without following a link and without waiting for anything.
+pub(crate) fn open_plain(path: &Path) -> io::Result<File> {
+    const O_NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    const O_NOFOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    File::options().read(true).custom_flags(O_NONBLOCK | O_NOFOLLOW).open(path)
+}
+
+/// The bytes of a file's `security.capability`.
+pub(crate) fn capability(file: &File) -> Option<Vec<u8>> {
+    let mut value = [0; 64];
+    let length = rustix::fs::fgetxattr(file, "security.capability", &mut value).ok()?;
+    Some(value[..length].to_vec())
+}
+
+/// The digest of one item: everything that a copy of it keeps. Files of a context belong to root.
+pub(crate) fn digest_item(item: &Item, context: bool) -> Result<Key, SelectError> {
+    let node = &item.node;
+    let mut hash = blake3::Hasher::new();
+    field(&mut hash, item.path.as_os_str().as_bytes());
+    let (uid, gid) = if context { (0, 0) } else { (node.uid, node.gid) };
+    for number in [node.mode, uid, gid] {
+        hash.update(&number.to_le_bytes());
+    }
+    match node.kind {
+        Kind::File => {
+            hash.update(b"f");
+            hash.update(item.digest.map_or([0; 32], |digest| *digest.as_bytes()).as_slice());
+        }
+        Kind::Directory => {
+            hash.update(b"d");
+        }
+        Kind::Symlink => {
+            let target =
+                fs::read_link(&node.host).map_err(|error| SelectError::Io(node.host.clone(), error))?;
+            hash.update(b"l");
+            field(&mut hash, target.as_os_str().as_bytes());
+        }
+        Kind::Fifo => {
+            hash.update(b"p");
+        }
+        Kind::Character | Kind::Block => {
+            hash.update(if node.kind == Kind::Block { b"b" } else { b"c" });
+            hash.update(&node.device.to_le_bytes());
+        }
+        Kind::Socket => {
+            hash.update(b"s");
+        }
+    }
+    Ok(Key::from_bytes(*hash.finalize().as_bytes()))
+}

@@ -1,0 +1,483 @@
+//! Does what the graph says: independent steps at once, each key once, nothing that the cache knows.
+
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use plimsoll_image::{Layer, SealOptions, Store};
+use plimsoll_sandbox::{Cancel, Limits, SandboxError};
+use plimsoll_source::Diagnostic;
+
+use crate::{
+    copying::{self, Caches, CopyError, Prepared, Sources, Workdir},
+    error::BuildError,
+    explain::{Reason, Record, compare},
+    graph::{Graph, Op, TreeRef},
+    index::{Entry, now},
+    key::{Key, KeyBuilder, Part},
+    progress::{Event, Outcome, Progress},
+    request::{BuildRequest, StepReport},
+    run::{self, RunError, Surroundings, TreeSource},
+    snapshot::Snapshot,
+    tree::Tree,
+};
+
+/// What a solver works with.
+pub(crate) struct Solver<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) request: &'a BuildRequest,
+    pub(crate) store: &'a Store,
+    pub(crate) caches: Caches<'a>,
+    /// The builder's directory.
+    pub(crate) dir: &'a Path,
+    /// Where this build's logs go; made when the first step runs.
+    pub(crate) logs: PathBuf,
+    /// Trees of the host's directories by name.
+    pub(crate) contexts: &'a HashMap<String, Tree>,
+    pub(crate) seal: SealOptions,
+    pub(crate) progress: &'a dyn Progress,
+    pub(crate) cancel: Cancel,
+    pub(crate) limits: Limits,
+    pub(crate) done: Mutex<Vec<Option<Arc<Snapshot>>>>,
+}
+
+/// What is left to do for a step whose key is not in the cache.
+struct Work {
+    key: Key,
+    parts: Vec<Part>,
+    reason: Reason,
+    what: What,
+}
+
+enum What {
+    Run,
+    Copy(Prepared),
+    Workdir((u32, u32)),
+}
+
+enum Probe {
+    Done(Snapshot),
+    Work(Work),
+}
+
+struct Finished {
+    node: usize,
+    key: Key,
+    reason: Reason,
+    elapsed: Duration,
+    result: Result<Snapshot, BuildError>,
+}
+
+/// What all steps gave.
+pub(crate) struct Solved {
+    pub(crate) snapshots: Vec<Arc<Snapshot>>,
+    pub(crate) reports: Vec<StepReport>,
+}
+
+impl Solver<'_> {
+    /// Does everything. On the first failure the other steps are stopped.
+    pub(crate) fn solve(&self) -> Result<Solved, BuildError> {
+        let count = self.graph.nodes.len();
+        let mut schedule = Schedule::new(self.graph);
+        let limit = self
+            .request
+            .parallelism
+            .unwrap_or_else(|| thread::available_parallelism().map_or(2, usize::from).max(2))
+            .max(1);
+        let mut reports: Vec<Option<StepReport>> = vec![None; count];
+        let mut failure = None;
+        thread::scope(|scope| {
+            let (sender, receiver) = mpsc::channel::<Finished>();
+            let mut queue: VecDeque<(usize, Work)> = VecDeque::new();
+            // key being worked on -> other steps with the same key
+            let mut flights: HashMap<Key, Vec<usize>> = HashMap::new();
+            let mut running = 0;
+            loop {
+                while failure.is_none()
+                    && let Some(node) = schedule.next()
+                {
+                    let start = Instant::now();
+                    match self.probe(node) {
+                        Ok(Probe::Done(snapshot)) => {
+                            self.cached(node, start.elapsed(), &mut reports);
+                            self.complete(node, snapshot, &mut schedule);
+                        }
+                        Ok(Probe::Work(work)) => match flights.get_mut(&work.key) {
+                            Some(waiting) => waiting.push(node),
+                            None => {
+                                flights.insert(work.key, Vec::new());
+                                queue.push_back((node, work));
+                            }
+                        },
+                        Err(error) => failure = Some(error),
+                    }
+                }
+                while failure.is_none() && running < limit {
+                    let Some((node, work)) = queue.pop_front() else { break };
+                    running += 1;
+                    let sender = sender.clone();
+                    scope.spawn(move || {
+                        // The receiver lives as long as this scope.
+                        let _ = sender.send(self.work(node, work));
+                    });
+                }
+                if running == 0 {
+                    break;
+                }
+                let Ok(finished) = receiver.recv() else { break };
+                running -= 1;
+                let node = finished.node;
+                match finished.result {
+                    Ok(snapshot) => {
+                        reports[node] = Some(self.report(node, Some(finished.reason), finished.elapsed));
+                        self.complete(node, snapshot, &mut schedule);
+                        // The others find the key in the index now.
+                        for waiting in flights.remove(&finished.key).unwrap_or_default() {
+                            schedule.again(waiting);
+                        }
+                    }
+                    // The steps that were stopped because of the first failure say nothing new.
+                    Err(error) => {
+                        if failure.is_none() {
+                            self.cancel.cancel();
+                            failure = Some(error);
+                        }
+                    }
+                }
+            }
+        });
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Solved {
+            snapshots: done.iter().flatten().cloned().collect(),
+            reports: reports.into_iter().flatten().collect(),
+        })
+    }
+
+    fn snapshot(&self, node: Option<usize>) -> Arc<Snapshot> {
+        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        node.and_then(|node| done.get(node).cloned().flatten()).unwrap_or_else(|| Arc::new(Snapshot::empty()))
+    }
+
+    fn complete(&self, node: usize, snapshot: Snapshot, schedule: &mut Schedule) {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)[node] = Some(Arc::new(snapshot));
+        schedule.complete(node);
+    }
+
+    fn report(&self, node: usize, ran: Option<Reason>, elapsed: Duration) -> StepReport {
+        let node = &self.graph.nodes[node];
+        StepReport {
+            title: node.title.clone(),
+            line: node.place.as_ref().map(crate::graph::Place::line),
+            ran,
+            elapsed,
+        }
+    }
+
+    fn cached(&self, node: usize, elapsed: Duration, reports: &mut [Option<StepReport>]) {
+        let title = &self.graph.nodes[node].title;
+        self.progress.event(&Event::Started { step: node, title });
+        self.progress.event(&Event::Finished { step: node, outcome: Outcome::Cached, elapsed });
+        reports[node] = Some(self.report(node, None, elapsed));
+    }
+
+    /// Finds out whether a step is in the cache, and if not, why.
+    fn probe(&self, node: usize) -> Result<Probe, BuildError> {
+        let step = &self.graph.nodes[node];
+        let parent = self.snapshot(step.parent);
+        let (key, parts, what) = match &step.op {
+            Op::Image { layers, .. } => {
+                let mut snapshot = Snapshot::empty();
+                for id in layers {
+                    snapshot = snapshot.with(Some(&self.store.require_layer(id)?), 0);
+                }
+                return Ok(Probe::Done(snapshot));
+            }
+            Op::Workdir(op) => {
+                match copying::prepare_workdir(op, &parent).map_err(|error| self.copy_failed(node, &error))? {
+                    Workdir::Exists => return Ok(Probe::Done(parent.with(None, parent.created))),
+                    Workdir::Make { key, parts, owner } => (key, parts, What::Workdir(owner)),
+                }
+            }
+            Op::Copy(op) => {
+                if op.from == TreeRef::Empty && !op.paths.is_empty() {
+                    let path = op.paths.first().map_or("", String::as_str);
+                    return Err(self.problem(node, format!("\"{path}\": not found"), None).into());
+                }
+                let prepared = self
+                    .with_sources(&op.from, |sources| {
+                        copying::prepare_copy(op, sources, &parent, &self.caches)
+                    })
+                    .map_err(|error| self.copy_failed(node, &error))?;
+                (prepared.key, prepared.parts.clone(), What::Copy(prepared))
+            }
+            Op::Run(op) => {
+                let (key, parts) = self
+                    .with_surroundings(|surroundings| run::key(op, &parent, surroundings))
+                    .map_err(|error| self.run_failed(node, error))?;
+                (key, parts, What::Run)
+            }
+        };
+        let reason = if self.request.no_cache {
+            Reason::NoCache
+        } else {
+            match self.from_cache(&key, &parent)? {
+                Ok(snapshot) => {
+                    self.remember(node, key, &parts);
+                    return Ok(Probe::Done(snapshot));
+                }
+                Err(pruned) if pruned => Reason::Pruned,
+                Err(_) => self.explain(node, &parts),
+            }
+        };
+        Ok(Probe::Work(Work { key, parts, reason, what }))
+    }
+
+    /// The result of a known key; `Err(true)` when its layer is gone.
+    fn from_cache(&self, key: &Key, parent: &Snapshot) -> Result<Result<Snapshot, bool>, BuildError> {
+        let Some(entry) = self.caches.index.get(key) else { return Ok(Err(false)) };
+        let layer = match &entry.layer {
+            None => None,
+            Some(id) => match self.store.layer(id)? {
+                Some(layer) => Some(layer),
+                None => return Ok(Err(true)),
+            },
+        };
+        Ok(Ok(parent.with(layer.as_ref(), entry.created)))
+    }
+
+    fn with_sources<T>(&self, from: &TreeRef, then: impl FnOnce(&Sources<'_>) -> T) -> T {
+        match from {
+            TreeRef::Node(node) => {
+                let snapshot = self.snapshot(Some(*node));
+                then(&Sources::Snapshot(&snapshot, &self.graph.nodes[*node].title))
+            }
+            TreeRef::Context(name) => match self.contexts.get(name) {
+                Some(tree) => then(&Sources::Context(tree, name)),
+                None => then(&Sources::Snapshot(&Snapshot::empty(), name)),
+            },
+            TreeRef::Empty => then(&Sources::Snapshot(&Snapshot::empty(), "nothing")),
+        }
+    }
+
+    fn with_surroundings<T>(&self, then: impl FnOnce(&Surroundings<'_>) -> T) -> T {
+        let trees = |from: &TreeRef| match from {
+            TreeRef::Node(node) => TreeSource::Snapshot(self.snapshot(Some(*node))),
+            TreeRef::Context(name) => match self.contexts.get(name) {
+                Some(tree) => TreeSource::Context(tree),
+                None => TreeSource::Empty,
+            },
+            TreeRef::Empty => TreeSource::Empty,
+        };
+        let cache_mounts = self.dir.join("mounts");
+        then(&Surroundings {
+            store: self.store,
+            caches: Caches { stat: self.caches.stat, index: self.caches.index },
+            cache_mounts: &cache_mounts,
+            secrets: &self.request.secrets,
+            ca: &self.request.ca,
+            hosts: &self.request.hosts,
+            limits: &self.limits,
+            cancel: &self.cancel,
+            trees: &trees,
+        })
+    }
+
+    /// Does a step, in a thread of its own.
+    fn work(&self, node: usize, work: Work) -> Finished {
+        let start = Instant::now();
+        let Work { key, parts, reason, what } = work;
+        self.progress.event(&Event::Started { step: node, title: &self.graph.nodes[node].title });
+        let result = self.do_step(node, what).map(|(layer, parent)| {
+            let created = now();
+            let entry = Entry { layer: layer.as_ref().map(|layer| layer.id), created };
+            self.caches.index.put(key, entry);
+            self.remember(node, key, &parts);
+            parent.with(layer.as_ref(), created)
+        });
+        let outcome = match &result {
+            Ok(_) => Outcome::Done(&reason),
+            Err(_) if self.cancel.is_cancelled() => Outcome::Stopped,
+            Err(_) => Outcome::Failed,
+        };
+        let elapsed = start.elapsed();
+        self.progress.event(&Event::Finished { step: node, outcome, elapsed });
+        Finished { node, key, reason, elapsed, result }
+    }
+
+    fn do_step(&self, node: usize, what: What) -> Result<(Option<Layer>, Arc<Snapshot>), BuildError> {
+        let step = &self.graph.nodes[node];
+        let parent = self.snapshot(step.parent);
+        let layer = match (&step.op, what) {
+            (Op::Copy(op), What::Copy(prepared)) => self
+                .with_sources(&op.from, |sources| {
+                    copying::copy(op, prepared, sources, &parent, &self.caches, self.store, &self.seal)
+                })
+                .map_err(|error| self.copy_failed(node, &error))?,
+            (Op::Workdir(op), What::Workdir(owner)) => Some(
+                copying::workdir(op, owner, &parent, self.store, &self.seal)
+                    .map_err(|error| self.copy_failed(node, &error))?,
+            ),
+            (Op::Run(op), What::Run) => {
+                fs::create_dir_all(&self.logs)
+                    .map_err(|error| BuildError::io("make the log directory", &self.logs, error))?;
+                let log = self.logs.join(format!("{node:03}.log"));
+                let mut output = |stream, bytes: &[u8]| {
+                    self.progress.event(&Event::Output { step: node, stream, bytes });
+                };
+                self.with_surroundings(|surroundings| {
+                    run::run(op, &parent, surroundings, &self.seal, &log, &mut output)
+                })
+                .map_err(|error| self.run_failed(node, error))?
+            }
+            // `probe` made both from the same step
+            _ => None,
+        };
+        Ok((layer, parent))
+    }
+
+    fn problem(&self, node: usize, title: String, hint: Option<&str>) -> Diagnostic {
+        let problem = Diagnostic::error(title);
+        let problem = match &self.graph.nodes[node].place {
+            Some(place) => problem.label(&place.source, place.span, ""),
+            None => problem,
+        };
+        match hint {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        }
+    }
+
+    fn copy_failed(&self, node: usize, error: &CopyError) -> BuildError {
+        let hint = match error {
+            CopyError::Select(crate::select::SelectError::NotFound(_)) => {
+                let Op::Copy(op) = &self.graph.nodes[node].op else {
+                    return self.problem(node, error.to_string(), None).into();
+                };
+                match &op.from {
+                    TreeRef::Context(name) if name.is_empty() => match &self.request.ignore {
+                        Some(ignore) => Some(format!(
+                            "paths are relative to the context {}; {} may exclude it",
+                            self.request.context.display(),
+                            ignore.name()
+                        )),
+                        None => Some(format!(
+                            "paths are relative to the context {}",
+                            self.request.context.display()
+                        )),
+                    },
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        self.problem(node, error.to_string(), hint.as_deref()).into()
+    }
+
+    fn run_failed(&self, node: usize, error: RunError) -> BuildError {
+        match error {
+            RunError::Sandbox(SandboxError::Cancelled) => BuildError::Sandbox(SandboxError::Cancelled),
+            RunError::Failed { ref tail, ref log, .. } => {
+                let mut problem = self.problem(node, error.to_string(), None);
+                if !tail.is_empty() {
+                    problem = problem.note(format!("its last output:\n{}", tail.join("\n")));
+                }
+                problem.hint(format!("the whole output is in {}", log.display())).into()
+            }
+            RunError::SecretMissing(ref id) => {
+                let hint = format!("give it with --secret id={id},src=FILE or --secret id={id},env=VARIABLE");
+                self.problem(node, error.to_string(), Some(&hint)).into()
+            }
+            other => self.problem(node, other.to_string(), None).into(),
+        }
+    }
+
+    /// What a step is called across builds: its context, stage and number, whatever its text.
+    fn identity(&self, node: usize) -> Key {
+        let title = &self.graph.nodes[node].title;
+        let mut key = KeyBuilder::new("step 1");
+        key.part("context", self.request.context.as_os_str().as_encoded_bytes());
+        key.part("dockerfile", self.request.dockerfile.name());
+        key.part("step", title.split('/').next().unwrap_or_default());
+        key.finish().0
+    }
+
+    fn record_file(&self, step: &Key) -> PathBuf {
+        self.dir.join("explain").join(format!("{step}.json"))
+    }
+
+    /// Keeps the parts of a key, so that the next miss of this step can be explained.
+    fn remember(&self, node: usize, key: Key, parts: &[Part]) {
+        let step = self.identity(node);
+        if self.caches.index.step(&step) == Some(key) {
+            return;
+        }
+        self.caches.index.put_step(step, key);
+        let file = self.record_file(&step);
+        // What cannot be kept is only not explained.
+        let record = Record { key, parts: parts.to_vec() };
+        if let (Some(folder), Ok(text)) = (file.parent(), serde_json::to_vec(&record)) {
+            let _ = fs::create_dir_all(folder);
+            let _ = crate::statcache::write_by_rename(&file, &text);
+        }
+    }
+
+    fn explain(&self, node: usize, parts: &[Part]) -> Reason {
+        let file = self.record_file(&self.identity(node));
+        let before = fs::read(file).ok().and_then(|text| serde_json::from_slice::<Record>(&text).ok());
+        let Some(before) = before else { return Reason::New };
+        let changes = compare(&before.parts, parts);
+        if changes.is_empty() { Reason::Pruned } else { Reason::Changed(changes) }
+    }
+}
+
+/// Which steps can be done now.
+struct Schedule {
+    /// Inputs that are not done, by step.
+    missing: Vec<usize>,
+    followers: Vec<Vec<usize>>,
+    ready: BTreeSet<usize>,
+}
+
+impl Schedule {
+    fn new(graph: &Graph) -> Self {
+        let mut followers = vec![Vec::new(); graph.nodes.len()];
+        let mut missing = vec![0; graph.nodes.len()];
+        let mut ready = BTreeSet::new();
+        for (index, node) in graph.nodes.iter().enumerate() {
+            let inputs: BTreeSet<usize> = node.inputs().into_iter().chain(node.parent).collect();
+            missing[index] = inputs.len();
+            for input in &inputs {
+                followers[*input].push(index);
+            }
+            if inputs.is_empty() {
+                ready.insert(index);
+            }
+        }
+        Self { missing, followers, ready }
+    }
+
+    fn next(&mut self) -> Option<usize> {
+        self.ready.pop_first()
+    }
+
+    fn again(&mut self, node: usize) {
+        self.ready.insert(node);
+    }
+
+    fn complete(&mut self, node: usize) {
+        for follower in std::mem::take(&mut self.followers[node]) {
+            self.missing[follower] -= 1;
+            if self.missing[follower] == 0 {
+                self.ready.insert(follower);
+            }
+        }
+    }
+}

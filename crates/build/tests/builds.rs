@@ -1,0 +1,3 @@
+fn main() {
+    plimsoll_sandbox::init_if_requested();
+}

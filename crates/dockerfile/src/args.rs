@@ -22,6 +22,9 @@ pub const PREDEFINED_ARGS: [&str; 10] = [
 /// Build arguments that speak to the builder and never become variables of a stage.
 pub const NON_ENV_ARGS: [&str; 2] = ["BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"];
 
+/// How many bytes all variables together may have, so that ARGs that double one another cannot eat the memory.
+pub const MAX_ENV: usize = 64 << 20;
+
 /// What the command line says about a build.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildInputs {
@@ -101,6 +104,7 @@ impl Dockerfile {
     pub fn global_args(&self, inputs: &BuildInputs) -> Result<GlobalArgs, Diagnostic> {
         let last = self.stages.last().and_then(|stage| stage.name.as_ref());
         let mut globals = GlobalArgs::automatic(inputs, last.map_or("", |name| &name.text));
+        let mut length = 0;
         for definition in self.meta_args.iter().flat_map(|statement| &statement.value.definitions) {
             let name = &definition.name.text;
             globals.declared.insert(name.clone());
@@ -116,6 +120,11 @@ impl Dockerfile {
                     expanded.text
                 }
             };
+            length += value.len();
+            if length > MAX_ENV {
+                let title = format!("the global arguments have more than {MAX_ENV} bytes");
+                return Err(Diagnostic::error(title).label(&self.source, definition.name.span, ""));
+            }
             globals.values.insert(name.clone(), value);
         }
         Ok(globals)

@@ -10,6 +10,9 @@ use crate::{
     path::clean,
 };
 
+/// A list of more patterns than this is refused.
+pub const MAX_PATTERNS: usize = 10_000;
+
 /// The patterns of a .dockerignore file, or of `--exclude` flags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matcher {

@@ -1,7 +1,12 @@
 //! Which stage needs which: bases, `COPY --from` and `RUN --mount=from=`.
+use std::collections::HashMap;
+
 use plimsoll_source::{Diagnostic, Span};
 
 use crate::{Dockerfile, GlobalArgs, Instruction, Platform, expand, quote::quote, suggest};
+
+/// How many dependencies all stages may have together; each stage repeats those of its base's ONBUILD triggers.
+const MAX_DEPENDENCIES: usize = 200_000;
 
 /// The stages of a Dockerfile with their names resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +84,14 @@ impl Dockerfile {
 
     /// What `COPY --from=` names: a stage by number or name, else an image or named context.
     pub fn copy_source(&self, from: &str) -> Result<StageSource, String> {
+        self.copy_source_with(from, |name| self.stage_index(name))
+    }
+
+    fn copy_source_with(
+        &self,
+        from: &str,
+        find: impl Fn(&str) -> Option<usize>,
+    ) -> Result<StageSource, String> {
         let digits = from.strip_prefix(['-', '+']).unwrap_or(from);
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             let unexpanded =
@@ -90,7 +103,7 @@ impl Dockerfile {
                         .to_owned(),
                 );
             }
-            return Ok(self.mount_source(from));
+            return Ok(source_with(from, find));
         }
         match from.parse::<usize>() {
             Ok(index) if index < self.stages.len() => Ok(StageSource::Stage(index)),
@@ -100,45 +113,48 @@ impl Dockerfile {
 
     /// What `RUN --mount=from=` names: a stage by name, else an image or named context. Numbers are no stages here.
     pub fn mount_source(&self, from: &str) -> StageSource {
-        self.stage_index(from).map_or_else(|| StageSource::External(from.to_owned()), StageSource::Stage)
+        source_with(from, |name| self.stage_index(name))
     }
 
     /// Resolves bases, platforms and dependencies of all stages. The error has every problem found.
     pub fn graph(&self, globals: &GlobalArgs) -> Result<StageGraph, Vec<Diagnostic>> {
-        let mut problems = Vec::new();
-        let mut nodes: Vec<StageNode> = Vec::new();
+        let mut builder =
+            Builder { dockerfile: self, by_name: HashMap::new(), problems: Vec::new(), dependencies: 0 };
+        builder.by_name.extend(self.named_stages());
+        let mut earlier = HashMap::new();
+        let mut nodes = Vec::new();
         for (index, stage) in self.stages.iter().enumerate() {
-            let base = self.base(index, globals).unwrap_or_else(|problem| {
-                problems.push(problem);
-                Base::Scratch
-            });
+            let base = match self.base_name(index, globals) {
+                Ok(name) => base(name, &earlier),
+                Err(problem) => {
+                    builder.problems.push(problem);
+                    Base::Scratch
+                }
+            };
             let platform = self.stage_platform(index, globals).unwrap_or_else(|problem| {
-                problems.push(problem);
+                builder.problems.push(problem);
                 None
             });
-            let mut dependencies = Vec::new();
-            if let Base::Stage(base) = base {
-                for statement in &self.stages[base].instructions {
-                    if let Instruction::Onbuild(onbuild) = &statement.value
-                        && let Some(trigger) = &onbuild.trigger
-                    {
-                        self.dependencies(trigger, None, statement.span, &mut dependencies, &mut problems);
-                    }
-                }
-            }
-            for (number, statement) in stage.instructions.iter().enumerate() {
-                let (value, span) = (&statement.value, statement.span);
-                self.dependencies(value, Some(number), span, &mut dependencies, &mut problems);
-            }
+            let dependencies = builder.stage(index, &base);
             let name = stage.name.as_ref().map_or_else(|| format!("stage-{index}"), |name| name.text.clone());
             nodes.push(StageNode { base, platform, dependencies, name });
+            earlier.extend(stage.name.as_ref().map(|name| (name.text.as_str(), index)));
         }
+        let mut problems = builder.problems;
         let graph = StageGraph { nodes };
         problems.extend(graph.cycle().map(|path| self.cycle_message(&graph, &path)));
         if problems.is_empty() { Ok(graph) } else { Err(problems) }
     }
 
-    pub(crate) fn base(&self, index: usize, globals: &GlobalArgs) -> Result<Base, Diagnostic> {
+    fn named_stages(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.stages
+            .iter()
+            .enumerate()
+            .filter_map(|(index, stage)| Some((stage.name.as_ref()?.text.as_str(), index)))
+    }
+
+    /// The expanded base of stage `index`.
+    pub(crate) fn base_name(&self, index: usize, globals: &GlobalArgs) -> Result<String, Diagnostic> {
         let from = &self.stages[index].from;
         let problem = |title: String| Diagnostic::error(title).label(&self.source, from.span, "");
         let expanded = expand(&from.text, &|name| globals.get(name).map(str::to_owned), self.escape());
@@ -147,15 +163,7 @@ impl Dockerfile {
             let hint = "give the variable a default value in an ARG before the first FROM";
             return Err(problem(format!("base name ({}) should not be blank", from.text)).hint(hint));
         }
-        // Unlike everywhere else, case matters here: the names of stages are lower case, the base is taken as it is.
-        let earlier = &self.stages[..index];
-        let stage =
-            earlier.iter().rposition(|stage| stage.name.as_ref().is_some_and(|word| word.text == name));
-        Ok(match stage {
-            Some(stage) => Base::Stage(stage),
-            None if name == "scratch" => Base::Scratch,
-            None => Base::Image(name),
-        })
+        Ok(name)
     }
 
     /// The platform that the FROM of stage `index` asks for.
@@ -188,31 +196,6 @@ impl Dockerfile {
         }
     }
 
-    fn dependencies(
-        &self,
-        value: &Instruction,
-        instruction: Option<usize>,
-        span: Span,
-        found: &mut Vec<Dependency>,
-        problems: &mut Vec<Diagnostic>,
-    ) {
-        match value {
-            Instruction::Copy(copy) => {
-                let Some(from) = &copy.from else { return };
-                match self.copy_source(&from.text) {
-                    Ok(source) => found.push(Dependency { instruction, source, span }),
-                    Err(title) => problems.push(Diagnostic::error(title).label(&self.source, from.span, "")),
-                }
-            }
-            Instruction::Run(run) => {
-                for from in run.mounts.iter().filter_map(|mount| mount.from()) {
-                    found.push(Dependency { instruction, source: self.mount_source(from), span });
-                }
-            }
-            _ => {}
-        }
-    }
-
     fn cycle_message(&self, graph: &StageGraph, path: &[(usize, Span)]) -> Diagnostic {
         let name = path.first().map_or("", |(stage, _)| &graph.nodes[*stage].name);
         path.iter().fold(
@@ -241,6 +224,91 @@ impl Dockerfile {
             }
         }
         Ok(needed)
+    }
+}
+
+/// What `name` in FROM means. Unlike everywhere else, case matters: the names of stages are lower case, and the base
+/// is taken as it is written.
+fn base(name: String, earlier: &HashMap<&str, usize>) -> Base {
+    match earlier.get(name.as_str()) {
+        Some(stage) => Base::Stage(*stage),
+        None if name == "scratch" => Base::Scratch,
+        None => Base::Image(name),
+    }
+}
+
+fn source_with(from: &str, find: impl Fn(&str) -> Option<usize>) -> StageSource {
+    find(from).map_or_else(|| StageSource::External(from.to_owned()), StageSource::Stage)
+}
+
+/// Collects dependencies.
+struct Builder<'d> {
+    dockerfile: &'d Dockerfile,
+    /// The last stage of each name.
+    by_name: HashMap<&'d str, usize>,
+    problems: Vec<Diagnostic>,
+    /// How many there are so far.
+    dependencies: usize,
+}
+
+impl Builder<'_> {
+    /// The dependencies of stage `index`, those of its base's triggers first.
+    fn stage(&mut self, index: usize, base: &Base) -> Vec<Dependency> {
+        let mut found = Vec::new();
+        let dockerfile = self.dockerfile;
+        if let Base::Stage(base) = base
+            && self.dependencies <= MAX_DEPENDENCIES
+        {
+            for statement in &dockerfile.stages[*base].instructions {
+                if let Instruction::Onbuild(onbuild) = &statement.value
+                    && let Some(trigger) = &onbuild.trigger
+                {
+                    self.instruction(trigger, None, statement.span, &mut found);
+                }
+            }
+        }
+        for (number, statement) in dockerfile.stages[index].instructions.iter().enumerate() {
+            self.instruction(&statement.value, Some(number), statement.span, &mut found);
+        }
+        found
+    }
+
+    fn instruction(
+        &mut self,
+        value: &Instruction,
+        instruction: Option<usize>,
+        span: Span,
+        found: &mut Vec<Dependency>,
+    ) {
+        if self.dependencies > MAX_DEPENDENCIES {
+            return;
+        }
+        let source = &self.dockerfile.source;
+        let find = |name: &str| self.by_name.get(name.to_lowercase().as_str()).copied();
+        let before = found.len();
+        match value {
+            Instruction::Copy(copy) => {
+                let Some(from) = &copy.from else { return };
+                match self.dockerfile.copy_source_with(&from.text, find) {
+                    Ok(source) => found.push(Dependency { instruction, source, span }),
+                    Err(title) => self.problems.push(Diagnostic::error(title).label(source, from.span, "")),
+                }
+            }
+            Instruction::Run(run) => {
+                let names = run.mounts.iter().filter_map(|mount| mount.from());
+                found.extend(names.map(|name| Dependency {
+                    instruction,
+                    source: source_with(name, find),
+                    span,
+                }));
+            }
+            _ => {}
+        }
+        self.dependencies += found.len() - before;
+        if self.dependencies > MAX_DEPENDENCIES {
+            let title = format!("the stages read from one another more than {MAX_DEPENDENCIES} times");
+            self.problems.push(Diagnostic::error(title).label(source, span, ""));
+        }
     }
 }
 

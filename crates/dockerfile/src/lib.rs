@@ -24,7 +24,7 @@ pub mod syntax;
 mod typed;
 mod word;
 
-pub use args::{BuildInputs, GlobalArgs, NON_ENV_ARGS, PREDEFINED_ARGS};
+pub use args::{BuildInputs, GlobalArgs, MAX_ENV, NON_ENV_ARGS, PREDEFINED_ARGS};
 pub use dockerfile::{Directives, Dockerfile, Lines, Stage, Statement};
 pub use dockerignore::{IgnoreError, Matcher, Verdict};
 pub use evaluate::{EvaluateError, Evaluated};

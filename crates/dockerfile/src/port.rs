@@ -1,4 +1,5 @@
 //! The ports of EXPOSE: `80`, `80/udp`, `8000-8010`.
+use std::ops::RangeInclusive;
 
 /// A word that is no port; the wording is BuildKit's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -8,6 +9,12 @@ pub struct PortError(String);
 /// The single ports of one expanded word of EXPOSE, each as `PORT/PROTOCOL`. An address and a host port in front are
 /// checked and dropped.
 pub fn parse_port(word: &str) -> Result<Vec<String>, PortError> {
+    let (ports, protocol) = ports(word)?;
+    Ok(ports.map(|port| format!("{port}/{protocol}")).collect())
+}
+
+/// The same without writing the ports out.
+pub(crate) fn ports(word: &str) -> Result<(RangeInclusive<u16>, String), PortError> {
     let refuse = |title: String| Err(PortError(title));
     let mut parts = word.rsplitn(3, ':');
     let container = parts.next().unwrap_or_default();
@@ -38,7 +45,7 @@ pub fn parse_port(word: &str) -> Result<Vec<String>, PortError> {
             ));
         }
     }
-    Ok((first..=last).map(|port| format!("{port}/{protocol}")).collect())
+    Ok((first..=last, protocol))
 }
 
 /// Whether `word` has an address or a host port, which EXPOSE should not.

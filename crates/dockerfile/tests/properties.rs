@@ -205,3 +205,37 @@ proptest! {
         assert_eq!(path::clean(&clean), clean);
     }
 }
+
+/// Files that would take quadratic time or doubling memory are read, or refused, at once.
+#[test]
+fn hostile_files_take_no_time() {
+    let repeat = |head: &str, line: &str, times: usize| format!("{head}{}", line.repeat(times));
+    let files = [
+        repeat("FROM a AS b\n", "FROM b AS b\nCOPY --from=b / /\n", 4_000),
+        repeat("FROM a AS b\n", "ONBUILD COPY --from=b / /\n", 4_000) + &"FROM b\n".repeat(4_000),
+        repeat("FROM a\nENV A=xxxxxxxx\n", "ENV A=$A$A\n", 9_000),
+        repeat("ARG A=xxxxxxxx\n", "ARG A=$A$A\n", 9_000) + "FROM $A\n",
+        repeat("FROM scratch\nCOPY ", "${A:-\\b} ", 150_000) + "<<E /\nE\n",
+        repeat("FROM scratch\nCOPY ", "$A", 150_000) + " /\n",
+        repeat("FROM scratch\nCOPY ", "$A ", 300_000) + " /\n",
+        repeat("FROM scratch\nEXPOSE ", "1-65535 ", 100_000),
+        repeat("FROM scratch\nRUN ", "--mount=type=cache,target=$A ", 50_000) + "true\n",
+        repeat("FROM scratch\n", "USER a\n", 200_000),
+        repeat("FROM scratch\nCMD [", "[", 500_000),
+        repeat("", "ONBUILD ", 100_000),
+        repeat("FROM scratch\nUSER ", "${A:-", 200_000),
+        repeat("FROM scratch\nENV A=aaaa\nUSER ${A//", "*a", 500_000) + "/b}\n",
+    ];
+    for text in files {
+        let started = std::time::Instant::now();
+        let source = Source::new("Dockerfile", text);
+        let report = checks::check(&source, &CheckOptions::default());
+        let took = started.elapsed();
+        let head: String = source.text().chars().take(60).collect();
+        assert!(took.as_secs() < 20, "{took:?} for {head:?}, {} findings", report.findings.len());
+        eprintln!(
+            "{took:?} {head:?} {:?}",
+            report.error.map(|error| error.message.chars().take(80).collect::<String>())
+        );
+    }
+}

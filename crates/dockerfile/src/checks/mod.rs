@@ -208,8 +208,18 @@ struct Sink {
     findings: Vec<Finding>,
 }
 
+/// More findings than this are dropped.
+const MAX_FINDINGS: usize = 10_000;
+
 impl Sink {
+    fn is_full(&self) -> bool {
+        self.findings.len() >= MAX_FINDINGS
+    }
+
     fn report(&mut self, rule: &'static Rule, place: Place<'_>, detail: impl Into<String>) {
+        if self.is_full() {
+            return;
+        }
         let enabled = match CheckConfig::from_comments(place.comments) {
             Some(own) => self.config.merged(own).runs(rule),
             None => self.config.runs(rule),

@@ -1,5 +1,5 @@
 //! The order of the checks: BuildKit's, so that the same findings come before the same error.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_source::{Diagnostic, Source, Span};
 
@@ -13,8 +13,8 @@ use super::{
     workdir_relative_path,
 };
 use crate::{
-    Base, Dockerfile, Expanded, GlobalArgs, Instruction, NON_ENV_ARGS, Parsed, Stage, StageGraph, Word,
-    expand, parse_lenient,
+    Base, Dockerfile, Expanded, GlobalArgs, Instruction, MAX_ENV, NON_ENV_ARGS, Parsed, Stage, StageGraph,
+    Word, expand, parse_lenient,
     syntax::{Fault, Phase},
 };
 
@@ -76,8 +76,17 @@ fn run(parsed: &Parsed, options: &CheckOptions<'_>, sink: &mut Sink) -> Result<(
     } else {
         dockerfile.needed_stages(&graph, target).map_err(stopped)?
     };
-    let mut runner =
-        Runner { dockerfile, options, graph: &graph, globals: &globals, states: BTreeMap::new(), sink };
+    let states = BTreeMap::new();
+    let mut runner = Runner {
+        dockerfile,
+        options,
+        graph: &graph,
+        globals: &globals,
+        states,
+        env_bytes: 0,
+        steps: 0,
+        sink,
+    };
     needed.into_iter().try_for_each(|index| runner.stage(index))
 }
 
@@ -140,7 +149,7 @@ fn from(
         Err(error) => error.unmatched,
     };
     undefined_arg_in_from::check(&unmatched, globals, place.at(stage.from.span), sink);
-    dockerfile.base(index, globals).map_err(stopped)?;
+    dockerfile.base_name(index, globals).map_err(stopped)?;
 
     let Some(platform) = &stage.platform else { return Ok(()) };
     let place = place.at(platform.span);
@@ -157,7 +166,7 @@ fn from(
 struct State {
     env: BTreeMap<String, String>,
     /// Names of ARGs, the base stage's too.
-    build_args: Vec<String>,
+    build_args: BTreeSet<String>,
     own_shell: bool,
     workdir_set: bool,
     windows: bool,
@@ -179,6 +188,10 @@ struct Runner<'a, 's> {
     graph: &'a StageGraph,
     globals: &'a GlobalArgs,
     states: BTreeMap<usize, State>,
+    /// What all states together hold: bytes of variables.
+    env_bytes: usize,
+    /// Instructions and triggers evaluated.
+    steps: usize,
     sink: &'s mut Sink,
 }
 
@@ -186,6 +199,7 @@ impl<'a> Runner<'a, '_> {
     fn stage(&mut self, index: usize) -> Result<(), Stopped> {
         let stage = &self.dockerfile.stages[index];
         let mut state = self.base_state(index);
+        self.env_bytes += state.env.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         let mut used = Used::default();
         if let Base::Stage(base) = self.graph.nodes[index].base {
             for statement in &self.dockerfile.stages[base].instructions {
@@ -241,6 +255,11 @@ impl<'a> Runner<'a, '_> {
     ) -> Result<(), Stopped> {
         let escape = self.dockerfile.escape();
         let source = &self.dockerfile.source;
+        self.steps += 1;
+        if self.steps > MAX_STEPS || self.env_bytes > MAX_ENV {
+            let title = "the stages with their ONBUILD triggers and variables are too large to be checked";
+            return Err(stopped(Diagnostic::error(title).label(source, place.span, "")));
+        }
         let env = |name: &str| state.env.get(name).cloned();
         let evaluated =
             instruction.expand(&env, escape).map_err(|error| stopped(error.diagnostic(source)))?;
@@ -278,6 +297,7 @@ impl<'a> Runner<'a, '_> {
                 for pair in pairs {
                     legacy_key_value_format::check(pair, keyword, place, sink);
                     secrets_used_in_arg_or_env::check("ENV", &pair.key, place, sink);
+                    self.env_bytes += pair.key.text.len() + pair.value.text.len();
                     state.env.insert(pair.key.text.clone(), pair.value.text.clone());
                 }
             }
@@ -290,7 +310,7 @@ impl<'a> Runner<'a, '_> {
                 for port in ports {
                     expose_invalid_format::check(port, place, sink);
                     expose_proto_casing::check(port, place, sink);
-                    crate::parse_port(&port.text).map_err(|error| {
+                    crate::port::ports(&port.text).map_err(|error| {
                         stopped(Diagnostic::error(error.to_string()).label(source, port.span, ""))
                     })?;
                 }
@@ -347,9 +367,10 @@ impl<'a> Runner<'a, '_> {
         if let Some(value) = value
             && !NON_ENV_ARGS.contains(&name.text.as_str())
         {
+            self.env_bytes += name.text.len() + value.len();
             state.env.insert(name.text.clone(), value);
         }
-        state.build_args.push(name.text.clone());
+        state.build_args.insert(name.text.clone());
         Ok(())
     }
 
@@ -364,6 +385,9 @@ impl<'a> Runner<'a, '_> {
         }
     }
 }
+
+/// How many instructions are evaluated, triggers counted each time they fire.
+const MAX_STEPS: usize = 200_000;
 
 /// What PATH is when the base image sets none.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -11,6 +11,9 @@ pub(super) const RULE: Rule = Rule::new(
 
 /// `unmatched` are the variables without a value; one that is declared without a default is fine.
 pub(super) fn check(unmatched: &BTreeSet<String>, globals: &GlobalArgs, place: Place<'_>, sink: &mut Sink) {
+    if unmatched.is_empty() || sink.is_full() {
+        return;
+    }
     let names = globals.names();
     for name in unmatched.iter().filter(|name| !names.contains(name.as_str())) {
         let detail = format!("FROM argument '{name}' is not declared");

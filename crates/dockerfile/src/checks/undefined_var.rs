@@ -1,4 +1,6 @@
 //! A variable that nothing sets expands to nothing, most often because its name is misspelt.
+use std::collections::BTreeSet;
+
 use super::{Place, Rule, Sink};
 use crate::{NON_ENV_ARGS, suggest};
 
@@ -11,12 +13,12 @@ pub(super) const RULE: Rule = Rule::new(
 /// `name` has no value, `declared` are the stage's ARGs, `env` the names of all variables that have one.
 pub(super) fn check<'e>(
     name: &str,
-    declared: &[String],
+    declared: &BTreeSet<String>,
     env: impl IntoIterator<Item = &'e str>,
     place: Place<'_>,
     sink: &mut Sink,
 ) {
-    if NON_ENV_ARGS.contains(&name) || declared.iter().any(|declared| declared == name) {
+    if NON_ENV_ARGS.contains(&name) || declared.contains(name) || sink.is_full() {
         return;
     }
     let mut detail = format!("Usage of undefined variable '${name}'");

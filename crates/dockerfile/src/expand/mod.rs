@@ -5,7 +5,7 @@
 //! length of a result [`MAX_LENGTH`], so that `A=$A$A` repeated cannot eat the memory.
 mod pattern;
 
-use std::{collections::BTreeSet, iter::Peekable, str::Chars};
+use std::{collections::BTreeSet, ops::Range};
 
 use pattern::Pattern;
 
@@ -125,50 +125,74 @@ impl Default for Lexer {
 
 impl Lexer {
     pub(crate) fn expand(self, word: &str, env: &Env<'_>) -> Result<Expanded, ExpandError> {
-        let mut run = Run {
+        let mut run = self.start(word, env);
+        match run.until(None, self.keep_escapes) {
+            Ok((text, words)) => {
+                let words = words.finish(word.len()).into_iter().map(|(word, _)| word).collect();
+                Ok(Expanded { text, words, matched: run.matched, unmatched: run.unmatched })
+            }
+            Err(reason) => Err(ExpandError { word: word.to_owned(), reason, unmatched: run.unmatched }),
+        }
+    }
+
+    /// Where the words of `text` stand in it, without a single variable set; none if it is no sequence of words.
+    pub(crate) fn split(self, text: &str) -> Vec<Range<usize>> {
+        let words = self.start(text, &|_| None).until(None, self.keep_escapes);
+        words.map_or_else(
+            |_| Vec::new(),
+            |(_, words)| words.finish(text.len()).into_iter().map(|(_, range)| range).collect(),
+        )
+    }
+
+    fn start<'a, 'e>(self, text: &'a str, env: &'a Env<'e>) -> Run<'a, 'e> {
+        Run {
             lexer: self,
-            chars: word.chars().peekable(),
+            text,
+            at: 0,
             env,
             keep_escapes: self.keep_escapes,
             depth: 0,
             matched: BTreeSet::new(),
             unmatched: BTreeSet::new(),
-        };
-        match run.until(None, self.keep_escapes) {
-            Ok((text, words)) => {
-                Ok(Expanded { text, words: words.finish(), matched: run.matched, unmatched: run.unmatched })
-            }
-            Err(reason) => Err(ExpandError { word: word.to_owned(), reason, unmatched: run.unmatched }),
         }
     }
 }
 
-/// Collects words separated by unquoted spaces.
+/// Collects words separated by unquoted spaces, and where in the input they stand.
 #[derive(Default)]
 struct Words {
-    done: Vec<String>,
+    done: Vec<(String, Range<usize>)>,
     word: String,
+    start: usize,
     inside: bool,
 }
 
 impl Words {
-    fn push(&mut self, ch: char) {
+    /// Adds `ch`, which comes from byte `at` of the input.
+    fn push(&mut self, ch: char, at: usize) {
         if !ch.is_whitespace() {
-            self.push_quoted(ch);
+            self.push_quoted(ch, at);
         } else if self.inside && !self.word.is_empty() {
-            self.done.push(std::mem::take(&mut self.word));
+            self.done.push((std::mem::take(&mut self.word), self.start..at));
             self.inside = false;
         }
     }
 
-    fn push_quoted(&mut self, ch: char) {
+    fn push_quoted(&mut self, ch: char, at: usize) {
+        self.enter(at);
         self.word.push(ch);
+    }
+
+    fn enter(&mut self, at: usize) {
+        if self.word.is_empty() {
+            self.start = at;
+        }
         self.inside = true;
     }
 
-    fn finish(mut self) -> Vec<String> {
+    fn finish(mut self, end: usize) -> Vec<(String, Range<usize>)> {
         if !self.word.is_empty() {
-            self.done.push(self.word);
+            self.done.push((self.word, self.start..end));
         }
         self.done
     }
@@ -177,7 +201,9 @@ impl Words {
 /// One expansion under way.
 struct Run<'a, 'e> {
     lexer: Lexer,
-    chars: Peekable<Chars<'a>>,
+    text: &'a str,
+    /// The byte of `text` that comes next.
+    at: usize,
     env: &'a Env<'e>,
     keep_escapes: bool,
     depth: usize,
@@ -186,6 +212,20 @@ struct Run<'a, 'e> {
 }
 
 impl Run<'_, '_> {
+    fn peek(&self) -> Option<char> {
+        self.text[self.at..].chars().next()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let ch = self.peek()?;
+        self.at += ch.len_utf8();
+        Some(ch)
+    }
+
+    fn next_if(&mut self, is: impl Fn(char) -> bool) -> Option<char> {
+        if self.peek().is_some_and(is) { self.next() } else { None }
+    }
+
     /// Reads up to the character `stop`, which is consumed, or to the end.
     fn until(&mut self, stop: Option<char>, keep_escapes: bool) -> Result<(String, Words), ExpandReason> {
         if self.depth >= MAX_DEPTH {
@@ -202,35 +242,36 @@ impl Run<'_, '_> {
     fn scan(&mut self, stop: Option<char>) -> Result<(String, Words), ExpandReason> {
         let mut text = String::new();
         let mut words = Words::default();
-        while let Some(&ch) = self.chars.peek() {
+        while let Some(ch) = self.peek() {
+            let start = self.at;
             if Some(ch) == stop {
-                self.chars.next();
+                self.next();
                 return Ok((text, words));
             }
             match ch {
                 '$' => {
                     let value = self.dollar()?;
-                    value.chars().for_each(|ch| words.push(ch));
+                    value.chars().for_each(|ch| words.push(ch, start));
                     text.push_str(&value);
                 }
                 '\'' | '"' if !self.lexer.quotes_are_plain => {
                     let value = if ch == '"' { self.double_quote()? } else { self.single_quote()? };
+                    words.enter(start);
                     words.word.push_str(&value);
-                    words.inside = true;
                     text.push_str(&value);
                 }
                 _ => {
-                    self.chars.next();
+                    self.next();
                     if ch == self.lexer.escape {
                         if self.keep_escapes {
-                            words.push_quoted(ch);
+                            words.push_quoted(ch, start);
                             text.push(ch);
                         }
-                        let Some(escaped) = self.chars.next() else { break };
-                        words.push_quoted(escaped);
+                        let Some(escaped) = self.next() else { break };
+                        words.push_quoted(escaped, start);
                         text.push(escaped);
                     } else {
-                        words.push(ch);
+                        words.push(ch, start);
                         text.push(ch);
                     }
                 }
@@ -248,9 +289,9 @@ impl Run<'_, '_> {
 
     fn single_quote(&mut self) -> Result<String, ExpandReason> {
         let mut text = String::new();
-        text.extend(self.chars.next().filter(|_| self.lexer.keep_quotes));
+        text.extend(self.next().filter(|_| self.lexer.keep_quotes));
         loop {
-            let ch = self.chars.next().ok_or(ExpandReason::Unterminated("single-quote"))?;
+            let ch = self.next().ok_or(ExpandReason::Unterminated("single-quote"))?;
             if ch != '\'' {
                 text.push(ch);
                 continue;
@@ -264,8 +305,8 @@ impl Run<'_, '_> {
 
     fn double_quote(&mut self) -> Result<String, ExpandReason> {
         let mut text = String::new();
-        text.extend(self.chars.next().filter(|_| self.lexer.keep_quotes));
-        while let Some(&ch) = self.chars.peek() {
+        text.extend(self.next().filter(|_| self.lexer.keep_quotes));
+        while let Some(ch) = self.peek() {
             if ch == '$' {
                 text.push_str(&self.dollar()?);
                 if text.len() > MAX_LENGTH {
@@ -273,7 +314,7 @@ impl Run<'_, '_> {
                 }
                 continue;
             }
-            self.chars.next();
+            self.next();
             if ch == '"' {
                 if self.lexer.keep_quotes {
                     text.push(ch);
@@ -287,11 +328,11 @@ impl Run<'_, '_> {
             if self.keep_escapes {
                 text.push(ch);
             }
-            match self.chars.peek().copied() {
+            match self.peek() {
                 None => {}
                 // Only these can be escaped inside double quotes; any other backslash is itself.
                 Some(next) if next == '"' || next == '$' || next == self.lexer.escape => {
-                    self.chars.next();
+                    self.next();
                     text.push(next);
                 }
                 Some(_) => text.push(ch),
@@ -302,8 +343,8 @@ impl Run<'_, '_> {
 
     /// `$name` or `${...}`.
     fn dollar(&mut self) -> Result<String, ExpandReason> {
-        self.chars.next();
-        if self.chars.peek() != Some(&'{') {
+        self.next();
+        if self.peek() != Some('{') {
             let name = self.name();
             if name.is_empty() {
                 return Ok("$".to_owned());
@@ -313,19 +354,19 @@ impl Run<'_, '_> {
                 value => value.unwrap_or_default(),
             });
         }
-        self.chars.next();
-        match self.chars.peek() {
+        self.next();
+        match self.peek() {
             None => return Err(ExpandReason::MissingBrace),
             Some('{' | '}' | ':') => return Err(ExpandReason::BadSubstitution),
             Some(_) => {}
         }
         let name = self.name();
-        match self.chars.next() {
+        match self.next() {
             Some('}') => Ok(match self.lookup(&name) {
                 None if self.lexer.keep_unset => format!("${{{name}}}"),
                 value => value.unwrap_or_default(),
             }),
-            Some(':') => match self.chars.next() {
+            Some(':') => match self.next() {
                 Some(modifier @ ('+' | '-' | '?')) => self.conditional(&name, modifier, true),
                 modifier => Err(unsupported(":", modifier)),
             },
@@ -385,7 +426,7 @@ impl Run<'_, '_> {
 
     /// `${v/p/r}` and `${v//p/r}`.
     fn replace(&mut self, name: &str) -> Result<String, ExpandReason> {
-        let all = self.chars.next_if_eq(&'/').is_some();
+        let all = self.next_if(|ch| ch == '/').is_some();
         let (pattern, _) = self.until(Some('/'), true)?;
         let (replacement, _) = self.until(Some('}'), true)?;
         match self.lookup(name) {
@@ -400,15 +441,15 @@ impl Run<'_, '_> {
     /// A variable's name, a number, or one special character.
     fn name(&mut self) -> String {
         let mut name = String::new();
-        match self.chars.peek() {
+        match self.peek() {
             Some(ch) if ch.is_numeric() && !ch.is_alphabetic() => {
-                while let Some(ch) = self.chars.next_if(|ch| ch.is_numeric() && !ch.is_alphabetic()) {
+                while let Some(ch) = self.next_if(|ch| ch.is_numeric() && !ch.is_alphabetic()) {
                     name.push(ch);
                 }
             }
-            Some('@' | '*' | '#' | '?' | '-' | '$' | '!') => name.extend(self.chars.next()),
+            Some('@' | '*' | '#' | '?' | '-' | '$' | '!') => name.extend(self.next()),
             _ => {
-                while let Some(ch) = self.chars.next_if(|ch| ch.is_alphanumeric() || *ch == '_') {
+                while let Some(ch) = self.next_if(|ch| ch.is_alphanumeric() || ch == '_') {
                     name.push(ch);
                 }
             }

@@ -7,17 +7,8 @@ use crate::{Heredoc, Word, expand::Lexer};
 /// The heredocs that `line` names, in order, without bodies.
 pub(super) fn markers(line: Part<'_>) -> Vec<Heredoc> {
     let lexer = Lexer { keep_quotes: true, keep_escapes: true, keep_unset: true, ..Lexer::default() };
-    // A line that is no sequence of shell words has no heredocs.
-    let Ok(expanded) = lexer.expand(line.text(), &|_| None) else { return Vec::new() };
-    let mut found = Vec::new();
-    let mut at = 0;
-    for word in &expanded.words {
-        let Some(offset) = line.text()[at..].find(word.as_str()) else { continue };
-        let part = line.sub(at + offset, at + offset + word.len());
-        at += offset + word.len();
-        found.extend(parse_marker(&part.word()));
-    }
-    found
+    let words = lexer.split(line.text());
+    words.into_iter().filter_map(|word| parse_marker(&line.sub(word.start, word.end).word())).collect()
 }
 
 /// `word` as a heredoc marker.

@@ -26,6 +26,8 @@ use crate::{ArgDefinition, Directives, Heredoc, KeyValue, Lines, Word};
 
 /// A text longer than this many bytes is refused.
 pub const MAX_TEXT: usize = 2 << 20;
+/// A text with more instructions than this is refused.
+pub const MAX_INSTRUCTIONS: usize = 10_000;
 /// How many ONBUILD may nest before the parser stops looking inside.
 const MAX_NESTING: usize = 8;
 
@@ -214,6 +216,11 @@ impl<'a> Parser<'a> {
             } else if text.is_empty() {
                 self.comments.clear();
             } else {
+                if self.syntax.nodes.len() >= MAX_INSTRUCTIONS {
+                    let lines = Lines { first: raw.number, last: raw.number };
+                    let title = format!("more than {MAX_INSTRUCTIONS} instructions are not read");
+                    return self.fault(lines, title, Span::new(start, raw.end()));
+                }
                 self.instruction(raw, text, start);
             }
         }

@@ -1,11 +1,13 @@
 //! COPY and ADD.
+use std::collections::HashMap;
+
 use super::{
     Wrong,
     flags::{Flags, Kind},
     wrong,
 };
 use crate::{
-    Add, Copy, InlineFile, Transfer,
+    Add, Copy, Heredoc, InlineFile, Transfer,
     syntax::{Node, parse_marker},
 };
 
@@ -58,15 +60,16 @@ fn transfer(node: &Node, flags: &Flags<'_>) -> Result<Transfer, Wrong> {
     if marker(dest).is_some() {
         return Err((format!("{} cannot accept a heredoc as a destination", node.name()), dest.clone()));
     }
+    // Of two heredocs with one name the last one counts, as in BuildKit.
+    let bodies: HashMap<&str, &Heredoc> =
+        node.heredocs.iter().map(|heredoc| (heredoc.name.as_str(), heredoc)).collect();
     for word in words {
         let Some(marker) = marker(word) else {
             sources.push(word.clone());
             continue;
         };
-        // Of two heredocs with one name the last one counts, as in BuildKit.
-        let body = node.heredocs.iter().rev().find(|heredoc| heredoc.name == marker.name);
         files.push(InlineFile {
-            content: body.map(crate::Heredoc::chomped).unwrap_or_default(),
+            content: bodies.get(marker.name.as_str()).map(|body| body.chomped()).unwrap_or_default(),
             name: marker.name,
             expand: marker.expand,
             word: word.clone(),

@@ -4,9 +4,11 @@ mod commands;
 mod error;
 mod handover;
 mod home;
+mod images;
 mod policy;
 mod project;
 mod render;
+mod stack;
 
 use std::process::ExitCode;
 

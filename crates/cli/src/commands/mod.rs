@@ -2,8 +2,13 @@
 
 mod base;
 mod config;
+mod down;
+mod image;
 mod init;
+mod logs;
+mod ps;
 mod survey;
+mod up;
 mod verify;
 
 use std::process::ExitCode;
@@ -24,8 +29,13 @@ struct Cli {
 enum Verb {
     Base(base::Args),
     Config(config::Args),
+    Down(down::Args),
+    Image(image::Args),
     Init(init::Args),
+    Logs(logs::Args),
+    Ps(ps::Args),
     Survey(survey::Args),
+    Up(up::Args),
     Verify(verify::Args),
     /// Remove everything under $PLIMSOLL_HOME that no image needs
     #[command(hide = true)]
@@ -38,8 +48,13 @@ pub(crate) fn run() -> ExitCode {
     let done: Result<ExitCode, CommandError> = match cli.verb {
         Verb::Base(args) => base::run(args),
         Verb::Config(args) => config::run(args),
+        Verb::Down(args) => down::run(args),
+        Verb::Image(args) => image::run(args),
         Verb::Init(args) => init::run(args),
+        Verb::Logs(args) => logs::run(args),
+        Verb::Ps(args) => ps::run(args),
         Verb::Survey(args) => survey::run(args),
+        Verb::Up(args) => up::run(args),
         Verb::Verify(args) => verify::run(args),
         Verb::Version => {
             println!("{}", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,355 @@
+//! `plimsoll image build`: takes what `docker buildx build` takes.
+
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use plimsoll_build::{
+    BuildError, BuildOutcome, BuildRequest, Builder, CaBundle, Epoch, NamedContext, ResolvedImage, Secret,
+    SecretSource,
+};
+use plimsoll_image::{Image, Reference, Store, manifest::Platform, output::load};
+use plimsoll_sandbox::{ExtraHost, Ulimit};
+use plimsoll_source::Source;
+
+use super::{
+    output::{self, Output},
+    progress::{self, ProgressMode},
+};
+use crate::{error::CommandError, home::home, images::Images, policy};
+
+/// Build an image from a Dockerfile
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The build context, a directory
+    #[arg(default_value = ".")]
+    context: String,
+    /// Dockerfile, `-` for standard input [default: CONTEXT/Dockerfile]
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<String>,
+    /// Name of the image
+    #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
+    tags: Vec<String>,
+    /// Stage to build [default: the last one]
+    #[arg(long, value_name = "STAGE")]
+    target: Option<String>,
+    /// Build argument; without a value it is taken from the environment
+    #[arg(long = "build-arg", value_name = "NAME[=VALUE]")]
+    build_args: Vec<String>,
+    /// Further context: a directory, `docker-image://NAME`, or `oci-layout://DIR[@DIGEST]`
+    #[arg(long = "build-context", value_name = "NAME=WHAT")]
+    build_contexts: Vec<String>,
+    /// Secret for RUN --mount=type=secret: `id=ID,src=FILE` or `id=ID,env=VARIABLE`
+    #[arg(long = "secret", value_name = "SPEC")]
+    secrets: Vec<String>,
+    /// Label of the image
+    #[arg(long = "label", value_name = "NAME=VALUE")]
+    labels: Vec<String>,
+    /// Line for /etc/hosts of RUN
+    #[arg(long = "add-host", value_name = "NAME:ADDRESS")]
+    add_hosts: Vec<String>,
+    /// Network of RUN
+    #[arg(long, value_name = "MODE", default_value = "default", value_parser = ["default", "host", "none"])]
+    network: String,
+    /// Size of /dev/shm
+    #[arg(long, value_name = "BYTES")]
+    shm_size: Option<String>,
+    /// Resource limit of RUN
+    #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]")]
+    ulimits: Vec<String>,
+    /// Grant of a privilege
+    #[arg(long, value_name = "WHAT", value_parser = ["security.insecure", "network.host"])]
+    allow: Vec<String>,
+    /// Platform of the image; only this machine's
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<String>,
+    /// Take nothing from the cache; cache mounts keep their content
+    #[arg(long)]
+    no_cache: bool,
+    /// Certificates that RUN trusts: `auto` (the host's), `off`, or a file
+    #[arg(long, value_name = "FILE", default_value = "auto")]
+    ca: String,
+    /// How progress is shown
+    #[arg(long, value_enum, default_value_t = ProgressMode::Auto)]
+    progress: ProgressMode,
+    /// Show nothing but the image's id
+    #[arg(short, long)]
+    quiet: bool,
+    /// Say of each step why it ran
+    #[arg(long)]
+    explain: bool,
+    /// Where the result goes: `type=oci|docker|tar|local,dest=PATH`; without it, the store
+    #[arg(short, long = "output", value_name = "SPEC")]
+    outputs: Vec<String>,
+    /// Hand the image to the engine
+    #[arg(long)]
+    load: bool,
+    /// Write the image's id into a file
+    #[arg(long, value_name = "FILE")]
+    iidfile: Option<PathBuf>,
+    /// Write what was built into a JSON file
+    #[arg(long, value_name = "FILE")]
+    metadata_file: Option<PathBuf>,
+    /// Attestation of how it was built; only `false`
+    #[arg(long, value_name = "BOOL", value_parser = ["false"], num_args = 0..=1, default_missing_value = "true")]
+    provenance: Option<String>,
+    /// Attestation of what is in it; only `false`
+    #[arg(long, value_name = "BOOL", value_parser = ["false"], num_args = 0..=1, default_missing_value = "true")]
+    sbom: Option<String>,
+}
+
+pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    let home = home()?;
+    let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
+    let outputs = args.outputs.iter().map(|spec| Output::parse(spec)).collect::<Result<Vec<_>, _>>()?;
+    let request = request(&args, &store)?;
+    let root = policy::Root::find()?;
+    let mode = if args.quiet { ProgressMode::Quiet } else { args.progress };
+    let progress = progress::make(mode, args.explain);
+    let tell = |line: &str| progress.tell(line);
+    let images = Images::new(&store, &home, &root.policy, &tell);
+    let builder = Builder::new(&store, home.join("build")).map_err(failed)?;
+    let outcome = builder.build(&request, &images, progress.sink()).map_err(failed)?;
+    progress.finish(&outcome);
+
+    for output in &outputs {
+        output.write(&store, &outcome.record, &request.tags)?;
+    }
+    if args.load || outputs.iter().any(Output::is_engine) {
+        output::hand_over(&store, &outcome.record, &request.tags)?;
+    }
+    if let Some(file) = &args.iidfile {
+        output::write_file(file, outcome.record.id.to_string().as_bytes())?;
+    }
+    if let Some(file) = &args.metadata_file {
+        write_metadata(file, &outcome, &request)?;
+    }
+    if outputs.iter().all(|output| !output.is_stdout()) {
+        println!("{}", outcome.record.id);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn failed(error: BuildError) -> CommandError {
+    CommandError::from(error.diagnostics())
+}
+
+fn request(args: &Args, store: &Store) -> Result<BuildRequest, CommandError> {
+    refuse_other_platforms(args.platform.as_deref())?;
+    let context = context(&args.context)?;
+    let mut request = match args.file.as_deref() {
+        Some("-") => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).map_err(|error| CommandError::from_error(&error))?;
+            let empty = Source::new("<stdin>", text);
+            let with_ignore = BuildRequest::open(&context, Some(Path::new("/dev/null"))).map_err(failed)?;
+            BuildRequest { dockerfile: empty, ..with_ignore }
+        }
+        file => BuildRequest::open(&context, file.map(Path::new)).map_err(failed)?,
+    };
+    request.target.clone_from(&args.target);
+    for tag in &args.tags {
+        request.tags.push(Reference::parse(tag).map_err(|error| CommandError::from_error(&error))?);
+    }
+    for argument in &args.build_args {
+        match argument.split_once('=') {
+            Some((name, value)) => request.build_args.push((name.to_owned(), value.to_owned())),
+            None => {
+                if let Ok(value) = std::env::var(argument) {
+                    request.build_args.push((argument.clone(), value));
+                }
+            }
+        }
+    }
+    for spec in &args.build_contexts {
+        request.contexts.push(named_context(spec, store)?);
+    }
+    request.secrets = args.secrets.iter().map(|spec| secret(spec)).collect::<Result<_, _>>()?;
+    for label in &args.labels {
+        let (name, value) = label.split_once('=').unwrap_or((label, ""));
+        request.labels.push((name.to_owned(), value.to_owned()));
+    }
+    for host in &args.add_hosts {
+        let (name, address) = host.split_once(['=', ':']).ok_or_else(|| {
+            CommandError::new(format!("`{host}` is no line for /etc/hosts"), "write --add-host NAME:ADDRESS")
+        })?;
+        let address = if address == "host-gateway" { "127.0.0.1" } else { address };
+        request.hosts.push(ExtraHost { name: name.to_owned(), address: address.to_owned() });
+    }
+    request.no_cache = args.no_cache;
+    request.offline = args.network == "none";
+    request.allow_insecure = args.allow.iter().any(|grant| grant == "security.insecure");
+    request.shm_size = args.shm_size.as_deref().map(bytes).transpose()?;
+    request.ulimits = args.ulimits.iter().map(|limit| ulimit(limit)).collect::<Result<_, _>>()?;
+    request.ca = match args.ca.as_str() {
+        "auto" => CaBundle::Auto,
+        "off" => CaBundle::Off,
+        file => CaBundle::File(absolute(Path::new(file))?),
+    };
+    if let Ok(epoch) = std::env::var("SOURCE_DATE_EPOCH") {
+        let seconds = epoch.parse().map_err(|_| {
+            CommandError::new(
+                format!("SOURCE_DATE_EPOCH is `{epoch}`, not a number"),
+                "give seconds since 1970, as `git log -1 --format=%ct` prints them",
+            )
+        })?;
+        request.epoch = Epoch::At(seconds);
+    }
+    Ok(request)
+}
+
+fn refuse_other_platforms(platform: Option<&str>) -> Result<(), CommandError> {
+    let Some(text) = platform else { return Ok(()) };
+    let host = plimsoll_build_platform();
+    let same = plimsoll_dockerfile::Platform::parse(text).is_ok_and(|wanted| wanted.normalised() == host);
+    if same {
+        return Ok(());
+    }
+    Err(CommandError::new(
+        format!("cannot build for the platform `{text}` on {host}"),
+        "build it on a machine of that platform",
+    ))
+}
+
+fn plimsoll_build_platform() -> plimsoll_dockerfile::Platform {
+    plimsoll_dockerfile::Platform::host().normalised()
+}
+
+fn context(text: &str) -> Result<PathBuf, CommandError> {
+    let remote = ["http://", "https://", "git://", "ssh://", "git@"].iter().any(|scheme| text.starts_with(scheme));
+    if remote || text == "-" {
+        let what = if remote { "an address" } else { "a tar on standard input" };
+        return Err(CommandError::new(
+            format!("the context `{text}` is {what}, and only directories can be built"),
+            "fetch or unpack it first and give the directory",
+        ));
+    }
+    Ok(PathBuf::from(text))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, CommandError> {
+    path.canonicalize().map_err(|error| {
+        CommandError::new(format!("cannot read {}: {error}", path.display()), "check the path")
+    })
+}
+
+fn named_context(spec: &str, store: &Store) -> Result<(String, NamedContext), CommandError> {
+    let (name, what) = spec.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
+        CommandError::new(format!("`{spec}` is no named context"), "write --build-context NAME=DIRECTORY")
+    })?;
+    let image = |record: plimsoll_image::ImageRecord, shown: String| {
+        let image = Image { config: record.config, layers: record.layers };
+        NamedContext::Image(Box::new(ResolvedImage { image, shown }))
+    };
+    let context = if let Some(layout) = what.strip_prefix("oci-layout://") {
+        let (dir, digest) = layout.split_once('@').map_or((layout, None), |(dir, digest)| (dir, Some(digest)));
+        let records = load(store, &absolute(Path::new(dir))?, &Platform::host())
+            .map_err(|error| CommandError::from_error(&error))?;
+        let mut records = records.into_iter();
+        match (records.next(), records.next()) {
+            (Some(record), None) => image(record, digest.unwrap_or(dir).to_owned()),
+            (None, _) => {
+                return Err(CommandError::new(
+                    format!("the layout {dir} holds no image for {}", plimsoll_build_platform()),
+                    "check which platforms it was made for",
+                ));
+            }
+            (Some(_), Some(_)) => {
+                return Err(CommandError::new(
+                    format!("the layout {dir} holds more than one image"),
+                    "export the one image into a layout of its own",
+                ));
+            }
+        }
+    } else if let Some(reference) = what.strip_prefix("docker-image://") {
+        let reference = Reference::parse(reference).map_err(|error| CommandError::from_error(&error))?;
+        let record = store.image(&reference).map_err(|error| CommandError::from_error(&error))?.ok_or_else(|| {
+            CommandError::new(
+                format!("the image {} is not in the store", reference.familiar()),
+                "build or load it first",
+            )
+        })?;
+        image(record, reference.familiar())
+    } else {
+        NamedContext::Directory(absolute(Path::new(what))?)
+    };
+    Ok((name.to_owned(), context))
+}
+
+fn secret(spec: &str) -> Result<Secret, CommandError> {
+    let wrong = |why: &str| {
+        CommandError::new(
+            format!("cannot read the secret `{}`: {why}", spec.split(',').next().unwrap_or_default()),
+            "write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE",
+        )
+    };
+    let (mut id, mut file, mut variable, mut kind) = (None, None, None, None);
+    for field in spec.split(',') {
+        match field.split_once('=') {
+            Some(("id", value)) => id = Some(value.to_owned()),
+            Some(("src" | "source", value)) => file = Some(PathBuf::from(value)),
+            Some(("env", value)) => variable = Some(value.to_owned()),
+            Some(("type", value @ ("file" | "env"))) => kind = Some(value.to_owned()),
+            _ => return Err(wrong("a field is not known")),
+        }
+    }
+    let id = id.ok_or_else(|| wrong("it has no id"))?;
+    let source = match (file, variable, kind.as_deref()) {
+        (Some(_), Some(_), _) => return Err(wrong("it has both a file and a variable")),
+        (Some(name), None, Some("env")) => SecretSource::Env(name.display().to_string()),
+        (Some(file), None, _) => SecretSource::File(file),
+        (None, Some(variable), _) => SecretSource::Env(variable),
+        // As buildx: the id itself is the variable where there is one, else a file.
+        (None, None, _) if std::env::var_os(&id).is_some() => SecretSource::Env(id.clone()),
+        (None, None, _) => SecretSource::File(PathBuf::from(&id)),
+    };
+    Ok(Secret { id, source })
+}
+
+/// `64m`, `1g`: binary units, as Docker has them here.
+fn bytes(text: &str) -> Result<u64, CommandError> {
+    let lower = text.to_ascii_lowercase();
+    let lower = lower.trim_end_matches('b');
+    let (digits, factor) = match lower.as_bytes().last() {
+        Some(b'k') => (&lower[..lower.len() - 1], 1 << 10),
+        Some(b'm') => (&lower[..lower.len() - 1], 1 << 20),
+        Some(b'g') => (&lower[..lower.len() - 1], 1 << 30),
+        _ => (lower, 1_u64),
+    };
+    digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|count| count.checked_mul(factor))
+        .ok_or_else(|| CommandError::new(format!("`{text}` is no size"), "write it like 64m or 1g"))
+}
+
+fn ulimit(text: &str) -> Result<Ulimit, CommandError> {
+    let parsed = (|| {
+        let (name, values) = text.split_once('=')?;
+        let (soft, hard) = values.split_once(':').unwrap_or((values, values));
+        let number = |text: &str| if text == "-1" { Some(u64::MAX) } else { text.parse().ok() };
+        Some(Ulimit { name: name.to_owned(), soft: number(soft)?, hard: number(hard)? })
+    })();
+    parsed.ok_or_else(|| CommandError::new(format!("`{text}` is no limit"), "write it like nofile=1024:2048"))
+}
+
+fn write_metadata(file: &Path, outcome: &BuildOutcome, request: &BuildRequest) -> Result<(), CommandError> {
+    let names: Vec<String> = request.tags.iter().map(Reference::canonical).collect();
+    let mut metadata = serde_json::json!({
+        "containerimage.config.digest": outcome.record.id,
+        "plimsoll.steps": outcome.steps.iter().map(|step| serde_json::json!({
+            "title": step.title,
+            "line": step.line,
+            "cached": step.ran.is_none(),
+            "reason": step.ran.as_ref().map(ToString::to_string),
+            "milliseconds": step.elapsed.as_millis() as u64,
+        })).collect::<Vec<_>>(),
+    });
+    if !names.is_empty() {
+        metadata["image.name"] = serde_json::Value::String(names.join(","));
+    }
+    let text = serde_json::to_vec_pretty(&metadata).map_err(|error| CommandError::from_error(&error))?;
+    output::write_file(file, &text)
+}

@@ -1,0 +1,192 @@
+//! Where the images come from that Dockerfiles and compose files name: the store, the registry, or, where the
+//! registry cannot be reached, the base that `plimsoll.toml` maps the name to.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use plimsoll_base::{Bases, Mirror, Progress};
+use plimsoll_build::{ImageResolver, ResolveError, ResolvedImage};
+use plimsoll_image::{
+    Image, ImageRecord, Reference, Store,
+    manifest::Platform,
+    registry::{Credentials, Progress as Transfer, Registry, RegistryError},
+};
+
+use crate::policy::{Policy, UseMap};
+
+/// Labels of an image that stands in for software that cannot be had.
+const STANDIN: &str = "org.plimsoll.standin";
+
+/// An image that a name led to.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    /// The image in the store.
+    pub(crate) record: ImageRecord,
+    /// The name that says what it really is: never the vendor's for an image of ours.
+    pub(crate) shown: Reference,
+    /// It stands in for software that cannot be had here.
+    pub(crate) standin: bool,
+}
+
+/// Finds images by name; each name is looked for once.
+pub(crate) struct Images<'a> {
+    store: &'a Store,
+    cache: PathBuf,
+    policy: &'a Policy,
+    tell: &'a (dyn Fn(&str) + Sync),
+    /// Also keeps two stages from making one base at the same time.
+    found: Mutex<BTreeMap<Reference, Found>>,
+}
+
+impl<'a> Images<'a> {
+    /// `tell` receives a line for a person whenever something takes a while.
+    pub(crate) fn new(
+        store: &'a Store,
+        home: &Path,
+        policy: &'a Policy,
+        tell: &'a (dyn Fn(&str) + Sync),
+    ) -> Self {
+        Self { store, cache: plimsoll_base::cache_dir(home), policy, tell, found: Mutex::default() }
+    }
+
+    /// Brings the image of this name into the store.
+    pub(crate) fn find(&self, name: &Reference) -> Result<Found, ResolveError> {
+        let mut known = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(name) {
+            return Ok(found.clone());
+        }
+        let found = self.look(name)?;
+        known.insert(name.clone(), found.clone());
+        Ok(found)
+    }
+
+    fn look(&self, name: &Reference) -> Result<Found, ResolveError> {
+        let recipe = self.recipe(name)?;
+        match (self.policy.images.when, recipe) {
+            (UseMap::Always, Some(recipe)) => self.base(recipe),
+            (UseMap::Never, _) | (_, None) => match self.stored(name)? {
+                Some(found) => Ok(found),
+                None => self.pull(name).map_err(|error| refused(&error)),
+            },
+            (UseMap::Auto, Some(recipe)) => {
+                if let Some(found) = self.stored(name)? {
+                    return Ok(found);
+                }
+                // a base that was made because the registry was out of reach goes on being used: no look at the
+                // network in a build that changes nothing
+                let bases = Bases::new(self.store, &self.cache, None);
+                if bases.list().is_ok_and(|all| all.iter().any(|one| one.recipe.name == recipe && one.made.is_some())) {
+                    return self.base(recipe);
+                }
+                match self.pull(name) {
+                    Ok(found) => Ok(found),
+                    Err(RegistryError::Unreachable { host, .. }) => {
+                        (self.tell)(&format!("{}: {host} cannot be reached, base {recipe} is used", name.familiar()));
+                        self.base(recipe)
+                    }
+                    Err(error) => Err(refused(&error)),
+                }
+            }
+        }
+    }
+
+    /// The recipe that the policy maps the name to.
+    fn recipe(&self, name: &Reference) -> Result<Option<&str>, ResolveError> {
+        for (real, target) in &self.policy.images.map {
+            let real = Reference::parse(real).map_err(|error| ResolveError {
+                message: format!("[images] in plimsoll.toml: {error}"),
+                hint: Some("write the name as the Dockerfile or the compose file does".to_owned()),
+            })?;
+            if real == *name {
+                let recipe = target.strip_prefix("base:").ok_or_else(|| ResolveError {
+                    message: format!("[images] in plimsoll.toml maps `{}` to `{target}`", name.familiar()),
+                    hint: Some("write `base:NAME`; `plimsoll base ls` lists the names".to_owned()),
+                })?;
+                return Ok(Some(recipe));
+            }
+        }
+        Ok(None)
+    }
+
+    fn stored(&self, name: &Reference) -> Result<Option<Found>, ResolveError> {
+        let record = self.store.image(name).map_err(|error| plain(&error))?;
+        Ok(record.map(|record| found(record, name.clone())))
+    }
+
+    fn pull(&self, name: &Reference) -> Result<Found, RegistryError> {
+        let registry = Registry::new(Credentials::from_docker_config()?);
+        (self.tell)(&format!("{}: looking for it in {}", name.familiar(), name.domain()));
+        let pulled = registry.pull(self.store, name, &Platform::host(), &|progress| {
+            if let Transfer::Started { bytes, .. } = progress {
+                (self.tell)(&format!("{}: fetching a layer of {:.1} MB", name.familiar(), bytes as f64 / 1e6));
+            }
+        })?;
+        Ok(found(pulled.record, name.clone()))
+    }
+
+    fn base(&self, recipe: &str) -> Result<Found, ResolveError> {
+        // without a mirror a base that is made already is still found
+        let mirror = Mirror::find(self.policy.base.mirror.as_deref());
+        let without = mirror.as_ref().err().map(|error| plain(error));
+        let bases = Bases::new(self.store, &self.cache, mirror.ok());
+        let made = bases.make(recipe, &|progress| self.base_progress(recipe, &progress));
+        let made = made.map_err(|error| without.unwrap_or_else(|| plain(&error)))?;
+        let shown = made.image.references.iter().find(|name| name.domain() == "plimsoll.local");
+        let shown = shown.or(made.image.references.first()).cloned().ok_or_else(|| ResolveError {
+            message: format!("base `{recipe}` has no name in the store"),
+            hint: Some(format!("make it again: plimsoll base make {recipe}")),
+        })?;
+        Ok(found(made.image, shown))
+    }
+
+    fn base_progress(&self, recipe: &str, progress: &Progress) {
+        match progress {
+            Progress::Index => (self.tell)(&format!("base {recipe}: reading the archive's signed index")),
+            Progress::Fetch { done: 0, total } => {
+                (self.tell)(&format!("base {recipe}: fetching {} MB of packages", total / 1_000_000));
+            }
+            Progress::Fetch { .. } => {}
+            Progress::Assemble { packages } => {
+                (self.tell)(&format!("base {recipe}: putting {packages} packages together"));
+            }
+            Progress::Note(note) => (self.tell)(&format!("base {recipe}: {note}")),
+        }
+    }
+}
+
+impl ImageResolver for Images<'_> {
+    fn resolve(&self, name: &Reference) -> Result<ResolvedImage, ResolveError> {
+        let found = self.find(name)?;
+        let image = Image { config: found.record.config, layers: found.record.layers };
+        Ok(ResolvedImage { image, shown: found.shown.familiar() })
+    }
+}
+
+fn found(record: ImageRecord, shown: Reference) -> Found {
+    let standin = record.config.config.labels.get(STANDIN).is_some_and(|value| value == "true");
+    Found { record, shown, standin }
+}
+
+fn refused(error: &RegistryError) -> ResolveError {
+    let hint = match error {
+        RegistryError::Unreachable { .. } => {
+            "check the network and the name, or map the name to a base under [images] in plimsoll.toml"
+        }
+        RegistryError::Refused { .. } => "log in with `docker login`; its configuration is used here too",
+        _ => "check the name and the tag",
+    };
+    ResolveError { hint: Some(hint.to_owned()), ..plain(error) }
+}
+
+fn plain(error: &dyn std::error::Error) -> ResolveError {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        message = format!("{message}: {error}");
+        cause = error.source();
+    }
+    ResolveError { message, hint: None }
+}

@@ -119,6 +119,10 @@ impl<W: io::Write> HashWriter<W> {
         Self { inner, hash: Sha256::new(), bytes: 0 }
     }
 
+    pub(crate) fn digest(&self) -> Digest {
+        Digest(self.hash.clone().finalize().into())
+    }
+
     /// The inner writer, the digest of everything written, and its length in bytes.
     pub(crate) fn finish(self) -> (W, Digest, u64) {
         (self.inner, Digest(self.hash.finalize().into()), self.bytes)

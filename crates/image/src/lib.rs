@@ -15,6 +15,7 @@ pub mod manifest;
 mod merged;
 pub mod output;
 mod reference;
+pub mod registry;
 mod store;
 
 pub use compress::LayerCompression;

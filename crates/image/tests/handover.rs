@@ -1,5 +1,7 @@
 //! Hand-over to a real engine: full, only what it lacks, and refused.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::{
     fs,
     io::{Read as _, Write as _},

@@ -1,5 +1,7 @@
 //! Layers: identity, tars, and what hostile archives cannot do.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::{
     fs,
     io::Write as _,
@@ -211,7 +213,7 @@ fn nothing_leaves_the_layer() {
     fs::create_dir(&outside).unwrap();
     fs::write(outside.join("precious"), "untouched").unwrap();
     let outside_text = outside.to_str().unwrap().as_bytes().to_vec();
-    let up = b"../../../../../../../../../../../../../".repeat(1);
+    let up = b"../../../../../../../../../../../../../".to_vec();
     let escape = [up.as_slice(), &outside_text[1..]].concat();
     let precious = [outside_text.as_slice(), b"/precious"].concat();
 
@@ -362,7 +364,8 @@ fn twenty_thousand_small_files_are_sealed_quickly() {
     let start = std::time::Instant::now();
     let layer = draft.seal(&SealOptions { epoch: Some(0) }).unwrap();
     let sealed = start.elapsed();
+    let start = std::time::Instant::now();
     store.diff_id(&layer.id).unwrap();
-    eprintln!("20000 files: sealed in {sealed:?}, diff id after {:?} more", start.elapsed() - sealed);
+    eprintln!("20000 files: sealed in {sealed:?}, diff id after {:?} more", start.elapsed());
     assert!(sealed.as_secs() < 10, "{sealed:?}");
 }

@@ -1,5 +1,7 @@
 //! Images as files, and back.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::{fs, path::Path};
 
 use plimsoll_image::{

@@ -1,6 +1,8 @@
 //! Random work on real overlay mounts: the layers, their tars, and the tars laid over one another by a second,
 //! simple program give the same files.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
@@ -89,7 +91,9 @@ impl Mounted {
         fs::create_dir_all(&target).unwrap();
         // the kernel wants two lowers when there is no upper
         let empty = [target.with_extension("empty1"), target.with_extension("empty2")];
-        empty.iter().for_each(|dir| fs::create_dir(dir).unwrap());
+        for dir in &empty {
+            fs::create_dir(dir).unwrap();
+        }
         let lowers: Vec<_> = lowers.iter().chain(&empty).map(|path| path.display().to_string()).collect();
         let mut options = format!("lowerdir={},redirect_dir=off,metacopy=off,index=off", lowers.join(":"));
         if let Some((upper, work)) = upper {
@@ -134,13 +138,15 @@ fn view(root: &Path) -> BTreeMap<String, String> {
     seen
 }
 
+/// Forgets everything below a directory.
+fn hide(seen: &mut BTreeMap<String, String>, dir: &str) {
+    let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
+    seen.retain(|path, _| !path.starts_with(&prefix));
+}
+
 /// Lays OCI layer tars over one another as plainly as the specification says it; a model, not our code.
 fn model(tars: &[Vec<u8>]) -> BTreeMap<String, String> {
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
-    let below = |seen: &BTreeMap<String, String>, path: &str| -> Vec<String> {
-        let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
-        seen.keys().filter(|key| key.starts_with(&prefix)).cloned().collect()
-    };
     for tar in tars {
         let mut added: HashMap<String, String> = HashMap::new();
         let mut order = Vec::new();
@@ -151,12 +157,12 @@ fn model(tars: &[Vec<u8>]) -> BTreeMap<String, String> {
             let path = path.trim_end_matches('/').to_owned();
             let (dir, name) = path.rsplit_once('/').unwrap_or(("", &path));
             if name == ".wh..wh..opq" {
-                below(&seen, dir).iter().for_each(|path| drop(seen.remove(path)));
+                hide(&mut seen, dir);
                 continue;
             }
             if let Some(hidden) = name.strip_prefix(".wh.") {
                 let hidden = if dir.is_empty() { hidden.to_owned() } else { format!("{dir}/{hidden}") };
-                below(&seen, &hidden).iter().for_each(|path| drop(seen.remove(path)));
+                hide(&mut seen, &hidden);
                 seen.remove(&hidden);
                 continue;
             }
@@ -193,7 +199,7 @@ fn model(tars: &[Vec<u8>]) -> BTreeMap<String, String> {
         for path in order {
             let text = added[&path].clone();
             if !text.starts_with("directory") {
-                below(&seen, &path).iter().for_each(|path| drop(seen.remove(path)));
+                hide(&mut seen, &path);
             }
             seen.insert(path, text);
         }
@@ -213,7 +219,9 @@ fn check(steps: &[Vec<Op>]) {
             Some((&draft.fs, &draft.work)),
             dir.path().join(format!("m{index}")),
         );
-        ops.iter().for_each(|op| apply(&mounted.0, op));
+        for op in ops {
+            apply(&mounted.0, op);
+        }
         expected = view(&mounted.0);
         drop(mounted);
         let layer = draft.seal(&SealOptions { epoch: Some(9) }).unwrap();

@@ -1,5 +1,7 @@
 //! The store: names, two processes, sudden death, and room on disk.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::{fs, process::Command};
 
 use plimsoll_image::{Image, ImageConfig, PruneOptions, Reference, SealOptions, Store, StoreError};
@@ -82,18 +84,18 @@ fn du(dir: &std::path::Path) -> u64 {
 fn prune_removes_what_nothing_needs_and_counts_as_du_does() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
-    let base = layer(&store, "base", &[1; 100_000]);
-    let kept = layer(&store, "cached", &[2; 50_000]);
+    let base = layer(&store, "base", &vec![1; 100_000]);
+    let kept = layer(&store, "cached", &vec![2; 50_000]);
     // a layer that shares its file with the base, as COPY --from makes it
     let draft = store.begin_layer().unwrap();
     fs::hard_link(store.layer(&base).unwrap().unwrap().path.join("base"), draft.fs.join("copy")).unwrap();
-    fs::write(draft.fs.join("own"), [3; 70_000]).unwrap();
+    fs::write(draft.fs.join("own"), vec![3; 70_000]).unwrap();
     let top = draft.seal(&SealOptions::default()).unwrap().id;
     store.put_image(&image(vec![base], "base"), &[name("base")]).unwrap();
     let gone = store.put_image(&image(vec![base, top], "gone"), &[]).unwrap();
     // what a killed process leaves
     fs::create_dir_all(store.root().join("drafts/d-dead/fs")).unwrap();
-    fs::write(store.root().join("drafts/d-dead/fs/big"), [4; 40_000]).unwrap();
+    fs::write(store.root().join("drafts/d-dead/fs/big"), vec![4; 40_000]).unwrap();
     fs::write(store.root().join("tmp/w-dead"), "x").unwrap();
     let orphan = store.put_blob(&[5; 9000]).unwrap();
 

@@ -80,9 +80,15 @@ pub(crate) fn decompress<'r>(
 }
 
 /// Ends a stream with an error instead of reading more than a number of bytes.
-struct Bounded<R> {
+pub(crate) struct Bounded<R> {
     reader: R,
     left: u64,
+}
+
+impl<R> Bounded<R> {
+    pub(crate) fn new(reader: R, bytes: u64) -> Self {
+        Self { reader, left: bytes }
+    }
 }
 
 impl<R: Read> Read for Bounded<R> {
@@ -98,7 +104,7 @@ impl<R: Read> Read for Bounded<R> {
 
 /// Unpacks the uncompressed tar `reader` into the empty directory `root`, reading it to its end.
 pub(crate) fn unpack(reader: impl Read, root: &Path, limits: &ImportLimits) -> Result<(), StoreError> {
-    let mut archive = ArchiveReader::new(Bounded { reader, left: limits.bytes });
+    let mut archive = ArchiveReader::new(Bounded::new(reader, limits.bytes));
     let mut unpacker = Unpacker::new(root)?;
     let mut entries = 0;
     while let Some(member) = archive.next()? {

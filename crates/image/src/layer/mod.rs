@@ -20,7 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(crate) use archive::{ArchiveReader, MemberKind};
 pub use import::ImportLimits;
-pub(crate) use import::{Compression, decompress, unpack};
+pub(crate) use import::{Bounded, Compression, decompress, unpack};
 pub(crate) use scan::{Entry, Kind, scan};
 pub(crate) use tar::{END_SIZE, Member, TarWriter, member_size, write_entry, write_layer};
 

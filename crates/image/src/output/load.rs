@@ -190,7 +190,7 @@ impl Loader<'_> {
             }
             let mut layers = Vec::new();
             for (diff_id, path) in parsed.rootfs.diff_ids.iter().zip(&image.layers) {
-                layers.push(self.layer(diff_id, path)?);
+                layers.push(self.layer(diff_id, None, path)?);
             }
             records.push(self.store.put_image_verbatim(&config, &layers, &names)?);
         }
@@ -198,16 +198,11 @@ impl Loader<'_> {
     }
 
     /// The layer with this diff id: from the store, else from the file.
-    fn layer(&mut self, diff_id: &Digest, path: &str) -> Result<LayerId, StoreError> {
+    fn layer(&mut self, diff_id: &Digest, blob: Option<&Digest>, path: &str) -> Result<LayerId, StoreError> {
         if let Some(layer) = self.store.layer_by_diff_id(diff_id)? {
             return Ok(layer.id);
         }
-        let layer = self.store.import_layer(self.files.open(path)?)?;
-        let found = self.store.diff_id(&layer.id)?;
-        if found != *diff_id {
-            return Err(StoreError::DigestMismatch { object: path.to_owned(), expected: *diff_id, found });
-        }
-        Ok(layer.id)
+        Ok(self.store.import_layer_expecting(self.files.open(path)?, blob, diff_id)?.id)
     }
 
     fn layout(&mut self, index: &Index) -> Result<Vec<ImageRecord>, StoreError> {
@@ -222,7 +217,11 @@ impl Loader<'_> {
                 return Err(StoreError::format(&self.source, "the numbers of layers and diff ids differ"));
             }
             for (diff_id, layer) in parsed.rootfs.diff_ids.iter().zip(&manifest.layers) {
-                layers.push(self.layer(diff_id, &crate::layout::blob_path(&layer.digest))?);
+                layers.push(self.layer(
+                    diff_id,
+                    Some(&layer.digest),
+                    &crate::layout::blob_path(&layer.digest),
+                )?);
             }
             let record = self.store.put_image_verbatim(&config, &layers, &names)?;
             records.retain(|other| other.id != record.id);

@@ -95,6 +95,11 @@ impl Write for BlobWriter {
 }
 
 impl BlobWriter {
+    /// The digest of what was written until now.
+    pub(crate) fn digest(&self) -> Digest {
+        self.writer.digest()
+    }
+
     /// Makes the blob visible.
     pub(crate) fn finish(self) -> Result<(Digest, u64), StoreError> {
         let (file, digest, bytes) = self.writer.finish();

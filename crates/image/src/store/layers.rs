@@ -177,8 +177,31 @@ impl Store {
 
     /// As [`Store::import_layer`], with other limits.
     pub fn import_layer_within(&self, reader: impl Read, limits: &ImportLimits) -> Result<Layer, StoreError> {
+        self.import(reader, limits, None, None)
+    }
+
+    /// As [`Store::import_layer`]; the layer becomes visible only when the bytes have the digest `blob` (if given) and
+    /// the uncompressed tar has the digest `diff_id`.
+    pub fn import_layer_expecting(
+        &self,
+        reader: impl Read,
+        blob: Option<&Digest>,
+        diff_id: &Digest,
+    ) -> Result<Layer, StoreError> {
+        self.import(reader, &ImportLimits::default(), blob, Some(diff_id))
+    }
+
+    fn import(
+        &self,
+        reader: impl Read,
+        limits: &ImportLimits,
+        expected_blob: Option<&Digest>,
+        expected_diff_id: Option<&Digest>,
+    ) -> Result<Layer, StoreError> {
         let draft = self.begin_layer()?;
         let mut blob = self.begin_blob()?;
+        // packed bytes can be many even when nothing comes out of them
+        let reader = layer::Bounded::new(reader, limits.bytes);
         let (compression, tar) = layer::decompress(Tee { reader, copy: &mut blob })?;
         let mut tar = HashReader::new(tar);
         layer::unpack(&mut tar, &draft.fs, limits)?;
@@ -187,6 +210,7 @@ impl Store {
         io::copy(&mut tar, &mut io::sink())
             .map_err(|source| StoreError::Stream { action: "read an archive", source })?;
         drop(tar);
+        expect("a layer's tar", expected_diff_id, diff_id)?;
         let diff = DiffFile { diff_id, bytes: tar_bytes };
         let entries = layer::scan(&draft.fs)?;
         let name = match compression {
@@ -196,12 +220,14 @@ impl Store {
         };
         let (tar_blob, layer_blob) = match name {
             Some(name) => {
+                expect("a layer's blob", expected_blob, blob.digest())?;
                 let (digest, bytes) = blob.finish()?;
                 let blob =
                     LayerBlob { compression: name.to_owned(), level: None, digest, bytes, original: true };
                 (Some(digest), Some(blob))
             }
             None => {
+                expect("a layer's blob", expected_blob, diff_id)?;
                 let again = layer::write_layer(&draft.fs, &entries, None, HashWriter::new(io::sink()))?;
                 // a tar that can be made again from the directory is not kept twice
                 let keep = again.finish().1 != diff_id;
@@ -285,6 +311,15 @@ impl Store {
 
     pub(super) fn forget_diff_id(&self, diff_id: &Digest) -> Result<(), StoreError> {
         remove_file(&self.diff_id_file(diff_id))
+    }
+}
+
+fn expect(object: &str, expected: Option<&Digest>, found: Digest) -> Result<(), StoreError> {
+    match expected {
+        Some(expected) if *expected != found => {
+            Err(StoreError::DigestMismatch { object: object.to_owned(), expected: *expected, found })
+        }
+        _ => Ok(()),
     }
 }
 

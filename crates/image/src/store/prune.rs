@@ -147,6 +147,16 @@ impl Store {
     fn leftovers(&self) -> Result<Vec<PathBuf>, StoreError> {
         let mut found = children(&self.root().join("drafts"))?;
         found.extend(children(&self.root().join("tmp"))?);
+        for path in children(&self.root().join("diff-ids"))? {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let known = match Digest::parse(&format!("sha256:{name}")) {
+                Ok(diff_id) => self.layer_by_diff_id(&diff_id)?.is_some(),
+                Err(_) => false,
+            };
+            if !known {
+                found.push(path);
+            }
+        }
         Ok(found)
     }
 }

@@ -1,0 +1,241 @@
+//! Sends an image.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek as _, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+use ureq::http::Method;
+
+use super::{
+    Progress, Registry, RegistryError,
+    transport::{Access, Call, Connection, SizedBody, TRIES, header, pause},
+};
+use crate::{
+    Digest, ImageRecord, LayerCompression, LayerId, Reference, Store, StoreError,
+    layout::json,
+    manifest::{Descriptor, Manifest, media_type},
+};
+
+/// Larger blobs travel in pieces, so that a broken connection costs one piece.
+const PIECE: u64 = 32 << 20;
+/// Times that one upload may be taken up again in all.
+const MAX_RESUMES: u32 = 40;
+
+/// A pushed image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pushed {
+    /// Digest of the manifest.
+    pub digest: Digest,
+    /// Blobs that travelled.
+    pub sent: usize,
+    /// Blobs that the registry had.
+    pub known: usize,
+    /// Bytes that travelled.
+    pub bytes: u64,
+}
+
+impl Registry {
+    /// Sends an image under a name; blobs that the registry has do not travel.
+    pub fn push(
+        &self,
+        store: &Store,
+        record: &ImageRecord,
+        name: &Reference,
+        compression: LayerCompression,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Pushed, RegistryError> {
+        let _pin = store.pin()?;
+        let connection = self.connect(name, Access::Push)?;
+        let config_bytes = store.read_blob(&record.id)?;
+        let config = Descriptor::new(media_type::OCI_CONFIG, record.id, config_bytes.len() as u64);
+        let mut pushed = Pushed { digest: record.id, sent: 0, known: 0, bytes: 0 };
+        let mut layers = Vec::new();
+        for id in &record.layers {
+            let descriptor = store.compressed_layer(id, compression)?;
+            if !layers.contains(&descriptor) {
+                let blob = if compression == LayerCompression::None {
+                    plain_tar(store, id)?
+                } else {
+                    Blob::File(store.blob_path(&descriptor.digest))
+                };
+                blob_once(&connection, &descriptor, &blob, &mut pushed, progress)?;
+            }
+            layers.push(descriptor);
+        }
+        let blob = Blob::File(store.blob_path(&record.id));
+        blob_once(&connection, &config, &blob, &mut pushed, progress)?;
+
+        let manifest = json(&Manifest::oci(config, layers))?;
+        pushed.digest = Digest::of(&manifest);
+        let wanted = name.tag().map_or_else(|| pushed.digest.to_string(), ToOwned::to_owned);
+        let object = name.familiar();
+        let target = format!("manifests/{wanted}");
+        let body = || -> io::Result<SizedBody> {
+            Ok((Box::new(io::Cursor::new(manifest.clone())), manifest.len() as u64))
+        };
+        let headers = [("content-type", media_type::OCI_MANIFEST)];
+        let call = Call { headers: &headers, body: Some(&body), ..Call::new(Method::PUT, &target, &object) };
+        let response = connection.send(&call)?;
+        if let Some(told) = header(&response, "docker-content-digest")
+            && told != pushed.digest.to_string()
+        {
+            return Err(connection.invalid(&object, format!("it stored the manifest as `{told}`")));
+        }
+        Ok(pushed)
+    }
+}
+
+/// Where a blob's bytes are.
+enum Blob {
+    File(PathBuf),
+    /// A file that goes with the value.
+    Temporary(tempfile::TempPath),
+}
+
+impl Blob {
+    fn path(&self) -> &Path {
+        match self {
+            Self::File(path) => path,
+            Self::Temporary(path) => path,
+        }
+    }
+}
+
+/// An uncompressed layer is made again for the transfer and not kept.
+fn plain_tar(store: &Store, id: &LayerId) -> Result<Blob, StoreError> {
+    let mut file = store.temporary_file()?;
+    store.write_layer_tar(id, &mut file)?;
+    Ok(Blob::Temporary(file.into_temp_path()))
+}
+
+fn blob_once(
+    connection: &Connection,
+    descriptor: &Descriptor,
+    blob: &Blob,
+    pushed: &mut Pushed,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<(), RegistryError> {
+    let digest = descriptor.digest;
+    let object = format!("{}@{digest}", connection.repository);
+    match connection.send(&Call::new(Method::HEAD, &format!("blobs/{digest}"), &object)) {
+        Ok(_) => {
+            pushed.known += 1;
+            progress(Progress::Known { digest });
+            return Ok(());
+        }
+        Err(RegistryError::NotFound { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    progress(Progress::Started { digest, bytes: descriptor.size });
+    Upload { connection, path: blob.path(), size: descriptor.size, digest, object: &object }.run()?;
+    pushed.sent += 1;
+    pushed.bytes += descriptor.size;
+    progress(Progress::Finished { digest });
+    Ok(())
+}
+
+/// A blob on its way (distribution-spec, "Pushing blobs").
+struct Upload<'a> {
+    connection: &'a Connection,
+    path: &'a Path,
+    size: u64,
+    digest: Digest,
+    object: &'a str,
+}
+
+impl Upload<'_> {
+    fn run(&self) -> Result<(), RegistryError> {
+        if self.size <= PIECE {
+            return self.whole();
+        }
+        match self.pieces() {
+            // some registries take no pieces
+            Err(RegistryError::Status { status: 400..=499, .. } | RegistryError::NotFound { .. }) => {
+                self.whole()
+            }
+            done => done,
+        }
+    }
+
+    fn begin(&self) -> Result<String, RegistryError> {
+        let response = self.connection.send(&Call::new(Method::POST, "blobs/uploads/", self.object))?;
+        self.connection.location(&response, self.object)
+    }
+
+    fn slice(&self, start: u64, length: u64) -> io::Result<SizedBody> {
+        let mut file = File::open(self.path)?;
+        file.seek(SeekFrom::Start(start))?;
+        Ok((Box::new(file.take(length)), length))
+    }
+
+    /// Everything in one request. A broken one leaves no usable upload, so each try begins anew.
+    fn whole(&self) -> Result<(), RegistryError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.put(&self.begin()?, 0) {
+                Err(RegistryError::Unreachable { .. } | RegistryError::NotFound { .. }) if tries < TRIES => {
+                    pause(tries, None);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn put(&self, location: &str, start: u64) -> Result<(), RegistryError> {
+        let separator = if location.contains('?') { '&' } else { '?' };
+        let target = format!("{location}{separator}digest={}", self.digest);
+        let body = || self.slice(start, self.size - start);
+        let call = Call {
+            headers: &[("content-type", "application/octet-stream")],
+            body: Some(&body),
+            ..Call::new(Method::PUT, &target, self.object)
+        };
+        self.connection.send(&call).map(drop)
+    }
+
+    /// Piece by piece; after a break the registry says how far it got.
+    fn pieces(&self) -> Result<(), RegistryError> {
+        let mut location = self.begin()?;
+        let mut offset = 0;
+        let mut resumes = 0;
+        while offset < self.size {
+            let length = PIECE.min(self.size - offset);
+            let range = format!("{offset}-{}", offset + length - 1);
+            let body = || self.slice(offset, length);
+            let call = Call {
+                headers: &[("content-type", "application/octet-stream"), ("content-range", &range)],
+                body: Some(&body),
+                ..Call::new(Method::PATCH, &location, self.object)
+            };
+            match self.connection.send(&call) {
+                Ok(response) => {
+                    location = self.connection.location(&response, self.object)?;
+                    offset += length;
+                }
+                Err(
+                    error @ (RegistryError::Unreachable { .. } | RegistryError::Status { status: 416, .. }),
+                ) => {
+                    resumes += 1;
+                    if resumes >= MAX_RESUMES {
+                        return Err(error);
+                    }
+                    pause(resumes.min(TRIES), None);
+                    let response = self.connection.send(&Call::new(Method::GET, &location, self.object))?;
+                    // `0-N` names the last byte that arrived; an upload without any has no range
+                    let arrived = header(&response, "range")
+                        .and_then(|range| range.split('-').nth(1)?.parse::<u64>().ok());
+                    offset = arrived.map_or(0, |last| if last == 0 { 0 } else { last + 1 });
+                    if offset > self.size {
+                        return Err(self.connection.invalid(self.object, "it has more bytes than we sent"));
+                    }
+                    location = self.connection.location(&response, self.object)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.put(&location, self.size)
+    }
+}

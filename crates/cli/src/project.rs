@@ -85,7 +85,8 @@ impl ProjectArgs {
         options.project_name = self
             .project_name
             .clone()
-            .or_else(|| env.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned());
+            .or_else(|| env.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned())
+            .or_else(|| root.policy.project.name.clone());
         options.default_name = directory.file_name().map(|name| name.to_string_lossy().into_owned());
         options.env = env;
         Ok(options)

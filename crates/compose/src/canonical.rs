@@ -1,5 +1,7 @@
 //! Short syntaxes to long ones. Running it again changes nothing.
 
+use std::cell::Cell;
+
 use plimsoll_source::Diagnostic;
 
 use crate::{
@@ -12,7 +14,7 @@ use crate::{
     words,
 };
 
-type Rule = fn(Value, &Path<'_>, bool) -> Result<Value, Diagnostic>;
+type Rule = fn(Value, &Path<'_>, &Context) -> Result<Value, Diagnostic>;
 
 /// Outer places stand before the places inside them: a rule sees its value before the rules inside it run.
 const RULES: &[(&str, Rule)] = &[
@@ -75,15 +77,28 @@ const RULES: &[(&str, Rule)] = &[
     ("configs.*.labels", key_values),
 ];
 
-/// Writes every short syntax below `value` out. With `lenient`, texts that can't be read because they hold variables
-/// stay as they are.
-pub(crate) fn canonicalise(value: Value, path: &Path<'_>, lenient: bool) -> Result<Value, Diagnostic> {
+/// How many single ports the ranges of one tree may stand for: all that a host has, once.
+const MAX_PORTS: usize = 65_536;
+
+/// What holds for one run.
+pub(crate) struct Context {
+    /// Texts that can't be read because they hold variables stay as they are.
+    lenient: bool,
+    ports: Cell<usize>,
+}
+
+/// Writes every short syntax of a tree out.
+pub(crate) fn tree(tree: Value, lenient: bool) -> Result<Value, Diagnostic> {
+    canonicalise(tree, &Path::ROOT, &Context { lenient, ports: Cell::new(0) })
+}
+
+fn canonicalise(value: Value, path: &Path<'_>, context: &Context) -> Result<Value, Diagnostic> {
     if value.mark == Mark::Reset || path.is_extension() {
         return Ok(value);
     }
     let mark = value.mark;
     let mut value = match path.find(RULES) {
-        Some(rule) => rule(value, path, lenient)?,
+        Some(rule) => rule(value, path, context)?,
         None => value,
     };
     value.mark = mark;
@@ -91,13 +106,13 @@ pub(crate) fn canonicalise(value: Value, path: &Path<'_>, lenient: bool) -> Resu
         Kind::Map(map) => {
             for (key, slot) in map.iter_mut() {
                 let inner = std::mem::replace(slot, Value::new(Kind::Null, &Origin::default()));
-                *slot = canonicalise(inner, &path.key(key), lenient)?;
+                *slot = canonicalise(inner, &path.key(key), context)?;
             }
         }
         Kind::List(items) => {
             for (at, slot) in items.iter_mut().enumerate() {
                 let inner = std::mem::replace(slot, Value::new(Kind::Null, &Origin::default()));
-                *slot = canonicalise(inner, &path.item(at), lenient)?;
+                *slot = canonicalise(inner, &path.item(at), context)?;
             }
         }
         _ => {}
@@ -123,12 +138,12 @@ fn map(origin: &Origin, entries: impl IntoIterator<Item = (&'static str, Value)>
     Value::new(Kind::Map(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()), origin)
 }
 
-fn key_values(value: Value, path: &Path<'_>, _: bool) -> Result<Value, Diagnostic> {
+fn key_values(value: Value, path: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {
     pairs(value, path, |_, _, _| Ok(()))
 }
 
 /// As `key=value`, but a blank in front of the `=` is a mistake that would go unnoticed.
-fn environment(value: Value, path: &Path<'_>, _: bool) -> Result<Value, Diagnostic> {
+fn environment(value: Value, path: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {
     pairs(value, path, |key, item, path| {
         if key.ends_with(char::is_whitespace) {
             let error =
@@ -166,7 +181,7 @@ fn pairs(
     Ok(Value::new(Kind::Map(pairs), &value.origin))
 }
 
-fn texts(value: Value, _: &Path<'_>, _: bool) -> Result<Value, Diagnostic> {
+fn texts(value: Value, _: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {
     match &value.kind {
         Kind::List(_) | Kind::Map(_) | Kind::Null => Ok(value),
         _ => {
@@ -177,14 +192,14 @@ fn texts(value: Value, _: &Path<'_>, _: bool) -> Result<Value, Diagnostic> {
     }
 }
 
-fn command(value: Value, path: &Path<'_>, lenient: bool) -> Result<Value, Diagnostic> {
+fn command(value: Value, path: &Path<'_>, context: &Context) -> Result<Value, Diagnostic> {
     let Some(text) = value.as_str() else { return Ok(value) };
     match words::split(text) {
         Ok(words) => {
             let words = words.into_iter().map(|word| Value::string(word, &value.origin)).collect();
             Ok(Value::new(Kind::List(words), &value.origin))
         }
-        Err(_) if lenient => Ok(value),
+        Err(_) if context.lenient => Ok(value),
         Err(error) => Err(value
             .origin
             .error(format!("`{path}` is not a valid command: {error}"))
@@ -192,7 +207,7 @@ fn command(value: Value, path: &Path<'_>, lenient: bool) -> Result<Value, Diagno
     }
 }
 
-fn health_test(value: Value, _: &Path<'_>, _: bool) -> Result<Value, Diagnostic> {
+fn health_test(value: Value, _: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {
     match &value.kind {
         Kind::String(_) => {
             let origin = value.origin.clone();
@@ -202,22 +217,22 @@ fn health_test(value: Value, _: &Path<'_>, _: bool) -> Result<Value, Diagnostic>
     }
 }
 
-fn build(value: Value, _: &Path<'_>, _: bool) -> Result<Value, Diagnostic> {
+fn build(value: Value, _: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {
     let origin = value.origin.clone();
     Ok(if value.as_str().is_some() { map(&origin, [("context", value)]) } else { value })
 }
 
-fn extends(value: Value, _: &Path<'_>, _: bool) -> Result<Value, Diagnostic> {
+fn extends(value: Value, _: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {
     let origin = value.origin.clone();
     Ok(if value.as_str().is_some() { map(&origin, [("service", value)]) } else { value })
 }
 
-fn file_reference(value: Value, _: &Path<'_>, _: bool) -> Result<Value, Diagnostic> {
+fn file_reference(value: Value, _: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {
     let origin = value.origin.clone();
     Ok(if value.as_str().is_some() { map(&origin, [("source", value)]) } else { value })
 }
 
-fn env_file(value: Value, _: &Path<'_>, _: bool) -> Result<Value, Diagnostic> {
+fn env_file(value: Value, _: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {
     let origin = value.origin.clone();
     Ok(if value.as_str().is_some() { map(&origin, [("path", value)]) } else { value })
 }
@@ -231,11 +246,11 @@ fn named(value: Value, default: fn(&Origin) -> Kind) -> Value {
     Value::new(Kind::Map(names), &value.origin)
 }
 
-fn by_name(value: Value, _: &Path<'_>, _: bool) -> Result<Value, Diagnostic> {
+fn by_name(value: Value, _: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {
     Ok(named(value, nothing))
 }
 
-fn depends_on(value: Value, _: &Path<'_>, _: bool) -> Result<Value, Diagnostic> {
+fn depends_on(value: Value, _: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {
     let mut value = named(value, dependency);
     for (_, dependency) in value.as_map_mut().into_iter().flatten() {
         let origin = dependency.origin.clone();
@@ -246,7 +261,7 @@ fn depends_on(value: Value, _: &Path<'_>, _: bool) -> Result<Value, Diagnostic> 
     Ok(value)
 }
 
-fn gpus(value: Value, _: &Path<'_>, _: bool) -> Result<Value, Diagnostic> {
+fn gpus(value: Value, _: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {
     let origin = value.origin.clone();
     if value.as_str().is_none() {
         return Ok(value);
@@ -254,13 +269,13 @@ fn gpus(value: Value, _: &Path<'_>, _: bool) -> Result<Value, Diagnostic> {
     Ok(Value::new(Kind::List(vec![map(&origin, [("count", value)])]), &origin))
 }
 
-fn count(value: Value, _: &Path<'_>, _: bool) -> Result<Value, Diagnostic> {
+fn count(value: Value, _: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {
     let origin = value.origin.clone();
     Ok(if value.as_str() == Some("all") { Value::new(Kind::Int(-1), &origin) } else { value })
 }
 
 /// Ids and paths of SSH agents as a list of `id` or `id=path`.
-fn ssh(value: Value, _: &Path<'_>, _: bool) -> Result<Value, Diagnostic> {
+fn ssh(value: Value, _: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {
     let origin = value.origin.clone();
     Ok(match value.kind {
         Kind::Map(agents) => {
@@ -278,7 +293,7 @@ fn ssh(value: Value, _: &Path<'_>, _: bool) -> Result<Value, Diagnostic> {
 }
 
 /// Host names with addresses as a list of `host=address`.
-fn hosts(value: Value, path: &Path<'_>, lenient: bool) -> Result<Value, Diagnostic> {
+fn hosts(value: Value, path: &Path<'_>, context: &Context) -> Result<Value, Diagnostic> {
     let origin = value.origin.clone();
     let mut all = Vec::new();
     match value.kind {
@@ -303,7 +318,7 @@ fn hosts(value: Value, path: &Path<'_>, lenient: bool) -> Result<Value, Diagnost
                     Some((host, address)) => {
                         all.push(Value::string(format!("{host}={address}"), &item.origin));
                     }
-                    None if lenient => all.push(item),
+                    None if context.lenient => all.push(item),
                     None => {
                         let error =
                             item.origin.error(format!("`{text}` in `{path}` is not a host with its address"));
@@ -317,7 +332,7 @@ fn hosts(value: Value, path: &Path<'_>, lenient: bool) -> Result<Value, Diagnost
     Ok(Value::new(Kind::List(all), &origin))
 }
 
-fn device(value: Value, path: &Path<'_>, _: bool) -> Result<Value, Diagnostic> {
+fn device(value: Value, path: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {
     let origin = value.origin.clone();
     let Some(text) = value.as_str() else { return Ok(value) };
     let (source, target, permissions) = match text.split(':').collect::<Vec<_>>().as_slice() {
@@ -333,7 +348,7 @@ fn device(value: Value, path: &Path<'_>, _: bool) -> Result<Value, Diagnostic> {
     Ok(map(&origin, [("source", text(source)), ("target", text(target)), ("permissions", text(permissions))]))
 }
 
-fn port_list(value: Value, path: &Path<'_>, lenient: bool) -> Result<Value, Diagnostic> {
+fn port_list(value: Value, path: &Path<'_>, context: &Context) -> Result<Value, Diagnostic> {
     let origin = value.origin.clone();
     let Kind::List(items) = value.kind else { return Ok(value) };
     let mut all = Vec::with_capacity(items.len());
@@ -352,8 +367,16 @@ fn port_list(value: Value, path: &Path<'_>, lenient: bool) -> Result<Value, Diag
             continue;
         };
         match ports::parse(&text) {
-            Ok(ports) => all.extend(ports.iter().map(|port| port_value(port, &item.origin))),
-            Err(_) if lenient => all.push(item),
+            Ok(ports) => {
+                context.ports.set(context.ports.get() + ports.len());
+                if context.ports.get() > MAX_PORTS {
+                    let error =
+                        item.origin.error(format!("more than {MAX_PORTS} ports are published in all"));
+                    return Err(error.hint("publish fewer or shorter ranges"));
+                }
+                all.extend(ports.iter().map(|port| port_value(port, &item.origin)));
+            }
+            Err(_) if context.lenient => all.push(item),
             Err(error) => {
                 let error = item.origin.error(format!("`{}`: {error}", path.item(at)));
                 return Err(error.hint("write `published:target`, for example \"8080:80\""));
@@ -375,11 +398,11 @@ fn port_value(port: &Port, origin: &Origin) -> Value {
     map(origin, entries.into_iter().filter_map(|(key, value)| Some((key, value?))))
 }
 
-fn mount(value: Value, path: &Path<'_>, lenient: bool) -> Result<Value, Diagnostic> {
+fn mount(value: Value, path: &Path<'_>, context: &Context) -> Result<Value, Diagnostic> {
     let Some(text) = value.as_str() else { return Ok(value) };
     match mounts::parse(text) {
         Ok(mount) => Ok(mount_value(&mount, &value.origin)),
-        Err(_) if lenient => Ok(value),
+        Err(_) if context.lenient => Ok(value),
         Err(error) => Err(value
             .origin
             .error(format!("`{path}`: {error}"))
@@ -417,7 +440,7 @@ fn mount_value(mount: &Mount, origin: &Origin) -> Value {
 }
 
 /// `external: {name: x}` as `external: true` with `name: x`.
-fn external(mut value: Value, path: &Path<'_>, _: bool) -> Result<Value, Diagnostic> {
+fn external(mut value: Value, path: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {
     let Some(resource) = value.as_map_mut() else { return Ok(value) };
     let Some(external) = resource.get_mut("external").filter(|external| external.as_map().is_some()) else {
         return Ok(value);

@@ -1,11 +1,13 @@
 //! Checks that the parts of a project agree with one another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use indexmap::IndexMap;
 use plimsoll_source::Diagnostic;
 
 use crate::model::{MountKind, Project, Service};
+
+/// After so many faults no one reads on.
+const MAX_FAULTS: usize = 100;
 
 /// Every fault; copies `scale` to `deploy.replicas` where both exist.
 pub(crate) fn check(project: &mut Project) -> Result<(), Vec<Diagnostic>> {
@@ -170,17 +172,20 @@ impl At<'_> {
     }
 
     fn defined(&mut self, what: &str, section: &str, key: &str, path: &[&str]) {
-        let known: Vec<&String> = match section {
-            "networks" => self.project.networks.keys().collect(),
-            "volumes" => self.project.volumes.keys().collect(),
-            "configs" => self.project.configs.keys().collect(),
-            "secrets" => self.project.secrets.keys().collect(),
-            _ => self.project.models.keys().collect(),
+        let project = self.project;
+        let known = match section {
+            "networks" => project.networks.contains_key(key),
+            "volumes" => project.volumes.contains_key(key),
+            "configs" => project.configs.contains_key(key),
+            "secrets" => project.secrets.contains_key(key),
+            _ => project.models.contains_key(key),
         };
-        if known.iter().any(|known| *known == key) {
+        if known || self.faults.len() >= MAX_FAULTS {
             return;
         }
-        let similar = crate::schema::similar(key, known.iter().map(|known| known.as_str()));
+        let declared = project.tree().get(section).and_then(|section| section.as_map());
+        let known = declared.into_iter().flat_map(|map| map.keys());
+        let similar = crate::schema::similar(key, known.map(String::as_str).take(1000));
         let hint = match similar {
             Some(similar) => format!("did you mean `{similar}`?"),
             None => format!("declare it under the top-level `{section}:`"),
@@ -305,49 +310,36 @@ impl At<'_> {
 
 /// A circle of dependencies, named service by service.
 fn cycle(project: &Project) -> Option<Diagnostic> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum State {
-        Open,
-        Done,
-    }
-    fn visit<'p>(
-        name: &'p str,
-        services: &'p IndexMap<String, Service>,
-        states: &mut HashMap<&'p str, State>,
-        way: &mut Vec<&'p str>,
-    ) -> bool {
-        match states.get(name) {
-            Some(State::Done) => return false,
-            Some(State::Open) => {
-                way.push(name);
-                return true;
+    let mut done: HashSet<&str> = HashSet::new();
+    for start in project.services.keys() {
+        // The way from `start` to here, each service with its dependencies that are still to be looked at.
+        let mut way: Vec<(&str, Vec<&str>)> = vec![(start, dependencies(project, start))];
+        let mut on_way: HashSet<&str> = HashSet::from([start.as_str()]);
+        while let Some((name, left)) = way.last_mut() {
+            let Some(next) = left.pop() else {
+                done.insert(*name);
+                on_way.remove(*name);
+                way.pop();
+                continue;
+            };
+            if on_way.contains(next) {
+                let first = way.iter().position(|(name, _)| *name == next)?;
+                let mut circle: Vec<&str> = way[first..].iter().map(|(name, _)| *name).take(20).collect();
+                circle.push(next);
+                let title = format!("services depend on one another in a circle: {}", circle.join(" -> "));
+                let error = fault(project, &["services", next, "depends_on"], title);
+                return Some(error.hint("remove one of the dependencies"));
             }
-            None => {}
-        }
-        let Some(service) = services.get(name) else { return false };
-        states.insert(name, State::Open);
-        way.push(name);
-        for dependency in service.depends_on.keys() {
-            if visit(dependency, services, states, way) {
-                return true;
+            if !done.contains(next) && project.services.contains_key(next) {
+                on_way.insert(next);
+                way.push((next, dependencies(project, next)));
             }
-        }
-        way.pop();
-        states.insert(name, State::Done);
-        false
-    }
-    let mut states = HashMap::new();
-    for name in project.services.keys() {
-        let mut way = Vec::new();
-        if visit(name, &project.services, &mut states, &mut way) {
-            let first = way.iter().position(|step| Some(step) == way.last())?;
-            let circle = &way[first..];
-            let title = format!("services depend on one another in a circle: {}", circle.join(" -> "));
-            return Some(
-                fault(project, &["services", circle[0], "depends_on"], title)
-                    .hint("remove one of the dependencies"),
-            );
         }
     }
     None
+}
+
+fn dependencies<'p>(project: &'p Project, name: &str) -> Vec<&'p str> {
+    let service = project.services.get(name);
+    service.into_iter().flat_map(|service| service.depends_on.keys()).map(String::as_str).rev().collect()
 }

@@ -1,5 +1,7 @@
 //! How a later file joins an earlier one, and how a service joins the one that it extends.
 
+use std::collections::{HashMap, HashSet};
+
 use plimsoll_source::Diagnostic;
 
 use crate::{
@@ -72,11 +74,8 @@ pub(crate) fn merge(base: Value, over: Value, path: &Path<'_>) -> Result<Value, 
         Some(Rule::AppendNew) => {
             let mut items = sequence(base);
             let origin = over.origin.clone();
-            for item in sequence(over) {
-                if !items.contains(&item) {
-                    items.push(item);
-                }
-            }
+            let mut known: HashSet<Option<String>> = items.iter().map(Value::scalar_text).collect();
+            items.extend(sequence(over).into_iter().filter(|item| known.insert(item.scalar_text())));
             Ok(Value::new(Kind::List(items), &origin))
         }
         Some(Rule::ByName(default)) => mappings(by_name(base, *default), by_name(over, *default), path),
@@ -207,10 +206,11 @@ fn pools(base: Value, over: Value, path: &Path<'_>) -> Result<Value, Diagnostic>
     let Value { kind: Kind::List(more), .. } = over else {
         return Ok(Value::new(Kind::List(pools), &origin));
     };
+    let subnet = |pool: &Value| pool.get("subnet").and_then(Value::scalar_text);
+    let known: HashMap<String, usize> =
+        pools.iter().enumerate().filter_map(|(at, pool)| Some((subnet(pool)?, at))).collect();
     for pool in more {
-        let same = pools
-            .iter()
-            .position(|before| before.get("subnet").is_some() && before.get("subnet") == pool.get("subnet"));
+        let same = subnet(&pool).and_then(|subnet| known.get(&subnet).copied());
         match same {
             Some(at) => {
                 let before = std::mem::replace(&mut pools[at], Value::new(Kind::Null, &Origin::default()));

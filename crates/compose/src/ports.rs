@@ -69,7 +69,7 @@ pub fn parse(spec: &str) -> Result<Vec<Port>, PortError> {
         })
         .collect();
     // The reference orders them as text.
-    ports.sort_by_key(|port| format!("{}/{protocol}", port.target));
+    ports.sort_by_cached_key(|port| format!("{}/{protocol}", port.target));
     Ok(ports)
 }
 

@@ -10,6 +10,9 @@ use crate::{
     value::{Kind, Value},
 };
 
+/// After so many variables without a value no one reads on.
+const MAX_WARNINGS: usize = 100;
+
 #[derive(Clone, Copy)]
 enum Cast {
     Int,
@@ -108,7 +111,7 @@ fn walk(
                     unset.push(name.to_owned());
                 })
                 .map_err(|error| failure(&value.origin, path, &error))?;
-                for name in unset {
+                for name in unset.into_iter().take(MAX_WARNINGS.saturating_sub(warnings.len())) {
                     warnings.push(value.origin.label(
                         Diagnostic::warning(format!("variable `{name}` is not set; it counts as empty")),
                         "used here",

@@ -95,8 +95,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     if !args.quiet {
         warn(&project.warnings);
     }
+    project.remove_unused_resources();
     let text = if args.services {
-        lines(project.services.keys().cloned())
+        lines(in_order(&project))
     } else if args.images {
         lines(project.services.iter().map(|(name, service)| {
             service.image.clone().unwrap_or_else(|| format!("{}-{name}", project.name))
@@ -112,13 +113,42 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         origins(&project, project.tree(), &mut Vec::new(), &mut out);
         out
     } else {
-        project.remove_unused_resources();
         match args.format {
             Format::Yaml => project.to_yaml(),
             Format::Json => json(&project)?,
         }
     };
     put(&args, &text)
+}
+
+/// Services by name, each behind what it depends on.
+fn in_order(project: &Project) -> Vec<String> {
+    let mut names: Vec<&String> = project.services.keys().collect();
+    names.sort();
+    let mut order: Vec<String> = Vec::new();
+    while order.len() < project.services.len() {
+        let before = order.len();
+        for name in &names {
+            let ready = project.services[*name]
+                .depends_on
+                .keys()
+                .all(|dependency| order.contains(dependency) || !project.services.contains_key(dependency));
+            if ready && !order.contains(name) {
+                order.push((*name).clone());
+            }
+        }
+        if order.len() == before {
+            // A circle, which only an unchecked project has.
+            order.extend(
+                names
+                    .iter()
+                    .filter(|name| !order.contains(name))
+                    .map(|name| (*name).clone())
+                    .collect::<Vec<_>>(),
+            );
+        }
+    }
+    order
 }
 
 fn lines(items: impl IntoIterator<Item = String>) -> String {

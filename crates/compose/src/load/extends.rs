@@ -10,6 +10,9 @@ use crate::{
     value::{Kind, Map, Mark, Origin, Value},
 };
 
+/// How many services may extend one another in a row.
+const MAX_CHAIN: usize = 100;
+
 /// One step of a chain of extensions.
 #[derive(Clone, PartialEq, Eq)]
 struct Link {
@@ -70,6 +73,10 @@ impl Loader<'_> {
         let link = Link { file: file.to_owned(), service: name.to_owned() };
         if chain.contains(&link) {
             return Err(cycle(&origin, chain, &link));
+        }
+        if chain.len() >= MAX_CHAIN {
+            let error = origin.error(format!("more than {MAX_CHAIN} services extend one another in a row"));
+            return Err(error.hint("shorten the chain"));
         }
         chain.push(link);
         let missing = |file: &str| {

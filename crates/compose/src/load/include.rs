@@ -15,6 +15,8 @@ use crate::{
 
 /// How deep included files may include.
 const MAX_DEPTH: usize = 50;
+/// How many inclusions one project may have: two files that include one another's parts twice would double each time.
+const MAX_INCLUSIONS: usize = 1000;
 
 const SECTIONS: [&str; 6] = ["services", "volumes", "networks", "secrets", "configs", "models"];
 
@@ -58,10 +60,19 @@ impl Loader<'_> {
                     .hint("fetch it and include the local copy"),
             ]);
         }
+        self.included += include.paths.len();
+        if self.included > MAX_INCLUSIONS {
+            let error = origin.error(format!("more than {MAX_INCLUSIONS} files are included"));
+            return Err(vec![error.hint("include each file once")]);
+        }
         let absolute: Vec<String> =
             include.paths.iter().map(|path| paths::join_absolute(&place.directory, path)).collect();
         let first = &absolute[0];
-        if place.including.contains(first) || place.including.len() > MAX_DEPTH {
+        if place.including.len() > MAX_DEPTH {
+            let error = origin.error(format!("files include one another more than {MAX_DEPTH} levels deep"));
+            return Err(vec![error.hint("include the files from one place")]);
+        }
+        if place.including.contains(first) {
             let mut error = origin.error(format!("`{}` includes itself", include.paths[0]));
             for file in &place.including {
                 error = error.note(format!("{file} includes the next"));
@@ -81,8 +92,7 @@ impl Loader<'_> {
             let documents = read::documents(&source).map_err(one)?;
             files.push((source, documents));
         }
-        let mut including = place.including.clone();
-        including.extend(absolute.iter().cloned());
+        let including = place.including.clone();
         let mut inner =
             Place { base: paths::relative(&place.directory, &directory), directory, env: &env, including };
         self.tree(files, &mut inner, true)

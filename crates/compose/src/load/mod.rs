@@ -100,6 +100,8 @@ struct Loader<'a> {
     env: IndexMap<String, String>,
     files: Vec<String>,
     warnings: Vec<Diagnostic>,
+    /// How often a file was included, the same one again or not.
+    included: usize,
     /// Files that services extend from, read once each.
     extended: IndexMap<(String, String), Value>,
 }
@@ -112,6 +114,7 @@ impl<'a> Loader<'a> {
             env: options.env.clone(),
             files: Vec::new(),
             warnings: Vec::new(),
+            included: 0,
             extended: IndexMap::new(),
         }
     }
@@ -223,7 +226,7 @@ impl<'a> Loader<'a> {
 
 /// Short syntaxes written out; a range of ports can then hold one that is given elsewhere too.
 fn canonical_and_unique(tree: Value, options: &LoadOptions) -> Result<Value, Diagnostic> {
-    let mut tree = canonical::canonicalise(tree, &Path::ROOT, !options.interpolate)?;
+    let mut tree = canonical::tree(tree, !options.interpolate)?;
     canonical::omit_empty(&mut tree);
     unique::enforce(&mut tree, &Path::ROOT)?;
     Ok(tree)

@@ -1,19 +1,24 @@
 //! How the typed model is read from the canonical tree and written back.
 
-use std::cell::Cell;
+use std::{cell::Cell, cmp::Ordering};
 
 use indexmap::IndexMap;
 use plimsoll_source::Diagnostic;
-use serde::Serialize;
+use serde::{Serialize, ser::SerializeMap};
 
 use crate::value::{Kind, Value};
 
 /// A part of the model: read from a [`Value`] that the schema has already checked, written by serde.
-pub(crate) trait Field: Sized + Default {
+pub(crate) trait Field: Sized + Default + Serialize {
     fn read(value: &Value) -> Result<Self, Diagnostic>;
 
     /// Whether writing it would say nothing.
     fn absent(&self) -> bool;
+
+    /// Writes it as the entry `key`.
+    fn write<M: SerializeMap>(&self, key: &str, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry(key, self)
+    }
 }
 
 pub(crate) fn mismatch(value: &Value, expected: &str) -> Diagnostic {
@@ -126,6 +131,10 @@ impl<T: Field> Field for Vec<T> {
 }
 
 impl<T: Field> Field for IndexMap<String, T> {
+    fn write<M: SerializeMap>(&self, key: &str, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry(key, &Sorted(self))
+    }
+
     fn read(value: &Value) -> Result<Self, Diagnostic> {
         match &value.kind {
             Kind::Map(map) => map.iter().map(|(key, value)| Ok((key.clone(), T::read(value)?))).collect(),
@@ -147,6 +156,25 @@ impl Field for serde_json::Value {
     fn absent(&self) -> bool {
         false
     }
+}
+
+/// Free data with its keys in the order that the reference prints them in.
+pub(crate) fn sorted(value: &serde_json::Value) -> serde_json::Value {
+    match value {
+        serde_json::Value::Array(items) => items.iter().map(sorted).collect(),
+        serde_json::Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by(|a, b| key_order(a.0, b.0));
+            serde_json::Value::Object(
+                entries.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect(),
+            )
+        }
+        other => other.clone(),
+    }
+}
+
+fn key_order(a: &str, b: &str) -> Ordering {
+    if for_yaml() { crate::write::natural_order(a, b) } else { a.cmp(b) }
 }
 
 /// `x-*` attributes, kept as they are.
@@ -176,14 +204,14 @@ pub(crate) struct Sorted<'a, T>(pub(crate) &'a IndexMap<String, T>);
 impl<T: Serialize> Serialize for Sorted<'_, T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut keys: Vec<_> = self.0.iter().collect();
-        keys.sort_by(|a, b| if for_yaml() { crate::write::natural_order(a.0, b.0) } else { a.0.cmp(b.0) });
+        keys.sort_by(|a, b| key_order(a.0, b.0));
         serializer.collect_map(keys)
     }
 }
 
 /// Declares a struct of the model with its reading and writing. `"name" field: Type` where the attribute's name is not
 /// the field's; `[always]` for attributes that the reference prints even when they say nothing, `[json]`
-/// for those that it prints so only in JSON.
+/// and `[yaml]` for those that it prints so in one of the two forms.
 macro_rules! model {
     ($(
         $(#[$meta:meta])*
@@ -243,12 +271,12 @@ macro_rules! model {
                 $(
                     let always = $crate::model::field::always!($($always)?);
                     if always || !$crate::model::field::Field::absent(&self.$field) {
-                        map.serialize_entry($crate::model::field::key!($field $($key)?), &self.$field)?;
+                        $crate::model::field::Field::write(&self.$field, $crate::model::field::key!($field $($key)?), &mut map)?;
                     }
                 )*
                 if $crate::model::field::for_yaml() {
                     for (key, value) in &self.extensions {
-                        map.serialize_entry(key, value)?;
+                        map.serialize_entry(key, &$crate::model::field::sorted(value))?;
                     }
                 }
                 map.end()
@@ -274,6 +302,9 @@ macro_rules! always {
     };
     (always) => {
         true
+    };
+    (yaml) => {
+        $crate::model::field::for_yaml()
     };
     (json) => {
         !$crate::model::field::for_yaml()

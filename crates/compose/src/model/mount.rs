@@ -54,7 +54,7 @@ model! {
         /// `rprivate`, `private`, `rshared`, `shared`, `rslave`, `slave`.
         propagation: Option<String>,
         /// Whether a missing path of the host is made; unset means yes.
-        create_host_path: OptOut,
+        [yaml] create_host_path: OptOut,
         /// How mounts below it come along.
         recursive: Option<String>,
     }

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use super::{
     Extensions, FileObject, Model, Network, Service, Volume,
-    field::{Field, Sorted, in_yaml_form},
+    field::{Field, Sorted, in_yaml_form, sorted},
 };
 use crate::value::{Origin, Value};
 use plimsoll_source::Diagnostic;
@@ -148,8 +148,10 @@ impl Serialize for Project {
         if !self.models.is_empty() {
             map.serialize_entry("models", &Sorted(&self.models))?;
         }
-        for (key, value) in &self.extensions {
-            map.serialize_entry(key, value)?;
+        let mut keys: Vec<_> = self.extensions.keys().collect();
+        keys.sort();
+        for key in keys {
+            map.serialize_entry(key, &sorted(&self.extensions[key]))?;
         }
         map.end()
     }

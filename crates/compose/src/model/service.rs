@@ -1,9 +1,10 @@
 use indexmap::IndexMap;
 use plimsoll_source::Diagnostic;
+use serde::ser::SerializeMap as _;
 
 use super::{
     Build, Bytes, Deploy, DeviceRequest, Duration, Environment, Hosts, Mapping, Mount, OptOut, Ulimit,
-    field::{Field, model},
+    field::{Field, for_yaml, model},
     names::names,
     scalar::FileMode,
 };
@@ -409,8 +410,7 @@ impl Service {
 }
 
 /// A device with a weight.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct WeightDevice {
     /// Path of the device.
     pub path: String,
@@ -419,8 +419,7 @@ pub struct WeightDevice {
 }
 
 /// A device with a limit.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ThrottleDevice {
     /// Path of the device.
     pub path: String,
@@ -464,4 +463,22 @@ impl Field for ThrottleDevice {
 /// A field by its name in files, or by the capitalised one that the reference writes.
 fn part<T: Field>(value: &Value, name: &str, written: &str) -> Result<T, Diagnostic> {
     value.get(name).or_else(|| value.get(written)).map_or(Ok(T::default()), T::read)
+}
+
+impl serde::Serialize for WeightDevice {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry(if for_yaml() { "path" } else { "Path" }, &self.path)?;
+        map.serialize_entry(if for_yaml() { "weight" } else { "Weight" }, &self.weight)?;
+        map.end()
+    }
+}
+
+impl serde::Serialize for ThrottleDevice {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry(if for_yaml() { "path" } else { "Path" }, &self.path)?;
+        map.serialize_entry(if for_yaml() { "rate" } else { "Rate" }, &self.rate)?;
+        map.end()
+    }
 }

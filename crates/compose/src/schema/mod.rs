@@ -2,12 +2,17 @@
 
 mod spec;
 
+use std::collections::HashMap;
+
 use plimsoll_source::Diagnostic;
 
 use crate::{
     path::Path,
     value::{Kind, Map, Value},
 };
+
+/// After so many faults no one reads on.
+const MAX_FAULTS: usize = 100;
 
 /// The form that a value may have.
 pub(crate) enum Shape {
@@ -55,6 +60,9 @@ pub(crate) fn validate(tree: &Value) -> Vec<Diagnostic> {
 }
 
 fn check(value: &Value, shape: &Shape, path: &Path<'_>, faults: &mut Vec<Diagnostic>) {
+    if faults.len() >= MAX_FAULTS {
+        return;
+    }
     match (shape, &value.kind) {
         (Shape::Any, _) => {}
         (Shape::Scalar(types), _) if types.iter().any(|wanted| fits(*wanted, value)) => {}
@@ -92,9 +100,10 @@ fn check(value: &Value, shape: &Shape, path: &Path<'_>, faults: &mut Vec<Diagnos
             }
         }
         (Shape::Set(items), Kind::List(values)) => {
+            let mut seen: HashMap<String, &Value> = HashMap::with_capacity(values.len());
             for (at, value) in values.iter().enumerate() {
                 check(value, items, &path.item(at), faults);
-                if let Some(first) = values[..at].iter().find(|before| *before == value) {
+                if let Some(first) = seen.insert(value.to_json().to_string(), value) {
                     let error = value.origin.error(format!("`{path}` holds the same item twice"));
                     faults.push(first.origin.label(error, "first given here"));
                 }
@@ -129,6 +138,9 @@ fn names(map: &Map, values: &Shape, path: &Path<'_>, faults: &mut Vec<Diagnostic
 
 fn fields(value: &Value, map: &Map, object: &Object, path: &Path<'_>, faults: &mut Vec<Diagnostic>) {
     for (key, value) in map {
+        if faults.len() >= MAX_FAULTS {
+            return;
+        }
         if let Some((_, shape)) = object.fields.iter().find(|(name, _)| name == key) {
             check(value, shape, &path.key(key), faults);
         } else if object.closed || !key.starts_with("x-") {

@@ -38,8 +38,9 @@ pub fn parse(source: &Source, limits: &Limits) -> Result<Vec<Document>, Diagnost
     let options = granit_parser::options! {
         emit_comments: false,
         emit_anchor_events: true,
-        block_nesting_limit: limits.depth,
-        flow_nesting_limit: limits.depth,
+        // Our own check comes first and says more.
+        block_nesting_limit: limits.depth + 1,
+        flow_nesting_limit: limits.depth + 1,
         simple_key_max_lookahead: 4096,
     };
     let mut builder =
@@ -185,15 +186,7 @@ fn syntax_error(source: &Source, error: &ScanError) -> Diagnostic {
         .next()
         .filter(|next| *next != '\n')
         .map_or(at, |next| at + next.len_utf8());
-    let place = source.line_col(at);
-    Diagnostic::error(format!(
-        "{}:{}:{}: not valid YAML: {}",
-        source.name(),
-        place.line,
-        place.column,
-        error.info()
-    ))
-    .label(source, Span::new(at, end), "")
+    Diagnostic::error(format!("not valid YAML: {}", error.info())).label(source, Span::new(at, end), "")
 }
 
 fn byte_span(span: &granit_parser::Span) -> Span {

@@ -1,0 +1,262 @@
+//! Whatever the text, the loader answers: no panic, no unbounded time.
+
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use plimsoll_compose::{LoadOptions, NoFiles, Project, ReadFiles, load};
+use plimsoll_source::{Diagnostic, Source};
+use proptest::prelude::*;
+
+fn load_text(text: &str) -> Result<Project, Vec<Diagnostic>> {
+    let mut options = LoadOptions::new(vec![Source::new("compose.yml", text)], "/project");
+    options.default_name = Some("project".to_owned());
+    load(&options, &NoFiles)
+}
+
+/// The first error's title, which must come within a second even unoptimised.
+fn refused(text: &str) -> String {
+    let start = Instant::now();
+    let errors = load_text(text).expect_err("refused");
+    let limit = if cfg!(debug_assertions) { 5 } else { 1 };
+    assert!(start.elapsed() < Duration::from_secs(limit), "took {:?}", start.elapsed());
+    errors[0].title.clone()
+}
+
+#[test]
+fn bombs_are_refused_quickly_and_say_why() {
+    let mut bomb = String::from("x-a0: &a0 [x,x,x,x,x,x,x,x,x]\n");
+    for level in 1..30 {
+        bomb.push_str(&format!("x-a{level}: &a{level} [{}]\n", format!("*a{},", level - 1).repeat(9)));
+    }
+    assert!(refused(&bomb).contains("once its aliases are replaced"), "{}", refused(&bomb));
+    let mut merges = String::from("x-m0: &m0 {k: v}\n");
+    for level in 1..60 {
+        let before = level - 1;
+        merges.push_str(&format!(
+            "x-m{level}: &m{level} {{<<: [*m{before}, *m{before}], k{level}: *m{before}}}\n"
+        ));
+    }
+    assert!(refused(&merges).contains("once its aliases are replaced"), "{}", refused(&merges));
+    assert!(refused(&format!("x: {}", "a".repeat(10 << 20))).contains("too large"));
+    let deep: Vec<String> = (0..1000).map(|level| format!("{}k:", " ".repeat(level))).collect();
+    let deep = deep.join("\n");
+    assert!(refused(&deep).contains("nest") || refused(&deep).contains("deep"), "{}", refused(&deep));
+    assert!(load_text(&"[".repeat(1000)).is_err());
+    let many: Vec<String> =
+        (0..200).map(|at| format!("  s{at}:\n    image: a\n    ports: ['1-65535:1-65535']")).collect();
+    assert!(refused(&format!("services:\n{}\n", many.join("\n"))).contains("ports"));
+}
+
+#[test]
+fn long_chains_do_not_exhaust_the_stack() {
+    let count = 5_000;
+    let mut chain = String::from("services:\n");
+    for at in 0..count {
+        chain.push_str(&format!("  s{at}: {{image: a, depends_on: [s{}]}}\n", at + 1));
+    }
+    chain.push_str(&format!("  s{count}: {{image: a}}\n"));
+    load_text(&chain).expect("a chain is no circle");
+    let circle = chain
+        .replace(&format!("s{count}: {{image: a}}"), &format!("s{count}: {{image: a, depends_on: [s0]}}"));
+    assert!(refused(&circle).contains("circle"));
+    let extends = chain.replace("depends_on: [", "extends: ").replace("]}", "}");
+    assert!(refused(&extends).contains("in a row"));
+}
+
+struct Files(HashMap<PathBuf, String>);
+
+impl ReadFiles for Files {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        self.0.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn is_dir(&self, _: &Path) -> bool {
+        false
+    }
+}
+
+#[test]
+fn files_that_include_one_another_end() {
+    let mut files = Files(HashMap::new());
+    for at in 0..40 {
+        let text = format!("include: [f{0}.yml, f{0}.yml]\nservices: {{s{at}: {{image: a}}}}\n", at + 1);
+        files.0.insert(PathBuf::from(format!("/project/f{at}.yml")), text);
+    }
+    files.0.insert(PathBuf::from("/project/f40.yml"), "services: {last: {image: a}}\n".to_owned());
+    let options =
+        LoadOptions::new(vec![Source::new("compose.yml", "name: a\ninclude: [f0.yml]\n")], "/project");
+    let errors = load(&options, &files).expect_err("refused");
+    assert!(errors[0].title.contains("files are included"), "{}", errors[0].title);
+    files.0.insert(PathBuf::from("/project/f3.yml"), "include: [f1.yml]\n".to_owned());
+    let errors = load(&options, &files).expect_err("refused");
+    assert!(errors[0].title.contains("includes itself"), "{}", errors[0].title);
+}
+
+#[test]
+fn hundreds_of_services_are_quick() {
+    let service = "    image: registry.example/app:${TAG:-1}\n    environment: {A: 1, B: two, C: '${C:-}'}\n    ports: ['8080']\n    \
+                   volumes: ['data:/data', './a:/b:ro']\n    healthcheck: {test: curl -f localhost, interval: 10s}\n    \
+                   deploy: {resources: {limits: {memory: 128M, cpus: '0.5'}}}\n    networks: [front, back]\n";
+    let mut text = String::from("networks: {front: , back: }\nvolumes: {data: }\nservices:\n");
+    for at in 0..300 {
+        text.push_str(&format!("  s{at}:\n{service}"));
+    }
+    let start = Instant::now();
+    let project = load_text(&text).expect("loads");
+    println!("300 services: {:?}", start.elapsed());
+    assert_eq!(project.services.len(), 300);
+    let limit = if cfg!(debug_assertions) { 2000 } else { 100 };
+    assert!(start.elapsed() < Duration::from_millis(limit), "took {:?}", start.elapsed());
+}
+
+/// Attributes with values of any kind, mostly wrong ones.
+fn odd_file() -> impl Strategy<Value = String> {
+    let key = prop::sample::select(vec![
+        "services",
+        "networks",
+        "volumes",
+        "secrets",
+        "configs",
+        "include",
+        "name",
+        "version",
+        "models",
+        "x-a",
+        "image",
+        "build",
+        "ports",
+        "environment",
+        "env_file",
+        "depends_on",
+        "extends",
+        "deploy",
+        "healthcheck",
+        "command",
+        "entrypoint",
+        "labels",
+        "tmpfs",
+        "ulimits",
+        "logging",
+        "resources",
+        "limits",
+        "memory",
+        "cpus",
+        "test",
+        "interval",
+        "external",
+        "ipam",
+        "config",
+        "target",
+        "source",
+        "type",
+        "published",
+        "file",
+        "service",
+        "dns",
+        "gpus",
+        "devices",
+        "develop",
+        "watch",
+        "models",
+        "extra_hosts",
+        "sysctls",
+        "provider",
+        "options",
+        "volumes_from",
+        "links",
+        "profiles",
+        "<<",
+        "scale",
+        "replicas",
+        "mode",
+        "context",
+        "args",
+        "ssh",
+        "additional_contexts",
+        "pre_start",
+        "blkio_config",
+        "subnet",
+        "driver_opts",
+        "path",
+    ]);
+    let scalar = prop::sample::select(vec![
+        "a",
+        "1",
+        "-1",
+        "1.5",
+        "true",
+        "null",
+        "''",
+        "\"a:b:c:d\"",
+        "8080:80",
+        "'${A}'",
+        "'${A:?x}'",
+        "'$'",
+        "a=b",
+        "[]",
+        "{}",
+        "!reset",
+        "!override a",
+        "!reset []",
+        "1m30s",
+        "512m",
+        "99999999999999999999",
+        "'~/x'",
+        "service:a",
+        "container:a",
+        "0o777",
+        "*a",
+        "1-65536:1",
+        "[::1]:80:80",
+        "d:\\\\a",
+        "'a b \"c'",
+        "all",
+    ]);
+    let leaf = scalar.prop_map(str::to_owned);
+    let value = leaf.prop_recursive(5, 48, 5, move |inner| {
+        prop_oneof![
+            prop::collection::vec((key.clone(), inner.clone()), 0..5).prop_map(|entries| {
+                let entries: Vec<String> =
+                    entries.into_iter().map(|(key, value)| format!("{key}: {value}")).collect();
+                format!("{{{}}}", entries.join(", "))
+            }),
+            prop::collection::vec(inner, 0..4).prop_map(|items| format!("[{}]", items.join(", "))),
+        ]
+    });
+    (value.clone(), value).prop_map(|(service, rest)| {
+        format!("x-a: &a {{image: b}}\nservices:\n  a: {service}\n  b: {{extends: a, image: c}}\nnetworks: {rest}\nvolumes: {rest}\n")
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_are_answered(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = load_text(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn any_text_of_yaml_signs_is_answered(text in "[-a1:{}\\[\\]&*!|>'\"#%@` \n\t,?<$.]{0,120}") {
+        let _ = load_text(&text);
+    }
+
+    #[test]
+    fn odd_values_are_answered(text in odd_file(), validate in any::<bool>(), normalize in any::<bool>()) {
+        let mut options = LoadOptions::new(vec![Source::new("compose.yml", text.clone()), Source::new("over.yml", text)], "/project");
+        options.default_name = Some("project".to_owned());
+        options.validate = validate;
+        options.normalize = normalize;
+        for check in [true, false] {
+            options.check_consistency = check;
+            if let Ok(project) = load(&options, &NoFiles) {
+                let _ = project.to_yaml();
+                let _ = serde_json::to_string(&project);
+            }
+        }
+    }
+}

@@ -78,13 +78,19 @@ impl<'a> Images<'a> {
                 // a base that was made because the registry was out of reach goes on being used: no look at the
                 // network in a build that changes nothing
                 let bases = Bases::new(self.store, &self.cache, None);
-                if bases.list().is_ok_and(|all| all.iter().any(|one| one.recipe.name == recipe && one.made.is_some())) {
+                if bases
+                    .list()
+                    .is_ok_and(|all| all.iter().any(|one| one.recipe.name == recipe && one.made.is_some()))
+                {
                     return self.base(recipe);
                 }
                 match self.pull(name) {
                     Ok(found) => Ok(found),
                     Err(RegistryError::Unreachable { host, .. }) => {
-                        (self.tell)(&format!("{}: {host} cannot be reached, base {recipe} is used", name.familiar()));
+                        (self.tell)(&format!(
+                            "{}: {host} cannot be reached, base {recipe} is used",
+                            name.familiar()
+                        ));
                         self.base(recipe)
                     }
                     Err(error) => Err(refused(&error)),
@@ -121,7 +127,11 @@ impl<'a> Images<'a> {
         (self.tell)(&format!("{}: looking for it in {}", name.familiar(), name.domain()));
         let pulled = registry.pull(self.store, name, &Platform::host(), &|progress| {
             if let Transfer::Started { bytes, .. } = progress {
-                (self.tell)(&format!("{}: fetching a layer of {:.1} MB", name.familiar(), bytes as f64 / 1e6));
+                (self.tell)(&format!(
+                    "{}: fetching a layer of {:.1} MB",
+                    name.familiar(),
+                    bytes as f64 / 1e6
+                ));
             }
         })?;
         Ok(found(pulled.record, name.clone()))

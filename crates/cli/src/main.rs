@@ -1,5 +1,6 @@
 //! The `plimsoll` command: a table of contents. Each verb is one file in `commands/`.
 
+mod builds;
 mod commands;
 mod error;
 mod handover;

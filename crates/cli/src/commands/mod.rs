@@ -1,6 +1,7 @@
 //! One file per verb. This list is the product.
 
 mod base;
+mod build;
 mod config;
 mod down;
 mod image;
@@ -28,6 +29,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     Base(base::Args),
+    Build(build::Args),
     Config(config::Args),
     Down(down::Args),
     Image(image::Args),
@@ -37,9 +39,6 @@ enum Verb {
     Survey(survey::Args),
     Up(up::Args),
     Verify(verify::Args),
-    /// Remove everything under $PLIMSOLL_HOME that no image needs
-    #[command(hide = true)]
-    Version,
 }
 
 /// Exit codes: 0 fine, 1 findings or failed claims, 2 could not run.
@@ -47,6 +46,7 @@ pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     let done: Result<ExitCode, CommandError> = match cli.verb {
         Verb::Base(args) => base::run(args),
+        Verb::Build(args) => build::run(args),
         Verb::Config(args) => config::run(args),
         Verb::Down(args) => down::run(args),
         Verb::Image(args) => image::run(args),
@@ -56,10 +56,6 @@ pub(crate) fn run() -> ExitCode {
         Verb::Survey(args) => survey::run(args),
         Verb::Up(args) => up::run(args),
         Verb::Verify(args) => verify::run(args),
-        Verb::Version => {
-            println!("{}", env!("CARGO_PKG_VERSION"));
-            Ok(ExitCode::SUCCESS)
-        }
     };
     done.unwrap_or_else(|error| {
         render::error(&error);

@@ -218,7 +218,8 @@ fn plimsoll_build_platform() -> plimsoll_dockerfile::Platform {
 }
 
 fn context(text: &str) -> Result<PathBuf, CommandError> {
-    let remote = ["http://", "https://", "git://", "ssh://", "git@"].iter().any(|scheme| text.starts_with(scheme));
+    let remote =
+        ["http://", "https://", "git://", "ssh://", "git@"].iter().any(|scheme| text.starts_with(scheme));
     if remote || text == "-" {
         let what = if remote { "an address" } else { "a tar on standard input" };
         return Err(CommandError::new(
@@ -244,7 +245,8 @@ fn named_context(spec: &str, store: &Store) -> Result<(String, NamedContext), Co
         NamedContext::Image(Box::new(ResolvedImage { image, shown }))
     };
     let context = if let Some(layout) = what.strip_prefix("oci-layout://") {
-        let (dir, digest) = layout.split_once('@').map_or((layout, None), |(dir, digest)| (dir, Some(digest)));
+        let (dir, digest) =
+            layout.split_once('@').map_or((layout, None), |(dir, digest)| (dir, Some(digest)));
         let records = load(store, &absolute(Path::new(dir))?, &Platform::host())
             .map_err(|error| CommandError::from_error(&error))?;
         let mut records = records.into_iter();
@@ -265,12 +267,13 @@ fn named_context(spec: &str, store: &Store) -> Result<(String, NamedContext), Co
         }
     } else if let Some(reference) = what.strip_prefix("docker-image://") {
         let reference = Reference::parse(reference).map_err(|error| CommandError::from_error(&error))?;
-        let record = store.image(&reference).map_err(|error| CommandError::from_error(&error))?.ok_or_else(|| {
-            CommandError::new(
-                format!("the image {} is not in the store", reference.familiar()),
-                "build or load it first",
-            )
-        })?;
+        let record =
+            store.image(&reference).map_err(|error| CommandError::from_error(&error))?.ok_or_else(|| {
+                CommandError::new(
+                    format!("the image {} is not in the store", reference.familiar()),
+                    "build or load it first",
+                )
+            })?;
         image(record, reference.familiar())
     } else {
         NamedContext::Directory(absolute(Path::new(what))?)

@@ -64,7 +64,9 @@ impl Output {
             Some("tar") => Kind::Tar,
             Some("local") => Kind::Local,
             Some("image") => Kind::Store,
-            other => return Err(wrong(format!("the type {} is not known", other.unwrap_or("is missing, or")))),
+            other => {
+                return Err(wrong(format!("the type {} is not known", other.unwrap_or("is missing, or"))));
+            }
         };
         if kind == Kind::Local && dest.is_none() {
             return Err(wrong("a folder needs dest=".to_owned()));
@@ -73,11 +75,14 @@ impl Output {
             (None, _) => LayerCompression::Keep,
             (Some(name), level) => {
                 let text = level.map_or_else(|| name.to_owned(), |level| format!("{name}:{level}"));
-                LayerCompression::parse(&text).ok_or_else(|| wrong(format!("no compression is called {text}")))?
+                LayerCompression::parse(&text)
+                    .ok_or_else(|| wrong(format!("no compression is called {text}")))?
             }
         };
         let folder = fields.remove("tar") == Some("false");
-        fields.retain(|name, _| !matches!(*name, "name" | "oci-mediatypes" | "force-compression" | "rewrite-timestamp"));
+        fields.retain(|name, _| {
+            !matches!(*name, "name" | "oci-mediatypes" | "force-compression" | "rewrite-timestamp")
+        });
         if let Some(name) = fields.keys().next() {
             return Err(wrong(format!("the field {name} is not known")));
         }
@@ -95,7 +100,12 @@ impl Output {
     }
 
     /// Writes the image.
-    pub(crate) fn write(&self, store: &Store, record: &ImageRecord, names: &[Reference]) -> Result<(), CommandError> {
+    pub(crate) fn write(
+        &self,
+        store: &Store,
+        record: &ImageRecord,
+        names: &[Reference],
+    ) -> Result<(), CommandError> {
         let image = [(record.clone(), names.to_vec())];
         let failed = |error: plimsoll_image::StoreError| CommandError::from_error(&error);
         match self.kind {
@@ -119,10 +129,16 @@ impl Output {
         }
     }
 
-    fn to_file(&self, write: impl FnOnce(&mut dyn Write) -> Result<(), CommandError>) -> Result<(), CommandError> {
+    fn to_file(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> Result<(), CommandError>,
+    ) -> Result<(), CommandError> {
         let Some(path) = &self.dest else { return write(&mut std::io::stdout().lock()) };
         let failed = |error: std::io::Error| {
-            CommandError::new(format!("cannot write {}: {error}", path.display()), "check the path and the free space")
+            CommandError::new(
+                format!("cannot write {}: {error}", path.display()),
+                "check the path and the free space",
+            )
         };
         let mut file = BufWriter::with_capacity(1 << 20, File::create(path).map_err(failed)?);
         write(&mut file)?;
@@ -131,19 +147,27 @@ impl Output {
 }
 
 /// Gives the image to the engine, with only the layers that it lacks.
-pub(crate) fn hand_over(store: &Store, record: &ImageRecord, names: &[Reference]) -> Result<(), CommandError> {
+pub(crate) fn hand_over(
+    store: &Store,
+    record: &ImageRecord,
+    names: &[Reference],
+) -> Result<(), CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| CommandError::from_error(&error))?;
     runtime.block_on(async {
-        let engine = plimsoll_engine::Engine::connect().await.map_err(|error| CommandError::from_error(&error))?;
+        let engine =
+            plimsoll_engine::Engine::connect().await.map_err(|error| CommandError::from_error(&error))?;
         handover::ensure(&engine, store, record, names).await.map(|_| ())
     })
 }
 
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     std::fs::write(path, bytes).map_err(|error| {
-        CommandError::new(format!("cannot write {}: {error}", path.display()), "check the path and the free space")
+        CommandError::new(
+            format!("cannot write {}: {error}", path.display()),
+            "check the path and the free space",
+        )
     })
 }

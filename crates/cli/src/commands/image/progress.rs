@@ -164,7 +164,9 @@ impl Progress for Live {
             Event::Output { step, bytes, .. } => {
                 let Some((title, bar)) = steps.get_mut(step) else { return };
                 let bar = bar.get_or_insert_with(|| self.bar(title));
-                if let Some(line) = String::from_utf8_lossy(bytes).lines().rfind(|line| !line.trim().is_empty()) {
+                if let Some(line) =
+                    String::from_utf8_lossy(bytes).lines().rfind(|line| !line.trim().is_empty())
+                {
                     bar.set_message(line.trim().to_owned());
                 }
             }

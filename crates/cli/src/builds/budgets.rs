@@ -1,0 +1,39 @@
+//! Image sizes against `[budgets.images]`.
+
+use std::collections::BTreeMap;
+
+use crate::{builds::Built, policy::Size};
+
+/// An image's size against what its services allow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    pub(crate) image: String,
+    /// Unpacked, in bytes.
+    pub(crate) size: u64,
+    /// The smallest budget of the image's services, in bytes.
+    pub(crate) budget: Option<u64>,
+}
+
+impl Verdict {
+    /// The image is larger than it may be.
+    pub(crate) fn exceeded(&self) -> bool {
+        self.budget.is_some_and(|budget| self.size > budget)
+    }
+}
+
+/// One verdict for each image.
+pub(crate) fn hold_to_budgets(built: &[Built], budgets: &BTreeMap<String, Size>) -> Vec<Verdict> {
+    built
+        .iter()
+        .map(|image| Verdict {
+            image: image.name.familiar(),
+            size: image.record.bytes,
+            budget: image.services.iter().filter_map(|service| budgets.get(service)).map(|size| size.0).min(),
+        })
+        .collect()
+}
+
+/// Decimal megabytes, as `docker images` prints them.
+pub(crate) fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}

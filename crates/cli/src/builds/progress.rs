@@ -1,0 +1,99 @@
+//! Several builds on one screen: a line for each step that ran, under the image's name; on a terminal also what runs now.
+
+use std::{
+    collections::HashMap,
+    io::IsTerminal as _,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use plimsoll_build::{Event, Outcome, Progress};
+use plimsoll_image::Reference;
+
+/// The screen that all builds write to.
+pub(crate) struct Shown {
+    screen: Option<MultiProgress>,
+}
+
+impl Shown {
+    /// Live on a terminal, lines elsewhere.
+    pub(crate) fn new() -> Self {
+        let live = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
+        Self { screen: live.then(MultiProgress::new) }
+    }
+
+    /// A line that belongs to no step.
+    pub(crate) fn tell(&self, line: &str) {
+        match &self.screen {
+            Some(screen) => {
+                let _ = screen.println(line);
+            }
+            None => anstream::eprintln!("{line}"),
+        }
+    }
+
+    /// Where the build of one image reports to.
+    pub(crate) fn image(&self, name: &Reference) -> ImageProgress<'_> {
+        ImageProgress { shown: self, name: name.familiar_name(), steps: Mutex::default() }
+    }
+
+    fn bar(&self, name: &str, title: &str) -> Option<ProgressBar> {
+        let bar = self.screen.as_ref()?.add(ProgressBar::new_spinner());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed:>4} {prefix}  {wide_msg:.dim}") {
+            bar.set_style(style);
+        }
+        bar.set_prefix(format!("{name} {title}"));
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Some(bar)
+    }
+}
+
+/// The progress of one image's build.
+pub(crate) struct ImageProgress<'a> {
+    shown: &'a Shown,
+    name: String,
+    steps: Mutex<HashMap<usize, Step>>,
+}
+
+struct Step {
+    title: String,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress for ImageProgress<'_> {
+    fn event(&self, event: &Event<'_>) {
+        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Started { step, title } => {
+                steps.insert(*step, Step { title: (*title).to_owned(), bar: None });
+            }
+            Event::Output { step, bytes, .. } => {
+                let Some(step) = steps.get_mut(step) else { return };
+                // made late, so that what comes from the cache never flickers over the screen
+                if step.bar.is_none() {
+                    step.bar = self.shown.bar(&self.name, &step.title);
+                }
+                let text = String::from_utf8_lossy(bytes);
+                if let (Some(bar), Some(line)) =
+                    (&step.bar, text.lines().rfind(|line| !line.trim().is_empty()))
+                {
+                    bar.set_message(line.trim().to_owned());
+                }
+            }
+            Event::Finished { step, outcome, elapsed } => {
+                let Some(Step { title, bar }) = steps.remove(step) else { return };
+                if let Some(bar) = bar {
+                    bar.finish_and_clear();
+                }
+                let time = match outcome {
+                    Outcome::Cached => return,
+                    Outcome::Done(_) => format!("{:6.2}s", elapsed.as_secs_f64()),
+                    Outcome::Failed => " failed".to_owned(),
+                    Outcome::Stopped => "stopped".to_owned(),
+                };
+                self.shown.tell(&format!("{time}  {} {title}", self.name));
+            }
+        }
+    }
+}

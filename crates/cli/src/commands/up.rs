@@ -1,0 +1,282 @@
+//! `plimsoll up`: brings the engine to what the compose file says.
+
+mod progress;
+
+use std::{collections::BTreeMap, process::ExitCode, time::Duration};
+
+use plimsoll_compose::Project;
+use plimsoll_engine::{Engine, PublishedPort};
+use plimsoll_stack::{
+    Context, ImageMap, Observed, Outcome, Plan, PlanOptions, RunOptions, StackError, StackFiles, desired,
+    host_listeners, labels, observe, plan, port_conflicts, stack_files,
+};
+use serde_json::json;
+
+use crate::{
+    error::CommandError,
+    policy::Root,
+    project::{Disk, ProjectArgs, warn},
+    stack::{self, failed},
+};
+
+/// Bring the stack up: networks, volumes, secrets, one-shot jobs, services in the order of their health
+///
+/// Only what differs is touched. Exits with 0 when everything is healthy, 1 if a service failed, 2 if nothing could
+/// be tried.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Only these services and what they depend on
+    services: Vec<String>,
+    /// Print the plan with its causes and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Longest wait for one service; without it the health check's own settings decide
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    /// Replace containers that are up to date too
+    #[arg(long, conflicts_with = "no_recreate")]
+    force_recreate: bool,
+    /// Never replace a container
+    #[arg(long)]
+    no_recreate: bool,
+    /// Remove containers of services that the project does not have any more
+    #[arg(long)]
+    remove_orphans: bool,
+    /// Containers always run in the background; accepted for the habit
+    #[arg(short, long, hide = true)]
+    detach: bool,
+    /// Print the plan and the outcome as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    let options = args.project.options(&Root::find()?)?;
+    let project = plimsoll_compose::load(&options, &Disk)?;
+    warn(&project.warnings);
+    let lock = stack::lock(&project.name, "plimsoll up")?;
+    let variable = |name: &str| options.env.get(name).cloned();
+    let files = stack_files(&project, &stack::states()?.join(&project.name), &variable).map_err(failed)?;
+    let code = stack::with_engine(|engine| async move { up(&engine, &project, files, &args).await });
+    drop(lock);
+    code
+}
+
+async fn up(
+    engine: &Engine,
+    project: &Project,
+    files: StackFiles,
+    args: &Args,
+) -> Result<ExitCode, CommandError> {
+    let prepared = prepare(engine, project, files, args).await?;
+    if args.dry_run {
+        if args.json {
+            print_json(&json!({ "plan": prepared.plan }))?;
+        } else {
+            anstream::print!("{}", prepared.plan.render());
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if engine.is_local() {
+        refuse_taken_ports(&prepared.plan, &prepared.observed, &host_listeners())?;
+    } else {
+        refuse_taken_ports(&prepared.plan, &prepared.observed, &[])?;
+    }
+    let options = RunOptions {
+        timeout: args.timeout.map(Duration::from_secs),
+        state: stack::states()?.join(&project.name),
+        cancel: Some(stack::interruption()),
+    };
+    let mut shown = progress::Shown::new(&prepared.plan);
+    let outcome =
+        plimsoll_stack::run(engine, &prepared.plan, &prepared.files, &options, &mut |step| shown.show(&step))
+            .await;
+    shown.finish();
+    if args.json {
+        print_json(&json!({ "plan": prepared.plan, "outcome": outcome }))?;
+    } else {
+        for failure in &outcome.failures {
+            anstream::eprint!("\n{}", failure.render());
+        }
+        summary(engine, project, &prepared, &outcome).await?;
+    }
+    Ok(match (outcome.interrupted, outcome.failures.is_empty()) {
+        (true, _) => ExitCode::from(130),
+        (false, true) => ExitCode::SUCCESS,
+        (false, false) => ExitCode::from(1),
+    })
+}
+
+struct Prepared {
+    plan: Plan,
+    observed: Observed,
+    files: StackFiles,
+    standins: Vec<String>,
+}
+
+/// Everything that is asked and read before anything is done; the engine's answers come at the same time.
+async fn prepare(
+    engine: &Engine,
+    project: &Project,
+    files: StackFiles,
+    args: &Args,
+) -> Result<Prepared, CommandError> {
+    for service in &args.services {
+        if !project.services.contains_key(service) {
+            return Err(CommandError::new(
+                format!("project {} has no service {service}", project.name),
+                format!("it has {}", project.services.keys().cloned().collect::<Vec<_>>().join(", ")),
+            ));
+        }
+    }
+    let (images, facts, observed) =
+        tokio::join!(images_for(engine, project), engine.facts(), observe(engine, &project.name));
+    let (images, facts, observed) =
+        (images?, facts.map_err(|error| failed(error.into()))?, observed.map_err(failed)?);
+    let wanted =
+        desired(project, Context { images: &images, facts: &facts, files: &files }).map_err(failed)?;
+    let options = PlanOptions {
+        force_recreate: args.force_recreate,
+        no_recreate: args.no_recreate,
+        remove_orphans: args.remove_orphans,
+        services: args.services.clone(),
+    };
+    let plan = plan(&wanted, &observed, &options).map_err(failed)?;
+    let standins =
+        wanted.services.iter().filter(|service| service.standin).map(|service| service.name.clone());
+    Ok(Prepared { plan, observed, files, standins: standins.collect() })
+}
+
+/// The engine's image of every service.
+async fn images_for(engine: &Engine, project: &Project) -> Result<ImageMap, CommandError> {
+    plimsoll_stack::images_for(engine, project).await.map_err(failed)
+}
+
+fn refuse_taken_ports(
+    plan: &Plan,
+    observed: &Observed,
+    listeners: &[plimsoll_stack::Listener],
+) -> Result<(), CommandError> {
+    let conflicts = port_conflicts(plan, observed, listeners);
+    if conflicts.is_empty() { Ok(()) } else { Err(failed(StackError::PortsTaken(conflicts))) }
+}
+
+/// What a person wants to know at the end: did it work, how long, where.
+async fn summary(
+    engine: &Engine,
+    project: &Project,
+    prepared: &Prepared,
+    outcome: &Outcome,
+) -> Result<(), CommandError> {
+    let unchanged = prepared.plan.unchanged.len();
+    let seconds = outcome.elapsed.as_secs_f64();
+    if !outcome.is_success() {
+        let what = if outcome.interrupted { "interrupted" } else { "failed" };
+        anstream::eprintln!(
+            "\n{what} after {seconds:.2} s: {} of {} steps done",
+            outcome.done,
+            prepared.plan.steps.len()
+        );
+        return Ok(());
+    }
+    let ports = if prepared.plan.is_empty() {
+        let containers = prepared.observed.containers.iter();
+        containers.map(|container| (container.service.clone(), container.ports.clone())).collect()
+    } else {
+        published(engine, &project.name).await?
+    };
+    match outcome.ready.values().max() {
+        None => {
+            anstream::println!("nothing to do: {unchanged} container{} as they should be", plural(unchanged))
+        }
+        Some(all) => anstream::println!(
+            "up in {seconds:.2} s: {} container{} ready, all after {:.2} s; {unchanged} unchanged",
+            outcome.ready.len(),
+            plural(outcome.ready.len()),
+            all.as_secs_f64()
+        ),
+    }
+    for (service, ports) in &ports {
+        for address in addresses(ports) {
+            anstream::println!("  {service}  {address}");
+        }
+    }
+    if !prepared.standins.is_empty() {
+        anstream::println!("  stand-in: {}", prepared.standins.join(", "));
+    }
+    Ok(())
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+async fn published(
+    engine: &Engine,
+    project: &str,
+) -> Result<BTreeMap<String, Vec<PublishedPort>>, CommandError> {
+    let filter = [format!("{}={project}", labels::PROJECT)];
+    let found = engine.containers_labelled(&filter).await.map_err(|error| failed(error.into()))?;
+    Ok(found
+        .into_iter()
+        .map(|container| (container.label(labels::SERVICE).unwrap_or_default().to_owned(), container.ports))
+        .collect())
+}
+
+/// Where published ports can be reached from this machine.
+fn addresses(ports: &[PublishedPort]) -> Vec<String> {
+    let mut addresses: Vec<String> = ports
+        .iter()
+        .filter_map(|port| {
+            let number = port.host?;
+            let host = match port.host_ip.as_str() {
+                "" | "0.0.0.0" | "::" => "localhost".to_owned(),
+                address if address.contains(':') => format!("[{address}]"),
+                address => address.to_owned(),
+            };
+            Some(match (port.container, port.protocol.as_str()) {
+                (443 | 8443, "tcp") => format!("https://{host}:{number}"),
+                // stores and brokers do not speak HTTP
+                (22 | 53 | 1433 | 3306 | 5432 | 5672 | 6379 | 9092 | 11211 | 27017, "tcp") => {
+                    format!("{host}:{number}")
+                }
+                (_, "tcp") => format!("http://{host}:{number}"),
+                (_, protocol) => format!("{host}:{number}/{protocol}"),
+            })
+        })
+        .collect();
+    addresses.sort();
+    addresses.dedup();
+    addresses
+}
+
+fn print_json(value: &serde_json::Value) -> Result<(), CommandError> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| CommandError::from_error(&error))?;
+    anstream::println!("{text}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_what_a_person_opens() {
+        let port = |container, host_ip: &str, host| PublishedPort {
+            container,
+            protocol: "tcp".into(),
+            host_ip: host_ip.into(),
+            host,
+        };
+        let ports = [
+            port(8080, "0.0.0.0", Some(80)),
+            port(8080, "::", Some(80)),
+            port(5432, "127.0.0.1", Some(5433)),
+            port(443, "::1", Some(443)),
+            port(9000, "", None),
+        ];
+        assert_eq!(addresses(&ports), ["127.0.0.1:5433", "http://localhost:80", "https://[::1]:443"]);
+    }
+}

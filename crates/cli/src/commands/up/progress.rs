@@ -1,0 +1,135 @@
+//! A running plan on the screen: a spinner per service on a terminal, a line per event elsewhere.
+
+use std::{
+    collections::BTreeMap,
+    io::IsTerminal as _,
+    time::{Duration, Instant},
+};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use plimsoll_stack::{Plan, Progress, Step};
+
+/// Draws from one place: the run reports in order.
+pub(crate) struct Shown {
+    began: Instant,
+    screen: Option<MultiProgress>,
+    /// Service (empty for what belongs to none) to its spinner and the steps that are left.
+    bars: BTreeMap<String, (ProgressBar, usize)>,
+    left: BTreeMap<String, usize>,
+}
+
+impl Shown {
+    /// Prints what the plan has to say first.
+    pub(crate) fn new(plan: &Plan) -> Self {
+        for fit in &plan.fits {
+            anstream::eprintln!(
+                "fit   {}: {} {} -> {} (the host has no more)",
+                fit.service,
+                fit.what,
+                fit.asked,
+                fit.given
+            );
+        }
+        for note in &plan.notes {
+            anstream::eprintln!("note  {note}");
+        }
+        let mut left = BTreeMap::new();
+        for step in &plan.steps {
+            *left.entry(subject(step)).or_insert(0) += 1;
+        }
+        let moving = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
+        Self { began: Instant::now(), screen: moving.then(MultiProgress::new), bars: BTreeMap::new(), left }
+    }
+
+    pub(crate) fn show(&mut self, progress: &Progress<'_>) {
+        match self.screen.clone() {
+            Some(screen) => self.draw(&screen, progress),
+            None => self.print(progress),
+        }
+    }
+
+    pub(crate) fn finish(&mut self) {
+        for (bar, _) in self.bars.values() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn print(&self, progress: &Progress<'_>) {
+        let at = self.began.elapsed().as_secs_f64();
+        match progress {
+            Progress::Started(_) | Progress::News(..) => {}
+            Progress::Done(step, took) => {
+                anstream::eprintln!("{at:7.2}s  {}  ({})  # {}", done(step), short(*took), step.cause);
+            }
+            Progress::Failed(step, failure) => {
+                anstream::eprintln!("{at:7.2}s  FAILED  {}: {}", step.op.describe(), failure.reason);
+            }
+        }
+    }
+
+    fn draw(&mut self, screen: &MultiProgress, progress: &Progress<'_>) {
+        let step = match progress {
+            Progress::Started(step)
+            | Progress::News(step, _)
+            | Progress::Done(step, _)
+            | Progress::Failed(step, _) => *step,
+        };
+        let subject = subject(step);
+        let left = self.left.get(&subject).copied().unwrap_or(1);
+        let (bar, left) =
+            self.bars.entry(subject.clone()).or_insert_with(|| (spinner(screen, &subject), left));
+        match progress {
+            Progress::Started(step) => bar.set_message(step.op.describe()),
+            Progress::News(step, text) => bar.set_message(format!("{} ({text})", step.op.describe())),
+            Progress::Done(step, _) => {
+                *left = left.saturating_sub(1);
+                if *left == 0 {
+                    bar.finish_and_clear();
+                    let at = self.began.elapsed().as_secs_f64();
+                    let line = format!("{at:7.2}s  {subject:12}  {}", done(step));
+                    let _ = screen.println(line);
+                }
+            }
+            Progress::Failed(step, failure) => {
+                bar.finish_and_clear();
+                let at = self.began.elapsed().as_secs_f64();
+                let line =
+                    format!("{at:7.2}s  {subject:12}  FAILED  {}: {}", step.op.describe(), failure.reason);
+                let _ = screen.println(line);
+            }
+        }
+    }
+}
+
+fn subject(step: &Step) -> String {
+    step.service.clone().unwrap_or_else(|| "networks".to_owned())
+}
+
+fn spinner(screen: &MultiProgress, subject: &str) -> ProgressBar {
+    let bar = screen.add(ProgressBar::new_spinner());
+    if let Ok(style) = ProgressStyle::with_template("{elapsed:>7}   {prefix:12}  {spinner} {wide_msg}") {
+        bar.set_style(style);
+    }
+    bar.set_prefix(subject.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+/// A step that is done, in words.
+fn done(step: &Step) -> String {
+    use plimsoll_stack::Op;
+    match &step.op {
+        Op::WaitHealthy { container, .. } => format!("{container} is healthy"),
+        Op::WaitCompleted { container } => format!("{container} has completed"),
+        Op::WaitRunning { container } => format!("{container} runs"),
+        op => op.describe(),
+    }
+}
+
+fn short(time: Duration) -> String {
+    if time < Duration::from_secs(1) {
+        format!("{} ms", time.as_millis())
+    } else {
+        format!("{:.2} s", time.as_secs_f64())
+    }
+}

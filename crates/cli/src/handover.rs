@@ -1,0 +1,95 @@
+//! Gives an image of the store to the engine: nothing when it is there, else only the layers that it lacks.
+
+use std::io;
+
+use futures_util::future::join_all;
+use plimsoll_engine::{Engine, EngineError, ImageDetail, LoadError};
+use plimsoll_image::{
+    Digest, ImageRecord, Reference, Store,
+    handover::{EngineLayers, Handover},
+};
+
+use crate::error::CommandError;
+
+/// What it took to bring an image into the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// The engine had it.
+    Nothing,
+    /// A tar of this many bytes with some of the image's layers.
+    Layers { sent: usize, of: usize, bytes: u64 },
+}
+
+/// Sees to it that the engine has the image under each of these names.
+pub(crate) async fn ensure(
+    engine: &Engine,
+    store: &Store,
+    record: &ImageRecord,
+    names: &[Reference],
+) -> Result<(ImageDetail, Sent), CommandError> {
+    if let Some(detail) = inspect(engine, &record.id.to_string()).await? {
+        for name in names {
+            let name = name.familiar();
+            if !detail.tags.contains(&name) {
+                engine
+                    .tag_image(&detail.id, &name)
+                    .await
+                    .map_err(|error| CommandError::from_error(&error))?;
+            }
+        }
+        return Ok((detail, Sent::Nothing));
+    }
+    let known = layers(engine).await?;
+    let delta =
+        Handover::delta(store, record, names, &known).map_err(|error| CommandError::from_error(&error))?;
+    let mut sent = Sent::Layers { sent: delta.layers_sent(), of: delta.layers_total(), bytes: delta.size() };
+    let partial = delta.layers_sent() < delta.layers_total();
+    match load(engine, delta).await {
+        // an engine may know a chain and yet have lost its bytes: then it takes the whole image
+        Err(LoadError::Engine(EngineError::Refused { .. })) if partial => {
+            let full =
+                Handover::full(store, record, names).map_err(|error| CommandError::from_error(&error))?;
+            sent = Sent::Layers { sent: full.layers_sent(), of: full.layers_total(), bytes: full.size() };
+            load(engine, full).await.map_err(|error| CommandError::from_error(&error))?;
+        }
+        loaded => loaded.map_err(|error| CommandError::from_error(&error))?,
+    }
+    // the containerd image store has ids of its own: there the name finds it
+    let mut detail = inspect(engine, &record.id.to_string()).await?;
+    if let (None, Some(name)) = (&detail, names.first()) {
+        detail = inspect(engine, &name.familiar()).await?;
+    }
+    let detail = detail.ok_or_else(|| {
+        CommandError::new(
+            format!("the engine took image {} and does not have it now", record.id),
+            "look into the engine's log, and whether another program removes images",
+        )
+    })?;
+    Ok((detail, sent))
+}
+
+async fn load(engine: &Engine, handover: Handover) -> Result<(), LoadError> {
+    engine.load_with(move |out| handover.write(out).map_err(io::Error::other)).await.map(|_| ())
+}
+
+async fn inspect(engine: &Engine, image: &str) -> Result<Option<ImageDetail>, CommandError> {
+    match engine.inspect_image(image).await {
+        Ok(detail) => Ok(Some(detail)),
+        Err(EngineError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(CommandError::from_error(&error)),
+    }
+}
+
+async fn layers(engine: &Engine) -> Result<EngineLayers, CommandError> {
+    let images = engine.images(&[]).await.map_err(|error| CommandError::from_error(&error))?;
+    let mut known = EngineLayers::new();
+    for detail in join_all(images.iter().map(|image| engine.inspect_image(&image.id))).await {
+        // an image that goes away meanwhile is no loss
+        let Ok(detail) = detail else { continue };
+        let ids: Result<Vec<Digest>, _> = detail.diff_ids.iter().map(|id| Digest::parse(id)).collect();
+        if let Ok(ids) = ids {
+            known.add_image(&ids);
+        }
+    }
+    Ok(known)
+}

@@ -1,0 +1,81 @@
+//! What the verbs about a running stack share: the project's name, the engine, the state directory, interruption.
+
+use std::{future::Future, path::PathBuf};
+
+use plimsoll_engine::Engine;
+use plimsoll_source::Diagnostic;
+use plimsoll_stack::{Lock, StackError};
+use tokio::sync::watch;
+
+use crate::{error::CommandError, home::home, policy::Root, project::ProjectArgs};
+
+/// The project's name. One that is given needs no file: labels in the engine say the rest.
+pub(crate) fn project_name(args: &ProjectArgs) -> Result<String, CommandError> {
+    match &args.project_name {
+        Some(name) => Ok(name.clone()),
+        None => Ok(args.load(&Root::find()?)?.name),
+    }
+}
+
+/// The directory with every project's state.
+pub(crate) fn states() -> Result<PathBuf, CommandError> {
+    Ok(home()?.join("state"))
+}
+
+/// One run at a time for a project; says for whom it waits.
+pub(crate) fn lock(project: &str, purpose: &str) -> Result<Lock, CommandError> {
+    Lock::take(&states()?, project, purpose, |holder| {
+        let holder = if holder.is_empty() { "another process" } else { holder };
+        anstream::eprintln!("waiting: project {project} is in the hands of {holder}");
+    })
+    .map_err(failed)
+}
+
+/// Runs `work` with a connection to the engine.
+pub(crate) fn with_engine<T, F>(work: impl FnOnce(Engine) -> F) -> Result<T, CommandError>
+where
+    F: Future<Output = Result<T, CommandError>>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::from_error(&error))?;
+    runtime.block_on(async {
+        let engine = Engine::connect().await.map_err(|error| failed(error.into()))?;
+        work(engine).await
+    })
+}
+
+/// Becomes true at the first Ctrl-C or SIGTERM; the second ends the process at once.
+pub(crate) fn interruption() -> watch::Receiver<bool> {
+    let (tell, heard) = watch::channel(false);
+    tokio::spawn(async move {
+        signalled().await;
+        anstream::eprintln!("interrupted: finishing what has been begun (again to stop at once)");
+        tell.send_replace(true);
+        signalled().await;
+        std::process::exit(130);
+    });
+    heard
+}
+
+async fn signalled() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// A stack's error for the terminal.
+pub(crate) fn failed(error: StackError) -> CommandError {
+    let hint = error.hint();
+    match (error, hint) {
+        (StackError::File(diagnostic), _) => CommandError::from(*diagnostic),
+        (error, Some(hint)) => CommandError::new(error.to_string(), hint),
+        (error, None) => CommandError::from(Diagnostic::error(error.to_string())),
+    }
+}

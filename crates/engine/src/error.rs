@@ -54,6 +54,12 @@ pub enum EngineError {
         /// The id of the container that has it.
         holder: String,
     },
+    /// Several networks have the same name.
+    #[error("several networks have the name `{name}`")]
+    AmbiguousNetwork {
+        /// The name.
+        name: String,
+    },
     /// A host port is in use.
     #[error("port {port} of the host is already in use")]
     PortTaken {
@@ -178,6 +184,10 @@ fn classify(message: &str) -> Option<EngineError> {
         let holder = quoted.next().unwrap_or_default().chars().take(12).collect();
         return Some(EngineError::NameTaken { name, holder });
     }
+    if lower.contains("is ambiguous (") && lower.contains("matches found") {
+        let mut words = message.split_whitespace().skip_while(|word| *word != "network").skip(1);
+        return Some(EngineError::AmbiguousNetwork { name: words.next().unwrap_or_default().to_owned() });
+    }
     if lower.contains("unauthorized") || lower.contains("pull access denied") {
         return Some(EngineError::Unauthorized { message: message.to_owned() });
     }
@@ -238,6 +248,15 @@ mod tests {
             EngineError::NameTaken { name, holder } => {
                 assert_eq!((name.as_str(), holder.as_str()), ("web", "0123456789ab"));
             }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_name_of_two_networks_is_told() {
+        let sentence = "network shop_inside is ambiguous (2 matches found on name)";
+        match EngineError::from_answer(400, sentence.into()) {
+            EngineError::AmbiguousNetwork { name } => assert_eq!(name, "shop_inside"),
             other => panic!("{other:?}"),
         }
     }

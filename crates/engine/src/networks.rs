@@ -145,7 +145,25 @@ impl Engine {
         })
     }
 
-    /// Removes a network. The engine refuses while a container is on it.
+    /// Removes all networks of this name but one. Names are not unique in an engine: the request of a process that was
+    /// killed may be carried out while its successor makes the same request. The one that containers are on stays.
+    pub async fn remove_duplicate_networks(&self, name: &str) -> Result<(), EngineError> {
+        let mut same = Vec::new();
+        for network in self.networks(&[]).await?.into_iter().filter(|network| network.spec.name == name) {
+            same.push(self.inspect_network(&network.id).await?);
+        }
+        // used ones first, then the order of ids, so that everybody who looks makes the same choice
+        same.sort_by(|a, b| (a.containers.is_empty(), &a.id).cmp(&(b.containers.is_empty(), &b.id)));
+        for network in same.iter().skip(1).filter(|network| network.containers.is_empty()) {
+            match self.remove_network(&network.id).await {
+                Err(error) if !error.is_not_found() => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a network by id or name. The engine refuses while a container is on it.
     pub async fn remove_network(&self, network: &str) -> Result<(), EngineError> {
         self.docker.remove_network(network).await.map_err(wire)
     }

@@ -32,7 +32,7 @@ pub fn plan_down(project: &str, observed: &Observed, volumes: bool, grace: Optio
     let ours =
         |labels: &BTreeMap<String, String>| labels.get(labels::PROJECT).is_some_and(|owner| owner == project);
     for network in observed.networks.iter().filter(|network| ours(&network.spec.labels)) {
-        let op = Op::RemoveNetwork { name: network.spec.name.clone() };
+        let op = Op::RemoveNetwork { name: network.spec.name.clone(), network: network.id.clone() };
         plan.push(op, None, "the stack is taken down", &removals);
     }
     if volumes {

@@ -1,13 +1,15 @@
 //! Why a step failed, with everything a person would look up next: exit code and its meaning, lack of memory, the last
 //! probe, the last log lines.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use plimsoll_engine::{Engine, EngineError};
 use serde::{Deserialize, Serialize};
 
-use crate::{Op, StackError, Step};
+use crate::{Op, StackError, Step, hub::Hub};
 
+/// How long after a container's end the engine may still tell why.
+const OOM_DELAY: Duration = Duration::from_millis(500);
 /// Log lines that are shown.
 const LINES: u64 = 20;
 
@@ -86,7 +88,7 @@ impl From<EngineError> for Evidence {
 
 impl Failure {
     /// Collects what the engine knows about the container of a failed step.
-    pub(crate) async fn collect(engine: &Engine, step: &Step, evidence: Evidence) -> Self {
+    pub(crate) async fn collect(engine: &Engine, hub: &Hub, step: &Step, evidence: Evidence) -> Self {
         let mut failure = Self {
             service: step.service.clone(),
             container: step.op.container().map(str::to_owned),
@@ -105,6 +107,10 @@ impl Failure {
                     detail.pid == 0 && (detail.exit_code != 0 || !detail.finished.starts_with("0001"));
                 failure.exit = ended.then(|| ExitMeaning::of(detail.exit_code));
                 failure.out_of_memory |= detail.oom_killed;
+                // the event of a kill for lack of memory may come after that of the end
+                if failure.exit.as_ref().is_some_and(|exit| exit.code == 137) && !failure.out_of_memory {
+                    failure.out_of_memory = hub.out_of_memory_within(&detail.id, OOM_DELAY).await;
+                }
                 if failure.probe.is_none() {
                     failure.probe = detail
                         .probes

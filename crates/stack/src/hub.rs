@@ -55,6 +55,20 @@ impl Hub {
         containers.get(id).cloned().unwrap_or_default()
     }
 
+    /// Whether something in a container was killed for lack of memory; waits a while for the news.
+    pub(crate) async fn out_of_memory_within(&self, id: &str, limit: Duration) -> bool {
+        let mut changes = self.changes();
+        let told = async {
+            while !self.history(id).out_of_memory {
+                if changes.changed().await.is_err() {
+                    break;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(limit, told).await;
+        self.history(id).out_of_memory
+    }
+
     /// Tells of changes from now on.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changed.clone()

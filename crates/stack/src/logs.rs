@@ -136,10 +136,10 @@ async fn follow(
     let mut held: Vec<(Instant, StackLine)> = Vec::new();
     loop {
         let due =
-            held.first().map_or_else(|| Instant::now() + Duration::from_secs(3600), |(at, _)| *at + REORDER);
+            held.first().map_or_else(|| Instant::now() + Duration::from_hours(1), |(at, _)| *at + REORDER);
         tokio::select! {
             Some(line) = lines.recv() => held.push((Instant::now(), line)),
-            Some((id, _)) = ended(&mut tasks) => { followed.remove(&id); }
+            Some(id) = ended(&mut tasks) => { followed.remove(&id); }
             event = events.next() => {
                 let Some(event) = event else {
                     let message = "the engine has ended the event stream".to_owned();
@@ -169,9 +169,9 @@ async fn follow(
 }
 
 /// A follower that has ended, with the id of its container.
-async fn ended(tasks: &mut JoinSet<String>) -> Option<(String, ())> {
+async fn ended(tasks: &mut JoinSet<String>) -> Option<String> {
     match tasks.join_next().await {
-        Some(Ok(id)) => Some((id, ())),
+        Some(Ok(id)) => Some(id),
         Some(Err(_)) => None,
         None => std::future::pending().await,
     }

@@ -74,6 +74,13 @@ pub enum Op {
     RemoveNetwork {
         /// Its name.
         name: String,
+        /// Its id: names are not unique.
+        network: String,
+    },
+    /// Removes all networks of a name but one.
+    RemoveDuplicates {
+        /// The name.
+        name: String,
     },
     /// Makes a volume.
     CreateVolume {
@@ -199,7 +206,8 @@ impl Op {
             Self::CreateNetwork { spec } => {
                 format!("create network {}{}", spec.name, if spec.internal { " (internal)" } else { "" })
             }
-            Self::RemoveNetwork { name } => format!("remove network {name}"),
+            Self::RemoveNetwork { name, .. } => format!("remove network {name}"),
+            Self::RemoveDuplicates { name } => format!("remove duplicates of network {name}"),
             Self::CreateVolume { spec } => format!("create volume {}", spec.name),
             Self::RemoveVolume { name } => format!("remove volume {name}"),
             Self::WriteFiles { user, .. } => {

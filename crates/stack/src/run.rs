@@ -19,9 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    Failure, Op, Plan, StackFiles, Step,
-    failure::Evidence,
-    files,
+    Failure, Op, Plan, StackError, StackFiles, Step, files,
     hub::Hub,
     owner,
     wait::{Unready, Watcher},
@@ -157,7 +155,7 @@ pub async fn run(
                     Err(Unready::Failed(evidence)) => {
                         states[id] = State::Skipped;
                         shared.abandon.send_replace(true);
-                        let failure = Failure::collect(engine, step, evidence).await;
+                        let failure = Failure::collect(engine, &shared.hub, step, evidence).await;
                         report(Progress::Failed(step, &failure));
                         outcome.failures.push(failure);
                     }
@@ -208,11 +206,18 @@ async fn execute(shared: &Shared, step: &Step) -> Result<(), Unready> {
         }
         Op::WaitCompleted { container } => watcher.completed(container).await,
         Op::WaitRunning { container } => watcher.running(container).await,
-        _ => call(shared, step).await.map_err(Unready::Failed),
+        _ => match call(shared, step).await {
+            // a request of a killed predecessor was carried out in the meantime
+            Err(StackError::Engine(EngineError::AmbiguousNetwork { name })) => {
+                shared.engine.remove_duplicate_networks(&name).await?;
+                call(shared, step).await.map_err(|error| Unready::Failed(error.into()))
+            }
+            done => done.map_err(|error| Unready::Failed(error.into())),
+        },
     }
 }
 
-async fn call(shared: &Shared, step: &Step) -> Result<(), Evidence> {
+async fn call(shared: &Shared, step: &Step) -> Result<(), StackError> {
     // the semaphore is never closed
     let _permit = shared.calls.acquire().await;
     let engine = &shared.engine;
@@ -221,7 +226,8 @@ async fn call(shared: &Shared, step: &Step) -> Result<(), Evidence> {
         Op::CreateNetwork { spec } => {
             engine.create_network(spec).await?;
         }
-        Op::RemoveNetwork { name } => gone(engine.remove_network(name).await)?,
+        Op::RemoveNetwork { network, .. } => gone(engine.remove_network(network).await)?,
+        Op::RemoveDuplicates { name } => engine.remove_duplicate_networks(name).await?,
         Op::CreateVolume { spec } => engine.create_volume(spec).await?,
         Op::RemoveVolume { name } => gone(engine.remove_volume(name).await)?,
         Op::WriteFiles { image, user } => {
@@ -233,7 +239,7 @@ async fn call(shared: &Shared, step: &Step) -> Result<(), Evidence> {
             engine.create_container(spec).await?;
         }
         Op::ConnectNetwork { container, attachment } => {
-            engine.connect_container(container, attachment).await?
+            engine.connect_container(container, attachment).await?;
         }
         Op::PrepareVolumes { container, volumes, image, user } => {
             let owner = owner::resolve(engine, service, image, user).await?;
@@ -245,7 +251,7 @@ async fn call(shared: &Shared, step: &Step) -> Result<(), Evidence> {
         Op::UnpauseContainer { container } => engine.unpause_container(container).await?,
         Op::StopContainer { container, grace } => gone(engine.stop_container(container, *grace).await)?,
         Op::RemoveContainer { container, volumes } => {
-            gone(engine.remove_container(container, true, *volumes).await)?
+            gone(engine.remove_container(container, true, *volumes).await)?;
         }
         Op::RenameContainer { container, name } => engine.rename_container(container, name).await?,
         Op::WaitHealthy { .. } | Op::WaitCompleted { .. } | Op::WaitRunning { .. } => {}

@@ -20,7 +20,7 @@ const SETTLE: Duration = Duration::from_millis(500);
 /// So many ends of a container that is started again each time are a crash loop.
 const CRASH_LOOP: usize = 3;
 /// The shortest and the longest time that a health check is waited for when no limit is given.
-const BUDGET: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(900));
+const BUDGET: (Duration, Duration) = (Duration::from_mins(1), Duration::from_mins(15));
 
 /// How a wait ended without success.
 pub(crate) enum Unready {
@@ -71,7 +71,7 @@ impl Watcher<'_> {
         let mut attempts = 0_u32;
         let mut next = Instant::now();
         loop {
-            self.still_alive(&detail.id, &last).await?;
+            self.still_alive(&detail.id, last.as_ref()).await?;
             match self.hub.history(&detail.id).health {
                 Some(Health::Healthy) => return Ok(()),
                 Some(Health::Unhealthy) => {
@@ -116,7 +116,7 @@ impl Watcher<'_> {
     }
 
     /// Fails if the container has ended for good, or ends again and again.
-    async fn still_alive(&self, id: &str, probe: &Option<(i64, String)>) -> Result<(), Unready> {
+    async fn still_alive(&self, id: &str, probe: Option<&(i64, String)>) -> Result<(), Unready> {
         let history = self.hub.history(id);
         let Some(code) = history.deaths.last() else { return Ok(()) };
         let detail = self.engine.inspect_container(id).await?;
@@ -131,7 +131,7 @@ impl Watcher<'_> {
         };
         Err(Unready::Failed(Evidence {
             reason,
-            probe: probe.clone(),
+            probe: probe.cloned(),
             out_of_memory: history.out_of_memory,
             hint: None,
         }))
@@ -206,7 +206,7 @@ fn budget(health: &HealthSpec) -> Duration {
     let retries =
         health.retries.and_then(|retries| u32::try_from(retries).ok()).filter(|n| *n > 0).unwrap_or(3);
     let round =
-        span(health.interval, 30).saturating_add(span(health.timeout, 30).min(Duration::from_secs(60)));
+        span(health.interval, 30).saturating_add(span(health.timeout, 30).min(Duration::from_mins(1)));
     let all = span(health.start_period, 0).saturating_add(round.saturating_mul(retries.saturating_add(1)));
     all.clamp(BUDGET.0, BUDGET.1)
 }
@@ -267,7 +267,7 @@ mod tests {
             ..HealthSpec::default()
         };
         assert_eq!(budget(&quick), BUDGET.0);
-        assert_eq!(budget(&HealthSpec::default()), Duration::from_secs(240));
+        assert_eq!(budget(&HealthSpec::default()), Duration::from_mins(4));
         let slow = HealthSpec { start_period: seconds(100_000), ..HealthSpec::default() };
         assert_eq!(budget(&slow), BUDGET.1);
     }

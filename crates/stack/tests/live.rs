@@ -242,9 +242,8 @@ configs: { motd: { content: "hello" } }
     assert_eq!(bench.sh("web", "cat /run/secrets/password").await.1, "changed");
 
     std::fs::remove_file(bench.scratch.0.join("password")).unwrap();
-    let error = bench.up(text).await.unwrap_err().to_string();
-    assert!(error.contains("secret `password`: file") && error.contains("does not exist"), "{error}");
-    assert!(error.contains("compose.yml:12"), "{error}");
+    let error = support::told(&bench.up(text).await.unwrap_err(), &bench.scratch.0);
+    assert_eq!(error, "DIR/compose.yml:12: secret `password`: file DIR/password does not exist");
     bench.down(true).await;
     assert!(!bench.state().exists());
 }

@@ -263,6 +263,22 @@ fn a_network_that_differs_is_made_anew_with_everything_on_it() {
 }
 
 #[test]
+fn duplicates_of_a_network_are_removed_before_it_is_used() {
+    let desired = wanted(SHOP);
+    let mut observed = converged(&desired);
+    let mut double = observed.networks[0].clone();
+    double.id = "other".into();
+    observed.networks.push(double);
+    observed.containers.retain(|container| container.service != "web");
+    let text = shown(&desired, &observed);
+    assert!(
+        text.contains("1  remove duplicates of network shop_inside  # network inside exists several times"),
+        "{text}"
+    );
+    assert!(text.contains("create shop-web-1 from 73686f703a31 after 1"), "{text}");
+}
+
+#[test]
 fn networks_and_volumes_of_others() {
     let external =
         "services: { web: { image: web:1, networks: [n] } }\nnetworks: { n: { external: true, name: edge } }";
@@ -354,8 +370,10 @@ fn a_missing_secret_names_itself_its_file_and_the_line() {
         "services:\n  web:\n    image: web:1\n    secrets: [key]\nsecrets:\n  key:\n    file: ./nowhere\n";
     let project = project("shop", text, &scratch.0);
     let error = plimsoll_stack::stack_files(&project, &scratch.0.join("state"), &|_| None).unwrap_err();
-    let said = error.to_string().replace(&scratch.0.display().to_string(), "DIR");
-    assert_eq!(said, "DIR/compose.yml:7: secret `key`: file DIR/nowhere does not exist");
+    assert_eq!(
+        support::told(&error, &scratch.0),
+        "DIR/compose.yml:7: secret `key`: file DIR/nowhere does not exist"
+    );
 }
 
 #[test]

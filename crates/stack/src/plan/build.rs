@@ -97,7 +97,7 @@ struct Builder<'a> {
     gone: BTreeMap<String, String>,
 }
 
-impl<'a> Builder<'a> {
+impl Builder<'_> {
     /// Successors that never took their place, because a run was killed.
     fn strays(&mut self) {
         for stray in self.observed.containers.iter().filter(|found| found.is_stray()) {
@@ -113,11 +113,11 @@ impl<'a> Builder<'a> {
 
     /// A network cannot be changed, and not be removed while a container is on it.
     fn recreate_networks(&mut self) {
-        for (name, difference) in std::mem::take(&mut self.resources.diverged) {
+        for (name, diverged) in std::mem::take(&mut self.resources.diverged) {
             let Some(network) = self.desired.networks.iter().find(|network| network.spec.name == name) else {
                 continue;
             };
-            let cause = format!("network {}: {difference}", network.key);
+            let cause = format!("network {}: {}", network.key, diverged.difference);
             let mut removals = Vec::new();
             for container in &self.observed.containers {
                 if container.is_stray() || !container.networks.contains(&name) {
@@ -131,7 +131,9 @@ impl<'a> Builder<'a> {
                 self.gone.insert(container.id.clone(), cause.clone());
             }
             removals.extend(self.removed.values());
-            let removed = self.plan.push(Op::RemoveNetwork { name: name.clone() }, None, &cause, &removals);
+            removals.extend(self.resources.made.get(&name));
+            let remove = Op::RemoveNetwork { name: name.clone(), network: diverged.id };
+            let removed = self.plan.push(remove, None, &cause, &removals);
             let made =
                 self.plan.push(Op::CreateNetwork { spec: network.spec.clone() }, None, &cause, &[removed]);
             self.resources.made.insert(name, made);
@@ -198,7 +200,11 @@ impl<'a> Builder<'a> {
         }
         for replica in free {
             let cause = format!("{} does not exist", service.name);
-            let new = New { replica, cause: &cause, inherit: None, name_free_after: None };
+            // its predecessor may be gone since a killed run, and a successor hold the anonymous volumes
+            let inherit = self.observed.containers.iter().find(|found| {
+                found.is_stray() && found.service == service.name && found.number == replica.number
+            });
+            let new = New { replica, cause: &cause, inherit, name_free_after: None };
             self.create(service, new, &gate, files, &mut reached);
             reached.replaced = true;
         }
@@ -332,7 +338,7 @@ impl<'a> Builder<'a> {
                 reached.replaced = true;
             }
             Verdict::Recreate(cause) => {
-                let spec = self.instance(service, replica, Some(container));
+                let spec = instance(service, replica, Some(container));
                 let (before, connect) = self.before_create(&spec, files, gate);
                 let replacement = Replacement { old: container, name: &replica.name, spec, cause: &cause };
                 let stray =
@@ -399,26 +405,6 @@ impl<'a> Builder<'a> {
         reached.ready.push(self.plan.push(op, Some(&service.name), cause, &[start]));
     }
 
-    /// The specification of a replica, with the anonymous volumes of its predecessor: their data would be lost.
-    fn instance(
-        &self,
-        service: &DesiredService,
-        replica: &Replica,
-        old: Option<&ObservedContainer>,
-    ) -> ContainerSpec {
-        let mut spec = service.replica(replica);
-        let taken: BTreeSet<String> =
-            spec.mounts.iter().map(|mount| mount.target.clone()).chain(spec.tmpfs.keys().cloned()).collect();
-        for (target, volume) in old.iter().flat_map(|old| &old.volumes) {
-            let anonymous = volume.len() == 64 && volume.bytes().all(|byte| byte.is_ascii_hexdigit());
-            if anonymous && !taken.contains(target) {
-                let kind = MountKind::Volume { name: Some(volume.clone()), no_copy: true, subpath: None };
-                spec.mounts.push(MountSpec { target: target.clone(), read_only: false, kind });
-            }
-        }
-        spec
-    }
-
     /// Steps that a create call waits for, and the networks that are joined after it.
     fn before_create(
         &self,
@@ -451,7 +437,7 @@ impl<'a> Builder<'a> {
         files: Option<usize>,
         reached: &mut Reached,
     ) {
-        let spec = self.instance(service, new.replica, new.inherit);
+        let spec = instance(service, new.replica, new.inherit);
         let (mut before, connect) = self.before_create(&spec, files, gate);
         before.extend(new.name_free_after);
         let mut ready = recreate::create_steps(&mut self.plan, service, spec, new.cause, &before, &connect);
@@ -496,4 +482,19 @@ struct New<'a> {
     cause: &'a str,
     inherit: Option<&'a ObservedContainer>,
     name_free_after: Option<usize>,
+}
+
+/// The specification of a replica, with the anonymous volumes of its predecessor: their data would be lost.
+fn instance(service: &DesiredService, replica: &Replica, old: Option<&ObservedContainer>) -> ContainerSpec {
+    let mut spec = service.replica(replica);
+    let taken: BTreeSet<String> =
+        spec.mounts.iter().map(|mount| mount.target.clone()).chain(spec.tmpfs.keys().cloned()).collect();
+    for (target, volume) in old.iter().flat_map(|old| &old.volumes) {
+        let anonymous = volume.len() == 64 && volume.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if anonymous && !taken.contains(target) {
+            let kind = MountKind::Volume { name: Some(volume.clone()), no_copy: true, subpath: None };
+            spec.mounts.push(MountSpec { target: target.clone(), read_only: false, kind });
+        }
+    }
+    spec
 }

@@ -2,10 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plimsoll_engine::{NetworkSpec, VolumeSpec};
+use plimsoll_engine::{NetworkDetail, NetworkSpec, VolumeSpec};
 
 use super::{Op, Plan};
 use crate::{Desired, DesiredNetwork, Observed, StackError, labels};
+
+/// A network that must be made anew.
+#[derive(Debug)]
+pub(super) struct Diverged {
+    /// Its id.
+    pub(super) id: String,
+    /// What differs.
+    pub(super) difference: String,
+}
 
 /// What became of networks and volumes, for the containers that use them.
 #[derive(Debug, Default)]
@@ -14,7 +23,7 @@ pub(super) struct Resources {
     pub(super) made: BTreeMap<String, usize>,
     /// Networks that must be made anew: engine name to what differs. Their removal comes later, when every container
     /// has left.
-    pub(super) diverged: BTreeMap<String, String>,
+    pub(super) diverged: BTreeMap<String, Diverged>,
     /// Volumes that are new.
     pub(super) new_volumes: BTreeSet<String>,
 }
@@ -34,7 +43,14 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, plan: &mut Plan) -> R
                 resources.made.insert(name.clone(), step);
             }
             Some(_) if network.external => {}
-            Some(found) => existing_network(desired, network, &found.spec, plan, &mut resources)?,
+            Some(found) => {
+                existing_network(desired, network, found, plan, &mut resources)?;
+                if observed.networks.iter().filter(|other| other.spec.name == *name).count() > 1 {
+                    let cause = format!("network {} exists several times", network.key);
+                    let step = plan.push(Op::RemoveDuplicates { name: name.clone() }, None, cause, &[]);
+                    resources.made.insert(name.clone(), step);
+                }
+            }
         }
     }
     for volume in &desired.volumes {
@@ -64,10 +80,11 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, plan: &mut Plan) -> R
 fn existing_network(
     desired: &Desired,
     network: &DesiredNetwork,
-    found: &NetworkSpec,
+    existing: &NetworkDetail,
     plan: &mut Plan,
     resources: &mut Resources,
 ) -> Result<(), StackError> {
+    let found = &existing.spec;
     match found.labels.get(labels::PROJECT) {
         Some(owner) if *owner != desired.project => {
             return Err(StackError::NotOurs {
@@ -84,7 +101,7 @@ fn existing_network(
         Some(_) => {}
     }
     if let Some(difference) = network_difference(&network.spec, found) {
-        resources.diverged.insert(found.name.clone(), difference);
+        resources.diverged.insert(found.name.clone(), Diverged { id: existing.id.clone(), difference });
     }
     Ok(())
 }

@@ -1,5 +1,10 @@
 //! Projects from text, and an engine's picture of a stack that is as it should be.
-#![allow(dead_code, clippy::unwrap_used, reason = "test support; each test binary uses its own part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::format_collect,
+    reason = "test support; each test binary uses its own part"
+)]
 
 use std::{
     collections::BTreeMap,
@@ -152,4 +157,13 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// An error as `file:line: title`, with the directory's path taken out.
+pub(crate) fn told(error: &plimsoll_stack::StackError, directory: &Path) -> String {
+    let plimsoll_stack::StackError::File(diagnostic) = error else { return error.to_string() };
+    let label = &diagnostic.labels[0];
+    let line = label.source.line_col(label.span.start).line;
+    format!("{}:{line}: {}", label.source.name(), diagnostic.title)
+        .replace(&directory.display().to_string(), "DIR")
 }

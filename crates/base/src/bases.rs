@@ -110,6 +110,11 @@ impl Bases {
         recipes::ALL.into_iter().map(|recipe| Ok(Listed { recipe, made: self.made(recipe)? })).collect()
     }
 
+    /// Whether [`Self::make`] would find the base made already.
+    pub fn is_made(&self, name: &str) -> bool {
+        find(name).and_then(|recipe| self.made(recipe)).is_ok_and(|made| made.is_some())
+    }
+
     /// The packages of a base that was made, as SPDX 2.3 JSON.
     pub fn sbom(&self, name: &str) -> Result<serde_json::Value, BaseError> {
         let made = self.made(find(name)?)?.ok_or_else(|| BaseError::NotMade { name: name.to_owned() })?;

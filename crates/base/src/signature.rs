@@ -22,6 +22,8 @@ const HOST_KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const MAX_SIGNATURES: usize = 16;
 /// A signature may be this many seconds ahead of our clock.
 const CLOCK_SLACK: i64 = 24 * 3600;
+/// The expiry of a key that has none.
+const NEVER: i64 = i64::MAX;
 
 /// Debian's public keys as this crate carries them: primary fingerprint, what the key is for, the transferable key.
 pub(crate) fn embedded() -> [(&'static str, &'static str, &'static [u8]); 6] {
@@ -64,8 +66,8 @@ pub(crate) fn embedded() -> [(&'static str, &'static str, &'static [u8]); 6] {
 struct Signer {
     key: SignerKey,
     fingerprint: String,
-    /// Seconds since 1970.
-    expires: Option<i64>,
+    /// Seconds since 1970; [`NEVER`] when it does not.
+    expires: i64,
 }
 
 #[derive(Debug, Clone)]
@@ -107,20 +109,16 @@ impl Keyring {
         let Ok(keys) = SignedPublicKey::from_bytes_many(Cursor::new(keyring)) else { return };
         for key in keys.flatten() {
             let Some(expires) = primary_expiry(&key) else { continue };
-            let expires_with_primary = |own: Option<i64>| match (own, expires) {
-                (Some(own), Some(primary)) => Some(own.min(primary)),
-                (own, primary) => own.or(primary),
-            };
             for sub in &key.public_subkeys {
                 if let Some(own) = subkey_expiry(&key.primary_key, sub) {
-                    self.push(SignerKey::Sub(sub.key.clone()), &sub.key, expires_with_primary(own));
+                    self.push(SignerKey::Sub(sub.key.clone()), &sub.key, own.min(expires));
                 }
             }
             self.push(SignerKey::Primary(key.primary_key.clone()), &key.primary_key, expires);
         }
     }
 
-    fn push(&mut self, key: SignerKey, details: &impl KeyDetails, expires: Option<i64>) {
+    fn push(&mut self, key: SignerKey, details: &impl KeyDetails, expires: i64) {
         let fingerprint = hex(details.fingerprint().as_bytes());
         if !self.signers.iter().any(|signer| signer.fingerprint == fingerprint) {
             self.signers.push(Signer { key, fingerprint, expires });
@@ -210,15 +208,15 @@ impl Signer {
         {
             return Err(Refusal::Unfit("the signature expired"));
         }
-        if self.expires.is_some_and(|expires| expires < now) {
+        if self.expires < now {
             return Err(Refusal::Unfit("the key expired"));
         }
         Ok(())
     }
 }
 
-/// When the primary key expires (`Some(None)`: never), by its newest good self-signature that lets it sign; `None` when it must not be used.
-fn primary_expiry(key: &SignedPublicKey) -> Option<Option<i64>> {
+/// When the primary key expires, by its newest good self-signature that lets it sign; `None` when it must not be used.
+fn primary_expiry(key: &SignedPublicKey) -> Option<i64> {
     let primary = &key.primary_key;
     if key.details.revocation_signatures.iter().any(|signature| signature.verify_key(primary).is_ok()) {
         return None;
@@ -239,7 +237,7 @@ fn primary_expiry(key: &SignedPublicKey) -> Option<Option<i64>> {
 }
 
 /// The same for a subkey: bound by the primary key, and binding itself to it.
-fn subkey_expiry(primary: &PublicKey, sub: &SignedPublicSubKey) -> Option<Option<i64>> {
+fn subkey_expiry(primary: &PublicKey, sub: &SignedPublicSubKey) -> Option<i64> {
     let bound: Vec<_> = sub
         .signatures
         .iter()
@@ -255,9 +253,11 @@ fn subkey_expiry(primary: &PublicKey, sub: &SignedPublicSubKey) -> Option<Option
     (newest.key_flags().sign() && binds_back).then(|| expiry(&sub.key, newest))
 }
 
-fn expiry(key: &impl KeyDetails, signature: &Signature) -> Option<i64> {
-    let lifetime = signature.key_expiration_time().map(|time| i64::from(time.as_secs()))?;
-    (lifetime != 0).then(|| pgp_seconds(key.created_at()) + lifetime)
+fn expiry(key: &impl KeyDetails, signature: &Signature) -> i64 {
+    match signature.key_expiration_time().map(|time| i64::from(time.as_secs())) {
+        None | Some(0) => NEVER,
+        Some(lifetime) => pgp_seconds(key.created_at()) + lifetime,
+    }
 }
 
 fn pgp_seconds(time: pgp::types::Timestamp) -> i64 {
@@ -301,7 +301,7 @@ mod tests {
             keyring.add(bytes);
             let primary = keyring.signers.iter().find(|signer| matches!(signer.key, SignerKey::Primary(_)));
             assert_eq!(primary.map(|signer| signer.fingerprint.as_str()), Some(fingerprint), "{what}");
-            assert!(keyring.signers.iter().all(|signer| signer.expires.is_some()), "{what} expires one day");
+            assert!(keyring.signers.iter().all(|signer| signer.expires < NEVER), "{what} expires one day");
             // The release keys are held by people and have no subkey.
             assert_eq!(keyring.signers.len(), if what.contains("stable release") { 1 } else { 2 }, "{what}");
         }

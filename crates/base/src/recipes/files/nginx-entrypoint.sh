@@ -20,7 +20,8 @@ fill_templates() {
     output=${NGINX_ENVSUBST_OUTPUT_DIR:-/etc/nginx/conf.d}
     [ -d "$templates" ] || return 0
     [ -n "$(find "$templates" -follow -type f -name "*$suffix" | head -n 1)" ] || return 0
-    if ! mkdir -p "$output" 2>/dev/null || [ ! -w "$output" ]; then
+    # Tried, not asked for: on a read-only root the permission bits say yes.
+    if ! { mkdir -p "$output" && touch "$output/.writable" && rm "$output/.writable"; } 2>/dev/null; then
         say "error: $templates has templates, but $output is not writable"
         say "hint: set NGINX_ENVSUBST_OUTPUT_DIR to a directory in a tmpfs"
         exit 1

@@ -75,13 +75,7 @@ impl<'a> Images<'a> {
                 if let Some(found) = self.stored(name)? {
                     return Ok(found);
                 }
-                // a base that was made because the registry was out of reach goes on being used: no look at the
-                // network in a build that changes nothing
-                let bases = Bases::new(self.store, &self.cache, None);
-                if bases
-                    .list()
-                    .is_ok_and(|all| all.iter().any(|one| one.recipe.name == recipe && one.made.is_some()))
-                {
+                if self.is_made(recipe) {
                     return self.base(recipe);
                 }
                 match self.pull(name) {
@@ -96,6 +90,36 @@ impl<'a> Images<'a> {
                     Err(error) => Err(refused(&error)),
                 }
             }
+        }
+    }
+
+    /// What the policy wants instead of this name for a service that is run and not built: `None` means the image
+    /// that the name stands for.
+    pub(crate) fn substitute(&self, name: &Reference) -> Result<Option<Found>, ResolveError> {
+        let Some(recipe) = self.recipe(name)? else { return Ok(None) };
+        let use_base = match self.policy.images.when {
+            UseMap::Never => false,
+            UseMap::Always => true,
+            UseMap::Auto => self.is_made(recipe) || self.is_out_of_reach(name, recipe)?,
+        };
+        if use_base { self.base(recipe).map(Some) } else { Ok(None) }
+    }
+
+    /// A base that was made because the registry was out of reach goes on being used: no look at the network in a
+    /// run that changes nothing.
+    fn is_made(&self, recipe: &str) -> bool {
+        Bases::new(self.store, &self.cache, None).is_made(recipe)
+    }
+
+    fn is_out_of_reach(&self, name: &Reference, recipe: &str) -> Result<bool, ResolveError> {
+        let registry =
+            Credentials::from_docker_config().map(Registry::new).map_err(|error| refused(&error))?;
+        match registry.resolve(name) {
+            Err(RegistryError::Unreachable { host, .. }) => {
+                (self.tell)(&format!("{}: {host} cannot be reached, base {recipe} is used", name.familiar()));
+                Ok(true)
+            }
+            _ => Ok(false),
         }
     }
 
@@ -117,7 +141,8 @@ impl<'a> Images<'a> {
         Ok(None)
     }
 
-    fn stored(&self, name: &Reference) -> Result<Option<Found>, ResolveError> {
+    /// The image of this name in the store, where `plimsoll image build` or `load` put it.
+    pub(crate) fn stored(&self, name: &Reference) -> Result<Option<Found>, ResolveError> {
         let record = self.store.image(name).map_err(|error| plain(&error))?;
         Ok(record.map(|record| found(record, name.clone())))
     }

@@ -10,6 +10,7 @@ mod policy;
 mod project;
 mod render;
 mod stack;
+mod stack_images;
 
 use std::process::ExitCode;
 

@@ -7,16 +7,18 @@ use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 use plimsoll_compose::Project;
 use plimsoll_engine::{Engine, PublishedPort};
 use plimsoll_stack::{
-    Context, ImageMap, Observed, Outcome, Plan, PlanOptions, RunOptions, StackError, StackFiles, desired,
+    Context, Observed, Outcome, Plan, PlanOptions, RunOptions, StackError, StackFiles, desired,
     host_listeners, labels, observe, plan, port_conflicts, stack_files,
 };
 use serde_json::json;
 
 use crate::{
     error::CommandError,
-    policy::Root,
+    home::home,
+    policy::{Policy, Root},
     project::{Disk, ProjectArgs, warn},
     stack::{self, failed},
+    stack_images,
 };
 
 /// Bring the stack up: networks, volumes, secrets, one-shot jobs, services in the order of their health
@@ -53,13 +55,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let options = args.project.options(&Root::find()?)?;
+    let root = Root::find()?;
+    let options = args.project.options(&root)?;
     let project = plimsoll_compose::load(&options, &Disk)?;
     warn(&project.warnings);
     let lock = stack::lock(&project.name, "plimsoll up")?;
     let variable = |name: &str| options.env.get(name).cloned();
     let files = stack_files(&project, &stack::states()?.join(&project.name), &variable).map_err(failed)?;
-    let code = stack::with_engine(|engine| async move { up(&engine, &project, files, &args).await });
+    let code =
+        stack::with_engine(|engine| async move { up(&engine, &project, &root.policy, files, &args).await });
     drop(lock);
     code
 }
@@ -67,10 +71,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
 async fn up(
     engine: &Engine,
     project: &Project,
+    policy: &Policy,
     files: StackFiles,
     args: &Args,
 ) -> Result<ExitCode, CommandError> {
-    let prepared = prepare(engine, project, files, args).await?;
+    let prepared = prepare(engine, project, policy, files, args).await?;
     if args.dry_run {
         if args.json {
             print_json(&json!({ "plan": prepared.plan }))?;
@@ -120,6 +125,7 @@ struct Prepared {
 async fn prepare(
     engine: &Engine,
     project: &Project,
+    policy: &Policy,
     files: StackFiles,
     args: &Args,
 ) -> Result<Prepared, CommandError> {
@@ -131,10 +137,10 @@ async fn prepare(
             ));
         }
     }
-    let (images, facts, observed) =
-        tokio::join!(images_for(engine, project), engine.facts(), observe(engine, &project.name));
-    let (images, facts, observed) =
-        (images?, facts.map_err(|error| failed(error.into()))?, observed.map_err(failed)?);
+    // first of all: a build takes its time, and what is observed before it may not be true any more after it
+    let images = stack_images::bring(engine, project, &home()?, policy).await?;
+    let (facts, observed) = tokio::join!(engine.facts(), observe(engine, &project.name));
+    let (facts, observed) = (facts.map_err(|error| failed(error.into()))?, observed.map_err(failed)?);
     let wanted =
         desired(project, Context { images: &images, facts: &facts, files: &files }).map_err(failed)?;
     let options = PlanOptions {
@@ -147,11 +153,6 @@ async fn prepare(
     let standins =
         wanted.services.iter().filter(|service| service.standin).map(|service| service.name.clone());
     Ok(Prepared { plan, observed, files, standins: standins.collect() })
-}
-
-/// The engine's image of every service.
-async fn images_for(engine: &Engine, project: &Project) -> Result<ImageMap, CommandError> {
-    plimsoll_stack::images_for(engine, project).await.map_err(failed)
 }
 
 fn refuse_taken_ports(

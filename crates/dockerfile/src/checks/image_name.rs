@@ -1,6 +1,6 @@
 //! Whether a text can be the name of an image: Docker's reference grammar.
 
-/// Whether `text` is a valid image reference, such as `node:20`, `ghcr.io/a/b@sha256:...` or `localhost:5000/x`.
+/// Whether `text` is a valid image reference, such as `node:20`, `registry.example/a/b@sha256:...` or `localhost:5000/x`.
 pub(super) fn is_valid(text: &str) -> bool {
     let hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase());
     if text.len() == 64 && hex(text) {

@@ -440,21 +440,18 @@ impl Run<'_, '_> {
 
     /// A variable's name, a number, or one special character.
     fn name(&mut self) -> String {
-        let mut name = String::new();
-        match self.peek() {
-            Some(ch) if ch.is_numeric() && !ch.is_alphabetic() => {
-                while let Some(ch) = self.next_if(|ch| ch.is_numeric() && !ch.is_alphabetic()) {
-                    name.push(ch);
-                }
+        let in_name =
+            |ch: char| ch.is_ascii_alphanumeric() || ch == '_' || (!ch.is_ascii() && ch.is_alphabetic());
+        let in_word: &dyn Fn(char) -> bool = match self.peek() {
+            Some('0'..='9') => &|ch| ch.is_ascii_digit(),
+            Some('@' | '*' | '#' | '?' | '-' | '$' | '!') => {
+                return self.next().map(String::from).unwrap_or_default();
             }
-            Some('@' | '*' | '#' | '?' | '-' | '$' | '!') => name.extend(self.next()),
-            _ => {
-                while let Some(ch) = self.next_if(|ch| ch.is_alphanumeric() || ch == '_') {
-                    name.push(ch);
-                }
-            }
-        }
-        name
+            _ => &in_name,
+        };
+        let start = self.at;
+        while self.next_if(in_word).is_some() {}
+        self.text[start..self.at].to_owned()
     }
 
     fn lookup(&mut self, name: &str) -> Option<String> {

@@ -166,7 +166,11 @@ impl Lowerer<'_> {
         let node = &self.stages.nodes[index];
         let triggers_from_image;
         let mut state = match node.base.clone() {
-            Base::Scratch => State::default(),
+            Base::Scratch => {
+                let mut state = State::default();
+                state.config.config.working_dir = "/".to_owned();
+                state
+            }
             Base::Stage(base) => {
                 let mut state = self.done.get(&base).cloned().unwrap_or_default();
                 state.own_command = false;
@@ -178,7 +182,6 @@ impl Lowerer<'_> {
             state.config.config.env.push(format!("PATH={DEFAULT_PATH}"));
             state.set("PATH", DEFAULT_PATH);
         }
-        state.config.config.working_dir = state.workdir().to_owned();
         triggers_from_image = std::mem::take(&mut state.config.config.on_build);
         let mut triggers = Vec::new();
         for text in &triggers_from_image {
@@ -424,10 +427,11 @@ impl Lowerer<'_> {
             return Err(at.problem("WORKDIR requires a path"));
         }
         let mut path = state.absolute(&word.text);
+        // As BuildKit, the configuration keeps the slash at the end that was written.
+        state.config.config.working_dir.clone_from(&path);
         if path.len() > 1 {
             path.truncate(path.trim_end_matches('/').len());
         }
-        state.config.config.working_dir.clone_from(&path);
         let node = if path == "/" {
             None
         } else {

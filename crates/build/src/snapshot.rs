@@ -40,10 +40,12 @@ impl Snapshot {
         next.changed = layer.is_some();
         if let Some(layer) = layer {
             next.layers.push(layer.id);
+            // Overlay takes a directory only once; whatever a layer does, its upper occurrence does as well.
+            next.paths.retain(|path| *path != layer.path);
             next.paths.insert(0, layer.path.clone());
             let mut hash = blake3::Hasher::new();
             hash.update(self.state.as_bytes());
-            hash.update(layer.id.as_bytes());
+            hash.update(layer.content.as_bytes());
             next.state = Key::from_bytes(*hash.finalize().as_bytes());
         }
         next

@@ -1,4 +1,7 @@
-//! A layer's content digest: blake3 over everything but time.
+//! A layer's identity: blake3 over its content, and over its times as its tar has them.
+//!
+//! Times belong to the identity because a layer with other times is another tar, and because a step may do nothing
+//! but set them. Keys use the content alone, so that a step that made the same bytes later changes no key.
 
 use std::{
     fs::File,
@@ -15,8 +18,16 @@ use crate::{StoreError, error::At as _};
 const ALONE_BELOW: u64 = 1 << 20;
 const MAX_THREADS: usize = 8;
 
-/// The identity of what `entries` describe: path, type, mode, owner, capabilities, link target and bytes.
-pub(super) fn digest(root: &Path, entries: &[Entry]) -> Result<LayerId, StoreError> {
+/// The two digests of what `entries` describe.
+pub(super) struct Digests {
+    /// Path, type, mode, owner, capabilities, link target, bytes and times.
+    pub(super) id: LayerId,
+    /// The same without times.
+    pub(super) content: LayerId,
+}
+
+/// Digests a layer whose times are clamped to `epoch` (seconds since 1970).
+pub(super) fn digest(root: &Path, entries: &[Entry], epoch: Option<i64>) -> Result<Digests, StoreError> {
     let files = hash_files(root, entries)?;
     let mut files = files.into_iter();
     let mut hash = blake3::Hasher::new_derive_key("plimsoll layer content v1");
@@ -51,7 +62,17 @@ pub(super) fn digest(root: &Path, entries: &[Entry]) -> Result<LayerId, StoreErr
             Kind::Whiteout => hash.update(b"w"),
         };
     }
-    Ok(LayerId::new(hash.finalize()))
+    let content = LayerId::new(hash.finalize());
+    let mut hash = blake3::Hasher::new_derive_key("plimsoll layer v2");
+    hash.update(content.as_bytes());
+    for entry in entries {
+        let time = match entry.kind {
+            Kind::Whiteout => 0,
+            _ => epoch.map_or(entry.mtime, |epoch| entry.mtime.min(epoch)),
+        };
+        hash.update(&time.to_le_bytes());
+    }
+    Ok(Digests { id: LayerId::new(hash.finalize()), content })
 }
 
 fn field(hash: &mut blake3::Hasher, bytes: &[u8]) {

@@ -85,6 +85,8 @@ impl<'de> Deserialize<'de> for LayerId {
 pub struct Layer {
     /// Its identity.
     pub id: LayerId,
+    /// Digest of its content without times: equal for layers that differ in nothing else.
+    pub content: LayerId,
     /// Its directory, an overlay lower. Never write there.
     pub path: PathBuf,
     /// Unpacked size in bytes: the sum of its regular files, a hard-linked file once.
@@ -138,8 +140,8 @@ impl LayerDraft {
     /// Sockets, and everything that overlay notes for itself, do not become part of the layer.
     pub fn seal(self, options: &SealOptions) -> Result<Layer, StoreError> {
         let entries = scan(&self.fs)?;
-        let id = content::digest(&self.fs, &entries)?;
-        self.store.clone().add_layer(self, id, &entries, options.epoch, None)
+        let digests = content::digest(&self.fs, &entries, options.epoch)?;
+        self.store.clone().add_layer(self, digests.id, digests.content, &entries, options.epoch, None)
     }
 
     pub(crate) fn dir(&self) -> &Path {

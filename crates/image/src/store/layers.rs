@@ -19,6 +19,9 @@ use crate::{
 /// `layer.json`, written before the layer becomes visible.
 #[derive(Debug, Serialize, Deserialize)]
 struct LayerFile {
+    /// `None` in a layer from outside, whose identity is all there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    content: Option<LayerId>,
     epoch: Option<i64>,
     bytes: u64,
     entries: u64,
@@ -76,6 +79,7 @@ impl Store {
         let file: Option<LayerFile> = read_json_if_there(&dir.join("layer.json"))?;
         Ok(file.map(|file| Layer {
             id: *id,
+            content: file.content.unwrap_or(*id),
             path: dir.join("fs"),
             bytes: file.bytes,
             entries: file.entries,
@@ -243,7 +247,7 @@ impl Store {
         let mut hash = blake3::Hasher::new_derive_key("plimsoll imported layer v1");
         hash.update(diff_id.to_string().as_bytes());
         let id = LayerId::new(hash.finalize());
-        self.add_layer(draft, id, &entries, None, Some(Imported { diff, tar_blob, blob: layer_blob }))
+        self.add_layer(draft, id, id, &entries, None, Some(Imported { diff, tar_blob, blob: layer_blob }))
     }
 
     /// Makes a filled draft visible as `id`; an existing layer wins.
@@ -251,6 +255,7 @@ impl Store {
         &self,
         draft: LayerDraft,
         id: LayerId,
+        content: LayerId,
         entries: &[Entry],
         epoch: Option<i64>,
         imported: Option<Imported>,
@@ -260,7 +265,7 @@ impl Store {
         }
         let bytes =
             entries.iter().map(|entry| if let Kind::File { size } = entry.kind { size } else { 0 }).sum();
-        let mut file = LayerFile { epoch, bytes, entries: entries.len() as u64, tar_blob: None };
+        let mut file = LayerFile { content: (content != id).then_some(content), epoch, bytes, entries: entries.len() as u64, tar_blob: None };
         layer::remove_tree(&draft.work).at("remove", &draft.work)?;
         if let Some(imported) = imported {
             file.tar_blob = imported.tar_blob;

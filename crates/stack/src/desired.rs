@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_compose::{Condition, Project};
-use plimsoll_engine::{ContainerSpec, EngineFacts, HealthSpec, IpamPool, MountKind, NetworkSpec, VolumeSpec};
+use plimsoll_engine::{
+    ContainerSpec, EngineFacts, HealthSpec, IpamPool, MountKind, NetworkSpec, RestartSpec, VolumeSpec,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{ImageMap, StackError, StackFiles, cause, container, labels};
@@ -220,7 +222,7 @@ fn service(
             image.health.clone().filter(|health| health.test.first().is_some_and(|first| first != "NONE"))
         }
     };
-    let one_shot = awaited && spec.restart == plimsoll_engine::RestartSpec::No;
+    let one_shot = awaited && matches!(spec.restart, RestartSpec::No | RestartSpec::OnFailure { .. });
     let count = u32::try_from(wanted.replicas()).unwrap_or(0);
     let replicas = (1..=count)
         .map(|number| Replica {

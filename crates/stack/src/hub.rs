@@ -82,9 +82,15 @@ impl Drop for Hub {
 }
 
 async fn listen(engine: Engine, mut filter: EventFilter, state: Arc<State>, tell: watch::Sender<u64>) {
+    let mut last = 0;
     loop {
         let mut events = engine.events(&filter);
         while let Some(Ok(event)) = events.next().await {
+            // after a reconnection the engine repeats the whole second
+            if event.time <= last {
+                continue;
+            }
+            last = event.time;
             filter.since = Some(event.time / 1_000_000_000);
             note(&state, &event);
             tell.send_modify(|count| *count += 1);

@@ -55,7 +55,8 @@ pub enum Progress<'a> {
 /// How a run ended.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// All of it.
+    /// All of it; in JSON seconds.
+    #[serde(with = "seconds")]
     pub elapsed: Duration,
     /// Steps that were done.
     pub done: usize,
@@ -63,10 +64,51 @@ pub struct Outcome {
     pub skipped: usize,
     /// What failed.
     pub failures: Vec<Failure>,
-    /// Container to the time after which it was ready.
+    /// Container to the time after which it was ready; in JSON seconds.
+    #[serde(with = "seconds::by_name")]
     pub ready: BTreeMap<String, Duration>,
     /// A person interrupted.
     pub interrupted: bool,
+}
+
+/// Durations as seconds with a fraction.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(time.as_secs_f64())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+
+    pub(super) mod by_name {
+        use std::{collections::BTreeMap, time::Duration};
+
+        use serde::{Deserialize as _, Deserializer, Serializer};
+
+        pub(in super::super) fn serialize<S: Serializer>(
+            times: &BTreeMap<String, Duration>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            serializer.collect_map(times.iter().map(|(name, time)| (name, time.as_secs_f64())))
+        }
+
+        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<BTreeMap<String, Duration>, D::Error> {
+            let times = BTreeMap::<String, f64>::deserialize(deserializer)?;
+            times
+                .into_iter()
+                .map(|(name, time)| {
+                    Ok((name, Duration::try_from_secs_f64(time).map_err(serde::de::Error::custom)?))
+                })
+                .collect()
+        }
+    }
 }
 
 impl Outcome {

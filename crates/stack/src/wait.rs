@@ -97,7 +97,7 @@ impl Watcher<'_> {
                     let reason = format!("its health check did not pass within {} s", limit.as_secs());
                     return Err(Unready::Failed(Evidence { reason, probe: last, ..Evidence::default() }));
                 }
-                _ = abandon.wait_for(|abandon| *abandon) => return Err(Unready::Abandoned),
+                () = abandoned(&mut abandon) => return Err(Unready::Abandoned),
                 _ = changes.changed() => {}
                 result = probe_at(next, self.engine, &detail.id, command.as_ref(), health) => {
                     attempts += 1;
@@ -107,7 +107,11 @@ impl Watcher<'_> {
                             tell(format!("probe {attempts}: exit code {}: {}", output.0, first_line(&output.1)));
                             last = Some(output);
                         }
-                        Err(error) => tell(format!("probe {attempts}: {error}")),
+                        Err(error) => {
+                            tell(format!("probe {attempts}: {error}"));
+                            // an end that no event told of, because it came before the first one could be heard
+                            self.not_ended(&detail.id, last.as_ref()).await?;
+                        }
                     }
                     next = Instant::now() + PROBE_INTERVAL;
                 }
@@ -137,12 +141,26 @@ impl Watcher<'_> {
         }))
     }
 
+    /// Fails if the container has ended for good.
+    async fn not_ended(&self, id: &str, probe: Option<&(i64, String)>) -> Result<(), Unready> {
+        let detail = self.engine.inspect_container(id).await?;
+        if !matches!(detail.state, RunState::Exited | RunState::Dead) {
+            return Ok(());
+        }
+        Err(Unready::Failed(Evidence {
+            reason: format!("it ended with exit code {} before it was ready", detail.exit_code),
+            probe: probe.cloned(),
+            out_of_memory: detail.oom_killed,
+            hint: None,
+        }))
+    }
+
     /// Until the container has ended, with exit code 0.
     pub(crate) async fn completed(&self, container: &str) -> Result<(), Unready> {
         let mut abandon = self.abandon.clone();
         let code = tokio::select! {
             code = self.engine.wait_container(container) => code?,
-            _ = abandon.wait_for(|abandon| *abandon) => return Err(Unready::Abandoned),
+            () = abandoned(&mut abandon) => return Err(Unready::Abandoned),
             () = limit(self.timeout) => {
                 let seconds = self.timeout.unwrap_or_default().as_secs();
                 return Err(failed(format!("it has not completed within {seconds} s")));
@@ -175,7 +193,7 @@ impl Watcher<'_> {
             }
             tokio::select! {
                 () = sleep_until(settled) => break,
-                _ = abandon.wait_for(|abandon| *abandon) => return Err(Unready::Abandoned),
+                () = abandoned(&mut abandon) => return Err(Unready::Abandoned),
                 _ = changes.changed() => {}
             }
         }
@@ -186,6 +204,11 @@ impl Watcher<'_> {
         }
         Ok(())
     }
+}
+
+/// Ends when nobody is interested any more. Its guard of the channel is gone before anything else is awaited.
+async fn abandoned(abandon: &mut watch::Receiver<bool>) {
+    let _ = abandon.wait_for(|abandon| *abandon).await;
 }
 
 async fn limit(timeout: Option<Duration>) {

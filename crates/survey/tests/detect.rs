@@ -1,7 +1,5 @@
 //! Each detector on a repository that shows nothing but its case.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
-
 use plimsoll_survey::{Repository, Service, ServiceKind, Survey, survey};
 
 const SERVER: &str = r#"{ "name": "api", "packageManager": "npm@11.0.0", "dependencies": { "express": "5.1.0", "pg": "8" },

@@ -17,7 +17,6 @@ enum Default {
 const DEFAULTS: &[(&str, Default)] = &[
     ("services.*.build", Default::Context),
     ("services.*.secrets.*", Default::SecretTarget),
-    ("services.*.build.secrets.*", Default::SecretTarget),
     ("services.*.ports.*", Default::Port),
     ("services.*.deploy.resources.reservations.devices.*", Default::Device),
     ("services.*.gpus.*", Default::Device),

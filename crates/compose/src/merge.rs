@@ -103,7 +103,7 @@ fn plain(base: Value, over: Value, path: &Path<'_>) -> Result<Value, Diagnostic>
             Ok(Value::new(Kind::List(items), &origin))
         }
         // A key without a value in a later file says nothing.
-        (Kind::Map(_) | Kind::List(_), Kind::Null) => Ok(base),
+        (_, Kind::Null) => Ok(base),
         (Kind::Map(_) | Kind::List(_), _) => {
             let error = over.origin.error(format!(
                 "cannot override `{path}`: {} by {}",

@@ -125,8 +125,8 @@ fn absolute(path: &str, base: &FilePath, home: Option<&str>) -> String {
         _ => path.to_owned(),
     };
     let bytes = path.as_bytes();
-    let windows =
-        path.starts_with(r"\\") || (bytes.len() > 1 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':');
+    let drive = matches!(bytes, [letter, b':', b'/' | b'\\', ..] if letter.is_ascii_alphabetic());
+    let windows = drive || path.starts_with(r"\\");
     if path.starts_with('/') || windows {
         return path;
     }

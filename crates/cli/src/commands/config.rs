@@ -113,10 +113,12 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         origins(&project, project.tree(), &mut Vec::new(), &mut out);
         out
     } else {
-        match args.format {
+        // What is printed can be read again: a dollar sign is one, not the start of a variable.
+        let text = match args.format {
             Format::Yaml => project.to_yaml(),
             Format::Json => json(&project)?,
-        }
+        };
+        text.replace('$', "$$")
     };
     put(&args, &text)
 }

@@ -269,6 +269,8 @@ model! {
 
     /// How a service joins a network.
     pub struct ServiceNetwork {
+        /// Order of joining; the highest first.
+        priority: i64,
         /// Further names there.
         aliases: Vec<String>,
         /// Options of the driver.
@@ -285,8 +287,6 @@ model! {
         link_local_ips: Vec<String>,
         /// MAC address.
         mac_address: Option<String>,
-        /// Order of joining; the highest first.
-        priority: i64,
     }
 
     /// How a service uses a language model.

@@ -166,7 +166,7 @@ impl Bases {
                 files: &files,
                 below,
                 epoch: parent.as_ref().map_or(0, |parent| parent.record.epoch),
-                sources: &self.apt_sources()?,
+                sources: &self.apt_sources(suites)?,
                 keeps_dpkg: keeps_dpkg(recipe),
             },
         )?;
@@ -211,8 +211,8 @@ impl Bases {
         Ok(self.suites.get_or_init(|| suites))
     }
 
-    /// apt inside the base reads the mirror that the base was made from.
-    fn apt_sources(&self) -> Result<String, BaseError> {
+    /// apt inside the base reads the mirror that the base was made from, and of it the suites that were there.
+    fn apt_sources(&self, read: &Suites) -> Result<String, BaseError> {
         let mirror = self.mirror.as_ref().ok_or(BaseError::NoMirror)?;
         let source = |address: &str, suites: &str| {
             format!(
@@ -220,8 +220,13 @@ impl Bases {
                  Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
             )
         };
-        let main = source(&mirror.archive, &format!("{SUITE} {SUITE}-updates"));
-        Ok(format!("{main}\n{}", source(&mirror.security, &format!("{SUITE}-security"))))
+        let mut sources = source(&mirror.archive, &format!("{SUITE} {SUITE}-updates"));
+        let security = format!("{SUITE}-security");
+        if read.signed_by.contains_key(&security) {
+            sources.push('\n');
+            sources.push_str(&source(&mirror.security, &security));
+        }
+        Ok(sources)
     }
 }
 

@@ -164,6 +164,26 @@ mod tests {
     }
 
     #[test]
+    fn agrees_with_dpkg() {
+        let parts = [
+            "1", "1.0", "1.0~", "1.0~~a", "1.0a", "1.0+", "1.0-1", "1.0-1~", "1.0-1+b1", "1:0", "1.10",
+            "1.9", "01.0-0",
+        ];
+        for left in parts {
+            for right in parts {
+                let status = std::process::Command::new("dpkg")
+                    .args(["--compare-versions", left, "lt", right])
+                    .status();
+                let Ok(status) = status else {
+                    eprintln!("skipped: no dpkg here");
+                    return;
+                };
+                assert_eq!(status.success(), version(left) < version(right), "{left} < {right}");
+            }
+        }
+    }
+
+    #[test]
     fn refuses_what_is_no_version() {
         for text in ["", "a:1", ":1", "1:", "1 2", "1_2", "1/2", "ä", &"1".repeat(300)] {
             assert!(Version::parse(text).is_none(), "{text:?}");

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use plimsoll_base::{BaseError, Bases, Made, Mirror, Progress, cache_dir, recipes};
 use plimsoll_image::Store;
 
-use crate::{error::CommandError, home::home};
+use crate::{error::CommandError, home::home, policy::Root};
 
 /// Make base images from Debian packages: signed, reproducible, without a registry
 #[derive(clap::Args)]
@@ -117,7 +117,8 @@ fn list(json: bool) -> Result<ExitCode, CommandError> {
 fn bases(mirror: Option<&str>) -> Result<Bases, CommandError> {
     let home = home()?;
     let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
-    let mirror = match Mirror::find(mirror) {
+    let policy = Root::find()?.policy;
+    let mirror = match Mirror::find(mirror.or(policy.base.mirror.as_deref())) {
         Ok(mirror) => Some(mirror),
         // Bases that are there need none; making one says so then.
         Err(BaseError::NoMirror) => None,
@@ -151,8 +152,12 @@ fn as_json(made: &Made) -> serde_json::Value {
 fn print_json(value: &serde_json::Value) -> Result<ExitCode, CommandError> {
     let mut out = std::io::stdout().lock();
     let written = serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from);
-    written.and_then(|()| writeln!(out)).map_err(|error| CommandError::from_error(&error))?;
-    Ok(ExitCode::SUCCESS)
+    match written.and_then(|()| writeln!(out)) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(CommandError::from_error(&error)),
+        Ok(()) => Ok(ExitCode::SUCCESS),
+    }
 }
 
 fn print_line(made: &Made, took: Duration) -> Result<(), CommandError> {

@@ -16,7 +16,8 @@ if [ "${1:-}" = redis-server ]; then
     for argument in "$@"; do
         case "$argument" in
             --protected-mode) decided=yes ;;
-            *.conf) if grep -qs '^[[:space:]]*protected-mode' "$argument"; then decided=yes; fi ;;
+            --*) ;;
+            *) if [ -f "$argument" ] && grep -qs '^[[:space:]]*protected-mode' "$argument"; then decided=yes; fi ;;
         esac
     done
     if [ -z "$decided" ]; then

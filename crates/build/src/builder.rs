@@ -93,7 +93,7 @@ impl Builder {
         let graph = self.plan(request, images)?;
         let contexts = contexts(request)?;
         let epoch = epoch(request);
-        let seal = SealOptions { epoch, ..SealOptions::default() };
+        let seal = SealOptions { epoch };
         let logs = self.dir.join("logs").join(log_name());
         let solver = Solver {
             graph: &graph,

@@ -238,7 +238,7 @@ impl Node {
                 for mount in &run.mounts {
                     match mount {
                         RunMount::Bind { from, .. } | RunMount::Cache { seed: Some((from, _)), .. } => {
-                            add(from)
+                            add(from);
                         }
                         _ => {}
                     }

@@ -162,7 +162,7 @@ impl<'a> Place<'a> {
                 let parts = below.get(parent).map_or(&[][..], Vec::as_slice);
                 let name = item.path.file_name().unwrap_or_default();
                 let found = beneath(parts, Path::new(name));
-                let is_directory = match &found {
+                match &found {
                     Beneath::Directory(parts) => {
                         if item.node.is_directory() {
                             below.insert(item.path.clone(), parts.clone());
@@ -171,8 +171,7 @@ impl<'a> Place<'a> {
                     }
                     Beneath::Other => Some(false),
                     Beneath::Nothing => None,
-                };
-                is_directory
+                }
             };
             self.plan(tree, &item.node, target, there, &mut batch)?;
         }
@@ -290,7 +289,7 @@ impl<'a> Place<'a> {
         let (uid, gid) = self.owner_of(node, context);
         let mode = self.chmod.map_or(node.mode, |chmod| chmod.apply(node.mode, false));
         match node.kind {
-            Kind::File => return self.write_file(node, host, (uid, gid), mode),
+            Kind::File => return Self::write_file(node, host, (uid, gid), mode),
             Kind::Symlink => {
                 let target = fs::read_link(&node.host).map_err(error)?;
                 symlink(target, host).map_err(error)?;
@@ -308,7 +307,7 @@ impl<'a> Place<'a> {
         attributes(host, uid, gid, Some(mode), node).map_err(error)
     }
 
-    fn write_file(&self, node: &Node, host: &Path, owner: (u32, u32), mode: u32) -> Result<(), PlaceError> {
+    fn write_file(node: &Node, host: &Path, owner: (u32, u32), mode: u32) -> Result<(), PlaceError> {
         let error = |error| PlaceError::Io(host.to_owned(), error);
         let mut from = open_plain(&node.host).map_err(|error| PlaceError::Io(node.host.clone(), error))?;
         let mut to = File::options().write(true).create_new(true).mode(0o600).open(host).map_err(error)?;
@@ -329,6 +328,20 @@ impl<'a> Place<'a> {
                 .map_err(|errno| error(errno.into()))?;
         }
         rustix::fs::futimens(&to, &times(node)).map_err(|errno| error(errno.into()))
+    }
+
+    /// Makes a directory of an archive, which unlike COPY replaces what is there and is no directory.
+    pub(crate) fn replace_with_directory(&self, path: &Path) -> Result<PathBuf, PlaceError> {
+        let host = self.draft.join(path);
+        let error = |error| PlaceError::Io(host.clone(), error);
+        if self.look(path)?.is_some_and(|node| !node.is_directory()) {
+            if fs::symlink_metadata(&host).is_ok() {
+                fs::remove_file(&host).map_err(error)?;
+            }
+            fs::create_dir(&host).map_err(error)?;
+        }
+        self.make_directories(path)?;
+        Ok(host)
     }
 
     /// Writes a new file with this content, as a heredoc or a download is.

@@ -52,6 +52,8 @@ pub(crate) struct Item {
 pub(crate) enum SelectError {
     #[error("\"{0}\": not found")]
     NotFound(String),
+    #[error("--parents needs a path below `{0}`")]
+    NoPath(String),
     #[error("invalid pattern `{0}`")]
     Pattern(String),
     #[error("more than {MAX_FILES} files")]
@@ -184,11 +186,15 @@ fn select_with_parents(tree: &Tree, source: &str, excludes: &Matcher) -> Result<
     let Some(root) = lookup(tree, Path::new(base))? else {
         return Err(SelectError::NotFound(base.to_owned()));
     };
-    let include = if pattern.is_empty() || pattern == "." { None } else { Some(patterns([pattern])?) };
+    // As BuildKit: there is nothing whose parents could be kept.
+    if pattern.is_empty() || pattern == "." {
+        return Err(SelectError::NoPath(base.to_owned()));
+    }
+    let include = patterns([pattern])?;
     let mut items = vec![Item { path: PathBuf::new(), node: root.clone(), digest: None }];
-    let mut search = Search { tree, include: include.as_ref(), excludes, items: &mut items };
+    let mut search = Search { tree, include: &include, excludes, items: &mut items };
     search.below(&root, Path::new(""), &Verdict::default(), &Verdict::default(), &mut Vec::new())?;
-    if items.len() == 1 && !glob::has_wildcard(pattern) && include.is_some() {
+    if items.len() == 1 && !glob::has_wildcard(pattern) {
         return Err(SelectError::NotFound(format!("/{pattern}")));
     }
     Ok(Picked { name: OsString::new(), items })
@@ -196,7 +202,7 @@ fn select_with_parents(tree: &Tree, source: &str, excludes: &Matcher) -> Result<
 
 struct Search<'a> {
     tree: &'a Tree,
-    include: Option<&'a Matcher>,
+    include: &'a Matcher,
     excludes: &'a Matcher,
     items: &'a mut Vec<Item>,
 }
@@ -214,9 +220,9 @@ impl Search<'_> {
         for child in children(self.tree, directory)?.iter() {
             let path = path.join(child.name());
             let text = path.to_string_lossy();
-            let included = self.include.map(|include| include.verdict(&text, included)).unwrap_or_default();
+            let included = self.include.verdict(&text, included);
             let excluded = self.excludes.verdict(&text, excluded);
-            let taken = (self.include.is_none() || included.excluded) && !excluded.excluded;
+            let taken = included.excluded && !excluded.excluded;
             let item = Item { path: path.clone(), node: child.clone(), digest: None };
             if taken {
                 if self.items.len() >= MAX_FILES {

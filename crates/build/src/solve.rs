@@ -228,7 +228,7 @@ impl Solver<'_> {
         let reason = if self.request.no_cache {
             Reason::NoCache
         } else {
-            match self.from_cache(&key, &parent)? {
+            match self.lookup(&key, &parent)? {
                 Ok(snapshot) => {
                     self.remember(node, key, &parts);
                     return Ok(Probe::Done(snapshot));
@@ -241,7 +241,7 @@ impl Solver<'_> {
     }
 
     /// The result of a known key; `Err(true)` when its layer is gone.
-    fn from_cache(&self, key: &Key, parent: &Snapshot) -> Result<Result<Snapshot, bool>, BuildError> {
+    fn lookup(&self, key: &Key, parent: &Snapshot) -> Result<Result<Snapshot, bool>, BuildError> {
         let Some(entry) = self.caches.index.get(key) else { return Ok(Err(false)) };
         let layer = match &entry.layer {
             None => None,

@@ -183,7 +183,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let cache = StatCache::open(dir.path().join("stat"));
         let ctime = (1_000, 500_000_000);
-        let at = |millis| UNIX_EPOCH + Duration::from_millis(1_000_500 + millis);
+        let at = |millis: u64| UNIX_EPOCH + Duration::from_millis(1_000_500 + millis);
         cache.put(stamp(1, ctime), Key::of(b"a"), at(19));
         assert_eq!(cache.get(&stamp(1, ctime)), None);
         cache.put(stamp(1, ctime), Key::of(b"a"), at(21));

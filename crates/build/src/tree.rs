@@ -3,7 +3,7 @@
 //! A path is resolved inside its tree, as a process in a chroot would: links never lead out of it.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     ffi::{OsStr, OsString},
     fs, io,
     os::unix::fs::MetadataExt,
@@ -255,12 +255,12 @@ impl Tree {
         // name -> the node, or `None` for a name that is removed
         let mut found: BTreeMap<OsString, Option<Node>> = BTreeMap::new();
         // directories that a layer above closed to what lies below
-        let mut closed: BTreeMap<OsString, ()> = BTreeMap::new();
+        let mut closed: BTreeSet<OsString> = BTreeSet::new();
         for part in &directory.parts {
             for entry in fs::read_dir(part)? {
                 let entry = entry?;
                 let name = entry.file_name();
-                if closed.contains_key(&name) {
+                if closed.contains(&name) {
                     continue;
                 }
                 let host = entry.path();
@@ -275,7 +275,7 @@ impl Tree {
                         if node.is_directory() {
                             node.parts.push(host.clone());
                             if self.overlay && directory.parts.len() > 1 && is_opaque(&host) {
-                                closed.insert(name.clone(), ());
+                                closed.insert(name.clone());
                             }
                         }
                         found.insert(name, Some(node));
@@ -284,10 +284,10 @@ impl Tree {
                         if entry.file_type()?.is_dir() {
                             node.parts.push(host.clone());
                             if is_opaque(&host) {
-                                closed.insert(name, ());
+                                closed.insert(name);
                             }
                         } else {
-                            closed.insert(name, ());
+                            closed.insert(name);
                         }
                     }
                     Some(_) => {}

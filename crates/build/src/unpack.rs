@@ -94,24 +94,20 @@ pub(crate) fn unpack(place: &mut Place<'_>, archive: impl Read, dest: &str) -> R
         };
         let failed = |error: io::Error| UnpackError::Entry { name: name.clone(), reason: error.to_string() };
         let mtime = entry.header().mtime().ok().and_then(|time| i64::try_from(time).ok()).unwrap_or(0);
-        let (parent, last) = match (relative.parent(), relative.file_name()) {
-            (Some(parent), Some(last)) => (parent, last),
-            // the root of the archive
-            _ => continue,
-        };
+        // The archive's own root has neither.
+        let (Some(parent), Some(last)) = (relative.parent(), relative.file_name()) else { continue };
         let parent = place.resolve(&format!("/{}", root.join(parent).display()))?;
         place.make_directories(&parent)?;
         let target = parent.join(last);
         if entry.header().entry_type() == EntryType::Directory {
-            place.make_directories(&place.resolve(&format!("/{}", target.display()))?)?;
-            let host = place.draft().join(place.resolve(&format!("/{}", target.display()))?);
+            let host = place.replace_with_directory(&target)?;
             set(&host, &entry, place.owner).map_err(failed)?;
             directories.push((host, mtime));
             continue;
         }
         let host = place.draft().join(&target);
         match fs::symlink_metadata(&host) {
-            Ok(meta) if meta.is_dir() => return Err(PlaceError::IsADirectory(target).into()),
+            Ok(meta) if meta.is_dir() => fs::remove_dir_all(&host).map_err(failed)?,
             Ok(_) => fs::remove_file(&host).map_err(failed)?,
             Err(_) => {}
         }

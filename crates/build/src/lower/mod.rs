@@ -2,23 +2,21 @@
 //!
 //! Pure but for the lookup of images, whose configuration decides about variables, shell and triggers.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::Path,
-};
+mod run;
+mod transfer;
+
+use std::collections::{BTreeMap, HashMap};
 
 use plimsoll_dockerfile::{
-    Add, ArgDefinition, Base, BuildInputs, CommandLine, Copy, Dockerfile, GlobalArgs, Instruction, Mount,
-    MountKind, Network, PREDEFINED_ARGS, Run, RunForm, Security, Stage, StageGraph, StageSource, Statement,
-    Transfer, Word, parse_port, parse_trigger, path::clean,
+    ArgDefinition, Base, BuildInputs, CommandLine, Dockerfile, GlobalArgs, Instruction, Stage, StageGraph,
+    StageSource, Statement, Word, parse_port, parse_trigger, path::clean,
 };
 use plimsoll_image::{Empty, History, ImageConfig, LayerId};
 use plimsoll_source::{Diagnostic, Source, Span};
 
 use crate::{
-    chmod::Chmod,
     config::{DEFAULT_PATH, exec_words, healthcheck, healthcheck_text, is_signal},
-    graph::{CopyOp, Download, Graph, HistoryItem, Node, Op, Place, RunMount, RunOp, TreeRef, WorkdirOp},
+    graph::{Graph, HistoryItem, Node, Op, Place, TreeRef, WorkdirOp},
     request::{ResolveError, ResolvedImage},
 };
 
@@ -164,11 +162,10 @@ impl Lowerer<'_> {
     fn stage(&mut self, index: usize) -> Result<State, Diagnostic> {
         let stage = &self.file.stages[index];
         let node = &self.stages.nodes[index];
-        let triggers_from_image;
         let mut state = match node.base.clone() {
             Base::Scratch => {
                 let mut state = State::default();
-                state.config.config.working_dir = "/".to_owned();
+                "/".clone_into(&mut state.config.config.working_dir);
                 state
             }
             Base::Stage(base) => {
@@ -182,7 +179,7 @@ impl Lowerer<'_> {
             state.config.config.env.push(format!("PATH={DEFAULT_PATH}"));
             state.set("PATH", DEFAULT_PATH);
         }
-        triggers_from_image = std::mem::take(&mut state.config.config.on_build);
+        let triggers_from_image = std::mem::take(&mut state.config.config.on_build);
         let mut triggers = Vec::new();
         for text in &triggers_from_image {
             let source = Source::new(format!("ONBUILD of {}", stage.from.text), text.as_str());
@@ -461,223 +458,6 @@ impl Lowerer<'_> {
             }
         }
     }
-
-    fn copy(&mut self, state: &mut State, copy: &Copy, at: &At<'_>) -> Result<(), Diagnostic> {
-        let from = match &copy.from {
-            None => TreeRef::Context(String::new()),
-            Some(from) => {
-                let source = self
-                    .file
-                    .copy_source(&from.text)
-                    .map_err(|title| Diagnostic::error(title).label(at.source, from.span, ""))?;
-                self.tree(source, at)?
-            }
-        };
-        let mut op = self.transfer(state, &copy.transfer, at)?;
-        op.from = from;
-        op.parents = copy.parents;
-        op.paths = copy.transfer.sources.iter().map(|word| source_path(&word.text, copy.parents)).collect();
-        let text = transfer_text("COPY", &copy.transfer, copy.parents, &[]);
-        self.finish_transfer(state, op, text, at);
-        Ok(())
-    }
-
-    fn add(&mut self, state: &mut State, add: &Add, at: &At<'_>) -> Result<(), Diagnostic> {
-        let mut op = self.transfer(state, &add.transfer, at)?;
-        op.unpack = add.unpack.unwrap_or(true);
-        for word in &add.transfer.sources {
-            let url = &word.text;
-            if is_git(url) {
-                return Err(Diagnostic::error(format!("ADD cannot fetch the git repository `{url}`"))
-                    .label(at.source, word.span, "")
-                    .hint("clone it beside the Dockerfile and give it with --build-context"));
-            }
-            if url.starts_with("http://") || url.starts_with("https://") {
-                let checksum = add.checksum.as_ref().map(|word| word.text.clone());
-                op.downloads.push(Download { url: url.clone(), checksum });
-            } else {
-                op.paths.push(source_path(url, false));
-            }
-        }
-        if add.checksum.is_some() && op.downloads.is_empty() {
-            return Err(at.problem("checksum can't be specified for local files"));
-        }
-        let mut flags = Vec::new();
-        flags.extend(add.checksum.as_ref().map(|word| format!("--checksum={}", word.text)));
-        flags.extend(add.unpack.map(|unpack| format!("--unpack={unpack}")));
-        let text = transfer_text("ADD", &add.transfer, false, &flags);
-        self.finish_transfer(state, op, text, at);
-        Ok(())
-    }
-
-    fn transfer(&self, state: &State, transfer: &Transfer, at: &At<'_>) -> Result<CopyOp, Diagnostic> {
-        let chmod = match &transfer.chmod {
-            None => None,
-            Some(word) => Some(Chmod::parse(&word.text).ok_or_else(|| {
-                Diagnostic::error(format!("invalid chmod parameter: '{}'", word.text))
-                    .label(at.source, word.span, "")
-                    .hint("write it in octal (0644) or symbolic (u=rwX,go=rX)")
-            })?),
-        };
-        let dest = state.absolute(&transfer.dest.text);
-        if transfer.sources.len() + transfer.files.len() > 1
-            && !dest.ends_with('/')
-            && !is_dot(&transfer.dest.text)
-        {
-            let title = "When using COPY or ADD with more than one source, the destination must be a directory and end with a /";
-            return Err(Diagnostic::error(title).label(at.source, transfer.dest.span, ""));
-        }
-        Ok(CopyOp {
-            from: TreeRef::Context(String::new()),
-            paths: Vec::new(),
-            files: transfer.files.iter().map(|file| (file.name.clone(), file.content.clone())).collect(),
-            downloads: Vec::new(),
-            dest,
-            chown: transfer.chown.as_ref().map(|word| word.text.clone()),
-            chmod,
-            link: transfer.link,
-            parents: false,
-            excludes: transfer.excludes.iter().map(|word| word.text.clone()).collect(),
-            unpack: false,
-        })
-    }
-
-    fn finish_transfer(&mut self, state: &mut State, op: CopyOp, text: String, at: &At<'_>) {
-        let node = self.push(Op::Copy(op), state.node, at);
-        state.node = Some(node);
-        state.note(text, Some(node));
-    }
-
-    fn run(&mut self, state: &mut State, run: &Run, at: &At<'_>) -> Result<(), Diagnostic> {
-        if let Some(device) = run.devices.iter().find(|device| device.required) {
-            return Err(at.problem(format!("no CDI device `{}` on this machine", device.name)));
-        }
-        let insecure = run.security == Security::Insecure;
-        if insecure && !self.options.allow_insecure {
-            return Err(at
-                .problem("RUN --security=insecure is not allowed")
-                .hint("allow it for this build with --allow security.insecure"));
-        }
-        let mut mounts = Vec::new();
-        for spec in &run.mounts {
-            let mount = spec
-                .resolve(&|name| state.get(name), at.escape)
-                .map_err(|error| Diagnostic::error(error.title).label(at.source, error.span, ""))?;
-            mounts.push(self.mount(state, mount, spec.span, at)?);
-        }
-        let mut script = None;
-        let argv = match (&run.form, run.form.shell_text()) {
-            (RunForm::Exec(words), _) => words.iter().map(|word| word.text.clone()).collect(),
-            (_, Some(text)) => {
-                let mut argv = state.shell();
-                argv.push(text);
-                argv
-            }
-            (RunForm::Script(heredoc), None) => {
-                let path = format!("/dev/pipes/{}", heredoc.name);
-                script = Some((path.clone(), heredoc.content.clone()));
-                vec![path]
-            }
-            (_, None) => return Err(at.problem("RUN requires a command")),
-        };
-        let created_by = format!("RUN {}{} # buildkit", self.argument_text(state), argv.join(" "));
-        let build_args = &self.options.inputs.build_args;
-        let proxies = PREDEFINED_ARGS
-            .iter()
-            .filter(|name| state.get(name).is_none())
-            .filter_map(|name| Some(((*name).to_owned(), build_args.get(*name)?.clone())))
-            .collect();
-        let op = RunOp {
-            argv,
-            env: state.env.clone(),
-            proxies,
-            cwd: state.workdir().to_owned(),
-            user: state.config.config.user.clone(),
-            offline: run.network == Network::None
-                || (self.options.offline && run.network == Network::Default),
-            insecure,
-            mounts,
-            script,
-        };
-        let node = self.push(Op::Run(op), state.node, at);
-        state.node = Some(node);
-        state.note(created_by, Some(node));
-        Ok(())
-    }
-
-    /// `|2 A=1 B=2 `, the arguments as the history of RUN has them.
-    fn argument_text(&self, state: &State) -> String {
-        if state.args.is_empty() {
-            return String::new();
-        }
-        let mut text = format!("|{} ", state.args.len());
-        for (name, value) in &state.args {
-            let value = state.get(name).or_else(|| value.clone()).unwrap_or_default();
-            text.push_str(&format!("{name}={value} "));
-        }
-        text
-    }
-
-    fn mount(
-        &mut self,
-        state: &State,
-        mount: Mount,
-        span: Span,
-        at: &At<'_>,
-    ) -> Result<RunMount, Diagnostic> {
-        let problem = |title: &str| Diagnostic::error(title).label(at.source, span, "");
-        let absolute = |path: &str| {
-            let path = state.absolute(path);
-            if path.len() > 1 { path.trim_end_matches('/').to_owned() } else { path }
-        };
-        let target = mount.target.as_deref().map(absolute);
-        let required = || target.clone().ok_or_else(|| problem("mount target is missing"));
-        let from = |lowerer: &mut Self| match &mount.from {
-            None => Ok(TreeRef::Context(String::new())),
-            Some(from) => lowerer.tree(lowerer.file.mount_source(from), at),
-        };
-        let source = clean(&format!("/{}", mount.source.as_deref().unwrap_or_default()));
-        Ok(match mount.kind {
-            MountKind::Bind => {
-                RunMount::Bind { from: from(self)?, source, target: required()?, read_only: mount.read_only }
-            }
-            MountKind::Cache => {
-                let target = required()?;
-                let namespace = self.options.inputs.build_args.get("BUILDKIT_CACHE_MOUNT_NS");
-                let id = mount.id.clone().unwrap_or_else(|| target.clone());
-                RunMount::Cache {
-                    id: namespace.map_or(id.clone(), |namespace| format!("{namespace}/{id}")),
-                    sharing: mount.sharing.unwrap_or_default(),
-                    mode: mount.mode.unwrap_or(0o755),
-                    uid: mount.uid.unwrap_or(0),
-                    gid: mount.gid.unwrap_or(0),
-                    read_only: mount.read_only,
-                    seed: if mount.from.is_some() { Some((from(self)?, source)) } else { None },
-                    target,
-                }
-            }
-            MountKind::Tmpfs => RunMount::Tmpfs { target: required()?, size: mount.size },
-            MountKind::Secret => {
-                let base = target.as_deref().and_then(|target| Path::new(target).file_name()?.to_str());
-                let id = mount.id.clone().or(mount.source.clone()).or(base.map(str::to_owned));
-                let id = id.ok_or_else(|| problem("one of source, target required"))?;
-                let default = || mount.env.is_none().then(|| format!("/run/secrets/{id}"));
-                RunMount::Secret {
-                    target: target.clone().or_else(default),
-                    env: mount.env.clone(),
-                    required: mount.required,
-                    mode: mount.mode.unwrap_or(0o400),
-                    uid: mount.uid.unwrap_or(0),
-                    gid: mount.gid.unwrap_or(0),
-                    id,
-                }
-            }
-            MountKind::Ssh => {
-                return Err(problem("RUN --mount=type=ssh is not supported")
-                    .hint("give a deploy key or token with --mount=type=secret"));
-            }
-        })
-    }
 }
 
 fn has_step(instruction: &Instruction) -> bool {
@@ -692,64 +472,6 @@ fn words(command: &CommandLine, shell: &[String]) -> Vec<String> {
         CommandLine::Exec(words) => words.iter().map(|word| word.text.clone()).collect(),
         CommandLine::Shell(word) => shell.iter().cloned().chain([word.text.clone()]).collect(),
     }
-}
-
-fn is_dot(path: &str) -> bool {
-    path == "." || path.ends_with("/.")
-}
-
-/// A source inside its tree: absolute and clean, so that it cannot lead above the root. With `--parents` a `/./`
-/// stays, because it says where the kept part of the path begins.
-fn source_path(path: &str, parents: bool) -> String {
-    match path.split_once("/./") {
-        Some((before, after)) if parents => {
-            format!(
-                "{}/./{}",
-                clean(&format!("/{before}")).trim_end_matches('/'),
-                clean(&format!("/{after}")).trim_start_matches('/')
-            )
-        }
-        _ => clean(&format!("/{path}")),
-    }
-}
-
-fn is_git(url: &str) -> bool {
-    url.starts_with("git@")
-        || url.starts_with("git://")
-        || url.starts_with("ssh://")
-        || (url.starts_with("http")
-            && url.split(['#', '?']).next().is_some_and(|path| path.ends_with(".git")))
-}
-
-/// The history text of COPY and ADD: the flags that change the result, the sources, the destination.
-fn transfer_text(keyword: &str, transfer: &Transfer, parents: bool, flags: &[String]) -> String {
-    let mut text = keyword.to_owned();
-    if let Some(chown) = &transfer.chown {
-        text.push_str(&format!(" --chown={}", chown.text));
-    }
-    if let Some(chmod) = &transfer.chmod {
-        text.push_str(&format!(" --chmod={}", chmod.text));
-    }
-    for flag in flags {
-        text.push_str(&format!(" {flag}"));
-    }
-    if parents {
-        text.push_str(" --parents");
-    }
-    if transfer.link {
-        text.push_str(" --link");
-    }
-    for exclude in &transfer.excludes {
-        text.push_str(&format!(" --exclude={}", exclude.text));
-    }
-    for source in &transfer.sources {
-        text.push_str(&format!(" {}", source.text));
-    }
-    for file in &transfer.files {
-        text.push_str(&format!(" <<{}", file.name));
-    }
-    text.push_str(&format!(" {} # buildkit", transfer.dest.text));
-    text
 }
 
 /// The build arguments as the dockerfile crate wants them; of two with one name the later wins.

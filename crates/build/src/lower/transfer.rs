@@ -1,0 +1,156 @@
+//! COPY and ADD.
+
+use plimsoll_dockerfile::{Add, Copy, Transfer, path::clean};
+use plimsoll_source::Diagnostic;
+
+use super::{At, Lowerer, State};
+use crate::{
+    chmod::Chmod,
+    graph::{CopyOp, Download, Op, TreeRef},
+};
+
+impl Lowerer<'_> {
+    pub(super) fn copy(&mut self, state: &mut State, copy: &Copy, at: &At<'_>) -> Result<(), Diagnostic> {
+        let from = match &copy.from {
+            None => TreeRef::Context(String::new()),
+            Some(from) => {
+                let source = self
+                    .file
+                    .copy_source(&from.text)
+                    .map_err(|title| Diagnostic::error(title).label(at.source, from.span, ""))?;
+                self.tree(source, at)?
+            }
+        };
+        let mut op = transfer(state, &copy.transfer, at)?;
+        op.from = from;
+        op.parents = copy.parents;
+        op.paths = copy.transfer.sources.iter().map(|word| source_path(&word.text, copy.parents)).collect();
+        let text = transfer_text("COPY", &copy.transfer, copy.parents, &[]);
+        self.finish_transfer(state, op, text, at);
+        Ok(())
+    }
+
+    pub(super) fn add(&mut self, state: &mut State, add: &Add, at: &At<'_>) -> Result<(), Diagnostic> {
+        let mut op = transfer(state, &add.transfer, at)?;
+        op.unpack = add.unpack.unwrap_or(true);
+        for word in &add.transfer.sources {
+            let url = &word.text;
+            if is_git(url) {
+                return Err(Diagnostic::error(format!("ADD cannot fetch the git repository `{url}`"))
+                    .label(at.source, word.span, "")
+                    .hint("clone it beside the Dockerfile and give it with --build-context"));
+            }
+            if url.starts_with("http://") || url.starts_with("https://") {
+                let checksum = add.checksum.as_ref().map(|word| word.text.clone());
+                op.downloads.push(Download { url: url.clone(), checksum });
+            } else {
+                op.paths.push(source_path(url, false));
+            }
+        }
+        if add.checksum.is_some() && op.downloads.is_empty() {
+            return Err(at.problem("checksum can't be specified for local files"));
+        }
+        let mut flags = Vec::new();
+        flags.extend(add.checksum.as_ref().map(|word| format!("--checksum={}", word.text)));
+        flags.extend(add.unpack.map(|unpack| format!("--unpack={unpack}")));
+        let text = transfer_text("ADD", &add.transfer, false, &flags);
+        self.finish_transfer(state, op, text, at);
+        Ok(())
+    }
+
+    fn finish_transfer(&mut self, state: &mut State, op: CopyOp, text: String, at: &At<'_>) {
+        let node = self.push(Op::Copy(op), state.node, at);
+        state.node = Some(node);
+        state.note(text, Some(node));
+    }
+}
+
+fn transfer(state: &State, transfer: &Transfer, at: &At<'_>) -> Result<CopyOp, Diagnostic> {
+    let chmod = match &transfer.chmod {
+        None => None,
+        Some(word) => Some(Chmod::parse(&word.text).ok_or_else(|| {
+            Diagnostic::error(format!("invalid chmod parameter: '{}'", word.text))
+                .label(at.source, word.span, "")
+                .hint("write it in octal (0644) or symbolic (u=rwX,go=rX)")
+        })?),
+    };
+    let dest = state.absolute(&transfer.dest.text);
+    if transfer.sources.len() + transfer.files.len() > 1
+        && !dest.ends_with('/')
+        && !is_dot(&transfer.dest.text)
+    {
+        let title = "When using COPY or ADD with more than one source, the destination must be a directory and end with a /";
+        return Err(Diagnostic::error(title).label(at.source, transfer.dest.span, ""));
+    }
+    Ok(CopyOp {
+        from: TreeRef::Context(String::new()),
+        paths: Vec::new(),
+        files: transfer.files.iter().map(|file| (file.name.clone(), file.content.clone())).collect(),
+        downloads: Vec::new(),
+        dest,
+        chown: transfer.chown.as_ref().map(|word| word.text.clone()),
+        chmod,
+        link: transfer.link,
+        parents: false,
+        excludes: transfer.excludes.iter().map(|word| word.text.clone()).collect(),
+        unpack: false,
+    })
+}
+
+fn is_dot(path: &str) -> bool {
+    path == "." || path.ends_with("/.")
+}
+
+/// A source inside its tree: absolute and clean, so that it cannot lead above the root. With `--parents` a `/./`
+/// stays, because it says where the kept part of the path begins.
+fn source_path(path: &str, parents: bool) -> String {
+    match path.split_once("/./") {
+        Some((before, after)) if parents => {
+            format!(
+                "{}/./{}",
+                clean(&format!("/{before}")).trim_end_matches('/'),
+                clean(&format!("/{after}")).trim_start_matches('/')
+            )
+        }
+        _ => clean(&format!("/{path}")),
+    }
+}
+
+fn is_git(url: &str) -> bool {
+    url.starts_with("git@")
+        || url.starts_with("git://")
+        || url.starts_with("ssh://")
+        || (url.starts_with("http")
+            && url.split(['#', '?']).next().is_some_and(|path| path.to_ascii_lowercase().ends_with(".git")))
+}
+
+/// The history text of COPY and ADD: the flags that change the result, the sources, the destination.
+fn transfer_text(keyword: &str, transfer: &Transfer, parents: bool, flags: &[String]) -> String {
+    let mut text = keyword.to_owned();
+    if let Some(chown) = &transfer.chown {
+        text.push_str(&format!(" --chown={}", chown.text));
+    }
+    if let Some(chmod) = &transfer.chmod {
+        text.push_str(&format!(" --chmod={}", chmod.text));
+    }
+    for flag in flags {
+        text.push_str(&format!(" {flag}"));
+    }
+    if parents {
+        text.push_str(" --parents");
+    }
+    if transfer.link {
+        text.push_str(" --link");
+    }
+    for exclude in &transfer.excludes {
+        text.push_str(&format!(" --exclude={}", exclude.text));
+    }
+    for source in &transfer.sources {
+        text.push_str(&format!(" {}", source.text));
+    }
+    for file in &transfer.files {
+        text.push_str(&format!(" <<{}", file.name));
+    }
+    text.push_str(&format!(" {} # buildkit", transfer.dest.text));
+    text
+}

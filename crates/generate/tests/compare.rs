@@ -1,7 +1,5 @@
 //! What becomes of a file, for each history that it can have.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
-
 use std::collections::BTreeMap;
 
 use plimsoll_generate::{

@@ -1,0 +1,287 @@
+//! `plimsoll survey` and `plimsoll init` on a copy of examples/pivotal.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use plimsoll_survey::{Limits, Repository};
+
+struct Copy {
+    folder: tempfile::TempDir,
+}
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Copy {
+    /// The example as Git has it, without what is built or installed.
+    fn new() -> Self {
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/pivotal");
+        let folder = tempfile::tempdir().unwrap();
+        let repository = Repository::open(&example, Limits::default()).unwrap();
+        let generated = ["Dockerfile", "compose.production.yml", "plimsoll.toml", ".dockerignore"];
+        for path in repository.files() {
+            let name = path.rsplit('/').next().unwrap();
+            if generated.contains(&name) || path.contains("/nginx/") {
+                continue;
+            }
+            let target = folder.path().join(path);
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            fs::copy(example.join(path), target).unwrap();
+        }
+        Self { folder }
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap()
+    }
+
+    /// Replaces a text that must be there.
+    fn edit(&self, path: &str, from: &str, to: &str) {
+        let text = self.read(path);
+        assert!(text.contains(from), "{path} has no {from}");
+        fs::write(self.path(path), text.replace(from, to)).unwrap();
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        let output = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Ran { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// Everything in the folder: text by path.
+    fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        fn visit(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    visit(&path, files);
+                } else {
+                    files.insert(path.clone(), fs::read(path).unwrap());
+                }
+            }
+        }
+        let mut files = BTreeMap::new();
+        visit(self.folder.path(), &mut files);
+        files
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        ["postgres_password", "database_url", "redis_conf", "redis_url"]
+            .map(|name| self.read(&format!("secrets/{name}")))
+            .to_vec()
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn a_diff_comes_first_and_writes_nothing() {
+    let copy = Copy::new();
+    let before = copy.files();
+    let shown = copy.run(&["init"]);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    assert!(
+        shown.out.contains("+++ b/compose.production.yml") && shown.out.contains("plimsoll init --apply")
+    );
+    assert_eq!(copy.files(), before);
+    // Drift, said by the exit code; secrets of a machine are none.
+    assert_eq!(copy.run(&["init", "--check"]).code, 1);
+    assert_eq!(copy.files(), before);
+}
+
+#[test]
+fn applied_once_the_second_time_says_no_changes() {
+    let copy = Copy::new();
+    let applied = copy.run(&["init", "--apply"]);
+    assert_eq!(applied.code, 0, "{}", applied.err);
+    assert_eq!(mode(&copy.path("secrets")), 0o700);
+    for name in ["postgres_password", "database_url", "redis_conf", "redis_url"] {
+        assert_eq!(mode(&copy.path(&format!("secrets/{name}"))), 0o600);
+    }
+    let ignored = copy.read(".gitignore");
+    assert!(ignored.starts_with("node_modules/\n") && ignored.ends_with("\n/secrets/\n"), "{ignored}");
+
+    let before = copy.files();
+    for arguments in [&["init"][..], &["init", "--yes"], &["init", "--check"]] {
+        let again = copy.run(arguments);
+        assert_eq!((again.code, again.out.lines().last()), (0, Some("no changes")), "{arguments:?}");
+    }
+    assert_eq!(copy.files(), before);
+
+    // What reads the files finds them right: the policy, and the compose file through it.
+    let config = copy.run(&["config"]);
+    assert_eq!(config.code, 0, "{}", config.err);
+}
+
+#[test]
+fn secrets_are_never_shown_and_never_made_again() {
+    let copy = Copy::new();
+    let mut shown = copy.run(&["init"]).out + &copy.run(&["init", "--apply"]).out;
+    let secrets = copy.secrets();
+    let password = secrets[0].clone();
+    assert!(password.len() == 43 && secrets[1].contains(&password) && !secrets[2].contains(&password));
+
+    fs::remove_file(copy.path("secrets/redis_url")).unwrap();
+    fs::write(copy.path("secrets/database_url"), "postgresql://mine").unwrap();
+    shown += &copy.run(&["init"]).out;
+    shown += &copy.run(&["init", "--apply", "--json"]).out;
+    let after = copy.secrets();
+    assert_eq!(
+        (&after[0], after[1].as_str(), &after[2], &after[3]),
+        (&secrets[0], "postgresql://mine", &secrets[2], &secrets[3])
+    );
+    let redis = secrets[2].trim().strip_prefix("requirepass ").unwrap();
+    assert!(!shown.contains(&password) && !shown.contains(redis) && !shown.contains("postgresql://"));
+    let lock = copy.read(".plimsoll/lock.json");
+    assert!(!lock.contains(&password) && !lock.contains(redis));
+
+    let other = Copy::new();
+    other.run(&["init", "--apply"]);
+    assert_ne!(other.secrets()[0], password);
+}
+
+#[test]
+fn edits_are_merged_with_what_is_new() {
+    let copy = Copy::new();
+    copy.run(&["init", "--apply"]);
+    copy.edit("apps/backend/Dockerfile", "EXPOSE 3000\n", "EXPOSE 3000\n# Ours.\nENV EXTRA=1\n");
+    assert_eq!(copy.run(&["init", "--check"]).code, 0, "an edit is no drift");
+    copy.edit("package.json", "pnpm@10.34.9", "pnpm@10.34.10");
+
+    let shown = copy.run(&["init"]);
+    assert!(
+        shown.out.contains("-    npm install --global pnpm@10.34.9\n+    npm install --global pnpm@10.34.10")
+    );
+    assert!(!shown.out.contains("-ENV EXTRA"), "{}", shown.out);
+    assert_eq!(copy.run(&["init", "--check"]).code, 1);
+    assert_eq!(copy.run(&["init", "--apply"]).code, 0);
+    let dockerfile = copy.read("apps/backend/Dockerfile");
+    assert!(dockerfile.contains("pnpm@10.34.10") && dockerfile.contains("# Ours.\nENV EXTRA=1\n"));
+    assert!(copy.run(&["init"]).out.ends_with("no changes\n"));
+}
+
+#[test]
+fn what_both_changed_stays_as_it_is_until_somebody_decides() {
+    let copy = Copy::new();
+    copy.run(&["init", "--apply"]);
+    copy.edit(
+        "apps/backend/Dockerfile",
+        "npm install --global pnpm@10.34.9",
+        "npm install --global ./our-pnpm.tgz",
+    );
+    copy.edit("package.json", "pnpm@10.34.9", "pnpm@10.34.10");
+    let mine = copy.read("apps/backend/Dockerfile");
+
+    let conflict = copy.run(&["init", "--apply"]);
+    assert_eq!(conflict.code, 1);
+    for side in [
+        "npm install --global ./our-pnpm.tgz",
+        "npm install --global pnpm@10.34.10",
+        "--keep apps/backend/Dockerfile",
+    ] {
+        assert!(conflict.out.contains(side), "{}", conflict.out);
+    }
+    assert_eq!(copy.read("apps/backend/Dockerfile"), mine);
+    // The other files are not held up.
+    assert!(copy.read("apps/frontend/Dockerfile").contains("pnpm@10.34.10"));
+    let json: serde_json::Value = serde_json::from_str(&copy.run(&["init", "--json"]).out).unwrap();
+    let change = &json["changes"][0];
+    assert_eq!((change["outcome"].as_str(), change["conflict"].as_str()), (Some("conflict"), Some("overlap")));
+    assert!(change["hunks"][0]["ours"].as_str().unwrap().contains("our-pnpm.tgz"));
+
+    assert_eq!(copy.run(&["init", "--apply", "--keep", "./apps/backend/Dockerfile"]).code, 0);
+    assert_eq!(copy.read("apps/backend/Dockerfile"), mine);
+    assert_eq!(copy.run(&["init"]).code, 0);
+    assert_eq!(copy.run(&["init", "--apply", "--take", "apps/backend/Dockerfile"]).code, 0);
+    assert!(copy.read("apps/backend/Dockerfile").contains("pnpm@10.34.10"));
+    assert_eq!(copy.run(&["init", "--take", "README.md"]).code, 2);
+}
+
+#[test]
+fn files_of_other_people_are_not_touched() {
+    let copy = Copy::new();
+    fs::write(copy.path(".dockerignore"), "everything\n").unwrap();
+    let applied = copy.run(&["init", "--apply"]);
+    assert_eq!(applied.code, 1);
+    assert!(applied.out.contains(".dockerignore is there already"), "{}", applied.out);
+    assert_eq!(copy.read(".dockerignore"), "everything\n");
+    assert!(copy.path("compose.production.yml").exists());
+}
+
+#[test]
+fn deleted_files_stay_deleted() {
+    let copy = Copy::new();
+    copy.run(&["init", "--apply"]);
+    fs::remove_file(copy.path("plimsoll.toml")).unwrap();
+    let again = copy.run(&["init", "--apply"]);
+    assert!(again.code == 0 && again.out.contains("plimsoll.toml: deleted by you"), "{}", again.out);
+    assert!(!copy.path("plimsoll.toml").exists());
+    copy.run(&["init", "--apply", "--take", "plimsoll.toml"]);
+    assert!(copy.path("plimsoll.toml").exists());
+}
+
+#[test]
+fn nothing_is_written_through_links() {
+    let outside = tempfile::tempdir().unwrap();
+    let copy = Copy::new();
+    symlink(outside.path(), copy.path("apps/frontend/nginx")).unwrap();
+    let refused = copy.run(&["init", "--apply"]);
+    assert!(refused.code == 2 && refused.err.contains("leads out of the repository"), "{}", refused.err);
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+
+    let copy = Copy::new();
+    fs::write(outside.path().join("mine"), "mine").unwrap();
+    symlink(outside.path().join("mine"), copy.path("compose.production.yml")).unwrap();
+    let refused = copy.run(&["init", "--apply"]);
+    assert!(refused.code == 2 && refused.err.contains("not a regular file"), "{}", refused.err);
+    assert_eq!(fs::read_to_string(outside.path().join("mine")).unwrap(), "mine");
+}
+
+#[test]
+fn what_cannot_be_written_is_said_with_its_place() {
+    let copy = Copy::new();
+    copy.edit("apps/backend/src/config.ts", "_FILE`]", "_PATH`]");
+    let refused = copy.run(&["init"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("DATABASE_URL_FILE is not read"), "{}", refused.err);
+    assert!(refused.err.contains("apps/backend/src/config.ts:"), "{}", refused.err);
+
+    fs::remove_file(copy.path("package.json")).unwrap();
+    assert_eq!(copy.run(&["init", "--apply"]).code, 2);
+    assert!(!copy.path("compose.production.yml").exists());
+}
+
+#[test]
+fn json_is_for_programs() {
+    let copy = Copy::new();
+    let survey: serde_json::Value = serde_json::from_str(&copy.run(&["survey", "--json"]).out).unwrap();
+    assert_eq!(survey["services"][0]["port"]["value"], 3000);
+    assert_eq!(survey["services"][0]["port"]["evidence"][0]["file"], "apps/backend/src/config.ts");
+    let init: serde_json::Value = serde_json::from_str(&copy.run(&["init", "--json"]).out).unwrap();
+    assert_eq!(
+        (init["applied"].as_bool(), init["changes"][0]["outcome"].as_str()),
+        (Some(false), Some("created"))
+    );
+    assert_eq!(init["secrets"].as_array().unwrap().len(), 4);
+}

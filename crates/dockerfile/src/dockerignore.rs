@@ -113,8 +113,11 @@ impl Matcher {
     }
 
     /// The verdict on `path` (clean, relative to the root), given that on its parent directory. Start with the
-    /// default verdict for the entries of the root; it is also right, but slower, for a path whose parents were not
-    /// looked at.
+    /// default verdict for the entries of the root. This is how BuildKit reads a context.
+    ///
+    /// Without exceptions it says the same as [`Self::matches`]. With them it may not, as in Docker: a pattern that
+    /// could not change the verdict on the parent was not tried on it, so that `a/*` and then `!a` exclude `a/b` here,
+    /// while asking for `a/b` alone finds that `!a` matches its parent.
     pub fn verdict(&self, path: &str, parent: &Verdict) -> Verdict {
         let mut verdict = Verdict { excluded: false, matched: vec![false; self.patterns.len()] };
         let parents = if parent.matched.is_empty() { parents(path) } else { Vec::new() };
@@ -279,6 +282,13 @@ mod tests {
             }
             assert_eq!(verdict.excluded, matcher.matches(path), "{path}");
         }
+    }
+
+    #[test]
+    fn an_exception_that_the_parent_did_not_need_is_not_inherited() {
+        let matcher = Matcher::parse("a/*\n!a\n").unwrap();
+        let parent = matcher.verdict("a", &Verdict::default());
+        assert!(matcher.verdict("a/b", &parent).excluded && !matcher.matches("a/b"));
     }
 
     #[test]

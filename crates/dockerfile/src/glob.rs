@@ -8,7 +8,7 @@
 #[error("syntax error in pattern")]
 pub struct BadPattern;
 
-/// Whether `path` has characters that mean something to [`matches`].
+/// Whether `path` has characters that mean something to [`matches()`].
 pub fn has_wildcard(path: &str) -> bool {
     path.contains(['*', '?', '[', '\\'])
 }

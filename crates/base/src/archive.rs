@@ -33,7 +33,7 @@ pub(crate) struct Suites {
 #[derive(Debug)]
 pub(crate) struct Archive {
     mirror: Mirror,
-    keyring: Keyring,
+    keyring: &'static Keyring,
     /// Seconds since 1970; what expires is judged by it.
     now: i64,
     indexes: Fetcher,

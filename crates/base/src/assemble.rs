@@ -10,7 +10,7 @@ use crate::filter::Filter;
 use crate::index::Package;
 use crate::recipes::{Entry, Recipe, Setup};
 use crate::tree::{Attributes, Tree};
-use crate::{accounts, certificates, configure, deb, dpkg};
+use crate::{accounts, certificates, configure, copyright, deb, dpkg};
 
 /// What goes into a layer.
 pub(crate) struct Plan<'a> {
@@ -103,7 +103,11 @@ fn unpack(tree: &mut Tree, plan: &Plan<'_>) -> Result<(Vec<dpkg::Entry>, i64), B
             Ok(())
         })?;
         check_identity(package, &control)?;
-        entries.push((at, dpkg::Entry { name: package.name.clone(), control, list }));
+        entries.push((at, dpkg::Entry { name: package.name.clone(), control, list, licences: Vec::new() }));
+    }
+    // After all are unpacked: a package's documentation may be a link to another's.
+    for (_, entry) in &mut entries {
+        entry.licences = copyright::licences(tree, &entry.name);
     }
     entries.sort_by_key(|(at, _)| *at);
     Ok((entries.into_iter().map(|(_, entry)| entry).collect(), newest))

@@ -140,6 +140,8 @@ impl Bases {
         refresh: bool,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Made, BaseError> {
+        // Until the image names its layers, nobody prunes them.
+        let _pin = self.store.pin().map_err(store_error)?;
         let parent = match recipe.parent {
             Some(parent) if refresh && !self.fresh.borrow().contains_key(parent) => {
                 Some(self.refresh(parent, progress)?)
@@ -340,6 +342,7 @@ fn package_record(package: &Package, entry: &dpkg::Entry) -> Result<PackageRecor
         // `Source: name (version)` when the versions differ.
         source: field("Source").and_then(|source| source.split(' ').next().map(str::to_owned)),
         homepage: field("Homepage"),
+        licences: entry.licences.clone(),
         provides: field("Provides").unwrap_or_default(),
         conflicts: conflicts.join(", "),
         inherited: false,

@@ -40,6 +40,8 @@ pub(crate) struct Entry {
     pub(crate) control: Control,
     /// Every path of the package, `/.` first.
     pub(crate) list: Vec<String>,
+    /// Short names of its licences, sorted.
+    pub(crate) licences: Vec<String>,
 }
 
 impl Entry {
@@ -239,7 +241,12 @@ mod tests {
         let entry = |control: &str| {
             let mut files = std::collections::BTreeMap::new();
             files.insert("control".to_owned(), control.as_bytes().to_vec());
-            Entry { name: "libc6".to_owned(), control: Control { files }, list: Vec::new() }
+            Entry {
+                name: "libc6".to_owned(),
+                control: Control { files },
+                list: Vec::new(),
+                licences: Vec::new(),
+            }
         };
         let same = entry("Package: libc6\nArchitecture: amd64\nMulti-Arch: same\n");
         assert_eq!(same.info_name().unwrap(), "libc6:amd64");

@@ -15,6 +15,7 @@ mod bases;
 mod certificates;
 mod configure;
 mod control;
+mod copyright;
 mod date;
 mod deb;
 mod dependency;

@@ -11,7 +11,7 @@ use crate::index::Origin;
 use crate::version::Version;
 
 /// Raised when the meaning of the file, or the way bases are made, changes.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// A base that was made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -62,6 +62,8 @@ pub struct PackageRecord {
     pub source: Option<String>,
     /// `Homepage` of the package.
     pub homepage: Option<String>,
+    /// Short names of the licences in its copyright file, where that is machine-readable; sorted.
+    pub licences: Vec<String>,
     /// `Provides` as written, for bases that stand on this one.
     pub provides: String,
     /// `Conflicts` and `Breaks` as written.

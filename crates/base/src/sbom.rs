@@ -53,6 +53,11 @@ pub(crate) fn spdx(record: &Record) -> Value {
 
 fn spdx_package(package: &PackageRecord, suite: &str) -> Value {
     let source = package.source.as_deref().unwrap_or(&package.name);
+    // Debian's short names are not SPDX identifiers, so they are a comment and no declaration.
+    let licences = match package.licences.as_slice() {
+        [] => "the copyright file is prose: usr/share/doc".to_owned(),
+        names => format!("the copyright file names: {}", names.join(", ")),
+    };
     json!({
         "SPDXID": id(package),
         "name": package.name,
@@ -65,6 +70,7 @@ fn spdx_package(package: &PackageRecord, suite: &str) -> Value {
         "sourceInfo": format!("built from Debian's source package {source}"),
         "licenseConcluded": "NOASSERTION",
         "licenseDeclared": "NOASSERTION",
+        "licenseComments": licences,
         "copyrightText": "NOASSERTION",
         "checksums": [{ "algorithm": "SHA256", "checksumValue": package.sha256 }],
         "externalRefs": [{

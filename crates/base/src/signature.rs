@@ -8,6 +8,7 @@
 
 use std::io::Cursor;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use pgp::composed::{CleartextSignedMessage, Deserializable, SignedPublicKey, SignedPublicSubKey};
 use pgp::crypto::hash::HashAlgorithm;
@@ -92,14 +93,22 @@ pub(crate) struct Signed {
 }
 
 impl Keyring {
-    /// The keys that this crate carries and those of the machine, if it has some.
-    pub(crate) fn debian() -> Self {
+    /// The keys that this crate carries and those of the machine, if it has some. Checked once in a process.
+    pub(crate) fn debian() -> &'static Self {
+        static KEYRING: OnceLock<Keyring> = OnceLock::new();
+        KEYRING.get_or_init(|| {
+            let mut keyring = Self::carried();
+            if let Ok(bytes) = std::fs::read(Path::new(HOST_KEYRING)) {
+                keyring.add(&bytes);
+            }
+            keyring
+        })
+    }
+
+    fn carried() -> Self {
         let mut keyring = Self::default();
         for (_, _, bytes) in embedded() {
             keyring.add(bytes);
-        }
-        if let Ok(bytes) = std::fs::read(Path::new(HOST_KEYRING)) {
-            keyring.add(&bytes);
         }
         keyring
     }
@@ -282,12 +291,10 @@ mod tests {
     /// 2026-11-20 12:00 UTC, a day after it was signed.
     const THEN: i64 = 1_795_176_000;
 
-    fn debian() -> Keyring {
-        let mut keyring = Keyring::default();
-        for (_, _, bytes) in embedded() {
-            keyring.add(bytes);
-        }
-        keyring
+    /// Only what the crate carries, so that the tests mean the same on every machine.
+    fn debian() -> &'static Keyring {
+        static KEYRING: OnceLock<Keyring> = OnceLock::new();
+        KEYRING.get_or_init(Keyring::carried)
     }
 
     fn refusal(keyring: &Keyring, text: &str, now: i64) -> String {
@@ -322,7 +329,7 @@ mod tests {
     fn one_changed_digit_is_refused() {
         let changed = REAL.replacen("Date: Thu, 19", "Date: Thu, 18", 1);
         assert_ne!(changed, REAL);
-        let error = refusal(&debian(), &changed, THEN);
+        let error = refusal(debian(), &changed, THEN);
         assert!(error.starts_with("InRelease is not properly signed: the signature by "), "{error}");
     }
 
@@ -347,7 +354,7 @@ mod tests {
         );
         let unsigned = REAL.split("-----BEGIN PGP SIGNATURE").next().unwrap();
         for text in ["", "Origin: Debian\n", unsigned] {
-            assert!(refusal(&debian(), text, THEN).contains("not a clear-signed text"), "{text:.20}");
+            assert!(refusal(debian(), text, THEN).contains("not a clear-signed text"), "{text:.20}");
         }
         assert!(debian().verify("InRelease", b"\xff\xfe", THEN).is_err());
     }
@@ -355,7 +362,7 @@ mod tests {
     #[test]
     fn keys_expire_and_the_future_does_not_count() {
         let in_2040 = 2_208_988_800;
-        assert!(refusal(&debian(), REAL, in_2040).contains("the key expired"));
-        assert!(refusal(&debian(), REAL, THEN - 30 * 86_400).contains("dated in the future"));
+        assert!(refusal(debian(), REAL, in_2040).contains("the key expired"));
+        assert!(refusal(debian(), REAL, THEN - 30 * 86_400).contains("dated in the future"));
     }
 }

@@ -1,5 +1,6 @@
 //! `plimsoll base`: base images from Debian's packages.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
-use plimsoll_base::{BaseError, Bases, Made, Mirror, Progress, cache_dir, recipes};
+use plimsoll_base::{BaseError, Bases, Made, Mirror, Progress, Record, cache_dir, recipes};
 use plimsoll_image::Store;
 
 use crate::{error::CommandError, home::home, policy::Root};
@@ -69,6 +70,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
 
 fn make(names: &[String], refresh: bool, mirror: Option<&str>, json: bool) -> Result<ExitCode, CommandError> {
     let bases = bases(mirror)?;
+    let before = bases.list().map_err(|error| command_error(&error))?;
     let all: Vec<_> = recipes::ALL.iter().map(|recipe| recipe.name.to_owned()).collect();
     let mut made = Vec::new();
     for name in if names.is_empty() { &all } else { names } {
@@ -83,6 +85,10 @@ fn make(names: &[String], refresh: bool, mirror: Option<&str>, json: bool) -> Re
         let one = result.map_err(|error| command_error(&error))?;
         if !json {
             print_line(&one, started.elapsed())?;
+            let old = before.iter().filter_map(|row| row.made.as_ref()).find(|old| old.record.name == *name);
+            if let Some(old) = old {
+                print_changes(&old.record, &one.record)?;
+            }
         }
         made.push(one);
     }
@@ -173,6 +179,26 @@ fn print_line(made: &Made, took: Duration) -> Result<(), CommandError> {
         megabytes(made.image.bytes)
     )
     .map_err(|error| CommandError::from_error(&error))
+}
+
+/// What a refresh brought, package by package.
+fn print_changes(old: &Record, new: &Record) -> Result<(), CommandError> {
+    let versions = |record: &Record| -> BTreeMap<String, String> {
+        record.packages.iter().map(|package| (package.name.clone(), package.version.to_string())).collect()
+    };
+    let (old, new) = (versions(old), versions(new));
+    let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    let mut out = std::io::stdout().lock();
+    for name in names {
+        let line = match (old.get(name), new.get(name)) {
+            (Some(old), Some(new)) if old != new => format!("  {name} {old} -> {new}"),
+            (Some(old), None) => format!("  {name} {old} is gone"),
+            (None, Some(new)) => format!("  {name} {new} is new"),
+            _ => continue,
+        };
+        writeln!(out, "{line}").map_err(|error| CommandError::from_error(&error))?;
+    }
+    Ok(())
 }
 
 fn megabytes(bytes: u64) -> String {

@@ -57,7 +57,9 @@ pub(crate) fn load(root: &Root, files: &[PathBuf]) -> Result<Project, CommandErr
 impl ProjectArgs {
     /// Loads the project; what is odd about it goes to stderr.
     pub(crate) fn load(&self, root: &Root) -> Result<Project, CommandError> {
-        let project = plimsoll_compose::load(&self.options(root)?, &Disk)?;
+        let mut project = plimsoll_compose::load(&self.options(root)?, &Disk)?;
+        // What only disabled services use is not made.
+        project.remove_unused_resources();
         warn(&project.warnings);
         Ok(project)
     }

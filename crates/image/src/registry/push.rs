@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ureq::http::Method;
+use ureq::{
+    Body,
+    http::{Method, Response},
+};
 
 use super::{
     Progress, Registry, RegistryError,
@@ -20,8 +23,8 @@ use crate::{
 
 /// Larger blobs travel in pieces, so that a broken connection costs one piece.
 const PIECE: u64 = 32 << 20;
-/// Times that one upload may be taken up again in all.
-const MAX_RESUMES: u32 = 40;
+/// Times that one upload may break.
+const MAX_BREAKS: u32 = 10;
 
 /// A pushed image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,10 +178,8 @@ impl Upload<'_> {
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.put(&self.begin()?, 0) {
-                Err(RegistryError::Unreachable { .. } | RegistryError::NotFound { .. }) if tries < TRIES => {
-                    pause(tries, None);
-                }
+            match self.begin().and_then(|location| self.put(&location, 0)) {
+                Err(error) if tries < TRIES && is_broken(&error) => pause(tries, None),
                 done => return done,
             }
         }
@@ -187,55 +188,73 @@ impl Upload<'_> {
     fn put(&self, location: &str, start: u64) -> Result<(), RegistryError> {
         let separator = if location.contains('?') { '&' } else { '?' };
         let target = format!("{location}{separator}digest={}", self.digest);
-        let body = || self.slice(start, self.size - start);
-        let call = Call {
-            headers: &[("content-type", "application/octet-stream")],
-            body: Some(&body),
-            ..Call::new(Method::PUT, &target, self.object)
-        };
-        self.connection.send(&call).map(drop)
+        self.send_bytes(Method::PUT, &target, start, self.size - start).map(drop)
     }
 
-    /// Piece by piece; after a break the registry says how far it got.
+    fn send_bytes(
+        &self,
+        method: Method,
+        target: &str,
+        start: u64,
+        length: u64,
+    ) -> Result<Response<Body>, RegistryError> {
+        let body = || self.slice(start, length);
+        let range = format!("{start}-{}", (start + length).saturating_sub(1));
+        let headers = [("content-type", "application/octet-stream"), ("content-range", range.as_str())];
+        let headers = if method == Method::PATCH { &headers[..] } else { &headers[..1] };
+        let call = Call { headers, body: Some(&body), once: true, ..Call::new(method, target, self.object) };
+        self.connection.send(&call)
+    }
+
+    /// Piece by piece; after a break the registry says how far it got, or that it forgot the upload.
     fn pieces(&self) -> Result<(), RegistryError> {
         let mut location = self.begin()?;
         let mut offset = 0;
-        let mut resumes = 0;
+        let mut breaks = 0;
         while offset < self.size {
             let length = PIECE.min(self.size - offset);
-            let range = format!("{offset}-{}", offset + length - 1);
-            let body = || self.slice(offset, length);
-            let call = Call {
-                headers: &[("content-type", "application/octet-stream"), ("content-range", &range)],
-                body: Some(&body),
-                ..Call::new(Method::PATCH, &location, self.object)
-            };
-            match self.connection.send(&call) {
+            match self.send_bytes(Method::PATCH, &location, offset, length) {
                 Ok(response) => {
                     location = self.connection.location(&response, self.object)?;
                     offset += length;
                 }
-                Err(
-                    error @ (RegistryError::Unreachable { .. } | RegistryError::Status { status: 416, .. }),
-                ) => {
-                    resumes += 1;
-                    if resumes >= MAX_RESUMES {
-                        return Err(error);
-                    }
-                    pause(resumes.min(TRIES), None);
-                    let response = self.connection.send(&Call::new(Method::GET, &location, self.object))?;
-                    // `0-N` names the last byte that arrived; an upload without any has no range
-                    let arrived = header(&response, "range")
-                        .and_then(|range| range.split('-').nth(1)?.parse::<u64>().ok());
-                    offset = arrived.map_or(0, |last| if last == 0 { 0 } else { last + 1 });
-                    if offset > self.size {
-                        return Err(self.connection.invalid(self.object, "it has more bytes than we sent"));
-                    }
-                    location = self.connection.location(&response, self.object)?;
+                Err(error) if breaks < MAX_BREAKS && is_broken(&error) => {
+                    breaks += 1;
+                    pause(breaks, None);
+                    (location, offset) = match self.arrived(&location)? {
+                        Some(state) => state,
+                        None => (self.begin()?, 0),
+                    };
                 }
                 Err(error) => return Err(error),
             }
         }
         self.put(&location, self.size)
+    }
+
+    /// Where to go on, and from which byte. `None` when the upload is lost: Docker's own registry keeps none whose
+    /// last piece broke.
+    fn arrived(&self, location: &str) -> Result<Option<(String, u64)>, RegistryError> {
+        let response = match self.connection.send(&Call::new(Method::GET, location, self.object)) {
+            Ok(response) => response,
+            Err(RegistryError::NotFound { .. } | RegistryError::Status { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // `0-N` names the last byte that arrived; an upload without any says `0-0`
+        let last = header(&response, "range").and_then(|range| range.split('-').nth(1)?.parse::<u64>().ok());
+        let offset = last.map_or(0, |last| if last == 0 { 0 } else { last + 1 });
+        if offset > self.size {
+            return Err(self.connection.invalid(self.object, "it has more bytes than we sent"));
+        }
+        Ok(Some((self.connection.location(&response, self.object)?, offset)))
+    }
+}
+
+/// Can the same upload work when it begins anew?
+fn is_broken(error: &RegistryError) -> bool {
+    match error {
+        RegistryError::Unreachable { .. } | RegistryError::NotFound { .. } => true,
+        RegistryError::Status { status, .. } => matches!(status, 408 | 416 | 429 | 500..),
+        _ => false,
     }
 }

@@ -68,13 +68,15 @@ pub(super) struct Call<'a> {
     pub(super) headers: &'a [(&'static str, &'a str)],
     /// Makes the body.
     pub(super) body: Option<&'a dyn Fn() -> io::Result<SizedBody>>,
+    /// Is sent once: what a broken try left behind must be looked at before the next.
+    pub(super) once: bool,
     /// What is asked for, in messages.
     pub(super) object: &'a str,
 }
 
 impl<'a> Call<'a> {
     pub(super) fn new(method: Method, target: &'a str, object: &'a str) -> Self {
-        Self { method, target, headers: &[], body: None, object }
+        Self { method, target, headers: &[], body: None, once: false, object }
     }
 }
 
@@ -97,7 +99,7 @@ pub(super) fn agents() -> (Agent, Agent) {
             .timeout_connect(Some(Duration::from_secs(15)))
             .timeout_recv_response(Some(Duration::from_mins(1)))
             .timeout_per_read(Some(Duration::from_mins(1)))
-            .timeout_per_write(Some(Duration::from_mins(1)))
+            .timeout_per_write(Some(Duration::from_secs(30)))
             .user_agent(concat!("plimsoll/", env!("CARGO_PKG_VERSION")))
     };
     (config().build().into(), config().proxy(None).build().into())
@@ -157,7 +159,7 @@ impl Connection {
     /// Sends a request, as often as makes sense: again with credentials when asked for them, and after a pause when
     /// the connection or the registry failed. Gives any answer below 400.
     pub(super) fn send(&self, call: &Call<'_>) -> Result<Response<Body>, RegistryError> {
-        let mut tries = 0;
+        let mut tries = if call.once { TRIES - 1 } else { 0 };
         let mut authorized = false;
         loop {
             tries += 1;

@@ -265,7 +265,13 @@ impl Store {
         }
         let bytes =
             entries.iter().map(|entry| if let Kind::File { size } = entry.kind { size } else { 0 }).sum();
-        let mut file = LayerFile { content: (content != id).then_some(content), epoch, bytes, entries: entries.len() as u64, tar_blob: None };
+        let mut file = LayerFile {
+            content: (content != id).then_some(content),
+            epoch,
+            bytes,
+            entries: entries.len() as u64,
+            tar_blob: None,
+        };
         layer::remove_tree(&draft.work).at("remove", &draft.work)?;
         if let Some(imported) = imported {
             file.tar_blob = imported.tar_blob;

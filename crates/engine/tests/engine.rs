@@ -248,3 +248,47 @@ async fn a_load_that_the_engine_or_the_producer_refuses_is_an_error() {
     let raw = engine.inspect_image_raw(support::IMAGE).await.unwrap();
     assert_eq!(raw["Id"], image.id.as_str());
 }
+
+/// Passes a TCP connection on to the engine's socket, and remembers the first line of each request.
+async fn proxy(seen: std::sync::Arc<std::sync::Mutex<Vec<String>>>) -> u16 {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let seen = std::sync::Arc::clone(&seen);
+            tokio::spawn(async move {
+                let mut head = vec![0; 16 * 1024];
+                let length = client.read(&mut head).await.unwrap();
+                let line =
+                    String::from_utf8_lossy(&head[..length]).lines().next().unwrap_or_default().to_owned();
+                seen.lock().unwrap().push(line);
+                let mut engine = tokio::net::UnixStream::connect("/var/run/docker.sock").await.unwrap();
+                engine.write_all(&head[..length]).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut engine).await;
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_request_carries_the_version_also_over_tcp_and_in_upgrades() {
+    let Some(local) = support::engine().await else { return };
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let port = proxy(seen.clone()).await;
+    let engine = Engine::connect_to(&format!("tcp://127.0.0.1:{port}")).await.unwrap();
+    assert!(local.is_local() && !engine.is_local());
+    let id = fresh(&engine, &spec("tcp", "sleep 30")).await;
+    engine.start_container(&id).await.unwrap();
+    let echo = ExecSpec { command: vec!["echo".into(), "hello".into()], ..ExecSpec::default() };
+    assert_eq!(engine.exec(&id, &echo, Duration::from_secs(10)).await.unwrap().stdout, b"hello\n");
+    engine.inspect_container_raw(&id).await.unwrap();
+    engine.remove_container(&id, true, true).await.unwrap();
+
+    let seen = seen.lock().unwrap().clone();
+    let (first, rest) = seen.split_first().unwrap();
+    assert_eq!(first, "GET /version HTTP/1.1");
+    let prefix = format!(" /v{}/", engine.api());
+    assert!(rest.len() >= 7 && rest.iter().all(|line| line.contains(&prefix)), "{seen:#?}");
+}

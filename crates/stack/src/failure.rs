@@ -11,7 +11,7 @@ use crate::{Op, StackError, Step, hub::Hub};
 /// How long after a container's end the engine may still tell why.
 const OOM_DELAY: Duration = Duration::from_millis(500);
 /// Log lines that are shown.
-const LINES: u64 = 20;
+const LINES: u64 = 40;
 
 /// A step that failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -460,3 +460,117 @@ async fn an_image_that_is_missing_is_named() {
     let error = bench.up("services: { web: { image: 'plimsoll-test/nowhere:1' } }").await.unwrap_err();
     assert_eq!(error.to_string(), "service web: the engine has no image `plimsoll-test/nowhere:1`");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_setting_reaches_the_engine() {
+    let Some(bench) = Bench::new("settings").await else { return };
+    std::fs::create_dir(bench.scratch.0.join("bound")).unwrap();
+    let text = r#"
+services:
+  web:
+    image: IMAGE
+    command: [sleep, "1000"]
+    entrypoint: []
+    init: true
+    user: "1000:1000"
+    group_add: ["44"]
+    hostname: front
+    domainname: example.test
+    working_dir: /tmp
+    environment: { A: "1", GONE: }
+    labels: { team: web }
+    read_only: true
+    cap_drop: [ALL]
+    cap_add: [NET_BIND_SERVICE]
+    security_opt: ["no-new-privileges:true"]
+    tmpfs: ["/scratch:uid=1000,gid=1000,mode=0700,size=1m"]
+    volumes:
+      - ./bound:/bound:ro
+      - ./made:/made
+      - { type: tmpfs, target: /typed, tmpfs: { size: 2m, mode: 0o770 } }
+      - { type: volume, source: data, target: /data, volume: { nocopy: true } }
+    mem_swappiness: 10
+    memswap_limit: 64m
+    deploy:
+      resources:
+        limits: { cpus: "0.5", memory: 64m, pids: 32 }
+        reservations: { memory: 16m }
+    cpu_shares: 512
+    cpuset: "0"
+    shm_size: 8m
+    oom_score_adj: 100
+    ulimits: { nofile: { soft: 1000, hard: 2000 }, nproc: 100 }
+    sysctls: { net.ipv4.tcp_keepalive_time: "600" }
+    extra_hosts: ["other=10.0.0.9"]
+    dns: [10.0.0.53]
+    dns_search: [example.test]
+    dns_opt: [ndots:2]
+    logging: { driver: json-file, options: { max-size: 1m, max-file: "2" } }
+    stop_signal: SIGINT
+    stop_grace_period: 1s
+    restart: on-failure:3
+    healthcheck: { test: [CMD, "true"], interval: 7s, timeout: 3s, retries: 4, start_period: 5s, start_interval: 1s }
+    expose: ["9000", "9100-9101/udp"]
+    networks:
+      one: { aliases: [front-end], priority: 10 }
+      two: { ipv4_address: 10.213.77.9 }
+networks:
+  one: { internal: true, driver_opts: { com.docker.network.bridge.name: plimtest0 } }
+  two: { ipam: { config: [{ subnet: 10.213.77.0/24, gateway: 10.213.77.1 }] } }
+volumes:
+  data: { labels: { keep: "yes" } }
+"#;
+    bench.up_well(text).await;
+    let raw = bench.engine.inspect_container_raw(&format!("{}-web-1", bench.name)).await.unwrap();
+    let expected = serde_json::json!({
+        "/Config/Hostname": "front", "/Config/Domainname": "example.test", "/Config/User": "1000:1000",
+        "/Config/WorkingDir": "/tmp", "/Config/Env": ["A=1", "GONE", "PATH=/bin"], "/Config/Labels/team": "web",
+        "/Config/StopSignal": "SIGINT", "/Config/StopTimeout": 1,
+        "/Config/Healthcheck": { "Test": ["CMD", "true"], "Interval": 7_000_000_000_i64, "Timeout": 3_000_000_000_i64,
+            "StartPeriod": 5_000_000_000_i64, "Retries": 4 },
+        "/Config/ExposedPorts": { "9000/tcp": {}, "9100/udp": {}, "9101/udp": {} },
+        "/HostConfig/Init": true, "/HostConfig/GroupAdd": ["44"], "/HostConfig/ReadonlyRootfs": true,
+        "/HostConfig/CapDrop": ["ALL"], "/HostConfig/CapAdd": ["NET_BIND_SERVICE"],
+        "/HostConfig/SecurityOpt": ["no-new-privileges:true"],
+        "/HostConfig/Tmpfs": { "/scratch": "uid=1000,gid=1000,mode=0700,size=1m" },
+        "/HostConfig/Memory": 64 << 20, "/HostConfig/MemorySwap": 64 << 20, "/HostConfig/MemoryReservation": 16 << 20,
+        "/HostConfig/MemorySwappiness": 10, "/HostConfig/NanoCpus": 500_000_000, "/HostConfig/CpuShares": 512,
+        "/HostConfig/CpusetCpus": "0", "/HostConfig/PidsLimit": 32, "/HostConfig/ShmSize": 8 << 20,
+        "/HostConfig/OomScoreAdj": 100, "/HostConfig/Sysctls": { "net.ipv4.tcp_keepalive_time": "600" },
+        "/HostConfig/Ulimits": [{ "Name": "nofile", "Hard": 2000, "Soft": 1000 }, { "Name": "nproc", "Hard": 100, "Soft": 100 }],
+        "/HostConfig/ExtraHosts": ["other:10.0.0.9"], "/HostConfig/Dns": ["10.0.0.53"],
+        "/HostConfig/DnsSearch": ["example.test"], "/HostConfig/DnsOptions": ["ndots:2"],
+        "/HostConfig/LogConfig": { "Type": "json-file", "Config": { "max-file": "2", "max-size": "1m" } },
+        "/HostConfig/RestartPolicy": { "Name": "on-failure", "MaximumRetryCount": 3 },
+    });
+    for (pointer, value) in expected.as_object().unwrap() {
+        assert_eq!(raw.pointer(pointer), Some(value), "{pointer}");
+    }
+    let network = |key: &str| &raw["NetworkSettings"]["Networks"][format!("{}_{key}", bench.name)];
+    let aliases = network("one")["Aliases"].as_array().unwrap();
+    assert!(["web", "front-end"].iter().all(|alias| aliases.contains(&(*alias).into())), "{aliases:?}");
+    assert_eq!(network("two")["IPAddress"], "10.213.77.9");
+    let mounts: BTreeMap<&str, (&str, bool)> = raw["Mounts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|mount| {
+            (mount["Destination"].as_str().unwrap(), (mount["Type"].as_str().unwrap(), mount["RW"] == true))
+        })
+        .collect();
+    let wanted = [
+        ("/bound", ("bind", false)),
+        ("/data", ("volume", true)),
+        ("/made", ("bind", true)),
+        ("/typed", ("tmpfs", true)),
+    ];
+    assert_eq!(mounts, wanted.into());
+    assert!(bench.scratch.0.join("made").is_dir(), "the host's directory is made");
+    let volume = bench.engine.inspect_volume(&format!("{}_data", bench.name)).await.unwrap();
+    assert_eq!(volume.spec.labels["keep"], "yes");
+    assert_eq!(bench.sh("web", "id -u; touch /data/x /scratch/x && echo writable").await.1, "1000\nwritable");
+
+    let (plan, _, _) = bench.plan(text).await.unwrap();
+    assert!(plan.changes_nothing(), "{}", plan.render());
+    bench.down(true).await;
+}

@@ -211,7 +211,7 @@ impl<'a> Loader<'a> {
         let mut tree = merge::merge(tree, document, &Path::ROOT).map_err(one)?;
         unique::enforce(&mut tree, &Path::ROOT).map_err(one)?;
         if self.options.validate {
-            let faults = schema::validate(&tree);
+            let faults = schema::validate(&tree, !self.options.interpolate);
             if !faults.is_empty() {
                 return Err(faults);
             }

@@ -53,14 +53,30 @@ pub(crate) struct Object {
 }
 
 /// Checks the whole tree. Returns every fault that was found.
-pub(crate) fn validate(tree: &Value) -> Vec<Diagnostic> {
-    let mut faults = Vec::new();
+///
+/// With `lenient`, a text that holds a variable may stand for anything.
+pub(crate) fn validate(tree: &Value, lenient: bool) -> Vec<Diagnostic> {
+    let mut faults = Faults { list: Vec::new(), lenient };
     check(tree, &spec::ROOT, &Path::ROOT, &mut faults);
-    faults
+    faults.list
 }
 
-fn check(value: &Value, shape: &Shape, path: &Path<'_>, faults: &mut Vec<Diagnostic>) {
-    if faults.len() >= MAX_FAULTS {
+struct Faults {
+    list: Vec<Diagnostic>,
+    lenient: bool,
+}
+
+impl Faults {
+    fn push(&mut self, fault: Diagnostic) {
+        self.list.push(fault);
+    }
+}
+
+fn check(value: &Value, shape: &Shape, path: &Path<'_>, faults: &mut Faults) {
+    if faults.list.len() >= MAX_FAULTS {
+        return;
+    }
+    if faults.lenient && value.as_str().is_some_and(|text| text.contains('$')) {
         return;
     }
     match (shape, &value.kind) {
@@ -121,7 +137,7 @@ fn check(value: &Value, shape: &Shape, path: &Path<'_>, faults: &mut Vec<Diagnos
     }
 }
 
-fn names(map: &Map, values: &Shape, path: &Path<'_>, faults: &mut Vec<Diagnostic>) {
+fn names(map: &Map, values: &Shape, path: &Path<'_>, faults: &mut Faults) {
     for (key, value) in map {
         let valid = !key.is_empty()
             && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
@@ -136,9 +152,9 @@ fn names(map: &Map, values: &Shape, path: &Path<'_>, faults: &mut Vec<Diagnostic
     }
 }
 
-fn fields(value: &Value, map: &Map, object: &Object, path: &Path<'_>, faults: &mut Vec<Diagnostic>) {
+fn fields(value: &Value, map: &Map, object: &Object, path: &Path<'_>, faults: &mut Faults) {
     for (key, value) in map {
-        if faults.len() >= MAX_FAULTS {
+        if faults.list.len() >= MAX_FAULTS {
             return;
         }
         if let Some((_, shape)) = object.fields.iter().find(|(name, _)| name == key) {
@@ -186,11 +202,12 @@ fn at_key(value: &Value, title: String) -> Diagnostic {
 }
 
 /// Reports the faults of the one alternative whose kind fits, so that a wrong key in a mapping is named as such.
-fn either(value: &Value, shapes: &'static [Shape], path: &Path<'_>, faults: &mut Vec<Diagnostic>) {
+fn either(value: &Value, shapes: &'static [Shape], path: &Path<'_>, faults: &mut Faults) {
     let mut nearest: Option<Vec<Diagnostic>> = None;
     for shape in shapes {
-        let mut own = Vec::new();
+        let mut own = Faults { list: Vec::new(), lenient: faults.lenient };
         check(value, shape, path, &mut own);
+        let own = own.list;
         if own.is_empty() {
             return;
         }
@@ -199,7 +216,7 @@ fn either(value: &Value, shapes: &'static [Shape], path: &Path<'_>, faults: &mut
         }
     }
     match nearest {
-        Some(own) => faults.extend(own),
+        Some(own) => faults.list.extend(own),
         None => {
             let wanted: Vec<&str> = shapes.iter().map(name).collect();
             faults.push(value.origin.error(format!(
@@ -238,7 +255,8 @@ fn fits(wanted: Type, value: &Value) -> bool {
 fn mismatch(value: &Value, shape: &Shape, path: &Path<'_>) -> Diagnostic {
     let place = path.to_string();
     let place = if place.is_empty() { "a Compose file".to_owned() } else { format!("`{place}`") };
-    let error = value.origin.error(format!("{place} must be {}, but is {}", name(shape), value.type_name()));
+    let wanted = if let Shape::Text(_, wanted) = shape { wanted } else { name(shape) };
+    let error = value.origin.error(format!("{place} must be {wanted}, but is {}", value.type_name()));
     match (&value.kind, shape) {
         (Kind::Int(_) | Kind::Float(_) | Kind::Bool(_), Shape::Scalar(types))
             if types.contains(&Type::String) =>

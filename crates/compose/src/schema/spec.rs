@@ -4,6 +4,7 @@ use super::{Object, Shape, Type};
 use Shape::{Any, Either, IntBetween, Keys, List, Names, Scalar, Set, Text, Word};
 
 const STRING: Shape = Scalar(&[Type::String]);
+const DURATION: Shape = Text(is_duration, "a duration such as `10s` or `1m30s`");
 const STRING_OR_NULL: Shape = Scalar(&[Type::String, Type::Null]);
 const BOOL: Shape = Scalar(&[Type::Bool, Type::String]);
 const PLAIN_BOOL: Shape = Scalar(&[Type::Bool]);
@@ -155,7 +156,7 @@ const SERVICE: Shape = object(&open(
         ("security_opt", STRING_SET),
         ("shm_size", NUMBER),
         ("stdin_open", BOOL),
-        ("stop_grace_period", STRING),
+        ("stop_grace_period", DURATION),
         ("stop_signal", STRING),
         ("storage_opt", Keys(&Any)),
         ("sysctls", KEY_VALUES),
@@ -326,12 +327,12 @@ const MOUNT: Shape = object(&open(
 const HEALTHCHECK: Shape = object(&open(
     &[
         ("disable", BOOL),
-        ("interval", STRING),
+        ("interval", DURATION),
         ("retries", NUMBER),
         ("test", Either(&[STRING, STRINGS])),
-        ("timeout", STRING),
-        ("start_period", STRING),
-        ("start_interval", STRING),
+        ("timeout", DURATION),
+        ("start_period", DURATION),
+        ("start_interval", DURATION),
     ],
     &[],
 ));
@@ -370,9 +371,9 @@ const DEPLOY: Shape = Either(&[
 const UPDATE: Shape = object(&open(
     &[
         ("parallelism", INT),
-        ("delay", STRING),
+        ("delay", DURATION),
         ("failure_action", STRING),
-        ("monitor", STRING),
+        ("monitor", DURATION),
         ("max_failure_ratio", NUMBER),
         ("order", Word(&["start-first", "stop-first"])),
     ],
@@ -413,7 +414,7 @@ const GPU: Shape = object(&open(
     &[],
 ));
 const RESTART_POLICY: Shape = object(&open(
-    &[("condition", STRING), ("delay", STRING), ("max_attempts", INT), ("window", STRING)],
+    &[("condition", STRING), ("delay", DURATION), ("max_attempts", INT), ("window", DURATION)],
     &[],
 ));
 const PLACEMENT: Shape = object(&open(
@@ -516,6 +517,10 @@ fn is_container_name(text: &str) -> bool {
         pair[0].is_ascii_alphanumeric()
             && (pair[1].is_ascii_alphanumeric() || matches!(pair[1], b'_' | b'.' | b'-'))
     })
+}
+
+fn is_duration(text: &str) -> bool {
+    text.is_empty() || crate::cast::duration(text).is_some()
 }
 
 fn is_pull_policy(text: &str) -> bool {

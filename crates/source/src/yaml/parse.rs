@@ -38,6 +38,7 @@ pub fn parse(source: &Source, limits: &Limits) -> Result<Vec<Document>, Diagnost
     let options = granit_parser::options! {
         emit_comments: false,
         emit_anchor_events: true,
+        emit_unresolved_aliases: true,
         // Our own check comes first and says more.
         block_nesting_limit: limits.depth + 1,
         flow_nesting_limit: limits.depth + 1,
@@ -111,6 +112,11 @@ impl Builder<'_> {
                     anchor: None,
                     kind: Kind::Alias { name, target },
                 }));
+            }
+            Event::UnresolvedAlias(name) => {
+                return Err(Diagnostic::error(format!("alias `*{name}` names no anchor in front of it"))
+                    .label(self.source, span, "no such anchor")
+                    .hint(format!("mark the value that is meant with `&{name}`, above this line")));
             }
             Event::Anchor(id, name) => {
                 if let Some(anchor) = self.anchors.get_mut(&id) {
@@ -186,7 +192,17 @@ fn syntax_error(source: &Source, error: &ScanError) -> Diagnostic {
         .next()
         .filter(|next| *next != '\n')
         .map_or(at, |next| at + next.len_utf8());
-    Diagnostic::error(format!("not valid YAML: {}", error.info())).label(source, Span::new(at, end), "")
+    let diagnostic =
+        Diagnostic::error(format!("not valid YAML: {}", error.info())).label(source, Span::new(at, end), "");
+    let before = &source.text()[..at];
+    let line = &before[before.rfind('\n').map_or(0, |newline| newline + 1)..];
+    if before.ends_with('$') {
+        diagnostic.hint("put the value in quotes: inside `{…}` a brace ends it")
+    } else if line.contains('\t') {
+        diagnostic.hint("indent with spaces, not tabs")
+    } else {
+        diagnostic
+    }
 }
 
 fn byte_span(span: &granit_parser::Span) -> Span {

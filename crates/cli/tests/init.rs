@@ -207,7 +207,10 @@ fn what_both_changed_stays_as_it_is_until_somebody_decides() {
     assert!(copy.read("apps/frontend/Dockerfile").contains("pnpm@10.34.10"));
     let json: serde_json::Value = serde_json::from_str(&copy.run(&["init", "--json"]).out).unwrap();
     let change = &json["changes"][0];
-    assert_eq!((change["outcome"].as_str(), change["conflict"].as_str()), (Some("conflict"), Some("overlap")));
+    assert_eq!(
+        (change["outcome"].as_str(), change["conflict"].as_str()),
+        (Some("conflict"), Some("overlap"))
+    );
     assert!(change["hunks"][0]["ours"].as_str().unwrap().contains("our-pnpm.tgz"));
 
     assert_eq!(copy.run(&["init", "--apply", "--keep", "./apps/backend/Dockerfile"]).code, 0);

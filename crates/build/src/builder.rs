@@ -61,6 +61,11 @@ impl Builder {
         })
     }
 
+    /// The layers that later builds may find in the cache: pruning the store should spare them.
+    pub fn cached_layers(&self) -> std::collections::HashSet<plimsoll_image::LayerId> {
+        self.index.layers()
+    }
+
     /// What a build would do, without doing it.
     ///
     /// # Errors

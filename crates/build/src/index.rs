@@ -67,6 +67,11 @@ impl Index {
         self.lock().entries.get(key).map(|(entry, _)| *entry)
     }
 
+    /// The layers of all entries.
+    pub(crate) fn layers(&self) -> HashSet<LayerId> {
+        self.lock().entries.values().filter_map(|(entry, _)| entry.layer).collect()
+    }
+
     pub(crate) fn put(&self, key: Key, entry: Entry) {
         let mut state = self.lock();
         state.entries.insert(key, (entry, false));

@@ -1,8 +1,18 @@
 //! `plimsoll image`: builds and handles images, without a daemon.
 
 mod build;
+mod inspect;
+mod load;
+mod ls;
 mod output;
 mod progress;
+mod prune;
+mod pull;
+mod push;
+mod rm;
+mod save;
+mod size;
+mod store;
 
 use std::process::ExitCode;
 
@@ -20,10 +30,28 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum Action {
     Build(Box<build::Args>),
+    Inspect(inspect::Args),
+    Load(load::Args),
+    Ls(ls::Args),
+    Prune(prune::Args),
+    Pull(pull::Args),
+    Push(push::Args),
+    Rm(rm::Args),
+    Save(save::Args),
+    Size(size::Args),
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     match args.action {
         Action::Build(args) => build::run(*args),
+        Action::Inspect(args) => inspect::run(args),
+        Action::Load(args) => load::run(args),
+        Action::Ls(args) => ls::run(args),
+        Action::Prune(args) => prune::run(args),
+        Action::Pull(args) => pull::run(args),
+        Action::Push(args) => push::run(args),
+        Action::Rm(args) => rm::run(args),
+        Action::Save(args) => save::run(args),
+        Action::Size(args) => size::run(args),
     }
 }

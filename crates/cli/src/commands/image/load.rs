@@ -1,0 +1,52 @@
+//! `plimsoll image load`: reads images from a file.
+
+use std::{
+    fmt::Write as _,
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use plimsoll_image::output::load;
+
+use super::store;
+use crate::error::CommandError;
+
+/// Read images from a `docker save` tar or an OCI layout (a tar or a folder)
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The file or folder, or `-` for standard input
+    #[arg(default_value = "-")]
+    input: PathBuf,
+    /// Which image of several, like linux/arm64 [default: this machine's]
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<String>,
+}
+
+pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    let store = store::open()?;
+    let platform = store::platform(args.platform.as_deref())?;
+    let images = if args.input == Path::new("-") {
+        // an archive's members are read in another order than they lie
+        let mut file = tempfile::NamedTempFile::new_in(store.root())
+            .map_err(|error| CommandError::from_error(&error))?;
+        io::copy(&mut io::stdin().lock(), &mut file).map_err(|error| CommandError::from_error(&error))?;
+        load(&store, file.path(), &platform)
+    } else {
+        load(&store, &args.input, &platform)
+    }
+    .map_err(|error| store::store_error(&error))?;
+    let mut text = String::new();
+    for image in images {
+        match image.references.as_slice() {
+            [] => drop(writeln!(text, "loaded {}", image.id)),
+            names => {
+                for name in names {
+                    let _ = writeln!(text, "loaded {name}  {}", image.id);
+                }
+            }
+        }
+    }
+    store::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,97 @@
+//! `plimsoll image save`: writes images to a file.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, IsTerminal as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use plimsoll_image::{LayerCompression, Reference, output::OciLayout};
+
+use super::store;
+use crate::error::CommandError;
+
+/// Write images to a tar that `docker load` and `plimsoll image load` read
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Names or ids
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<String>,
+    /// The file, or `-` for standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// `docker` (also an OCI layout), `oci`, or `oci-dir`, which writes a folder
+    #[arg(long, value_enum, default_value_t = Format::Docker)]
+    format: Format,
+    /// Layers of an OCI layout: keep, none, gzip[:LEVEL], zstd[:LEVEL]
+    #[arg(long, value_name = "FORM", default_value = "keep", value_parser = compression)]
+    compression: LayerCompression,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Docker,
+    Oci,
+    OciDir,
+}
+
+pub(super) fn compression(text: &str) -> Result<LayerCompression, String> {
+    LayerCompression::parse(text)
+        .ok_or_else(|| format!("`{text}` is none of keep, none, gzip[:0-9], zstd[:1-19]"))
+}
+
+pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    let store = store::open()?;
+    let to_stdout = args.output == Path::new("-");
+    if to_stdout && args.format == Format::OciDir {
+        return Err(CommandError::new("a folder cannot go to standard output", "give --output FOLDER"));
+    }
+    if to_stdout && io::stdout().is_terminal() {
+        return Err(CommandError::new("an image is not for a terminal", "give --output FILE, or a pipe"));
+    }
+    let mut images = Vec::new();
+    for name in &args.images {
+        let image = store::find(&store, name)?;
+        // saved by a name, it keeps that name; saved by its id, all of them
+        let named = Reference::parse(name).ok().filter(|name| image.references.contains(name));
+        let names = named.map_or_else(|| image.references.clone(), |name| vec![name]);
+        images.push((image, names));
+    }
+    let layout = match args.format {
+        Format::Docker => OciLayout::docker(&store, &images),
+        Format::Oci | Format::OciDir => OciLayout::new(&store, &images, args.compression),
+    }
+    .map_err(|error| store::store_error(&error))?;
+    if args.format == Format::OciDir {
+        layout.write_dir(&args.output).map_err(|error| store::store_error(&error))?;
+    } else if to_stdout {
+        layout.write_tar(BufWriter::new(io::stdout().lock())).map_err(|error| store::store_error(&error))?;
+    } else {
+        write_file(&layout, &args.output)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The file appears when it is whole.
+fn write_file(layout: &OciLayout, path: &Path) -> Result<(), CommandError> {
+    let failed = |error: io::Error| {
+        CommandError::new(
+            format!("cannot write `{}`: {error}", path.display()),
+            "check the folder and its free space",
+        )
+    };
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    let part = PathBuf::from(name);
+    let file = File::create(&part).map_err(failed)?;
+    let written = layout.write_tar(BufWriter::with_capacity(1 << 20, file));
+    let done = match written {
+        Ok(()) => std::fs::rename(&part, path).map_err(failed),
+        Err(error) => Err(store::store_error(&error)),
+    };
+    if done.is_err() {
+        let _ = std::fs::remove_file(&part);
+    }
+    done
+}

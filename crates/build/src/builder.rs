@@ -17,6 +17,7 @@ use crate::{
     copying::Caches,
     epoch::last_commit,
     error::BuildError,
+    flight::Flights,
     graph::Graph,
     index::Index,
     lower::{Found, Names, Options, build_inputs, history, lower},
@@ -36,6 +37,7 @@ pub struct Builder {
     dir: PathBuf,
     stat: StatCache,
     index: Index,
+    flights: Flights,
 }
 
 impl Builder {
@@ -57,6 +59,7 @@ impl Builder {
             store: store.clone(),
             stat: StatCache::open(dir.join("stat")),
             index: Index::open(dir.join("index")),
+            flights: Flights::default(),
             dir,
         })
     }
@@ -105,6 +108,7 @@ impl Builder {
             request,
             store: &self.store,
             caches: Caches { stat: &self.stat, index: &self.index },
+            flights: &self.flights,
             dir: &self.dir,
             logs: logs.clone(),
             contexts: &contexts,

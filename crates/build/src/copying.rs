@@ -87,13 +87,17 @@ pub(crate) fn prepare_copy(
         Sources::Context(..) => None,
     };
     let Some(tree) = tree.or(snapshot_tree.as_ref()) else { return Err(SelectError::TooMany.into()) };
-    let destination = if op.link { Destination::default() } else { Destination::look(op, parent)? };
+    let destination =
+        if op.link { Destination { free: true, facts: Vec::new() } } else { Destination::look(op, parent)? };
     for (name, value) in &destination.facts {
         key.part(name.as_str(), value);
     }
     let memo = match sources {
-        Sources::Snapshot(snapshot, _) if destination.free => remembered(op, snapshot, caches.index),
-        _ => Memo::default(),
+        Sources::Snapshot(snapshot, _) => {
+            let over = (!destination.free).then_some(parent);
+            remembered(op, snapshot, over, caches.index)
+        }
+        Sources::Context(..) => Memo::default(),
     };
     let picked = match memo.answer {
         Some(digest) => {
@@ -115,16 +119,16 @@ pub(crate) fn prepare_copy(
                 }
                 whole.update(picked.name.as_encoded_bytes());
             }
+            let conflict = if destination.free { None } else { conflicts(op, &picked, parent)? };
             if let Sources::Snapshot(..) = sources {
                 let digest = Key::from_bytes(*whole.finalize().as_bytes());
                 key.part(source_part(op, sources), digest.as_bytes());
-                if let Some(question) = memo.question {
+                if let Some(question) = memo.question.filter(|_| conflict.is_none()) {
                     caches.index.put_memo(question, digest);
                 }
             }
-            if !destination.free && !op.link {
-                let conflict = conflicts(op, &picked, parent)?;
-                key.part("what is at the destination", conflict.unwrap_or_default());
+            if let Some(conflict) = conflict {
+                key.part("what is at the destination", conflict);
             }
             Some(picked.into_iter().map(|(_, picked)| picked).collect())
         }
@@ -155,8 +159,9 @@ struct Memo {
     answer: Option<Key>,
 }
 
-/// Layers never change, so what a path in them holds is found out once.
-fn remembered(op: &CopyOp, snapshot: &Snapshot, index: &Index) -> Memo {
+/// Layers never change, so what a path in them holds is found out once, and so is that nothing is in its way `over`
+/// other layers.
+fn remembered(op: &CopyOp, snapshot: &Snapshot, over: Option<&Snapshot>, index: &Index) -> Memo {
     if op.paths.iter().any(|path| plimsoll_dockerfile::glob::has_wildcard(path)) {
         return Memo::default();
     }
@@ -165,6 +170,10 @@ fn remembered(op: &CopyOp, snapshot: &Snapshot, index: &Index) -> Memo {
     question.list("paths", op.paths.iter().map(String::as_str));
     question.list("excludes", op.excludes.iter().map(String::as_str));
     question.part("parents", [u8::from(op.parents)]);
+    if let Some(over) = over {
+        question.part("over", over.state.as_bytes());
+        question.part("destination", &op.dest);
+    }
     let question = question.finish().0;
     Memo { question: Some(question), answer: index.memo(&question) }
 }
@@ -193,7 +202,6 @@ fn pick(op: &CopyOp, tree: &Tree, cache: &StatCache) -> Result<Vec<(String, Pick
 }
 
 /// What of the parent's files decides where a COPY writes and what it repeats in its layer.
-#[derive(Default)]
 struct Destination {
     facts: Vec<(String, String)>,
     /// Nothing is there, so nothing can be in the way.

@@ -24,6 +24,7 @@ mod download;
 mod epoch;
 mod error;
 mod explain;
+mod flight;
 pub mod graph;
 mod index;
 mod key;

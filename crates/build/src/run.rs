@@ -45,7 +45,7 @@ const CA_BUNDLES: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 /// How much of a failed step's output is shown.
-const TAIL_LINES: usize = 25;
+const TAIL_LINES: usize = 40;
 
 /// Everything of the build that a RUN needs.
 pub(crate) struct Surroundings<'a> {

@@ -17,6 +17,7 @@ use crate::{
     copying::{self, Caches, CopyError, Prepared, Sources, Workdir},
     error::BuildError,
     explain::{Reason, Record, compare},
+    flight::Flights,
     graph::{Graph, Op, TreeRef},
     index::{Entry, now},
     key::{Key, KeyBuilder, Part},
@@ -33,6 +34,7 @@ pub(crate) struct Solver<'a> {
     pub(crate) request: &'a BuildRequest,
     pub(crate) store: &'a Store,
     pub(crate) caches: Caches<'a>,
+    pub(crate) flights: &'a Flights,
     /// The builder's directory.
     pub(crate) dir: &'a Path,
     /// Where this build's logs go; made when the first step runs.
@@ -295,13 +297,7 @@ impl Solver<'_> {
         let start = Instant::now();
         let Work { key, parts, reason, what } = work;
         self.progress.event(&Event::Started { step: node, title: &self.graph.nodes[node].title });
-        let result = self.do_step(node, what).map(|(layer, parent)| {
-            let created = now();
-            let entry = Entry { layer: layer.as_ref().map(|layer| layer.id), created };
-            self.caches.index.put(key, entry);
-            self.remember(node, key, &parts);
-            parent.with(layer.as_ref(), created)
-        });
+        let result = self.once(node, key, &parts, what);
         let outcome = match &result {
             Ok(_) => Outcome::Done(&reason),
             Err(_) if self.cancel.is_cancelled() => Outcome::Stopped,
@@ -310,6 +306,25 @@ impl Solver<'_> {
         let elapsed = start.elapsed();
         self.progress.event(&Event::Finished { step: node, outcome, elapsed });
         Finished { node, key, reason, elapsed, result }
+    }
+
+    /// Does a step, unless another build that shares the builder just did it.
+    fn once(&self, node: usize, key: Key, parts: &[Part], what: What) -> Result<Snapshot, BuildError> {
+        let Some(_flight) = self.flights.take(key, &self.cancel) else {
+            return Err(BuildError::Sandbox(SandboxError::Cancelled));
+        };
+        let parent = self.snapshot(self.graph.nodes[node].parent);
+        if !self.request.no_cache
+            && let Ok(snapshot) = self.lookup(&key, &parent)?
+        {
+            return Ok(snapshot);
+        }
+        let (layer, parent) = self.do_step(node, what)?;
+        let created = now();
+        let entry = Entry { layer: layer.as_ref().map(|layer| layer.id), created };
+        self.caches.index.put(key, entry);
+        self.remember(node, key, parts);
+        Ok(parent.with(layer.as_ref(), created))
     }
 
     fn do_step(&self, node: usize, what: What) -> Result<(Option<Layer>, Arc<Snapshot>), BuildError> {

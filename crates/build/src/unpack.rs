@@ -133,7 +133,7 @@ pub(crate) fn unpack(place: &mut Place<'_>, archive: impl Read, dest: &str) -> R
                 continue;
             }
             EntryType::Fifo => {
-                mknodat(CWD, &host, FileType::Fifo, mode, 0).map_err(|error| failed(error.into()))?
+                mknodat(CWD, &host, FileType::Fifo, mode, 0).map_err(|error| failed(error.into()))?;
             }
             kind @ (EntryType::Char | EntryType::Block) => {
                 let number = |found: io::Result<Option<u32>>| found.ok().flatten().unwrap_or(0);

@@ -1,3 +1,664 @@
-fn main() {
+//! Real builds into a store of their own. Needs root; the base image is made of a few programs of the host.
+//!
+//! The harness is our own, because steps execute this binary again as the sandbox helper.
+#![allow(clippy::unwrap_used, reason = "a failed test panics")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use plimsoll_build::{
+    BuildError, BuildOutcome, BuildRequest, Builder, CaBundle, Epoch, Event, ImageResolver, NamedContext,
+    Progress, Reason, ResolveError, ResolvedImage, Secret, SecretSource, Silent,
+};
+use plimsoll_image::{Image, ImageConfig, LayerId, Reference, SealOptions, Store, output::write_rootfs_dir};
+use plimsoll_source::Source;
+use tempfile::TempDir;
+
+fn main() -> ExitCode {
     plimsoll_sandbox::init_if_requested();
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: builds need root");
+        return ExitCode::from(u8::from(std::env::var_os("CI").is_some()));
+    }
+    let filters: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let mut failed = 0;
+    for (name, test) in TESTS {
+        if !filters.is_empty() && !filters.iter().any(|filter| name.contains(filter.as_str())) {
+            continue;
+        }
+        let start = Instant::now();
+        let passed = catch_unwind(AssertUnwindSafe(test)).is_ok();
+        println!("test {name} ... {} ({:?})", if passed { "ok" } else { "FAILED" }, start.elapsed());
+        failed += usize::from(!passed);
+    }
+    println!("{failed} failed");
+    ExitCode::from(u8::from(failed > 0))
+}
+
+const TESTS: &[(&str, fn())] = &[
+    ("copies keep content, modes and links, and belong to root", copies),
+    ("nothing changed means nothing runs", nothing_changed),
+    ("a touched file changes nothing", touched),
+    ("a changed file runs only what reads it, and is named", changed_file),
+    ("a step that gives the same bytes again lets its followers hit", same_bytes_again),
+    ("two projects with equal size and time get their own bytes", wrong_content),
+    ("stages run at once, one step with one key once", parallel_stages),
+    ("a failing step names its line, output and code, and stops the others", failing_step),
+    ("a failing check fails the build that waits for its mark", failing_gate),
+    ("mounts: bind, cache, secret, tmpfs", run_mounts),
+    ("a secret is in no layer and in no cache file", secrets_stay_out),
+    ("a locked cache mount has one user at a time", locked_cache),
+    ("copy from a stage links files instead of copying them", copy_from_links),
+    ("chown, chmod, users and workdirs", owners),
+    ("configuration and history", configuration),
+    ("ignored files are not there, also in mounts", ignored),
+    ("the same tree gives the same image, wherever and whenever", reproducible),
+    ("the host's certificates are seen and leave nothing", certificates),
+    ("triggers of a base image fire", onbuild),
+    ("errors name line and cause", errors),
+    ("a layer that is gone is built again", pruned),
+    ("a context of many files is fast when nothing changed", many_files),
+];
+
+struct Bench {
+    dir: TempDir,
+    store: Store,
+    builder: Builder,
+    base: ResolvedImage,
+}
+
+struct Only(ResolvedImage);
+
+impl ImageResolver for Only {
+    fn resolve(&self, name: &Reference) -> Result<ResolvedImage, ResolveError> {
+        if name.familiar_name() == "base" {
+            return Ok(self.0.clone());
+        }
+        Err(ResolveError { message: format!("no image {}", name.familiar()), hint: Some("use base".into()) })
+    }
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path().join("store")).unwrap();
+        let builder = Builder::new(&store, dir.path().join("build")).unwrap();
+        let base = base_image(&store);
+        fs::create_dir(dir.path().join("context")).unwrap();
+        Self { dir, store, builder, base }
+    }
+
+    fn context(&self) -> PathBuf {
+        self.dir.path().join("context")
+    }
+
+    fn write(&self, path: &str, content: &str) {
+        let path = self.context().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn request(&self, dockerfile: &str) -> BuildRequest {
+        let mut request = BuildRequest::new(self.context(), Source::new("Dockerfile", dockerfile), None);
+        request.ca = CaBundle::Off;
+        request.epoch = Epoch::At(1_600_000_000);
+        request
+    }
+
+    fn run(&self, request: &BuildRequest) -> Result<BuildOutcome, BuildError> {
+        // A new builder reads its caches from the disk, as a new process does.
+        let builder = Builder::new(&self.store, self.dir.path().join("build")).unwrap();
+        builder.build(request, &Only(self.base.clone()), &Silent)
+    }
+
+    fn build(&self, dockerfile: &str) -> BuildOutcome {
+        self.build_with(dockerfile, |_| ())
+    }
+
+    fn build_with(&self, dockerfile: &str, change: impl FnOnce(&mut BuildRequest)) -> BuildOutcome {
+        let mut request = self.request(dockerfile);
+        change(&mut request);
+        self.run(&request).unwrap_or_else(|error| panic!("{}", text(&error)))
+    }
+
+    fn error(&self, dockerfile: &str) -> String {
+        text(&self.run(&self.request(dockerfile)).unwrap_err())
+    }
+
+    /// The image's files, written to a fresh folder.
+    fn files(&self, outcome: &BuildOutcome) -> TempDir {
+        let dir = tempfile::tempdir_in(self.dir.path()).unwrap();
+        write_rootfs_dir(&self.store, &outcome.record.layers, &dir.path().join("root")).unwrap();
+        dir
+    }
+
+    fn read(&self, outcome: &BuildOutcome, path: &str) -> String {
+        let dir = self.files(outcome);
+        fs::read_to_string(dir.path().join("root").join(path))
+            .unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+}
+
+/// Everything that an error tells, with the lines that it points to.
+fn text(error: &BuildError) -> String {
+    let mut text = String::new();
+    for diagnostic in error.diagnostics() {
+        text.push_str(&diagnostic.title);
+        for label in &diagnostic.labels {
+            let line = label.source.line_col(label.span.start).line;
+            text.push_str(&format!("\n{}:{line}: {}", label.source.name(), label.source.slice(label.span)));
+        }
+        for note in diagnostic.notes.iter().chain(&diagnostic.hint) {
+            text.push_str(&format!("\n{note}"));
+        }
+    }
+    text
+}
+
+fn ran(outcome: &BuildOutcome) -> Vec<String> {
+    let steps = outcome.steps.iter().filter(|step| step.ran.is_some());
+    steps.map(|step| step.title.split_once("] ").unwrap().1.to_owned()).collect()
+}
+
+/// An image with a shell and some programs of the host, with their libraries.
+fn base_image(store: &Store) -> ResolvedImage {
+    const PROGRAMS: [&str; 20] = [
+        "sh", "cat", "ls", "id", "touch", "mkdir", "sleep", "env", "stat", "rm", "cp", "ln", "chmod",
+        "chown", "date", "readlink", "true", "sort", "head", "cmp",
+    ];
+    let draft = store.begin_layer().unwrap();
+    for folder in ["usr/bin", "etc", "root", "tmp"] {
+        fs::create_dir_all(draft.fs.join(folder)).unwrap();
+    }
+    fs::set_permissions(draft.fs.join("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
+    for link in ["bin", "lib", "lib64"] {
+        symlink(format!("usr/{link}"), draft.fs.join(link)).unwrap();
+    }
+    let mut files = BTreeSet::new();
+    for program in PROGRAMS {
+        let program = format!("/usr/bin/{program}");
+        let output = Command::new("ldd").arg(&program).output().unwrap();
+        let libraries = String::from_utf8(output.stdout).unwrap();
+        files.extend(libraries.split_whitespace().filter(|word| word.starts_with('/')).map(str::to_owned));
+        files.insert(program);
+    }
+    for file in files {
+        let inside = if file.starts_with("/usr") { file.clone() } else { format!("/usr{file}") };
+        let target = draft.fs.join(inside.trim_start_matches('/'));
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(&file, target).unwrap();
+    }
+    fs::write(draft.fs.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n")
+        .unwrap();
+    fs::write(draft.fs.join("etc/group"), "root:x:0:\napp:x:1001:\n").unwrap();
+    let layer = draft.seal(&SealOptions { epoch: Some(0) }).unwrap();
+    let mut config = ImageConfig::default();
+    config.config.env.push("PATH=/usr/bin".into());
+    config.config.env.push("FROM_BASE=yes".into());
+    ResolvedImage { image: Image { config, layers: vec![layer.id] }, shown: "base".into() }
+}
+
+fn copies() {
+    let bench = Bench::new();
+    bench.write("dir/a", "a");
+    bench.write("dir/sub/b", "b");
+    bench.write("one", "1");
+    // Not the other way round: chown clears set-user-id.
+    std::os::unix::fs::chown(bench.context().join("one"), Some(77), Some(78)).unwrap();
+    fs::set_permissions(bench.context().join("one"), fs::Permissions::from_mode(0o4751)).unwrap();
+    symlink("../one", bench.context().join("dir/link")).unwrap();
+    fs::hard_link(bench.context().join("dir/a"), bench.context().join("dir/again")).unwrap();
+    let outcome = bench.build(
+        "FROM scratch\nCOPY dir /to/\nCOPY one /to\nCOPY one /named\nCOPY dir/a one /many/\nCOPY d*/su? /glob/\nCOPY one dir /to/two/\n",
+    );
+    let dir = bench.files(&outcome);
+    let at = |path: &str| dir.path().join("root").join(path);
+    let read = |path: &str| fs::read_to_string(at(path)).unwrap();
+    assert_eq!(
+        (read("to/a"), read("to/sub/b"), read("to/one"), read("named")),
+        ("a".into(), "b".into(), "1".into(), "1".into())
+    );
+    assert_eq!((read("many/a"), read("many/one"), read("glob/b")), ("a".into(), "1".into(), "b".into()));
+    assert_eq!((read("to/two/one"), read("to/two/sub/b")), ("1".into(), "b".into()));
+    assert_eq!(fs::read_link(at("to/link")).unwrap(), Path::new("../one"));
+    let meta = fs::metadata(at("named")).unwrap();
+    assert_eq!((meta.mode() & 0o7777, meta.uid(), meta.gid()), (0o4751, 0, 0));
+    assert_eq!(fs::metadata(at("to/a")).unwrap().ino(), fs::metadata(at("to/again")).unwrap().ino());
+    assert!(meta.mtime() <= 1_600_000_000, "clamped to the epoch");
+}
+
+const SMALL: &str = "FROM base AS work\nWORKDIR /src\nCOPY a ./\nRUN cat a > out\nCOPY b ./\nRUN cat b >> out\n\
+                     FROM scratch\nCOPY --from=work /src/out /\n";
+
+fn nothing_changed() {
+    let bench = Bench::new();
+    bench.write("a", "1");
+    bench.write("b", "2");
+    let first = bench.build(SMALL);
+    assert_eq!(ran(&first).len(), 6, "{:?}", ran(&first));
+    assert_eq!(bench.read(&first, "out"), "12");
+    let second = bench.build(SMALL);
+    assert_eq!(ran(&second), Vec::<String>::new());
+    assert_eq!(second.record.id, first.record.id);
+    let forced = bench.build_with(SMALL, |request| request.no_cache = true);
+    assert_eq!(ran(&forced).len(), 6);
+    assert_eq!(forced.record.id, first.record.id, "the same bytes are the same image");
+}
+
+fn touched() {
+    let bench = Bench::new();
+    bench.write("a", "1");
+    bench.write("b", "2");
+    bench.build(SMALL);
+    bench.write("a", "1");
+    fs::remove_file(bench.context().join("b")).unwrap();
+    bench.write("b", "2");
+    assert_eq!(ran(&bench.build(SMALL)), Vec::<String>::new());
+}
+
+fn changed_file() {
+    let bench = Bench::new();
+    bench.write("a", "1");
+    bench.write("b", "2");
+    bench.build(SMALL);
+    bench.write("b", "3");
+    let outcome = bench.build(SMALL);
+    assert_eq!(ran(&outcome), ["COPY b ./", "RUN cat b >> out", "COPY --from=work /src/out /"]);
+    assert_eq!(bench.read(&outcome, "out"), "13");
+    let reasons: Vec<String> =
+        outcome.steps.iter().filter_map(|step| step.ran.as_ref()).map(Reason::to_string).collect();
+    assert_eq!(reasons[0], "file b changed");
+    assert_eq!(reasons[1], "the files before it changed");
+    let outcome = bench.build_with(&SMALL.replace("RUN cat a", "ARG X\nRUN cat a"), |request| {
+        request.build_args.push(("X".into(), "y".into()));
+    });
+    let reason = outcome.steps.iter().find_map(|step| step.ran.as_ref()).unwrap().to_string();
+    assert_eq!(reason, "the variable X is new");
+}
+
+fn same_bytes_again() {
+    let bench = Bench::new();
+    bench.write("a", "1");
+    let file = "FROM base\nCOPY a /a\nRUN head -c 1 /a > /first\nRUN rm /a\nRUN cat /first > /second\n";
+    bench.build(file);
+    // What the first RUN writes is the same, but /a, which the next one reads, is not.
+    let file = "FROM base AS one\nCOPY a /a\nRUN head -c 1 /a > /first\nFROM base\nCOPY --from=one /first /\nRUN cat /first > /second\n";
+    bench.build(file);
+    bench.write("a", "1 and more");
+    let outcome = bench.build(file);
+    assert_eq!(ran(&outcome), ["COPY a /a", "RUN head -c 1 /a > /first"]);
+}
+
+fn wrong_content() {
+    let bench = Bench::new();
+    let time = std::time::UNIX_EPOCH + Duration::from_secs(1_500_000_000);
+    let mut images = Vec::new();
+    for (project, content) in [("one", "AAAA"), ("two", "BBBB")] {
+        bench.write(&format!("{project}/file"), content);
+        let file = fs::File::options().write(true).open(bench.context().join(project).join("file")).unwrap();
+        file.set_modified(time).unwrap();
+        let outcome = bench.build_with("FROM scratch\nCOPY file /\n", |request| {
+            request.context = bench.context().join(project);
+        });
+        assert_eq!(bench.read(&outcome, "file"), content);
+        images.push(outcome.record.id);
+    }
+    assert_ne!(images[0], images[1]);
+    // The same path, rewritten within one second, its old time set back.
+    for content in ["CCCC", "DDDD", "EEEE"] {
+        bench.write("one/file", content);
+        let file = fs::File::options().write(true).open(bench.context().join("one/file")).unwrap();
+        file.set_modified(time).unwrap();
+        let outcome = bench.build_with("FROM scratch\nCOPY file /\n", |request| {
+            request.context = bench.context().join("one")
+        });
+        assert_eq!(bench.read(&outcome, "file"), content);
+    }
+}
+
+#[derive(Default)]
+struct Spans(Mutex<Vec<(usize, bool, Instant)>>);
+
+impl Progress for Spans {
+    fn event(&self, event: &Event<'_>) {
+        let (step, start) = match event {
+            Event::Started { step, .. } => (*step, true),
+            Event::Finished { step, .. } => (*step, false),
+            Event::Output { .. } => return,
+        };
+        self.0.lock().unwrap().push((step, start, Instant::now()));
+    }
+}
+
+fn parallel_stages() {
+    let bench = Bench::new();
+    let file = "FROM base AS one\nRUN sleep 0.6; date +%N > /same\nRUN sleep 0.6; touch /one\n\
+                FROM base AS two\nRUN sleep 0.6; date +%N > /same\nRUN sleep 0.61; touch /two\n\
+                FROM base\nCOPY --from=one /same /s1\nCOPY --from=two /same /s2\nCOPY --from=one /one /\nCOPY --from=two /two /\n";
+    let spans = Spans::default();
+    let start = Instant::now();
+    let mut request = bench.request(file);
+    request.parallelism = Some(4);
+    let outcome = bench.builder.build(&request, &Only(bench.base.clone()), &spans).unwrap();
+    let elapsed = start.elapsed();
+    assert!(elapsed < Duration::from_millis(2300), "one after the other takes 2.4 s: {elapsed:?}");
+    assert_eq!(bench.read(&outcome, "s1"), bench.read(&outcome, "s2"), "one key, one run");
+    let runs = ran(&outcome).iter().filter(|title| title.contains("%N")).count();
+    assert_eq!(runs, 1);
+}
+
+fn failing_step() {
+    let bench = Bench::new();
+    let file = "FROM base AS slow\nRUN sleep 30\nFROM base AS bad\nRUN sleep 0.3; echo first; echo last words >&2; exit 7\n\
+                FROM base\nCOPY --from=slow /etc/passwd /\nCOPY --from=bad /etc/passwd /\n";
+    let start = Instant::now();
+    let error = bench.error(file);
+    assert!(start.elapsed() < Duration::from_secs(10), "the other stage was stopped");
+    let expected = "process \"/bin/sh -c sleep 0.3; echo first; echo last words >&2; exit 7\" did not complete successfully: exit code: 7\n\
+                    Dockerfile:4: RUN sleep 0.3";
+    assert!(error.starts_with(expected), "{error}");
+    assert!(error.contains("first\nlast words"), "{error}");
+    let log = error.rsplit("the whole output is in ").next().unwrap();
+    assert_eq!(fs::read_to_string(log).unwrap(), "first\nlast words\n");
+    let error = bench.error("FROM base\nRUN [\"no-such-program\"]\n");
+    assert!(error.contains("exec: \"no-such-program\": executable file not found in $PATH"), "{error}");
+}
+
+fn failing_gate() {
+    let bench = Bench::new();
+    let file = "FROM base AS check\nRUN exit 3\nRUN touch /mark\nFROM base AS build\nRUN touch /out\nCOPY --from=check /mark /mark\n\
+                FROM scratch\nCOPY --from=build /out /\n";
+    assert!(bench.error(file).contains("exit code: 3"));
+    let good = bench.build(&file.replace("exit 3", "true"));
+    let dir = bench.files(&good);
+    assert!(!dir.path().join("root/mark").exists());
+}
+
+fn run_mounts() {
+    let bench = Bench::new();
+    bench.write("in/file", "from the context");
+    fs::write(bench.dir.path().join("token"), "hunter2").unwrap();
+    let file = "FROM base AS other\nRUN mkdir /o && echo other > /o/f\n\
+        FROM base\nWORKDIR /w\n\
+        RUN --mount=type=bind,source=in,target=in \\\n    --mount=type=bind,from=other,source=/o,target=/o,rw \\\n    --mount=type=cache,target=/c,uid=1000,mode=0700 \\\n\
+            --mount=type=tmpfs,target=/t \\\n    --mount=type=secret,id=tok --mount=type=secret,id=tok,target=/s,mode=0444 --mount=type=secret,id=tok,env=TOKEN \\\n\
+            cat in/file /o/f /run/secrets/tok /s > out && echo \" $TOKEN\" >> out && touch /o/x /t/x && ! touch in/x 2>/dev/null \\\n\
+            && stat -c '%a %u' /c >> out && ls /c >> out && touch /c/kept\n";
+    let with_secret = |request: &mut BuildRequest| {
+        request
+            .secrets
+            .push(Secret { id: "tok".into(), source: SecretSource::File(bench.dir.path().join("token")) });
+    };
+    let outcome = bench.build_with(file, with_secret);
+    assert_eq!(bench.read(&outcome, "w/out"), "from the contextother\nhunter2hunter2 hunter2\n700 1000\n");
+    let dir = bench.files(&outcome);
+    for path in ["o", "c", "t", "s", "run", "w/in"] {
+        assert!(!dir.path().join("root").join(path).exists(), "the mount point {path} is gone");
+    }
+    let again = bench.build_with(&file.replace("cat in/file", "cat  in/file"), with_secret);
+    assert!(bench.read(&again, "w/out").ends_with("kept\n"), "the cache mount outlives the build");
+    bench.write("in/file", "changed");
+    let outcome = bench.build_with(file, with_secret);
+    assert_eq!(ran(&outcome).len(), 1);
+    let reason = outcome.steps.iter().find_map(|step| step.ran.as_ref()).unwrap().to_string();
+    assert!(reason.contains("the files mounted on /w/in changed"), "{reason}");
+    assert!(
+        bench
+            .error("FROM base\nRUN --mount=type=secret,id=no,required true\n")
+            .contains("secret no: not found")
+    );
+    assert!(bench.error("FROM base\nRUN --mount=type=ssh true\n").contains("type=ssh is not supported"));
+}
+
+fn secrets_stay_out() {
+    let bench = Bench::new();
+    let secret = "correct-horse-battery-staple";
+    fs::write(bench.dir.path().join("token"), secret).unwrap();
+    bench.build_with("FROM base\nRUN --mount=type=secret,id=t,env=T cat /run/secrets/t > /dev/null; test -n \"$T\" && touch /done\n", |request| {
+        request.secrets.push(Secret { id: "t".into(), source: SecretSource::File(bench.dir.path().join("token")) });
+    });
+    fs::remove_file(bench.dir.path().join("token")).unwrap();
+    let found = Command::new("grep").args(["-rl", secret]).arg(bench.dir.path()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&found.stdout), "");
+}
+
+fn locked_cache() {
+    let bench = Bench::new();
+    let step = |name: &str| {
+        format!(
+            "FROM base AS {name}\nRUN --mount=type=cache,id=l,target=/l,sharing=locked test ! -e /l/busy && touch /l/busy && sleep 0.3 && rm /l/busy && touch /{name}\n"
+        )
+    };
+    let file = format!(
+        "{}{}{}FROM scratch\nCOPY --from=a /a /\nCOPY --from=b /b /\nCOPY --from=c /c /\n",
+        step("a"),
+        step("b"),
+        step("c")
+    );
+    bench.build_with(&file, |request| request.parallelism = Some(3));
+}
+
+fn copy_from_links() {
+    let bench = Bench::new();
+    let file = "FROM base AS one\nRUN mkdir /m && echo content > /m/f && chmod 640 /m/f && chown 5:6 /m/f\n\
+                FROM scratch\nCOPY --from=one /m /m\nCOPY --from=one --chown=9:9 /m /n\nCOPY --from=one /m/f /twice/a\nCOPY --from=one /m/f /m/f /twice/\n";
+    let outcome = bench.build(file);
+    let files: Vec<PathBuf> =
+        outcome.record.layers.iter().map(|id| bench.store.require_layer(id).unwrap().path).collect();
+    assert!(fs::metadata(files[0].join("m/f")).unwrap().nlink() > 1, "the file is shared with its stage");
+    let dir = bench.files(&outcome);
+    let meta = |path: &str| fs::metadata(dir.path().join("root").join(path)).unwrap();
+    assert_eq!((meta("m/f").uid(), meta("m/f").gid(), meta("m/f").mode() & 0o777), (5, 6, 0o640));
+    assert_eq!((meta("n/f").uid(), meta("n/f").gid()), (9, 9));
+    assert_eq!(meta("m/f").nlink(), 1, "no hard links in the image that were none in the stage");
+}
+
+fn owners() {
+    let bench = Bench::new();
+    bench.write("f", "x");
+    let file = "FROM base\nCOPY --chown=app:app --chmod=0640 f /made/f\nCOPY --chown=1000 f /n\nCOPY --chmod=u+x,go= f /sym\nUSER app\nWORKDIR /home/app/work\n\
+                RUN touch mine && id -u > who && id -g >> who && echo $HOME >> who\nCOPY f ./\n";
+    let outcome = bench.build(file);
+    let dir = bench.files(&outcome);
+    let who = |path: &str| {
+        let meta = fs::metadata(dir.path().join("root").join(path)).unwrap();
+        format!("{}:{} {:o}", meta.uid(), meta.gid(), meta.mode() & 0o7777)
+    };
+    assert_eq!(who("made/f"), "1000:1001 640");
+    assert_eq!(who("made"), "1000:1001 755");
+    assert_eq!(who("n"), "1000:1000 644");
+    assert_eq!(who("sym"), "0:0 700");
+    assert_eq!(who("home/app/work"), "1000:1001 755");
+    assert_eq!(who("home/app/work/mine"), "1000:1001 644");
+    assert_eq!(who("home/app/work/f"), "0:0 644");
+    assert_eq!(bench.read(&outcome, "home/app/work/who"), "1000\n1001\n/home/app\n");
+    assert!(bench.error("FROM base\nCOPY --chown=nobody f /\n").contains("unable to find user nobody"));
+}
+
+fn configuration() {
+    let bench = Bench::new();
+    bench.write("f", "x");
+    let file = "ARG WORD=global\nFROM base AS first\nARG WORD\nARG OTHER=two\nENV A=$WORD B=\"$OTHER $FROM_BASE\"\nLABEL l.a=\"x y\"\nEXPOSE 80 53/udp\nVOLUME /data\nUSER app\n\
+        STOPSIGNAL SIGQUIT\nSHELL [\"/bin/sh\", \"-ec\"]\nHEALTHCHECK --interval=30s --retries=3 CMD [\"probe\", \"x\"]\nRUN echo \"$A $WORD\" > /tmp/env\nCOPY f /f\n\
+        CMD [\"base\"]\nFROM first\nENTRYPOINT [\"run\"]\nONBUILD RUN echo hi\n";
+    let outcome = bench.build_with(file, |request| {
+        request.labels.push(("given".into(), "yes".into()));
+        request.tags.push(Reference::parse("made:1").unwrap());
+    });
+    let config = &outcome.record.config;
+    assert_eq!(config.config.env, ["PATH=/usr/bin", "FROM_BASE=yes", "A=global", "B=two yes"]);
+    assert_eq!(config.config.cmd, None, "ENTRYPOINT resets the CMD of the base");
+    assert_eq!(config.config.user, "app");
+    assert_eq!(config.config.exposed_ports.keys().collect::<Vec<_>>(), ["53/udp", "80/tcp"]);
+    assert_eq!(
+        config.config.labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(),
+        ["given=yes", "l.a=x y"]
+    );
+    assert_eq!(config.config.on_build, ["RUN echo hi"]);
+    assert_eq!(config.config.healthcheck.as_ref().unwrap().test, ["CMD", "probe", "x"]);
+    assert_eq!(config.created.as_deref(), Some("2020-09-13T12:26:40Z"));
+    let history: Vec<String> = config
+        .history
+        .iter()
+        .map(|entry| {
+            format!("{}{}", if entry.empty_layer { "- " } else { "+ " }, entry.created_by.as_deref().unwrap())
+        })
+        .collect();
+    assert_eq!(
+        history,
+        [
+            "- ARG WORD=global",
+            "- ARG OTHER=two",
+            "- ENV A=global B=two yes",
+            "- LABEL l.a=x y",
+            "- EXPOSE [53/udp 80/tcp]",
+            "- VOLUME [/data]",
+            "- USER app",
+            "- STOPSIGNAL SIGQUIT",
+            "- SHELL [/bin/sh -ec]",
+            "- HEALTHCHECK &{[\"CMD\" \"probe\" \"x\"] \"30s\" \"0s\" \"0s\" \"0s\" '\\x03'}",
+            "+ RUN |2 WORD=global OTHER=two /bin/sh -ec echo \"$A $WORD\" > /tmp/env # buildkit",
+            "+ COPY f /f # buildkit",
+            "- CMD [\"base\"]",
+            "- ENTRYPOINT [\"run\"]",
+            "- ONBUILD RUN echo hi",
+        ]
+    );
+    assert_eq!(bench.read(&outcome, "tmp/env"), "global global\n");
+    let by_name = bench.store.image(&Reference::parse("made:1").unwrap()).unwrap().unwrap();
+    assert_eq!(by_name.id, outcome.record.id);
+}
+
+fn ignored() {
+    let bench = Bench::new();
+    for path in ["keep", "secret.env", "deep/secret.env", "deep/keep", "deep/really/secret.env"] {
+        bench.write(path, path);
+    }
+    let ignore = |request: &mut BuildRequest| {
+        request.ignore = Some(Source::new(".dockerignore", "**/*.env\n!deep/really\n"));
+    };
+    let file = "FROM base\nCOPY . /c/\nRUN --mount=type=bind,target=/m ls /m /m/deep > /seen\n";
+    let outcome = bench.build_with(file, ignore);
+    let dir = bench.files(&outcome);
+    let at = |path: &str| dir.path().join("root/c").join(path).exists();
+    assert!(at("keep") && at("deep/keep") && !at("secret.env") && !at("deep/secret.env"));
+    assert!(at("deep/really/secret.env"));
+    assert!(!bench.read(&outcome, "seen").contains("secret.env"));
+    let mut request = bench.request("FROM scratch\nCOPY secret.env /\n");
+    ignore(&mut request);
+    let error = text(&bench.run(&request).unwrap_err());
+    assert!(
+        error.contains("\"/secret.env\": not found") && error.contains(".dockerignore may exclude it"),
+        "{error}"
+    );
+    // A change of an ignored file changes no key.
+    bench.write("secret.env", "other");
+    assert_eq!(ran(&bench.build_with(file, ignore)), Vec::<String>::new());
+}
+
+fn reproducible() {
+    let file = "FROM base AS work\nWORKDIR /src\nCOPY . .\nRUN cat a b > out && mkdir d && ln -s out l\nFROM scratch\nCOPY --from=work /src /\nWORKDIR /w\n";
+    let mut images = BTreeSet::new();
+    for threads in [1, 2] {
+        let bench = Bench::new();
+        bench.write("b", "2");
+        bench.write("a", "1");
+        bench.write("s/c", "3");
+        std::thread::sleep(Duration::from_millis(1100 * (threads as u64 - 1)));
+        let outcome = bench.build_with(file, |request| request.parallelism = Some(threads));
+        images.insert(outcome.record.id.to_string());
+        images.insert(bench.build(file).record.id.to_string());
+        images.insert(bench.build_with(file, |request| request.no_cache = true).record.id.to_string());
+    }
+    assert_eq!(images.len(), 1, "{images:?}");
+}
+
+fn certificates() {
+    let bench = Bench::new();
+    let bundle = bench.dir.path().join("ca.pem");
+    fs::write(&bundle, "-----BEGIN CERTIFICATE-----\n").unwrap();
+    let file = "FROM base\nRUN cat $SSL_CERT_FILE > /seen && echo $NODE_EXTRA_CA_CERTS >> /seen\n";
+    let outcome = bench.build_with(file, |request| request.ca = CaBundle::File(bundle.clone()));
+    assert_eq!(
+        bench.read(&outcome, "seen"),
+        "-----BEGIN CERTIFICATE-----\n/run/plimsoll/ca-certificates.crt\n"
+    );
+    assert!(!bench.files(&outcome).path().join("root/run").exists());
+    assert!(!outcome.record.config.config.env.iter().any(|pair| pair.contains("CERT")));
+    assert_eq!(ran(&bench.build(file)), Vec::<String>::new(), "not part of the key");
+}
+
+fn onbuild() {
+    let bench = Bench::new();
+    bench.write("app", "app");
+    let mut base = bench.base.clone();
+    base.image.config.config.on_build = vec!["COPY app /app".into(), "RUN cat /app > /ran".into()];
+    let outcome = bench.build_with("FROM trigger\nRUN cat /ran > /after\n", |request| {
+        request.contexts.push(("trigger".into(), NamedContext::Image(Box::new(base))));
+    });
+    assert_eq!(bench.read(&outcome, "after"), "app");
+    assert!(outcome.record.config.config.on_build.is_empty());
+}
+
+fn errors() {
+    let bench = Bench::new();
+    bench.write("f", "x");
+    for (file, expected) in [
+        ("FROM nowhere\n", "no image nowhere:latest\nDockerfile:1: nowhere\nuse base"),
+        ("FROM base\nCOPY missing /\n", "\"/missing\": not found\nDockerfile:2: COPY missing /"),
+        (
+            "FROM base\nRUN true\nCOPY f /etc\nCOPY f /etc/f/x\n",
+            "cannot copy to non-directory: etc/f\nDockerfile:4: COPY f /etc/f/x",
+        ),
+        ("FROM base\nWORKDIR /etc/passwd\n", "cannot copy to non-directory: etc/passwd\nDockerfile:2"),
+        ("FROM base\nSTOPSIGNAL NOPE\n", "invalid signal: NOPE\nDockerfile:2: NOPE"),
+        ("FROM base\nCOPY --chmod=9 f /\n", "invalid chmod parameter: '9'"),
+        ("FROM base\nRUN --security=insecure true\n", "RUN --security=insecure is not allowed"),
+        ("FROM base\nUSER nobody\nRUN true\n", "cannot run as `nobody`: unable to find user nobody"),
+    ] {
+        let error = bench.error(file);
+        assert!(error.starts_with(expected), "{error}\n  expected {expected}");
+    }
+    let mut request = bench.request("FROM base AS one\nFROM base AS two\n");
+    request.target = Some("tow".into());
+    assert!(text(&bench.run(&request).unwrap_err()).contains("could not be found"));
+}
+
+fn pruned() {
+    let bench = Bench::new();
+    let file = "FROM base\nRUN echo x > /x\nRUN echo y > /y\n";
+    let first = bench.build(file);
+    let gone: LayerId = first.record.layers[1];
+    let path = bench.store.require_layer(&gone).unwrap().path;
+    fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    let second = bench.build(file);
+    assert_eq!(ran(&second), ["RUN echo x > /x"]);
+    assert_eq!(second.record.id, first.record.id);
+}
+
+fn many_files() {
+    let bench = Bench::new();
+    for folder in 0..100 {
+        for file in 0..50 {
+            bench.write(&format!("d{folder}/f{file}"), &format!("{folder} {file}"));
+        }
+    }
+    let file = "FROM scratch\nCOPY . /app\n";
+    let cold = bench.build(file).elapsed;
+    // The racy-clean rule: what was written just before is read once more.
+    std::thread::sleep(Duration::from_millis(50));
+    bench.build(file);
+    let outcome = bench.build(file);
+    assert_eq!(ran(&outcome), Vec::<String>::new());
+    println!("  5,000 files: cold {cold:?}, nothing changed {:?}", outcome.elapsed);
+    assert!(outcome.elapsed < Duration::from_secs(1));
 }

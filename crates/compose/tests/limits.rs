@@ -27,7 +27,7 @@ fn processor_time() -> Duration {
 fn refused(text: &str) -> String {
     let start = processor_time();
     let errors = load_text(text).expect_err("refused");
-    let took = processor_time() - start;
+    let took = processor_time().saturating_sub(start);
     println!("refused in {took:?}: {}", errors[0].title);
     assert!(took < Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 }), "took {took:?}");
     errors[0].title.clone()
@@ -114,7 +114,7 @@ fn hundreds_of_services_are_quick() {
     }
     let start = processor_time();
     let project = load_text(&text).expect("loads");
-    let took = processor_time() - start;
+    let took = processor_time().saturating_sub(start);
     println!("300 services: {took:?}");
     assert_eq!(project.services.len(), 300);
     assert!(took < Duration::from_millis(if cfg!(debug_assertions) { 2000 } else { 100 }), "took {took:?}");

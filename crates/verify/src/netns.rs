@@ -6,7 +6,7 @@
 use std::{
     fs::{self, File},
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket},
     os::fd::AsFd,
     time::Duration,
 };
@@ -34,18 +34,31 @@ pub(crate) fn connect(procfs: &ProcFs, pid: u32, address: SocketAddr) -> io::Res
 /// Asks the name server of the container for the IPv4 addresses of `name`.
 pub(crate) fn resolve(procfs: &ProcFs, pid: u32, name: &str) -> io::Result<NameAnswer> {
     let text = fs::read_to_string(procfs.path(pid, "root/etc/resolv.conf"))?;
-    let server = name_server(&text).ok_or_else(|| io::Error::other("resolv.conf names no name server"))?;
+    let server =
+        name_servers(&text).next().ok_or_else(|| io::Error::other("resolv.conf names no name server"))?;
     let question = question(name)?;
-    inside(procfs, pid, move || {
-        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-        socket.set_read_timeout(Some(LIMIT))?;
-        socket.connect(SocketAddr::new(server, 53))?;
-        socket.send(&question)?;
-        let mut answer = [0; 1500];
-        let length = socket.recv(&mut answer)?;
-        parse_answer(&answer[..length])
-            .ok_or_else(|| io::Error::other("the name server's answer cannot be read"))
-    })
+    let answer = inside(procfs, pid, move || ask(server, &question))?;
+    parse_answer(&answer).ok_or_else(|| io::Error::other("the name server's answer cannot be read"))
+}
+
+/// Asks a name server, as the process `pid` would, for a name that every one of them knows (`localhost`, RFC 6761).
+/// Any answer will do.
+pub(crate) fn ask_name_server(procfs: &ProcFs, pid: u32, server: IpAddr) -> io::Result<()> {
+    let question = question("localhost")?;
+    inside(procfs, pid, move || ask(server, &question)).map(drop)
+}
+
+fn ask(server: IpAddr, question: &[u8]) -> io::Result<Vec<u8>> {
+    let any: IpAddr =
+        if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.set_read_timeout(Some(LIMIT))?;
+    socket.connect(SocketAddr::new(server, 53))?;
+    socket.send(question)?;
+    let mut answer = vec![0; 1500];
+    let length = socket.recv(&mut answer)?;
+    answer.truncate(length);
+    Ok(answer)
 }
 
 fn inside<T: Send>(procfs: &ProcFs, pid: u32, ask: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
@@ -59,8 +72,9 @@ fn inside<T: Send>(procfs: &ProcFs, pid: u32, ask: impl FnOnce() -> io::Result<T
     })
 }
 
-fn name_server(text: &str) -> Option<IpAddr> {
-    text.lines().find_map(|line| line.strip_prefix("nameserver")?.trim().parse().ok())
+/// The name servers of a resolv.conf.
+pub(crate) fn name_servers(text: &str) -> impl Iterator<Item = IpAddr> + '_ {
+    text.lines().filter_map(|line| line.strip_prefix("nameserver")?.trim().parse().ok())
 }
 
 /// A question for the A records of `name` (RFC 1035, 4.1).
@@ -139,11 +153,10 @@ mod tests {
     }
 
     #[test]
-    fn the_name_server_of_resolv_conf() {
-        assert_eq!(
-            name_server("search x\nnameserver 127.0.0.11\noptions ndots:0\n"),
-            "127.0.0.11".parse().ok()
-        );
-        assert_eq!(name_server("# nothing\n"), None);
+    fn the_name_servers_of_resolv_conf() {
+        let text = "search x\nnameserver 127.0.0.11\nnameserver ::1\noptions ndots:0\n";
+        let servers: Vec<String> = name_servers(text).map(|server| server.to_string()).collect();
+        assert_eq!(servers, ["127.0.0.11", "::1"]);
+        assert_eq!(name_servers("# nothing\n").next(), None);
     }
 }

@@ -60,16 +60,25 @@ pub(crate) async fn run(
     }
 }
 
-/// Runs the health command again and again until it passes; the time that took, or `None` if it did not in `limit`.
-pub(crate) async fn until_healthy(engine: &Engine, member: &Member, limit: Duration) -> Option<Duration> {
+/// Runs the health command again and again until it passes: the time that took, or what it said last if it did not
+/// pass in `limit`.
+pub(crate) async fn until_healthy(
+    engine: &Engine,
+    member: &Member,
+    limit: Duration,
+) -> Result<Duration, String> {
     let begin = Instant::now();
-    while begin.elapsed() < limit {
-        match run(engine, member, Duration::from_secs(10)).await {
-            Ok(None) => return Some(begin.elapsed()),
-            Ok(Some(probed)) if probed.passed() => return Some(begin.elapsed()),
+    loop {
+        let said = match run(engine, member, Duration::from_secs(10)).await {
+            Ok(None) => return Ok(begin.elapsed()),
+            Ok(Some(probed)) if probed.passed() => return Ok(begin.elapsed()),
+            Ok(Some(probed)) => probed.line(),
             // A container that has just been started refuses commands for a moment.
-            Ok(Some(_)) | Err(_) => tokio::time::sleep(Duration::from_millis(250)).await,
+            Err(error) => error.to_string(),
+        };
+        if begin.elapsed() >= limit {
+            return Err(said);
         }
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
-    None
 }

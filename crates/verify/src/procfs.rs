@@ -73,16 +73,21 @@ impl ProcFs {
         Ok(link.to_string_lossy().into_owned())
     }
 
-    /// Every process in the pid namespace of `init`, `init` first.
-    pub(crate) fn processes_with(&self, init: u32) -> io::Result<Vec<u32>> {
-        let wanted = self.namespace(init, "pid")?;
+    /// Every process in the cgroup of a container, `init` first. Not by pid namespace, which a container can share.
+    pub(crate) fn processes_of(&self, container: &str, init: u32) -> io::Result<Vec<u32>> {
         let mut pids: Vec<u32> = fs::read_dir(&self.root)?
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .filter(|pid| *pid != init && self.namespace(*pid, "pid").is_ok_and(|found| found == wanted))
+            .filter(|pid| *pid != init && self.is_in(*pid, container))
             .collect();
         pids.sort_unstable();
         pids.insert(0, init);
         Ok(pids)
+    }
+
+    /// Whether a process is in the cgroup of a container: engines name it by the container's id.
+    pub(crate) fn is_in(&self, pid: u32, container: &str) -> bool {
+        let cgroup = self.read(pid, "cgroup").unwrap_or_default();
+        !container.is_empty() && String::from_utf8_lossy(&cgroup).contains(container)
     }
 
     /// Every TCP address that something listens on in the network namespace of `pid`.
@@ -214,11 +219,27 @@ mod tests {
     }
 
     #[test]
-    fn this_process_is_found_by_its_own_namespace() {
+    fn processes_are_found_by_their_cgroup() {
+        let dir = tempfile::tempdir().unwrap();
+        let container = "f00d".repeat(16);
+        for (pid, cgroup) in [
+            ("10", format!("2:pids:/docker/{container}\n0::/docker/{container}\n")),
+            ("12", format!("0::/system.slice/docker-{container}.scope/worker\n")),
+            ("11", "0::/user.slice\n".to_owned()),
+        ] {
+            fs::create_dir(dir.path().join(pid)).unwrap();
+            fs::write(dir.path().join(pid).join("cgroup"), cgroup).unwrap();
+        }
+        let procfs = ProcFs::new(dir.path());
+        assert_eq!(procfs.processes_of(&container, 10).unwrap(), [10, 12]);
+        assert_eq!(procfs.processes_of("", 10).unwrap(), [10]);
+    }
+
+    #[test]
+    fn this_process_has_a_root_mount_and_namespaces() {
         let procfs = ProcFs::new("/proc");
         let me = std::process::id();
-        let all = procfs.processes_with(me).unwrap();
-        assert_eq!(all[0], me);
         assert!(procfs.mounts(me).unwrap().iter().any(|mount| mount.target == "/"));
+        assert!(procfs.namespace(me, "net").unwrap().starts_with("net:["));
     }
 }

@@ -1,12 +1,13 @@
 //! The running stack as it is found: one member for each container, and the readings that claims share.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex},
 };
 
+use futures_util::TryStreamExt as _;
 use plimsoll_compose::{Project, Service};
-use plimsoll_engine::{ContainerDetail, Engine, EngineError, EngineFacts, RunState};
+use plimsoll_engine::{ContainerDetail, Engine, EngineError, EngineFacts, Event, EventFilter, RunState};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
@@ -184,7 +185,7 @@ impl<'a> Stack<'a> {
         let pid = self.visible_pid(member)?;
         let pids = self
             .procfs
-            .processes_with(pid)
+            .processes_of(member.id(), pid)
             .map_err(|error| format!("the processes cannot be listed: {error}"))?;
         let all: Vec<_> =
             pids.into_iter().filter_map(|pid| Some((pid, self.procfs.status(pid).ok()?))).collect();
@@ -197,6 +198,16 @@ impl<'a> Stack<'a> {
             return Err(why.clone());
         }
         member.pid().ok_or_else(|| "the container does not run".to_owned())
+    }
+
+    /// The events of the project's containers that the engine still remembers, the oldest first.
+    pub(crate) async fn events(&self) -> Result<Vec<Event>, EngineError> {
+        let filter = EventFilter {
+            labels: vec![format!("{PROJECT}={}", self.project.name)],
+            since: Some(0),
+            until: Some(jiff::Timestamp::now().as_second()),
+        };
+        self.engine.events(&filter).try_collect().await
     }
 
     /// Where the stack's HTTP front is: the first published TCP port.
@@ -212,11 +223,12 @@ impl<'a> Stack<'a> {
 
 /// Where to connect to for a port that is bound to this address.
 pub(crate) fn reachable(bound: SocketAddr) -> SocketAddr {
-    if bound.ip().is_unspecified() {
-        SocketAddr::new(Ipv4Addr::LOCALHOST.into(), bound.port())
-    } else {
-        bound
-    }
+    let ip = match bound.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, bound.port())
 }
 
 /// The engine may run on another machine or in another kernel's view: its process ids mean nothing here then.
@@ -225,8 +237,7 @@ fn blindness(engine: &Engine, procfs: &ProcFs, members: &[Member]) -> Option<Str
         return Some(format!("the engine at {} is not on this machine", engine.host()));
     }
     let (member, pid) = members.iter().find_map(|member| Some((member, member.pid()?)))?;
-    let cgroup = procfs.read(pid, "cgroup").unwrap_or_default();
-    if !String::from_utf8_lossy(&cgroup).contains(member.id()) {
+    if !procfs.is_in(pid, member.id()) {
         return Some(format!("process {pid} of {} is not visible from here", member.name));
     }
     if procfs.mounts(pid).is_err() || procfs.namespace(pid, "net").is_err() {

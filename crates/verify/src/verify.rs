@@ -87,7 +87,8 @@ impl VerifyError {
 
 /// Measures every claim. `progress` is told the title of each claim when its turn comes.
 ///
-/// Whatever happens in between, containers that were paused or stopped run again when this returns.
+/// Whatever happens in between, containers that were paused or stopped run again when this returns. Needs tokio's
+/// runtime with several threads: some readings wait for the kernel.
 pub async fn verify(
     engine: &Engine,
     project: &Project,

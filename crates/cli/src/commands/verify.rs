@@ -9,9 +9,9 @@ use std::{
 };
 
 use plimsoll_source::Source;
-use plimsoll_verify::{Budgets, Certificate, Engine, Options, Project, report, smoke::SmokeFile};
+use plimsoll_verify::{Budgets, Certificate, Options, Project, VerifyError, report, smoke::SmokeFile};
 
-use crate::{error::CommandError, policy::Root, project};
+use crate::{error::CommandError, policy::Root, project::ProjectArgs, stack};
 
 /// Where the certificate is kept, in the project.
 const FOLDER: &str = ".plimsoll";
@@ -24,9 +24,8 @@ const SMOKE: &str = "smoke.toml";
 /// failed, 1 if a claim failed, 2 if the stack could not be measured.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Compose file, instead of the one that plimsoll.toml names; may be given several times
-    #[arg(short, long = "file", value_name = "FILE")]
-    files: Vec<PathBuf>,
+    #[command(flatten)]
+    project: ProjectArgs,
     /// Print the certificate as JSON (docs/certificate.md)
     #[arg(long)]
     json: bool,
@@ -43,14 +42,17 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let root = Root::find()?;
-    let project = project::load(&root, &args.files)?;
+    let project = args.project.load(&root)?;
     let options = Options {
         disturb: !args.no_disturb,
         budgets: budgets(&root),
         smoke: smoke(&root)?,
         load: Duration::from_secs(args.load),
     };
+    // Containers are stopped and started: not while another verb works on them.
+    let lock = stack::lock(&project.name, "plimsoll verify")?;
     let certificate = measure(&project, &options)?;
+    drop(lock);
     let page = report::html(&certificate).map_err(|error| CommandError::from_error(&error))?;
     let json = certificate.to_json().map_err(|error| CommandError::from_error(&error))?;
     let folder = root.dir.join(FOLDER);
@@ -69,22 +71,17 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
 }
 
 fn measure(project: &Project, options: &Options) -> Result<Certificate, CommandError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CommandError::from_error(&error))?;
-    runtime.block_on(async {
-        let engine = Engine::connect().await.map_err(|error| failed(&error, error.hint()))?;
+    stack::with_engine(|engine| async move {
         let mut progress = Progress::new();
         let measured = plimsoll_verify::verify(&engine, project, options, |title| progress.show(title)).await;
         progress.clear();
-        measured.map_err(|error| failed(&error, error.hint()))
+        measured.map_err(failed)
     })
 }
 
-fn failed(error: &dyn std::error::Error, hint: Option<String>) -> CommandError {
-    let mut failed = CommandError::from_error(error);
-    if let (Some(diagnostic), Some(hint)) = (failed.diagnostics.first_mut(), hint) {
+fn failed(error: VerifyError) -> CommandError {
+    let mut failed = CommandError::from_error(&error);
+    if let (Some(diagnostic), Some(hint)) = (failed.diagnostics.first_mut(), error.hint()) {
         diagnostic.hint = Some(hint);
     }
     failed

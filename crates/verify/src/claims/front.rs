@@ -1,5 +1,7 @@
 //! The pages of the HTTP front that the HTTP claims look at, fetched once.
 
+use std::path::Path;
+
 use crate::{
     http::{Answer, Ask, Endpoint},
     stack::Stack,
@@ -74,7 +76,7 @@ async fn fetch(stack: &Stack<'_>) -> Result<Front, String> {
         pages.push(get(Role::HashedAsset, hashed.clone()).await?);
         pages.push(get(Role::MissingAsset, missing).await?);
     }
-    if let Some(plain) = files.iter().find(|path| !is_hashed(path) && path.ends_with(".js")) {
+    if let Some(plain) = files.iter().find(|path| !is_hashed(path) && is_script(path)) {
         pages.push(get(Role::PlainFile, plain.clone()).await?);
     }
     pages.push(get(Role::Health, "/health".to_owned()).await?);
@@ -104,6 +106,10 @@ fn local_files(html: &str) -> Vec<String> {
         }
     }
     files
+}
+
+fn is_script(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|extension| extension == "js")
 }
 
 /// `index-BHIbNaK-.js`, `main.3f2a91bc.css`: eight or more characters of a digest before the extension.

@@ -20,7 +20,7 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 
 /// The engine's grace period where none is set.
 const DEFAULT_GRACE: u64 = 10;
-const RECOVERY: Duration = Duration::from_secs(120);
+const RECOVERY: Duration = Duration::from_mins(1);
 /// Ended by itself, or by the signal's default action without a handler (128 + SIGTERM).
 const GRACEFUL: [i64; 2] = [0, 143];
 
@@ -45,16 +45,16 @@ async fn of_member(stack: &Stack<'_>, member: &Member) -> Result<Outcome, Measur
     stack.disturbances.start(member.id()).await?;
     let back = probe::until_healthy(stack.engine, member, RECOVERY).await;
     let in_time = took < Duration::from_secs(grace) && GRACEFUL.contains(&stopped.exit_code);
-    let came_back = match back {
-        Some(time) => format!("healthy {} after its start", quantity::seconds(time)),
-        None => format!("not healthy {} s after its start", RECOVERY.as_secs()),
+    let came_back = match &back {
+        Ok(time) => format!("healthy {} after its start", quantity::seconds(*time)),
+        Err(said) => format!("not healthy {} s after its start: {said}", RECOVERY.as_secs()),
     };
     let observed =
         format!("ended after {} with exit code {}; {came_back}", quantity::seconds(took), stopped.exit_code);
     let signal =
         Some(member.text("/Config/StopSignal")).filter(|signal| !signal.is_empty()).unwrap_or("SIGTERM");
     Ok(outcome
-        .judge(in_time && back.is_some(), observed)
+        .judge(in_time && back.is_ok(), observed)
         .evidence(
             format!("docker stop {} ({signal}, grace {grace} s)", member.name),
             format!(

@@ -18,7 +18,7 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 
 /// A health command that takes longer than this has failed: engines give up after 30 s by default.
 const PROBE: Duration = Duration::from_secs(30);
-const RECOVERY: Duration = Duration::from_secs(60);
+const RECOVERY: Duration = Duration::from_mins(1);
 
 async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     let mut outcomes = Vec::new();
@@ -48,9 +48,11 @@ async fn of_pair(stack: &Stack<'_>, member: &Member, store: &Member) -> Result<O
     stack.disturbances.unpause(store.id()).await?;
     let during = during?.ok_or_else(|| MeasureError::Other("the health check is gone".to_owned()))?;
     let recovery = probe::until_healthy(stack.engine, member, RECOVERY).await;
-    let after =
-        recovery.map_or("never again".to_owned(), |time| format!("again after {}", quantity::seconds(time)));
-    let holds = before.passed() && !during.passed() && recovery.is_some();
+    let after = match &recovery {
+        Ok(time) => format!("again after {}", quantity::seconds(*time)),
+        Err(said) => format!("not again in {} s: {said}", RECOVERY.as_secs()),
+    };
+    let holds = before.passed() && !during.passed() && recovery.is_ok();
     let observed = format!(
         "{} before, {} while {} was paused, {after}",
         word(before.passed()),

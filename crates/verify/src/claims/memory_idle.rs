@@ -26,7 +26,7 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     for _ in 0..READINGS {
         match memory::sample(stack) {
             Ok(sample) if highest.as_ref().is_none_or(|highest| sample.total() > highest.total()) => {
-                highest = Some(sample)
+                highest = Some(sample);
             }
             Ok(_) => {}
             Err(why) => return Ok(vec![Outcome::not_checked("stack", outcome.expected, why)]),

@@ -1,6 +1,3 @@
-use futures_util::StreamExt as _;
-use plimsoll_engine::EventFilter;
-
 use super::{ClaimSpec, MeasureError, Outcome};
 use crate::{certificate::Group, cgroup::Cgroups, stack::Stack};
 
@@ -14,7 +11,7 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 };
 
 async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
-    let events = oom_events(stack).await?;
+    let events = stack.events().await?;
     let judged = stack.lasting().map(|(member, _)| {
         let outcome = Outcome::new(&member.service, "oom_kill 0 in its cgroup, and no oom event");
         let read = stack.visible_pid(member).and_then(|pid| {
@@ -28,7 +25,7 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
         };
         // `OOMKilled` is about the first process only: false proves nothing, true proves the opposite.
         let first = member.detail.oom_killed;
-        let seen = events.iter().filter(|id| *id == member.id()).count();
+        let seen = events.iter().filter(|event| event.action == "oom" && event.id == member.id()).count();
         outcome
             .judge(kills.value == 0 && seen == 0 && !first, format!("{} kills, {seen} events", kills.value))
             .evidence(kills.file.display().to_string(), kills.text)
@@ -36,22 +33,4 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
             .evidence(format!("engine: container {} State.OOMKilled", member.name), first.to_string())
     });
     Ok(judged.collect())
-}
-
-/// The containers of the oom events that the engine still remembers.
-async fn oom_events(stack: &Stack<'_>) -> Result<Vec<String>, MeasureError> {
-    let filter = EventFilter {
-        labels: vec![format!("com.docker.compose.project={}", stack.project.name)],
-        since: Some(0),
-        until: Some(jiff::Timestamp::now().as_second()),
-    };
-    let mut found = Vec::new();
-    let mut events = stack.engine.events(&filter);
-    while let Some(event) = events.next().await {
-        let event = event?;
-        if event.action == "oom" {
-            found.push(event.id);
-        }
-    }
-    Ok(found)
 }

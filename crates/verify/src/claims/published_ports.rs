@@ -61,7 +61,10 @@ async fn of_member(stack: &Stack<'_>, member: &Member, service: &Service) -> Out
         if let Some(listeners) = &host {
             let sockets =
                 listeners.iter().filter(|socket| socket.port() == address.port()).map(SocketAddr::to_string);
-            evidence.push(("/proc/net/tcp, /proc/net/tcp6 in state LISTEN".to_owned(), show(sockets)));
+            let reading = ("/proc/net/tcp, /proc/net/tcp6 in state LISTEN".to_owned(), show(sockets));
+            if !evidence.contains(&reading) {
+                evidence.push(reading);
+            }
         }
         let target = reachable(*address);
         let opened = tokio::time::timeout(LIMIT, tokio::net::TcpStream::connect(target)).await;

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use plimsoll_engine::Event;
 
 use super::{ClaimSpec, MeasureError, Outcome};
 use crate::{
@@ -33,11 +34,12 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     let Some(begin) = stack.members.iter().filter_map(|member| parse(&member.detail.started)).min() else {
         return Ok(vec![Outcome::not_checked("stack", outcome.expected, "no container was started")]);
     };
+    let events = stack.events().await?;
     let mut last = begin;
     let mut evidence =
         vec![Evidence { source: "engine: first State.StartedAt".to_owned(), value: begin.to_string() }];
     for (member, _) in stack.lasting() {
-        let Some((at, how)) = healthy_at(stack, member).await? else {
+        let Some((at, how)) = healthy_at(stack, member, &events).await? else {
             let why = format!("{} has no health check that passes", member.service);
             return Ok(vec![outcome.judge(false, why)]);
         };
@@ -60,10 +62,23 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
 }
 
 /// The earliest moment at which a service is known to have been healthy, and how that is known.
-async fn healthy_at(stack: &Stack<'_>, member: &Member) -> Result<Option<(Timestamp, String)>, MeasureError> {
-    let passed = member.detail.probes.iter().find(|probe| probe.exit_code == 0);
-    if let Some(at) = passed.and_then(|probe| parse(&probe.ended)) {
-        return Ok(Some((at, format!("engine: container {} State.Health.Log", member.name))));
+async fn healthy_at(
+    stack: &Stack<'_>,
+    member: &Member,
+    events: &[Event],
+) -> Result<Option<(Timestamp, String)>, MeasureError> {
+    let started = parse(&member.detail.started);
+    let in_log = member.detail.probes.iter().find(|probe| probe.exit_code == 0);
+    let in_log = in_log.and_then(|probe| parse(&probe.ended));
+    let told = events
+        .iter()
+        .filter(|event| event.id == member.id() && event.action.ends_with(": healthy"))
+        .filter_map(|event| Timestamp::from_nanosecond(event.time.into()).ok())
+        .find(|at| started.is_none_or(|started| *at >= started));
+    let log = in_log.map(|at| (at, format!("engine: container {} State.Health.Log", member.name)));
+    let event = told.map(|at| (at, format!("engine: health_status event of {}", member.name)));
+    if let Some(earliest) = log.into_iter().chain(event).min() {
+        return Ok(Some(earliest));
     }
     // No probe of the engine's own yet.
     let probed = probe::run(stack.engine, member, Duration::from_secs(30)).await?;

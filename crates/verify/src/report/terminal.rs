@@ -7,6 +7,8 @@ use crate::certificate::{Certificate, Claim, Status};
 
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
+/// The subject of claims about all containers together.
+const WHOLE: &str = "stack";
 const RESET: &str = "\x1b[0m";
 
 /// The certificate as text with ANSI colours; the caller removes them where they are not wanted.
@@ -69,19 +71,17 @@ fn families<'a>(claims: &[&'a Claim]) -> Vec<Vec<&'a Claim>> {
 fn write_family(text: &mut String, family: &[&Claim]) {
     let Some(first) = family.first() else { return };
     let proved = family.iter().filter(|claim| claim.status == Status::Proved);
-    let subjects: Vec<&str> = proved.clone().map(|claim| claim.subject.as_str()).collect();
+    let subjects: Vec<&str> = proved.map(|claim| claim.subject.as_str()).collect();
     if !subjects.is_empty() {
         let shown = match subjects.as_slice() {
-            ["front" | "stack"] => String::new(),
+            ["front" | WHOLE] => String::new(),
             subjects if subjects.join(", ").len() <= 60 => format!("  {DIM}{}{RESET}", subjects.join(", ")),
             subjects => format!("  {DIM}{} subjects{RESET}", subjects.len()),
         };
         line(text, format_args!("  {} {}{shown}", mark(Status::Proved), first.title));
-        // A single figure is what people look for.
-        if let [only] = proved.collect::<Vec<_>>().as_slice()
-            && only.subject == "stack"
-        {
-            line(text, format_args!("      {DIM}{}{RESET}", only.observed));
+        // What is measured of the whole stack is a figure that people look for.
+        for whole in family.iter().filter(|claim| claim.status == Status::Proved && claim.subject == WHOLE) {
+            line(text, format_args!("      {DIM}{}{RESET}", whole.observed));
         }
     }
     for claim in family.iter().filter(|claim| claim.status != Status::Proved) {

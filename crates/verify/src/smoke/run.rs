@@ -84,16 +84,16 @@ impl Runner {
             },
             Ok(answer) => {
                 let wrong = self.judge(check, &expected, &answer);
-                let verdict = match wrong.is_empty() {
-                    true => Verdict::Passed(format!("{}", answer.status)),
-                    false => Verdict::Failed(wrong.join("; ")),
+                let verdict = if wrong.is_empty() {
+                    Verdict::Passed(answer.status.to_string())
+                } else {
+                    Verdict::Failed(wrong.join("; "))
                 };
                 Judged { verdict, evidence: vec![quote(source, &answer)] }
             }
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "three parts of one check, used at one place")]
     fn prepare(&self, check: &Check) -> Result<(Ask, Option<Ask>, super::Expect), Verdict> {
         let ask = self.ask(&check.request, check.json.as_ref(), &check.headers)?;
         let during = check.during.as_ref();

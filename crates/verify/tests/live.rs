@@ -1,0 +1,127 @@
+//! Every claim that looks at a container must be proved for a container that is right and fail for one that is wrong.
+//! The compose file says the same of both: only what runs differs.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod support;
+
+use plimsoll_engine::{ContainerSpec, PortSpec, Resources};
+use plimsoll_verify::Status;
+use support::{Bench, hardened, health, obedient, shell, status};
+
+const SECRET: &str = "kX9vQ2mT7rB4nL8wZ3pD6sF1hJ5gC0aE";
+
+const COMPOSE: &str = r#"
+x-service: &service
+  image: busybox
+  user: "1000:1000"
+  read_only: true
+  stop_grace_period: 5s
+  secrets: [key]
+  deploy: { resources: { limits: { cpus: "0.5", memory: 32M, pids: 32 } } }
+services:
+  right: { <<: *service, networks: [inner], depends_on: { store: { condition: service_healthy } } }
+  wrong: { <<: *service, networks: [inner], depends_on: { store: { condition: service_healthy } } }
+  store: { <<: *service, networks: [data, inner] }
+  vault: { <<: *service, networks: [data] }
+  outsider: { <<: *service, networks: [front] }
+networks:
+  inner: { internal: true }
+  data: { internal: true }
+  front: {}
+secrets:
+  key: { file: ./key }
+"#;
+
+const SERVE: &str = "busybox httpd -f -p 8080 -h /etc";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_right_is_proved_and_what_is_wrong_fails() {
+    let Some(bench) = Bench::new("claims", COMPOSE).await else { return };
+    if !is_root() {
+        bench.remove().await;
+        return;
+    }
+    bench.write("key", &format!("{SECRET}\n"));
+    bench.network("inner", true).await;
+    bench.network("data", true).await;
+    bench.network("front", false).await;
+    let serving = || hardened(obedient(SERVE), health(&["true"]));
+    let store = bench.start("store", &["data", "inner"], serving()).await;
+    bench.start("vault", &["data"], serving()).await;
+    let ask_store = bench.ask(&store, "inner", 2).await;
+    bench
+        .start("right", &["inner"], hardened(obedient("sleep 3600"), health(&["sh", "-c", &ask_store])))
+        .await;
+    // It should be on `front` alone, but somebody connected it to `data`.
+    bench.start("outsider", &["front", "data"], serving()).await;
+    let wrong = ContainerSpec {
+        // A child is killed for lack of memory, the shell goes on; and it does not hear SIGTERM.
+        command: shell(&format!(
+            "trap '' TERM; echo 'open /app/x: Permission denied'; \
+             busybox tail /dev/zero; while :; do sleep 1; done; echo {SECRET}"
+        )),
+        health: health(&["true"]),
+        resources: Resources { memory: Some(16 << 20), ..Resources::default() },
+        ports: vec![PortSpec {
+            container: 9,
+            protocol: "tcp".into(),
+            host_ip: "127.0.0.1".into(),
+            host: String::new(),
+        }],
+        security_opt: vec!["seccomp=unconfined".into()],
+        pid: Some("host".into()),
+        stop_grace: Some(1),
+        ..ContainerSpec::default()
+    };
+    bench.start("wrong", &["front"], wrong).await;
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+
+    let certificate = bench.verify(&Bench::options()).await;
+    bench.remove().await;
+    let said = plimsoll_verify::report::terminal(&certificate);
+    let both = [
+        "process-user",
+        "capabilities",
+        "no-new-privileges",
+        "seccomp",
+        "read-only-root",
+        "host-isolation",
+        "memory-limit",
+        "cpu-limit",
+        "pids-limit",
+        "log-rotation",
+        "published-ports",
+        "secrets-runtime",
+        "no-oom",
+        "no-write-errors",
+        "graceful-stop",
+    ];
+    for id in both {
+        assert_eq!(status(&certificate, id, "right"), Status::Proved, "{id} of right\n{said}");
+        assert_eq!(status(&certificate, id, "wrong"), Status::Failed, "{id} of wrong\n{said}");
+    }
+    assert_eq!(status(&certificate, "health", "right"), Status::Proved, "{said}");
+    assert_eq!(status(&certificate, "health-fails", "right without store"), Status::Proved, "{said}");
+    // Its health check always passes.
+    assert_eq!(status(&certificate, "health-fails", "wrong without store"), Status::Failed, "{said}");
+    // `outsider` can reach what is on `data`.
+    assert_eq!(status(&certificate, "store-isolation", "vault"), Status::Failed, "{said}");
+    // Nothing that the file declares may be missing in the containers.
+    assert_eq!(status(&certificate, "secret-files", "right"), Status::Failed, "{said}");
+    assert_eq!(status(&certificate, "no-egress", "right"), Status::Proved, "{said}");
+    // On a host whose name server does not answer there is nothing to compare with.
+    assert_ne!(status(&certificate, "no-egress", "wrong"), Status::Proved, "{said}");
+    assert_eq!(status(&certificate, "apparmor", "stack"), Status::NotApplicable, "{said}");
+    let json = certificate.to_json().unwrap();
+    assert!(!json.contains(SECRET), "a secret value is in the certificate");
+}
+
+/// Without root the kernel's files cannot be read: with CI set that is a failure.
+fn is_root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    assert!(root || std::env::var_os("CI").is_none(), "CI is set, so this test must run as root");
+    if !root {
+        eprintln!("skipped: not root");
+    }
+    root
+}

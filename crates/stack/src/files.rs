@@ -322,7 +322,12 @@ fn write_copy(file: &StackFile, owner: (u32, u32)) -> Result<(), StackError> {
 }
 
 /// Written beside, given its owner, then renamed: nobody ever sees half a file or a wrong owner.
-fn write_whole(path: &Path, content: &[u8], mode: u32, owner: Option<(u32, u32)>) -> Result<(), StackError> {
+pub(crate) fn write_whole(
+    path: &Path,
+    content: &[u8],
+    mode: u32,
+    owner: Option<(u32, u32)>,
+) -> Result<(), StackError> {
     let draft = path.with_extension("draft");
     let _ = fs::remove_file(&draft);
     let mut file = fs::OpenOptions::new()

@@ -23,6 +23,7 @@ mod observed;
 mod owner;
 mod plan;
 mod ports;
+mod proved;
 mod ps;
 mod run;
 mod wait;

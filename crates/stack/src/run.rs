@@ -22,6 +22,7 @@ use crate::{
     Failure, Op, Plan, StackError, StackFiles, Step, files,
     hub::Hub,
     owner,
+    proved::Proved,
     wait::{Unready, Watcher},
 };
 
@@ -130,6 +131,7 @@ struct Shared {
     engine: Engine,
     files: StackFiles,
     hub: Hub,
+    proved: Proved,
     options: RunOptions,
     abandon: watch::Sender<bool>,
     calls: Semaphore,
@@ -150,6 +152,7 @@ pub async fn run(
         engine: engine.clone(),
         files: files.clone(),
         hub: Hub::listen(engine, &plan.project),
+        proved: Proved::load(&options.state),
         options: options.clone(),
         abandon: watch::Sender::new(false),
         calls: Semaphore::new(PARALLEL),
@@ -205,6 +208,9 @@ pub async fn run(
             }
         }
     }
+    if !plan.steps.iter().any(|step| step.op == Op::RemoveFiles) {
+        shared.proved.save();
+    }
     outcome.skipped = plan.steps.len() - outcome.done - outcome.failures.len();
     outcome.elapsed = began.elapsed();
     outcome
@@ -236,6 +242,7 @@ async fn execute(shared: &Shared, step: &Step) -> Result<(), Unready> {
     let watcher = Watcher {
         engine: &shared.engine,
         hub: &shared.hub,
+        proved: &shared.proved,
         abandon: shared.abandon.subscribe(),
         timeout: shared.options.timeout,
     };

@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::{failure::Evidence, hub::Hub};
+use crate::{failure::Evidence, hub::Hub, proved::Proved};
 
 /// Between two of our own probes.
 const PROBE_INTERVAL: Duration = Duration::from_millis(250);
@@ -41,6 +41,7 @@ impl From<EngineError> for Unready {
 pub(crate) struct Watcher<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) hub: &'a Hub,
+    pub(crate) proved: &'a Proved,
     pub(crate) abandon: watch::Receiver<bool>,
     pub(crate) timeout: Option<Duration>,
 }
@@ -59,7 +60,7 @@ impl Watcher<'_> {
         mut tell: impl FnMut(String),
     ) -> Result<(), Unready> {
         let detail = self.engine.inspect_container(container).await?;
-        if detail.health == Health::Healthy {
+        if detail.health == Health::Healthy || (!unhealthy && self.proved.has(&detail)) {
             return Ok(());
         }
         let mut changes = self.hub.changes();
@@ -102,7 +103,10 @@ impl Watcher<'_> {
                 result = probe_at(next, self.engine, &detail.id, command.as_ref(), health) => {
                     attempts += 1;
                     match result {
-                        Ok(output) if output.0 == 0 => return Ok(()),
+                        Ok(output) if output.0 == 0 => {
+                            self.proved.note(&detail);
+                            return Ok(());
+                        }
                         Ok(output) => {
                             tell(format!("probe {attempts}: exit code {}: {}", output.0, first_line(&output.1)));
                             last = Some(output);

@@ -50,12 +50,14 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         since: args.since.unwrap_or(0),
         tail: args.tail,
     };
-    let mut printer = Printer { json: args.json, timestamps: args.timestamps, width: 0, services: Vec::new() };
+    let mut printer =
+        Printer { json: args.json, timestamps: args.timestamps, width: 0, services: Vec::new() };
     stack::with_engine(|engine| async move {
         let filter = [format!("{}={name}", labels::PROJECT)];
         let containers = engine.containers_labelled(&filter).await.map_err(|error| failed(error.into()))?;
         let services = containers.iter().filter_map(|container| container.label(labels::SERVICE));
-        let shown = services.filter(|service| query.services.is_empty() || query.services.iter().any(|s| s == service));
+        let shown = services
+            .filter(|service| query.services.is_empty() || query.services.iter().any(|s| s == service));
         printer.width = shown.map(str::len).max().unwrap_or(0);
         let mut sink = |line: StackLine| printer.print(&line).is_ok();
         let all = logs(&engine, &name, &query, &mut sink);

@@ -182,22 +182,24 @@ async fn summary(
         );
         return Ok(());
     }
-    let ports = if prepared.plan.is_empty() {
+    let ports = if prepared.plan.changes_nothing() {
         let containers = prepared.observed.containers.iter();
         containers.map(|container| (container.service.clone(), container.ports.clone())).collect()
     } else {
         published(engine, &project.name).await?
     };
     match outcome.ready.values().max() {
-        None => {
-            anstream::println!("nothing to do: {unchanged} container{} as they should be", plural(unchanged))
-        }
-        Some(all) => anstream::println!(
+        Some(all) if !prepared.plan.changes_nothing() => anstream::println!(
             "up in {seconds:.2} s: {} container{} ready, all after {:.2} s; {unchanged} unchanged",
             outcome.ready.len(),
             plural(outcome.ready.len()),
             all.as_secs_f64()
         ),
+        _ if prepared.plan.changes_nothing() => {
+            let count = unchanged + outcome.ready.len();
+            anstream::println!("nothing to do: {count} container{} as they should be", plural(count));
+        }
+        _ => anstream::println!("done in {seconds:.2} s; {unchanged} unchanged"),
     }
     for (service, ports) in &ports {
         for address in addresses(ports) {

@@ -127,9 +127,10 @@ fn layer(busybox: &[u8]) -> Vec<u8> {
     };
     file(&mut tar, "bin/busybox", 0o755, busybox);
     file(&mut tar, "etc/passwd", 0o644, b"root:x:0:0::/:/bin/sh\napp:x:1000:1000::/:/bin/sh\n");
-    for applet in
-        ["sh", "cat", "echo", "false", "id", "ls", "nc", "sleep", "stat", "test", "touch", "true", "wget"]
-    {
+    for applet in [
+        "sh", "cat", "echo", "false", "id", "ls", "mv", "nc", "sleep", "stat", "test", "touch", "true",
+        "wget",
+    ] {
         let mut header = tar::Header::new_ustar();
         header.set_entry_type(tar::EntryType::Symlink);
         header.set_size(0);

@@ -575,3 +575,51 @@ volumes:
     assert!(plan.changes_nothing(), "{}", plan.render());
     bench.down(true).await;
 }
+
+/// Passes connections on to the engine's socket until the task is aborted; then all of them break.
+async fn proxy() -> (String, tokio::task::JoinHandle<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    let task = tokio::spawn(async move {
+        let mut open = tokio::task::JoinSet::new();
+        while let Ok((mut client, _)) = listener.accept().await {
+            open.spawn(async move {
+                let mut engine = tokio::net::UnixStream::connect("/var/run/docker.sock").await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut engine).await;
+            });
+        }
+    });
+    (address, task)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_goes_away_ends_the_run_with_its_name_and_the_next_converges() {
+    let Some(bench) = Bench::new("gone").await else { return };
+    for delay in [150, 500, 1000] {
+        let (address, task) = proxy().await;
+        let scratch = Scratch(bench.scratch.0.clone());
+        let engine = Engine::connect_to(&address).await.unwrap();
+        let remote = Bench { engine, name: bench.name.clone(), scratch };
+        let running = remote.up(CHAIN);
+        let cut = async {
+            tokio::time::sleep(Duration::from_millis(delay)).await;
+            task.abort();
+        };
+        let both = tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(running, cut).0 });
+        let outcome = both.await.expect("the run ends although the engine does not answer");
+        std::mem::forget(remote);
+        match outcome {
+            Ok((_, outcome)) => {
+                assert!(!outcome.is_success());
+                let reason = &outcome.failures[0].reason;
+                assert!(reason.contains("connection to the engine broke"), "{delay} ms: {reason}");
+            }
+            Err(error) => {
+                assert!(error.to_string().contains("connection to the engine broke"), "{delay} ms: {error}")
+            }
+        }
+        bench.up_well(CHAIN).await;
+        assert!(bench.down(true).await.is_success());
+        assert_eq!(bench.left().await, (0, 0, 0));
+    }
+}

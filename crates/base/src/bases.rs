@@ -1,9 +1,10 @@
 //! From a name to an image in the store.
 
-use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use plimsoll_image::{
     Empty, History, Image, ImageConfig, ImageRecord, LayerId, Reference, RuntimeConfig, Store,
@@ -68,15 +69,15 @@ pub struct Listed {
     pub made: Option<Made>,
 }
 
-/// Makes bases into a store.
+/// Makes bases into a store. May be used by several threads at once.
 #[derive(Debug)]
 pub struct Bases {
     store: Store,
     cache: PathBuf,
     mirror: Option<Mirror>,
-    suites: OnceCell<Suites>,
+    suites: Mutex<Option<Arc<Suites>>>,
     /// Bases that were made anew by this value, so that a refresh makes each once.
-    fresh: std::cell::RefCell<BTreeMap<&'static str, Record>>,
+    fresh: Mutex<BTreeSet<&'static str>>,
 }
 
 impl Bases {
@@ -86,14 +87,19 @@ impl Bases {
             store: store.clone(),
             cache: cache.into(),
             mirror,
-            suites: OnceCell::new(),
-            fresh: std::cell::RefCell::default(),
+            suites: Mutex::default(),
+            fresh: Mutex::default(),
         }
     }
 
     /// The base of this name, made if it is not there. Without network and in a few milliseconds when it is.
     pub fn make(&self, name: &str, progress: &(dyn Fn(Progress) + Sync)) -> Result<Made, BaseError> {
         let recipe = find(name)?;
+        if let Some(made) = self.made(recipe)? {
+            return Ok(made);
+        }
+        let _lock = self.lock(recipe.name)?;
+        // Somebody else may have made it while we waited.
         match self.made(recipe)? {
             Some(made) => Ok(made),
             None => self.make_anew(recipe, false, progress),
@@ -102,7 +108,14 @@ impl Bases {
 
     /// The same from the archive as it is now. Nothing changes when its packages have not.
     pub fn refresh(&self, name: &str, progress: &(dyn Fn(Progress) + Sync)) -> Result<Made, BaseError> {
-        self.make_anew(find(name)?, true, progress)
+        let recipe = find(name)?;
+        let _lock = self.lock(recipe.name)?;
+        if self.fresh.lock().unwrap_or_else(PoisonError::into_inner).contains(recipe.name)
+            && let Some(made) = self.made(recipe)?
+        {
+            return Ok(made);
+        }
+        self.make_anew(recipe, true, progress)
     }
 
     /// All recipes with what was made of them.
@@ -143,14 +156,12 @@ impl Bases {
         // Until the image names its layers, nobody prunes them.
         let _pin = self.store.pin().map_err(store_error)?;
         let parent = match recipe.parent {
-            Some(parent) if refresh && !self.fresh.borrow().contains_key(parent) => {
-                Some(self.refresh(parent, progress)?)
-            }
+            Some(parent) if refresh => Some(self.refresh(parent, progress)?),
             Some(parent) => Some(self.make(parent, progress)?),
             None => None,
         };
         let below: &[LayerId] = parent.as_ref().map_or(&[], |parent| &parent.image.layers);
-        let suites = self.suites(progress)?;
+        let suites = &*self.suites(progress)?;
         let packages = packages_of(recipe, parent.as_ref().map(|parent| &parent.record), suites)?;
         let archive = self.archive()?;
         let total: u64 = packages.iter().map(|package| package.file.size).sum();
@@ -192,7 +203,7 @@ impl Bases {
         record.image = image.id;
         record.layers.clone_from(&image.layers);
         record::write(&self.cache, &record)?;
-        self.fresh.borrow_mut().insert(recipe.name, record.clone());
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).insert(recipe.name);
         Ok(Made { image, record, cached: false })
     }
 
@@ -201,16 +212,31 @@ impl Bases {
         Ok(Archive::new(mirror, &self.cache, date::now()))
     }
 
-    fn suites(&self, progress: &(dyn Fn(Progress) + Sync)) -> Result<&Suites, BaseError> {
-        if let Some(suites) = self.suites.get() {
-            return Ok(suites);
+    /// Read once; whoever else needs them meanwhile waits.
+    fn suites(&self, progress: &(dyn Fn(Progress) + Sync)) -> Result<Arc<Suites>, BaseError> {
+        let mut suites = self.suites.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(suites) = &*suites {
+            return Ok(suites.clone());
         }
         progress(Progress::Index);
-        let suites = self.archive()?.suites(SUITE, architecture())?;
-        for note in &suites.notes {
+        let read = Arc::new(self.archive()?.suites(SUITE, architecture())?);
+        for note in &read.notes {
             progress(Progress::Note(note.clone()));
         }
-        Ok(self.suites.get_or_init(|| suites))
+        *suites = Some(read.clone());
+        Ok(read)
+    }
+
+    /// One maker at a time for each base, among threads and processes; released when the file is closed.
+    fn lock(&self, name: &str) -> Result<File, BaseError> {
+        let path = self.cache.join("made").join(format!("{name}.lock"));
+        let open = || {
+            std::fs::create_dir_all(self.cache.join("made"))?;
+            let file = File::options().create(true).write(true).truncate(false).open(&path)?;
+            rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)?;
+            Ok(file)
+        };
+        open().map_err(BaseError::io(&path))
     }
 
     /// apt inside the base reads the mirror that the base was made from, and of it the suites that were there.

@@ -1,15 +1,18 @@
 //! Files of a mirror by HTTP: bounded in size, retried, checked against a digest before anything reads them.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use ureq::Agent;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 use crate::error::BaseError;
 
@@ -56,7 +59,8 @@ impl Fetcher {
             .max_idle_connections_per_host(PARALLEL)
             .user_agent(concat!("plimsoll/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self { agent: config.into(), cache }
+        let agent = Agent::with_parts(config, DefaultConnector::default(), KnownHosts::default());
+        Self { agent, cache }
     }
 
     /// A small file, whole; its content is not known beforehand, so the caller checks its signature.
@@ -145,6 +149,32 @@ fn copy_bounded(from: &mut dyn Read, into: &mut dyn Write, limit: u64) -> io::Re
         return Err(io::Error::other(format!("it is larger than {limit} bytes")));
     }
     Ok(())
+}
+
+/// Looks a host up once. The default asks for every request, even on an open connection, and some name servers drop
+/// questions that come in a burst: each then costs the resolver's timeout of 5 seconds.
+#[derive(Debug, Default)]
+struct KnownHosts {
+    resolver: DefaultResolver,
+    known: Mutex<BTreeMap<String, ResolvedSocketAddrs>>,
+}
+
+impl Resolver for KnownHosts {
+    fn resolve(
+        &self,
+        uri: &ureq::http::Uri,
+        config: &ureq::config::Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let host = format!("{:?} {:?}", uri.scheme(), uri.authority());
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(addresses) = known.get(&host) {
+            return Ok(addresses.clone());
+        }
+        let addresses = self.resolver.resolve(uri, config, timeout)?;
+        known.insert(host, addresses.clone());
+        Ok(addresses)
+    }
 }
 
 /// What the server says is not there stays so; everything else may be a passing trouble.

@@ -1,13 +1,14 @@
 //! `plimsoll base`: base images from Debian's packages.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use clap::Subcommand;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use plimsoll_base::{BaseError, Bases, Made, Mirror, Progress, Record, cache_dir, recipes};
 use plimsoll_image::Store;
 
@@ -55,6 +56,9 @@ struct MirrorArgs {
     mirror: Option<String>,
 }
 
+/// Bases made at a time: one unpacks while another fetches or waits for its packages' scripts.
+const WORKERS: usize = 2;
+
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     match args.action {
         Action::Make { names, refresh, mirror, json } => {
@@ -71,28 +75,59 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
 fn make(names: &[String], refresh: bool, mirror: Option<&str>, json: bool) -> Result<ExitCode, CommandError> {
     let bases = bases(mirror)?;
     let before = bases.list().map_err(|error| command_error(&error))?;
-    let all: Vec<_> = recipes::ALL.iter().map(|recipe| recipe.name.to_owned()).collect();
-    let mut made = Vec::new();
-    for name in if names.is_empty() { &all } else { names } {
-        let started = Instant::now();
-        let shown = Shown::new(name);
-        let result = if refresh {
-            bases.refresh(name, &|progress| shown.show(&progress))
-        } else {
-            bases.make(name, &|progress| shown.show(&progress))
-        };
-        shown.bar.finish_and_clear();
-        let one = result.map_err(|error| command_error(&error))?;
-        if !json {
-            print_line(&one, started.elapsed())?;
-            let old = before.iter().filter_map(|row| row.made.as_ref()).find(|old| old.record.name == *name);
-            if let Some(old) = old {
-                print_changes(&old.record, &one.record)?;
-            }
+    let names = in_order(names)?;
+    let bars = MultiProgress::new();
+    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let (done, results) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS.min(names.len()) {
+            let done = done.clone();
+            scope.spawn(|| {
+                let done = done;
+                while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    // What is under way is finished; nothing new begins after an error.
+                    if failed.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let started = Instant::now();
+                    let shown = Shown::new(name, &bars);
+                    let show = |progress| shown.show(&progress);
+                    let made = if refresh { bases.refresh(name, &show) } else { bases.make(name, &show) };
+                    shown.bar.finish_and_clear();
+                    failed.fetch_or(made.is_err(), Ordering::Relaxed);
+                    // The receiver lives until every worker has ended.
+                    let _ = done.send((made, started.elapsed()));
+                }
+            });
         }
-        made.push(one);
+        drop(done);
+        let mut made = Vec::new();
+        for (result, took) in results {
+            let one = result.map_err(|error| command_error(&error))?;
+            if !json {
+                bars.suspend(|| print_line(&one, took))?;
+                let old = before.iter().filter_map(|row| row.made.as_ref());
+                if let Some(old) = old.clone().find(|old| old.record.name == one.record.name) {
+                    bars.suspend(|| print_changes(&old.record, &one.record))?;
+                }
+            }
+            made.push(one);
+        }
+        if json { print_json(&made.iter().map(as_json).collect()) } else { Ok(ExitCode::SUCCESS) }
+    })
+}
+
+/// The recipes named, or all of them; those that others stand on first, so that nobody waits for them later.
+fn in_order(names: &[String]) -> Result<Vec<&'static str>, CommandError> {
+    for name in names {
+        if recipes::named(name).is_none() {
+            return Err(command_error(&BaseError::UnknownBase { name: name.clone() }));
+        }
     }
-    if json { print_json(&made.iter().map(as_json).collect()) } else { Ok(ExitCode::SUCCESS) }
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    let mut recipes: Vec<_> = recipes::ALL.into_iter().filter(|recipe| wanted(recipe.name)).collect();
+    recipes.sort_by_key(|recipe| recipe.parent.is_some());
+    Ok(recipes.into_iter().map(|recipe| recipe.name).collect())
 }
 
 fn list(json: bool) -> Result<ExitCode, CommandError> {
@@ -213,9 +248,9 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(name: &str) -> Self {
-        let bar =
-            if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    fn new(name: &str, bars: &MultiProgress) -> Self {
+        // Hidden where stderr is no terminal.
+        let bar = bars.add(ProgressBar::new_spinner());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
             bar.set_style(style);
         }

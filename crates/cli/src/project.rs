@@ -48,12 +48,6 @@ impl ReadFiles for Disk {
     }
 }
 
-/// Loads the project from `files`, else from the file that the policy names, else by Compose's own search.
-pub(crate) fn load(root: &Root, files: &[PathBuf]) -> Result<Project, CommandError> {
-    let files = files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
-    ProjectArgs { files, ..ProjectArgs::default() }.load(root)
-}
-
 impl ProjectArgs {
     /// Loads the project; what is odd about it goes to stderr.
     pub(crate) fn load(&self, root: &Root) -> Result<Project, CommandError> {
@@ -215,7 +209,7 @@ mod tests {
     fn no_compose_file_names_the_folder() {
         let dir = tempfile::tempdir().unwrap();
         let root = Root { dir: dir.path().to_path_buf(), policy: crate::policy::Policy::default() };
-        let error = load(&root, &[]).unwrap_err();
+        let error = ProjectArgs::default().load(&root).unwrap_err();
         assert!(error.diagnostics[0].title.contains("no compose file"), "{error:?}");
     }
 
@@ -231,7 +225,8 @@ mod tests {
         let mut policy = crate::policy::Policy::default();
         policy.project.compose = Some("stack.yml".into());
         policy.project.name = Some("named".into());
-        let project = load(&Root { dir: dir.path().to_path_buf(), policy }, &[]).unwrap();
+        let root = Root { dir: dir.path().to_path_buf(), policy };
+        let project = ProjectArgs::default().load(&root).unwrap();
         assert_eq!(project.name, "named");
         assert_eq!(project.services["web"].image.as_deref(), Some("web:7"));
     }

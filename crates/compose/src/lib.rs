@@ -31,7 +31,7 @@ pub use model::*;
 pub use options::{LoadOptions, NoFiles, ReadFiles};
 use value::Kind;
 pub use value::{Kind as ValueKind, Map, Origin, Place, Value};
-pub use write::yaml as to_yaml;
+pub use write::to_yaml;
 
 use plimsoll_source::{Diagnostic, Source};
 

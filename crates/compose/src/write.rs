@@ -5,8 +5,13 @@ use std::cmp::Ordering;
 use plimsoll_source::yaml::{Scalar, Style, Value as Meaning};
 use serde_json::Value;
 
+/// A tree as YAML with the keys of all its mappings in order.
+pub fn to_yaml(tree: &crate::value::Value) -> String {
+    yaml(&crate::model::field::in_yaml_form(|| crate::model::field::sorted(&tree.to_json())))
+}
+
 /// The text of a document.
-pub fn yaml(data: &Value) -> String {
+pub(crate) fn yaml(data: &Value) -> String {
     let mut out = String::new();
     match data {
         Value::Object(map) if !map.is_empty() => mapping(map, 0, &mut out),

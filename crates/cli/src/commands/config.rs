@@ -82,12 +82,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     }
     if args.no_interpolate {
         let tree = plimsoll_compose::load_tree(&options, &Disk)?;
-        let data = tree.to_json();
         return put(
             &args,
             &match args.format {
-                Format::Yaml => plimsoll_compose::to_yaml(&data),
-                Format::Json => json(&data)?,
+                Format::Yaml => plimsoll_compose::to_yaml(&tree),
+                Format::Json => json(&tree.to_json())?,
             },
         );
     }
@@ -110,7 +109,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         lines(all.into_iter().cloned())
     } else if args.origins {
         let mut out = String::new();
-        origins(&project, project.tree(), &mut Vec::new(), &mut out);
+        origins(project.tree(), &mut Vec::new(), &mut out);
         out
     } else {
         // What is printed can be read again: a dollar sign is one, not the start of a variable.
@@ -185,19 +184,19 @@ fn put(args: &Args, text: &str) -> Result<ExitCode, CommandError> {
 }
 
 /// One line a value: path, file, line, column.
-fn origins(project: &Project, value: &Value, path: &mut Vec<String>, out: &mut String) {
+fn origins(value: &Value, path: &mut Vec<String>, out: &mut String) {
     match &value.kind {
         ValueKind::Map(map) => {
             for (key, value) in map {
                 path.push(key.clone());
-                origins(project, value, path, out);
+                origins(value, path, out);
                 path.pop();
             }
         }
         ValueKind::List(items) => {
             for (at, value) in items.iter().enumerate() {
                 path.push(at.to_string());
-                origins(project, value, path, out);
+                origins(value, path, out);
                 path.pop();
             }
         }

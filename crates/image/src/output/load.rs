@@ -44,6 +44,20 @@ pub fn load(store: &Store, path: &Path, platform: &Platform) -> Result<Vec<Image
     Err(StoreError::format(source, "it has neither `index.json` nor `manifest.json`"))
 }
 
+/// As [`load`], from a stream: it is kept in a temporary file meanwhile, because an archive's members are read in
+/// another order than they lie.
+pub fn load_stream(
+    store: &Store,
+    mut reader: impl Read,
+    platform: &Platform,
+) -> Result<Vec<ImageRecord>, StoreError> {
+    let _pin = store.pin()?;
+    let mut file = store.temporary_file()?;
+    io::copy(&mut reader, &mut file)
+        .map_err(|source| StoreError::Stream { action: "read an image archive", source })?;
+    load(store, file.path(), platform)
+}
+
 /// Random access to an image's files.
 enum Files {
     Folder(std::path::PathBuf),

@@ -5,7 +5,7 @@ mod rootfs;
 
 use std::{fs, io::Write, path::Path};
 
-pub use load::load;
+pub use load::{load, load_stream};
 pub use rootfs::{write_rootfs_dir, write_rootfs_tar};
 
 use crate::{

@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use plimsoll_image::output::load;
+use plimsoll_image::output::{load, load_stream};
 
 use super::store;
 use crate::error::CommandError;
@@ -27,11 +27,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let store = store::open()?;
     let platform = store::platform(args.platform.as_deref())?;
     let images = if args.input == Path::new("-") {
-        // an archive's members are read in another order than they lie
-        let mut file = tempfile::NamedTempFile::new_in(store.root())
-            .map_err(|error| CommandError::from_error(&error))?;
-        io::copy(&mut io::stdin().lock(), &mut file).map_err(|error| CommandError::from_error(&error))?;
-        load(&store, file.path(), &platform)
+        load_stream(&store, io::stdin().lock(), &platform)
     } else {
         load(&store, &args.input, &platform)
     }

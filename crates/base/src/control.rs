@@ -149,4 +149,18 @@ mod tests {
         let long = format!("A: {}\n", "x".repeat(MAX_PARAGRAPH));
         assert_eq!(Paragraph::parse(&long).unwrap_err().cause, "paragraph too long");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "([A-Za-z-]{0,3}:? ?[a-zß]{0,3}\\PC?\n? ?\n?){0,8}") {
+            for (start, paragraph) in split(&text) {
+                proptest::prop_assert_eq!(&text[start..start + paragraph.len()], paragraph);
+                if let Ok(paragraph) = Paragraph::parse(paragraph) {
+                    for (name, value) in paragraph.fields() {
+                        proptest::prop_assert_eq!(paragraph.get(name), Some(*value));
+                    }
+                }
+            }
+        }
+    }
 }

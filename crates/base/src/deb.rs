@@ -195,4 +195,21 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         assert!(data_of(file.path()).is_err(), "an empty file");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn damaged_packages_are_refused_or_read(at in 0..600_usize, bit in 0..8_u8) {
+            let control = tar(&[("./control", "Package: ab\nVersion: 1\n")]);
+            let file = package(&[
+                ("debian-binary", b"2.0\n".to_vec()),
+                ("control.tar.gz", compressed(".gz", &control)),
+                ("data.tar.xz", compressed(".xz", &tar(&[("./usr/bin/ab", "program")]))),
+            ]);
+            let mut bytes = std::fs::read(file.path()).unwrap();
+            let at = at % bytes.len();
+            bytes[at] ^= 1 << bit;
+            std::fs::write(file.path(), &bytes).unwrap();
+            let _ = data_of(file.path());
+        }
+    }
 }

@@ -165,4 +165,18 @@ mod tests {
         );
         assert!(wanted("ab (>= 1)").accepts_provided(&wanted("ab (= 1.5)")));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_shown_reads_the_same(text in "[a-c]{2}( \\((<<|<=|=|>=|>>) [0-9.]{1,3}\\))?( ?[|,] ?[a-c]{2}:any)*") {
+            let clauses = parse(&text).map_err(proptest::test_runner::TestCaseError::fail)?;
+            let shown: Vec<_> = clauses.iter().map(ToString::to_string).collect();
+            proptest::prop_assert_eq!(parse(&shown.join(", ")), Ok(clauses));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "[a-z0-9 :(),|<=>~\\[\\]ß-]{0,40}") {
+            let _ = parse(&text);
+        }
+    }
 }

@@ -110,4 +110,22 @@ mod tests {
         assert!(!filter.keeps("usr/bin/xzcat") && filter.keeps("usr/bin/xz"));
         assert!(filter.keeps_link("usr/share/doc/libstdc++6") && !filter.keeps_link("usr/share/doc/a/b"));
     }
+
+    /// The same by its definition: slow, and plainly right.
+    fn by_definition(pattern: &[u8], path: &[u8]) -> bool {
+        match pattern.split_first() {
+            None => path.is_empty(),
+            Some((b'*', rest)) => (0..=path.len()).any(|skip| by_definition(rest, &path[skip..])),
+            Some((wanted, rest)) => path
+                .split_first()
+                .is_some_and(|(byte, left)| (*wanted == b'?' || wanted == byte) && by_definition(rest, left)),
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn patterns_mean_what_they_say(pattern in "[ab/*?]{0,8}", path in "[ab/]{0,10}") {
+            proptest::prop_assert_eq!(matches(&pattern, &path), by_definition(pattern.as_bytes(), path.as_bytes()));
+        }
+    }
 }

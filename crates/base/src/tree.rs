@@ -545,4 +545,34 @@ mod tests {
         tree.remove("usr/lib/a").unwrap();
         assert_eq!(tree.read("usr/lib/a").unwrap(), b"old");
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+
+        /// Archives of any small names, links and contents: whatever they do, it stays inside.
+        #[test]
+        fn nothing_leaves_the_root(items in proptest::collection::vec(
+            (0..4_usize, "(\\.\\./|/|a/|b/|c){1,4}", "(\\.\\./|/|a/|b/|c){0,4}"), 1..12)
+        ) {
+            proptest::prop_assume!(rustix::process::geteuid().is_root());
+            let dir = tempfile::tempdir().unwrap();
+            let root = dir.path().join("deep/er/root");
+            fs::create_dir_all(&root).unwrap();
+            let items: Vec<_> = items
+                .iter()
+                .map(|(kind, path, to)| match kind {
+                    0 => Directory(path, 0o755),
+                    1 => File(path, "x"),
+                    2 => Link(path, to),
+                    _ => Hard(path, to),
+                })
+                .collect();
+            let mut tree = Tree::new(root, Vec::new());
+            let _ = unpack(&mut tree, &items);
+            for (level, only) in [("", "deep"), ("deep", "er"), ("deep/er", "root")] {
+                let names: Vec<_> = fs::read_dir(dir.path().join(level)).unwrap().map(|e| e.unwrap().file_name()).collect();
+                proptest::prop_assert_eq!(names, [only]);
+            }
+        }
+    }
 }

@@ -196,4 +196,18 @@ mod tests {
         assert_eq!(version("1.2-3-4").upstream(), "1.2-3");
         assert_eq!(version("12").upstream(), "12");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn is_an_order(texts in proptest::collection::vec("[0-9]{0,2}:?[a-z0-9.+~-]{1,6}", 3)) {
+            let versions: Option<Vec<_>> = texts.iter().map(|text| Version::parse(text)).collect();
+            proptest::prop_assume!(versions.is_some());
+            let mut versions = versions.unwrap_or_default();
+            versions.sort();
+            for (low, high) in [(0, 1), (1, 2), (0, 2)] {
+                proptest::prop_assert!(versions[low] <= versions[high], "{versions:?}");
+                proptest::prop_assert_eq!(versions[low].cmp(&versions[high]), versions[high].cmp(&versions[low]).reverse());
+            }
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! A running plan on the screen: a spinner per service on a terminal, a line per event elsewhere.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::IsTerminal as _,
     time::{Duration, Instant},
 };
@@ -16,6 +16,8 @@ pub(crate) struct Shown {
     /// Service (empty for what belongs to none) to its spinner and the steps that are left.
     bars: BTreeMap<String, (ProgressBar, usize)>,
     left: BTreeMap<String, usize>,
+    /// Service to the services that steps of it wait for.
+    needs: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Shown {
@@ -34,11 +36,21 @@ impl Shown {
             anstream::eprintln!("note  {note}");
         }
         let mut left = BTreeMap::new();
+        let mut needs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for step in &plan.steps {
             *left.entry(subject(step)).or_insert(0) += 1;
+            let before =
+                step.after.iter().map(|id| subject(&plan.steps[*id])).filter(|other| *other != subject(step));
+            needs.entry(subject(step)).or_default().extend(before);
         }
         let moving = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
-        Self { began: Instant::now(), screen: moving.then(MultiProgress::new), bars: BTreeMap::new(), left }
+        Self {
+            began: Instant::now(),
+            screen: moving.then(MultiProgress::new),
+            bars: BTreeMap::new(),
+            left,
+            needs,
+        }
     }
 
     pub(crate) fn show(&mut self, progress: &Progress<'_>) {
@@ -52,6 +64,16 @@ impl Shown {
         for (bar, _) in self.bars.values() {
             bar.finish_and_clear();
         }
+    }
+
+    /// What a service that has nothing under way waits for.
+    fn waiting(&self, subject: &str) -> Option<String> {
+        let open = |other: &&String| match self.bars.get(*other) {
+            Some((_, left)) => *left > 0,
+            None => self.left.contains_key(*other),
+        };
+        let others: Vec<&str> = self.needs.get(subject)?.iter().filter(open).map(String::as_str).collect();
+        (!others.is_empty()).then(|| format!("waiting for {}", others.join(", ")))
     }
 
     fn print(&self, progress: &Progress<'_>) {
@@ -79,8 +101,8 @@ impl Shown {
         let (bar, left) =
             self.bars.entry(subject.clone()).or_insert_with(|| (spinner(screen, &subject), left));
         match progress {
-            Progress::Started(step) => bar.set_message(step.op.describe()),
-            Progress::News(step, text) => bar.set_message(format!("{} ({text})", step.op.describe())),
+            Progress::Started(step) => bar.set_message(doing(step)),
+            Progress::News(step, text) => bar.set_message(format!("{} ({text})", doing(step))),
             Progress::Done(step, _) => {
                 *left = left.saturating_sub(1);
                 if *left == 0 {
@@ -88,6 +110,9 @@ impl Shown {
                     let at = self.began.elapsed().as_secs_f64();
                     let line = format!("{at:7.2}s  {subject:12}  {}", done(step));
                     let _ = screen.println(line);
+                } else if let (Some(text), Some((bar, _))) = (self.waiting(&subject), self.bars.get(&subject))
+                {
+                    bar.set_message(text);
                 }
             }
             Progress::Failed(step, failure) => {
@@ -102,7 +127,26 @@ impl Shown {
 }
 
 fn subject(step: &Step) -> String {
-    step.service.clone().unwrap_or_else(|| "networks".to_owned())
+    step.service.clone().unwrap_or_else(|| "resources".to_owned())
+}
+
+/// A step that is under way, in words that go after the service's name.
+fn doing(step: &Step) -> String {
+    use plimsoll_stack::Op;
+    match &step.op {
+        Op::CreateContainer { .. } => "creating".to_owned(),
+        Op::ConnectNetwork { attachment, .. } => format!("joining network {}", attachment.network),
+        Op::PrepareVolumes { .. } => "checking who owns its volumes".to_owned(),
+        Op::WriteFiles { .. } => "writing its secrets and configs".to_owned(),
+        Op::StartContainer { .. } => "starting".to_owned(),
+        Op::StopContainer { .. } => "stopping".to_owned(),
+        Op::RemoveContainer { .. } => "removing the old container".to_owned(),
+        Op::RenameContainer { .. } => "taking its place".to_owned(),
+        Op::WaitHealthy { .. } => "waiting for its health check".to_owned(),
+        Op::WaitCompleted { .. } => "running to its end".to_owned(),
+        Op::WaitRunning { .. } => "seeing whether it stays up".to_owned(),
+        op => op.describe(),
+    }
 }
 
 fn spinner(screen: &MultiProgress, subject: &str) -> ProgressBar {

@@ -11,8 +11,10 @@ use std::{
 };
 
 use plimsoll_image::{
-    Digest, Image, ImageConfig, ImageRecord, LayerId, Reference, SealOptions, Store,
+    Digest, Image, ImageConfig, ImageRecord, LayerCompression, LayerId, Reference, SealOptions, Store,
     handover::{EngineLayers, Handover},
+    manifest::Platform,
+    registry::{Credentials, Registry},
 };
 
 const SOCKET: &str = "/var/run/docker.sock";
@@ -166,6 +168,84 @@ fn an_engine_gets_only_what_it_lacks() {
     let (answer, _) = load(&Handover::full(&store, &second, &names[1..2]).unwrap());
     assert!(!answer.contains("errorDetail"), "{answer}");
     assert_eq!(run(&names[1].familiar()), second_message.repeat(2));
+}
+
+/// A registry for one test; ends with the value.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start_registry(dir: &Path) -> Option<(Running, String)> {
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let config = dir.join("registry.yml");
+    let text = format!(
+        "version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {}}}\nhttp:\n  addr: {address}\n",
+        dir.join("registry").display()
+    );
+    fs::write(&config, text).unwrap();
+    let null = std::process::Stdio::null;
+    let started =
+        Command::new("docker-registry").arg("serve").arg(&config).stdout(null()).stderr(null()).spawn();
+    let Ok(child) = started else {
+        assert!(std::env::var_os("CI").is_none(), "this test needs `docker-registry`");
+        eprintln!("skipped: install `docker-registry` to test against a registry");
+        return None;
+    };
+    let running = Running(child);
+    let start = std::time::Instant::now();
+    while std::net::TcpStream::connect(&address).is_err() {
+        assert!(start.elapsed().as_secs() < 20, "the registry does not start");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    Some((running, address))
+}
+
+#[test]
+fn an_engine_and_we_read_each_others_registry_images() {
+    if !engine_answers() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let Some((_registry, address)) = start_registry(dir.path()) else { return };
+    let store = Store::open(dir.path().join("store")).unwrap();
+    let message = format!("registry {} {:?}\n", std::process::id(), std::time::SystemTime::now());
+    let record = image(&store, base(&store), &message);
+    let names: Vec<String> = ["ours", "theirs"].iter().map(|path| format!("{address}/{path}:1")).collect();
+    let _cleanup = Cleanup(names.clone());
+    let [ours, theirs] = [0, 1].map(|index: usize| Reference::parse(&names[index]).unwrap());
+    let registry = Registry::new(Credentials::anonymous());
+
+    // what we compress and push, the engine pulls and runs
+    registry.push(&store, &record, &ours, LayerCompression::Gzip(6), &|_| {}).unwrap();
+    docker(&["pull", "--quiet", &names[0]]).unwrap();
+    let id = docker(&["image", "inspect", "--format", "{{.Id}}", &names[0]]).unwrap();
+    assert_eq!(id.trim(), record.id.to_string());
+    assert_eq!(run(&names[0]), message.repeat(2));
+
+    // what the engine compresses and pushes, in Docker's own manifest, we pull
+    docker(&["tag", &names[0], &names[1]]).unwrap();
+    docker(&["push", "--quiet", &names[1]]).unwrap();
+    let to = Store::open(dir.path().join("to")).unwrap();
+    let pulled = registry.pull(&to, &theirs, &Platform::host(), &|_| {}).unwrap();
+    assert_eq!(pulled.record.id, record.id);
+    assert_eq!(pulled.record.config.config.healthcheck, record.config.config.healthcheck);
+
+    // and hand over again, in the compressed form in which it came
+    for name in &names {
+        docker(&["image", "rm", "--force", name]).unwrap();
+    }
+    let (answer, size) = load(&Handover::full(&to, &pulled.record, &[theirs]).unwrap());
+    assert!(!answer.contains("errorDetail"), "{answer}");
+    assert!(
+        size < Handover::full(&store, &record, &[]).unwrap().size(),
+        "the compressed layers were not used"
+    );
+    assert_eq!(run(&names[1]), message.repeat(2));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Layers: immutable directories in overlay's upper format.
 //!
 //! A removed name is a character device 0:0, a directory that hides what lies below has `trusted.overlay.opaque=y`
-//! (`user.overlay.opaque` without root). A layer's identity is its content: two steps that made the same files
-//! share one directory.
+//! (`user.overlay.opaque` without root). A layer's identity is its content with its times: two steps that made
+//! the same files share one directory.
 
 mod archive;
 mod content;

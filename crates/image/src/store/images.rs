@@ -58,7 +58,7 @@ impl Store {
         let _pin = self.pin()?;
         let mut config = image.config.clone();
         "layers".clone_into(&mut config.rootfs.kind);
-        config.rootfs.diff_ids = image.layers.iter().map(|id| self.diff_id(id)).collect::<Result<_, _>>()?;
+        config.rootfs.diff_ids = self.diff_ids(&image.layers)?;
         let bytes =
             serde_json::to_vec(&config).map_err(|error| StoreError::format("image configuration", error))?;
         self.add_image(&bytes, &image.layers, names)

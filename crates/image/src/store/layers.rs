@@ -1,9 +1,12 @@
 //! Layers in the store: sealed, imported, and as tars.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{self, Read, Write},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
 };
 
 use serde::{Deserialize, Serialize};
@@ -130,6 +133,31 @@ impl Store {
         self.write_json(&file, &diff)?;
         self.write_atomically(&self.diff_id_file(&diff_id), id.to_string().as_bytes())?;
         Ok(diff)
+    }
+
+    /// The diff ids of some layers; those that nobody needed before are made by several threads.
+    pub fn diff_ids(&self, ids: &[LayerId]) -> Result<Vec<Digest>, StoreError> {
+        let missing: BTreeSet<&LayerId> =
+            ids.iter().filter(|id| !self.layer_dir(id).join("diff.json").exists()).collect();
+        let missing: Vec<&LayerId> = missing.into_iter().collect();
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(missing.len());
+        if threads > 1 {
+            let next = AtomicUsize::new(0);
+            let work = || {
+                while let Some(id) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    self.diff(id)?;
+                }
+                Ok(())
+            };
+            thread::scope(|scope| {
+                let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+                let join = |worker: thread::ScopedJoinHandle<'_, Result<(), StoreError>>| {
+                    worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                };
+                workers.into_iter().try_for_each(join)
+            })?;
+        }
+        ids.iter().map(|id| self.diff_id(id)).collect()
     }
 
     /// Writes the layer's uncompressed tar, always the same bytes.
@@ -260,6 +288,10 @@ impl Store {
         epoch: Option<i64>,
         imported: Option<Imported>,
     ) -> Result<Layer, StoreError> {
+        if let Some(imported) = &imported {
+            // also for a layer that is there: its entry may be gone with another layer of the same tar
+            self.write_atomically(&self.diff_id_file(&imported.diff.diff_id), id.to_string().as_bytes())?;
+        }
         if let Some(layer) = self.layer(&id)? {
             return Ok(layer);
         }
@@ -279,7 +311,6 @@ impl Store {
             if let Some(blob) = imported.blob {
                 self.write_json(&draft.dir().join("blobs.json"), &[blob])?;
             }
-            self.write_atomically(&self.diff_id_file(&imported.diff.diff_id), id.to_string().as_bytes())?;
         }
         self.write_json(&draft.dir().join("layer.json"), &file)?;
         let target = self.layer_dir(&id);
@@ -320,8 +351,12 @@ impl Store {
         Ok(diff.map(|diff| diff.diff_id))
     }
 
-    pub(super) fn forget_diff_id(&self, diff_id: &Digest) -> Result<(), StoreError> {
-        remove_file(&self.diff_id_file(diff_id))
+    /// Forgets which layer has a diff id, unless it is another one than `id`.
+    pub(super) fn forget_diff_id(&self, diff_id: &Digest, id: &LayerId) -> Result<(), StoreError> {
+        match self.layer_by_diff_id(diff_id)? {
+            Some(layer) if layer.id != *id => Ok(()),
+            _ => remove_file(&self.diff_id_file(diff_id)),
+        }
     }
 }
 

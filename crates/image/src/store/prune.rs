@@ -111,7 +111,7 @@ impl Store {
         }
         for id in &pruned.layers {
             if let Some(diff_id) = self.known_diff_id(id)? {
-                self.forget_diff_id(&diff_id)?;
+                self.forget_diff_id(&diff_id, id)?;
             }
             // a layer disappears at once; its files go after
             let dir = self.layer_dir(id);

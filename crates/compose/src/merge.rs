@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use plimsoll_source::Diagnostic;
 
 use crate::{
+    model::scalar::split_host,
     path::Path,
     value::{Kind, Map, Mark, Origin, Value},
 };
@@ -74,8 +75,13 @@ pub(crate) fn merge(base: Value, over: Value, path: &Path<'_>) -> Result<Value, 
         Some(Rule::AppendNew) => {
             let mut items = sequence(base);
             let origin = over.origin.clone();
-            let mut known: HashSet<Option<String>> = items.iter().map(Value::scalar_text).collect();
-            items.extend(sequence(over).into_iter().filter(|item| known.insert(item.scalar_text())));
+            // `host:address` and `host=address` are the same entry.
+            let entry = |item: &Value| {
+                let text = item.scalar_text().unwrap_or_default();
+                split_host(&text).map_or(text.clone(), |(host, address)| format!("{host}={address}"))
+            };
+            let mut known: HashSet<String> = items.iter().map(entry).collect();
+            items.extend(sequence(over).into_iter().filter(|item| known.insert(entry(item))));
             Ok(Value::new(Kind::List(items), &origin))
         }
         Some(Rule::ByName(default)) => mappings(by_name(base, *default), by_name(over, *default), path),

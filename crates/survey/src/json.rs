@@ -186,18 +186,21 @@ impl Reader<'_> {
     }
 
     fn escape(&mut self) -> Result<char, Diagnostic> {
-        let Some(byte) = self.peek() else { return Err(self.wrong("the string does not end")) };
-        self.at += 1;
-        Ok(match byte {
-            b'"' | b'\\' | b'/' => char::from(byte),
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'u' => self.unicode()?,
+        let escaped = match self.peek() {
+            Some(byte @ (b'"' | b'\\' | b'/')) => char::from(byte),
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => {
+                self.at += 1;
+                return self.unicode();
+            }
             _ => return Err(self.wrong("unknown escape")),
-        })
+        };
+        self.at += 1;
+        Ok(escaped)
     }
 
     fn unicode(&mut self) -> Result<char, Diagnostic> {
@@ -289,6 +292,8 @@ mod tests {
             "\"\\ud800\\u0041",
             "/*",
             "{a:1}",
+            "\"\\é\"",
+            "\"\\",
             "\"a\nb\"",
         ] {
             let error = read(text).map(|_| ()).unwrap_err();

@@ -58,6 +58,11 @@ struct Reader {
     file_variant: bool,
 }
 
+/// Functions that are looked at, and tokens of each: a text that was made to be slow must not be.
+const MAX_FUNCTIONS: usize = 2000;
+const MAX_BODY: usize = 5000;
+const MAX_READERS: usize = 100;
+
 struct Read {
     name: String,
     default: Option<String>,
@@ -125,13 +130,14 @@ fn readers(program: &[Rc<Script>]) -> Vec<Reader> {
     let functions: Vec<(Rc<Script>, Function)> = program
         .iter()
         .flat_map(|script| functions(script).into_iter().map(|function| (Rc::clone(script), function)))
+        .take(MAX_FUNCTIONS)
         .collect();
     let mut readers: Vec<Reader> = Vec::new();
     // Each round finds the functions that are one call further away.
     for _ in 0..4 {
         let known = readers.len();
         for (script, function) in &functions {
-            if readers.iter().any(|reader| reader.name == function.name) {
+            if readers.len() == MAX_READERS || readers.iter().any(|reader| reader.name == function.name) {
                 continue;
             }
             readers.extend(reader(script, function, &readers));
@@ -150,10 +156,10 @@ struct Function {
 }
 
 fn reader(script: &Script, function: &Function, readers: &[Reader]) -> Option<Reader> {
-    for (parameter, name) in function.parameters.iter().enumerate() {
+    for (parameter, name) in function.parameters.iter().take(8).enumerate() {
         let mut reads = false;
         let mut file_variant = false;
-        for at in function.body.0..function.body.1 {
+        for at in function.body.0..function.body.1.min(function.body.0 + MAX_BODY) {
             if let Some(after) = environment_object(script, at).filter(|&after| script.is(after, "[")) {
                 reads |= script.is(after + 1, name) && script.is(after + 2, "]");
                 file_variant |= script.text(after + 1).replace(' ', "") == format!("`${{{name}}}_FILE`");

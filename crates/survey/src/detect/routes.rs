@@ -11,6 +11,13 @@ use crate::{
 
 const METHODS: [&str; 8] = ["get", "post", "put", "patch", "delete", "head", "options", "all"];
 
+/// A service with more routes or mounts than this is cut: a text that was made to be slow must not be.
+const MAX_COUNT: usize = 1000;
+const MAX_MOUNTS: usize = 100;
+
+/// Tokens of one handler that are looked through.
+const MAX_HANDLER: usize = 20_000;
+
 /// Names of objects on which `.get("/x", …)` asks another server instead of answering.
 const CLIENTS: [&str; 6] = ["axios", "http", "https", "client", "fetch", "got"];
 
@@ -51,12 +58,15 @@ fn routes(script: &Script, mounts: &[Mount]) -> Vec<Route> {
     let mut routes = Vec::new();
     for at in 0..script.tokens.len() {
         let Some((method, path, open, argument)) = route_at(script, at) else { continue };
+        if routes.len() == MAX_COUNT {
+            break;
+        }
         let prefix: String = mounts
             .iter()
             .filter(|mount| mount.file == script.source.name() && (mount.from..=mount.to).contains(&at))
             .map(|mount| mount.prefix.trim_end_matches('/'))
             .collect();
-        let close = script.close(open).unwrap_or(argument);
+        let close = script.close(open).unwrap_or(argument).min(open + MAX_HANDLER);
         let stream = (open..close).any(|at| script.text(at).contains("text/event-stream"));
         let reason = format!("answers {method} {prefix}{path}");
         let evidence = Evidence::new(&script.source, script.span(at, argument), reason);
@@ -81,7 +91,8 @@ fn route_at(script: &Script, at: usize) -> Option<(String, String, usize, usize)
 
 /// `register(plugin, { prefix: "/p" })` and `use("/p", router)`.
 fn mounts(program: &[Rc<Script>]) -> Vec<Mount> {
-    let mut mounts = Vec::new();
+    let mut mounts: Vec<Mount> = Vec::new();
+    let mut tried = 0;
     for script in program {
         for at in 0..script.tokens.len() {
             if !script.is(at, ".") || !script.is(at + 2, "(") {
@@ -96,7 +107,8 @@ fn mounts(program: &[Rc<Script>]) -> Vec<Mount> {
             } else {
                 None
             };
-            let Some((prefix, plugin)) = mounted else { continue };
+            let Some((prefix, plugin)) = mounted.filter(|_| tried < MAX_MOUNTS) else { continue };
+            tried += 1;
             mounts.extend(mounted_parts(program, script, plugin, &prefix));
         }
     }

@@ -62,32 +62,41 @@ fn scripts(manifest: &Manifest) -> Vec<Fact<String>> {
         .collect()
 }
 
-/// The glob patterns that workspaces use: `*` for one folder, `**` for any number.
+/// The glob patterns that workspaces use: `*` within one folder's name, `**` for any number of folders.
 fn matches(pattern: &str, folder: &str) -> bool {
     let pattern = pattern.trim_start_matches("./").trim_end_matches('/');
     let pattern: Vec<&str> = pattern.split('/').collect();
     let folder: Vec<&str> = folder.split('/').collect();
-    parts_match(&pattern, &folder)
+    wildcard(
+        &pattern,
+        &folder,
+        |part| *part == "**",
+        |part, name| {
+            let (part, name): (Vec<char>, Vec<char>) = (part.chars().collect(), name.chars().collect());
+            wildcard(&part, &name, |c| *c == '*', |c, other| c == other)
+        },
+    )
 }
 
-fn parts_match(pattern: &[&str], folder: &[&str]) -> bool {
-    match (pattern.split_first(), folder.split_first()) {
-        (None, None) => true,
-        (Some((&"**", rest)), _) => (0..=folder.len()).any(|skip| parts_match(rest, &folder[skip..])),
-        (Some((part, pattern)), Some((name, folder))) => {
-            part_matches(part, name) && parts_match(pattern, folder)
+/// Matches items against a pattern in which some items (`any`) stand for any number of items. It only ever goes back
+/// to the last of them, so that no pattern can make it slow.
+fn wildcard<T>(pattern: &[T], text: &[T], any: impl Fn(&T) -> bool, same: impl Fn(&T, &T) -> bool) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut retry = None;
+    while t < text.len() {
+        if p < pattern.len() && any(&pattern[p]) {
+            retry = Some((p + 1, t));
+            p += 1;
+        } else if p < pattern.len() && same(&pattern[p], &text[t]) {
+            (p, t) = (p + 1, t + 1);
+        } else if let Some((behind, begin)) = retry {
+            retry = Some((behind, begin + 1));
+            (p, t) = (behind, begin + 1);
+        } else {
+            return false;
         }
-        _ => false,
     }
-}
-
-fn part_matches(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((before, after)) => name.strip_prefix(before).is_some_and(|rest| {
-            (0..=rest.len()).filter_map(|at| rest.get(at..)).any(|rest| part_matches(after, rest))
-        }),
-    }
+    pattern[p..].iter().all(any)
 }
 
 #[cfg(test)]
@@ -103,5 +112,8 @@ mod tests {
         assert!(matches("./packages/shared/", "packages/shared"));
         assert!(matches("packages/lib-*", "packages/lib-a"));
         assert!(!matches("packages/lib-*", "packages/app"));
+        assert!(matches("**/*-a/**", "x/y-a/z") && !matches("**/*-a/**/q", "x/y-a/z"));
+        let slow = "*a".repeat(100) + "b";
+        assert!(!matches(&slow, &"a".repeat(200)));
     }
 }

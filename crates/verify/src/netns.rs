@@ -16,7 +16,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use crate::procfs::ProcFs;
 
 /// How long a connection or an answer may take. A packet that a bridge drops is never answered.
-const LIMIT: Duration = Duration::from_millis(1500);
+const LIMIT: Duration = Duration::from_secs(1);
 
 /// A name server's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

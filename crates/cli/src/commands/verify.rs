@@ -2,10 +2,10 @@
 
 use std::{
     fs,
-    io::{IsTerminal as _, Write as _},
+    io::IsTerminal as _,
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use plimsoll_source::Source;
@@ -74,7 +74,7 @@ fn measure(project: &Project, options: &Options) -> Result<Certificate, CommandE
     stack::with_engine(|engine| async move {
         let mut progress = Progress::new();
         let measured = plimsoll_verify::verify(&engine, project, options, |title| progress.show(title)).await;
-        progress.clear();
+        progress.finish();
         measured.map_err(failed)
     })
 }
@@ -132,26 +132,31 @@ fn write(path: &Path, text: &str) -> Result<(), CommandError> {
     })
 }
 
-/// The claim that is being measured, on one line of a terminal; nothing elsewhere.
+/// The claim that is being measured: one changing line on a terminal, elsewhere a line for each with its time.
 struct Progress {
     terminal: bool,
+    current: Option<(String, Instant)>,
 }
 
 impl Progress {
     fn new() -> Self {
-        Self { terminal: std::io::stderr().is_terminal() }
+        Self { terminal: std::io::stderr().is_terminal(), current: None }
     }
 
     fn show(&mut self, title: &str) {
+        self.finish();
         if self.terminal {
-            // What cannot be shown is no reason to stop.
-            let _ = write!(std::io::stderr(), "\r\x1b[2K\x1b[2mmeasuring: {title}\x1b[0m");
+            anstream::eprint!("\r\x1b[2K\x1b[2mmeasuring: {title}\x1b[0m");
         }
+        self.current = Some((title.to_owned(), Instant::now()));
     }
 
-    fn clear(&mut self) {
+    fn finish(&mut self) {
+        let Some((title, begin)) = self.current.take() else { return };
         if self.terminal {
-            let _ = write!(std::io::stderr(), "\r\x1b[2K");
+            anstream::eprint!("\r\x1b[2K");
+        } else {
+            anstream::eprintln!("{:6.1} s  {title}", begin.elapsed().as_secs_f64());
         }
     }
 }

@@ -102,6 +102,18 @@ pub(crate) struct ClaimSpec {
 /// A measurement under way: one outcome for each subject.
 pub(crate) type Measuring<'a> = Pin<Box<dyn Future<Output = Result<Vec<Outcome>, MeasureError>> + Send + 'a>>;
 
+/// Measures every subject in a thread of its own: what waits for an answer that never comes waits together.
+fn at_once<T: Sync>(subjects: &[T], measure: impl Fn(&T) -> Outcome + Sync) -> Vec<Outcome> {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = subjects.iter().map(|subject| scope.spawn(|| measure(subject))).collect();
+        // A panic goes on where it would have been without threads.
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Outcome>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().map(join).collect()
+    })
+}
+
 /// Why a claim could not be measured at all.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MeasureError {

@@ -1,6 +1,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{ClaimSpec, MeasureError, Outcome};
+use super::{ClaimSpec, MeasureError, Outcome, at_once};
 use crate::{
     certificate::Group,
     declared, netns,
@@ -20,8 +20,9 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 
 fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
     let outside = outside(stack);
-    let internal = stack.lasting().filter(|(_, service)| declared::is_internal(stack.project, service));
-    internal.map(|(member, _)| of_member(stack, member, outside)).collect()
+    let internal: Vec<_> =
+        stack.lasting().filter(|(_, service)| declared::is_internal(stack.project, service)).collect();
+    at_once(&internal, |(member, _)| of_member(stack, member, outside))
 }
 
 /// Something outside the host that answers the host: its name server. What does not answer the host either proves

@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, io, sync::Arc};
 
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, future::try_join_all};
 use tokio::sync::mpsc;
 
 use super::{ClaimSpec, MeasureError, Outcome};
@@ -41,20 +41,16 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     for member in &stack.members {
         images.entry(&member.detail.image_id).or_default().push(&member.service);
     }
-    let mut outcomes = Vec::new();
-    for (image, services) in images {
+    let scans = images.iter().map(|(image, services)| async move {
         let found = of_image(stack, image, secrets).await?;
         let outcome = Outcome::new(services.join(", "), format!("none of {} values", secrets.len()));
         let scanned = format!("{} files of {}, unpacked", found.files, quantity::bytes(found.bytes));
         let observed =
             if found.hits.is_empty() { format!("none in {scanned}") } else { found.hits.join("; ") };
-        outcomes.push(
-            outcome
-                .judge(found.hits.is_empty(), observed)
-                .evidence(format!("engine: images/{image}/get"), scanned),
-        );
-    }
-    Ok(outcomes)
+        let outcome = outcome.judge(found.hits.is_empty(), observed);
+        Ok(outcome.evidence(format!("engine: images/{image}/get"), scanned))
+    });
+    try_join_all(scans).await
 }
 
 /// Reads the engine's archive of an image, and searches it in a thread beside.

@@ -2,7 +2,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use plimsoll_compose::Service;
 
-use super::{ClaimSpec, MeasureError, Outcome};
+use super::{ClaimSpec, MeasureError, Outcome, at_once};
 use crate::{
     certificate::Group,
     declared, netns,
@@ -24,8 +24,8 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 };
 
 fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
-    let inner = stack.lasting().filter(|(_, service)| service.ports.is_empty());
-    inner.map(|(member, service)| of_member(stack, member, service)).collect()
+    let inner: Vec<_> = stack.lasting().filter(|(_, service)| service.ports.is_empty()).collect();
+    at_once(&inner, |(member, service)| of_member(stack, member, service))
 }
 
 fn of_member(stack: &Stack<'_>, member: &Member, service: &Service) -> Outcome {

@@ -10,6 +10,7 @@ use plimsoll_image::{
     Empty, History, Image, ImageConfig, ImageRecord, LayerId, Reference, RuntimeConfig, Store,
     host_architecture,
 };
+use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest as _, Sha256};
 
 use crate::archive::{Archive, Suites};
@@ -98,7 +99,7 @@ impl Bases {
         if let Some(made) = self.made(recipe)? {
             return Ok(made);
         }
-        let _lock = self.lock(recipe.name)?;
+        let _lock = self.lock(recipe.name, progress)?;
         // Somebody else may have made it while we waited.
         match self.made(recipe)? {
             Some(made) => Ok(made),
@@ -109,7 +110,7 @@ impl Bases {
     /// The same from the archive as it is now. Nothing changes when its packages have not.
     pub fn refresh(&self, name: &str, progress: &(dyn Fn(Progress) + Sync)) -> Result<Made, BaseError> {
         let recipe = find(name)?;
-        let _lock = self.lock(recipe.name)?;
+        let _lock = self.lock(recipe.name, progress)?;
         if self.fresh.lock().unwrap_or_else(PoisonError::into_inner).contains(recipe.name)
             && let Some(made) = self.made(recipe)?
         {
@@ -228,12 +229,15 @@ impl Bases {
     }
 
     /// One maker at a time for each base, among threads and processes; released when the file is closed.
-    fn lock(&self, name: &str) -> Result<File, BaseError> {
+    fn lock(&self, name: &str, progress: &(dyn Fn(Progress) + Sync)) -> Result<File, BaseError> {
         let path = self.cache.join("made").join(format!("{name}.lock"));
         let open = || {
             std::fs::create_dir_all(self.cache.join("made"))?;
             let file = File::options().create(true).write(true).truncate(false).open(&path)?;
-            rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)?;
+            if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+                progress(Progress::Note("waiting for another maker of it".to_owned()));
+                flock(&file, FlockOperation::LockExclusive)?;
+            }
             Ok(file)
         };
         open().map_err(BaseError::io(&path))

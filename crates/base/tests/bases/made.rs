@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("two stores, two times: the same image to the byte", reproducible),
     ("a base that is there takes no network and few milliseconds", cached),
     ("an image that was removed is made again", removed),
+    ("two makers at once: one makes it, the other waits", at_once),
     ("without a mirror the error says what to do", no_mirror),
     ("distroless bases have no shell and no package manager", no_shell),
     ("sizes keep to the budgets", sizes),
@@ -58,6 +59,25 @@ fn removed() {
     let again = Bases::new(&home.store, home.cache(), Some(mirror)).make("distroless", &|_| ()).unwrap();
     assert!(!again.cached);
     assert_eq!(again.image.id, base.image.id);
+}
+
+fn at_once() {
+    let first = home();
+    let home = Home::make(&[], Some(&first.cache()));
+    let mirror = plimsoll_base::Mirror::find(None).unwrap();
+    let make = || {
+        // Each with a value of its own, as two processes have.
+        let bases = Bases::new(&home.store, home.cache(), Some(mirror.clone()));
+        bases.make("redis", &|_| ()).unwrap()
+    };
+    let (one, other) = std::thread::scope(|scope| {
+        let other = scope.spawn(make);
+        (make(), other.join().unwrap())
+    });
+    assert!(one.cached != other.cached, "exactly one made it");
+    for made in [one, other] {
+        assert_eq!(made.image.id, first.base("redis").image.id);
+    }
 }
 
 fn no_mirror() {

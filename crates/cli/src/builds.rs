@@ -94,7 +94,9 @@ fn request(
         }
         None => {
             let file = context.join(build.dockerfile.as_deref().unwrap_or("Dockerfile"));
-            BuildRequest::open(&context, Some(&file)).map_err(failed)?
+            let mut request = BuildRequest::open(&context, Some(&file)).map_err(failed)?;
+            request.dockerfile = named_from_here(&request.dockerfile);
+            request
         }
     };
     request.target.clone_from(&build.target);
@@ -116,6 +118,15 @@ fn request(
         request.secrets.push(secret(project, reference.source.as_deref().unwrap_or_default())?);
     }
     Ok(request)
+}
+
+/// The same text under the path that a person would write: messages show it.
+fn named_from_here(source: &Source) -> Source {
+    let name = std::env::current_dir().ok().and_then(|here| {
+        let path = Path::new(source.name()).strip_prefix(here).ok()?;
+        Some(path.to_string_lossy().into_owned())
+    });
+    name.map_or_else(|| source.clone(), |name| Source::new(name, source.text()))
 }
 
 fn secret(project: &Project, name: &str) -> Result<Secret, CommandError> {

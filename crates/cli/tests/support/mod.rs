@@ -41,7 +41,10 @@ impl Project {
 
     /// The binary in the project's folder.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+        // another build of it, a release say, can be put to the same tests
+        let binary =
+            std::env::var_os("PLIMSOLL_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_plimsoll").into());
+        let mut command = Command::new(binary);
         command
             .args(args)
             .current_dir(&self.dir)
@@ -136,7 +139,12 @@ impl Run {
 /// `docker ...`, for looking at the engine with other eyes than ours.
 pub fn docker(args: &[&str]) -> String {
     let output = Command::new("/usr/bin/docker").args(args).output().expect("the docker client is there");
-    assert!(output.status.success(), "docker {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "docker {}: {}",
+        args.join(" "),
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 

@@ -2,7 +2,8 @@
 //! plimsoll.toml.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -31,12 +32,20 @@ pub(crate) struct ProjectArgs {
     pub(crate) env_files: Vec<PathBuf>,
 }
 
+/// The largest file of variables or Compose file that is read.
+const MAX_BYTES: u64 = 16 << 20;
+
 /// Reads from the disk.
 pub(crate) struct Disk;
 
 impl ReadFiles for Disk {
     fn read(&self, path: &Path) -> io::Result<String> {
-        fs::read_to_string(path)
+        let mut text = String::new();
+        fs::File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+        if text.len() as u64 > MAX_BYTES {
+            return Err(io::Error::other(format!("larger than {MAX_BYTES} bytes")));
+        }
+        Ok(text)
     }
 
     fn is_dir(&self, path: &Path) -> bool {
@@ -81,9 +90,10 @@ impl ProjectArgs {
         options.project_name = self
             .project_name
             .clone()
-            .or_else(|| env.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned())
-            .or_else(|| root.policy.project.name.clone());
-        options.default_name = directory.file_name().map(|name| name.to_string_lossy().into_owned());
+            .or_else(|| env.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned());
+        // A file's own `name:` counts for docker compose too, so it goes before the policy's.
+        let folder = directory.file_name().map(|name| name.to_string_lossy().into_owned());
+        options.default_name = root.policy.project.name.clone().or(folder);
         options.env = env;
         Ok(options)
     }
@@ -157,7 +167,7 @@ impl ProjectArgs {
             if read.contains(&file) || (!required && !file.is_file()) {
                 continue;
             }
-            let text = fs::read_to_string(&file).map_err(|error| {
+            let text = Disk.read(&file).map_err(|error| {
                 CommandError::new(
                     format!("cannot read {}: {error}", file.display()),
                     "check the path given with --env-file",

@@ -188,11 +188,13 @@ impl ProjectArgs {
 /// A file under the name that the user would call it.
 fn source(path: &str, here: &Path) -> Result<Source, CommandError> {
     if path == "-" {
-        let text = io::read_to_string(io::stdin()).map_err(|error| CommandError::from_error(&error))?;
+        // Far more than the reader of YAML takes, so that it says what is wrong.
+        let text = io::read_to_string(io::stdin().take(MAX_BYTES))
+            .map_err(|error| CommandError::from_error(&error))?;
         return Ok(Source::new("<stdin>", text));
     }
     let full = here.join(path);
-    let text = fs::read_to_string(&full).map_err(|error| {
+    let text = Disk.read(&full).map_err(|error| {
         CommandError::new(format!("cannot read {path}: {error}"), "check the path given with -f")
     })?;
     let name =

@@ -177,6 +177,11 @@ fn one_broken_file_is_a_gap_and_the_rest_goes_on() {
 fn an_empty_repository_has_one_gap() {
     let survey = of(&[("README.md", "x")]);
     assert_eq!(messages(&survey), ["no package.json was found"]);
+    let above = of(&[("a/package.json", "{}")]);
+    assert_eq!(
+        (messages(&above), above.gaps[0].hint.as_str()),
+        (vec!["no package.json in its root"], "survey one project: a")
+    );
 }
 
 #[test]

@@ -7,13 +7,12 @@ use crate::{
 
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
     let mut gaps: Vec<Gap> = context.broken.iter().map(Gap::unreadable).collect();
-    if context.manifests.is_empty() && gaps.is_empty() {
-        gaps.push(gap(
-            "the repository",
-            "no package.json was found",
-            "run it in the root of a Node.js project",
-            Vec::new(),
-        ));
+    if context.root_manifest().is_none() && gaps.is_empty() {
+        let (message, hint) = match context.manifests.first() {
+            None => ("no package.json was found", "run it in the root of a Node.js project".to_owned()),
+            Some(first) => ("no package.json in its root", format!("survey one project: {}", first.folder)),
+        };
+        gaps.push(gap("the repository", message, hint, Vec::new()));
     }
     if let Some(manager) = &survey.package_manager {
         if manager.lock_file.is_none() {

@@ -319,6 +319,56 @@ fn cut_and_bombed_archives_end_with_an_error() {
     assert!(error.to_string().contains("too large"), "{error}");
 }
 
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 128, ..Default::default() })]
+
+    /// Damage of any kind ends with an error or a layer, never with a panic or a file elsewhere.
+    #[test]
+    fn damaged_archives_do_no_harm(
+        damage in proptest::collection::vec((0_usize..6000, proptest::prelude::any::<u8>()), 1..12),
+        cut in 0_usize..6000,
+        repair in proptest::prelude::any::<bool>(),
+    ) {
+        let Some((dir, store)) = store() else { return Ok(()) };
+        use EntryType as T;
+        let records = b"19 path=long/name/x\n25 SCHILY.xattr.user.a=b\n";
+        let mut tar = [
+            member(T::Directory, b"d/", b"", b""),
+            member(T::Symlink, b"d/up", b"../../..", b""),
+            member(T::XHeader, b"pax", b"", records),
+            member(T::Regular, b"short", b"", b"body"),
+            member(T::Link, b"d/hard", b"long/name/x", b""),
+            member(T::GNULongName, b"././@LongLink", b"", b"d/up/tmp/escaped\0"),
+            member(T::Regular, b"y", b"", &[1; 600]),
+            vec![0; 1024],
+        ]
+        .concat();
+        for (at, byte) in damage {
+            let length = tar.len();
+            tar[at % length] = byte;
+        }
+        tar.truncate(tar.len() - cut % tar.len() / 4);
+        if repair {
+            // right checksums let the damage through to the next check
+            for block in tar.chunks_exact_mut(512) {
+                if block.iter().any(|byte| *byte != 0) {
+                    let mut header = Header::from_byte_slice(block).clone();
+                    header.set_cksum();
+                    block.copy_from_slice(header.as_bytes());
+                }
+            }
+        }
+        let before = fs::read_dir(dir.path()).unwrap().count();
+        if let Ok(layer) = store.import_layer_within(tar.as_slice(), &ImportLimits { entries: 100, bytes: 1 << 20 }) {
+            let mut again = Vec::new();
+            store.write_layer_tar(&layer.id, &mut again).unwrap();
+            proptest::prop_assert_eq!(again, tar);
+        }
+        proptest::prop_assert_eq!(fs::read_dir(dir.path()).unwrap().count(), before);
+        proptest::prop_assert!(!Path::new("/tmp/escaped").exists());
+    }
+}
+
 #[test]
 fn removals_and_replacements_become_overlay_marks() {
     let Some((_dir, store)) = store() else { return };

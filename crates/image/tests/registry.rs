@@ -435,12 +435,12 @@ fn a_token_opens_a_registry() {
     assert_eq!(pulled.digest, pushed.digest);
 }
 
-/// Does the work of the test below in a process with its own environment. Runs only when asked to.
+/// Does the work of the tests below in a process with its own environment. Runs only when asked to.
 #[test]
 fn child_pulls() {
     let Ok(image) = std::env::var("PLIMSOLL_TEST_PULL") else { return };
     let dir = tempfile::tempdir().unwrap();
-    let registry = Registry::new(Credentials::anonymous());
+    let registry = Registry::new(Credentials::from_docker_config().unwrap());
     let pulled =
         registry.pull(&open(dir.path(), "to"), &Reference::parse(&image).unwrap(), &Platform::host(), &quiet);
     let text = match pulled {
@@ -448,6 +448,52 @@ fn child_pulls() {
         Err(error) => format!("failed {error}"),
     };
     fs::write(std::env::var("PLIMSOLL_TEST_ANSWER").unwrap(), text).unwrap();
+}
+
+#[test]
+fn a_credential_helper_is_asked() {
+    if !registry_is_here() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("htpasswd");
+    fs::write(&file, HTPASSWD).unwrap();
+    let auth = format!("auth:\n  htpasswd: {{realm: test, path: {}}}\n", file.display());
+    let server = Running::start(dir.path(), "", &auth);
+    let store = open(dir.path(), "store");
+    let mut right = Credentials::anonymous();
+    right.insert(&server.address, password("tester", "hush"));
+    let app = name(&server.address, "app");
+    let record = example(&store, &[1000]);
+    Registry::new(right).push(&store, &record, &app, LayerCompression::Keep, &quiet).unwrap();
+    // a helper as `pass` or `secretservice` are: the server on standard input, JSON on standard output
+    let helper = dir.path().join("docker-credential-test");
+    let script = format!(
+        "#!/bin/sh\nread server\n[ \"$1 $server\" = \"get {}\" ] || {{ echo credentials not found in native keychain; exit 1; }}\n\
+         echo '{{\"ServerURL\":\"x\",\"Username\":\"tester\",\"Secret\":\"hush\"}}'\n",
+        server.address
+    );
+    fs::write(&helper, script).unwrap();
+    fs::set_permissions(&helper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let answer = dir.path().join("answer");
+    let pull = |config: &str| {
+        fs::write(dir.path().join("config.json"), config).unwrap();
+        let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_pulls"])
+            .env("PLIMSOLL_TEST_PULL", app.canonical())
+            .env("PLIMSOLL_TEST_ANSWER", &answer)
+            .env("DOCKER_CONFIG", dir.path())
+            .env("PATH", path)
+            .stdout(Stdio::null())
+            .status();
+        assert!(child.unwrap().success());
+        fs::read_to_string(&answer).unwrap()
+    };
+    assert!(pull("{}").contains("refuses access"), "{}", pull("{}"));
+    let for_host = format!(r#"{{"credHelpers":{{"{}":"test"}}}}"#, server.address);
+    assert!(pull(&for_host).starts_with("pulled sha256:"), "{}", pull(&for_host));
+    assert!(pull(r#"{"credsStore":"test"}"#).starts_with("pulled sha256:"));
 }
 
 #[test]

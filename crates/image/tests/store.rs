@@ -140,15 +140,24 @@ fn child_adds_images() {
     let tag = std::env::var("PLIMSOLL_TEST_TAG").unwrap();
     let rounds: usize = std::env::var("PLIMSOLL_TEST_ROUNDS").unwrap().parse().unwrap();
     let store = Store::open(root).unwrap();
+    let prunes = std::env::var_os("PLIMSOLL_TEST_PRUNES").is_some();
     for round in 0..rounds {
+        if prunes && round > 1 {
+            store.untag(&name(&format!("{tag}:{}", round - 2))).unwrap();
+            store.prune(&PruneOptions { nameless_images: true, ..Default::default() }).unwrap();
+        }
         let shared = layer(&store, "shared", format!("round {round}").as_bytes());
         let own = layer(&store, "own", format!("{tag} {round}").repeat(500).as_bytes());
         store.put_image(&image(vec![shared, own], &tag), &[name(&format!("{tag}:{round}"))]).unwrap();
     }
 }
 
-fn child(root: &std::path::Path, tag: &str, rounds: usize) -> std::process::Child {
-    Command::new(std::env::current_exe().unwrap())
+fn child(root: &std::path::Path, tag: &str, rounds: usize, prunes: bool) -> std::process::Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    if prunes {
+        command.env("PLIMSOLL_TEST_PRUNES", "1");
+    }
+    command
         .args(["--exact", "child_adds_images", "--nocapture"])
         .env("PLIMSOLL_TEST_STORE", root)
         .env("PLIMSOLL_TEST_TAG", tag)
@@ -175,7 +184,7 @@ fn check(store: &Store) -> usize {
 #[test]
 fn two_processes_at_once_lose_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let children = [child(dir.path(), "left", 40), child(dir.path(), "right", 40)];
+    let children = [child(dir.path(), "left", 40, false), child(dir.path(), "right", 40, false)];
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
@@ -187,9 +196,9 @@ fn two_processes_at_once_lose_nothing() {
 #[test]
 fn a_killed_process_leaves_a_valid_store() {
     let dir = tempfile::tempdir().unwrap();
-    for round in 0..12 {
-        let mut child = child(dir.path(), &format!("round{round}"), 100_000);
-        std::thread::sleep(std::time::Duration::from_millis(15 + 17 * round));
+    for round in 0..24 {
+        let mut child = child(dir.path(), &format!("round{round}"), 100_000, round % 2 == 1);
+        std::thread::sleep(std::time::Duration::from_millis(15 + 9 * round));
         child.kill().unwrap();
         child.wait().unwrap();
         let store = Store::open(dir.path()).unwrap();

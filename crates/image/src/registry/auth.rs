@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, fs, path::PathBuf};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 
-use super::RegistryError;
+use super::{RegistryError, helper};
 use crate::store::MAX_JSON;
 
 /// A secret for one registry. Its `Debug` form shows nothing.
@@ -44,12 +44,19 @@ impl Credential {
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
     by_host: HashMap<String, Credential>,
+    /// Helper programs by host, and the one for all others.
+    helpers: HashMap<String, String>,
+    helper: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct DockerConfig {
     #[serde(default)]
     auths: HashMap<String, DockerAuth>,
+    #[serde(default, rename = "credHelpers")]
+    helpers: HashMap<String, String>,
+    #[serde(default, rename = "credsStore")]
+    store: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -94,7 +101,10 @@ impl Credentials {
         let text = fs::read(path).map_err(|error| unusable(&error.to_string()))?;
         let config: DockerConfig = serde_json::from_slice(&text)
             .map_err(|error| unusable(&format!("not JSON of the expected form at line {}", error.line())))?;
-        let mut credentials = Self::default();
+        let mut credentials =
+            Self { helper: config.store.filter(|name| !name.is_empty()), ..Self::default() };
+        credentials.helpers =
+            config.helpers.into_iter().map(|(host, helper)| (normal_host(&host), helper)).collect();
         for (host, auth) in config.auths {
             if let Some(credential) = auth.credential().map_err(&unusable)? {
                 credentials.insert(&host, credential);
@@ -108,8 +118,20 @@ impl Credentials {
         self.by_host.insert(normal_host(host), credential);
     }
 
-    pub(super) fn get(&self, host: &str) -> Option<&Credential> {
-        self.by_host.get(&normal_host(host))
+    /// The credential for a registry. A helper program is asked first, as Docker does.
+    pub(super) fn get(&self, host: &str) -> Result<Option<Credential>, RegistryError> {
+        let host = normal_host(host);
+        if let Some(helper) = self.helpers.get(&host).or(self.helper.as_ref()) {
+            // the name under which `docker login` stores Docker Hub
+            let server = if host == "docker.io" { "https://index.docker.io/v1/" } else { &host };
+            let path = format!("docker-credential-{helper}");
+            let asked = helper::ask(helper, server);
+            let asked = asked.map_err(|reason| RegistryError::Credentials { path, reason })?;
+            if asked.is_some() {
+                return Ok(asked);
+            }
+        }
+        Ok(self.by_host.get(&host).cloned())
     }
 }
 
@@ -240,10 +262,18 @@ mod tests {
             user: user.into(),
             password: password.into(),
         };
-        assert_eq!(found.get("docker.io"), Some(&password("me", "hush:hush")));
-        assert_eq!(found.get("127.0.0.1:5000"), Some(&password("u", "hush")));
-        assert_eq!(found.get("x.y"), None);
-        assert_eq!(found.get("t.t"), Some(&Credential::RefreshToken("hush".into())));
+        let get = |host: &str| found.get(host).unwrap();
+        assert_eq!(get("docker.io"), Some(password("me", "hush:hush")));
+        assert_eq!(get("127.0.0.1:5000"), Some(password("u", "hush")));
+        assert_eq!(get("x.y"), None);
+        assert_eq!(get("t.t"), Some(Credential::RefreshToken("hush".into())));
+        // a helper that is not installed leaves what the file has
+        let helped =
+            write(r#"{"credsStore":"plimsoll-missing","auths":{"a.b":{"username":"u","password":"p"}}}"#);
+        assert_eq!(helped.unwrap().get("a.b").unwrap(), Some(password("u", "p")));
+        let escaping = write(r#"{"credHelpers":{"a.b":"../../bin/sh"}}"#).unwrap();
+        assert!(matches!(escaping.get("a.b"), Err(RegistryError::Credentials { .. })));
+        assert_eq!(escaping.get("c.d").unwrap(), None);
         assert!(!format!("{found:?}").contains("hush"));
         let error = write(r#"{"auths":{"a":{"auth":"hush!"}}}"#).unwrap_err();
         assert!(!error.to_string().contains("hush"), "{error}");

@@ -5,6 +5,7 @@
 
 mod auth;
 mod error;
+mod helper;
 mod pull;
 mod push;
 mod transport;

@@ -132,7 +132,7 @@ impl Connection {
             repository: repository.to_owned(),
             base: format!("https://{host}"),
             access,
-            credential: credentials.get(domain).cloned(),
+            credential: credentials.get(domain)?,
             authorization: Mutex::new(None),
         };
         if (loopback || insecure.iter().any(|name| name == host)) && connection.is_plain() {

@@ -4,12 +4,17 @@ use std::{
     fs::{File, OpenOptions},
     io,
     path::Path,
+    thread,
+    time::{Duration, Instant},
 };
 
 use rustix::fs::{FlockOperation, flock};
 
 use super::Store;
 use crate::{StoreError, error::At as _};
+
+/// How long a prune waits for others to end.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Keeps layers and blobs from being removed while it lives.
 #[derive(Debug)]
@@ -48,12 +53,19 @@ impl Store {
     pub(super) fn alone(&self) -> Result<Alone, StoreError> {
         let path = self.root().join("use.lock");
         let file = lock_file(&path)?;
-        match lock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Alone { _file: file }),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Err(StoreError::InUse { root: self.root().to_path_buf() })
+        let start = Instant::now();
+        loop {
+            match lock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Alone { _file: file }),
+                // a program that is just being started holds our ended locks until it has replaced itself
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && start.elapsed() < PATIENCE => {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Err(StoreError::InUse { root: self.root().to_path_buf() });
+                }
+                Err(error) => return Err(StoreError::io("lock", path, error)),
             }
-            Err(error) => Err(StoreError::io("lock", path, error)),
         }
     }
 }

@@ -1,9 +1,12 @@
 //! Developer commands: `cargo xtask <command>`. This list is all of them.
 
+mod conformance;
 mod demo;
 mod engine;
 mod shell;
 mod test;
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -18,15 +21,19 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Recorded cases of the reference implementations
+    Conformance(conformance::Conformance),
     /// From bare source to a proved, running stack: examples/pivotal by the real binary
     Demo(demo::Demo),
     /// Every test there is, with a real engine
     Test(test::Test),
 }
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     match Cli::parse().command {
-        Command::Demo(demo) => demo.run(),
-        Command::Test(test) => test.run(),
+        Command::Conformance(conformance) => return conformance.run(),
+        Command::Demo(demo) => demo.run()?,
+        Command::Test(test) => test.run()?,
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -103,6 +103,10 @@ fn every_case_gives_the_expected_findings_and_error() {
             failures.push(format!("{name}: error {error:?}, expected {}", case["buildErr"]));
         }
     }
-    eprintln!("lint-cases: {} cases, {} failures", paths.len(), failures.len());
+    let wrong = paths.iter().filter(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        failures.iter().any(|failure| failure.starts_with(name.as_ref()))
+    });
+    eprintln!("lint-cases: {} of {} rows", paths.len() - wrong.count(), paths.len());
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

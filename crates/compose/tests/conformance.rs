@@ -46,9 +46,13 @@ fn run(file: &str, at_least: usize, check: impl Fn(&Value) -> Result<(), String>
         }
     }
     println!("{file}: {passed}/{}", cases.len());
-    // A smaller set of cases (another folder) must pass completely in proportion.
-    let floor = if std::env::var_os("PLIMSOLL_CONFORMANCE").is_some() { 0 } else { at_least };
-    assert!(passed >= floor, "{file}: {passed} of {} passed, {floor} did before", cases.len());
+    // Other cases of the same kind: all must pass, and of whole projects 97 in 100.
+    let floor = match std::env::var_os("PLIMSOLL_CONFORMANCE") {
+        None => at_least,
+        Some(_) if file == "loader.jsonl" => (cases.len() * 97).div_ceil(100),
+        Some(_) => cases.len(),
+    };
+    assert!(passed >= floor, "{file}: {passed} of {} passed, {floor} must", cases.len());
 }
 
 fn text(value: &Value) -> Option<&str> {

@@ -104,6 +104,29 @@ fn files_that_include_one_another_end() {
 }
 
 #[test]
+fn the_same_folder_included_with_other_variables_extends_with_those() {
+    let files = Files(HashMap::from([
+        (
+            "/project/sub/a.yml".into(),
+            "services: {a: {extends: {file: base.yml, service: base}}}\n".to_owned(),
+        ),
+        (
+            "/project/sub/b.yml".into(),
+            "services: {b: {extends: {file: base.yml, service: base}}}\n".to_owned(),
+        ),
+        ("/project/sub/base.yml".into(), "services: {base: {image: \"x:${TAG}\"}}\n".to_owned()),
+        ("/project/1.env".into(), "TAG=1\n".to_owned()),
+        ("/project/2.env".into(), "TAG=2\n".to_owned()),
+    ]));
+    let text =
+        "name: p\ninclude:\n  - {path: sub/a.yml, env_file: 1.env}\n  - {path: sub/b.yml, env_file: 2.env}\n";
+    let options = LoadOptions::new(vec![Source::new("compose.yml", text)], "/project");
+    let project = load(&options, &files).expect("loads");
+    assert_eq!(project.services["a"].image.as_deref(), Some("x:1"));
+    assert_eq!(project.services["b"].image.as_deref(), Some("x:2"));
+}
+
+#[test]
 fn hundreds_of_services_are_quick() {
     let service = "    image: registry.example/app:${TAG:-1}\n    environment: {A: 1, B: two, C: '${C:-}'}\n    ports: ['8080']\n    \
                    volumes: ['data:/data', './a:/b:ro']\n    healthcheck: {test: curl -f localhost, interval: 10s}\n    \

@@ -117,7 +117,7 @@ impl Loader<'_> {
         service: &str,
         place: &Place<'_>,
     ) -> Result<Map, Diagnostic> {
-        let key = (path.to_owned(), place.directory.clone());
+        let key = (path.to_owned(), place.id);
         let tree = match self.extended.get(&key) {
             Some(tree) => tree.clone(),
             None => {

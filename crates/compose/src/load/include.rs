@@ -93,8 +93,13 @@ impl Loader<'_> {
             files.push((source, documents));
         }
         let including = place.including.clone();
-        let mut inner =
-            Place { base: paths::relative(&place.directory, &directory), directory, env: &env, including };
+        let mut inner = Place {
+            id: self.included,
+            base: paths::relative(&place.directory, &directory),
+            directory,
+            env: &env,
+            including,
+        };
         self.tree(files, &mut inner, true)
     }
 

@@ -84,6 +84,8 @@ pub fn load_tree(options: &LoadOptions, fs: &dyn ReadFiles) -> Result<Value, Vec
 
 /// Where the files of one project, or of one included project, live.
 struct Place<'a> {
+    /// Tells it from the other places of a load; the same folder can be included twice with different variables.
+    id: usize,
     /// The absolute directory that `extends` and `include` of these files start from.
     directory: String,
     /// What relative paths in them are joined to: absolute for the project, relative to it for what it includes.
@@ -103,7 +105,7 @@ struct Loader<'a> {
     /// How often a file was included, the same one again or not.
     included: usize,
     /// Files that services extend from, read once each.
-    extended: IndexMap<(String, String), Value>,
+    extended: IndexMap<(String, usize), Value>,
 }
 
 impl<'a> Loader<'a> {
@@ -136,7 +138,7 @@ impl<'a> Loader<'a> {
         self.env.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
         let directory = self.options.working_dir.to_string_lossy().into_owned();
         let env = self.env.clone();
-        let mut place = Place { base: directory.clone(), directory, env: &env, including: Vec::new() };
+        let mut place = Place { id: 0, base: directory.clone(), directory, env: &env, including: Vec::new() };
         let mut tree = self.tree(files, &mut place, self.options.resolve_paths)?;
         let empty = tree.as_map().is_none_or(Map::is_empty);
         if empty {

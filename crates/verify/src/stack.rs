@@ -31,6 +31,8 @@ const ONE_OFF: &str = "com.docker.compose.oneoff";
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
     pub(crate) service: String,
+    /// What claims about it are about: the service, or where that has several containers this one.
+    pub(crate) subject: String,
     pub(crate) name: String,
     pub(crate) detail: ContainerDetail,
     /// The engine's whole answer, for what [`ContainerDetail`] does not hold.
@@ -117,10 +119,16 @@ impl<'a> Stack<'a> {
             }
             let detail = engine.inspect_container(&summary.id).await?;
             let raw = engine.inspect_container_raw(&summary.id).await?;
-            members.push(Member { service, name: summary.name, detail, raw });
+            members.push(Member { subject: service.clone(), service, name: summary.name, detail, raw });
         }
         let order = |member: &Member| project.services.get_index_of(&member.service).unwrap_or(usize::MAX);
         members.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.name.cmp(&b.name)));
+        let services: Vec<String> = members.iter().map(|member| member.service.clone()).collect();
+        for member in &mut members {
+            if services.iter().filter(|service| **service == member.service).count() > 1 {
+                member.name.clone_into(&mut member.subject);
+            }
+        }
         let procfs = ProcFs::new("/proc");
         let blind = blindness(engine, &procfs, &members);
         let disturbances = Disturbances::new(engine.clone());
@@ -173,8 +181,8 @@ impl<'a> Stack<'a> {
         let judged = self.running().map(|member| {
             let expected = expected(member);
             match self.processes(member) {
-                Ok(processes) => judge(member, &processes, Outcome::new(&member.service, expected)),
-                Err(why) => Outcome::not_checked(&member.service, expected, why),
+                Ok(processes) => judge(member, &processes, Outcome::new(&member.subject, expected)),
+                Err(why) => Outcome::not_checked(&member.subject, expected, why),
             }
         });
         judged.collect()

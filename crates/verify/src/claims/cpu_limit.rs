@@ -25,7 +25,7 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
             (_, Some(wanted)) => format!("{wanted} CPUs"),
             _ => "a CPU limit".to_owned(),
         };
-        let outcome = Outcome::new(&member.service, expected);
+        let outcome = Outcome::new(&member.subject, expected);
         let read = stack.visible_pid(member).and_then(|pid| {
             Cgroups::of(&stack.procfs, pid)
                 .and_then(|cgroups| cgroups.cpu_limit())
@@ -33,7 +33,7 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
         });
         let limit = match read {
             Ok(limit) => limit,
-            Err(why) => return Outcome::not_checked(&member.service, outcome.expected, why),
+            Err(why) => return Outcome::not_checked(&member.subject, outcome.expected, why),
         };
         let fits =
             limit.value.is_some_and(|found| wanted.is_none_or(|wanted| (found - wanted).abs() < PRECISION));

@@ -35,7 +35,7 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
 async fn of_member(stack: &Stack<'_>, member: &Member) -> Result<Outcome, MeasureError> {
     let grace = member.raw.pointer("/Config/StopTimeout").and_then(Value::as_u64).unwrap_or(DEFAULT_GRACE);
     let outcome = Outcome::new(
-        &member.service,
+        &member.subject,
         format!("ends within {grace} s with exit code 0 or 143; healthy after a start"),
     );
     let begin = Instant::now();

@@ -15,7 +15,7 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     let mut outcomes = Vec::new();
     for (member, _) in stack.lasting() {
-        let outcome = Outcome::new(&member.service, "its health command exits with 0 when it is run now");
+        let outcome = Outcome::new(&member.subject, "its health command exits with 0 when it is run now");
         let Some(probed) = probe::run(stack.engine, member, Duration::from_secs(30)).await? else {
             outcomes.push(outcome.judge(false, "it has no health check"));
             continue;

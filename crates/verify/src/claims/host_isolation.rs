@@ -25,12 +25,12 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
 
 fn of_member(stack: &Stack<'_>, member: &Member) -> Outcome {
     let outcome = Outcome::new(
-        &member.service,
+        &member.subject,
         "own pid, net, mnt, ipc and uts namespaces; not privileged; no engine socket; no system directory of the host",
     );
     let pid = match stack.visible_pid(member) {
         Ok(pid) => pid,
-        Err(why) => return Outcome::not_checked(&member.service, outcome.expected, why),
+        Err(why) => return Outcome::not_checked(&member.subject, outcome.expected, why),
     };
     let mut wrong = Vec::new();
     let mut evidence = Vec::new();

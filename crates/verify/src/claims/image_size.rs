@@ -20,13 +20,13 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
         }
         let Some(budget) = budget else {
             let why = "plimsoll.toml has no budgets.images for it";
-            outcomes.push(Outcome::not_applicable(&member.service, "its size is within a budget", why));
+            outcomes.push(Outcome::not_applicable(&member.subject, "its size is within a budget", why));
             continue;
         };
         let image = stack.engine.inspect_image(&member.detail.image_id).await?;
         let layers = image.diff_ids.len();
         let observed = format!("{} unpacked in {layers} layers", quantity::bytes(image.size));
-        let outcome = Outcome::new(&member.service, format!("at most {} unpacked", quantity::bytes(budget)));
+        let outcome = Outcome::new(&member.subject, format!("at most {} unpacked", quantity::bytes(budget)));
         let source = format!("engine: image {}", image.tags.first().unwrap_or(&image.id));
         outcomes.push(
             outcome.judge(image.size <= budget, observed).evidence(source, format!("Size {}", image.size)),

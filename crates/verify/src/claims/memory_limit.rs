@@ -14,7 +14,7 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
     let judged = stack.lasting().map(|(member, service)| {
         let wanted = declared::memory_limit(service);
         let outcome =
-            Outcome::new(&member.service, wanted.map_or("a memory limit".to_owned(), quantity::bytes));
+            Outcome::new(&member.subject, wanted.map_or("a memory limit".to_owned(), quantity::bytes));
         let read = stack.visible_pid(member).and_then(|pid| {
             let cgroups = Cgroups::of(&stack.procfs, pid).map_err(|error| error.to_string())?;
             let limit = cgroups.memory_limit().map_err(|error| error.to_string())?;
@@ -22,7 +22,7 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
         });
         let (limit, both) = match read {
             Ok(read) => read,
-            Err(why) => return Outcome::not_checked(&member.service, outcome.expected, why),
+            Err(why) => return Outcome::not_checked(&member.subject, outcome.expected, why),
         };
         let fits = limit.value.is_some() && wanted.is_none_or(|wanted| limit.value == Some(wanted));
         // Without swap accounting in the kernel there is no such file, and nothing to limit.

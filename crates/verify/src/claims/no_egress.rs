@@ -37,14 +37,14 @@ fn outside(stack: &Stack<'_>) -> Option<IpAddr> {
 }
 
 fn of_member(stack: &Stack<'_>, member: &Member, outside: Option<IpAddr>) -> Outcome {
-    let outcome = Outcome::new(&member.service, "no default route, or nothing outside answers through it");
+    let outcome = Outcome::new(&member.subject, "no default route, or nothing outside answers through it");
     let read = stack.visible_pid(member).and_then(|pid| {
         let text = stack.procfs.read(pid, "net/route").map_err(|error| error.to_string())?;
         Ok((pid, String::from_utf8_lossy(&text).into_owned()))
     });
     let (pid, text) = match read {
         Ok(read) => read,
-        Err(why) => return Outcome::not_checked(&member.service, outcome.expected, why),
+        Err(why) => return Outcome::not_checked(&member.subject, outcome.expected, why),
     };
     let routes: Vec<Route> = text.lines().skip(1).filter_map(Route::parse).collect();
     let shown: Vec<String> =

@@ -13,7 +13,7 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     let events = stack.events().await?;
     let judged = stack.lasting().map(|(member, _)| {
-        let outcome = Outcome::new(&member.service, "oom_kill 0 in its cgroup, and no oom event");
+        let outcome = Outcome::new(&member.subject, "oom_kill 0 in its cgroup, and no oom event");
         let read = stack.visible_pid(member).and_then(|pid| {
             Cgroups::of(&stack.procfs, pid)
                 .and_then(|cgroups| cgroups.oom_kills())
@@ -21,7 +21,7 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
         });
         let kills = match read {
             Ok(kills) => kills,
-            Err(why) => return Outcome::not_checked(&member.service, outcome.expected, why),
+            Err(why) => return Outcome::not_checked(&member.subject, outcome.expected, why),
         };
         // `OOMKilled` is about the first process only: false proves nothing, true proves the opposite.
         let first = member.detail.oom_killed;

@@ -30,7 +30,7 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
 }
 
 async fn of_member(stack: &Stack<'_>, member: &Member) -> Result<Outcome, MeasureError> {
-    let outcome = Outcome::new(&member.service, format!("no line with {}", SIGNS.join(", ")));
+    let outcome = Outcome::new(&member.subject, format!("no line with {}", SIGNS.join(", ")));
     let mut lines = 0;
     let mut found = Vec::new();
     let mut log = stack.engine.logs(member.id(), &LogOptions::default());

@@ -15,7 +15,7 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
         let wanted = declared::pids(service);
         let expected =
             wanted.map_or("a limit".to_owned(), |pids| format!("at most {pids} processes and threads"));
-        let outcome = Outcome::new(&member.service, expected);
+        let outcome = Outcome::new(&member.subject, expected);
         let read = stack.visible_pid(member).and_then(|pid| {
             Cgroups::of(&stack.procfs, pid)
                 .and_then(|cgroups| cgroups.pids_limit())
@@ -23,7 +23,7 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
         });
         let limit = match read {
             Ok(limit) => limit,
-            Err(why) => return Outcome::not_checked(&member.service, outcome.expected, why),
+            Err(why) => return Outcome::not_checked(&member.subject, outcome.expected, why),
         };
         let fits = limit.value.is_some() && wanted.is_none_or(|wanted| limit.value == Some(wanted));
         let observed = limit.value.map_or("no limit".to_owned(), |pids| pids.to_string());

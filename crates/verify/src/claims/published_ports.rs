@@ -79,7 +79,7 @@ async fn of_member(stack: &Stack<'_>, member: &Member, service: &Service) -> Out
         }
     }
     let observed = if wrong.is_empty() { show(found.into_iter()) } else { wrong.join("; ") };
-    Outcome::new(&member.service, expected).judge(wrong.is_empty(), observed).all_evidence(evidence)
+    Outcome::new(&member.subject, expected).judge(wrong.is_empty(), observed).all_evidence(evidence)
 }
 
 /// The engine's proxies that lead into the project's containers, whatever the engine says of its containers.

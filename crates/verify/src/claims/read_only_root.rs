@@ -26,14 +26,14 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
 
 fn of_member(stack: &Stack<'_>, member: &Member) -> Outcome {
     let outcome =
-        Outcome::new(&member.service, "`/` is mounted ro, and root's write to it is refused (EROFS)");
+        Outcome::new(&member.subject, "`/` is mounted ro, and root's write to it is refused (EROFS)");
     let pid = match stack.visible_pid(member) {
         Ok(pid) => pid,
-        Err(why) => return Outcome::not_checked(&member.service, outcome.expected, why),
+        Err(why) => return Outcome::not_checked(&member.subject, outcome.expected, why),
     };
     let mounts = match stack.procfs.mounts(pid) {
         Ok(mounts) => mounts,
-        Err(error) => return Outcome::not_checked(&member.service, outcome.expected, error.to_string()),
+        Err(error) => return Outcome::not_checked(&member.subject, outcome.expected, error.to_string()),
     };
     let root = mounts.iter().find(|mount| mount.target == "/");
     let mounted = root.is_some_and(MountLine::is_read_only);

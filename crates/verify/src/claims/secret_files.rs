@@ -23,12 +23,12 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
 }
 
 fn of_member(stack: &Stack<'_>, member: &Member, service: &Service) -> Outcome {
-    let outcome = Outcome::new(&member.service, "owned by the service's uid, mode 0400");
+    let outcome = Outcome::new(&member.subject, "owned by the service's uid, mode 0400");
     let read =
         stack.processes(member).and_then(|all| all.first().cloned().ok_or_else(|| "no process".to_owned()));
     let (pid, status) = match read {
         Ok(first) => first,
-        Err(why) => return Outcome::not_checked(&member.service, outcome.expected, why),
+        Err(why) => return Outcome::not_checked(&member.subject, outcome.expected, why),
     };
     let uid = status.uids.first().copied().unwrap_or(0);
     let mut wrong = Vec::new();

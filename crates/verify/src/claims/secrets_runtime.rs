@@ -20,19 +20,22 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
             let why = "the project declares no secret files";
             vec![Outcome::not_applicable("stack", "no secret value outside its file", why)]
         }
-        Ok(_) => stack.running().map(|member| of_member(stack, member)).collect(),
+        Ok(_) => stack.members.iter().map(|member| of_member(stack, member)).collect(),
     }
 }
 
 fn of_member(stack: &Stack<'_>, member: &Member) -> Outcome {
-    let Ok(secrets) = &stack.secrets else { return Outcome::new(&member.service, "") };
+    let Ok(secrets) = &stack.secrets else { return Outcome::new(&member.subject, "") };
     let outcome = Outcome::new(
-        &member.service,
+        &member.subject,
         format!("none of {} values in environ, cmdline or inspection", secrets.len()),
     );
+    // Of a container that has ended only the engine's description is left.
+    let ended = member.pid().is_none();
     let pids = match stack.processes(member) {
         Ok(processes) => processes,
-        Err(why) => return Outcome::not_checked(&member.service, outcome.expected, why),
+        Err(_) if ended => Vec::new(),
+        Err(why) => return Outcome::not_checked(&member.subject, outcome.expected, why),
     };
     let mut found = Vec::new();
     let mut evidence = Vec::new();
@@ -50,11 +53,10 @@ fn of_member(stack: &Stack<'_>, member: &Member) -> Outcome {
         for file in ["environ", "cmdline"] {
             match stack.procfs.read(*pid, file) {
                 Ok(content) => look(format!("/proc/{pid}/{file}"), &content),
-                // The process has ended.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) if has_ended(&error) => {}
                 Err(error) => {
                     return Outcome::not_checked(
-                        &member.service,
+                        &member.subject,
                         outcome.expected,
                         format!("/proc/{pid}/{file}: {error}"),
                     );
@@ -66,4 +68,10 @@ fn of_member(stack: &Stack<'_>, member: &Member) -> Outcome {
     let observed =
         if found.is_empty() { format!("none in {} processes", pids.len()) } else { found.join("; ") };
     outcome.judge(found.is_empty(), observed).all_evidence(evidence)
+}
+
+/// A process that ends between two readings has no files any more (ENOENT), or no memory behind them (ESRCH).
+fn has_ended(error: &std::io::Error) -> bool {
+    let gone = rustix::io::Errno::SRCH.raw_os_error();
+    error.kind() == std::io::ErrorKind::NotFound || error.raw_os_error() == Some(gone)
 }

@@ -30,12 +30,12 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
 
 fn of_member(stack: &Stack<'_>, member: &Member, service: &Service) -> Outcome {
     let outcome = Outcome::new(
-        &member.service,
+        &member.subject,
         "containers outside its networks can neither connect nor resolve its name; those inside can connect",
     );
     let pid = match stack.visible_pid(member) {
         Ok(pid) => pid,
-        Err(why) => return Outcome::not_checked(&member.service, outcome.expected, why),
+        Err(why) => return Outcome::not_checked(&member.subject, outcome.expected, why),
     };
     let networks = declared::networks(service);
     let (inside, outside): (Vec<_>, Vec<_>) = stack
@@ -44,15 +44,15 @@ fn of_member(stack: &Stack<'_>, member: &Member, service: &Service) -> Outcome {
         .partition(|(_, other)| !networks.is_disjoint(&declared::networks(other)));
     if outside.is_empty() {
         return Outcome::not_applicable(
-            &member.service,
+            &member.subject,
             outcome.expected,
             "every other container shares a network with it",
         );
     }
     let targets = match targets(stack, member, pid) {
         Ok(targets) if !targets.is_empty() => targets,
-        Ok(_) => return Outcome::not_applicable(&member.service, outcome.expected, "nothing in it listens"),
-        Err(why) => return Outcome::not_checked(&member.service, outcome.expected, why),
+        Ok(_) => return Outcome::not_applicable(&member.subject, outcome.expected, "nothing in it listens"),
+        Err(why) => return Outcome::not_checked(&member.subject, outcome.expected, why),
     };
     let mut wrong = Vec::new();
     let mut evidence = Vec::new();

@@ -9,6 +9,8 @@ export function openDatabase(url: string, onError: (error: Error) => void): Data
     connectionString: url,
     max: 10,
     connectionTimeoutMillis: 2_000,
+    // Kept: a new one needs the host's name, and while Redis is gone its name keeps Node's two resolver threads busy.
+    idleTimeoutMillis: 0,
     query_timeout: 10_000,
   });
   // An idle connection that breaks emits here; without a listener it would end the process.

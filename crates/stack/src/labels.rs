@@ -34,5 +34,8 @@ pub const PARTS: &str = "org.plimsoll.parts";
 pub const IMAGE_NAME: &str = "org.plimsoll.image";
 /// `true` where the image stands in for software that cannot be had on this machine.
 pub const STANDIN: &str = "org.plimsoll.standin";
+/// When a volume or container was made: milliseconds since the epoch by our clock. Engines tell a volume's age by its
+/// directory, which changes.
+pub const CREATED: &str = "org.plimsoll.created";
 /// What was asked for and fitted to the host: `cpus 4 -> 2`.
 pub const FITTED: &str = "org.plimsoll.fitted";

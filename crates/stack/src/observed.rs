@@ -41,6 +41,8 @@ pub struct ObservedContainer {
     pub health: Health,
     /// Exit code, if it has ended.
     pub exit_code: Option<i64>,
+    /// When it was made, in milliseconds since the epoch, if we made it.
+    pub created: Option<u64>,
     /// Digest of its configuration.
     pub hash: String,
     /// Digests by part, if we made it.
@@ -86,6 +88,7 @@ impl ObservedContainer {
             service: text(labels::SERVICE),
             number: text(labels::NUMBER).parse().unwrap_or(0),
             oneoff: text(labels::ONEOFF).eq_ignore_ascii_case("true"),
+            created: text(labels::CREATED).parse().ok(),
             hash: text(labels::CONFIG_HASH),
             parts: found.labels.get(labels::PARTS).cloned(),
             image: found.labels.get(labels::IMAGE_NAME).cloned().unwrap_or_else(|| found.image.clone()),

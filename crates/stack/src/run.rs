@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use plimsoll_engine::{Engine, EngineError};
+use plimsoll_engine::{ContainerSpec, Engine, EngineError, NetworkSpec, RunState};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Semaphore, mpsc, watch},
@@ -21,13 +21,18 @@ use tokio::{
 use crate::{
     Failure, Op, Plan, StackError, StackFiles, Step, files,
     hub::Hub,
-    owner,
+    labels, owner,
     proved::Proved,
     wait::{Unready, Watcher},
 };
 
 /// Engine calls at the same time; waits are not counted.
 const PARALLEL: usize = 8;
+
+/// How long the engine may take to finish what a killed process asked of it.
+const LATE: Duration = Duration::from_secs(10);
+/// Between two looks whether it has.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// How a plan is run.
 #[derive(Debug, Clone, Default)]
@@ -273,11 +278,15 @@ async fn call(shared: &Shared, step: &Step) -> Result<(), StackError> {
     let service = step.service.as_deref().unwrap_or_default();
     match &step.op {
         Op::CreateNetwork { spec } => {
-            engine.create_network(spec).await?;
+            create_network(engine, spec).await?;
         }
         Op::RemoveNetwork { network, .. } => gone(engine.remove_network(network).await)?,
         Op::RemoveDuplicates { name } => engine.remove_duplicate_networks(name).await?,
-        Op::CreateVolume { spec } => engine.create_volume(spec).await?,
+        Op::CreateVolume { spec } => {
+            let mut spec = spec.clone();
+            spec.labels.insert(labels::CREATED.into(), now());
+            engine.create_volume(&spec).await?;
+        }
         Op::RemoveVolume { name } => gone(engine.remove_volume(name).await)?,
         Op::WriteFiles { image, user } => {
             let owner = owner::resolve(engine, service, image, user).await?;
@@ -285,7 +294,9 @@ async fn call(shared: &Shared, step: &Step) -> Result<(), StackError> {
         }
         Op::RemoveFiles => files::remove_state(&shared.options.state)?,
         Op::CreateContainer { spec } => {
-            engine.create_container(spec).await?;
+            let mut spec = spec.clone();
+            spec.labels.insert(labels::CREATED.into(), now());
+            create(engine, &spec).await?;
         }
         Op::ConnectNetwork { container, attachment } => {
             engine.connect_container(container, attachment).await?;
@@ -299,13 +310,69 @@ async fn call(shared: &Shared, step: &Step) -> Result<(), StackError> {
         Op::StartContainer { container } => engine.start_container(container).await?,
         Op::UnpauseContainer { container } => engine.unpause_container(container).await?,
         Op::StopContainer { container, grace } => gone(engine.stop_container(container, *grace).await)?,
-        Op::RemoveContainer { container, volumes } => {
-            gone(engine.remove_container(container, true, *volumes).await)?;
-        }
+        Op::RemoveContainer { container, volumes } => remove(engine, container, *volumes).await?,
         Op::RenameContainer { container, name } => engine.rename_container(container, name).await?,
         Op::WaitHealthy { .. } | Op::WaitCompleted { .. } | Op::WaitRunning { .. } => {}
     }
     Ok(())
+}
+
+/// Creates a network; one that is ours already was asked for by a killed process.
+async fn create_network(engine: &Engine, spec: &NetworkSpec) -> Result<(), EngineError> {
+    match engine.create_network(spec).await {
+        Err(error @ EngineError::Conflict { .. }) => {
+            let found = engine.inspect_network(&spec.name).await?;
+            if found.spec.labels == spec.labels && found.spec.internal == spec.internal {
+                Ok(())
+            } else {
+                Err(error)
+            }
+        }
+        done => done.map(|_| ()),
+    }
+}
+
+/// Creates a container. An engine carries a request out although its sender was killed: then the name is taken by a
+/// container that nobody has started, maybe not yet visible.
+async fn create(engine: &Engine, spec: &ContainerSpec) -> Result<(), EngineError> {
+    let until = Instant::now() + LATE;
+    loop {
+        let taken = match engine.create_container(spec).await {
+            Err(error @ EngineError::NameTaken { .. }) if Instant::now() < until => error,
+            done => return done.map(|_| ()),
+        };
+        match engine.inspect_container(&spec.name).await {
+            Ok(found) => {
+                let ours = found.labels.get(labels::PROJECT) == spec.labels.get(labels::PROJECT);
+                if !ours || found.state != RunState::Created {
+                    return Err(taken);
+                }
+                remove(engine, &found.id, true).await?;
+            }
+            Err(error) if error.is_not_found() => tokio::time::sleep(AGAIN).await,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Removes a container; one that somebody else is removing is waited for.
+async fn remove(engine: &Engine, container: &str, volumes: bool) -> Result<(), EngineError> {
+    let until = Instant::now() + LATE;
+    loop {
+        match engine.remove_container(container, true, volumes).await {
+            Err(EngineError::Conflict { message })
+                if message.contains("already in progress") && Instant::now() < until =>
+            {
+                tokio::time::sleep(AGAIN).await;
+            }
+            done => return gone(done),
+        }
+    }
+}
+
+/// Milliseconds since the epoch.
+fn now() -> String {
+    jiff::Timestamp::now().as_millisecond().to_string()
 }
 
 /// What was to be removed and does not exist is removed.

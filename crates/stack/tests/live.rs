@@ -615,11 +615,66 @@ async fn an_engine_that_goes_away_ends_the_run_with_its_name_and_the_next_conver
                 assert!(reason.contains("connection to the engine broke"), "{delay} ms: {reason}");
             }
             Err(error) => {
-                assert!(error.to_string().contains("connection to the engine broke"), "{delay} ms: {error}")
+                assert!(error.to_string().contains("connection to the engine broke"), "{delay} ms: {error}");
             }
         }
         bench.up_well(CHAIN).await;
         assert!(bench.down(true).await.is_success());
         assert_eq!(bench.left().await, (0, 0, 0));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_that_is_made_anew_is_prepared_anew_once() {
+    let Some(bench) = Bench::new("data").await else { return };
+    let text = r#"
+services:
+  db:
+    image: IMAGE
+    init: true
+    stop_grace_period: 1s
+    command: [sleep, "1000"]
+    volumes: [data:/data]
+  migrate:
+    image: IMAGE
+    command: [sh, -c, "echo run"]
+    depends_on: [db]
+  web:
+    image: IMAGE
+    init: true
+    stop_grace_period: 1s
+    command: [sleep, "1000"]
+    depends_on: { migrate: { condition: service_completed_successfully } }
+volumes: { data: {} }
+"#;
+    bench.up_well(text).await;
+    assert!(bench.plan(text).await.unwrap().0.is_empty());
+    bench.engine.remove_container(&format!("{}-db-1", bench.name), true, true).await.unwrap();
+    bench.engine.remove_volume(&format!("{}_data", bench.name)).await.unwrap();
+    let (plan, _) = bench.up_well(text).await;
+    assert!(plan.render().contains("_data is newer than its success"), "{}", plan.render());
+    let (plan, _, _) = bench.plan(text).await.unwrap();
+    assert!(plan.is_empty(), "{}", plan.render());
+    bench.down(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_run_asked_for_and_came_late_is_no_obstacle() {
+    let Some(bench) = Bench::new("late").await else { return };
+    let text = "services: { web: { image: IMAGE, init: true, stop_grace_period: 1s, command: [sleep, '1000'], networks: [n] } }\nnetworks: { n: {} }";
+    // after the picture was taken, the engine carries out what was asked before
+    let (plan, _, files) = bench.plan(text).await.unwrap();
+    for step in &plan.steps {
+        match &step.op {
+            Op::CreateNetwork { spec } => drop(bench.engine.create_network(spec).await.unwrap()),
+            Op::CreateContainer { spec } => drop(bench.engine.create_container(spec).await.unwrap()),
+            _ => {}
+        }
+    }
+    let options = RunOptions { state: bench.state(), ..RunOptions::default() };
+    let outcome = run(&bench.engine, &plan, &files, &options, &mut |_| {}).await;
+    assert!(outcome.is_success(), "{:#?}", outcome.failures);
+    assert!(bench.plan(text).await.unwrap().0.is_empty());
+    assert!(bench.down(true).await.is_success());
+    assert_eq!(bench.left().await, (0, 0, 0));
 }

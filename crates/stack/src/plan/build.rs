@@ -9,7 +9,7 @@ use super::{
     recreate::{self, Replacement},
     resources::{self, Resources},
 };
-use crate::{Desired, DesiredService, Observed, ObservedContainer, Replica, StackError, cause};
+use crate::{Desired, DesiredService, Observed, ObservedContainer, Replica, StackError, cause, labels};
 
 /// Compares `desired` with `observed`.
 pub fn plan(desired: &Desired, observed: &Observed, options: &PlanOptions) -> Result<Plan, StackError> {
@@ -80,8 +80,8 @@ struct Reached {
     ready: Vec<usize>,
     /// A container of it is new.
     replaced: bool,
-    /// It runs on a volume that is new, so that what was done with the old one must be done again.
-    fresh_data: bool,
+    /// Volumes that it and what it depends on write to: what a one-shot has prepared lives there.
+    data: BTreeSet<String>,
 }
 
 struct Builder<'a> {
@@ -164,7 +164,7 @@ impl Builder<'_> {
         // those that are up to date stay, then the lowest numbers
         existing.sort_by_key(|found| (found.hash != service.hash, found.number));
         let surplus = existing.split_off(existing.len().min(service.replicas.len()));
-        let mut reached = self.inherited(service);
+        let mut reached = Reached { data: self.data(service), ..Reached::default() };
         let gate = self.gate(service);
         let files = self.files_step(service);
 
@@ -211,12 +211,10 @@ impl Builder<'_> {
         self.reached.insert(service.name.clone(), reached);
     }
 
-    fn inherited(&self, service: &DesiredService) -> Reached {
-        let new_volume =
-            service.writable_volumes().values().any(|volume| self.resources.new_volumes.contains(volume));
-        let from_needs =
-            service.needs.iter().any(|need| self.reached.get(&need.service).is_some_and(|r| r.fresh_data));
-        Reached { fresh_data: new_volume || from_needs, ..Reached::default() }
+    fn data(&self, service: &DesiredService) -> BTreeSet<String> {
+        let own = service.writable_volumes().into_values();
+        let others = service.needs.iter().filter_map(|need| self.reached.get(&need.service));
+        own.chain(others.flat_map(|reached| reached.data.iter().cloned())).collect()
     }
 
     /// Steps that must be done before a container of this service may start.
@@ -291,12 +289,24 @@ impl Builder<'_> {
             return Verdict::Start(format!("{name} was made and never started"));
         }
         match container.exit_code {
-            Some(0) if self.inherited(service).fresh_data => {
-                Verdict::Start(format!("{name} runs again: a volume that it depends on is new"))
-            }
-            Some(0) => Verdict::Keep,
+            Some(0) => match self.newer_data(service, container) {
+                Some(volume) => {
+                    Verdict::Recreate(format!("{name} runs again: volume {volume} is newer than its success"))
+                }
+                None => Verdict::Keep,
+            },
             code => Verdict::Start(format!("{name} failed the last time (exit code {})", code.unwrap_or(-1))),
         }
+    }
+
+    /// A volume that was made after this container, or is about to be made.
+    fn newer_data(&self, service: &DesiredService, container: &ObservedContainer) -> Option<String> {
+        self.data(service).into_iter().find(|name| {
+            let found = self.observed.volumes.iter().find(|volume| volume.spec.name == *name);
+            let made = found.and_then(|volume| volume.spec.labels.get(labels::CREATED)?.parse::<u64>().ok());
+            self.resources.new_volumes.contains(name)
+                || made.zip(container.created).is_some_and(|(data, run)| data > run)
+        })
     }
 
     fn existing(
@@ -339,7 +349,7 @@ impl Builder<'_> {
             }
             Verdict::Recreate(cause) => {
                 let spec = instance(service, replica, Some(container));
-                let (before, connect) = self.before_create(&spec, files, gate);
+                let (before, connect) = self.before_create(service, &spec, files, gate);
                 let replacement = Replacement { old: container, name: &replica.name, spec, cause: &cause };
                 let stray =
                     self.removed.get(&crate::observed::temporary_name(&container.id, &replica.name)).copied();
@@ -408,6 +418,7 @@ impl Builder<'_> {
     /// Steps that a create call waits for, and the networks that are joined after it.
     fn before_create(
         &self,
+        service: &DesiredService,
         spec: &ContainerSpec,
         files: Option<usize>,
         gate: &[usize],
@@ -419,6 +430,10 @@ impl Builder<'_> {
             modes.iter().any(|mode| mode.as_deref().is_some_and(|mode| mode.starts_with("container:")));
         if joins || !spec.volumes_from.is_empty() {
             before.extend(gate);
+        }
+        // so that a one-shot is never older than the data that it prepares
+        if service.one_shot {
+            before.extend(self.data(service).iter().filter_map(|volume| self.resources.made.get(volume)));
         }
         let networks = spec.networks.iter().map(|attachment| &attachment.network);
         let volumes = spec.mounts.iter().filter_map(|mount| match &mount.kind {
@@ -438,7 +453,7 @@ impl Builder<'_> {
         reached: &mut Reached,
     ) {
         let spec = instance(service, new.replica, new.inherit);
-        let (mut before, connect) = self.before_create(&spec, files, gate);
+        let (mut before, connect) = self.before_create(service, &spec, files, gate);
         before.extend(new.name_free_after);
         let mut ready = recreate::create_steps(&mut self.plan, service, spec, new.cause, &before, &connect);
         ready.extend(gate);

@@ -102,6 +102,7 @@ pub(crate) fn converged(desired: &Desired) -> Observed {
                 state: if done { RunState::Exited } else { RunState::Running },
                 health,
                 exit_code: done.then_some(0),
+                created: Some(1_000),
                 hash: service.hash.clone(),
                 parts: spec.labels.get(labels::PARTS).cloned(),
                 image_id: spec.image.clone(),

@@ -66,6 +66,14 @@ const TESTS: &[(&str, fn())] = &[
     ("triggers of a base image fire", onbuild),
     ("errors name line and cause", errors),
     ("a layer that is gone is built again", pruned),
+    ("archives are unpacked, whatever their compression, and never outside", archives),
+    ("heredocs are scripts and files", heredocs),
+    ("links on the way to a destination are followed inside the root", linked_destinations),
+    ("parents, excludes and named contexts", parents_and_excludes),
+    ("two stages that add, remove and add the same file stack", same_layer_twice),
+    ("a step that only sets times has a layer of its own", only_times),
+    ("a file that changes while it is read fails the build or is read right", changing_file),
+    ("the graph is printable", printable),
     ("a context of many files is fast when nothing changed", many_files),
 ];
 
@@ -300,7 +308,7 @@ fn same_bytes_again() {
 
 fn wrong_content() {
     let bench = Bench::new();
-    let time = std::time::UNIX_EPOCH + Duration::from_secs(1_500_000_000);
+    let time = std::time::UNIX_EPOCH + Duration::from_hours(416_000);
     let mut images = Vec::new();
     for (project, content) in [("one", "AAAA"), ("two", "BBBB")] {
         bench.write(&format!("{project}/file"), content);
@@ -319,7 +327,7 @@ fn wrong_content() {
         let file = fs::File::options().write(true).open(bench.context().join("one/file")).unwrap();
         file.set_modified(time).unwrap();
         let outcome = bench.build_with("FROM scratch\nCOPY file /\n", |request| {
-            request.context = bench.context().join("one")
+            request.context = bench.context().join("one");
         });
         assert_eq!(bench.read(&outcome, "file"), content);
     }
@@ -661,4 +669,200 @@ fn many_files() {
     assert_eq!(ran(&outcome), Vec::<String>::new());
     println!("  5,000 files: cold {cold:?}, nothing changed {:?}", outcome.elapsed);
     assert!(outcome.elapsed < Duration::from_secs(1));
+}
+
+fn archives() {
+    let bench = Bench::new();
+    let source = bench.dir.path().join("source");
+    fs::create_dir_all(source.join("d/e")).unwrap();
+    fs::write(source.join("d/e/f"), "content").unwrap();
+    fs::set_permissions(source.join("d/e/f"), fs::Permissions::from_mode(0o640)).unwrap();
+    fs::hard_link(source.join("d/e/f"), source.join("d/g")).unwrap();
+    symlink("e/f", source.join("d/link")).unwrap();
+    let tar = |name: &str, flags: &[&str]| {
+        let status = Command::new("tar")
+            .arg("-C")
+            .arg(&source)
+            .args(["--owner=7", "--group=8", "-c", "-f"])
+            .arg(bench.context().join(name))
+            .args(flags)
+            .arg("d")
+            .status();
+        status.unwrap().success()
+    };
+    let mut file = "FROM base\nRUN touch /d && mkdir -p /gz/d/link\n".to_owned();
+    for (name, flags) in [
+        ("plain", &[][..]),
+        ("gz", &["-z"][..]),
+        ("bz2", &["-j"][..]),
+        ("xz", &["-J"][..]),
+        ("zst", &["--zstd"][..]),
+    ] {
+        assert!(tar(name, flags), "tar makes {name}");
+        file.push_str(&format!(
+            "ADD {name} /{name}/\nCOPY {name} /copied/\nADD --unpack=false {name} /added/\n"
+        ));
+    }
+    file.push_str("ADD --chown=app plain /owned\nADD plain /\n");
+    let outcome = bench.build(&file);
+    let dir = bench.files(&outcome);
+    let at = |path: &str| dir.path().join("root").join(path);
+    for name in ["plain", "gz", "bz2", "xz", "zst"] {
+        assert_eq!(fs::read_to_string(at(name).join("d/g")).unwrap(), "content", "{name}");
+        assert_eq!(fs::read_link(at(name).join("d/link")).unwrap(), Path::new("e/f"), "{name}");
+        let meta = fs::metadata(at(name).join("d/e/f")).unwrap();
+        assert_eq!((meta.uid(), meta.gid(), meta.mode() & 0o777, meta.nlink()), (7, 8, 0o640, 2), "{name}");
+        assert_eq!(fs::read(at("copied").join(name)).unwrap(), fs::read(bench.context().join(name)).unwrap());
+        assert_eq!(fs::read(at("added").join(name)).unwrap(), fs::read(bench.context().join(name)).unwrap());
+    }
+    assert_eq!(fs::metadata(at("owned/d/e")).unwrap().uid(), 1000);
+    assert!(at("d/e").is_dir(), "a file in the way of a directory is replaced");
+
+    let hostile = |name: &str, link: Option<&str>| {
+        let mut archive = tar::Builder::new(Vec::new());
+        if let Some(to) = link {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(tar::EntryType::Symlink);
+            header.set_size(0);
+            archive.append_link(&mut header, "out", to).unwrap();
+        }
+        let mut header = tar::Header::new_gnu();
+        header.set_size(4);
+        header.set_mode(0o644);
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_cksum();
+        archive.append(&header, &b"evil"[..]).unwrap();
+        fs::write(bench.context().join("evil"), archive.into_inner().unwrap()).unwrap();
+    };
+    hostile("../../escaped", None);
+    assert!(bench.error("FROM base\nADD evil /in/\n").contains("its path leads out of the destination"));
+    let outside = bench.dir.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    hostile("out/file", Some(outside.to_str().unwrap()));
+    let outcome = bench.build("FROM base\nADD evil /in/\n");
+    assert!(fs::read_dir(&outside).unwrap().next().is_none());
+    let inside = format!("{}/file", outside.display());
+    assert_eq!(bench.read(&outcome, inside.trim_start_matches('/')), "evil");
+}
+
+fn heredocs() {
+    let bench = Bench::new();
+    let file = "FROM base\nENV WHO=world\nRUN <<EOF\necho one > /out\necho two >> /out\nEOF\nRUN <<EOF\n#!/bin/cat\nnot run by a shell\nEOF\n\
+                COPY <<plain.txt <<\"raw.txt\" /files/\nhello $WHO\nplain.txt\nhello $WHO\nraw.txt\nCOPY --chmod=0700 <<EOF /named\nx\nEOF\n";
+    let outcome = bench.build(file);
+    assert_eq!(bench.read(&outcome, "out"), "one\ntwo\n");
+    assert_eq!(bench.read(&outcome, "files/plain.txt"), "hello world\n");
+    assert_eq!(bench.read(&outcome, "files/raw.txt"), "hello $WHO\n");
+    let dir = bench.files(&outcome);
+    assert_eq!(fs::metadata(dir.path().join("root/named")).unwrap().mode() & 0o777, 0o700);
+    assert!(!dir.path().join("root/dev").exists());
+}
+
+fn linked_destinations() {
+    let bench = Bench::new();
+    bench.write("f", "x");
+    let file = "FROM base\nRUN mkdir /real && ln -s /real /abs && ln -s ../../../../real /up && ln -s real/target /to-file\n\
+                COPY f /abs/one\nCOPY f /up/\nCOPY f /to-file\nRUN ls -l / > /listing\n";
+    let outcome = bench.build(file);
+    let dir = bench.files(&outcome);
+    let at = |path: &str| dir.path().join("root").join(path);
+    for path in ["real/one", "real/f", "real/target"] {
+        assert_eq!(fs::read_to_string(at(path)).unwrap(), "x", "{path}");
+    }
+    for link in ["abs", "up", "to-file"] {
+        assert!(fs::symlink_metadata(at(link)).unwrap().is_symlink(), "{link}");
+    }
+    // With --link the layer does not know what is below.
+    let outcome = bench.build("FROM base\nRUN mkdir /real && ln -s /real /abs\nCOPY --link f /abs/one\n");
+    let dir = bench.files(&outcome);
+    assert!(fs::symlink_metadata(dir.path().join("root/abs")).unwrap().is_dir());
+}
+
+fn parents_and_excludes() {
+    let bench = Bench::new();
+    for path in
+        ["apps/a/package.json", "apps/a/src/x", "apps/b/package.json", "packages/c/package.json", "top"]
+    {
+        bench.write(path, path);
+    }
+    let other = bench.dir.path().join("other");
+    fs::create_dir_all(other.join("in")).unwrap();
+    fs::write(other.join("in/named"), "named").unwrap();
+    let file = "FROM scratch\nCOPY --parents **/package.json /m/\nCOPY --parents apps/./a/src /p/\n\
+                COPY --exclude=**/src --exclude=top . /e/\nCOPY --from=extra in/named /\n";
+    let outcome = bench.build_with(file, |request| {
+        request.contexts.push(("extra".into(), NamedContext::Directory(other.clone())));
+    });
+    let dir = bench.files(&outcome);
+    let at = |path: &str| dir.path().join("root").join(path).exists();
+    assert!(
+        at("m/apps/a/package.json") && at("m/packages/c/package.json") && !at("m/apps/a/src") && !at("m/top")
+    );
+    assert!(at("p/a/src/x") && !at("p/apps"));
+    assert!(at("e/apps/b/package.json") && !at("e/apps/a/src") && !at("e/top"));
+    assert!(at("named"));
+}
+
+fn same_layer_twice() {
+    let bench = Bench::new();
+    bench.write("f", "x");
+    let file = "FROM base\nCOPY f /f\nRUN rm /f && echo y > /y\nCOPY f /f\nRUN cat /f /y > /z\nRUN rm /f\nCOPY f /f\nRUN cat /f >> /z\n";
+    let outcome = bench.build(file);
+    assert_eq!(bench.read(&outcome, "z"), "xy\nx");
+    assert_eq!(bench.read(&outcome, "f"), "x");
+}
+
+fn only_times() {
+    let bench = Bench::new();
+    bench.write("f", "x");
+    let outcome = bench.build("FROM base\nCOPY f /f\nRUN touch -d @1000 /f\nRUN stat -c %Y /f > /time\n");
+    assert_eq!(bench.read(&outcome, "time"), "1000\n");
+    let dir = bench.files(&outcome);
+    assert_eq!(fs::metadata(dir.path().join("root/f")).unwrap().mtime(), 1000);
+}
+
+fn changing_file() {
+    let bench = Bench::new();
+    let path = bench.context().join("f");
+    fs::write(&path, vec![b'a'; 1 << 20]).unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Bounded, so that a failed assertion below ends the test.
+            for round in 0..2000_u32 {
+                if stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    return;
+                }
+                let byte = b'a' + u8::try_from(round % 26).unwrap();
+                fs::write(&path, vec![byte; 1 << 20]).unwrap();
+            }
+        });
+        for _ in 0..10 {
+            match bench.run(&bench.request("FROM scratch\nCOPY f /f\n")) {
+                Ok(outcome) => {
+                    let dir = bench.files(&outcome);
+                    let bytes = fs::read(dir.path().join("root/f")).unwrap();
+                    // Of any length, because the writer starts anew each time, but of one version.
+                    assert!(bytes.iter().all(|byte| *byte == bytes[0]), "no mixture of two versions");
+                }
+                Err(error) => assert!(text(&error).contains("changed while"), "{}", text(&error)),
+            }
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+fn printable() {
+    let bench = Bench::new();
+    let graph = bench.builder.plan(&bench.request(SMALL), &Only(bench.base.clone())).unwrap();
+    let expected = "  0  [work 1/6] FROM base
+  1 <- 0  [work 2/6] WORKDIR /src
+  2 <- 1  [work 3/6] COPY a ./
+  3 <- 2  [work 4/6] RUN cat a > out
+  4 <- 3  [work 5/6] COPY b ./
+  5 <- 4  [work 6/6] RUN cat b >> out
+  6 + 5  [stage-1 2/2] COPY --from=work /src/out /
+    = 6
+";
+    assert_eq!(graph.to_string(), expected);
 }

@@ -187,7 +187,8 @@ fn write_files(prepared: Vec<Prepared>, made: &mut Vec<Stub>) -> Result<Vec<(Pat
     let what = || "cannot mount a tmpfs for generated files".to_owned();
     let place = Path::new("/dev");
     stubs::make(place, true, made).context(what)?;
-    mount_new("tmpfs", place, MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC, "mode=0700")?;
+    // Programs may be executed: a heredoc that names its interpreter is one.
+    mount_new("tmpfs", place, MsFlags::MS_NOSUID | MsFlags::MS_NODEV, "mode=0700")?;
     let mut attachable = Vec::with_capacity(prepared.len());
     for (at, Prepared { target, source }) in prepared.into_iter().enumerate() {
         let source = match source {

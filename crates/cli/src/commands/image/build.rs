@@ -15,10 +15,11 @@ use plimsoll_sandbox::{ExtraHost, Ulimit};
 use plimsoll_source::Source;
 
 use super::{
+    call::{Call, Checks, Method},
     output::{self, Output},
     progress::{self, ProgressMode},
 };
-use crate::{error::CommandError, home::home, images::Images, policy};
+use crate::{error::CommandError, home::home, images::Images, policy, render};
 
 /// Build an image from a Dockerfile
 #[derive(clap::Args)]
@@ -92,6 +93,12 @@ pub(crate) struct Args {
     /// Write what was built into a JSON file
     #[arg(long, value_name = "FILE")]
     metadata_file: Option<PathBuf>,
+    /// What to do: `build`, `check`, `outline` or `targets`; with `,format=json` for programs
+    #[arg(long, value_name = "METHOD", default_value = "build")]
+    call: String,
+    /// Shorthand for --call=check
+    #[arg(long)]
+    check: bool,
     /// Attestation of how it was built; only `false`
     #[arg(long, value_name = "BOOL", value_parser = ["false"], num_args = 0..=1, default_missing_value = "true")]
     provenance: Option<String>,
@@ -104,13 +111,24 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let home = home()?;
     let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
     let outputs = args.outputs.iter().map(|spec| Output::parse(spec)).collect::<Result<Vec<_>, _>>()?;
+    let call = Call::parse(&args.call, args.check)?;
     let request = request(&args, &store)?;
+    if call.method != Method::Build {
+        return call.run(&request, &store);
+    }
     let root = policy::Root::find()?;
     let mode = if args.quiet { ProgressMode::Quiet } else { args.progress };
     let progress = progress::make(mode, args.explain);
     let tell = |line: &str| progress.tell(line);
     let images = Images::new(&store, &home, &root.policy, &tell);
     let builder = Builder::new(&store, home.join("build")).map_err(failed)?;
+    let base = |name: &Reference| images.find(name).ok().map(|found| found.record.config);
+    let checks = Checks::of_build(&request, &base);
+    if let Some(error) = checks.violation() {
+        eprint!("{}", checks.text());
+        render::error(&error);
+        return Ok(ExitCode::from(1));
+    }
     let outcome = builder.build(&request, &images, progress.sink()).map_err(failed)?;
     progress.finish(&outcome);
 
@@ -125,6 +143,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     }
     if let Some(file) = &args.metadata_file {
         write_metadata(file, &outcome, &request)?;
+    }
+    if mode != ProgressMode::Quiet {
+        checks.warn();
     }
     if outputs.iter().all(|output| !output.is_stdout()) {
         println!("{}", outcome.record.id);
@@ -202,7 +223,7 @@ fn request(args: &Args, store: &Store) -> Result<BuildRequest, CommandError> {
 
 fn refuse_other_platforms(platform: Option<&str>) -> Result<(), CommandError> {
     let Some(text) = platform else { return Ok(()) };
-    let host = plimsoll_build_platform();
+    let host = host_platform();
     let same = plimsoll_dockerfile::Platform::parse(text).is_ok_and(|wanted| wanted.normalised() == host);
     if same {
         return Ok(());
@@ -213,7 +234,8 @@ fn refuse_other_platforms(platform: Option<&str>) -> Result<(), CommandError> {
     ))
 }
 
-fn plimsoll_build_platform() -> plimsoll_dockerfile::Platform {
+/// The only platform that can be built for.
+pub(super) fn host_platform() -> plimsoll_dockerfile::Platform {
     plimsoll_dockerfile::Platform::host().normalised()
 }
 
@@ -254,7 +276,7 @@ fn named_context(spec: &str, store: &Store) -> Result<(String, NamedContext), Co
             (Some(record), None) => image(record, digest.unwrap_or(dir).to_owned()),
             (None, _) => {
                 return Err(CommandError::new(
-                    format!("the layout {dir} holds no image for {}", plimsoll_build_platform()),
+                    format!("the layout {dir} holds no image for {}", host_platform()),
                     "check which platforms it was made for",
                 ));
             }

@@ -1,6 +1,7 @@
 //! `plimsoll image`: builds and handles images, without a daemon.
 
 mod build;
+mod call;
 mod inspect;
 mod load;
 mod ls;

@@ -1,0 +1,180 @@
+//! `plimsoll image build --call`: what a Dockerfile offers and what is wrong with it, without building anything.
+//! Text and JSON are those of `docker buildx build --call`.
+
+mod check;
+mod outline;
+mod table;
+mod targets;
+
+use std::{path::Path, process::ExitCode};
+
+use plimsoll_build::BuildRequest;
+use plimsoll_dockerfile::{BuildInputs, Lines};
+use plimsoll_image::Store;
+use plimsoll_source::Source;
+use serde::Serialize;
+
+pub(crate) use check::Checks;
+
+use crate::error::CommandError;
+
+/// What `--call` asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Build,
+    Check,
+    Outline,
+    Targets,
+}
+
+/// `--call=METHOD[,format=json]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    json: bool,
+}
+
+impl Call {
+    /// Reads the option; `check` is the flag `--check`.
+    pub(crate) fn parse(text: &str, check: bool) -> Result<Self, CommandError> {
+        let wrong = |what: &str| {
+            CommandError::new(
+                format!("`{what}` cannot be called"),
+                "write --call=build, check, outline or targets, with `,format=json` for programs",
+            )
+        };
+        let mut call = Self { method: if check { Method::Check } else { Method::Build }, json: false };
+        for (place, field) in text.split(',').filter(|field| !field.is_empty()).enumerate() {
+            match field.split_once('=') {
+                Some(("format", "json")) => call.json = true,
+                Some(("format", "text")) => call.json = false,
+                Some(_) => return Err(wrong(field)),
+                None if place > 0 => return Err(wrong(field)),
+                None => {
+                    let method = match field {
+                        "build" if check => Method::Check,
+                        "build" => Method::Build,
+                        "check" | "lint" => Method::Check,
+                        "outline" => Method::Outline,
+                        "targets" => Method::Targets,
+                        _ => return Err(wrong(field)),
+                    };
+                    if check && method != Method::Check {
+                        return Err(CommandError::new(
+                            format!("--check and --call={field} exclude one another"),
+                            "leave one of them out",
+                        ));
+                    }
+                    call.method = method;
+                }
+            }
+        }
+        Ok(call)
+    }
+
+    /// Answers everything but `build`, on standard output.
+    pub(crate) fn run(self, request: &BuildRequest, store: &Store) -> Result<ExitCode, CommandError> {
+        let asked = Asked { request, inputs: inputs(request), json: self.json };
+        let text = match self.method {
+            Method::Outline => outline::text(&asked)?,
+            Method::Targets => targets::text(&asked)?,
+            Method::Check | Method::Build => return check::call(&asked, store),
+        };
+        print!("{text}");
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// One call with everything that it may look at.
+struct Asked<'a> {
+    request: &'a BuildRequest,
+    inputs: BuildInputs,
+    json: bool,
+}
+
+impl Asked<'_> {
+    fn source(&self) -> &Source {
+        &self.request.dockerfile
+    }
+}
+
+fn inputs(request: &BuildRequest) -> BuildInputs {
+    let platform = super::build::host_platform();
+    BuildInputs {
+        build_args: request.build_args.iter().cloned().collect(),
+        build_platform: platform.clone(),
+        target_platform: platform,
+        target: request.target.clone(),
+    }
+}
+
+/// The Dockerfile's name without the folder.
+fn file_name(source: &Source) -> String {
+    Path::new(source.name())
+        .file_name()
+        .map_or_else(|| source.name().to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Where something is, as BuildKit's JSON has it.
+#[derive(Clone, Debug, Serialize)]
+struct Location {
+    ranges: [Range; 1],
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Range {
+    start: Position,
+    end: Position,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Position {
+    line: usize,
+}
+
+impl Location {
+    fn new(lines: Lines) -> Self {
+        Self { ranges: [Range { start: Position { line: lines.first }, end: Position { line: lines.last } }] }
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<String, CommandError> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| CommandError::from_error(&error))?;
+    Ok(text + "\n")
+}
+
+/// Go writes bytes in JSON as base 64.
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    pub(super) fn request(text: &str, target: Option<&str>) -> BuildRequest {
+        let dockerfile = Source::new("some/Dockerfile", text);
+        let request = BuildRequest::new(PathBuf::from("/"), dockerfile, None);
+        BuildRequest { target: target.map(str::to_owned), ..request }
+    }
+
+    pub(super) fn asked(request: &BuildRequest, json: bool) -> Asked<'_> {
+        Asked { request, inputs: inputs(request), json }
+    }
+
+    #[test]
+    fn the_option_is_read() {
+        let call = |text: &str, check| Call::parse(text, check).map(|call| (call.method, call.json));
+        assert_eq!(call("build", false).ok(), Some((Method::Build, false)));
+        assert_eq!(call("build", true).ok(), Some((Method::Check, false)));
+        assert_eq!(call("lint,format=json", false).ok(), Some((Method::Check, true)));
+        assert_eq!(call("outline,format=text", false).ok(), Some((Method::Outline, false)));
+        for wrong in ["describe", "outline,targets", "check,format=yaml"] {
+            assert!(call(wrong, false).is_err(), "{wrong}");
+        }
+        assert!(call("targets", true).is_err());
+    }
+}

@@ -96,7 +96,9 @@ pub async fn verify(
     mut progress: impl FnMut(&str),
 ) -> Result<Certificate, VerifyError> {
     let begin = Instant::now();
-    let measured_at = jiff::Timestamp::now();
+    let now = jiff::Timestamp::now();
+    // Whole seconds: nobody repeats a measurement of nanoseconds.
+    let measured_at = jiff::Timestamp::from_second(now.as_second()).unwrap_or(now);
     let stack = Stack::observe(engine, project, options).await?;
     if stack.running().next().is_none() {
         return Err(VerifyError::NotRunning { project: project.name.clone() });

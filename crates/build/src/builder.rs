@@ -117,6 +117,7 @@ impl Builder {
             cancel: Cancel::new().map_err(|error| BuildError::io("watch the build in", &self.dir, error))?,
             limits: Limits { shm_size: request.shm_size, ulimits: request.ulimits.clone() },
             done: Mutex::new(vec![None; graph.nodes.len()]),
+            fresh: Mutex::default(),
         };
         let solved = solver.solve();
         // What was learnt stays, also from a build that failed.

@@ -13,7 +13,7 @@ pub enum Reason {
     NoCache,
     /// It was never built here before.
     New,
-    /// Its result is no longer in the store.
+    /// It was built here before, but its result is no longer in the cache.
     Pruned,
     /// These parts of its key differ, by name.
     Changed(Vec<Change>),
@@ -45,7 +45,7 @@ impl fmt::Display for Reason {
         match self {
             Self::NoCache => f.write_str("--no-cache was given"),
             Self::New => f.write_str("it was not built here before"),
-            Self::Pruned => f.write_str("its result was removed from the store"),
+            Self::Pruned => f.write_str("its result is no longer in the cache"),
             Self::Changed(changes) => {
                 for (at, change) in changes.iter().take(SHOWN).enumerate() {
                     let how = match change.how {

@@ -48,7 +48,7 @@ pub struct BuildRequest {
     pub shm_size: Option<u64>,
     /// `--ulimit`
     pub ulimits: Vec<Ulimit>,
-    /// How many steps may run at once; the number of processors without it.
+    /// How many steps may run at once; the number of processors, at least 4, without it.
     pub parallelism: Option<usize>,
 }
 

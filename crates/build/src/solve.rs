@@ -1,7 +1,7 @@
 //! Does what the graph says: independent steps at once, each key once, nothing that the cache knows.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
@@ -28,6 +28,9 @@ use crate::{
     tree::Tree,
 };
 
+/// Many steps wait for the network, so that even on few processors some may run at once.
+const MIN_PARALLEL: usize = 4;
+
 /// What a solver works with.
 pub(crate) struct Solver<'a> {
     pub(crate) graph: &'a Graph,
@@ -46,6 +49,8 @@ pub(crate) struct Solver<'a> {
     pub(crate) cancel: Cancel,
     pub(crate) limits: Limits,
     pub(crate) done: Mutex<Vec<Option<Arc<Snapshot>>>>,
+    /// What this build did itself, which counts as cached also under `--no-cache`.
+    pub(crate) fresh: Mutex<HashSet<Key>>,
 }
 
 /// What is left to do for a step whose key is not in the cache.
@@ -89,7 +94,9 @@ impl Solver<'_> {
         let limit = self
             .request
             .parallelism
-            .unwrap_or_else(|| thread::available_parallelism().map_or(2, usize::from).max(2))
+            .unwrap_or_else(|| {
+                thread::available_parallelism().map_or(MIN_PARALLEL, usize::from).max(MIN_PARALLEL)
+            })
             .max(1);
         let mut reports: Vec<Option<StepReport>> = vec![None; count];
         let mut failure = None;
@@ -227,7 +234,7 @@ impl Solver<'_> {
                 (key, parts, What::Run)
             }
         };
-        let reason = if self.request.no_cache {
+        let reason = if self.must_run(&key) {
             Reason::NoCache
         } else {
             match self.lookup(&key, &parent)? {
@@ -240,6 +247,10 @@ impl Solver<'_> {
             }
         };
         Ok(Probe::Work(Work { key, parts, reason, what }))
+    }
+
+    fn must_run(&self, key: &Key) -> bool {
+        self.request.no_cache && !self.fresh.lock().unwrap_or_else(PoisonError::into_inner).contains(key)
     }
 
     /// The result of a known key; `Err(true)` when its layer is gone.
@@ -314,7 +325,7 @@ impl Solver<'_> {
             return Err(BuildError::Sandbox(SandboxError::Cancelled));
         };
         let parent = self.snapshot(self.graph.nodes[node].parent);
-        if !self.request.no_cache
+        if !self.must_run(&key)
             && let Ok(snapshot) = self.lookup(&key, &parent)?
         {
             return Ok(snapshot);
@@ -323,6 +334,7 @@ impl Solver<'_> {
         let created = now();
         let entry = Entry { layer: layer.as_ref().map(|layer| layer.id), created };
         self.caches.index.put(key, entry);
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
         self.remember(node, key, parts);
         Ok(parent.with(layer.as_ref(), created))
     }

@@ -360,8 +360,12 @@ fn parallel_stages() {
     let elapsed = start.elapsed();
     assert!(elapsed < Duration::from_millis(2300), "one after the other takes 2.4 s: {elapsed:?}");
     assert_eq!(bench.read(&outcome, "s1"), bench.read(&outcome, "s2"), "one key, one run");
-    let runs = ran(&outcome).iter().filter(|title| title.contains("%N")).count();
-    assert_eq!(runs, 1);
+    let runs = |outcome| ran(outcome).iter().filter(|title| title.contains("%N")).count();
+    assert_eq!(runs(&outcome), 1);
+    request.no_cache = true;
+    let again = bench.builder.build(&request, &Only(bench.base.clone()), &Silent).unwrap();
+    assert_eq!(runs(&again), 1);
+    assert_ne!(bench.read(&again, "s1"), bench.read(&outcome, "s1"));
 }
 
 fn failing_step() {

@@ -5,7 +5,8 @@
 mod support;
 
 use plimsoll_engine::{ContainerSpec, PortSpec, Resources};
-use plimsoll_verify::Status;
+use plimsoll_source::Source;
+use plimsoll_verify::{Status, smoke::SmokeFile};
 use support::{Bench, hardened, health, obedient, shell, status};
 
 const SECRET: &str = "kX9vQ2mT7rB4nL8wZ3pD6sF1hJ5gC0aE";
@@ -114,6 +115,107 @@ async fn what_is_right_is_proved_and_what_is_wrong_fails() {
     assert_eq!(status(&certificate, "apparmor", "stack"), Status::NotApplicable, "{said}");
     let json = certificate.to_json().unwrap();
     assert!(!json.contains(SECRET), "a secret value is in the certificate");
+}
+
+const FRONT: &str = r#"
+services:
+  front:
+    image: busybox
+    build: .
+    ports: ["8080"]
+    networks: [front]
+networks:
+  front: {}
+"#;
+
+const SMOKE: &str = r#"
+[[check]]
+name = "front page"
+request = "GET /"
+expect = { status = 200, header = { content-type = "text/html" }, body = "app-1a2b3c4d.js" }
+
+[[check]]
+name = "what is not there"
+request = "GET /items"
+expect = { status = 200, json = { "/0/id" = 1 } }
+capture = { item = "/0/id" }
+
+[[check]]
+name = "what needs it"
+request = "GET /items/{item}"
+expect = { status = 200 }
+
+[[check]]
+name = "from inside"
+request = "GET /"
+at = "front:8080"
+expect = { status = 200, not_body = "nothing" }
+"#;
+
+/// A web server that knows of no headers, no compression and no caching, and has no page for a deep link.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_front_without_care_fails() {
+    let Some(bench) = Bench::new("front", FRONT).await else { return };
+    if !is_root() {
+        return;
+    }
+    bench.network("front", false).await;
+    let site = "mkdir -p /tmp/site/assets && cd /tmp/site && \
+                echo '<!doctype html><script src=\"/assets/app-1a2b3c4d.js\"></script>' > index.html && \
+                busybox head -c 5000 /dev/zero > assets/app-1a2b3c4d.js; ";
+    let site = site.replace("mkdir", "busybox mkdir");
+    let command =
+        shell(&format!("{site} trap 'exit 0' TERM; busybox httpd -f -p 8080 -h /tmp/site & wait $!"));
+    let port = PortSpec {
+        container: 8080,
+        protocol: "tcp".into(),
+        host_ip: "127.0.0.1".into(),
+        host: String::new(),
+    };
+    let spec =
+        ContainerSpec { command, ports: vec![port], health: health(&["true"]), ..ContainerSpec::default() };
+    bench.start("front", &["front"], spec).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+
+    let mut options = Bench::options();
+    options.disturb = false;
+    options.smoke = Some(SmokeFile::parse(&Source::new("smoke.toml", SMOKE)).unwrap());
+    options.budgets.memory = Some(1000);
+    options.budgets.start = Some(std::time::Duration::from_mins(2));
+    options.budgets.images = [("front".to_owned(), 1000)].into();
+    let certificate = bench.verify(&options).await;
+    bench.remove().await;
+
+    let said = plimsoll_verify::report::terminal(&certificate);
+    for (id, subject) in [
+        ("security-headers", "front /"),
+        ("compression", "front /assets/app-1a2b3c4d.js"),
+        ("caching", "front /"),
+        ("caching", "front /assets/app-1a2b3c4d.js"),
+        ("spa-routing", "front /plimsoll/deep/link"),
+        ("health-endpoint", "front /health"),
+        ("image-size", "front"),
+        ("memory-idle", "stack"),
+        ("memory-load", "stack"),
+        ("memory-load", "smoke load"),
+        ("smoke/what-is-not-there", "front"),
+    ] {
+        assert_eq!(status(&certificate, id, subject), Status::Failed, "{id} of {subject}\n{said}");
+    }
+    for (id, subject) in [
+        ("compression", "front /"),
+        ("spa-routing", "front /assets/plimsoll-missing-0a1b2c3d.js"),
+        ("published-ports", "front"),
+        ("start-time", "stack"),
+        ("smoke/front-page", "front"),
+        ("smoke/from-inside", "front"),
+    ] {
+        assert_eq!(status(&certificate, id, subject), Status::Proved, "{id} of {subject}\n{said}");
+    }
+    for id in ["smoke/what-needs-it", "graceful-stop", "health-fails"] {
+        let subject = if id.starts_with("smoke") { "front" } else { "stack" };
+        assert_eq!(status(&certificate, id, subject), Status::NotChecked, "{id}\n{said}");
+    }
 }
 
 /// Without root the kernel's files cannot be read: with CI set that is a failure.

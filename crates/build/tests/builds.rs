@@ -625,6 +625,7 @@ fn errors() {
     let bench = Bench::new();
     bench.write("f", "x");
     for (file, expected) in [
+        ("FROM --platform=linux/mips64 base\n", "cannot build for the platform `linux/mips64` on linux/"),
         ("FROM nowhere\n", "no image nowhere:latest\nDockerfile:1: nowhere\nuse base"),
         ("FROM base\nCOPY missing /\n", "\"/missing\": not found\nDockerfile:2: COPY missing /"),
         (

@@ -8,8 +8,8 @@ mod transfer;
 use std::collections::{BTreeMap, HashMap};
 
 use plimsoll_dockerfile::{
-    ArgDefinition, Base, BuildInputs, CommandLine, Dockerfile, GlobalArgs, Instruction, Stage, StageGraph,
-    StageSource, Statement, Word, parse_port, parse_trigger, path::clean,
+    ArgDefinition, Base, BuildInputs, CommandLine, Dockerfile, GlobalArgs, Instruction, Platform, Stage,
+    StageGraph, StageSource, Statement, Word, parse_port, parse_trigger, path::clean,
 };
 use plimsoll_image::{Empty, History, ImageConfig, LayerId};
 use plimsoll_source::{Diagnostic, Source, Span};
@@ -220,6 +220,15 @@ impl Lowerer<'_> {
     }
 
     fn image_stage(&mut self, index: usize, stage: &Stage, name: &str) -> Result<State, Diagnostic> {
+        let host = Platform::host().normalised();
+        if let Some(wanted) = self.stages.nodes[index].platform.as_ref().map(Platform::normalised)
+            && wanted != host
+        {
+            let span = stage.platform.as_ref().map_or(stage.span, |word| word.span);
+            return Err(Diagnostic::error(format!("cannot build for the platform `{wanted}` on {host}"))
+                .label(&self.file.source, span, "")
+                .hint("build it on a machine of that platform"));
+        }
         let total = 1 + stage.instructions.iter().filter(|statement| has_step(&statement.value)).count();
         let title = self.title(index, 1, total, &format!("FROM {name}"));
         let place = Place { source: self.file.source.clone(), span: stage.from.span };

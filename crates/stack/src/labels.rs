@@ -37,5 +37,7 @@ pub const STANDIN: &str = "org.plimsoll.standin";
 /// When a volume or container was made: milliseconds since the epoch by our clock. Engines tell a volume's age by its
 /// directory, which changes.
 pub const CREATED: &str = "org.plimsoll.created";
+/// `true` on containers that are made to look into an image or a volume, never started, and removed at once.
+pub const HELPER: &str = "org.plimsoll.helper";
 /// What was asked for and fitted to the host: `cpus 4 -> 2`.
 pub const FITTED: &str = "org.plimsoll.fitted";

@@ -35,6 +35,8 @@ pub struct ObservedContainer {
     pub number: u32,
     /// Made by `run`, not by `up`.
     pub oneoff: bool,
+    /// Made by a run for its own purposes.
+    pub helper: bool,
     /// Whether it runs.
     pub state: RunState,
     /// The engine's health check.
@@ -64,9 +66,9 @@ pub struct ObservedContainer {
 }
 
 impl ObservedContainer {
-    /// True for a container that an interrupted replacement left behind: it still has its temporary name.
+    /// True for a container that an interrupted run left behind: a helper, or a successor with its temporary name.
     pub fn is_stray(&self) -> bool {
-        is_temporary(&self.name)
+        self.helper || is_temporary(&self.name)
     }
 
     /// Running, or about to.
@@ -87,6 +89,7 @@ impl ObservedContainer {
         Self {
             service: text(labels::SERVICE),
             number: text(labels::NUMBER).parse().unwrap_or(0),
+            helper: found.labels.contains_key(labels::HELPER),
             oneoff: text(labels::ONEOFF).eq_ignore_ascii_case("true"),
             created: text(labels::CREATED).parse().ok(),
             hash: text(labels::CONFIG_HASH),

@@ -6,7 +6,7 @@ use std::io::{Cursor, Read as _};
 use futures_util::StreamExt as _;
 use plimsoll_engine::{ContainerSpec, Engine, EngineError, MountKind, MountSpec};
 
-use crate::StackError;
+use crate::{StackError, labels};
 
 /// Enough of an archive to see its first entry and whether there is a second.
 const PEEK: usize = 64 * 1024;
@@ -15,13 +15,16 @@ const ACCOUNTS: usize = 1024 * 1024;
 /// Where a helper container has the volume; nothing runs there.
 const HELPER_DIRECTORY: &str = "/plimsoll-volume";
 
+/// Who a helper container is made for: it carries the labels, so that one that a killed run left behind is found.
+#[derive(Clone, Copy)]
+pub(crate) struct For<'a> {
+    pub(crate) project: &'a str,
+    pub(crate) service: &'a str,
+    pub(crate) image: &'a str,
+}
+
 /// Uid and gid of `user` (`uid`, `uid:gid`, `name`, `name:group`; empty is root) in `image`.
-pub(crate) async fn resolve(
-    engine: &Engine,
-    service: &str,
-    image: &str,
-    user: &str,
-) -> Result<(u32, u32), StackError> {
+pub(crate) async fn resolve(engine: &Engine, whom: For<'_>, user: &str) -> Result<(u32, u32), StackError> {
     let (user, group) = user.split_once(':').map_or((user, None), |(user, group)| (user, Some(group)));
     match (user, group) {
         ("" | "root", None) => return Ok((0, 0)),
@@ -36,11 +39,11 @@ pub(crate) async fn resolve(
             }
         }
     }
-    let helper = engine.create_container(&helper(image, None)).await?;
+    let helper = engine.create_container(&helper(whom, None)).await?;
     let passwd = read_file(engine, &helper, "/etc/passwd").await;
     let groups = read_file(engine, &helper, "/etc/group").await;
     engine.remove_container(&helper, true, true).await?;
-    let unknown = || StackError::UnknownUser { service: service.to_owned(), user: user.to_owned() };
+    let unknown = || StackError::UnknownUser { service: whom.service.to_owned(), user: user.to_owned() };
     let (uid, primary) = match user.parse::<u32>() {
         Ok(uid) => (uid, 0),
         Err(_) => account(&passwd?, user).ok_or_else(unknown)?,
@@ -50,7 +53,7 @@ pub(crate) async fn resolve(
         Some(group) => match group.parse() {
             Ok(gid) => gid,
             Err(_) => group_id(&groups?, group).ok_or_else(|| StackError::UnknownUser {
-                service: service.to_owned(),
+                service: whom.service.to_owned(),
                 user: group.to_owned(),
             })?,
         },
@@ -58,19 +61,25 @@ pub(crate) async fn resolve(
     Ok((uid, gid))
 }
 
-/// A container that is made from `image` and never started.
-fn helper(image: &str, volume: Option<&str>) -> ContainerSpec {
+/// A container that is made from the service's image and never started.
+fn helper(whom: For<'_>, volume: Option<&str>) -> ContainerSpec {
     let mounts = volume.map(|volume| MountSpec {
         target: format!("{HELPER_DIRECTORY}/data"),
         read_only: false,
         kind: MountKind::Volume { name: Some(volume.to_owned()), no_copy: true, subpath: None },
     });
     ContainerSpec {
-        image: image.to_owned(),
+        image: whom.image.to_owned(),
         // an image without a command is refused otherwise
         command: Some(vec!["plimsoll-helper".into()]),
         network_mode: Some("none".into()),
-        labels: [("org.plimsoll.helper".to_owned(), "true".to_owned())].into(),
+        labels: [
+            (labels::PROJECT.to_owned(), whom.project.to_owned()),
+            (labels::SERVICE.to_owned(), whom.service.to_owned()),
+            (labels::ONEOFF.to_owned(), "True".to_owned()),
+            (labels::HELPER.to_owned(), "true".to_owned()),
+        ]
+        .into(),
         mounts: mounts.into_iter().collect(),
         ..ContainerSpec::default()
     }
@@ -128,12 +137,12 @@ pub(crate) async fn own_volume(
     engine: &Engine,
     container: &str,
     (target, volume): (&str, &str),
-    image: &str,
+    whom: For<'_>,
     owner: (u32, u32),
 ) -> Result<bool, StackError> {
     let archive = peek(engine, container, target, PEEK).await?;
     let Some(mode) = empty_and_root(&archive) else { return Ok(false) };
-    let helper = engine.create_container(&helper(image, Some(volume))).await?;
+    let helper = engine.create_container(&helper(whom, Some(volume))).await?;
     let given = engine.write_archive(&helper, HELPER_DIRECTORY, directory_archive("data", mode, owner)).await;
     engine.remove_container(&helper, true, false).await?;
     given?;

@@ -134,6 +134,7 @@ enum State {
 
 struct Shared {
     engine: Engine,
+    project: String,
     files: StackFiles,
     hub: Hub,
     proved: Proved,
@@ -155,6 +156,7 @@ pub async fn run(
     let (news, mut heard) = mpsc::unbounded_channel();
     let shared = Arc::new(Shared {
         engine: engine.clone(),
+        project: plan.project.clone(),
         files: files.clone(),
         hub: Hub::listen(engine, &plan.project),
         proved: Proved::load(&options.state),
@@ -276,6 +278,7 @@ async fn call(shared: &Shared, step: &Step) -> Result<(), StackError> {
     let _permit = shared.calls.acquire().await;
     let engine = &shared.engine;
     let service = step.service.as_deref().unwrap_or_default();
+    let whom = |image| owner::For { project: &shared.project, service, image };
     match &step.op {
         Op::CreateNetwork { spec } => {
             create_network(engine, spec).await?;
@@ -289,7 +292,7 @@ async fn call(shared: &Shared, step: &Step) -> Result<(), StackError> {
         }
         Op::RemoveVolume { name } => gone(engine.remove_volume(name).await)?,
         Op::WriteFiles { image, user } => {
-            let owner = owner::resolve(engine, service, image, user).await?;
+            let owner = owner::resolve(engine, whom(image), user).await?;
             shared.files.write(service, owner)?;
         }
         Op::RemoveFiles => files::remove_state(&shared.options.state)?,
@@ -302,9 +305,9 @@ async fn call(shared: &Shared, step: &Step) -> Result<(), StackError> {
             engine.connect_container(container, attachment).await?;
         }
         Op::PrepareVolumes { container, volumes, image, user } => {
-            let owner = owner::resolve(engine, service, image, user).await?;
+            let owner = owner::resolve(engine, whom(image), user).await?;
             for (target, volume) in volumes {
-                owner::own_volume(engine, container, (target, volume), image, owner).await?;
+                owner::own_volume(engine, container, (target, volume), whom(image), owner).await?;
             }
         }
         Op::StartContainer { container } => engine.start_container(container).await?,

@@ -619,7 +619,8 @@ async fn an_engine_that_goes_away_ends_the_run_with_its_name_and_the_next_conver
             }
         }
         bench.up_well(CHAIN).await;
-        assert!(bench.down(true).await.is_success());
+        let gone = bench.down(true).await;
+        assert!(gone.is_success(), "{delay} ms: {:#?}", gone.failures);
         assert_eq!(bench.left().await, (0, 0, 0));
     }
 }

@@ -99,6 +99,7 @@ pub(crate) fn converged(desired: &Desired) -> Observed {
                 service: service.name.clone(),
                 number: replica.number,
                 oneoff: false,
+                helper: false,
                 state: if done { RunState::Exited } else { RunState::Running },
                 health,
                 exit_code: done.then_some(0),

@@ -20,5 +20,6 @@ pub(crate) fn home() -> Result<PathBuf, CommandError> {
 }
 
 fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
+    // The root of an own user namespace is an ordinary user with an ordinary user's places.
+    rustix::process::geteuid().is_root() && !plimsoll_sandbox::is_rootless()
 }

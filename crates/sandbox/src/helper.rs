@@ -104,7 +104,8 @@ fn contain(step: &Step, socket: &UnixStream) -> Result<WaitStatus, Failure> {
     if step.network == Network::None {
         namespaces |= CloneFlags::CLONE_NEWNET;
     }
-    unshare(namespaces).context(|| "cannot make namespaces (this needs root)".to_owned())?;
+    unshare(namespaces)
+        .context(|| "cannot make namespaces (this needs root, or a user namespace)".to_owned())?;
     // SAFETY: this process has one thread, so the child may allocate and take locks.
     match unsafe { fork() }.context(|| "cannot fork".to_owned())? {
         ForkResult::Child => init::become_command(step, socket),

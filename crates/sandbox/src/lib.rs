@@ -1,7 +1,7 @@
 //! Runs one process in a root file system: namespaces, mounts, users, capabilities, seccomp. Linux only.
 //!
 //! In: a [`Step`] (root file system as overlay layers, mounts, command, user). Out: the command's output through a
-//! callback, and how it ended ([`Exit`]). Needs root and Linux 5.12; it never touches the caller's own namespaces.
+//! callback, and how it ended ([`Exit`]). Needs root, if need be that of a user namespace ([`become_root`]), and Linux 5.12; it never touches the caller's own namespaces.
 //!
 //! # How a step runs
 //!
@@ -26,6 +26,7 @@ mod init;
 mod mounts;
 mod overlay;
 mod privileges;
+mod rootless;
 mod seccomp;
 mod step;
 mod stubs;
@@ -35,6 +36,7 @@ mod wire;
 pub use error::SandboxError;
 pub use helper::init_if_requested;
 pub use host::run;
+pub use rootless::{Mapping, become_root, is_rootless};
 pub use step::{
     Cancel, Exit, ExtraHost, Limits, Mount, MountKind, Network, Root, Security, Step, Stream, Ulimit, User,
 };

@@ -21,7 +21,7 @@ use rustix::{
 
 use crate::{
     helper::{Context as _, Failure},
-    overlay,
+    overlay, rootless,
     step::{ExtraHost, MountKind, Security, Step},
     stubs,
     wire::Stub,
@@ -47,7 +47,7 @@ struct FileContent {
 }
 
 /// Opens every source while the host's files are still in sight, and mounts the root. Ends inside the root.
-pub(crate) fn enter(step: &Step) -> Result<Vec<Prepared>, Failure> {
+pub(crate) fn enter(step: &Step) -> Result<(Vec<Prepared>, Host), Failure> {
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
         .context(|| "cannot make the mounts private".to_owned())?;
     let mut prepared = vec![name_resolution(), host_names(&step.hostname, &step.hosts)];
@@ -58,6 +58,7 @@ pub(crate) fn enter(step: &Step) -> Result<Vec<Prepared>, Failure> {
         })?;
         prepared.push(Prepared { target: mount.target.clone(), source });
     }
+    let host = Host::open()?;
     let root = &step.root;
     overlay::mount_layers(&root.lowers, Some((&root.upper, &root.work)), &root.work)?;
     let what = || format!("cannot make {} the root", root.work.display());
@@ -66,7 +67,7 @@ pub(crate) fn enter(step: &Step) -> Result<Vec<Prepared>, Failure> {
     nix::unistd::pivot_root(".", ".").context(what)?;
     umount2(".", MntFlags::MNT_DETACH).context(what)?;
     nix::unistd::chdir("/").context(what)?;
-    Ok(prepared)
+    Ok((prepared, host))
 }
 
 fn name_resolution() -> Prepared {
@@ -164,10 +165,10 @@ fn make_read_only(tree: impl AsFd) -> io::Result<()> {
 }
 
 /// Mounts everything, in order; returns the mount points that had to be made.
-pub(crate) fn furnish(step: &Step, prepared: Vec<Prepared>) -> Result<Vec<Stub>, Failure> {
+pub(crate) fn furnish(step: &Step, (prepared, host): (Vec<Prepared>, Host)) -> Result<Vec<Stub>, Failure> {
     let mut made = Vec::new();
     let prepared = write_files(prepared, &mut made)?;
-    kernel_file_systems(step, &mut made)?;
+    kernel_file_systems(step, host, &mut made)?;
     for (target, mount) in prepared {
         attach(&target, mount, &mut made)?;
     }
@@ -247,19 +248,28 @@ const DEVICE_LINKS: [(&str, &str); 6] = [
     ("core", "/proc/kcore"),
 ];
 
-fn kernel_file_systems(step: &Step, made: &mut Vec<Stub>) -> Result<(), Failure> {
+fn kernel_file_systems(step: &Step, host: Host, made: &mut Vec<Stub>) -> Result<(), Failure> {
     let plain = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC | MsFlags::MS_NODEV;
     for target in ["/proc", "/sys"] {
         stubs::make(Path::new(target), true, made).context(|| format!("cannot make {target}"))?;
     }
-    mount_new("proc", Path::new("/proc"), plain, "")?;
-    let read_only = if step.security == Security::Sandbox { MsFlags::MS_RDONLY } else { MsFlags::empty() };
-    mount_new("sysfs", Path::new("/sys"), plain | read_only, "")?;
+    or_bind(mount_new("proc", Path::new("/proc"), plain, ""), host.processes, "/proc")?;
+    let confined = step.security == Security::Sandbox;
+    let read_only = if confined { MsFlags::MS_RDONLY } else { MsFlags::empty() };
+    if let (true, Some(tree)) = (confined, &host.system) {
+        make_read_only(tree).context(|| "cannot make /sys read-only".to_owned())?;
+    }
+    or_bind(mount_new("sysfs", Path::new("/sys"), plain | read_only, ""), host.system, "/sys")?;
     let dev = Path::new("/dev");
     mount_new("tmpfs", dev, MsFlags::MS_NOSUID | MsFlags::MS_STRICTATIME, "mode=755,size=65536k")?;
     let what = || "cannot fill /dev".to_owned();
     for (name, major, minor) in DEVICES {
         let path = dev.join(name);
+        if let Some((_, tree)) = host.devices.iter().find(|(device, _)| *device == name) {
+            fs::write(&path, "").context(what)?;
+            move_mount(tree, "", CWD, &path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).context(what)?;
+            continue;
+        }
         mknod(&path, SFlag::S_IFCHR, NodeMode::from_bits_truncate(0o666), makedev(major, minor))
             .context(what)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).context(what)?;
@@ -271,10 +281,50 @@ fn kernel_file_systems(step: &Step, made: &mut Vec<Stub>) -> Result<(), Failure>
         fs::create_dir(dev.join(name)).context(what)?;
     }
     let terminals = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
-    mount_new("devpts", &dev.join("pts"), terminals, "newinstance,ptmxmode=0666,mode=0620,gid=5")?;
+    let options = "newinstance,ptmxmode=0666,mode=0620";
+    // Where one group alone is mapped there is no group of terminals.
+    mount_new("devpts", &dev.join("pts"), terminals, &format!("{options},gid=5"))
+        .or_else(|_| mount_new("devpts", &dev.join("pts"), terminals, options))?;
     let shm = step.limits.shm_size.unwrap_or(64 << 20);
     mount_new("tmpfs", &dev.join("shm"), plain, &format!("mode=1777,size={shm}"))?;
     mount_new("mqueue", &dev.join("mqueue"), plain, "")
+}
+
+/// What the root of a user namespace takes from the host, because it may not make it.
+#[derive(Default)]
+pub(crate) struct Host {
+    devices: Vec<(&'static str, OwnedFd)>,
+    processes: Option<OwnedFd>,
+    system: Option<OwnedFd>,
+}
+
+impl Host {
+    fn open() -> Result<Self, Failure> {
+        if !rootless::in_user_namespace() {
+            return Ok(Self::default());
+        }
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let mut devices = Vec::new();
+        for (name, ..) in DEVICES {
+            let path = Path::new("/dev").join(name);
+            devices.push((
+                name,
+                open_tree(CWD, &path, flags).context(|| format!("cannot take {}", path.display()))?,
+            ));
+        }
+        let tree = |path: &str| open_tree(CWD, path, flags | OpenTreeFlags::AT_RECURSIVE).ok();
+        Ok(Self { devices, processes: tree("/proc"), system: tree("/sys") })
+    }
+}
+
+/// A container hides parts of its own `/proc`, and the host's network has the host's `/sys`: a new one is refused then,
+/// and the host's is shown.
+fn or_bind(mounted: Result<(), Failure>, host: Option<OwnedFd>, target: &str) -> Result<(), Failure> {
+    match (mounted, host) {
+        (Err(_), Some(tree)) => move_mount(&tree, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+            .context(|| format!("cannot mount {target}")),
+        (mounted, _) => mounted,
+    }
 }
 
 /// As Docker: these say too much about the host.

@@ -12,7 +12,10 @@ use rustix::mount::{
     fsconfig_set_string, fsmount, fsopen, move_mount,
 };
 
-use crate::helper::{Context as _, Failure};
+use crate::{
+    helper::{Context as _, Failure},
+    rootless::in_user_namespace,
+};
 
 /// Options that keep an upper directory readable as a plain difference; a kernel without one has not the feature.
 const PLAIN: [(&str, &str); 3] = [("redirect_dir", "off"), ("metacopy", "off"), ("index", "off")];
@@ -55,6 +58,10 @@ fn by_mount_api(lowers: &[PathBuf], writable: Option<(&Path, &Path)>, target: &P
             fsconfig_set_string(&context, "workdir", escaped(work))?;
             // Copying a file up would fsync it, 35 times the cost of the copy; the store syncs once per build.
             fsconfig_set_flag(&context, "volatile").or_else(unknown_is_fine)?;
+        }
+        if in_user_namespace() {
+            // `trusted.*` attributes belong to the machine's root.
+            fsconfig_set_flag(&context, "userxattr")?;
         }
         for (key, value) in PLAIN {
             fsconfig_set_string(&context, key, value).or_else(unknown_is_fine)?;
@@ -107,6 +114,9 @@ fn by_option_string(lowers: &[PathBuf], writable: Option<(&Path, &Path)>, target
         options.extend(b",workdir=");
         append_escaped(&mut options, work);
         options.extend(b",volatile");
+    }
+    if in_user_namespace() {
+        options.extend(b",userxattr");
     }
     for (key, value) in PLAIN {
         if fs::exists(format!("/sys/module/overlay/parameters/{key}")).unwrap_or(false) {

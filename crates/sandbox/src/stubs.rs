@@ -92,5 +92,7 @@ fn drop_copied_up(root: &Root, directory: &Path) {
 
 fn is_opaque(directory: &Path) -> bool {
     let mut value = [0; 4];
-    rustix::fs::lgetxattr(directory, "trusted.overlay.opaque", &mut value).is_ok()
+    ["trusted.overlay.opaque", "user.overlay.opaque"]
+        .iter()
+        .any(|name| rustix::fs::lgetxattr(directory, *name, &mut value).is_ok())
 }

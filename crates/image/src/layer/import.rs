@@ -395,8 +395,11 @@ fn whiteout(parent: &OwnedFd, name: &[u8], hidden: &[u8], path: &[u8]) -> Result
 }
 
 fn opaque(directory: &OwnedFd) -> Result<(), Errno> {
-    let name = if rustix::process::geteuid().is_root() { OPAQUE[0] } else { OPAQUE[1] };
-    rustix::fs::fsetxattr(directory, name, b"y", XattrFlags::empty())
+    match rustix::fs::fsetxattr(directory, OPAQUE[0], b"y", XattrFlags::empty()) {
+        // only the machine's root may: the root of a user namespace has the other
+        Err(Errno::PERM) => rustix::fs::fsetxattr(directory, OPAQUE[1], b"y", XattrFlags::empty()),
+        done => done,
+    }
 }
 
 fn existing(parent: &OwnedFd, name: &[u8]) -> Result<Existing, Errno> {

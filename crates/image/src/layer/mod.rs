@@ -190,8 +190,13 @@ pub fn make_whiteout(path: &Path) -> Result<(), StoreError> {
 
 /// Makes a directory hide everything that lower layers have in it.
 pub fn make_opaque(directory: &Path) -> Result<(), StoreError> {
-    let name = if rustix::process::geteuid().is_root() { OPAQUE[0] } else { OPAQUE[1] };
-    rustix::fs::lsetxattr(directory, name, b"y", XattrFlags::empty()).at("make opaque", directory)
+    let set = |name| rustix::fs::lsetxattr(directory, name, b"y", XattrFlags::empty());
+    match set(OPAQUE[0]) {
+        // only the machine's root may: the root of a user namespace has the other
+        Err(rustix::io::Errno::PERM) => set(OPAQUE[1]),
+        done => done,
+    }
+    .at("make opaque", directory)
 }
 
 pub(crate) const OPAQUE: [&str; 2] = ["trusted.overlay.opaque", "user.overlay.opaque"];

@@ -6,7 +6,7 @@ use std::{
 };
 
 use plimsoll_image::{Image, ImageRecord, Reference};
-use plimsoll_sandbox::{ExtraHost, Ulimit};
+use plimsoll_sandbox::{Cancel, ExtraHost, Ulimit};
 use plimsoll_source::Source;
 
 use crate::{error::BuildError, explain::Reason};
@@ -50,6 +50,8 @@ pub struct BuildRequest {
     pub ulimits: Vec<Ulimit>,
     /// How many steps may run at once; the number of processors, at least 4, without it.
     pub parallelism: Option<usize>,
+    /// Stops the build from another thread: its steps are killed and what they began is removed.
+    pub cancel: Option<Cancel>,
 }
 
 impl BuildRequest {
@@ -100,6 +102,7 @@ impl BuildRequest {
             shm_size: None,
             ulimits: Vec::new(),
             parallelism: None,
+            cancel: None,
         }
     }
 }

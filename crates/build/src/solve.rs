@@ -31,6 +31,9 @@ use crate::{
 /// Many steps wait for the network, so that even on few processors some may run at once.
 const MIN_PARALLEL: usize = 4;
 
+/// How long a cancelled build goes on at most.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// What a solver works with.
 pub(crate) struct Solver<'a> {
     pub(crate) graph: &'a Graph,
@@ -126,6 +129,10 @@ impl Solver<'_> {
                         Err(error) => failure = Some(error),
                     }
                 }
+                if failure.is_none() && self.is_cancelled_from_outside() {
+                    self.cancel.cancel();
+                    failure = Some(BuildError::Sandbox(SandboxError::Cancelled));
+                }
                 while failure.is_none() && running < limit {
                     let Some((node, work)) = queue.pop_front() else { break };
                     running += 1;
@@ -138,7 +145,11 @@ impl Solver<'_> {
                 if running == 0 {
                     break;
                 }
-                let Ok(finished) = receiver.recv() else { break };
+                let finished = match receiver.recv_timeout(PATIENCE) {
+                    Ok(finished) => finished,
+                    Err(mpsc::RecvTimeoutError::Timeout) => continue,
+                    Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                };
                 running -= 1;
                 let node = finished.node;
                 match finished.result {
@@ -168,6 +179,11 @@ impl Solver<'_> {
             snapshots: done.iter().flatten().cloned().collect(),
             reports: reports.into_iter().flatten().collect(),
         })
+    }
+
+    /// The caller's wish is not the same as our own `cancel`: several builds may share the former.
+    fn is_cancelled_from_outside(&self) -> bool {
+        self.request.cancel.as_ref().is_some_and(plimsoll_sandbox::Cancel::is_cancelled)
     }
 
     fn snapshot(&self, node: Option<usize>) -> Arc<Snapshot> {

@@ -73,6 +73,7 @@ const TESTS: &[(&str, fn())] = &[
     ("two stages that add, remove and add the same file stack", same_layer_twice),
     ("a step that only sets times has a layer of its own", only_times),
     ("a file that changes while it is read fails the build or is read right", changing_file),
+    ("a cancelled build stops and leaves no unfinished layer", cancelled),
     ("the graph is printable", printable),
     ("a context of many files is fast when nothing changed", many_files),
 ];
@@ -855,6 +856,24 @@ fn changing_file() {
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
     });
+}
+
+fn cancelled() {
+    let bench = Bench::new();
+    let cancel = plimsoll_sandbox::Cancel::new().unwrap();
+    let mut request = bench.request("FROM base\nRUN touch /x; sleep 60\n");
+    request.cancel = Some(cancel.clone());
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(500));
+            cancel.cancel();
+        });
+        let error = text(&bench.run(&request).unwrap_err());
+        assert!(error.contains("the build was cancelled"), "{error}");
+    });
+    assert!(start.elapsed() < Duration::from_secs(10));
+    assert_eq!(fs::read_dir(bench.store.root().join("drafts")).unwrap().count(), 0);
 }
 
 fn printable() {

@@ -6,6 +6,7 @@ mod error;
 mod handover;
 mod home;
 mod images;
+mod interrupt;
 mod policy;
 mod project;
 mod render;

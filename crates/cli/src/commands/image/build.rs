@@ -19,7 +19,7 @@ use super::{
     output::{self, Output},
     progress::{self, ProgressMode},
 };
-use crate::{error::CommandError, home::home, images::Images, policy, render};
+use crate::{error::CommandError, home::home, images::Images, interrupt, policy, render};
 
 /// Build an image from a Dockerfile
 #[derive(clap::Args)]
@@ -112,7 +112,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
     let outputs = args.outputs.iter().map(|spec| Output::parse(spec)).collect::<Result<Vec<_>, _>>()?;
     let call = Call::parse(&args.call, args.check)?;
-    let request = request(&args, &store)?;
+    let mut request = request(&args, &store)?;
     if call.method != Method::Build {
         return call.run(&request, &store);
     }
@@ -129,6 +129,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         render::error(&error);
         return Ok(ExitCode::from(1));
     }
+    request.cancel = interrupt::cancel_on_interrupt();
     let outcome = builder.build(&request, &images, progress.sink()).map_err(failed)?;
     progress.finish(&outcome);
 

@@ -1,0 +1,289 @@
+//! Git repositories: one commit of them as a directory.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+
+use super::{
+    RemoteError, Remotes, file_name,
+    git_url::{GitUrl, is_hex},
+    output_of,
+};
+
+/// A commit of a repository, checked out.
+#[derive(Clone, Debug)]
+pub struct Checkout {
+    /// The directory that was asked for, in the cache; not to be written to.
+    pub root: PathBuf,
+    /// The commit's id.
+    pub commit: String,
+    /// When it was made, in seconds since 1970; every file has this time.
+    pub time: i64,
+}
+
+impl Remotes {
+    /// The commit that an address means now, as a directory. Only a commit that is not here is fetched, and of it
+    /// nothing but its files (a shallow fetch), with its submodules.
+    ///
+    /// # Errors
+    /// When git cannot fetch it, or it is not the commit that the checksum says.
+    pub fn git(&self, url: &GitUrl) -> Result<Checkout, RemoteError> {
+        let dir = self.dir.join("git");
+        fs::create_dir_all(&dir).map_err(|error| RemoteError::io("make", &dir, error))?;
+        let git = Git { url, header: self.git_authorization(url)? };
+        let reference = url.reference.as_deref().unwrap_or("HEAD");
+        let known = if is_commit(reference) { Some(reference.to_ascii_lowercase()) } else { git.ask(reference)? };
+        let keep = url.keep_git_dir.unwrap_or(false);
+        if let Some(commit) = &known
+            && let Some(checkout) = open(&dir, url, commit, keep)
+        {
+            return finish(checkout, url);
+        }
+        let scratch = dir.join(format!("tmp-{}-{}", std::process::id(), file_name(&url.remote)));
+        let lock = File::create(dir.join(format!("{}.lock", file_name(&url.remote))))
+            .and_then(|lock| lock.lock().map(|()| lock));
+        let _lock = lock.map_err(|error| RemoteError::io("lock", &dir, error))?;
+        let _ = fs::remove_dir_all(&scratch);
+        let made = git.check_out(&scratch, reference, known.as_deref(), keep);
+        let made = made.and_then(|(commit, time)| {
+            let target = dir.join(entry_name(url, &commit, keep));
+            let meta = format!("{time}\n");
+            fs::write(scratch.join("time"), meta).map_err(|error| RemoteError::io("write", &scratch, error))?;
+            if !target.exists() {
+                fs::rename(&scratch, &target).map_err(|error| RemoteError::io("rename", &scratch, error))?;
+            }
+            Ok(commit)
+        });
+        let _ = fs::remove_dir_all(&scratch);
+        let commit = made?;
+        match open(&dir, url, &commit, keep) {
+            Some(checkout) => finish(checkout, url),
+            None => Err(git.failed("its checkout is gone".to_owned())),
+        }
+    }
+
+    /// The header for git behind http, from secrets.
+    fn git_authorization(&self, url: &GitUrl) -> Result<Option<String>, RemoteError> {
+        let Some(host) = url.host().filter(|_| url.remote.starts_with("http")) else { return Ok(None) };
+        let names = [
+            format!("GIT_AUTH_HEADER.{host}"),
+            format!("GIT_AUTH_TOKEN.{host}"),
+            "GIT_AUTH_HEADER".to_owned(),
+            "GIT_AUTH_TOKEN".to_owned(),
+        ];
+        Ok(self.secret(&names)?.map(|(at, value)| {
+            if at % 2 == 0 {
+                format!("Authorization: {value}")
+            } else {
+                format!("Authorization: Basic {}", base64(format!("x-access-token:{value}").as_bytes()))
+            }
+        }))
+    }
+}
+
+fn is_commit(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && is_hex(text)
+}
+
+fn entry_name(url: &GitUrl, commit: &str, keep: bool) -> String {
+    format!("{commit}-{}", &file_name(&format!("{}\0{keep}\0{}", url.remote, url.submodules))[..16])
+}
+
+fn open(dir: &Path, url: &GitUrl, commit: &str, keep: bool) -> Option<Checkout> {
+    let entry = dir.join(entry_name(url, commit, keep));
+    let time = fs::read_to_string(entry.join("time")).ok()?.trim().parse().ok()?;
+    Some(Checkout { root: entry.join("tree"), commit: commit.to_owned(), time })
+}
+
+/// Compares the commit with what was asked for, and enters the directory.
+fn finish(mut checkout: Checkout, url: &GitUrl) -> Result<Checkout, RemoteError> {
+    if let Some(expected) = &url.checksum
+        && !checkout.commit.starts_with(&expected.to_ascii_lowercase())
+    {
+        return Err(RemoteError::Checksum { found: checkout.commit, expected: expected.clone() });
+    }
+    if !url.subdir.is_empty() {
+        let failed = |reason: String| RemoteError::Fetch { url: url.shown(), reason };
+        let inside = checkout.root.join(&url.subdir).canonicalize();
+        let inside = inside.map_err(|error| failed(format!("its directory {}: {error}", url.subdir)))?;
+        let root = checkout.root.canonicalize().map_err(|error| failed(error.to_string()))?;
+        if !inside.starts_with(&root) || !inside.is_dir() {
+            return Err(failed(format!("{} is no directory in it", url.subdir)));
+        }
+        checkout.root = inside;
+    }
+    Ok(checkout)
+}
+
+struct Git<'a> {
+    url: &'a GitUrl,
+    header: Option<String>,
+}
+
+impl Git<'_> {
+    fn failed(&self, reason: String) -> RemoteError {
+        RemoteError::Fetch { url: self.url.shown(), reason }
+    }
+
+    /// git without prompts, hooks, and protocols that run programs; files get the same modes for every umask.
+    fn command(&self, dir: &Path) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", "umask 022; exec git \"$@\"", "git"])
+            .args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.autocrlf=false"])
+            .args(["-c", "init.defaultBranch=main", "-c", "advice.detachedHead=false", "-c", "gc.auto=0"])
+            .args(["-c", "submodule.recurse=false", "-c", "maintenance.auto=false"])
+            .current_dir(dir)
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_ASKPASS", "/bin/false")
+            .env("SSH_ASKPASS", "/bin/false")
+            .env("GIT_ALLOW_PROTOCOL", "http:https:ssh:git")
+            .env("GIT_TEMPLATE_DIR", "/nonexistent")
+            .env("LC_ALL", "C")
+            .env_remove("GIT_DIR")
+            .env_remove("GIT_WORK_TREE")
+            .env_remove("GIT_INDEX_FILE")
+            .stdin(Stdio::null());
+        if std::env::var_os("GIT_SSH_COMMAND").is_none() {
+            command.env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes");
+        }
+        if let Some(header) = &self.header {
+            let scope = self.url.remote.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+            command
+                .env("GIT_CONFIG_COUNT", "1")
+                .env("GIT_CONFIG_KEY_0", format!("http.{scope}/.extraheader"))
+                .env("GIT_CONFIG_VALUE_0", header);
+        }
+        command
+    }
+
+    fn run(&self, dir: &Path, arguments: &[&str]) -> Result<String, RemoteError> {
+        let output = output_of(self.command(dir).args(arguments)).map_err(|reason| self.failed(reason))?;
+        Ok(String::from_utf8_lossy(&output).trim().to_owned())
+    }
+
+    /// The commit that a name means on the other side; branches come before tags, as in `git checkout`. `None` for
+    /// what may be the beginning of a commit's id.
+    fn ask(&self, reference: &str) -> Result<Option<String>, RemoteError> {
+        let peeled = format!("{reference}^{{}}");
+        let answer = self.run(Path::new("/"), &["ls-remote", "--", &self.url.remote, reference, &peeled])?;
+        let find = |name: &str| {
+            answer.lines().find_map(|line| {
+                let (id, found) = line.split_once('\t')?;
+                (found == name && is_commit(id)).then(|| id.to_owned())
+            })
+        };
+        let names = [
+            format!("refs/heads/{reference}"),
+            format!("refs/tags/{reference}^{{}}"),
+            format!("refs/tags/{reference}"),
+            peeled.clone(),
+            reference.to_owned(),
+        ];
+        match names.iter().find_map(|name| find(name)) {
+            Some(commit) => Ok(Some(commit)),
+            None if (7..40).contains(&reference.len()) && is_hex(reference) => Ok(None),
+            None => Err(self.failed(format!("it has no reference `{reference}`"))),
+        }
+    }
+
+    /// Makes `scratch/tree`; gives the commit's id and time.
+    fn check_out(
+        &self,
+        scratch: &Path,
+        reference: &str,
+        commit: Option<&str>,
+        keep: bool,
+    ) -> Result<(String, i64), RemoteError> {
+        let tree = scratch.join("tree");
+        fs::create_dir_all(&tree).map_err(|error| RemoteError::io("make", &tree, error))?;
+        self.run(&tree, &["init", "--quiet"])?;
+        self.run(&tree, &["remote", "add", "origin", "--", &self.url.remote])?;
+        let wanted = commit.unwrap_or(reference);
+        let shallow = ["fetch", "--quiet", "--no-tags", "--depth=1", "origin", wanted];
+        let everything =
+            ["fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*"];
+        // Servers may refuse to give a commit by its id, and the beginning of one they do not know.
+        if commit.is_none() || self.run(&tree, &shallow).is_err() {
+            self.run(&tree, &everything)?;
+        }
+        let spec = format!("{wanted}^{{commit}}");
+        let commit = self.run(&tree, &["rev-parse", "--verify", "--quiet", "--end-of-options", &spec]);
+        let commit = commit.map_err(|_| self.failed(format!("it has no commit `{wanted}`")))?;
+        self.run(&tree, &["checkout", "--quiet", "--force", "--detach", &commit])?;
+        if self.url.submodules && tree.join(".gitmodules").exists() {
+            let arguments = ["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"];
+            self.run(&tree, &arguments)?;
+        }
+        let time = self.run(&tree, &["show", "--no-patch", "--format=%ct", &commit])?;
+        let time = time.parse().map_err(|_| self.failed(format!("commit {commit} has no time")))?;
+        self.tidy(&tree, keep, time).map_err(|error| RemoteError::io("tidy", &tree, error))?;
+        Ok((commit, time))
+    }
+
+    /// Removes what differs between two checkouts of one commit, and git's own files unless they are wanted.
+    fn tidy(&self, tree: &Path, keep: bool, time: i64) -> std::io::Result<()> {
+        if keep {
+            for name in ["FETCH_HEAD", "ORIG_HEAD", "index"] {
+                let _ = fs::remove_file(tree.join(".git").join(name));
+            }
+            let _ = fs::remove_dir_all(tree.join(".git/logs"));
+        }
+        let at = Timespec { tv_sec: time, tv_nsec: 0 };
+        let times = Timestamps { last_access: at, last_modification: at };
+        let mut todo = vec![tree.to_owned()];
+        let mut directories = Vec::new();
+        while let Some(dir) = todo.pop() {
+            for entry in fs::read_dir(&dir)? {
+                let entry = entry?;
+                let path = entry.path();
+                let kind = entry.file_type()?;
+                if entry.file_name() == ".git" && !keep {
+                    if kind.is_dir() { fs::remove_dir_all(&path)? } else { fs::remove_file(&path)? }
+                } else if kind.is_dir() {
+                    todo.push(path);
+                } else if fs::symlink_metadata(&path)?.nlink() > 0 {
+                    utimensat(CWD, &path, &times, AtFlags::SYMLINK_NOFOLLOW)?;
+                }
+            }
+            directories.push(dir);
+        }
+        for dir in directories {
+            utimensat(CWD, &dir, &times, AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+        Ok(())
+    }
+}
+
+/// RFC 4648, with padding.
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let mut group = [0; 3];
+        group[..chunk.len()].copy_from_slice(chunk);
+        let number = u32::from_be_bytes([0, group[0], group[1], group[2]]);
+        for place in 0..4 {
+            let digit = (number >> (18 - 6 * place) & 63) as usize;
+            text.push(if place > chunk.len() { '=' } else { char::from(LETTERS[digit]) });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base64;
+
+    #[test]
+    fn base64_has_padding() {
+        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Sources that are not on this machine: git repositories and files behind http(s), for ADD and for contexts.
+//!
+//! Both are fetched with the programs of the machine (`git`, `curl`), so its proxies, certificates and credential
+//! helpers count. What was fetched stays in a folder and is used again only when the other side says that it is the
+//! same: the commit of a git reference is asked for, a file behind http is asked for with its ETag.
+
+mod git;
+mod git_url;
+mod http;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+pub use git::Checkout;
+pub use git_url::{GitUrl, GitUrlError};
+pub use http::HttpFile;
+
+use crate::{
+    place::Place,
+    request::{Secret, SecretSource},
+    unpack,
+};
+
+/// Why something could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteError {
+    /// The other side, or the program that talks to it, says no.
+    #[error("cannot fetch {url}: {reason}")]
+    Fetch {
+        /// What was to be fetched, without passwords.
+        url: String,
+        /// In the program's words.
+        reason: String,
+    },
+    /// It is something else than the checksum says.
+    #[error("digest mismatch {found}: {expected}")]
+    Checksum {
+        /// What is there.
+        found: String,
+        /// What was asked for.
+        expected: String,
+    },
+    /// A secret that it needs cannot be read.
+    #[error("cannot read the secret {id}: {reason}")]
+    Secret {
+        /// Its name.
+        id: String,
+        /// Why.
+        reason: String,
+    },
+    /// The machine's file system failed.
+    #[error("cannot {what} {path}: {source}", path = .path.display())]
+    Io {
+        /// What was attempted.
+        what: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// An archive that cannot be unpacked.
+    #[error("{0}")]
+    Archive(String),
+}
+
+impl RemoteError {
+    fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { what, path: path.to_owned(), source }
+    }
+}
+
+/// Fetches sources and keeps them.
+#[derive(Debug)]
+pub struct Remotes {
+    dir: PathBuf,
+    secrets: Vec<Secret>,
+}
+
+impl Remotes {
+    /// Keeps what it fetches in `dir`. Of the secrets those with these names are used:
+    /// `HTTP_AUTH_TOKEN_<host>` and `HTTP_AUTH_HEADER_<host>` for http, `GIT_AUTH_TOKEN[.<host>]` and
+    /// `GIT_AUTH_HEADER[.<host>]` for git behind http.
+    pub fn new(dir: impl Into<PathBuf>, secrets: &[Secret]) -> Self {
+        Self { dir: dir.into(), secrets: secrets.to_vec() }
+    }
+
+    /// The value of the first of these secrets that was given.
+    fn secret(&self, names: &[String]) -> Result<Option<(usize, String)>, RemoteError> {
+        for (at, name) in names.iter().enumerate() {
+            let Some(secret) = self.secrets.iter().find(|secret| secret.id == *name) else { continue };
+            let failed = |reason: String| RemoteError::Secret { id: name.clone(), reason };
+            let value = match &secret.source {
+                SecretSource::Env(variable) => match std::env::var(variable) {
+                    Ok(value) => value,
+                    Err(error) => return Err(failed(format!("{variable}: {error}"))),
+                },
+                SecretSource::File(path) => {
+                    const LIMIT: u64 = 500 << 10;
+                    let told = |error: io::Error| failed(format!("{}: {error}", path.display()));
+                    if fs::metadata(path).map_err(told)?.len() > LIMIT {
+                        return Err(failed(format!("{} is larger than 500 KiB", path.display())));
+                    }
+                    fs::read_to_string(path).map_err(told)?
+                }
+            };
+            let value = value.trim().to_owned();
+            if value.chars().any(char::is_control) {
+                return Err(failed("it holds a line break or another control character".to_owned()));
+            }
+            return Ok(Some((at, value)));
+        }
+        Ok(None)
+    }
+}
+
+/// Unpacks the archive `file` into the empty directory `into`: a context that came as a tar. `false` when it is no
+/// archive.
+///
+/// # Errors
+/// When the archive is damaged or too large, or leads out of the directory.
+pub fn unpack_context(file: &Path, into: &Path) -> Result<bool, RemoteError> {
+    let opened = unpack::open(file).map_err(|error| RemoteError::io("read", file, error))?;
+    let Some(archive) = opened else { return Ok(false) };
+    let mut place = Place::new(into, &[]);
+    unpack::unpack(&mut place, archive, "/").map_err(|error| RemoteError::Archive(error.to_string()))?;
+    Ok(true)
+}
+
+/// Names in the cache folder: nothing of an address is a path.
+fn file_name(text: &str) -> String {
+    blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
+}
+
+/// The address without a name and password.
+fn without_password(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (host, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
+            match host.rsplit_once('@') {
+                Some((_, host)) => format!("{scheme}://xxxxx@{host}/{path}"),
+                None => url.to_owned(),
+            }
+        }
+        None => url.to_owned(),
+    }
+}
+
+/// Runs a program; gives its standard output, or what it said on standard error.
+fn output_of(command: &mut Command) -> Result<Vec<u8>, String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    match command.output() {
+        Ok(output) if output.status.success() => Ok(output.stdout),
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            Err(if text.is_empty() { format!("{name}: {}", output.status) } else { text })
+        }
+        Err(error) => Err(format!("cannot run {name}: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_password;
+
+    #[test]
+    fn messages_tell_no_passwords() {
+        assert_eq!(without_password("https://me:pw@host.test/a@b"), "https://xxxxx@host.test/a@b");
+        assert_eq!(without_password("https://host.test/a@b"), "https://host.test/a@b");
+        assert_eq!(without_password("git@host.test:a"), "git@host.test:a");
+    }
+}

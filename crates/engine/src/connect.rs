@@ -3,11 +3,18 @@
 //! The client library builds `/v1.41/containers/json` and then joins the bare path over it, so that no version is ever
 //! sent and an engine answers in its newest form. [`prefix_version`] is the one place that puts the version back.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use bollard::{API_DEFAULT_VERSION, Docker};
 
-use crate::error::{EngineError, chain};
+use crate::{
+    address::{self, Address},
+    error::{EngineError, chain},
+    relay::{self, Relay},
+};
 
 /// The socket of a system-wide Docker.
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
@@ -48,6 +55,8 @@ pub struct Engine {
     pub(crate) docker: Docker,
     host: String,
     api: ApiVersion,
+    /// Kept as long as a clone of the connection is.
+    relay: Option<Arc<Relay>>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -57,32 +66,56 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Connects to `DOCKER_HOST`, or to the first of the usual sockets that exists, and agrees on an API version.
+    /// Connects to the engine that `DOCKER_HOST`, `DOCKER_CONTEXT` or `docker context use` names, else to the first of
+    /// the usual sockets that exists, and agrees on an API version.
     pub async fn connect() -> Result<Self, EngineError> {
-        match std::env::var("DOCKER_HOST") {
-            Ok(host) if !host.is_empty() => Self::connect_to(&host).await,
-            _ => Self::connect_to(&format!("unix://{}", default_socket().display())).await,
+        match address::wanted(&|name| std::env::var(name).ok())? {
+            Some(address) => Self::connect_by(address).await,
+            None => Self::connect_to(&format!("unix://{}", default_socket().display())).await,
         }
     }
 
-    /// Connects to `unix:///path`, `tcp://host:port` or `http://host:port`.
+    /// Connects to `unix:///path`, `tcp://host:port`, `http://host:port` or `ssh://user@host`, without TLS.
     pub async fn connect_to(host: &str) -> Result<Self, EngineError> {
-        let docker = if let Some(path) = host.strip_prefix("unix://") {
-            if !Path::new(path).exists() {
-                return Err(EngineError::NoEngine {
-                    host: host.into(),
-                    why: "there is no such socket".into(),
-                });
-            }
-            Docker::connect_with_unix(host, CALL_SECONDS, API_DEFAULT_VERSION)
-        } else if host.starts_with("tcp://") || host.starts_with("http://") {
-            Docker::connect_with_http(host, CALL_SECONDS, API_DEFAULT_VERSION)
-        } else {
-            return Err(EngineError::UnsupportedAddress { host: host.into() });
-        }
-        .map_err(|error| EngineError::NoEngine { host: host.into(), why: chain(&error) })?;
+        Self::connect_by(Address { host: host.to_owned(), ..Address::default() }).await
+    }
 
-        let version = docker.version().await.map_err(|error| unreachable(host, error))?;
+    async fn connect_by(address: Address) -> Result<Self, EngineError> {
+        let Address { host, tls, context } = address;
+        let no_engine = |why: String| EngineError::NoEngine { host: host.clone(), why };
+        let tcp = host.starts_with("tcp://") || host.starts_with("http://");
+        let way = match tls {
+            Some(files) if tcp || host.starts_with("https://") => {
+                Some(relay::tls(&host, &files).map_err(no_engine)?)
+            }
+            None if host.starts_with("https://") => {
+                Some(relay::tls(&host, &address::TlsFiles::default()).map_err(no_engine)?)
+            }
+            _ => relay::ssh(&host),
+        };
+        let relay = match way {
+            Some(way) => Some(Arc::new(Relay::open(way).map_err(|error| no_engine(error.to_string()))?)),
+            None => None,
+        };
+        let docker = match (&relay, host.strip_prefix("unix://")) {
+            (Some(relay), _) => Docker::connect_with_unix(&relay.socket(), CALL_SECONDS, API_DEFAULT_VERSION),
+            (None, Some(path)) if !Path::new(path).exists() => {
+                return Err(no_engine("there is no such socket".into()));
+            }
+            (None, Some(_)) => Docker::connect_with_unix(&host, CALL_SECONDS, API_DEFAULT_VERSION),
+            (None, None) if tcp => Docker::connect_with_http(&host, CALL_SECONDS, API_DEFAULT_VERSION),
+            (None, None) => return Err(EngineError::UnsupportedAddress { host }),
+        }
+        .map_err(|error| no_engine(chain(&error)))?;
+
+        let version = match (docker.version().await, &relay) {
+            (Ok(version), _) => version,
+            (Err(error), Some(relay)) => {
+                let why = relay.trouble().await.unwrap_or_else(|| chain(&error));
+                return Err(no_engine(why));
+            }
+            (Err(error), None) => return Err(unreachable(&host, error)),
+        };
         let spoken = version.api_version.unwrap_or_default();
         let newest = ApiVersion::parse(&spoken)
             .ok_or_else(|| EngineError::Unreadable { message: format!("API version `{spoken}`") })?;
@@ -90,7 +123,8 @@ impl Engine {
             return Err(EngineError::TooOld { found: spoken, needed: "1.41" });
         }
         let api = newest.min(NEWEST);
-        Ok(Self { docker: prefix_version(docker, api), host: host.into(), api })
+        let host = context.map_or(host.clone(), |name| format!("{host} (context {name})"));
+        Ok(Self { docker: prefix_version(docker, api), host, api, relay })
     }
 
     /// The address, as it was given.
@@ -105,7 +139,7 @@ impl Engine {
 
     /// True if the engine runs on this machine, so that its ports and files are this machine's.
     pub fn is_local(&self) -> bool {
-        self.host.starts_with("unix://")
+        self.relay.is_none() && self.host.starts_with("unix://")
     }
 
     /// The unparsed answer of `GET path`.

@@ -26,6 +26,14 @@ pub enum EngineError {
         /// The address as it was given.
         host: String,
     },
+    /// A docker context that cannot be used.
+    #[error("docker context `{name}`: {why}")]
+    BadContext {
+        /// The context.
+        name: String,
+        /// The reason.
+        why: String,
+    },
     /// The engine speaks only API versions that are too old.
     #[error("the engine speaks API {found}, at least {needed} is needed")]
     TooOld {
@@ -123,6 +131,9 @@ impl EngineError {
     /// What a person can do about it, where one thing stands out.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::NoEngine { host, .. } if !host.starts_with("unix://") => {
+                Some("check the address, and that the engine there listens to it".into())
+            }
             Self::NoEngine { .. } => {
                 Some("start the engine (`systemctl start docker`), or set DOCKER_HOST".into())
             }
@@ -130,7 +141,10 @@ impl EngineError {
                 Some("run as root, or add the user to the group that owns the socket (`docker`)".into())
             }
             Self::UnsupportedAddress { .. } => {
-                Some("set DOCKER_HOST to unix:///path or tcp://host:port".into())
+                Some("set DOCKER_HOST to unix:///path, tcp://host:port or ssh://user@host".into())
+            }
+            Self::BadContext { .. } => {
+                Some("`docker context ls` lists them; DOCKER_HOST goes before any context".into())
             }
             Self::TooOld { .. } => Some("install Docker Engine 20.10 or newer".into()),
             Self::NoSpace { .. } => Some("`docker system df` shows what uses the space".into()),

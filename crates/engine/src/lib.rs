@@ -6,6 +6,7 @@
 //!
 //! Limits: every call has a time limit; output that is collected (exec, logs) is bounded in size; nothing is retried.
 
+mod address;
 pub mod archive;
 pub mod connect;
 pub mod containers;
@@ -17,6 +18,8 @@ pub mod facts;
 pub mod images;
 pub mod logs;
 pub mod networks;
+mod relay;
+pub mod session;
 pub mod spec;
 mod translate;
 pub mod volumes;
@@ -33,6 +36,7 @@ pub use facts::EngineFacts;
 pub use images::{ImageDetail, ImageSummary, LoadError};
 pub use logs::{LogLine, LogOptions, Stream};
 pub use networks::{IpamPool, NetworkDetail, NetworkSpec};
+pub use session::Session;
 pub use spec::{
     Attachment, ContainerSpec, Device, HealthSpec, MountKind, MountSpec, PortSpec, Resources, RestartSpec,
     Ulimit,

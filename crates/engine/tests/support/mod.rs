@@ -38,15 +38,9 @@ async fn ensure_image(engine: &Engine) {
         if engine.inspect_image(IMAGE).await.is_ok() {
             return;
         }
-        engine.load_with(|out| out.write_all(&archive(busybox(), ""))).await.expect("the test image loads");
+        engine.load_with(|out| out.write_all(&archive(busybox()))).await.expect("the test image loads");
     })
     .await;
-}
-
-/// A second image with another id, for "the image changed".
-pub(crate) async fn ensure_variant(engine: &Engine, tag: &str) {
-    let tag = tag.to_owned();
-    engine.load_with(move |out| out.write_all(&archive(busybox(), &tag))).await.expect("the variant loads");
 }
 
 /// The bytes of a static busybox, downloaded once and kept in the target directory.
@@ -80,15 +74,14 @@ pub(crate) fn busybox() -> &'static [u8] {
 }
 
 /// A `docker save` archive with one layer: busybox and links to it, /tmp, /etc/passwd, and /owned of user 1000.
-fn archive(busybox: &[u8], variant: &str) -> Vec<u8> {
+fn archive(busybox: &[u8]) -> Vec<u8> {
     let layer = layer(busybox);
     let diff_id = hex(&layer);
     let config = format!(
-        r#"{{"architecture":"amd64","os":"linux","config":{{"Env":["PATH=/bin"],"Cmd":["/bin/sh"],"Labels":{{"plimsoll-test":"1","variant":"{variant}"}}}},"rootfs":{{"type":"layers","diff_ids":["sha256:{diff_id}"]}}}}"#
+        r#"{{"architecture":"amd64","os":"linux","config":{{"Env":["PATH=/bin"],"Cmd":["/bin/sh"],"Labels":{{"plimsoll-test":"1"}}}},"rootfs":{{"type":"layers","diff_ids":["sha256:{diff_id}"]}}}}"#
     );
-    let name = if variant.is_empty() { IMAGE.to_owned() } else { format!("plimsoll-test/busybox:{variant}") };
     let config_name = format!("{}.json", hex(config.as_bytes()));
-    let manifest = format!(r#"[{{"Config":"{config_name}","RepoTags":["{name}"],"Layers":["layer.tar"]}}]"#);
+    let manifest = format!(r#"[{{"Config":"{config_name}","RepoTags":["{IMAGE}"],"Layers":["layer.tar"]}}]"#);
     let mut tar = tar::Builder::new(Vec::new());
     for (path, bytes) in [
         (config_name.as_str(), config.as_bytes()),

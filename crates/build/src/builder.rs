@@ -22,6 +22,7 @@ use crate::{
     index::Index,
     lower::{Found, Names, Options, build_inputs, history, lower},
     progress::Progress,
+    remote::Remotes,
     request::{BuildOutcome, BuildRequest, Epoch, ImageResolver, NamedContext, ResolveError},
     solve::Solver,
     statcache::StatCache,
@@ -46,6 +47,7 @@ impl Builder {
     /// ```text
     /// index        key -> layer          stat       file -> digest
     /// mounts/      cache mounts          logs/      full output of the last builds
+    /// remote/      fetched sources
     /// explain/     the parts of the last key of each step
     /// ```
     ///
@@ -67,6 +69,11 @@ impl Builder {
     /// The layers that later builds may find in the cache: pruning the store should spare them.
     pub fn cached_layers(&self) -> std::collections::HashSet<plimsoll_image::LayerId> {
         self.index.layers()
+    }
+
+    /// Fetches git repositories and files behind http into the builder's folder, with these secrets.
+    pub fn remotes(&self, secrets: &[crate::Secret]) -> Remotes {
+        Remotes::new(self.dir.join("remote"), secrets)
     }
 
     /// What a build would do, without doing it.
@@ -103,11 +110,12 @@ impl Builder {
         let epoch = epoch(request);
         let seal = SealOptions { epoch };
         let logs = self.dir.join("logs").join(log_name());
+        let remotes = self.remotes(&request.secrets);
         let solver = Solver {
             graph: &graph,
             request,
             store: &self.store,
-            caches: Caches { stat: &self.stat, index: &self.index },
+            caches: Caches { stat: &self.stat, index: &self.index, remotes: &remotes },
             flights: &self.flights,
             dir: &self.dir,
             logs: logs.clone(),

@@ -59,7 +59,7 @@ impl CacheMount {
         let path = folder.join(copy.to_string());
         let fresh = match fs::create_dir(&path) {
             Ok(()) => {
-                std::os::unix::fs::chown(&path, Some(id.uid), Some(id.gid))?;
+                plimsoll_image::set_owner(&path, id.uid, id.gid)?;
                 fs::set_permissions(&path, fs::Permissions::from_mode(id.mode))?;
                 true
             }

@@ -6,11 +6,11 @@ use plimsoll_image::{Layer, SealOptions, Store};
 use plimsoll_sandbox::lookup;
 
 use crate::{
-    download,
-    graph::{CopyOp, WorkdirOp},
+    graph::{CopyOp, Download, WorkdirOp},
     index::Index,
     key::{Key, KeyBuilder, Part},
     place::{Place, PlaceError, resolve},
+    remote::{Checkout, HttpFile, RemoteError, Remotes},
     select::{Picked, Rules, SelectError, digest_files, digest_item, select},
     snapshot::Snapshot,
     statcache::StatCache,
@@ -37,16 +37,18 @@ pub(crate) enum CopyError {
     Unpack(#[from] UnpackError),
     #[error("{0}")]
     User(#[from] plimsoll_sandbox::UserError),
-    #[error("{0}")]
-    Download(String),
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     #[error(transparent)]
     Store(#[from] plimsoll_image::StoreError),
 }
 
 /// What is kept between builds.
+#[derive(Clone, Copy)]
 pub(crate) struct Caches<'a> {
     pub(crate) stat: &'a StatCache,
     pub(crate) index: &'a Index,
+    pub(crate) remotes: &'a Remotes,
 }
 
 /// A COPY whose key is known.
@@ -55,7 +57,40 @@ pub(crate) struct Prepared {
     pub(crate) parts: Vec<Part>,
     /// The files, unless a remembered digest made reading them needless.
     picked: Option<Vec<Picked>>,
+    fetched: Vec<Fetched>,
     owner: Option<(u32, u32)>,
+}
+
+enum Fetched {
+    File { file: HttpFile, unpack: bool },
+    Tree(Checkout),
+}
+
+impl Fetched {
+    fn get(download: &Download, remotes: &Remotes) -> Result<Self, RemoteError> {
+        Ok(match download {
+            Download::Http { url, checksum, unpack } => {
+                Self::File { file: remotes.http(url, checksum.as_deref())?, unpack: *unpack }
+            }
+            Download::Git(url) => Self::Tree(remotes.git(url)?),
+        })
+    }
+
+    /// Its part of the key: what it holds, not where it is.
+    fn part(&self, download: &Download, key: &mut KeyBuilder) {
+        match (self, download) {
+            (Self::File { file, unpack }, Download::Http { url, .. }) => {
+                let text = format!("{} {} {} {unpack}", file.digest, file.name, file.modified);
+                key.part(format!("the file behind {url}"), text);
+            }
+            (Self::Tree(checkout), Download::Git(url)) => {
+                let text = format!("{} {} {:?}", checkout.commit, url.subdir, url.keep_git_dir);
+                key.part(format!("the commit of {}", url.shown()), text);
+            }
+            // Both come from the same download.
+            _ => {}
+        }
+    }
 }
 
 /// Makes the key of a COPY or ADD.
@@ -74,9 +109,14 @@ pub(crate) fn prepare_copy(
     for (name, content) in &op.files {
         key.part(format!("the heredoc {name}"), content);
     }
+    let mut fetched = Vec::new();
     for download in &op.downloads {
-        // Without a checksum the address is all that is known before it is fetched.
-        key.part(format!("the address {}", download.url), format!("{:?}", download.checksum));
+        let one = Fetched::get(download, caches.remotes)?;
+        one.part(download, &mut key);
+        fetched.push(one);
+    }
+    if !fetched.is_empty() {
+        key.list("--exclude", op.excludes.iter().map(String::as_str));
     }
     let tree = match sources {
         Sources::Context(tree, _) => None.or(Some(*tree)),
@@ -134,7 +174,7 @@ pub(crate) fn prepare_copy(
         }
     };
     let (key, parts) = key.finish();
-    Ok(Prepared { key, parts, picked, owner })
+    Ok(Prepared { key, parts, picked, fetched, owner })
 }
 
 fn source_part(op: &CopyOp, sources: &Sources<'_>) -> String {
@@ -336,16 +376,43 @@ pub(crate) fn copy(
         let at = place.destination(&op.dest, &name.into(), false)?;
         place.write_content(&at, content.as_bytes(), 0o644, None)?;
     }
-    for address in &op.downloads {
+    for fetched in &prepared.fetched {
         wrote = true;
-        let fetched = download::fetch(address, &draft.work).map_err(CopyError::Download)?;
-        let at = place.destination(&op.dest, &fetched.name.into(), false)?;
-        place.write_content(&at, &fetched.content, 0o600, fetched.modified)?;
+        place_fetched(&mut place, fetched, op, caches.stat)?;
     }
     if !wrote {
         return Ok(None);
     }
     Ok(Some(draft.seal(seal)?))
+}
+
+fn place_fetched(
+    place: &mut Place<'_>,
+    fetched: &Fetched,
+    op: &CopyOp,
+    cache: &StatCache,
+) -> Result<(), CopyError> {
+    let failed = |path: &Path, error| CopyError::from(SelectError::Io(path.to_owned(), error));
+    match fetched {
+        Fetched::Tree(checkout) => {
+            let tree = Tree::directory(checkout.root.clone(), None);
+            let rules = Rules { excludes: &op.excludes, parents: false };
+            for mut picked in select(&tree, "/", &rules)? {
+                digest_files(std::slice::from_mut(&mut picked), cache)?;
+                place.copy(&tree, &picked, &op.dest)?;
+            }
+        }
+        Fetched::File { file, unpack } => {
+            if *unpack && let Some(archive) = unpack::open(&file.path).map_err(|e| failed(&file.path, e))? {
+                unpack::unpack(place, archive, &op.dest)?;
+                return Ok(());
+            }
+            let at = place.destination(&op.dest, &file.name.clone().into(), false)?;
+            let content = std::fs::read(&file.path).map_err(|error| failed(&file.path, error))?;
+            place.write_content(&at, &content, 0o600, Some(file.modified))?;
+        }
+    }
+    Ok(())
 }
 
 /// What WORKDIR has to do.

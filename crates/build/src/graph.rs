@@ -186,7 +186,7 @@ pub struct CopyOp {
     pub paths: Vec<String>,
     /// Heredocs: name and text.
     pub files: Vec<(String, String)>,
-    /// Downloads: address and `--checksum`.
+    /// What is fetched.
     pub downloads: Vec<Download>,
     /// Absolute; a slash at its end means a directory.
     pub dest: String,
@@ -204,13 +204,20 @@ pub struct CopyOp {
     pub unpack: bool,
 }
 
-/// A file to be fetched by ADD.
+/// What ADD fetches.
 #[derive(Clone, Debug)]
-pub struct Download {
-    /// http or https.
-    pub url: String,
-    /// `sha256:…`
-    pub checksum: Option<String>,
+pub enum Download {
+    /// A file.
+    Http {
+        /// http or https.
+        url: String,
+        /// `sha256:…`
+        checksum: Option<String>,
+        /// An archive is unpacked: `--unpack`.
+        unpack: bool,
+    },
+    /// A part of a git repository.
+    Git(crate::remote::GitUrl),
 }
 
 /// `WORKDIR`, expanded: the directory is made when it is missing.

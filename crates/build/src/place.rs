@@ -319,7 +319,7 @@ impl<'a> Place<'a> {
             return Err(PlaceError::Changed(node.host.clone()));
         }
         if owner != (0, 0) {
-            std::os::unix::fs::fchown(&to, Some(owner.0), Some(owner.1)).map_err(error)?;
+            plimsoll_image::set_owner(host, owner.0, owner.1).map_err(error)?;
         }
         rustix::fs::fchmod(&to, Mode::from_raw_mode(mode)).map_err(|errno| error(errno.into()))?;
         // After chown, which clears it.
@@ -482,7 +482,7 @@ fn own(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
     if (uid, gid) == (0, 0) {
         return Ok(());
     }
-    std::os::unix::fs::lchown(path, Some(uid), Some(gid))
+    plimsoll_image::set_owner(path, uid, gid)
 }
 
 /// Owner, then mode (chown clears set-user-id), then time.

@@ -246,7 +246,7 @@ fn match_root(upper: &Path, parent: &Snapshot) -> Result<(), RunError> {
     let Some(meta) = parent.paths.iter().find_map(|path| fs::symlink_metadata(path).ok()) else {
         return Ok(());
     };
-    std::os::unix::fs::chown(upper, Some(meta.uid()), Some(meta.gid()))
+    plimsoll_image::set_owner(upper, meta.uid(), meta.gid())
         .and_then(|()| fs::set_permissions(upper, fs::Permissions::from_mode(meta.mode() & 0o7777)))
         .map_err(|error| PlaceError::Io(upper.to_owned(), error).into())
 }

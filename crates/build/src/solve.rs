@@ -308,7 +308,7 @@ impl Solver<'_> {
         let cache_mounts = self.dir.join("mounts");
         then(&Surroundings {
             store: self.store,
-            caches: Caches { stat: self.caches.stat, index: self.caches.index },
+            caches: self.caches,
             cache_mounts: &cache_mounts,
             secrets: &self.request.secrets,
             ca: &self.request.ca,

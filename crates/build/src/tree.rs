@@ -79,13 +79,14 @@ impl Node {
             0o140_000 => Kind::Socket,
             _ => Kind::File,
         };
+        let (uid, gid) = plimsoll_image::owner_of(&host, meta);
         Self {
             path,
             host,
             kind,
             mode: meta.mode() & 0o7777,
-            uid: meta.uid(),
-            gid: meta.gid(),
+            uid,
+            gid,
             device: meta.rdev(),
             links: meta.nlink(),
             stamp: stamp(meta),

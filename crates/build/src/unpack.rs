@@ -175,7 +175,7 @@ fn set(host: &Path, entry: &tar::Entry<'_, impl Read>, owner: Option<(u32, u32)>
     let header = entry.header();
     let id = |id: io::Result<u64>| id.ok().and_then(|id| u32::try_from(id).ok()).unwrap_or(0);
     let (uid, gid) = owner.unwrap_or_else(|| (id(header.uid()), id(header.gid())));
-    std::os::unix::fs::lchown(host, Some(uid), Some(gid))?;
+    plimsoll_image::set_owner(host, uid, gid)?;
     if header.entry_type() != EntryType::Symlink {
         fs::set_permissions(host, fs::Permissions::from_mode(header.mode()? & 0o7777))?;
     }

@@ -7,6 +7,7 @@ use super::{At, Lowerer, State};
 use crate::{
     chmod::Chmod,
     graph::{CopyOp, Download, Op, TreeRef},
+    remote::GitUrl,
 };
 
 impl Lowerer<'_> {
@@ -35,14 +36,16 @@ impl Lowerer<'_> {
         op.unpack = add.unpack.unwrap_or(true);
         for word in &add.transfer.sources {
             let url = &word.text;
-            if is_git(url) {
-                return Err(Diagnostic::error(format!("ADD cannot fetch the git repository `{url}`"))
-                    .label(at.source, word.span, "")
-                    .hint("clone it beside the Dockerfile and give it with --build-context"));
-            }
-            if url.starts_with("http://") || url.starts_with("https://") {
-                let checksum = add.checksum.as_ref().map(|word| word.text.clone());
-                op.downloads.push(Download { url: url.clone(), checksum });
+            let checksum = add.checksum.as_ref().map(|word| word.text.clone());
+            if let Some(git) = GitUrl::parse(url) {
+                let wrong = |title: String| Diagnostic::error(title).label(at.source, word.span, "");
+                let mut git = git.map_err(|error| wrong(error.to_string()))?;
+                git.checksum = checksum.or(git.checksum);
+                git.keep_git_dir = add.keep_git_dir.or(git.keep_git_dir);
+                op.downloads.push(Download::Git(git));
+            } else if url.starts_with("http://") || url.starts_with("https://") {
+                let unpack = add.unpack == Some(true);
+                op.downloads.push(Download::Http { url: url.clone(), checksum, unpack });
             } else {
                 op.paths.push(source_path(url, false));
             }
@@ -51,6 +54,7 @@ impl Lowerer<'_> {
             return Err(at.problem("checksum can't be specified for local files"));
         }
         let mut flags = Vec::new();
+        flags.extend(add.keep_git_dir.filter(|keep| *keep).map(|_| "--keep-git-dir=true".to_owned()));
         flags.extend(add.checksum.as_ref().map(|word| format!("--checksum={}", word.text)));
         flags.extend(add.unpack.map(|unpack| format!("--unpack={unpack}")));
         let text = transfer_text("ADD", &add.transfer, false, &flags);
@@ -114,14 +118,6 @@ fn source_path(path: &str, parents: bool) -> String {
         }
         _ => clean(&format!("/{path}")),
     }
-}
-
-fn is_git(url: &str) -> bool {
-    url.starts_with("git@")
-        || url.starts_with("git://")
-        || url.starts_with("ssh://")
-        || (url.starts_with("http")
-            && url.split(['#', '?']).next().is_some_and(|path| path.to_ascii_lowercase().ends_with(".git")))
 }
 
 /// The history text of COPY and ADD: the flags that change the result, the sources, the destination.

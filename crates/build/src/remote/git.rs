@@ -7,6 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 
 use super::{
@@ -37,7 +38,8 @@ impl Remotes {
         fs::create_dir_all(&dir).map_err(|error| RemoteError::io("make", &dir, error))?;
         let git = Git { url, header: self.git_authorization(url)? };
         let reference = url.reference.as_deref().unwrap_or("HEAD");
-        let known = if is_commit(reference) { Some(reference.to_ascii_lowercase()) } else { git.ask(reference)? };
+        let known =
+            if is_commit(reference) { Some(reference.to_ascii_lowercase()) } else { git.ask(reference)? };
         let keep = url.keep_git_dir.unwrap_or(false);
         if let Some(commit) = &known
             && let Some(checkout) = open(&dir, url, commit, keep)
@@ -53,7 +55,8 @@ impl Remotes {
         let made = made.and_then(|(commit, time)| {
             let target = dir.join(entry_name(url, &commit, keep));
             let meta = format!("{time}\n");
-            fs::write(scratch.join("time"), meta).map_err(|error| RemoteError::io("write", &scratch, error))?;
+            fs::write(scratch.join("time"), meta)
+                .map_err(|error| RemoteError::io("write", &scratch, error))?;
             if !target.exists() {
                 fs::rename(&scratch, &target).map_err(|error| RemoteError::io("rename", &scratch, error))?;
             }
@@ -80,7 +83,7 @@ impl Remotes {
             if at % 2 == 0 {
                 format!("Authorization: {value}")
             } else {
-                format!("Authorization: Basic {}", base64(format!("x-access-token:{value}").as_bytes()))
+                format!("Authorization: Basic {}", STANDARD.encode(format!("x-access-token:{value}")))
             }
         }))
     }
@@ -135,7 +138,14 @@ impl Git<'_> {
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", "umask 022; exec git \"$@\"", "git"])
-            .args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.autocrlf=false"])
+            .args([
+                "-c",
+                "core.hooksPath=/dev/null",
+                "-c",
+                "core.fsmonitor=false",
+                "-c",
+                "core.autocrlf=false",
+            ])
             .args(["-c", "init.defaultBranch=main", "-c", "advice.detachedHead=false", "-c", "gc.auto=0"])
             .args(["-c", "submodule.recurse=false", "-c", "maintenance.auto=false"])
             .current_dir(dir)
@@ -206,8 +216,7 @@ impl Git<'_> {
         self.run(&tree, &["remote", "add", "origin", "--", &self.url.remote])?;
         let wanted = commit.unwrap_or(reference);
         let shallow = ["fetch", "--quiet", "--no-tags", "--depth=1", "origin", wanted];
-        let everything =
-            ["fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*"];
+        let everything = ["fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*"];
         // Servers may refuse to give a commit by its id, and the beginning of one they do not know.
         if commit.is_none() || self.run(&tree, &shallow).is_err() {
             self.run(&tree, &everything)?;
@@ -229,7 +238,7 @@ impl Git<'_> {
     /// Removes what differs between two checkouts of one commit, and git's own files unless they are wanted.
     fn tidy(&self, tree: &Path, keep: bool, time: i64) -> std::io::Result<()> {
         if keep {
-            for name in ["FETCH_HEAD", "ORIG_HEAD", "index"] {
+            for name in ["FETCH_HEAD", "ORIG_HEAD"] {
                 let _ = fs::remove_file(tree.join(".git").join(name));
             }
             let _ = fs::remove_dir_all(tree.join(".git/logs"));
@@ -257,33 +266,5 @@ impl Git<'_> {
             utimensat(CWD, &dir, &times, AtFlags::SYMLINK_NOFOLLOW)?;
         }
         Ok(())
-    }
-}
-
-/// RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let mut group = [0; 3];
-        group[..chunk.len()].copy_from_slice(chunk);
-        let number = u32::from_be_bytes([0, group[0], group[1], group[2]]);
-        for place in 0..4 {
-            let digit = (number >> (18 - 6 * place) & 63) as usize;
-            text.push(if place > chunk.len() { '=' } else { char::from(LETTERS[digit]) });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::base64;
-
-    #[test]
-    fn base64_has_padding() {
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
     }
 }

@@ -34,8 +34,7 @@ impl GitUrl {
     /// When it is one, and its query or its reference cannot be used.
     pub fn parse(url: &str) -> Option<Result<Self, GitUrlError>> {
         let (address, fragment) = url.split_once('#').map_or((url, None), |(url, part)| (url, Some(part)));
-        let (path, query) =
-            address.split_once('?').map_or((address, None), |(url, part)| (url, Some(part)));
+        let (path, query) = address.split_once('?').map_or((address, None), |(url, part)| (url, Some(part)));
         let is_http = path.starts_with("http://") || path.starts_with("https://");
         let remote = if path.starts_with("git://") || path.starts_with("ssh://") || is_scp(path) {
             path.to_owned()
@@ -119,7 +118,9 @@ fn is_scp(text: &str) -> bool {
     };
     !user.starts_with('-')
         && name(user)
-        && rest.split_once(':').is_some_and(|(host, path)| name(host) && !host.starts_with('-') && !path.is_empty())
+        && rest
+            .split_once(':')
+            .is_some_and(|(host, path)| name(host) && !host.starts_with('-') && !path.is_empty())
 }
 
 /// What `git check-ref-format` forbids, and what could be an option or a refspec.
@@ -143,7 +144,8 @@ fn decode(text: &str) -> Result<String, String> {
             b'+' => b' ',
             b'%' => {
                 let digits = [rest.next().unwrap_or(b'x'), rest.next().unwrap_or(b'x')];
-                let digits = std::str::from_utf8(&digits).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok());
+                let digits =
+                    std::str::from_utf8(&digits).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok());
                 digits.ok_or_else(|| format!("`{text}` is not encoded rightly"))?
             }
             other => other,

@@ -2,8 +2,8 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Write as _},
-    path::PathBuf,
+    io::Write as _,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -74,7 +74,7 @@ impl Remotes {
             return verified(found(&dir, kept), checksum);
         }
         let digest = File::open(&body)
-            .and_then(digest_of)
+            .and_then(Digest::of_reader)
             .map_err(|error| RemoteError::io("read the download", &body, error))?;
         let meta = Meta {
             etag: answer.etag,
@@ -95,7 +95,8 @@ impl Remotes {
     }
 
     fn http_authorization(&self, url: &str) -> Result<Option<String>, RemoteError> {
-        let authority = url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
+        let authority =
+            url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         let bare = host.split(':').next().unwrap_or_default();
         let names = [
@@ -110,7 +111,7 @@ impl Remotes {
     }
 }
 
-fn found(dir: &std::path::Path, meta: &Meta) -> HttpFile {
+fn found(dir: &Path, meta: &Meta) -> HttpFile {
     HttpFile {
         path: dir.join(meta.digest.hex()),
         name: meta.name.clone(),
@@ -130,7 +131,7 @@ fn verified(file: HttpFile, checksum: Option<&str>) -> Result<HttpFile, RemoteEr
 }
 
 /// Passwords and headers go to curl's standard input, where no list of processes shows them.
-fn curl(url: &str, body: &std::path::Path, head: &std::path::Path, options: &str) -> Result<(), String> {
+fn curl(url: &str, body: &Path, head: &Path, options: &str) -> Result<(), String> {
     let mut command = Command::new("curl");
     command
         .args(["--disable", "--config", "-", "--fail", "--silent", "--show-error", "--location"])
@@ -174,10 +175,6 @@ fn quoted(text: &str) -> String {
     word
 }
 
-fn digest_of(file: File) -> io::Result<Digest> {
-    Digest::of_reader(file)
-}
-
 /// The head of the last answer: redirects come before it.
 #[derive(Default)]
 struct Answer {
@@ -201,7 +198,8 @@ impl Answer {
             match name.to_ascii_lowercase().as_str() {
                 "etag" if !value.chars().any(char::is_control) => answer.etag = Some(value.to_owned()),
                 "last-modified" => {
-                    answer.modified = jiff::fmt::rfc2822::parse(value).ok().map(|at| at.timestamp().as_second());
+                    answer.modified =
+                        jiff::fmt::rfc2822::parse(value).ok().map(|at| at.timestamp().as_second());
                 }
                 "content-disposition" => {
                     answer.file_name = value

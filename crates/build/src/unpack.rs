@@ -73,7 +73,8 @@ fn is_tar(header: &[u8]) -> bool {
     header.cksum().is_ok_and(|stored| stored == sum)
 }
 
-/// Unpacks `archive` into the directory `dest` (as COPY understands destinations).
+/// Unpacks `archive` into the directory `dest` (as COPY understands destinations). As in BuildKit, owners are the
+/// archive's: `--chown` is for the directories that have to be made for it.
 pub(crate) fn unpack(place: &mut Place<'_>, archive: impl Read, dest: &str) -> Result<(), UnpackError> {
     let root = place.resolve(dest)?;
     place.make_directories(&root)?;
@@ -101,7 +102,7 @@ pub(crate) fn unpack(place: &mut Place<'_>, archive: impl Read, dest: &str) -> R
         let target = parent.join(last);
         if entry.header().entry_type() == EntryType::Directory {
             let host = place.replace_with_directory(&target)?;
-            set(&host, &entry, place.owner).map_err(failed)?;
+            set(&host, &entry).map_err(failed)?;
             directories.push((host, mtime));
             continue;
         }
@@ -145,7 +146,7 @@ pub(crate) fn unpack(place: &mut Place<'_>, archive: impl Read, dest: &str) -> R
             }
             _ => continue,
         }
-        set(&host, &entry, place.owner).map_err(failed)?;
+        set(&host, &entry).map_err(failed)?;
         set_time(&host, mtime).map_err(failed)?;
     }
     for (host, mtime) in directories.iter().rev() {
@@ -171,11 +172,10 @@ fn inside(path: &Path) -> Option<PathBuf> {
     Some(clean)
 }
 
-fn set(host: &Path, entry: &tar::Entry<'_, impl Read>, owner: Option<(u32, u32)>) -> io::Result<()> {
+fn set(host: &Path, entry: &tar::Entry<'_, impl Read>) -> io::Result<()> {
     let header = entry.header();
     let id = |id: io::Result<u64>| id.ok().and_then(|id| u32::try_from(id).ok()).unwrap_or(0);
-    let (uid, gid) = owner.unwrap_or_else(|| (id(header.uid()), id(header.gid())));
-    plimsoll_image::set_owner(host, uid, gid)?;
+    plimsoll_image::set_owner(host, id(header.uid()), id(header.gid()))?;
     if header.entry_type() != EntryType::Symlink {
         fs::set_permissions(host, fs::Permissions::from_mode(header.mode()? & 0o7777))?;
     }

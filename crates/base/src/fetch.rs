@@ -1,18 +1,17 @@
 //! Files of a mirror by HTTP: bounded in size, retried, checked against a digest before anything reads them.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use plimsoll_image::registry::KnownHosts;
 use sha2::{Digest, Sha256};
 use ureq::Agent;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::unversioned::transport::DefaultConnector;
 
 use crate::error::BaseError;
 
@@ -136,7 +135,8 @@ impl Fetcher {
         let fail =
             |cause: String, missing: bool| BaseError::Fetch { address: address.to_owned(), cause, missing };
         let mut response = self.agent.get(address).call().map_err(|error| {
-            let missing = matches!(error, ureq::Error::StatusCode(404 | 410));
+            // A host that does not exist does not come into being while we wait.
+            let missing = matches!(error, ureq::Error::StatusCode(404 | 410) | ureq::Error::HostNotFound);
             fail(error.to_string(), missing)
         })?;
         let mut body = response.body_mut().with_config().limit(limit.saturating_add(1)).reader();
@@ -149,32 +149,6 @@ fn copy_bounded(from: &mut dyn Read, into: &mut dyn Write, limit: u64) -> io::Re
         return Err(io::Error::other(format!("it is larger than {limit} bytes")));
     }
     Ok(())
-}
-
-/// Looks a host up once. The default asks for every request, even on an open connection, and some name servers drop
-/// questions that come in a burst: each then costs the resolver's timeout of 5 seconds.
-#[derive(Debug, Default)]
-struct KnownHosts {
-    resolver: DefaultResolver,
-    known: Mutex<BTreeMap<String, ResolvedSocketAddrs>>,
-}
-
-impl Resolver for KnownHosts {
-    fn resolve(
-        &self,
-        uri: &ureq::http::Uri,
-        config: &ureq::config::Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let host = format!("{:?} {:?}", uri.scheme(), uri.authority());
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(addresses) = known.get(&host) {
-            return Ok(addresses.clone());
-        }
-        let addresses = self.resolver.resolve(uri, config, timeout)?;
-        known.insert(host, addresses.clone());
-        Ok(addresses)
-    }
 }
 
 /// What the server says is not there stays so; everything else may be a passing trouble.

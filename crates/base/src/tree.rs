@@ -355,7 +355,7 @@ fn join_link(from: &Path, to: &Path) -> String {
 
 /// Owner first: changing it clears set-uid bits.
 fn set_attributes(path: &Path, attributes: Attributes, is_link: bool) -> io::Result<()> {
-    std::os::unix::fs::lchown(path, Some(attributes.uid), Some(attributes.gid))?;
+    plimsoll_image::set_owner(path, attributes.uid, attributes.gid)?;
     if !is_link {
         fs::set_permissions(path, Permissions::from_mode(attributes.mode))?;
     }

@@ -128,9 +128,11 @@ impl Builder {
             fresh: Mutex::default(),
         };
         let solved = solver.solve();
-        // What was learnt stays, also from a build that failed.
+        // What was learnt stays, also from a build that failed; the layers reach the disk before the index names them.
+        let synced = self.store.sync();
         let saved = self.stat.save().and_then(|()| self.index.save());
         let solved = solved?;
+        synced?;
         saved.map_err(|error| BuildError::io("write the build cache in", &self.dir, error))?;
         let ran = solved.reports.iter().any(|step| step.ran.is_some());
         if ran {

@@ -60,6 +60,11 @@ pub(crate) enum SelectError {
     TooMany,
     #[error("`{}` changed while the build read it", .0.display())]
     Changed(PathBuf),
+    #[error(
+        "`{path}` is sparse: {1} bytes of which {2} are on disk, and a layer would hold all of them",
+        path = .0.display()
+    )]
+    Sparse(PathBuf, u64, u64),
     #[error("cannot read `{path}`: {1}", path = .0.display())]
     Io(PathBuf, #[source] io::Error),
 }
@@ -301,7 +306,15 @@ fn digest_file(node: &Node, cache: &StatCache, buffer: &mut [u8]) -> Result<Key,
     let error = |error| SelectError::Io(node.host.clone(), error);
     let read_at = SystemTime::now();
     let mut file = open_plain(&node.host).map_err(error)?;
-    let before = stamp(&file.metadata().map_err(error)?);
+    let meta = file.metadata().map_err(error)?;
+    if plimsoll_image::is_mostly_hole(&meta) {
+        return Err(SelectError::Sparse(
+            node.host.clone(),
+            meta.len(),
+            std::os::unix::fs::MetadataExt::blocks(&meta) * 512,
+        ));
+    }
+    let before = stamp(&meta);
     let mut hash = blake3::Hasher::new();
     loop {
         match file.read(buffer) {

@@ -10,6 +10,7 @@ mod interrupt;
 mod policy;
 mod project;
 mod render;
+mod rootless;
 mod stack;
 mod stack_images;
 

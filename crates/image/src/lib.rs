@@ -23,7 +23,8 @@ pub use config::{Empty, Healthcheck, History, ImageConfig, RootFs, RuntimeConfig
 pub use digest::{Digest, DigestError};
 pub use error::StoreError;
 pub use layer::{
-    ImportLimits, Layer, LayerDraft, LayerId, LayerIdError, SealOptions, make_opaque, make_whiteout,
+    ImportLimits, Layer, LayerDraft, LayerId, LayerIdError, SealOptions, is_mostly_hole, make_opaque,
+    make_whiteout, owner_of, set_owner,
 };
 pub use merged::{Merged, Wasted};
 pub use reference::{Reference, ReferenceError};

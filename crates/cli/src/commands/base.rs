@@ -60,6 +60,7 @@ struct MirrorArgs {
 const WORKERS: usize = 2;
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    crate::rootless::enter(matches!(args.action, Action::Make { .. }));
     match args.action {
         Action::Make { names, refresh, mirror, json } => {
             make(&names, refresh, mirror.mirror.as_deref(), json)

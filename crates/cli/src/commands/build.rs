@@ -32,6 +32,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    crate::rootless::enter(true);
     let begin = Instant::now();
     let root = Root::find()?;
     let project = args.project.load(&root)?;

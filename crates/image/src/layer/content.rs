@@ -19,15 +19,15 @@ const ALONE_BELOW: u64 = 1 << 20;
 const MAX_THREADS: usize = 8;
 
 /// The two digests of what `entries` describe.
-pub(super) struct Digests {
+pub(crate) struct Digests {
     /// Path, type, mode, owner, capabilities, link target, bytes and times.
-    pub(super) id: LayerId,
+    pub(crate) id: LayerId,
     /// The same without times.
-    pub(super) content: LayerId,
+    pub(crate) content: LayerId,
 }
 
 /// Digests a layer whose times are clamped to `epoch` (seconds since 1970).
-pub(super) fn digest(root: &Path, entries: &[Entry], epoch: Option<i64>) -> Result<Digests, StoreError> {
+pub(crate) fn digest(root: &Path, entries: &[Entry], epoch: Option<i64>) -> Result<Digests, StoreError> {
     let files = hash_files(root, entries)?;
     let mut files = files.into_iter();
     let mut hash = blake3::Hasher::new_derive_key("plimsoll layer content v1");

@@ -7,7 +7,10 @@
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read, Write as _},
-    os::fd::{AsFd, AsRawFd as _, OwnedFd},
+    os::{
+        fd::{AsFd, AsRawFd as _, OwnedFd},
+        unix::ffi::OsStrExt as _,
+    },
     path::{Path, PathBuf},
 };
 
@@ -53,6 +56,7 @@ pub(crate) enum Compression {
     None,
     Gzip,
     Zstd,
+    Xz,
 }
 
 /// Looks at the stream's first bytes and takes the compression off.
@@ -74,6 +78,13 @@ pub(crate) fn decompress<'r>(
             // 128 MiB: more memory than this no honest layer asks for
             decoder.window_log_max(27).map_err(read_failed)?;
             (Compression::Zstd, Box::new(decoder))
+        }
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
+            // as for zstd: a stream that wants more memory is refused
+            let stream =
+                liblzma::stream::Stream::new_stream_decoder(192 << 20, liblzma::stream::CONCATENATED)
+                    .map_err(|error| read_failed(error.into()))?;
+            (Compression::Xz, Box::new(liblzma::bufread::XzDecoder::new_stream(reader, stream)))
         }
         _ => (Compression::None, Box::new(reader)),
     })
@@ -256,7 +267,14 @@ impl Unpacker {
     fn attributes(parent: impl AsFd, name: &[u8], member: &Member) -> io::Result<()> {
         let parent = parent.as_fd();
         let (uid, gid) = (Uid::from_raw(member.uid), Gid::from_raw(member.gid));
-        chownat(parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+        if let Err(error) = chownat(parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW) {
+            if !super::owner::is_refusal(&error.into()) {
+                return Err(error.into());
+            }
+            // the name was just made by us in a directory that we hold open
+            let place = PathBuf::from(format!("/proc/self/fd/{}", parent.as_raw_fd()));
+            super::set_owner(&place.join(std::ffi::OsStr::from_bytes(name)), member.uid, member.gid)?;
+        }
         if !matches!(member.kind, MemberKind::Symlink { .. }) {
             chmodat(parent, name, Mode::from_raw_mode(member.mode), AtFlags::empty())?;
         }
@@ -416,7 +434,6 @@ fn existing(parent: &OwnedFd, name: &[u8]) -> Result<Existing, Errno> {
 
 /// Removes a name of the layer, a directory with everything in it.
 fn remove(parent: &OwnedFd, name: &[u8]) -> io::Result<()> {
-    use std::os::unix::ffi::OsStrExt as _;
     match unlinkat(parent, name, AtFlags::empty()) {
         Err(Errno::ISDIR) => {
             let directory = PathBuf::from(format!("/proc/self/fd/{}", parent.as_raw_fd()));

@@ -7,6 +7,7 @@
 mod archive;
 mod content;
 mod import;
+mod owner;
 mod scan;
 mod tar;
 
@@ -19,8 +20,11 @@ use rustix::fs::{CWD, FileType, Mode, XattrFlags};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(crate) use archive::{ArchiveReader, MemberKind};
+pub(crate) use content::digest;
 pub use import::ImportLimits;
 pub(crate) use import::{Bounded, Compression, decompress, unpack};
+pub use owner::{owner_of, set_owner};
+pub use scan::is_mostly_hole;
 pub(crate) use scan::{Entry, Kind, scan};
 pub(crate) use tar::{END_SIZE, Member, TarWriter, member_size, write_entry, write_layer};
 

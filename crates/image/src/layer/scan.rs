@@ -141,6 +141,11 @@ impl Scan {
         } else if file_type.is_fifo() {
             Kind::Fifo
         } else {
+            if is_mostly_hole(&meta) {
+                let reason =
+                    "it is sparse, a few bytes on disk that a layer would hold as many gigabytes of zeros";
+                return Err(StoreError::NotALayer { path: path.to_owned(), reason });
+            }
             Kind::File { size: meta.len() }
         };
         let kind = match kind {
@@ -163,11 +168,21 @@ impl Scan {
         let (mode, uid, gid) = match kind {
             // what a removal's device node looks like is no content
             Kind::Whiteout => (0, 0, 0),
-            _ => (meta.mode() & 0o7777, meta.uid(), meta.gid()),
+            _ => {
+                let (uid, gid) = super::owner_of(path, &meta);
+                (meta.mode() & 0o7777, uid, gid)
+            }
         };
         self.entries.push(Entry { path: relative, kind, mode, uid, gid, mtime: meta.mtime(), capability });
         Ok(is_directory)
     }
+}
+
+/// Whether a file of more than 16 GiB has less than an eighth of its bytes on disk. A tar has no holes that every
+/// reader knows, so such a file (`/var/log/lastlog` of a user with a large id) would fill disks.
+pub fn is_mostly_hole(meta: &fs::Metadata) -> bool {
+    const SMALL: u64 = 16 << 30;
+    meta.len() > SMALL && meta.blocks().saturating_mul(512) < meta.len() / 8
 }
 
 fn attribute(path: &Path, name: &str) -> Result<Option<Vec<u8>>, Errno> {

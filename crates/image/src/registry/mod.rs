@@ -6,6 +6,7 @@
 mod auth;
 mod error;
 mod helper;
+mod hosts;
 mod pull;
 mod push;
 mod transport;
@@ -14,6 +15,7 @@ use ureq::{Agent, http::Method};
 
 pub use auth::{Credential, Credentials};
 pub use error::RegistryError;
+pub use hosts::KnownHosts;
 pub use pull::Pulled;
 pub use push::Pushed;
 

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     io::{self, Read},
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     thread,
     time::Duration,
 };
@@ -15,10 +15,11 @@ use ureq::{
     config::RedirectAuthHeaders,
     http::{Method, Request, Response, Uri},
     tls::{Certificate, RootCerts, TlsConfig},
+    unversioned::transport::DefaultConnector,
 };
 
 use super::{
-    RegistryError,
+    KnownHosts, RegistryError,
     auth::{Challenge, Credential, Credentials},
 };
 
@@ -80,7 +81,14 @@ impl<'a> Call<'a> {
     }
 }
 
+/// For the world, and for this machine without a proxy. Made once: reading the machine's certificates takes longer than
+/// asking this machine's registry.
 pub(super) fn agents() -> (Agent, Agent) {
+    static AGENTS: OnceLock<(Agent, Agent)> = OnceLock::new();
+    AGENTS.get_or_init(make_agents).clone()
+}
+
+fn make_agents() -> (Agent, Agent) {
     let native = rustls_native_certs::load_native_certs();
     let roots: Vec<Certificate<'static>> =
         native.certs.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect();
@@ -102,7 +110,8 @@ pub(super) fn agents() -> (Agent, Agent) {
             .timeout_per_write(Some(Duration::from_secs(30)))
             .user_agent(concat!("plimsoll/", env!("CARGO_PKG_VERSION")))
     };
-    (config().build().into(), config().proxy(None).build().into())
+    let agent = |config| Agent::with_parts(config, DefaultConnector::default(), KnownHosts::default());
+    (agent(config().build()), agent(config().proxy(None).build()))
 }
 
 /// Is this host (with or without port) this machine?
@@ -378,7 +387,12 @@ pub(super) fn header<'r>(response: &'r Response<Body>, name: &str) -> Option<&'r
 /// May the same request work a moment later?
 pub(super) fn is_passing(error: &ureq::Error) -> bool {
     match error {
-        ureq::Error::Io(error) => error.kind() != io::ErrorKind::ConnectionRefused,
+        ureq::Error::Io(error) => !matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::NetworkUnreachable
+                | io::ErrorKind::HostUnreachable
+        ),
         ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed | ureq::Error::Protocol(_) => true,
         _ => false,
     }

@@ -48,6 +48,7 @@ impl Store {
         let digest = Digest::of(bytes);
         if !self.has_blob(&digest) {
             let _pin = self.pin()?;
+            self.note_unsynced();
             self.write_atomically(&self.blob_path(&digest), bytes)?;
         }
         Ok(digest)
@@ -105,6 +106,7 @@ impl BlobWriter {
         let (file, digest, bytes) = self.writer.finish();
         let path = self.store.blob_path(&digest);
         if !path.exists() {
+            self.store.note_unsynced();
             file.persist(&path).map_err(|error| StoreError::io("write", &path, error.error))?;
         }
         Ok((digest, bytes))

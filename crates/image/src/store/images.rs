@@ -97,6 +97,7 @@ impl Store {
         let id = self.put_blob(config)?;
         let file = self.image_file(&id);
         if !file.exists() {
+            self.sync()?;
             self.write_json(&file, &ImageFile { layers: layers.to_vec(), bytes })?;
         }
         let mut all = self.names()?;

@@ -28,6 +28,9 @@ struct LayerFile {
     epoch: Option<i64>,
     bytes: u64,
     entries: u64,
+    /// The boot of the machine in which it was sealed: its bytes were read back from memory since.
+    #[serde(default)]
+    boot: String,
     /// The blob that holds the layer's exact tar, when it cannot be made again from the directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tar_blob: Option<Digest>,
@@ -246,7 +249,8 @@ impl Store {
         let diff = DiffFile { diff_id, bytes: tar_bytes };
         let entries = layer::scan(&draft.fs)?;
         let name = match compression {
-            Compression::None => None,
+            // no image format knows a layer in xz: only its tar counts
+            Compression::None | Compression::Xz => None,
             Compression::Gzip => Some("gzip"),
             Compression::Zstd => Some("zstd"),
         };
@@ -259,7 +263,7 @@ impl Store {
                 (Some(digest), Some(blob))
             }
             None => {
-                expect("a layer's blob", expected_blob, diff_id)?;
+                expect("a layer's blob", expected_blob, blob.digest())?;
                 let again = layer::write_layer(&draft.fs, &entries, None, HashWriter::new(io::sink()))?;
                 // a tar that can be made again from the directory is not kept twice
                 let keep = again.finish().1 != diff_id;
@@ -292,7 +296,8 @@ impl Store {
             // also for a layer that is there: its entry may be gone with another layer of the same tar
             self.write_atomically(&self.diff_id_file(&imported.diff.diff_id), id.to_string().as_bytes())?;
         }
-        if let Some(layer) = self.layer(&id)? {
+        self.note_unsynced();
+        if let Some(layer) = self.sound_layer(&id, &draft, entries)? {
             return Ok(layer);
         }
         let bytes =
@@ -303,6 +308,7 @@ impl Store {
             bytes,
             entries: entries.len() as u64,
             tar_blob: None,
+            boot: boot_id(),
         };
         layer::remove_tree(&draft.work).at("remove", &draft.work)?;
         if let Some(imported) = imported {
@@ -324,6 +330,65 @@ impl Store {
             done => done.at("rename", &target)?,
         }
         self.require_layer(&id)
+    }
+
+    /// The layer, if it is what `draft` holds too. After a power failure it may not be: files are empty or missing, and
+    /// then it makes room for the draft. In the boot in which it was made there was none.
+    fn sound_layer(
+        &self,
+        id: &LayerId,
+        draft: &LayerDraft,
+        entries: &[Entry],
+    ) -> Result<Option<Layer>, StoreError> {
+        let dir = self.layer_dir(id);
+        let sound = match read_json_if_there::<LayerFile>(&dir.join("layer.json")) {
+            Ok(None) => !dir.exists(),
+            Ok(Some(file)) if !file.boot.is_empty() && file.boot == boot_id() => true,
+            Ok(Some(file)) => self.holds(&dir.join("fs"), &draft.fs, entries, file.epoch),
+            Err(StoreError::Corrupt { .. }) => false,
+            Err(error) => return Err(error),
+        };
+        if !sound {
+            self.set_aside(id)?;
+        }
+        self.layer(id)
+    }
+
+    /// Whether two directories hold the same. One that cannot be read does not.
+    fn holds(&self, dir: &Path, other: &Path, entries: &[Entry], epoch: Option<i64>) -> bool {
+        let digest = |dir: &Path| {
+            let entries = layer::scan(dir)?;
+            layer::digest(dir, &entries, epoch).map(|digests| digests.content)
+        };
+        let expected = layer::digest(other, entries, epoch).map(|digests| digests.content);
+        matches!((digest(dir), expected), (Ok(found), Ok(expected)) if found == expected)
+    }
+
+    /// Takes a damaged layer out of sight; prune removes it. A step that reads it goes on reading it.
+    pub fn set_aside(&self, id: &LayerId) -> Result<(), StoreError> {
+        let dir = self.layer_dir(id);
+        let aside = tempfile::Builder::new()
+            .prefix("damaged-")
+            .tempdir_in(self.root().join("drafts"))
+            .at("create a folder in", self.root())?
+            .keep();
+        match fs::rename(&dir, aside.join("layer")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done.at("rename", &dir),
+        }
+    }
+
+    /// As [`Store::layer`], with `None` for one whose description or directory is damaged: it has to be made again.
+    pub fn usable_layer(&self, id: &LayerId) -> Result<Option<Layer>, StoreError> {
+        match self.layer(id) {
+            Ok(Some(layer)) if layer.path.is_dir() => Ok(Some(layer)),
+            Ok(None) => Ok(None),
+            Ok(Some(_)) | Err(StoreError::Corrupt { .. }) => {
+                self.set_aside(id)?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Every layer in the store.
@@ -358,6 +423,11 @@ impl Store {
             _ => remove_file(&self.diff_id_file(diff_id)),
         }
     }
+}
+
+/// This boot of the machine; empty where the kernel does not say.
+fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
 }
 
 fn expect(object: &str, expected: Option<&Digest>, found: Digest) -> Result<(), StoreError> {

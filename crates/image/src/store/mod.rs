@@ -27,7 +27,10 @@ use std::{
     fs,
     io::Write as _,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -47,6 +50,8 @@ pub(crate) const MAX_JSON: u64 = 16 << 20;
 #[derive(Debug, Clone)]
 pub struct Store {
     root: Arc<Path>,
+    /// Something was written that a power failure could take.
+    unsynced: Arc<AtomicBool>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -58,7 +63,7 @@ impl Store {
     /// Opens the store in `root`, making it when it is not there.
     pub fn open(root: impl AsRef<Path>) -> Result<Self, StoreError> {
         let root = std::path::absolute(root.as_ref()).at("resolve", root.as_ref())?;
-        let store = Self { root: root.into() };
+        let store = Self { root: root.into(), unsynced: Arc::default() };
         let format_file = store.root.join("store.json");
         if !format_file.exists() {
             for folder in ["blobs/sha256", "layers", "diff-ids", "images", "drafts", "tmp"] {
@@ -81,6 +86,25 @@ impl Store {
     /// The store's folder.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Brings everything to the disk that was written through this store, with one `syncfs`; nothing when nothing was.
+    ///
+    /// Files are written without `fsync`, which would cost more than writing them. Whoever gives a layer a name that
+    /// outlives the machine's power (an image, an entry of a cache) calls this first.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        if self.unsynced.swap(false, Ordering::AcqRel) {
+            let root = fs::File::open(&self.root).at("open", &self.root)?;
+            if let Err(error) = rustix::fs::syncfs(&root) {
+                self.unsynced.store(true, Ordering::Release);
+                return Err(error).at("write to the disk", &self.root);
+            }
+        }
+        Ok(())
+    }
+
+    fn note_unsynced(&self) {
+        self.unsynced.store(true, Ordering::Release);
     }
 
     fn tmp(&self) -> PathBuf {

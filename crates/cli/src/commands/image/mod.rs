@@ -2,6 +2,7 @@
 
 mod build;
 mod call;
+mod context;
 mod inspect;
 mod load;
 mod ls;
@@ -43,6 +44,8 @@ enum Action {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    let writes = matches!(args.action, Action::Build(_) | Action::Load(_) | Action::Pull(_));
+    crate::rootless::enter(writes);
     match args.action {
         Action::Build(args) => build::run(*args),
         Action::Inspect(args) => inspect::run(args),

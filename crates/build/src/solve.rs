@@ -274,7 +274,7 @@ impl Solver<'_> {
         let Some(entry) = self.caches.index.get(key) else { return Ok(Err(false)) };
         let layer = match &entry.layer {
             None => None,
-            Some(id) => match self.store.layer(id)? {
+            Some(id) => match self.store.usable_layer(id)? {
                 Some(layer) => Some(layer),
                 None => return Ok(Err(true)),
             },

@@ -1,21 +1,19 @@
 //! `plimsoll image build`: takes what `docker buildx build` takes.
 
 use std::{
-    io::Read as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use plimsoll_build::{
-    BuildError, BuildOutcome, BuildRequest, Builder, CaBundle, Epoch, NamedContext, ResolvedImage, Secret,
-    SecretSource,
+    BuildError, BuildOutcome, BuildRequest, Builder, CaBundle, Epoch, Secret, SecretSource, remote::Remotes,
 };
-use plimsoll_image::{Image, Reference, Store, manifest::Platform, output::load};
+use plimsoll_image::{Reference, Store};
 use plimsoll_sandbox::{ExtraHost, Ulimit};
-use plimsoll_source::Source;
 
 use super::{
     call::{Call, Checks, Method},
+    context::{Contexts, absolute},
     output::{self, Output},
     progress::{self, ProgressMode},
 };
@@ -24,7 +22,8 @@ use crate::{error::CommandError, home::home, images::Images, interrupt, policy, 
 /// Build an image from a Dockerfile
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The build context, a directory
+    /// The build context: a directory, a git address (URL#REF:DIRECTORY), the address of a tar or Dockerfile, or `-`
+    /// for a tar or Dockerfile on standard input
     #[arg(default_value = ".")]
     context: String,
     /// Dockerfile, `-` for standard input [default: CONTEXT/Dockerfile]
@@ -39,7 +38,7 @@ pub(crate) struct Args {
     /// Build argument; without a value it is taken from the environment
     #[arg(long = "build-arg", value_name = "NAME[=VALUE]")]
     build_args: Vec<String>,
-    /// Further context: a directory, `docker-image://NAME`, or `oci-layout://DIR[@DIGEST]`
+    /// Further context: a directory, a git or http address, `docker-image://NAME`, or `oci-layout://DIR[@DIGEST]`
     #[arg(long = "build-context", value_name = "NAME=WHAT")]
     build_contexts: Vec<String>,
     /// Secret for RUN --mount=type=secret: `id=ID,src=FILE` or `id=ID,env=VARIABLE`
@@ -112,7 +111,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
     let outputs = args.outputs.iter().map(|spec| Output::parse(spec)).collect::<Result<Vec<_>, _>>()?;
     let call = Call::parse(&args.call, args.check)?;
-    let mut request = request(&args, &store)?;
+    // What was fetched for the contexts stays until the end.
+    let (mut request, _contexts) = request(&args, &store, &home)?;
     if call.method != Method::Build {
         return call.run(&request, &store);
     }
@@ -158,19 +158,16 @@ fn failed(error: BuildError) -> CommandError {
     CommandError::from(error.diagnostics())
 }
 
-fn request(args: &Args, store: &Store) -> Result<BuildRequest, CommandError> {
+fn request<'s>(
+    args: &Args,
+    store: &'s Store,
+    home: &Path,
+) -> Result<(BuildRequest, Contexts<'s>), CommandError> {
     refuse_other_platforms(args.platform.as_deref())?;
-    let context = context(&args.context)?;
-    let mut request = match args.file.as_deref() {
-        Some("-") => {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).map_err(|error| CommandError::from_error(&error))?;
-            let empty = Source::new("<stdin>", text);
-            let with_ignore = BuildRequest::open(&context, Some(Path::new("/dev/null"))).map_err(failed)?;
-            BuildRequest { dockerfile: empty, ..with_ignore }
-        }
-        file => BuildRequest::open(&context, file.map(Path::new)).map_err(failed)?,
-    };
+    let secrets = args.secrets.iter().map(|spec| secret(spec)).collect::<Result<Vec<_>, _>>()?;
+    let keep_git_dir = args.build_args.iter().any(|argument| argument == "BUILDKIT_CONTEXT_KEEP_GIT_DIR=1");
+    let mut contexts = Contexts::new(store, Remotes::new(home.join("build/remote"), &secrets), keep_git_dir);
+    let mut request = contexts.open(&args.context, args.file.as_deref())?;
     request.target.clone_from(&args.target);
     for tag in &args.tags {
         request.tags.push(Reference::parse(tag).map_err(|error| CommandError::from_error(&error))?);
@@ -186,9 +183,9 @@ fn request(args: &Args, store: &Store) -> Result<BuildRequest, CommandError> {
         }
     }
     for spec in &args.build_contexts {
-        request.contexts.push(named_context(spec, store)?);
+        request.contexts.push(contexts.named(spec)?);
     }
-    request.secrets = args.secrets.iter().map(|spec| secret(spec)).collect::<Result<_, _>>()?;
+    request.secrets = secrets;
     for label in &args.labels {
         let (name, value) = label.split_once('=').unwrap_or((label, ""));
         request.labels.push((name.to_owned(), value.to_owned()));
@@ -219,7 +216,7 @@ fn request(args: &Args, store: &Store) -> Result<BuildRequest, CommandError> {
         })?;
         request.epoch = Epoch::At(seconds);
     }
-    Ok(request)
+    Ok((request, contexts))
 }
 
 fn refuse_other_platforms(platform: Option<&str>) -> Result<(), CommandError> {
@@ -238,70 +235,6 @@ fn refuse_other_platforms(platform: Option<&str>) -> Result<(), CommandError> {
 /// The only platform that can be built for.
 pub(super) fn host_platform() -> plimsoll_dockerfile::Platform {
     plimsoll_dockerfile::Platform::host().normalised()
-}
-
-fn context(text: &str) -> Result<PathBuf, CommandError> {
-    let remote =
-        ["http://", "https://", "git://", "ssh://", "git@"].iter().any(|scheme| text.starts_with(scheme));
-    if remote || text == "-" {
-        let what = if remote { "an address" } else { "a tar on standard input" };
-        return Err(CommandError::new(
-            format!("the context `{text}` is {what}, and only directories can be built"),
-            "fetch or unpack it first and give the directory",
-        ));
-    }
-    Ok(PathBuf::from(text))
-}
-
-fn absolute(path: &Path) -> Result<PathBuf, CommandError> {
-    path.canonicalize().map_err(|error| {
-        CommandError::new(format!("cannot read {}: {error}", path.display()), "check the path")
-    })
-}
-
-fn named_context(spec: &str, store: &Store) -> Result<(String, NamedContext), CommandError> {
-    let (name, what) = spec.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
-        CommandError::new(format!("`{spec}` is no named context"), "write --build-context NAME=DIRECTORY")
-    })?;
-    let image = |record: plimsoll_image::ImageRecord, shown: String| {
-        let image = Image { config: record.config, layers: record.layers };
-        NamedContext::Image(Box::new(ResolvedImage { image, shown }))
-    };
-    let context = if let Some(layout) = what.strip_prefix("oci-layout://") {
-        let (dir, digest) =
-            layout.split_once('@').map_or((layout, None), |(dir, digest)| (dir, Some(digest)));
-        let records = load(store, &absolute(Path::new(dir))?, &Platform::host())
-            .map_err(|error| CommandError::from_error(&error))?;
-        let mut records = records.into_iter();
-        match (records.next(), records.next()) {
-            (Some(record), None) => image(record, digest.unwrap_or(dir).to_owned()),
-            (None, _) => {
-                return Err(CommandError::new(
-                    format!("the layout {dir} holds no image for {}", host_platform()),
-                    "check which platforms it was made for",
-                ));
-            }
-            (Some(_), Some(_)) => {
-                return Err(CommandError::new(
-                    format!("the layout {dir} holds more than one image"),
-                    "export the one image into a layout of its own",
-                ));
-            }
-        }
-    } else if let Some(reference) = what.strip_prefix("docker-image://") {
-        let reference = Reference::parse(reference).map_err(|error| CommandError::from_error(&error))?;
-        let record =
-            store.image(&reference).map_err(|error| CommandError::from_error(&error))?.ok_or_else(|| {
-                CommandError::new(
-                    format!("the image {} is not in the store", reference.familiar()),
-                    "build or load it first",
-                )
-            })?;
-        image(record, reference.familiar())
-    } else {
-        NamedContext::Directory(absolute(Path::new(what))?)
-    };
-    Ok((name.to_owned(), context))
 }
 
 fn secret(spec: &str) -> Result<Secret, CommandError> {

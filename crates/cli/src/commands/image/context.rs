@@ -1,0 +1,269 @@
+//! The build context: a directory, a git repository, a tar or a Dockerfile behind http, or standard input.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+use plimsoll_build::{
+    BuildError, BuildRequest, Epoch, NamedContext, ResolvedImage,
+    remote::{Checkout, GitUrl, HttpFile, RemoteError, Remotes, unpack_context},
+};
+use plimsoll_image::{Image, ImageRecord, LayerDraft, Reference, Store, manifest::Platform, output::load};
+use plimsoll_source::Source;
+
+use super::build::host_platform;
+use crate::error::CommandError;
+
+/// Finds contexts, and keeps the folders that were made for them until it is dropped.
+pub(super) struct Contexts<'a> {
+    store: &'a Store,
+    remotes: Remotes,
+    /// `BUILDKIT_CONTEXT_KEEP_GIT_DIR`
+    keep_git_dir: bool,
+    folders: Vec<LayerDraft>,
+}
+
+/// Standard input holds no more.
+const MAX_STDIN: u64 = 64 << 30;
+/// No Dockerfile is larger.
+const MAX_DOCKERFILE: u64 = 16 << 20;
+
+impl<'a> Contexts<'a> {
+    pub(super) fn new(store: &'a Store, remotes: Remotes, keep_git_dir: bool) -> Self {
+        Self { store, remotes, keep_git_dir, folders: Vec::new() }
+    }
+
+    /// Opens the context and its Dockerfile. `file` is `-f`: inside a context that is not a directory here, it is a
+    /// path in it.
+    pub(super) fn open(&mut self, context: &str, file: Option<&str>) -> Result<BuildRequest, CommandError> {
+        if context == "-" {
+            if file == Some("-") {
+                return Err(CommandError::new(
+                    "the context and the Dockerfile cannot both be standard input",
+                    "give one of them as a path",
+                ));
+            }
+            let folder = self.folder()?;
+            let input = folder.work.join("stdin");
+            spool(io::stdin().lock(), &input)?;
+            return self.archive_or_dockerfile(folder, &input, "standard input", file);
+        }
+        // A directory that is there wins, whatever its name looks like.
+        if !Path::new(context).is_dir() {
+            if let Some(url) = git(context)? {
+                let checkout = self.checkout(url)?;
+                let mut request = inside(&checkout.root, file)?;
+                request.epoch = Epoch::At(checkout.time);
+                return Ok(request);
+            }
+            if is_http(context) {
+                let fetched = self.remotes.http(context, None).map_err(failed)?;
+                let folder = self.folder()?;
+                return self.archive_or_dockerfile(folder, &fetched.path, context, file);
+            }
+        }
+        let context = Path::new(context);
+        match file {
+            Some("-") => {
+                let text = dockerfile_of(io::stdin().lock(), "standard input")?;
+                let request = BuildRequest::open(context, Some(Path::new("/dev/null"))).map_err(wrong)?;
+                Ok(BuildRequest { dockerfile: Source::new("<stdin>", text), ..request })
+            }
+            file => BuildRequest::open(context, file.map(Path::new)).map_err(wrong),
+        }
+    }
+
+    /// Reads `NAME=WHAT` of `--build-context`.
+    pub(super) fn named(&mut self, spec: &str) -> Result<(String, NamedContext), CommandError> {
+        let (name, what) = spec.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
+            CommandError::new(format!("`{spec}` is no named context"), "write --build-context NAME=DIRECTORY")
+        })?;
+        let context = if let Some(layout) = what.strip_prefix("oci-layout://") {
+            self.layout(layout)?
+        } else if let Some(reference) = what.strip_prefix("docker-image://") {
+            self.image(reference)?
+        } else if let Some(url) = git(what)?.filter(|_| !Path::new(what).is_dir()) {
+            NamedContext::Directory(self.checkout(url)?.root)
+        } else if is_http(what) {
+            NamedContext::Directory(self.download(what)?)
+        } else {
+            NamedContext::Directory(absolute(Path::new(what))?)
+        };
+        Ok((name.to_owned(), context))
+    }
+
+    fn checkout(&self, mut url: GitUrl) -> Result<Checkout, CommandError> {
+        url.keep_git_dir = url.keep_git_dir.or(Some(self.keep_git_dir));
+        self.remotes.git(&url).map_err(failed)
+    }
+
+    /// An unpacked archive, or a folder with the one file.
+    fn download(&mut self, url: &str) -> Result<PathBuf, CommandError> {
+        let HttpFile { path, name, .. } = self.remotes.http(url, None).map_err(failed)?;
+        let folder = self.folder()?;
+        if !unpack_context(&path, &folder.fs).map_err(failed)? {
+            fs::copy(&path, folder.fs.join(name)).map_err(|error| CommandError::from_error(&error))?;
+        }
+        Ok(self.keep(folder))
+    }
+
+    fn archive_or_dockerfile(
+        &mut self,
+        folder: LayerDraft,
+        bytes: &Path,
+        name: &str,
+        file: Option<&str>,
+    ) -> Result<BuildRequest, CommandError> {
+        if unpack_context(bytes, &folder.fs).map_err(failed)? {
+            return inside(&self.keep(folder), file);
+        }
+        let open = File::open(bytes).map_err(|error| CommandError::from_error(&error))?;
+        let text = dockerfile_of(open, name)?;
+        if let Some(file) = file {
+            return Err(CommandError::new(
+                format!("cannot read {file} in {name}, which is no tar"),
+                "a context with files has to be a tar, plain or compressed",
+            ));
+        }
+        let root = self.keep(folder);
+        let name = if name == "standard input" { "<stdin>" } else { name };
+        Ok(BuildRequest::new(root, Source::new(name, text), None))
+    }
+
+    /// An empty folder beside the store's layers.
+    fn folder(&self) -> Result<LayerDraft, CommandError> {
+        self.store.begin_layer().map_err(|error| super::store::store_error(&error))
+    }
+
+    fn keep(&mut self, folder: LayerDraft) -> PathBuf {
+        let path = folder.fs.clone();
+        self.folders.push(folder);
+        path
+    }
+
+    fn layout(&self, layout: &str) -> Result<NamedContext, CommandError> {
+        let (dir, digest) =
+            layout.split_once('@').map_or((layout, None), |(dir, digest)| (dir, Some(digest)));
+        let records = load(self.store, &absolute(Path::new(dir))?, &Platform::host())
+            .map_err(|error| CommandError::from_error(&error))?;
+        let mut records = records.into_iter();
+        match (records.next(), records.next()) {
+            (Some(record), None) => Ok(named_image(record, digest.unwrap_or(dir).to_owned())),
+            (None, _) => Err(CommandError::new(
+                format!("the layout {dir} holds no image for {}", host_platform()),
+                "check which platforms it was made for",
+            )),
+            (Some(_), Some(_)) => Err(CommandError::new(
+                format!("the layout {dir} holds more than one image"),
+                "export the one image into a layout of its own",
+            )),
+        }
+    }
+
+    fn image(&self, reference: &str) -> Result<NamedContext, CommandError> {
+        let reference = Reference::parse(reference).map_err(|error| CommandError::from_error(&error))?;
+        let found = self.store.image(&reference).map_err(|error| CommandError::from_error(&error))?;
+        let record = found.ok_or_else(|| {
+            CommandError::new(
+                format!("the image {} is not in the store", reference.familiar()),
+                "build or load it first",
+            )
+        })?;
+        Ok(named_image(record, reference.familiar()))
+    }
+}
+
+fn named_image(record: ImageRecord, shown: String) -> NamedContext {
+    let image = Image { config: record.config, layers: record.layers };
+    NamedContext::Image(Box::new(ResolvedImage { image, shown }))
+}
+
+fn failed(error: RemoteError) -> CommandError {
+    CommandError::from_error(&error)
+}
+
+fn wrong(error: BuildError) -> CommandError {
+    CommandError::from(error.diagnostics())
+}
+
+fn git(text: &str) -> Result<Option<GitUrl>, CommandError> {
+    GitUrl::parse(text).transpose().map_err(|error| {
+        CommandError::new(error.to_string(), "write it like https://HOST/REPOSITORY.git#BRANCH:DIRECTORY")
+    })
+}
+
+fn is_http(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
+}
+
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, CommandError> {
+    path.canonicalize().map_err(|error| {
+        CommandError::new(format!("cannot read {}: {error}", path.display()), "check the path")
+    })
+}
+
+/// A build of a context that others wrote: no link of it leads to a file of this machine.
+fn inside(root: &Path, file: Option<&str>) -> Result<BuildRequest, CommandError> {
+    if file == Some("-") {
+        let text = dockerfile_of(io::stdin().lock(), "standard input")?;
+        confined(root, &root.join(".dockerignore"))?;
+        let request = BuildRequest::open(root, Some(Path::new("/dev/null"))).map_err(wrong)?;
+        return Ok(BuildRequest { dockerfile: Source::new("<stdin>", text), ..request });
+    }
+    let file = root.join(file.unwrap_or("Dockerfile").trim_start_matches('/'));
+    let mut own = file.clone().into_os_string();
+    own.push(".dockerignore");
+    for path in [&file, Path::new(&own), &root.join(".dockerignore")] {
+        confined(root, path)?;
+    }
+    BuildRequest::open(root, Some(&file)).map_err(wrong)
+}
+
+fn confined(root: &Path, path: &Path) -> Result<(), CommandError> {
+    let (Ok(real), Ok(root)) = (path.canonicalize(), root.canonicalize()) else {
+        // What is not there is told by whoever opens it.
+        return Ok(());
+    };
+    if real.starts_with(&root) {
+        return Ok(());
+    }
+    Err(CommandError::new(
+        format!("{} leads out of the context", path.strip_prefix(&root).unwrap_or(path).display()),
+        "a fetched context is confined to its own files",
+    ))
+}
+
+fn spool(reader: impl io::Read, to: &Path) -> Result<(), CommandError> {
+    let copied = File::create(to).and_then(|mut file| io::copy(&mut reader.take(MAX_STDIN), &mut file));
+    let read = copied.map_err(|error| {
+        CommandError::new(
+            format!("cannot keep standard input in {}: {error}", to.display()),
+            "check the free space of PLIMSOLL_HOME",
+        )
+    })?;
+    if read == 0 {
+        return Err(CommandError::new(
+            "standard input is empty",
+            "pipe a Dockerfile or a tar into it: tar -c . | plimsoll image build -",
+        ));
+    }
+    Ok(())
+}
+
+fn dockerfile_of(reader: impl io::Read, name: &str) -> Result<String, CommandError> {
+    let mut bytes = Vec::new();
+    let read = reader.take(MAX_DOCKERFILE + 1).read_to_end(&mut bytes);
+    read.map_err(|error| CommandError::from_error(&error))?;
+    let refuse = |why: &str| {
+        CommandError::new(
+            format!("{name} {why}"),
+            "give a Dockerfile or a tar (plain, gzip, bzip2, xz, zstd)",
+        )
+    };
+    if bytes.len() as u64 > MAX_DOCKERFILE {
+        return Err(refuse("is larger than a Dockerfile may be, and no tar"));
+    }
+    String::from_utf8(bytes).map_err(|_| refuse("is neither text nor a tar"))
+}

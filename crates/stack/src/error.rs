@@ -60,6 +60,20 @@ pub enum StackError {
         /// The name.
         user: String,
     },
+    /// The project has no such service.
+    #[error("project {project} has no service {service}")]
+    NoService {
+        /// The project.
+        project: String,
+        /// The name that was asked for.
+        service: String,
+    },
+    /// A network differs from the Compose file, and containers that are to stay are on it.
+    #[error("network `{network}` differs from the Compose file, and other containers are on it")]
+    Outdated {
+        /// Its name in the engine.
+        network: String,
+    },
     /// A file of the state directory.
     #[error("cannot {action} {path}: {source}", path = .path.display())]
     Io {
@@ -89,6 +103,8 @@ impl StackError {
             }
             Self::PortsTaken(_) => Some("stop what holds the port, or publish another one".into()),
             Self::UnknownUser { .. } => Some("give the user as a number, `uid:gid`".into()),
+            Self::Outdated { .. } => Some("bring the stack up to date first with `plimsoll up`".into()),
+            Self::NoService { .. } => Some("`plimsoll config --services` lists them".into()),
             Self::Engine(error) => error.hint(),
             Self::File(_) | Self::Unsupported { .. } | Self::Io { .. } => None,
         }

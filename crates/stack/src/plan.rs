@@ -11,6 +11,7 @@ use plimsoll_engine::{Attachment, ContainerSpec, HealthSpec, NetworkSpec, Volume
 use serde::{Deserialize, Serialize};
 
 pub use build::plan;
+pub(crate) use recreate::create_steps;
 
 use crate::{Fit, cause::short_id};
 

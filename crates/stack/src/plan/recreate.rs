@@ -16,7 +16,7 @@ pub(super) struct Replacement<'a> {
 }
 
 /// Create, join further networks, own the volumes. Gives the steps that a start must wait for.
-pub(super) fn create_steps(
+pub(crate) fn create_steps(
     plan: &mut Plan,
     service: &DesiredService,
     spec: ContainerSpec,

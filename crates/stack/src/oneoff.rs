@@ -1,0 +1,124 @@
+//! A container of a service that runs one command and is gone: `run`.
+
+use std::collections::BTreeMap;
+
+use plimsoll_engine::RestartSpec;
+
+use crate::{
+    Desired, Observed, Op, Plan, PlanOptions, StackError, labels,
+    plan::{create_steps, plan},
+};
+
+/// docker compose's label that tells one-off containers apart.
+const SLUG: &str = "com.docker.compose.slug";
+
+/// What differs from the service.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OneOff {
+    /// The service.
+    pub service: String,
+    /// Tells this container from other ones; hexadecimal digits.
+    pub slug: String,
+    /// Name; made of project, service and slug if absent.
+    pub name: Option<String>,
+    /// Command, if not the service's.
+    pub command: Option<Vec<String>>,
+    /// Entry point, if not the service's.
+    pub entrypoint: Option<Vec<String>>,
+    /// Variables beside the service's; without value they are removed.
+    pub env: BTreeMap<String, Option<String>>,
+    /// Labels beside the service's.
+    pub labels: BTreeMap<String, String>,
+    /// User, if not the service's.
+    pub user: Option<String>,
+    /// Directory, if not the service's.
+    pub working_dir: Option<String>,
+    /// With a terminal.
+    pub tty: bool,
+    /// With standard input.
+    pub stdin: bool,
+    /// Publish the service's ports.
+    pub service_ports: bool,
+    /// Known on the networks by the service's name too.
+    pub use_aliases: bool,
+    /// Start nothing else.
+    pub no_deps: bool,
+}
+
+impl OneOff {
+    /// The container's name.
+    pub fn container(&self, project: &str) -> String {
+        self.name.clone().unwrap_or_else(|| format!("{project}-{}-run-{}", self.service, self.slug))
+    }
+}
+
+/// What must be done before the container can be started: networks, volumes, its dependencies at their gates, its
+/// secrets, and the container itself.
+pub fn plan_oneoff(desired: &Desired, observed: &Observed, ask: &OneOff) -> Result<Plan, StackError> {
+    let service = desired.services.iter().find(|service| service.name == ask.service);
+    let Some(service) = service else {
+        return Err(StackError::NoService { project: desired.project.clone(), service: ask.service.clone() });
+    };
+    let needed: Vec<String> = if ask.no_deps {
+        Vec::new()
+    } else {
+        service.needs.iter().filter(|need| need.required).map(|need| need.service.clone()).collect()
+    };
+    let nothing_beside = needed.is_empty();
+    let options = PlanOptions {
+        no_recreate: true,
+        // no service has the empty name: networks and volumes alone
+        services: if nothing_beside { vec![String::new()] } else { needed },
+        ..PlanOptions::default()
+    };
+    let mut plan = plan(desired, observed, &options)?;
+    let replaced = plan.steps.iter().find_map(|step| match &step.op {
+        Op::RemoveNetwork { name, .. } => Some(name.clone()),
+        _ => None,
+    });
+    if let Some(network) = replaced {
+        return Err(StackError::Outdated { network });
+    }
+    plan.notes.clear();
+
+    let mut spec = service.spec.clone();
+    spec.name = ask.container(&desired.project);
+    spec.restart = RestartSpec::No;
+    spec.tty = ask.tty;
+    spec.stdin_open = ask.stdin;
+    if let Some(command) = &ask.command {
+        spec.command = Some(command.clone());
+    }
+    if let Some(entrypoint) = &ask.entrypoint {
+        spec.entrypoint = Some(entrypoint.clone());
+        // the service's command is for its own entry point
+        spec.command = Some(ask.command.clone().unwrap_or_default());
+    }
+    spec.env.extend(ask.env.clone());
+    spec.user = ask.user.clone().or(spec.user);
+    spec.working_dir = ask.working_dir.clone().or(spec.working_dir);
+    if !ask.service_ports {
+        spec.ports.clear();
+    }
+    for network in &mut spec.networks {
+        if !ask.use_aliases {
+            network.aliases.clear();
+        }
+        // the service's own container has these
+        (network.ipv4, network.ipv6, network.mac) = (None, None, None);
+    }
+    spec.labels.insert(labels::ONEOFF.into(), "True".into());
+    spec.labels.insert(labels::NUMBER.into(), "1".into());
+    spec.labels.insert(SLUG.into(), ask.slug.clone());
+    spec.labels.extend(ask.labels.clone());
+
+    let mut before: Vec<usize> = (0..plan.steps.len()).collect();
+    if service.has_files {
+        let user = spec.user.clone().unwrap_or_else(|| service.user.clone());
+        let op = Op::WriteFiles { image: spec.image.clone(), user };
+        before.push(plan.push(op, Some(&service.name), format!("{} reads them", service.name), &[]));
+    }
+    let connect: Vec<_> = spec.networks.iter().skip(1).cloned().collect();
+    create_steps(&mut plan, service, spec, "a command was asked for", &before, &connect);
+    Ok(plan)
+}

@@ -20,6 +20,11 @@ use crate::{
 /// Options that keep an upper directory readable as a plain difference; a kernel without one has not the feature.
 const PLAIN: [(&str, &str); 3] = [("redirect_dir", "off"), ("metacopy", "off"), ("index", "off")];
 
+/// With `userxattr` the kernel makes no redirects, and refuses even to be told so.
+fn plain_options() -> &'static [(&'static str, &'static str)] {
+    if in_user_namespace() { &PLAIN[1..] } else { &PLAIN }
+}
+
 /// Mounts `lowers` (top first) on `target`, with `writable` as upper and work directory.
 ///
 /// One layer alone is bind-mounted: overlay wants two. Without any layer the upper directory itself is the root.
@@ -63,8 +68,8 @@ fn by_mount_api(lowers: &[PathBuf], writable: Option<(&Path, &Path)>, target: &P
             // `trusted.*` attributes belong to the machine's root.
             fsconfig_set_flag(&context, "userxattr")?;
         }
-        for (key, value) in PLAIN {
-            fsconfig_set_string(&context, key, value).or_else(unknown_is_fine)?;
+        for (key, value) in plain_options() {
+            fsconfig_set_string(&context, *key, *value).or_else(unknown_is_fine)?;
         }
         fsconfig_create(&context)?;
         fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
@@ -118,7 +123,7 @@ fn by_option_string(lowers: &[PathBuf], writable: Option<(&Path, &Path)>, target
     if in_user_namespace() {
         options.extend(b",userxattr");
     }
-    for (key, value) in PLAIN {
+    for (key, value) in plain_options() {
         if fs::exists(format!("/sys/module/overlay/parameters/{key}")).unwrap_or(false) {
             options.extend(format!(",{key}={value}").into_bytes());
         }

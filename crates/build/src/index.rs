@@ -103,7 +103,11 @@ impl Index {
     /// Writes what is new, together with what other builders wrote meanwhile.
     pub(crate) fn save(&self) -> io::Result<()> {
         let mut state = self.lock();
-        if state.dirty.is_empty() {
+        let now = now();
+        // Also a build in which nothing changed confirms what an earlier one made.
+        let confirms =
+            state.entries.values().any(|(entry, written_out)| !written_out && is_written_out(entry, now));
+        if state.dirty.is_empty() && !confirms {
             return Ok(());
         }
         let lock = File::create(self.file.with_extension("lock"))?;
@@ -121,9 +125,8 @@ impl Index {
                 merged.memos.insert(*key, *value);
             }
         }
-        let now = now();
         for (entry, written_out) in merged.entries.values_mut() {
-            *written_out |= entry.created + WRITTEN_OUT_AFTER < now;
+            *written_out |= is_written_out(entry, now);
         }
         drop_oldest(&mut merged);
         write_by_rename(&self.file, print(&merged, &self.boot).as_bytes())?;
@@ -131,6 +134,10 @@ impl Index {
         *state = merged;
         Ok(())
     }
+}
+
+fn is_written_out(entry: &Entry, now: i64) -> bool {
+    entry.created + WRITTEN_OUT_AFTER < now
 }
 
 /// Seconds since 1970.
@@ -228,6 +235,22 @@ mod tests {
         assert_eq!(all.get(&Key::of(b"2")), Some(entry));
         assert_eq!(all.memo(&Key::of(b"q")), Some(Key::of(b"a")));
         assert_eq!(all.step(&Key::of(b"s")), Some(Key::of(b"k")));
+    }
+
+    #[test]
+    fn a_build_that_changes_nothing_confirms_older_entries() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("index");
+        let index = Index::open(file.clone());
+        index.put(Key::of(b"new"), Entry { layer: None, created: now() });
+        index.save().unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(" memory"), "{text}");
+        let old =
+            text.replace(&format!(" {} memory", index.get(&Key::of(b"new")).unwrap().created), " 5 memory");
+        fs::write(&file, old).unwrap();
+        Index::open(file.clone()).save().unwrap();
+        assert!(fs::read_to_string(&file).unwrap().contains(" 5 disk"));
     }
 
     #[test]

@@ -7,12 +7,15 @@ mod handover;
 mod home;
 mod images;
 mod interrupt;
+mod lifecycle;
 mod policy;
 mod project;
 mod render;
 mod rootless;
 mod stack;
 mod stack_images;
+mod table;
+mod terminal;
 
 use std::process::ExitCode;
 

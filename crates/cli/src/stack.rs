@@ -70,6 +70,29 @@ async fn signalled() {
     }
 }
 
+/// The next Ctrl-C, SIGTERM or SIGHUP, by its name.
+pub(crate) async fn next_signal() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let kinds = [
+        ("SIGINT", SignalKind::interrupt()),
+        ("SIGTERM", SignalKind::terminate()),
+        ("SIGHUP", SignalKind::hangup()),
+    ];
+    let heard = kinds.into_iter().filter_map(|(name, kind)| Some((name, signal(kind).ok()?))).map(
+        |(name, mut signal)| {
+            Box::pin(async move {
+                signal.recv().await;
+                name
+            })
+        },
+    );
+    let heard: Vec<_> = heard.collect();
+    if heard.is_empty() {
+        return std::future::pending().await;
+    }
+    futures_util::future::select_all(heard).await.0
+}
+
 /// A stack's error for the terminal.
 pub(crate) fn failed(error: StackError) -> CommandError {
     let hint = error.hint();

@@ -107,7 +107,7 @@ impl Printer {
 }
 
 /// A log must not be able to move the cursor or rename the terminal; colours may stay.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
@@ -132,7 +132,7 @@ fn printable(text: &str) -> String {
 }
 
 /// `10m` before now, or seconds since the epoch.
-fn since(text: &str) -> Result<i64, String> {
+pub(crate) fn since(text: &str) -> Result<i64, String> {
     let wrong = || format!("`{text}` is no time: write `90s`, `10m`, `2h`, `1d` or seconds since the epoch");
     if let Ok(epoch) = text.parse() {
         return Ok(epoch);

@@ -4,11 +4,21 @@ mod base;
 mod build;
 mod config;
 mod down;
+mod events;
+mod exec;
 mod image;
 mod init;
 mod logs;
+mod ls;
 mod ps;
+mod pull;
+mod restart;
+mod run;
+mod start;
+mod stats;
+mod stop;
 mod survey;
+mod top;
 mod up;
 mod verify;
 
@@ -32,11 +42,21 @@ enum Verb {
     Build(build::Args),
     Config(config::Args),
     Down(down::Args),
+    Events(events::Args),
+    Exec(exec::Args),
     Image(image::Args),
     Init(init::Args),
     Logs(logs::Args),
+    Ls(ls::Args),
     Ps(ps::Args),
+    Pull(pull::Args),
+    Restart(restart::Args),
+    Run(run::Args),
+    Start(start::Args),
+    Stats(stats::Args),
+    Stop(stop::Args),
     Survey(survey::Args),
+    Top(top::Args),
     Up(up::Args),
     Verify(verify::Args),
 }
@@ -49,11 +69,21 @@ pub(crate) fn run() -> ExitCode {
         Verb::Build(args) => build::run(args),
         Verb::Config(args) => config::run(args),
         Verb::Down(args) => down::run(args),
+        Verb::Events(args) => events::run(args),
+        Verb::Exec(args) => exec::run(args),
         Verb::Image(args) => image::run(args),
         Verb::Init(args) => init::run(args),
         Verb::Logs(args) => logs::run(args),
+        Verb::Ls(args) => ls::run(args),
         Verb::Ps(args) => ps::run(args),
+        Verb::Pull(args) => pull::run(args),
+        Verb::Restart(args) => restart::run(args),
+        Verb::Run(args) => run::run(args),
+        Verb::Start(args) => start::run(args),
+        Verb::Stats(args) => stats::run(args),
+        Verb::Stop(args) => stop::run(args),
         Verb::Survey(args) => survey::run(args),
+        Verb::Top(args) => top::run(args),
         Verb::Up(args) => up::run(args),
         Verb::Verify(args) => verify::run(args),
     };

@@ -93,7 +93,7 @@ fn health(row: &Row) -> String {
     }
 }
 
-fn ports(ports: &[PublishedPort]) -> String {
+pub(crate) fn ports(ports: &[PublishedPort]) -> String {
     let shown: Vec<String> = ports
         .iter()
         .filter_map(|port| {
@@ -104,7 +104,7 @@ fn ports(ports: &[PublishedPort]) -> String {
     if shown.is_empty() { "-".to_owned() } else { shown.join(", ") }
 }
 
-fn uptime(seconds: u64) -> String {
+pub(crate) fn uptime(seconds: u64) -> String {
     match seconds {
         0..=59 => format!("{seconds} s"),
         60..=3599 => format!("{} min", seconds / 60),

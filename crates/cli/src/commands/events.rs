@@ -1,0 +1,114 @@
+//! `plimsoll events`: what happens to a project's containers, as it happens.
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use futures_util::StreamExt as _;
+use plimsoll_engine::{Event, EventFilter};
+use plimsoll_stack::labels;
+use serde_json::json;
+
+use crate::{
+    commands::logs::since,
+    error::CommandError,
+    project::ProjectArgs,
+    stack::{self, failed},
+};
+
+/// Show events of the project's containers: starts, ends with exit codes, health, kills for lack of memory
+///
+/// Those of health probes themselves are left out.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Only of these services
+    services: Vec<String>,
+    /// From then on, also past ones that the engine remembers: `10m`, `2h`, or seconds since the epoch
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Option<i64>,
+    /// Up to then: `0s` ends with what the engine remembers
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    until: Option<i64>,
+    /// One JSON object per line: time, action, service, container, id, attributes
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    let project = stack::project_name(&args.project)?;
+    stack::with_engine(|engine| async move {
+        let filter = EventFilter {
+            labels: vec![format!("{}={project}", labels::PROJECT)],
+            since: args.since,
+            until: args.until,
+        };
+        let mut events = engine.events(&filter);
+        loop {
+            let event = tokio::select! {
+                event = events.next() => event,
+                _ = tokio::signal::ctrl_c() => None,
+            };
+            let Some(event) = event else { return Ok(ExitCode::SUCCESS) };
+            let event = event.map_err(|error| failed(error.into()))?;
+            let service = event.attributes.get(labels::SERVICE).cloned().unwrap_or_default();
+            if !args.services.is_empty() && !args.services.contains(&service) {
+                continue;
+            }
+            let line = if args.json { as_json(&event, &service) } else { as_text(&event, &service) };
+            if writeln!(io::stdout().lock(), "{line}").is_err() {
+                // nobody reads any more
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+    })
+}
+
+fn time(event: &Event) -> String {
+    jiff::Timestamp::from_nanosecond(i128::from(event.time))
+        .map_or_else(|_| "-".into(), |time| time.to_string())
+}
+
+fn as_json(event: &Event, service: &str) -> String {
+    json!({
+        "time": time(event),
+        "action": event.action,
+        "service": service,
+        "container": event.name(),
+        "id": event.id,
+        "attributes": event.attributes,
+    })
+    .to_string()
+}
+
+fn as_text(event: &Event, service: &str) -> String {
+    let mut line = format!("{} {} {} {service}", time(event), event.action, event.name());
+    if let Some(code) = event.exit_code() {
+        line.push_str(&format!(" (exit code {code})"));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_shown_with_its_exit_code() {
+        let event = Event {
+            action: "die".into(),
+            id: "abc".into(),
+            attributes: [
+                ("name".to_owned(), "shop-web-1".to_owned()),
+                ("exitCode".to_owned(), "137".to_owned()),
+            ]
+            .into(),
+            time: 1_700_000_000_500_000_000,
+        };
+        assert_eq!(as_text(&event, "web"), "2023-11-14T22:13:20.5Z die shop-web-1 web (exit code 137)");
+        let parsed: serde_json::Value = serde_json::from_str(&as_json(&event, "web")).unwrap();
+        assert_eq!(parsed["attributes"]["exitCode"], "137");
+    }
+}

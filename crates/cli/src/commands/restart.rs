@@ -1,0 +1,35 @@
+//! `plimsoll restart`: containers that exist, in the order of their dependencies.
+
+use std::process::ExitCode;
+
+use plimsoll_stack::{Lifecycle, plan_restart};
+
+use crate::{error::CommandError, lifecycle, project::ProjectArgs};
+
+/// Restart containers: stopped dependents first, started again in the order of their health
+///
+/// Works from the labels in the engine, so the compose file may be gone (give --project-name then).
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Only these services
+    services: Vec<String>,
+    /// Seconds that each container has to end, instead of its own grace period
+    #[arg(short, long, value_name = "SECONDS")]
+    timeout: Option<u32>,
+    /// Longest wait for one service; without it the health check's own settings decide
+    #[arg(long, value_name = "SECONDS")]
+    wait_timeout: Option<u64>,
+    /// Leave the services alone that these depend on, or that depend on these
+    #[arg(long)]
+    no_deps: bool,
+    /// Print the plan and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    let ask = Lifecycle { services: args.services, grace: args.timeout, no_deps: args.no_deps };
+    lifecycle::run(&args.project, "plimsoll restart", &ask, args.wait_timeout, args.dry_run, plan_restart)
+}

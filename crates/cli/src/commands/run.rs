@@ -1,0 +1,232 @@
+//! `plimsoll run`: a container of a service for one command.
+
+use std::{collections::BTreeMap, process::ExitCode};
+
+use plimsoll_compose::Project;
+use plimsoll_engine::Engine;
+use plimsoll_stack::{
+    Context, OneOff, Op, Progress, RunOptions, StackFiles, desired, observe, plan_oneoff, stack_files,
+};
+
+use crate::{
+    commands::exec::{exit_code, variables},
+    error::CommandError,
+    home::home,
+    policy::{Policy, Root},
+    project::{Disk, ProjectArgs, warn},
+    stack::{self, failed},
+    stack_images,
+    terminal::{self, Raw},
+};
+
+/// Run one command in a new container of a service; its dependencies are started first
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Service
+    service: String,
+    /// Command instead of the service's
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<String>,
+    /// Remove the container when it has ended
+    #[arg(long)]
+    rm: bool,
+    /// Start nothing else
+    #[arg(long)]
+    no_deps: bool,
+    /// Start it and print its name
+    #[arg(short, long)]
+    detach: bool,
+    /// No terminal, also when there is one here
+    #[arg(short = 'T', long = "no-tty", visible_alias = "no-TTY")]
+    no_tty: bool,
+    /// Variable, `KEY=value`, or `KEY` with the value that it has here; may be given several times
+    #[arg(short, long, value_name = "KEY[=VALUE]")]
+    env: Vec<String>,
+    /// Entry point instead of the image's; words are split at spaces
+    #[arg(long, value_name = "COMMAND")]
+    entrypoint: Option<String>,
+    /// User, `name` or `uid:gid`
+    #[arg(short, long)]
+    user: Option<String>,
+    /// Directory
+    #[arg(short, long, value_name = "DIR")]
+    workdir: Option<String>,
+    /// Name of the container
+    #[arg(long)]
+    name: Option<String>,
+    /// Label, `KEY=value`; may be given several times
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    label: Vec<String>,
+    /// Publish the service's ports
+    #[arg(short = 'P', long)]
+    service_ports: bool,
+    /// Be known on the networks by the service's name too
+    #[arg(long)]
+    use_aliases: bool,
+}
+
+pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    let root = Root::find()?;
+    let options = args.project.options(&root)?;
+    let mut project = plimsoll_compose::load(&options, &Disk)?;
+    warn(&project.warnings);
+    if !project.services.contains_key(&args.service)
+        && let Some(service) = project.disabled_services.get(&args.service).cloned()
+    {
+        // asking for it by name is enough, whatever its profile
+        project.services.insert(args.service.clone(), service);
+    }
+    let variable = |name: &str| options.env.get(name).cloned();
+    let files = stack_files(&project, &stack::states()?.join(&project.name), &variable).map_err(failed)?;
+    stack::with_engine(|engine| async move {
+        let name = make(&engine, &project, &root.policy, &files, &args).await?;
+        begin(&engine, &name, &args).await
+    })
+}
+
+/// Everything up to the start, under the project's lock; gives the container's name.
+async fn make(
+    engine: &Engine,
+    project: &Project,
+    policy: &Policy,
+    files: &StackFiles,
+    args: &Args,
+) -> Result<String, CommandError> {
+    let lock = stack::lock(&project.name, "plimsoll run")?;
+    let mut reduced = project.clone();
+    reduced.services.retain(|name, _| needed(project, &args.service, args.no_deps).contains(&name.as_str()));
+    let images = stack_images::bring(engine, &reduced, &home()?, policy).await?;
+    let (facts, observed) = tokio::join!(engine.facts(), observe(engine, &project.name));
+    let (facts, observed) = (facts.map_err(|error| failed(error.into()))?, observed.map_err(failed)?);
+    let context = Context { images: &images, facts: &facts, files };
+    let wanted = desired(&reduced, context).map_err(failed)?;
+    let ask = one_off(args)?;
+    let plan = plan_oneoff(&wanted, &observed, &ask).map_err(failed)?;
+    let options =
+        RunOptions { state: stack::states()?.join(&project.name), cancel: None, ..RunOptions::default() };
+    let mut show = |progress: Progress<'_>| match progress {
+        Progress::Done(step, took) if !matches!(step.op, Op::CreateContainer { .. }) => {
+            anstream::eprintln!("{:7.2}s  {}", took.as_secs_f64(), step.op.describe());
+        }
+        Progress::Failed(step, failure) => {
+            anstream::eprintln!("FAILED  {}: {}", step.op.describe(), failure.reason);
+        }
+        _ => {}
+    };
+    let outcome = plimsoll_stack::run(engine, &plan, files, &options, &mut show).await;
+    drop(lock);
+    let name = ask.container(&project.name);
+    if outcome.is_success() {
+        return Ok(name);
+    }
+    for failure in &outcome.failures {
+        anstream::eprint!("\n{}", failure.render());
+    }
+    Err(CommandError::new(
+        format!("{name} was not started: {} of {} steps done", outcome.done, plan.steps.len()),
+        "correct what failed, or leave the dependencies alone with --no-deps",
+    ))
+}
+
+/// The service and what it needs, directly or not.
+fn needed<'a>(project: &'a Project, service: &'a str, alone: bool) -> Vec<&'a str> {
+    let mut needed = vec![service];
+    let mut at = 0;
+    while !alone && at < needed.len() {
+        if let Some(found) = project.services.get(needed[at]) {
+            let namespaces = [&found.network_mode, &found.ipc, &found.pid]
+                .into_iter()
+                .filter_map(|mode| mode.as_deref()?.strip_prefix("service:"));
+            let more: Vec<&str> = found
+                .depends_on
+                .keys()
+                .map(String::as_str)
+                .chain(namespaces)
+                .filter(|name| !needed.contains(name))
+                .collect();
+            needed.extend(more);
+        }
+        at += 1;
+    }
+    needed
+}
+
+fn one_off(args: &Args) -> Result<OneOff, CommandError> {
+    let mut random = [0; 6];
+    getrandom::fill(&mut random)
+        .map_err(|error| CommandError::new(format!("no random bytes: {error}"), "check /dev/urandom"))?;
+    let slug = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let pair = |entry: &String| {
+        let (key, value) = entry.split_once('=').unwrap_or((entry, ""));
+        (key.to_owned(), value.to_owned())
+    };
+    let env =
+        variables(&args.env).into_iter().map(|entry| pair(&entry)).map(|(key, value)| (key, Some(value)));
+    let words = |text: &String| text.split_whitespace().map(str::to_owned).collect();
+    Ok(OneOff {
+        service: args.service.clone(),
+        slug,
+        name: args.name.clone(),
+        command: (!args.command.is_empty()).then(|| args.command.clone()),
+        entrypoint: args.entrypoint.as_ref().map(words),
+        env: env.collect(),
+        labels: args.label.iter().map(pair).collect::<BTreeMap<_, _>>(),
+        user: args.user.clone(),
+        working_dir: args.workdir.clone(),
+        tty: !args.no_tty && !args.detach && terminal::is_interactive(),
+        stdin: !args.detach,
+        service_ports: args.service_ports,
+        use_aliases: args.use_aliases,
+        no_deps: args.no_deps,
+    })
+}
+
+async fn begin(engine: &Engine, name: &str, args: &Args) -> Result<ExitCode, CommandError> {
+    let broken = |error: plimsoll_engine::EngineError| failed(error.into());
+    if args.detach {
+        engine.start_container(name).await.map_err(broken)?;
+        anstream::println!("{name}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let code = attended(engine, name, args).await;
+    if args.rm {
+        let removed = engine.remove_container(name, true, true).await;
+        if let (Ok(_), Err(error)) = (&code, removed) {
+            return Err(broken(error));
+        }
+    }
+    code.map(exit_code).map_err(broken)
+}
+
+/// Attached before the start, until its end; signals are passed on.
+async fn attended(engine: &Engine, name: &str, args: &Args) -> Result<i64, plimsoll_engine::EngineError> {
+    let tty = !args.no_tty && terminal::is_interactive();
+    let session = engine.attach_container(name, true).await?;
+    engine.start_container(name).await?;
+    let raw = if tty { Raw::enter() } else { None };
+    let resized = |rows, columns| async move {
+        if tty {
+            // the process may be gone already: then its terminal needs no size
+            let _ = engine.resize_container(name, rows, columns).await;
+        }
+    };
+    if let Some((rows, columns)) = terminal::size() {
+        resized(rows, columns).await;
+    }
+    let talk = terminal::converse(session, true, resized);
+    let pass_on = async {
+        loop {
+            let signal = stack::next_signal().await;
+            let _ = engine.kill_container(name, signal).await;
+        }
+    };
+    let talked = tokio::select! {
+        talked = talk => talked,
+        () = pass_on => Ok(()),
+    };
+    drop(raw);
+    talked?;
+    engine.wait_container(name).await
+}

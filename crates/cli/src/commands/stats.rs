@@ -1,0 +1,132 @@
+//! `plimsoll stats`: what containers use, against their limits.
+
+use std::{io::IsTerminal as _, process::ExitCode, time::Duration};
+
+use plimsoll_stack::{Meter, Usage};
+
+use crate::{
+    error::CommandError,
+    project::ProjectArgs,
+    stack::{self, failed},
+    table::{bytes, table},
+};
+
+/// Between two samples.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Show what containers use: CPU and memory against their limits, processes, kills for lack of memory
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Only these services
+    services: Vec<String>,
+    /// Once, instead of every second until Ctrl-C; also when the output is no terminal
+    #[arg(long)]
+    no_stream: bool,
+    /// Ended containers too
+    #[arg(short, long)]
+    all: bool,
+    /// As JSON: an array for each sample
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    let project = stack::project_name(&args.project)?;
+    let terminal = std::io::stdout().is_terminal();
+    let once = args.no_stream || (!terminal && !args.json);
+    stack::with_engine(|engine| async move {
+        let mut meter = Meter::default();
+        // CPU use is a difference of two samples
+        meter.sample(&engine, &project, &args.services, args.all).await.map_err(failed)?;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(PERIOD) => {}
+                _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
+            }
+            let rows = meter.sample(&engine, &project, &args.services, args.all).await.map_err(failed)?;
+            if args.json {
+                let text = serde_json::to_string(&rows).map_err(|error| CommandError::from_error(&error))?;
+                anstream::println!("{text}");
+            } else {
+                if !once {
+                    // from the top of a cleared screen
+                    anstream::print!("\x1b[H\x1b[2J");
+                }
+                anstream::print!("{}", render(&rows));
+            }
+            if once {
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+    })
+}
+
+fn render(rows: &[Usage]) -> String {
+    let cells: Vec<[String; 7]> = rows
+        .iter()
+        .map(|row| {
+            let share = |used: f64, limit: f64| {
+                if limit > 0.0 { format!("{:.1} %", 100.0 * used / limit) } else { "-".to_owned() }
+            };
+            [
+                row.service.clone(),
+                row.container.clone(),
+                row.cpus.map_or_else(
+                    || "-".to_owned(),
+                    |cpus| format!("{cpus:.2} of {} ({})", row.cpu_limit, share(cpus, row.cpu_limit)),
+                ),
+                format!(
+                    "{} of {}{}",
+                    bytes(row.memory),
+                    bytes(row.memory_limit),
+                    if row.memory_limited { "" } else { " (host)" }
+                ),
+                share(row.memory as f64, row.memory_limit as f64),
+                match row.pids_limit {
+                    Some(limit) => format!("{} of {limit}", row.pids),
+                    None => row.pids.to_string(),
+                },
+                row.oom_kills.to_string(),
+            ]
+        })
+        .collect();
+    table(["SERVICE", "CONTAINER", "CPU", "MEMORY", "MEM %", "PIDS", "OOM KILLS"], &cells)
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_engine::RunState;
+
+    use super::*;
+
+    #[test]
+    fn use_is_shown_against_the_limits() {
+        let row = Usage {
+            service: "web".into(),
+            container: "shop-web-1".into(),
+            state: RunState::Running,
+            cpus: Some(0.25),
+            cpu_limit: 0.5,
+            memory: 32 << 20,
+            memory_limit: 64 << 20,
+            memory_limited: true,
+            memory_peak: None,
+            pids: 3,
+            pids_limit: Some(100),
+            oom_kills: 2,
+        };
+        let free = Usage {
+            service: "db".into(),
+            cpus: None,
+            memory_limited: false,
+            memory_limit: 8 << 30,
+            pids_limit: None,
+            oom_kills: 0,
+            ..row.clone()
+        };
+        let text = render(&[row, free]);
+        insta::assert_snapshot!(text, @"");
+    }
+}

@@ -1,0 +1,29 @@
+//! `plimsoll stop`: containers that exist, in the order of their dependencies.
+
+use std::process::ExitCode;
+
+use plimsoll_stack::{Lifecycle, plan_stop};
+
+use crate::{error::CommandError, lifecycle, project::ProjectArgs};
+
+/// Stop containers and keep them: those that depend on others first
+///
+/// Works from the labels in the engine, so the compose file may be gone (give --project-name then).
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Only these services
+    services: Vec<String>,
+    /// Seconds that each container has to end, instead of its own grace period
+    #[arg(short, long, value_name = "SECONDS")]
+    timeout: Option<u32>,
+    /// Print the plan and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    let ask = Lifecycle { services: args.services, grace: args.timeout, no_deps: true };
+    lifecycle::run(&args.project, "plimsoll stop", &ask, None, args.dry_run, plan_stop)
+}

@@ -1,0 +1,90 @@
+//! What `stop`, `start` and `restart` share: containers by their labels, a plan, its run.
+
+use std::{process::ExitCode, time::Duration};
+
+use plimsoll_stack::{Lifecycle, Member, Op, Plan, Progress, RunOptions, StackFiles, members};
+
+use crate::{
+    error::CommandError,
+    project::ProjectArgs,
+    stack::{self, failed},
+};
+
+/// Makes the plan and runs it.
+pub(crate) fn run(
+    project: &ProjectArgs,
+    purpose: &str,
+    ask: &Lifecycle,
+    wait: Option<u64>,
+    dry_run: bool,
+    plan: fn(&str, &[Member], &Lifecycle) -> Plan,
+) -> Result<ExitCode, CommandError> {
+    let name = stack::project_name(project)?;
+    let _lock = stack::lock(&name, purpose)?;
+    stack::with_engine(|engine| async move {
+        let found = members(&engine, &name).await.map_err(failed)?;
+        if let Some(missing) =
+            ask.services.iter().find(|service| !found.iter().any(|member| member.service == **service))
+        {
+            return Err(CommandError::new(
+                format!("project {name} has no container of service {missing}"),
+                "`plimsoll ps` lists those that exist; `plimsoll up` makes them",
+            ));
+        }
+        if found.is_empty() {
+            return Err(CommandError::new(
+                format!("project {name} has no containers"),
+                "`plimsoll up` makes them; `plimsoll ls` lists the projects of this engine",
+            ));
+        }
+        let plan = plan(&name, &found, ask);
+        if dry_run {
+            anstream::print!("{}", plan.render());
+            return Ok(ExitCode::SUCCESS);
+        }
+        carry_out(&engine, &plan, wait).await
+    })
+}
+
+/// Runs the plan, one line for each thing that is done.
+pub(crate) async fn carry_out(
+    engine: &plimsoll_engine::Engine,
+    plan: &Plan,
+    wait: Option<u64>,
+) -> Result<ExitCode, CommandError> {
+    let options = RunOptions {
+        timeout: wait.map(Duration::from_secs),
+        state: stack::states()?.join(&plan.project),
+        cancel: Some(stack::interruption()),
+    };
+    let mut show = |progress: Progress<'_>| match progress {
+        Progress::Done(step, took) => {
+            anstream::eprintln!("{:7.2}s  {}", took.as_secs_f64(), step.op.describe());
+        }
+        Progress::Failed(step, failure) => {
+            anstream::eprintln!("FAILED  {}: {}", step.op.describe(), failure.reason);
+        }
+        _ => {}
+    };
+    let outcome = plimsoll_stack::run(engine, plan, &StackFiles::default(), &options, &mut show).await;
+    for failure in &outcome.failures {
+        anstream::eprint!("\n{}", failure.render());
+    }
+    if outcome.is_success() {
+        let count = |wanted: fn(&Op) -> bool| plan.steps.iter().filter(|step| wanted(&step.op)).count();
+        let stopped = count(|op| matches!(op, Op::StopContainer { .. }));
+        let started = count(|op| matches!(op, Op::StartContainer { .. } | Op::UnpauseContainer { .. }));
+        let what = match (stopped, started) {
+            (0, 0) => "nothing to do".to_owned(),
+            (0, started) => format!("{started} started"),
+            (stopped, 0) => format!("{stopped} stopped"),
+            (stopped, started) => format!("{stopped} stopped, {started} started"),
+        };
+        anstream::println!("{what} in {:.2} s", outcome.elapsed.as_secs_f64());
+    }
+    Ok(match (outcome.interrupted, outcome.failures.is_empty()) {
+        (true, _) => ExitCode::from(130),
+        (false, true) => ExitCode::SUCCESS,
+        (false, false) => ExitCode::from(1),
+    })
+}

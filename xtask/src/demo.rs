@@ -60,18 +60,18 @@ impl Demo {
 }
 
 /// Where the demo works: a copy of the example, so that the repository stays as it is.
-struct Place {
-    project: PathBuf,
+pub(crate) struct Place {
+    pub(crate) project: PathBuf,
     home: PathBuf,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let demo = shell::target().join("demo");
         Self { project: demo.join("pivotal"), home: demo.join("home") }
     }
 
-    fn plimsoll(&self, args: &[&str]) -> Command {
+    pub(crate) fn plimsoll(&self, args: &[&str]) -> Command {
         let mut command = Command::new(shell::target().join("release/plimsoll"));
         command.args(args).current_dir(&self.project).env("PLIMSOLL_HOME", &self.home);
         command
@@ -89,7 +89,7 @@ impl Place {
         Ok(())
     }
 
-    fn lay_out_source(&self) -> Result<()> {
+    pub(crate) fn lay_out_source(&self) -> Result<()> {
         copy_tree(&shell::root().join("examples/pivotal"), &self.project)
     }
 }

@@ -56,7 +56,7 @@ fn start(data: &Path) -> Result<()> {
         .process_group(0)
         .spawn()
         .context("cannot start dockerd")?;
-    if !wait(Duration::from_secs(60)) {
+    if !wait(Duration::from_mins(1)) {
         bail!("dockerd does not answer after 60 s; its log is {}", log.display());
     }
     eprintln!("  dockerd runs as process {}; end it with: kill {}", daemon.id(), daemon.id());

@@ -1,5 +1,6 @@
 //! Developer commands: `cargo xtask <command>`. This list is all of them.
 
+mod bench;
 mod conformance;
 mod demo;
 mod engine;
@@ -21,6 +22,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// How fast we are, beside the others
+    Bench(bench::Bench),
     /// Recorded cases of the reference implementations
     Conformance(conformance::Conformance),
     /// From bare source to a proved, running stack: examples/pivotal by the real binary
@@ -31,6 +34,7 @@ enum Command {
 
 fn main() -> Result<ExitCode> {
     match Cli::parse().command {
+        Command::Bench(bench) => bench.run()?,
         Command::Conformance(conformance) => return conformance.run(),
         Command::Demo(demo) => demo.run()?,
         Command::Test(test) => test.run()?,

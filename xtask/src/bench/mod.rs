@@ -1,0 +1,38 @@
+//! `cargo xtask bench`: how fast we are, beside the others, on workloads that the program makes itself.
+
+mod build;
+mod engine;
+mod floor;
+mod measure;
+mod ours;
+mod rebuild;
+mod registry;
+mod report;
+mod workload;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+/// Measures; the figures go to standard output as Markdown and to target/bench/ as JSON
+#[derive(Args)]
+pub(crate) struct Bench {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Builds of four workloads, ours and BuildKit's in turn. Needs root
+    Build(build::Options),
+    /// One changed line in examples/pivotal, ours and `docker build` in turn. Needs root and an engine
+    Rebuild(rebuild::Options),
+}
+
+impl Bench {
+    pub(crate) fn run(self) -> Result<()> {
+        match self.what {
+            What::Build(options) => build::run(&options),
+            What::Rebuild(options) => rebuild::run_all(&options),
+        }
+    }
+}

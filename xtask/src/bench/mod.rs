@@ -8,6 +8,7 @@ mod ours;
 mod rebuild;
 mod registry;
 mod report;
+mod stack;
 mod workload;
 
 use anyhow::Result;
@@ -26,6 +27,8 @@ enum What {
     Build(build::Options),
     /// One changed line in examples/pivotal, ours and `docker build` in turn. Needs root and an engine
     Rebuild(rebuild::Options),
+    /// Compose stacks, ours and docker-compose in turn. Needs an engine
+    Stack(stack::Options),
 }
 
 impl Bench {
@@ -33,6 +36,7 @@ impl Bench {
         match self.what {
             What::Build(options) => build::run(&options),
             What::Rebuild(options) => rebuild::run_all(&options),
+            What::Stack(options) => stack::run(&options),
         }
     }
 }

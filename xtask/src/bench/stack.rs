@@ -193,7 +193,7 @@ fn package(folder: &Path, name: &str, file: &str) -> Result<PathBuf> {
         return Ok(binary);
     }
     fs::create_dir_all(root.join("lists/partial"))?;
-    let sources = root.join("trixie.sources");
+    let sources = root.join("trixie.list");
     fs::write(&sources, trixie_sources()?)?;
     let apt = || {
         let mut apt = Command::new("apt-get");
@@ -223,18 +223,17 @@ fn package(folder: &Path, name: &str, file: &str) -> Result<PathBuf> {
 
 /// The mirror that this machine uses, for trixie.
 fn trixie_sources() -> Result<String> {
-    let mut text = String::new();
     let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
     if let Ok(parts) = fs::read_dir("/etc/apt/sources.list.d") {
         files.extend(parts.flatten().map(|part| part.path()));
     }
-    for file in files {
-        text.push_str(&fs::read_to_string(file).unwrap_or_default());
-        text.push('\n');
-    }
+    files.retain(|file| file.extension().is_some_and(|kind| kind == "list" || kind == "sources"));
+    let text: String = files.iter().map(|file| fs::read_to_string(file).unwrap_or_default() + "\n").collect();
     let mirror = text
-        .split_whitespace()
-        .find(|word| word.starts_with("http") && !word.contains("security") && word.contains("debian"))
+        .lines()
+        .filter(|line| line.starts_with("URIs:") || line.starts_with("deb "))
+        .flat_map(str::split_whitespace)
+        .find(|word| word.starts_with("http") && !word.contains("security"))
         .context("no Debian mirror in /etc/apt")?;
     let keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
     Ok(format!("deb [signed-by={keyring}] {mirror} trixie main\n"))

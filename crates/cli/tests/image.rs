@@ -97,11 +97,15 @@ fn a_size_is_explained_and_held_to_its_budget() {
     example(home.path(), &["app"]);
     assert_eq!(
         ok(home.path(), &["size", "app", "--budget", "4MB"]),
-        "    3.0 MB  COPY big /big # buildkit
-    1.0 MB  RUN make smaller
-    4.0 MB  in all
-    3.0 MB  of that nobody sees: 1 file removed or replaced by later layers (1.0 MB are left)
-    3.0 MB    /big, replaced by layer 2
+        "    3.0 MB   1  COPY big /big # buildkit
+    1.0 MB   2  RUN make smaller
+    4.0 MB  in all, of which a container sees 1.0 MB
+
+wasted: 3.0 MB
+    3.0 MB  overwritten by a later layer, 1 file
+    3.0 MB    in layer 1: COPY big /big # buildkit
+              like /big
+              fix: write the file once: do both changes in one RUN, or in an earlier stage
     4.0 MB  budget: fits
 "
     );
@@ -109,6 +113,10 @@ fn a_size_is_explained_and_held_to_its_budget() {
     assert_eq!(output.status.code(), Some(1));
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((json["fits"].as_bool(), json["visible"].as_u64()), (Some(false), Some(1_000_000)));
+    assert_eq!(
+        (&json["waste"][0]["cause"], &json["waste"][0]["bytes"]),
+        (&"replaced".into(), &3_000_000.into())
+    );
     assert_eq!(fails(home.path(), &["size", "app", "--budget", "much"]).0, 2);
 }
 

@@ -67,6 +67,8 @@ pub(crate) struct Layout {
     seen: HashSet<String>,
     index: Vec<Descriptor>,
     docker: Vec<DockerManifest>,
+    /// In every manifest.
+    pub(crate) annotations: BTreeMap<String, String>,
 }
 
 /// An entry of Docker's `manifest.json`.
@@ -80,6 +82,11 @@ pub(crate) struct DockerManifest {
 }
 
 impl Layout {
+    /// An empty layout whose manifests get these annotations.
+    pub(crate) fn annotated(annotations: BTreeMap<String, String>) -> Self {
+        Self { annotations, ..Self::default() }
+    }
+
     /// Adds a file once.
     pub(crate) fn add(&mut self, part: Part) {
         if self.seen.insert(part.path.clone()) {
@@ -98,7 +105,9 @@ impl Layout {
         let layer_paths = layers.iter().map(|layer| blob_path(&layer.digest)).collect();
         let config_part = Part { path: blob_path(&record.id), ..Part::known("", config) };
         let config_descriptor = Descriptor::new(media_type::OCI_CONFIG, record.id, config_part.size);
-        let manifest = json(&Manifest::oci(config_descriptor, layers))?;
+        let mut manifest = Manifest::oci(config_descriptor, layers);
+        manifest.annotations.clone_from(&self.annotations);
+        let manifest = json(&manifest)?;
         let digest = Digest::of(&manifest);
         let mut descriptor = Descriptor::new(media_type::OCI_MANIFEST, digest, manifest.len() as u64);
         let bare = descriptor.clone();

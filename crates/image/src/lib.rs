@@ -4,6 +4,7 @@
 //! layer's tar is made only when somebody needs its bytes: an engine ([`handover`]), a file ([`output`]) or a
 //! registry ([`registry`]). What comes from outside is bounded and never leaves the layer's own directory.
 
+pub mod artifact;
 mod compress;
 mod config;
 mod digest;
@@ -16,6 +17,7 @@ mod merged;
 pub mod output;
 mod reference;
 pub mod registry;
+pub mod report;
 mod store;
 
 pub use compress::LayerCompression;
@@ -26,6 +28,6 @@ pub use layer::{
     ImportLimits, Layer, LayerDraft, LayerId, LayerIdError, SealOptions, is_mostly_hole, make_opaque,
     make_whiteout, owner_of, set_owner,
 };
-pub use merged::{Merged, Wasted};
+pub use merged::{Merged, Visible, Wasted};
 pub use reference::{Reference, ReferenceError};
 pub use store::{DiskUsage, Image, ImageRecord, Pin, PruneOptions, Pruned, Store};

@@ -41,6 +41,27 @@ pub struct Wasted {
     pub removed: bool,
 }
 
+/// Something that a container sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visible {
+    /// Its path, without the leading slash.
+    pub path: String,
+    /// `file`, `directory`, `symlink`, `device` or `fifo`.
+    pub kind: &'static str,
+    /// Bytes of a file; 0 for its further names.
+    pub bytes: u64,
+    /// The twelve permission bits.
+    pub mode: u32,
+    /// User and group.
+    pub owner: (u32, u32),
+    /// Where a symbolic link leads.
+    pub target: Option<Vec<u8>>,
+    /// Index of the layer that it comes from, from 0 for the lowest.
+    pub layer: usize,
+    /// Where it is on this machine.
+    pub host: PathBuf,
+}
+
 impl Merged {
     /// Reads the layers, lowest first.
     pub fn read(store: &Store, layers: &[LayerId]) -> Result<Self, StoreError> {
@@ -151,6 +172,44 @@ impl Merged {
             entries.push((layer, entry));
         }
         entries
+    }
+
+    /// Everything that a container sees, parents first.
+    pub fn visible_files(&self) -> Vec<Visible> {
+        let visible = |(layer, entry): (usize, Entry)| {
+            let (kind, bytes, target) = match &entry.kind {
+                Kind::Directory { .. } => ("directory", 0, None),
+                Kind::File { size } => ("file", *size, None),
+                Kind::HardLink { .. } => ("file", 0, None),
+                Kind::Symlink { target } => ("symlink", 0, Some(target.clone())),
+                Kind::Character { .. } | Kind::Block { .. } => ("device", 0, None),
+                Kind::Fifo => ("fifo", 0, None),
+                Kind::Whiteout => return None,
+            };
+            Some(Visible {
+                path: String::from_utf8_lossy(&entry.path).into_owned(),
+                kind,
+                bytes,
+                mode: entry.mode,
+                owner: (entry.uid, entry.gid),
+                target,
+                layer,
+                host: entry.file_path(&self.layers[layer].root),
+            })
+        };
+        self.visible().into_iter().filter_map(visible).collect()
+    }
+
+    /// Whether the layer that replaced a file holds the same bytes again.
+    pub(crate) fn is_same_again(&self, wasted: &Wasted) -> bool {
+        let place = |layer: usize| self.layers.get(layer).map(|layer| layer.root.join(&wasted.path));
+        match (place(wasted.layer), place(wasted.hidden_by)) {
+            (Some(old), Some(new)) => {
+                let plain = |path: &PathBuf| path.symlink_metadata().is_ok_and(|meta| meta.is_file());
+                plain(&old) && plain(&new) && crate::report::same_bytes(&old, &new)
+            }
+            _ => false,
+        }
     }
 
     /// The visible entries with the place of their bytes and their layer's epoch.

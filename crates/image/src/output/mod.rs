@@ -3,7 +3,7 @@
 mod load;
 mod rootfs;
 
-use std::{fs, io::Write, path::Path};
+use std::{collections::BTreeMap, fs, io::Write, path::Path};
 
 pub use load::{load, load_stream};
 pub use rootfs::{write_rootfs_dir, write_rootfs_tar};
@@ -30,12 +30,22 @@ impl OciLayout {
         images: &[(ImageRecord, Vec<Reference>)],
         compression: LayerCompression,
     ) -> Result<Self, StoreError> {
-        Self::plan(store, images, compression, false)
+        Self::plan(store, images, compression, false, BTreeMap::new())
+    }
+
+    /// As [`OciLayout::new`], with annotations in the manifests.
+    pub fn annotated(
+        store: &Store,
+        images: &[(ImageRecord, Vec<Reference>)],
+        compression: LayerCompression,
+        annotations: &BTreeMap<String, String>,
+    ) -> Result<Self, StoreError> {
+        Self::plan(store, images, compression, false, annotations.clone())
     }
 
     /// Plans a `docker save` archive, which also is an OCI layout; its layers are plain tars, as every engine reads.
     pub fn docker(store: &Store, images: &[(ImageRecord, Vec<Reference>)]) -> Result<Self, StoreError> {
-        Self::plan(store, images, LayerCompression::None, true)
+        Self::plan(store, images, LayerCompression::None, true, BTreeMap::new())
     }
 
     fn plan(
@@ -43,9 +53,10 @@ impl OciLayout {
         images: &[(ImageRecord, Vec<Reference>)],
         compression: LayerCompression,
         docker: bool,
+        annotations: BTreeMap<String, String>,
     ) -> Result<Self, StoreError> {
         let _pin = store.pin()?;
-        let mut layout = Layout::default();
+        let mut layout = Layout::annotated(annotations);
         let mut manifests = Vec::new();
         for (record, names) in images {
             let mut descriptors = Vec::new();

@@ -3,6 +3,7 @@
 //! Credentials come from Docker's configuration file; TLS trusts the machine's certificates (`SSL_CERT_FILE` and
 //! `SSL_CERT_DIR` are honoured). Everything that comes is checked against its digest before it becomes visible.
 
+mod artifact;
 mod auth;
 mod error;
 mod helper;

@@ -183,7 +183,7 @@ fn layer(
 }
 
 /// A blob as a stream that is taken up again where it broke.
-struct Download<'a> {
+pub(super) struct Download<'a> {
     connection: &'a Connection,
     descriptor: &'a Descriptor,
     target: String,
@@ -194,11 +194,11 @@ struct Download<'a> {
     tries: u32,
     resumes: u32,
     /// Why the stream ended, in the registry's terms.
-    failure: Option<RegistryError>,
+    pub(super) failure: Option<RegistryError>,
 }
 
 impl<'a> Download<'a> {
-    fn new(connection: &'a Connection, descriptor: &'a Descriptor) -> Self {
+    pub(super) fn new(connection: &'a Connection, descriptor: &'a Descriptor) -> Self {
         Self {
             connection,
             descriptor,

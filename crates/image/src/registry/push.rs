@@ -1,6 +1,7 @@
 //! Sends an image.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, Read, Seek as _, SeekFrom},
     path::{Path, PathBuf},
@@ -49,6 +50,19 @@ impl Registry {
         compression: LayerCompression,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Pushed, RegistryError> {
+        self.push_annotated(store, record, name, compression, &BTreeMap::new(), progress)
+    }
+
+    /// As [`Registry::push`], with annotations in the manifest.
+    pub fn push_annotated(
+        &self,
+        store: &Store,
+        record: &ImageRecord,
+        name: &Reference,
+        compression: LayerCompression,
+        annotations: &BTreeMap<String, String>,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Pushed, RegistryError> {
         let _pin = store.pin()?;
         let connection = self.connect(name, Access::Push)?;
         let config_bytes = store.read_blob(&record.id)?;
@@ -70,28 +84,39 @@ impl Registry {
         let blob = Blob::File(store.blob_path(&record.id));
         blob_once(&connection, &config, &blob, &mut pushed, progress)?;
 
-        let manifest = json(&Manifest::oci(config, layers))?;
-        pushed.digest = Digest::of(&manifest);
-        let wanted = name.tag().map_or_else(|| pushed.digest.to_string(), ToOwned::to_owned);
-        let object = name.familiar();
-        let target = format!("manifests/{wanted}");
-        let body = || -> io::Result<SizedBody> {
-            Ok((Box::new(io::Cursor::new(manifest.clone())), manifest.len() as u64))
-        };
-        let headers = [("content-type", media_type::OCI_MANIFEST)];
-        let call = Call { headers: &headers, body: Some(&body), ..Call::new(Method::PUT, &target, &object) };
-        let response = connection.send(&call)?;
-        if let Some(told) = header(&response, "docker-content-digest")
-            && told != pushed.digest.to_string()
-        {
-            return Err(connection.invalid(&object, format!("it stored the manifest as `{told}`")));
-        }
+        let mut manifest = Manifest::oci(config, layers);
+        manifest.annotations.clone_from(annotations);
+        pushed.digest = put_manifest(&connection, &manifest, name)?;
         Ok(pushed)
     }
 }
 
+pub(super) fn put_manifest(
+    connection: &Connection,
+    manifest: &Manifest,
+    name: &Reference,
+) -> Result<Digest, RegistryError> {
+    let manifest = json(manifest)?;
+    let digest = Digest::of(&manifest);
+    let wanted = name.tag().map_or_else(|| digest.to_string(), ToOwned::to_owned);
+    let object = name.familiar();
+    let target = format!("manifests/{wanted}");
+    let body = || -> io::Result<SizedBody> {
+        Ok((Box::new(io::Cursor::new(manifest.clone())), manifest.len() as u64))
+    };
+    let headers = [("content-type", media_type::OCI_MANIFEST)];
+    let call = Call { headers: &headers, body: Some(&body), ..Call::new(Method::PUT, &target, &object) };
+    let response = connection.send(&call)?;
+    if let Some(told) = header(&response, "docker-content-digest")
+        && told != digest.to_string()
+    {
+        return Err(connection.invalid(&object, format!("it stored the manifest as `{told}`")));
+    }
+    Ok(digest)
+}
+
 /// Where a blob's bytes are.
-enum Blob {
+pub(super) enum Blob {
     File(PathBuf),
     /// A file that goes with the value.
     Temporary(tempfile::TempPath),
@@ -113,7 +138,7 @@ fn plain_tar(store: &Store, id: &LayerId) -> Result<Blob, StoreError> {
     Ok(Blob::Temporary(file.into_temp_path()))
 }
 
-fn blob_once(
+pub(super) fn blob_once(
     connection: &Connection,
     descriptor: &Descriptor,
     blob: &Blob,

@@ -3,6 +3,7 @@
 mod build;
 mod call;
 mod context;
+mod diff;
 mod inspect;
 mod load;
 mod ls;
@@ -32,6 +33,7 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum Action {
     Build(Box<build::Args>),
+    Diff(diff::Args),
     Inspect(inspect::Args),
     Load(load::Args),
     Ls(ls::Args),
@@ -48,6 +50,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     crate::rootless::enter(writes);
     match args.action {
         Action::Build(args) => build::run(*args),
+        Action::Diff(args) => diff::run(args),
         Action::Inspect(args) => inspect::run(args),
         Action::Load(args) => load::run(args),
         Action::Ls(args) => ls::run(args),

@@ -1,0 +1,211 @@
+//! The packages in an image and their bytes: Debian's and npm's.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    io::Read as _,
+    path::Path,
+};
+
+use serde::Serialize;
+
+use crate::{Merged, Visible};
+
+/// No list of packages and no `package.json` that is read is larger.
+const MAX_TEXT: u64 = 32 << 20;
+
+/// Which package manager brought it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PackageKind {
+    /// dpkg, also the `status.d` of distroless images.
+    Deb,
+    /// A folder in `node_modules`.
+    Npm,
+}
+
+/// A package in an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Package {
+    /// Which package manager brought it.
+    pub kind: PackageKind,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Bytes of its files that a container sees; for a Debian package without a file list what it says of itself.
+    pub bytes: u64,
+    /// Where it is; empty for Debian's.
+    pub path: String,
+}
+
+/// The packages that a container sees, largest first.
+pub fn packages(merged: &Merged) -> Vec<Package> {
+    let files = merged.visible_files();
+    let by_path: HashMap<&str, &Visible> = files.iter().map(|file| (file.path.as_str(), file)).collect();
+    let mut packages = debian(&files, &by_path);
+    packages.extend(npm(&files));
+    packages.sort_by(|left, right| {
+        right.bytes.cmp(&left.bytes).then_with(|| (&left.name, &left.path).cmp(&(&right.name, &right.path)))
+    });
+    packages
+}
+
+pub(super) fn text(path: &Path) -> Option<String> {
+    let mut bytes = Vec::new();
+    fs::File::open(path).ok()?.take(MAX_TEXT).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The paragraphs of a control file as (field, first line of its value).
+fn paragraphs(text: &str) -> impl Iterator<Item = BTreeMap<&str, &str>> {
+    text.split("\n\n").map(|paragraph| {
+        paragraph
+            .lines()
+            .filter(|line| !line.starts_with([' ', '\t']))
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name, value.trim()))
+            .collect()
+    })
+}
+
+fn debian(files: &[Visible], by_path: &HashMap<&str, &Visible>) -> Vec<Package> {
+    let mut packages = Vec::new();
+    if let Some(status) = by_path.get("var/lib/dpkg/status").and_then(|file| text(&file.host)) {
+        for fields in paragraphs(&status) {
+            if !fields.get("Status").is_some_and(|status| status.ends_with(" installed")) {
+                continue;
+            }
+            let architecture = fields.get("Architecture").copied().unwrap_or_default();
+            let list = |name: &str| {
+                [format!("{name}.list"), format!("{name}:{architecture}.list")]
+                    .iter()
+                    .find_map(|list| by_path.get(format!("var/lib/dpkg/info/{list}").as_str()))
+                    .and_then(|file| text(&file.host))
+            };
+            packages.extend(package(&fields, list, by_path));
+        }
+    }
+    // distroless: one file for each package, its list of files beside it
+    for file in files {
+        let Some(name) = file.path.strip_prefix("var/lib/dpkg/status.d/") else { continue };
+        if name.ends_with(".md5sums") {
+            continue;
+        }
+        let Some(control) = text(&file.host) else { continue };
+        let sums =
+            || by_path.get(format!("{}.md5sums", file.path).as_str()).and_then(|file| text(&file.host));
+        let list = |_: &str| {
+            let sums = sums()?;
+            Some(
+                sums.lines()
+                    .filter_map(|line| line.split_once("  "))
+                    .map(|(_, path)| format!("/{path}\n"))
+                    .collect(),
+            )
+        };
+        packages.extend(paragraphs(&control).filter_map(|fields| package(&fields, list, by_path)));
+    }
+    packages
+}
+
+fn package(
+    fields: &BTreeMap<&str, &str>,
+    list: impl Fn(&str) -> Option<String>,
+    by_path: &HashMap<&str, &Visible>,
+) -> Option<Package> {
+    let name = fields.get("Package")?;
+    let bytes = match list(name) {
+        Some(list) => list
+            .lines()
+            .filter_map(|line| by_path.get(resolve_merged(line.trim_start_matches('/'), by_path).as_str()))
+            .map(|file| file.bytes)
+            .sum(),
+        None => fields.get("Installed-Size").and_then(|size| size.parse::<u64>().ok()).unwrap_or(0) << 10,
+    };
+    Some(Package {
+        kind: PackageKind::Deb,
+        name: (*name).to_owned(),
+        version: fields.get("Version").copied().unwrap_or_default().to_owned(),
+        bytes,
+        path: String::new(),
+    })
+}
+
+/// Packages still name `/bin/x` and `/lib/x`, which are in `/usr` since.
+fn resolve_merged(path: &str, by_path: &HashMap<&str, &Visible>) -> String {
+    if by_path.contains_key(path) { path.to_owned() } else { format!("usr/{path}") }
+}
+
+/// The folder of the innermost npm package that a file belongs to: `…/node_modules/NAME` or `…/node_modules/@SCOPE/NAME`.
+pub(super) fn npm_folder(path: &str) -> Option<&str> {
+    const MARK: &str = "node_modules/";
+    let mut end = path.len();
+    loop {
+        let at = path[..end].rfind(MARK)?;
+        let start = at + MARK.len();
+        let whole = at == 0 || path.as_bytes()[at - 1] == b'/';
+        let mut parts = path[start..].splitn(3, '/');
+        let first = parts.next().unwrap_or_default();
+        let name = if first.starts_with('@') {
+            match (parts.next(), parts.next()) {
+                (Some(second), Some(_)) => first.len() + 1 + second.len(),
+                _ => 0,
+            }
+        } else if parts.next().is_some() {
+            first.len()
+        } else {
+            0
+        };
+        // `.bin` and `.package-lock.json` are npm's own
+        if whole && name > 0 && !first.starts_with('.') {
+            return Some(&path[..start + name]);
+        }
+        end = at;
+    }
+}
+
+fn npm(files: &[Visible]) -> Vec<Package> {
+    let mut folders: BTreeMap<&str, u64> = BTreeMap::new();
+    for file in files {
+        if let Some(folder) = npm_folder(&file.path) {
+            *folders.entry(folder).or_default() += file.bytes;
+        }
+    }
+    files
+        .iter()
+        .filter_map(|file| {
+            let folder = file.path.strip_suffix("/package.json")?;
+            let bytes = *folders.get(folder)?;
+            let manifest: serde_json::Value = serde_json::from_str(&text(&file.host)?).ok()?;
+            let field = |name: &str| manifest.get(name).and_then(serde_json::Value::as_str);
+            Some(Package {
+                kind: PackageKind::Npm,
+                name: field("name")?.to_owned(),
+                version: field("version").unwrap_or_default().to_owned(),
+                bytes,
+                path: format!("/{folder}"),
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_belongs_to_the_innermost_package() {
+        for (path, folder) in [
+            ("app/node_modules/a/lib/x.js", Some("app/node_modules/a")),
+            ("app/node_modules/a/node_modules/@s/b/x.js", Some("app/node_modules/a/node_modules/@s/b")),
+            ("app/node_modules/.package-lock.json", None),
+            ("app/node_modules/a/node_modules/.bin/x", Some("app/node_modules/a")),
+            ("node_modules/@s/b", None),
+            ("not_node_modules/a/x", None),
+            ("src/x.js", None),
+        ] {
+            assert_eq!(npm_folder(path), folder, "{path}");
+        }
+    }
+}

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 const DOCKERFILE: &str = r"FROM debian
 COPY --chown=12:34 mine /mine
 RUN echo more >> /mine && rm /etc/issue && rm -r /etc/skel && mkdir /etc/skel && echo n > /etc/skel/new
-RUN --mount=type=cache,target=/cache --mount=type=secret,id=token,mode=0400 \\
+RUN --mount=type=cache,target=/cache --mount=type=secret,id=token,mode=0400 \
     touch /cache/x && cp /run/secrets/token /seen && test ! -e /etc/skel/.profile && id -u > /who
 ";
 
@@ -80,10 +80,11 @@ impl Person {
             let mut entry = entry.unwrap();
             let path = entry.path().unwrap().to_string_lossy().into_owned();
             let owner = (entry.header().uid().unwrap(), entry.header().gid().unwrap());
-            let mut content = String::new();
+            let mut content = Vec::new();
             if entry.size() < 100 {
-                std::io::Read::read_to_string(&mut entry, &mut content).unwrap();
+                std::io::Read::read_to_end(&mut entry, &mut content).unwrap();
             }
+            let content = String::from_utf8_lossy(&content).into_owned();
             files.insert(path, (owner.0, owner.1, content));
         }
         files

@@ -201,6 +201,10 @@ fn default_socket() -> PathBuf {
 
 fn unreachable(host: &str, error: bollard::errors::Error) -> EngineError {
     let why = chain(&error);
+    if why.contains("HTTP request to an HTTPS server") {
+        let why = "it wants TLS: set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder of ca.pem, cert.pem, key.pem";
+        return EngineError::NoEngine { host: host.into(), why: why.into() };
+    }
     match EngineError::from_wire(error, CALL_SECONDS) {
         EngineError::Connection { .. } if why.contains("ermission denied") => {
             EngineError::Denied { host: host.into() }

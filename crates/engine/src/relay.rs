@@ -31,6 +31,8 @@ use crate::address::TlsFiles;
 const CONNECT: Duration = Duration::from_secs(20);
 /// At most so much of what `ssh` says is kept.
 const SAID: usize = 4096;
+/// How long the end of `ssh` is waited for when everything has been carried.
+const LINGER: Duration = Duration::from_millis(400);
 
 /// Carries connections while it lives.
 pub(crate) struct Relay {
@@ -127,9 +129,12 @@ async fn carry(mut local: UnixStream, way: &Way, control: &Path) -> io::Result<(
             let tcp = connect.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
             tcp.set_nodelay(true)?;
             let mut far = connector.connect(name.clone(), tcp).await?;
-            // an engine may end without TLS's own goodbye: the connection is over all the same
-            let _ = tokio::io::copy_bidirectional(&mut local, &mut far).await;
-            Ok(())
+            match tokio::io::copy_bidirectional(&mut local, &mut far).await {
+                // the far side refuses our certificate only after the handshake
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(error),
+                // an engine may end without TLS's own goodbye: the connection is over all the same
+                _ => Ok(()),
+            }
         }
         Way::Ssh { target } => {
             let mut ssh = Command::new("ssh")
@@ -150,15 +155,15 @@ async fn carry(mut local: UnixStream, way: &Way, control: &Path) -> io::Result<(
     }
 }
 
-/// Both directions until both have ended; what ssh says counts when it fails.
+/// Both directions until both have ended, or ssh has; what it says counts when it fails.
 async fn through(local: &mut UnixStream, ssh: &mut tokio::process::Child) -> io::Result<()> {
-    let (Some(mut input), Some(mut output), Some(mut errors)) =
+    let (Some(mut input), Some(mut output), Some(errors)) =
         (ssh.stdin.take(), ssh.stdout.take(), ssh.stderr.take())
     else {
         return Err(io::Error::other("ssh was started without pipes"));
     };
+    let mut listener = tokio::spawn(first_words(errors));
     let (mut reader, mut writer) = local.split();
-    let mut said = Vec::new();
     let there = async {
         let _ = tokio::io::copy(&mut reader, &mut input).await;
         drop(input);
@@ -167,39 +172,39 @@ async fn through(local: &mut UnixStream, ssh: &mut tokio::process::Child) -> io:
         let _ = tokio::io::copy(&mut output, &mut writer).await;
         let _ = writer.shutdown().await;
     };
-    let listen = async {
-        // with a shared connection the master keeps standard error open: it must not be waited for to its end
-        let mut piece = [0; 512];
-        while let Ok(count) = errors.read(&mut piece).await {
-            if count == 0 {
-                break;
-            }
-            let room = SAID.saturating_sub(said.len());
-            said.extend_from_slice(&piece[..count.min(room)]);
-        }
-    };
-    {
-        let mut listen = std::pin::pin!(listen);
-        let mut both = std::pin::pin!(async { tokio::join!(there, back) });
-        let ended = tokio::select! {
-            _ = &mut both => true,
-            () = &mut listen => false,
-            status = ssh.wait() => {
-                let _ = tokio::time::timeout(Duration::from_millis(200), &mut listen).await;
-                status?.success()
-            }
-        };
-        if !ended {
-            let _ = tokio::time::timeout(Duration::from_millis(200), &mut listen).await;
-        }
+    tokio::select! {
+        _ = async { tokio::join!(there, back) } => {}
+        _ = ssh.wait() => {}
     }
-    let status = tokio::time::timeout(Duration::from_secs(1), ssh.wait()).await;
+    let status = tokio::time::timeout(LINGER, ssh.wait()).await;
+    // with a shared connection its master keeps standard error open: it is not waited for to its end
+    let said =
+        tokio::time::timeout(LINGER, &mut listener).await.ok().and_then(Result::ok).unwrap_or_default();
+    listener.abort();
     match status {
         Ok(Ok(status)) if !status.success() => {
-            let said = String::from_utf8_lossy(&said).trim().replace('\n', "; ");
+            let said = String::from_utf8_lossy(&said).trim().replace(['\r', '\n'], "; ");
             Err(io::Error::other(if said.is_empty() { format!("ssh ended with {status}") } else { said }))
         }
         _ => Ok(()),
+    }
+}
+
+/// The beginning of what is said until the end, or until nothing more comes after something was said.
+async fn first_words(mut errors: tokio::process::ChildStderr) -> Vec<u8> {
+    let mut said = Vec::new();
+    let mut piece = [0; 512];
+    loop {
+        let read = errors.read(&mut piece);
+        let count = if said.is_empty() {
+            read.await
+        } else {
+            tokio::time::timeout(LINGER, read).await.unwrap_or(Ok(0))
+        };
+        match count {
+            Ok(count) if count > 0 && said.len() < SAID => said.extend_from_slice(&piece[..count]),
+            _ => return said,
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     home::home,
     policy::{Policy, Root},
     project::{Disk, ProjectArgs, warn},
+    remote,
     stack::{self, failed},
     stack_images,
     terminal::{self, Raw},
@@ -97,6 +98,7 @@ async fn make(
     let lock = stack::lock(&project.name, "plimsoll run")?;
     let mut reduced = project.clone();
     reduced.services.retain(|name, _| needed(project, &args.service, args.no_deps).contains(&name.as_str()));
+    remote::check(engine, &reduced, files)?;
     let images = stack_images::bring(engine, &reduced, &home()?, policy).await?;
     let (facts, observed) = tokio::join!(engine.facts(), observe(engine, &project.name));
     let (facts, observed) = (facts.map_err(|error| failed(error.into()))?, observed.map_err(failed)?);

@@ -132,11 +132,12 @@ async fn watch(
         tokio::spawn(lines(engine.clone(), project.to_owned(), services.to_vec(), tell.clone())),
     ];
     std::thread::spawn(move || keys(&tell));
+    let mut signal = std::pin::pin!(stack::next_signal());
     let end = loop {
         terminal.draw(|frame| view::draw(frame, model)).map_err(|error| CommandError::from_error(&error))?;
         let first = tokio::select! {
             news = heard.recv() => news,
-            _ = stack::next_signal() => break Ok(ExitCode::SUCCESS),
+            _ = &mut signal => break Ok(ExitCode::SUCCESS),
         };
         // what has gathered meanwhile is shown by one drawing
         let mut news = first;

@@ -17,6 +17,7 @@ use crate::{
     home::home,
     policy::{Policy, Root},
     project::{Disk, ProjectArgs, warn},
+    remote,
     stack::{self, failed},
     stack_images,
 };
@@ -137,6 +138,7 @@ async fn prepare(
             ));
         }
     }
+    remote::check(engine, project, &files)?;
     // first of all: a build takes its time, and what is observed before it may not be true any more after it
     let images = stack_images::bring(engine, project, &home()?, policy).await?;
     let (facts, observed) = tokio::join!(engine.facts(), observe(engine, &project.name));

@@ -12,6 +12,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use caps::{CapSet, Capability};
 use nix::{
     sched::{CloneFlags, unshare},
     sys::{
@@ -23,7 +24,7 @@ use nix::{
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::{
-    init,
+    chroot, init,
     step::{Network, Step},
     wire::{self, Report},
 };
@@ -104,8 +105,16 @@ fn contain(step: &Step, socket: &UnixStream) -> Result<WaitStatus, Failure> {
     if step.network == Network::None {
         namespaces |= CloneFlags::CLONE_NEWNET;
     }
-    unshare(namespaces)
-        .context(|| "cannot make namespaces (this needs root, or a user namespace)".to_owned())?;
+    match unshare(namespaces) {
+        Ok(()) => {}
+        Err(error) if caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_CHROOT).unwrap_or(false) => {
+            return chroot::contain(step, socket, &io::Error::from(error).to_string());
+        }
+        Err(error) => {
+            return Err(error)
+                .context(|| "cannot make namespaces (this needs root, or a user namespace)".to_owned());
+        }
+    }
     // SAFETY: this process has one thread, so the child may allocate and take locks.
     match unsafe { fork() }.context(|| "cannot fork".to_owned())? {
         ForkResult::Child => init::become_command(step, socket),
@@ -114,7 +123,7 @@ fn contain(step: &Step, socket: &UnixStream) -> Result<WaitStatus, Failure> {
 }
 
 /// Waits for pid 1; kills it when the caller closes the socket or dies.
-fn wait(child: Pid, socket: &UnixStream) -> Result<WaitStatus, Failure> {
+pub(crate) fn wait(child: Pid, socket: &UnixStream) -> Result<WaitStatus, Failure> {
     let handle = pidfd(child).context(|| "cannot watch the step".to_owned())?;
     // The command's output pipes must end with the command.
     for fd in [0, 1, 2] {

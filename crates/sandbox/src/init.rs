@@ -24,7 +24,16 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 
 /// Becomes the command of `step`; when that fails, says why through `socket` and ends.
 pub(crate) fn become_command(step: &Step, socket: &UnixStream) -> ! {
-    let failure = match prepare(step, socket) {
+    execute(step, socket, prepare(step, socket))
+}
+
+/// As [`become_command`], with a directory that is ready as root, and no namespaces.
+pub(crate) fn become_command_in(step: &Step, socket: &UnixStream, root: &Path) -> ! {
+    execute(step, socket, prepare_in(step, root))
+}
+
+fn execute(step: &Step, socket: &UnixStream, prepared: Result<Command, Stop>) -> ! {
+    let failure = match prepared {
         Ok((program, arguments, environment)) => {
             let cause = match execve(&program, &arguments, &environment) {
                 Err(Errno::ENOEXEC) => "exec format error".to_owned(),
@@ -69,14 +78,28 @@ fn prepare(step: &Step, socket: &UnixStream) -> Result<Command, Stop> {
     let prepared = mounts::enter(step)?;
     let made = mounts::furnish(step, prepared)?;
     wire::send(socket, &Report::Mounted(made)).context(|| "cannot report to the caller".to_owned())?;
+    command(step, step.security == Security::Sandbox)
+}
 
+fn prepare_in(step: &Step, root: &Path) -> Result<Command, Stop> {
+    die_with_helper()?;
+    nix::unistd::setsid().context(|| "cannot start a session".to_owned())?;
+    let what = || format!("cannot make {} the root", root.display());
+    nix::unistd::chroot(root).context(what)?;
+    nix::unistd::chdir("/").context(what)?;
+    // A filter would need the right to make namespaces; the container around us has one.
+    command(step, false)
+}
+
+/// Inside the root: gives everything up, and says what to execute.
+fn command(step: &Step, filter: bool) -> Result<Command, Stop> {
     let identity = identity(&step.user)?;
     let environment = environment(step, &identity);
     enter_directory(&step.cwd)?;
     let null = fs::File::open("/dev/null").context(|| "cannot open /dev/null".to_owned())?;
     nix::unistd::dup2_stdin(&null).context(|| "cannot replace standard input".to_owned())?;
     privileges::start_clean(&step.limits.ulimits)?;
-    if step.security == Security::Sandbox {
+    if filter {
         seccomp::install()?;
     }
     privileges::drop_to(&identity, step.security)?;

@@ -19,6 +19,7 @@
 //! Docker set-user-id programs work (`sudo` in a `RUN`).
 #![allow(unsafe_code, reason = "system calls; every block carries its SAFETY comment")]
 
+mod chroot;
 mod error;
 mod helper;
 mod host;

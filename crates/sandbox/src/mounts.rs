@@ -77,11 +77,16 @@ fn name_resolution() -> Prepared {
 }
 
 fn host_names(hostname: &str, extra: &[ExtraHost]) -> Prepared {
+    file("/etc/hosts", hosts_file(hostname, extra).into_bytes())
+}
+
+/// The text of `/etc/hosts`.
+pub(crate) fn hosts_file(hostname: &str, extra: &[ExtraHost]) -> String {
     let mut text = format!("127.0.0.1\tlocalhost {hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n");
     for host in extra {
         text.push_str(&format!("{}\t{}\n", host.address, host.name));
     }
-    file("/etc/hosts", text.into_bytes())
+    text
 }
 
 fn file(target: &str, content: Vec<u8>) -> Prepared {
@@ -236,7 +241,8 @@ fn mount_new(kind: &str, target: &Path, flags: MsFlags, options: &str) -> Result
         .context(|| format!("cannot mount {kind} on {}", target.display()))
 }
 
-const DEVICES: [(&str, u64, u64); 6] =
+/// Devices that every step has: name, major and minor number.
+pub(crate) const DEVICES: [(&str, u64, u64); 6] =
     [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
 
 const DEVICE_LINKS: [(&str, &str); 6] = [

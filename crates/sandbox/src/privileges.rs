@@ -38,7 +38,12 @@ const DOCKER_DEFAULT: [Capability; 14] = [
 
 /// Becomes `identity` with no more than Docker's default capabilities; a user other than root has none in effect.
 pub(crate) fn drop_to(identity: &Identity, security: Security) -> Result<(), Failure> {
-    let kept: CapsHashSet = DOCKER_DEFAULT.into_iter().collect();
+    // A container around us may have given up some of them.
+    let ours = caps::read(None, CapSet::Permitted).map_err(|error| Failure {
+        what: "cannot read our capabilities".to_owned(),
+        cause: error.to_string(),
+    })?;
+    let kept: CapsHashSet = DOCKER_DEFAULT.into_iter().filter(|it| ours.contains(it)).collect();
     if security == Security::Sandbox {
         drop_bounding(&kept).context(|| "cannot drop capabilities from the bounding set".to_owned())?;
     }

@@ -90,7 +90,7 @@ fn drop_copied_up(root: &Root, directory: &Path) {
     }
 }
 
-fn is_opaque(directory: &Path) -> bool {
+pub(crate) fn is_opaque(directory: &Path) -> bool {
     let mut value = [0; 4];
     ["trusted.overlay.opaque", "user.overlay.opaque"]
         .iter()

@@ -3,6 +3,8 @@
 //! A selection is a flat list in walking order, directories before what is in them. Its digest covers path, type,
 //! permissions, owner, link target, capabilities and bytes; never a time.
 
+mod prefetch;
+
 use std::{
     ffi::OsString,
     fs::{self, File},
@@ -88,6 +90,9 @@ pub(crate) fn select(tree: &Tree, source: &str, rules: &Rules<'_>) -> Result<Vec
         let name = path.file_name().unwrap_or_default().to_owned();
         if !node.is_directory() && !excludes.is_empty() && excludes.matches(&name.to_string_lossy()) {
             continue;
+        }
+        if node.is_directory() && excludes.is_empty() {
+            prefetch::prefetch(tree, &node);
         }
         walk(tree, node, Path::new(""), &excludes, &Verdict::default(), &mut items)?;
         picked.push(Picked { name, items });

@@ -185,6 +185,17 @@ impl ProjectArgs {
     }
 }
 
+/// File names as labels have them: other tools look for them from other directories.
+pub(crate) fn absolute_files(project: &mut Project) {
+    for file in &mut project.files {
+        if file != "<stdin>"
+            && let Ok(path) = std::path::absolute(&*file)
+        {
+            *file = path.to_string_lossy().into_owned();
+        }
+    }
+}
+
 /// A file under the name that the user would call it.
 fn source(path: &str, here: &Path) -> Result<Source, CommandError> {
     if path == "-" {

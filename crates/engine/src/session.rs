@@ -17,12 +17,15 @@ use crate::{
     connect::{CALL_SECONDS, TRANSFER_SECONDS},
 };
 
+/// What a process writes, in the order of its coming.
+pub type Pieces = Pin<Box<dyn Items<Item = Result<(Stream, Vec<u8>), EngineError>> + Send>>;
+
 /// Both directions.
 pub struct Session {
     /// What is written goes to standard input; shutting it down ends the input.
     pub input: Pin<Box<dyn AsyncWrite + Send>>,
     /// What comes, as it comes. With a terminal all of it is standard output.
-    pub output: Pin<Box<dyn Items<Item = Result<(Stream, Vec<u8>), EngineError>> + Send>>,
+    pub output: Pieces,
 }
 
 impl std::fmt::Debug for Session {
@@ -122,8 +125,6 @@ impl Engine {
         self.docker.resize_container_tty(container, size).await.map_err(wire)
     }
 }
-
-type Pieces = Pin<Box<dyn Items<Item = Result<(Stream, Vec<u8>), EngineError>> + Send>>;
 
 fn pieces(output: impl Items<Item = Result<LogOutput, bollard::errors::Error>> + Send + 'static) -> Pieces {
     Box::pin(output.map(|piece| {

@@ -139,32 +139,32 @@ impl Bench {
             run_with_peak(&mut self.command_of(tool, "many.yml", &["config"]))?,
             run_with_peak(&mut self.command(tool, &["up", "-d"]))?,
         ];
-        let before = self.containers(tool)?;
+        let before = Self::containers(tool)?;
         if before.lines().count() != 3 || !before.lines().all(|line| line.ends_with("running")) {
             bail!("the stack is not up:\n{before}");
         }
         costs.push(run_with_peak(&mut self.command(tool, &["up", "-d"]))?);
-        let after = self.containers(tool)?;
+        let after = Self::containers(tool)?;
         if tool == Tool::Ours && before != after {
             bail!("an `up` that had nothing to do has touched containers:\n{before}\n{after}");
         }
         let mut changed = self.command(tool, &["up", "-d"]);
         costs.push(run_with_peak(changed.env("RELEASE", format!("changed-{round}")))?);
-        if self.containers(tool)? == after {
+        if Self::containers(tool)? == after {
             bail!("an `up` with a changed service has changed nothing");
         }
         costs.push(run_with_peak(&mut self.command(tool, &["ps"]))?);
         costs.push(run_with_peak(&mut self.command(tool, &["down"]))?);
         costs.push(run_with_peak(&mut self.command(tool, &["up", "-d"]))?);
         run_with_peak(&mut self.command(tool, &["down"]))?;
-        if !self.containers(tool)?.is_empty() {
+        if !Self::containers(tool)?.is_empty() {
             bail!("`down` has left containers");
         }
         Ok(costs)
     }
 
     /// Id, start and state of each container.
-    fn containers(&self, tool: Tool) -> Result<String> {
+    fn containers(tool: Tool) -> Result<String> {
         let project = if tool == Tool::Ours { "plimsoll-bench-ours" } else { "plimsoll-bench-theirs" };
         let filter = format!("label=com.docker.compose.project={project}");
         let list = Command::new("docker").args(["ps", "-aq", "--no-trunc", "--filter", &filter]).output()?;
@@ -214,7 +214,7 @@ fn package(folder: &Path, name: &str, file: &str) -> Result<PathBuf> {
         .map(|entry| entry.path())
         .find(|path| {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            name.starts_with(&prefix) && name.ends_with(".deb")
+            name.starts_with(&prefix) && path.extension().is_some_and(|kind| kind == "deb")
         })
         .context("apt-get has downloaded nothing")?;
     shell::run(Command::new("dpkg").arg("-x").arg(archive).arg(&root))?;

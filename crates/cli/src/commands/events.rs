@@ -43,7 +43,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         let filter = EventFilter {
             labels: vec![format!("{}={project}", labels::PROJECT)],
             since: args.since,
-            until: args.until,
+            // that second itself included
+            until: args.until.map(|second| second + 1),
         };
         let mut events = engine.events(&filter);
         loop {

@@ -154,9 +154,9 @@ mod tests {
             ..row.clone()
         };
         let expected = "\
-SERVICE  STATE                        HEALTH                                   IMAGE              PORTS                 UPTIME      RESTARTS
-web      running                      unhealthy (connect: connection refused)  shop:1             0.0.0.0:8080->80/tcp  1 h 2 min   2
-job      exited (137, out of memory)  -                                        shop:1 (stand-in)  -                     -           0
+SERVICE  STATE                        HEALTH                                   IMAGE              PORTS                 UPTIME     RESTARTS
+web      running                      unhealthy (connect: connection refused)  shop:1             0.0.0.0:8080->80/tcp  1 h 2 min  2
+job      exited (137, out of memory)  -                                        shop:1 (stand-in)  -                     -          0
 ";
         assert_eq!(table(&[row, ended]), expected);
     }

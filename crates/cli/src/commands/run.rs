@@ -13,7 +13,7 @@ use crate::{
     error::CommandError,
     home::home,
     policy::{Policy, Root},
-    project::{Disk, ProjectArgs, warn},
+    project::{self, Disk, ProjectArgs, warn},
     remote,
     stack::{self, failed},
     stack_images,
@@ -73,6 +73,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let options = args.project.options(&root)?;
     let mut project = plimsoll_compose::load(&options, &Disk)?;
     warn(&project.warnings);
+    project::absolute_files(&mut project);
     if !project.services.contains_key(&args.service)
         && let Some(service) = project.disabled_services.get(&args.service).cloned()
     {

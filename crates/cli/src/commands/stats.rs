@@ -127,6 +127,10 @@ mod tests {
             ..row.clone()
         };
         let text = render(&[row, free]);
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        SERVICE  CONTAINER   CPU                   MEMORY                      MEM %   PIDS      OOM KILLS
+        web      shop-web-1  0.25 of 0.5 (50.0 %)  32.0 MiB of 64.0 MiB        50.0 %  3 of 100  2
+        db       shop-web-1  -                     32.0 MiB of 8.0 GiB (host)  0.4 %   3         0
+        ");
     }
 }

@@ -1,5 +1,6 @@
 //! `plimsoll up`: brings the engine to what the compose file says.
 
+mod boot;
 mod progress;
 
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
@@ -16,7 +17,7 @@ use crate::{
     error::CommandError,
     home::home,
     policy::{Policy, Root},
-    project::{Disk, ProjectArgs, warn},
+    project::{self, Disk, ProjectArgs, warn},
     remote,
     stack::{self, failed},
     stack_images,
@@ -36,8 +37,17 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
     /// Longest wait for one service; without it the health check's own settings decide
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(short, long, visible_alias = "wait-timeout", value_name = "SECONDS")]
     timeout: Option<u64>,
+    /// Health is always waited for; accepted for the habit
+    #[arg(long, hide = true)]
+    wait: bool,
+    /// Write a systemd unit that brings the stack up like this after a reboot; with --dry-run show it
+    #[arg(long, conflicts_with_all = ["force_recreate", "no_recreate", "json"])]
+    boot: bool,
+    /// What the unit says: once for each boot, stop first what the engine has started in its own order
+    #[arg(long, hide = true)]
+    at_boot: bool,
     /// Replace containers that are up to date too
     #[arg(long, conflicts_with = "no_recreate")]
     force_recreate: bool,
@@ -58,8 +68,13 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let root = Root::find()?;
     let options = args.project.options(&root)?;
-    let project = plimsoll_compose::load(&options, &Disk)?;
+    let mut project = plimsoll_compose::load(&options, &Disk)?;
     warn(&project.warnings);
+    if args.boot {
+        let files: Vec<&str> = options.files.iter().map(|file| file.name()).collect();
+        return boot::install(&args, &project, &files);
+    }
+    project::absolute_files(&mut project);
     let lock = stack::lock(&project.name, "plimsoll up")?;
     let variable = |name: &str| options.env.get(name).cloned();
     let files = stack_files(&project, &stack::states()?.join(&project.name), &variable).map_err(failed)?;
@@ -76,6 +91,9 @@ async fn up(
     files: StackFiles,
     args: &Args,
 ) -> Result<ExitCode, CommandError> {
+    if args.at_boot && !args.dry_run {
+        boot::clear(engine, &project.name, &args.services).await?;
+    }
     let prepared = prepare(engine, project, policy, files, args).await?;
     if args.dry_run {
         if args.json {

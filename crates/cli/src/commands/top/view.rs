@@ -17,6 +17,8 @@ use crate::{
 
 /// Cells of a bar.
 const BAR: usize = 8;
+/// Narrower terminals show figures without bars.
+const WIDE: u16 = 116;
 /// At least so many lines are the log's.
 const LOG: u16 = 5;
 
@@ -70,7 +72,8 @@ fn table(frame: &mut Frame<'_>, model: &Model, area: Rect) {
     let head = Row::new(["SERVICE", "STATE", "HEALTH", "UPTIME", "RST", "OOM", "CPU", "MEMORY", "PORTS"])
         .style(Style::new().add_modifier(Modifier::BOLD));
     let name = model.entries.iter().map(|entry| label(model, entry).chars().count()).max().unwrap_or(7);
-    let rows = model.entries.iter().map(|entry| row(model, entry));
+    let narrow = area.width < WIDE;
+    let rows = model.entries.iter().map(|entry| row(model, entry, narrow));
     let widths = [
         Constraint::Length(u16::try_from(name.clamp(7, 24)).unwrap_or(24)),
         Constraint::Length(12),
@@ -78,8 +81,8 @@ fn table(frame: &mut Frame<'_>, model: &Model, area: Rect) {
         Constraint::Length(11),
         Constraint::Length(3),
         Constraint::Length(3),
-        Constraint::Length(20),
-        Constraint::Length(32),
+        Constraint::Length(if narrow { 11 } else { 20 }),
+        Constraint::Length(if narrow { 22 } else { 32 }),
         Constraint::Min(10),
     ];
     let widget = Table::new(rows, widths)
@@ -96,7 +99,7 @@ fn label(model: &Model, entry: &Entry) -> String {
     if several { entry.row.container.clone() } else { entry.row.service.clone() }
 }
 
-fn row<'a>(model: &Model, entry: &Entry) -> Row<'a> {
+fn row<'a>(model: &Model, entry: &Entry, narrow: bool) -> Row<'a> {
     let row = &entry.row;
     let state = match (&row.exit, row.state) {
         (Some(exit), RunState::Exited | RunState::Dead | RunState::Restarting) => {
@@ -122,35 +125,35 @@ fn row<'a>(model: &Model, entry: &Entry) -> Row<'a> {
         Cell::from(row.uptime.map_or_else(|| "-".to_owned(), uptime)),
         Cell::from(restarts.to_string()).style(warn(restarts)),
         Cell::from(kills.to_string()).style(warn(kills)),
-        Cell::from(cpu(entry)),
-        Cell::from(memory(entry)),
+        Cell::from(cpu(entry, narrow)),
+        Cell::from(memory(entry, narrow)),
         Cell::from(ports(&row.ports)),
     ])
 }
 
-fn cpu<'a>(entry: &Entry) -> Line<'a> {
+fn cpu<'a>(entry: &Entry, narrow: bool) -> Line<'a> {
     match entry.usage.as_ref() {
         Some(usage) if entry.row.uptime.is_some() => match usage.cpus {
-            Some(cpus) => bar(cpus, usage.cpu_limit, format!("{cpus:.2} of {}", usage.cpu_limit)),
+            Some(cpus) => bar(cpus, usage.cpu_limit, format!("{cpus:.2} of {}", usage.cpu_limit), narrow),
             None => Line::from("..."),
         },
         _ => Line::from("-"),
     }
 }
 
-fn memory<'a>(entry: &Entry) -> Line<'a> {
+fn memory<'a>(entry: &Entry, narrow: bool) -> Line<'a> {
     match entry.usage.as_ref() {
         Some(usage) if entry.row.uptime.is_some() => {
             let limit = usage.memory_limit;
             let host = if usage.memory_limited { "" } else { "*" };
             let text = format!("{} of {}{host}", bytes(usage.memory), bytes(limit));
-            bar(usage.memory as f64, limit as f64, text)
+            bar(usage.memory as f64, limit as f64, text, narrow)
         }
         _ => Line::from("-"),
     }
 }
 
-fn bar<'a>(used: f64, limit: f64, text: String) -> Line<'a> {
+fn bar<'a>(used: f64, limit: f64, text: String, narrow: bool) -> Line<'a> {
     let share = if limit > 0.0 { (used / limit).clamp(0.0, 1.0) } else { 0.0 };
     let full = (share * BAR as f64).round() as usize;
     let colour = match share {
@@ -158,6 +161,9 @@ fn bar<'a>(used: f64, limit: f64, text: String) -> Line<'a> {
         share if share >= 0.7 => Color::Yellow,
         _ => Color::Green,
     };
+    if narrow {
+        return Line::from(Span::styled(text, Style::new().fg(colour)));
+    }
     Line::from(vec![
         Span::styled("#".repeat(full), Style::new().fg(colour)),
         Span::styled(".".repeat(BAR - full), Style::new().add_modifier(Modifier::DIM)),

@@ -1,0 +1,290 @@
+//! Engines elsewhere: a second dockerd of our own behind TLS with client certificates, by variables and by a docker
+//! context, and behind an sshd of our own. Needs root, dockerd, openssl, ip and sshd.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+
+#[path = "../../engine/tests/support/mod.rs"]
+mod busybox;
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+const BRIDGE: &str = "plimtest1";
+const TLS_PORT: u16 = 22377;
+const SSH_PORT: u16 = 22023;
+const PROJECT: &str = "plimsoll-test-remote";
+
+const COMPOSE: &str = r#"
+services:
+  db:
+    image: plimsoll-test/busybox:1
+    init: true
+    stop_grace_period: 1s
+    command: [sh, -c, "echo far away; touch /tmp/ready; sleep 1000"]
+    healthcheck: { test: [CMD, test, -e, /tmp/ready], interval: 1s }
+"#;
+const SECRET: &str = "    secrets: [key]\nsecrets: { key: { file: ./key } }\n";
+
+struct Far {
+    directory: PathBuf,
+    daemon: Child,
+    sshd: Option<Child>,
+}
+
+impl Far {
+    /// `None`, with the reason printed, where something is missing.
+    fn start() -> Option<Self> {
+        let missing = ["dockerd", "openssl", "ip"].into_iter().find(|name| !exists(name));
+        let root = String::from_utf8(Command::new("id").arg("-u").output().unwrap().stdout).unwrap();
+        if missing.is_some() || root.trim() != "0" {
+            let why = missing.map_or("not root".to_owned(), |name| format!("there is no {name}"));
+            assert!(std::env::var_os("CI").is_none(), "CI is set, so this test must run: {why}");
+            eprintln!("skipped: {why}");
+            return None;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(busybox::engine())?;
+        // the exec root has the paths of sockets: they must be short
+        let directory = PathBuf::from(format!("/tmp/plimsoll-test-far-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        certificates(&directory);
+        ok(Command::new("ip").args(["link", "add", BRIDGE, "type", "bridge"]));
+        ok(Command::new("ip").args(["addr", "add", "172.31.251.1/24", "dev", BRIDGE]));
+        let log = File::create(directory.join("dockerd.log")).unwrap();
+        let path = |name: &str| directory.join(name).display().to_string();
+        let daemon = Command::new("dockerd")
+            .arg(format!("--host=tcp://127.0.0.1:{TLS_PORT}"))
+            .arg(format!("--host=unix://{}", path("docker.sock")))
+            .arg("--tlsverify")
+            .arg(format!("--tlscacert={}", path("ca.pem")))
+            .arg(format!("--tlscert={}", path("server.pem")))
+            .arg(format!("--tlskey={}", path("server-key.pem")))
+            .arg(format!("--data-root={}", path("data")))
+            .arg(format!("--exec-root={}", path("exec")))
+            .arg(format!("--pidfile={}", path("docker.pid")))
+            .arg(format!("--bridge={BRIDGE}"))
+            .args(["--iptables=false", "--ip-masq=false"])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let far = Self { directory, daemon, sshd: None };
+        let until = Instant::now() + Duration::from_secs(60);
+        while !far.docker(&["version"]).status.success() {
+            assert!(Instant::now() < until, "{}", fs::read_to_string(far.path("dockerd.log")).unwrap());
+            thread::sleep(Duration::from_millis(200));
+        }
+        let saved = far.path("image.tar");
+        ok(Command::new("docker").args(["save", "-o"]).arg(&saved).arg(busybox::IMAGE));
+        assert!(far.docker(&["load", "-i", &saved.display().to_string()]).status.success());
+        fs::write(far.path("compose.yml"), COMPOSE).unwrap();
+        fs::write(far.path("secret.yml"), format!("{COMPOSE}{SECRET}")).unwrap();
+        fs::write(far.path("key"), "hunter2").unwrap();
+        Some(far)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// The docker command at the second engine's own socket.
+    fn docker(&self, arguments: &[&str]) -> Output {
+        let host = format!("unix://{}", self.path("docker.sock").display());
+        Command::new("docker").env_remove("DOCKER_HOST").args(["-H", &host]).args(arguments).output().unwrap()
+    }
+
+    fn plimsoll(&self, env: &[(&str, &str)], arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+        for name in ["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "COMPOSE_FILE"]
+        {
+            command.env_remove(name);
+        }
+        command
+            .args(arguments)
+            .current_dir(&self.directory)
+            .env("PLIMSOLL_HOME", self.path("home"))
+            .env("COMPOSE_PROJECT_NAME", PROJECT)
+            .env("DOCKER_CONFIG", self.path("config"))
+            .env("NO_COLOR", "1")
+            .envs(env.iter().copied())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    /// Up, exec, logs and down by this way, seen by the second engine's own command.
+    fn serves(&self, env: &[(&str, &str)]) {
+        let good = |arguments: &[&str]| {
+            let output = self.plimsoll(env, arguments);
+            assert!(output.status.success(), "{env:?} {arguments:?}: {}", text(&output.stderr));
+            text(&output.stdout)
+        };
+        good(&["up"]);
+        let seen = self.docker(&["ps", "--format", "{{.Names}}"]);
+        assert_eq!(text(&seen.stdout), format!("{PROJECT}-db-1\n"));
+        let exec = self.plimsoll(env, &["exec", "-T", "db", "sh", "-c", "echo inside; exit 5"]);
+        assert_eq!((text(&exec.stdout).as_str(), exec.status.code()), ("inside\n", Some(5)));
+        assert!(good(&["logs"]).contains("far away"));
+        good(&["down"]);
+        assert_eq!(text(&self.docker(&["ps", "-aq"]).stdout), "");
+    }
+
+    fn refused(&self, env: &[(&str, &str)], arguments: &[&str], why: &str) {
+        let output = self.plimsoll(env, arguments);
+        assert_eq!(output.status.code(), Some(2), "{env:?}");
+        assert!(text(&output.stderr).contains(why), "{env:?}: {}", text(&output.stderr));
+    }
+
+    /// An sshd on this machine whose sessions use the second engine, and an `ssh` that knows the way.
+    fn sshd(&mut self) -> bool {
+        let daemon = Path::new("/usr/sbin/sshd");
+        if !daemon.exists() {
+            assert!(std::env::var_os("CI").is_none(), "CI is set, so sshd must be there");
+            eprintln!("skipped: there is no sshd");
+            return false;
+        }
+        fs::create_dir_all("/run/sshd").unwrap();
+        for key in ["host", "user"] {
+            ok(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(self.path(key)));
+        }
+        let here = self.directory.display();
+        let config = format!(
+            "Port {SSH_PORT}\nListenAddress 127.0.0.1\nHostKey {here}/host\nPidFile none\nUsePAM no\n\
+             AuthorizedKeysFile {here}/user.pub\nStrictModes no\nPermitRootLogin prohibit-password\n\
+             PasswordAuthentication no\nSetEnv DOCKER_HOST=unix://{here}/docker.sock\n"
+        );
+        fs::write(self.path("sshd_config"), config).unwrap();
+        let host = fs::read_to_string(self.path("host.pub")).unwrap();
+        fs::write(self.path("known"), format!("[127.0.0.1]:{SSH_PORT} {host}")).unwrap();
+        let client = format!(
+            "Host *\n IdentityFile {here}/user\n IdentitiesOnly yes\n UserKnownHostsFile {here}/known\n"
+        );
+        fs::write(self.path("ssh_config"), client).unwrap();
+        fs::create_dir_all(self.path("bin")).unwrap();
+        let wrapper = format!("#!/bin/sh\nexec /usr/bin/ssh -F {here}/ssh_config \"$@\"\n");
+        fs::write(self.path("bin/ssh"), wrapper).unwrap();
+        fs::set_permissions(self.path("bin/ssh"), fs::Permissions::from_mode(0o755)).unwrap();
+        let log = File::create(self.path("sshd.log")).unwrap();
+        let child = Command::new(daemon)
+            .arg("-D")
+            .arg("-e")
+            .arg("-f")
+            .arg(self.path("sshd_config"))
+            .stderr(log)
+            .spawn();
+        self.sshd = Some(child.unwrap());
+        let until = Instant::now() + Duration::from_secs(10);
+        while std::net::TcpStream::connect(("127.0.0.1", SSH_PORT)).is_err() {
+            assert!(Instant::now() < until, "{}", fs::read_to_string(self.path("sshd.log")).unwrap());
+            thread::sleep(Duration::from_millis(50));
+        }
+        true
+    }
+}
+
+impl Drop for Far {
+    fn drop(&mut self) {
+        if let Some(mut sshd) = self.sshd.take() {
+            let _ = sshd.kill();
+            let _ = sshd.wait();
+        }
+        let ids = text(&self.docker(&["ps", "-aq"]).stdout);
+        for id in ids.split_whitespace() {
+            self.docker(&["rm", "-f", id]);
+        }
+        let _ = Command::new("kill").arg(self.daemon.id().to_string()).status();
+        let _ = self.daemon.wait();
+        let _ = Command::new("ip").args(["link", "del", BRIDGE]).status();
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn exists(program: &str) -> bool {
+    Command::new("sh").args(["-c", &format!("command -v {program}")]).output().unwrap().status.success()
+}
+
+fn ok(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", text(&output.stderr));
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// An authority, the server's certificate, ours, and another authority that knows neither.
+fn certificates(directory: &Path) {
+    let script = r#"
+        set -e
+        authority() { openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$1" -keyout "$1-key.pem" -out "$1.pem" \
+            -addext basicConstraints=critical,CA:TRUE -addext keyUsage=keyCertSign; }
+        signed() { openssl req -newkey rsa:2048 -nodes -subj "/CN=$1" -keyout "$1-key.pem" -out "$1.csr"
+            printf "$2" > ext
+            openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca-key.pem -CAcreateserial -days 2 -extfile ext -out "$1.pem"; }
+        authority ca
+        signed server 'subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth\n'
+        signed cert 'extendedKeyUsage=clientAuth\n'
+        mkdir -p good stranger nobody config
+        cp ca.pem cert.pem good/; cp cert-key.pem good/key.pem
+        cp good/* stranger/; authority other; cp other.pem stranger/ca.pem
+        cp ca.pem nobody/
+    "#;
+    ok(Command::new("sh").args(["-c", script]).current_dir(directory));
+}
+
+#[test]
+fn an_engine_elsewhere_serves_as_one_here() {
+    let Some(mut far) = Far::start() else { return };
+    let tcp = format!("tcp://127.0.0.1:{TLS_PORT}");
+    let certs = |name: &str| far.path(name).display().to_string();
+    let tls = |folder: &str| {
+        [
+            ("DOCKER_HOST", tcp.clone()),
+            ("DOCKER_TLS_VERIFY", "1".to_owned()),
+            ("DOCKER_CERT_PATH", certs(folder)),
+        ]
+    };
+    let borrowed = |vars: &[(&'static str, String)]| -> Vec<(&'static str, String)> { vars.to_vec() };
+    let with = |vars: Vec<(&'static str, String)>, test: &dyn Fn(&[(&str, &str)])| {
+        let vars: Vec<(&str, &str)> = vars.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        test(&vars);
+    };
+
+    with(borrowed(&tls("good")), &|env| {
+        far.serves(env);
+        far.refused(
+            env,
+            &["up", "--file", "secret.yml"],
+            "secrets and configs are files of the engine's machine",
+        );
+        assert_eq!(text(&far.docker(&["ps", "-aq"]).stdout), "", "something was started before the refusal");
+    });
+    with(borrowed(&tls("stranger")), &|env| far.refused(env, &["ls"], "UnknownIssuer"));
+    with(borrowed(&tls("nobody")), &|env| far.refused(env, &["ls"], "fatal alert"));
+    with(vec![("DOCKER_HOST", tcp.clone())], &|env| far.refused(env, &["ls"], "it wants TLS"));
+
+    let endpoint =
+        format!("host={tcp},ca={0}/ca.pem,cert={0}/cert.pem,key={0}/key.pem", far.path("good").display());
+    ok(Command::new("docker")
+        .args(["context", "create", "far", "--docker", &endpoint])
+        .env("DOCKER_CONFIG", far.path("config")));
+    with(vec![("DOCKER_CONTEXT", "far".to_owned())], &|env| far.serves(env));
+    with(vec![("DOCKER_CONTEXT", "nowhere".to_owned())], &|env| {
+        far.refused(env, &["ls"], "docker context `nowhere`");
+    });
+
+    if !far.sshd() {
+        return;
+    }
+    let path = format!("{}:{}", far.path("bin").display(), std::env::var("PATH").unwrap());
+    let ssh =
+        |port: u16| vec![("DOCKER_HOST", format!("ssh://root@127.0.0.1:{port}")), ("PATH", path.clone())];
+    with(ssh(SSH_PORT), &|env| far.serves(env));
+    with(ssh(1), &|env| far.refused(env, &["ls"], "Connection refused"));
+}

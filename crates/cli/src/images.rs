@@ -112,8 +112,7 @@ impl<'a> Images<'a> {
     }
 
     fn is_out_of_reach(&self, name: &Reference, recipe: &str) -> Result<bool, ResolveError> {
-        let registry =
-            Credentials::from_docker_config().map(Registry::new).map_err(|error| refused(&error))?;
+        let registry = registry(self.policy).map_err(|error| refused(&error))?;
         match registry.resolve(name) {
             Err(RegistryError::Unreachable { host, .. }) => {
                 (self.tell)(&format!("{}: {host} cannot be reached, base {recipe} is used", name.familiar()));
@@ -148,7 +147,7 @@ impl<'a> Images<'a> {
     }
 
     fn pull(&self, name: &Reference) -> Result<Found, RegistryError> {
-        let registry = Registry::new(Credentials::from_docker_config()?);
+        let registry = registry(self.policy)?;
         (self.tell)(&format!("{}: looking for it in {}", name.familiar(), name.domain()));
         let pulled = registry.pull(self.store, name, &Platform::host(), &|progress| {
             if let Transfer::Started { bytes, .. } = progress {
@@ -190,6 +189,25 @@ impl<'a> Images<'a> {
             Progress::Note(note) => (self.tell)(&format!("base {recipe}: {note}")),
         }
     }
+}
+
+/// A client with Docker's credentials and the mirrors of the policy, then those of the machine's engine.
+pub(crate) fn registry(policy: &Policy) -> Result<Registry, RegistryError> {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(rename_all = "kebab-case", default)]
+    struct Daemon {
+        registry_mirrors: Vec<String>,
+    }
+    let mut registry = Registry::new(Credentials::from_docker_config()?);
+    for (domain, mirrors) in &policy.mirrors {
+        registry = mirrors.iter().fold(registry, |registry, mirror| registry.mirror(domain, mirror));
+    }
+    // an engine without the file, or with one that it alone understands, has no mirrors
+    let daemon: Daemon = std::fs::read("/etc/docker/daemon.json")
+        .ok()
+        .and_then(|text| serde_json::from_slice(&text).ok())
+        .unwrap_or_default();
+    Ok(daemon.registry_mirrors.iter().fold(registry, |registry, mirror| registry.mirror("docker.io", mirror)))
 }
 
 impl ImageResolver for Images<'_> {

@@ -20,6 +20,8 @@ pub(crate) struct Policy {
     pub(crate) project: Project,
     pub(crate) images: Images,
     pub(crate) base: Base,
+    /// `[mirrors]`: registry -> hosts that are asked before it.
+    pub(crate) mirrors: BTreeMap<String, Vec<String>>,
     pub(crate) budgets: Budgets,
     pub(crate) smoke: Smoke,
 }

@@ -28,10 +28,10 @@ impl Registry {
         let _pin = store.pin()?;
         let connection = self.connect(name, Access::Push)?;
         let config = &artifact.manifest.config;
-        let mut pushed = Pushed { digest: config.digest, sent: 0, known: 0, bytes: 0 };
+        let mut pushed = Pushed { digest: config.digest, sent: 0, known: 0, mounted: 0, bytes: 0 };
         for descriptor in artifact.manifest.layers.iter().chain([config]) {
             let blob = Blob::File(store.blob_path(&descriptor.digest));
-            blob_once(&connection, descriptor, &blob, &mut pushed, progress)?;
+            blob_once(&connection, descriptor, &blob, &[], &mut pushed, progress)?;
         }
         pushed.digest = put_manifest(&connection, &artifact.manifest, name)?;
         Ok(pushed)

@@ -12,6 +12,8 @@ mod pull;
 mod push;
 mod transport;
 
+use std::collections::BTreeMap;
+
 use ureq::{Agent, http::Method};
 
 pub use auth::{Credential, Credentials};
@@ -58,6 +60,8 @@ pub struct Registry {
     agents: (Agent, Agent),
     credentials: Credentials,
     insecure: Vec<String>,
+    /// registry -> hosts that are asked before it
+    mirrors: BTreeMap<String, Vec<String>>,
 }
 
 /// A manifest or an index, as it came.
@@ -69,7 +73,7 @@ enum Document {
 impl Registry {
     /// A client with these credentials.
     pub fn new(credentials: Credentials) -> Self {
-        Self { agents: transport::agents(), credentials, insecure: Vec::new() }
+        Self { agents: transport::agents(), credentials, insecure: Vec::new(), mirrors: BTreeMap::new() }
     }
 
     /// Also speaks plain HTTP with this `host:port`. This machine's own addresses need no permission.
@@ -79,15 +83,50 @@ impl Registry {
         self
     }
 
+    /// Asks `mirror` before `domain` when something is pulled; a mirror that fails or lacks the image is passed over.
+    /// `mirror` is a `host[:port]`, after `http://` for one that is spoken to in the clear.
+    #[must_use]
+    pub fn mirror(mut self, domain: impl Into<String>, mirror: &str) -> Self {
+        let host = mirror.trim_end_matches('/');
+        let host = match host.strip_prefix("http://") {
+            Some(plain) => {
+                self.insecure.push(plain.to_owned());
+                plain
+            }
+            None => host.strip_prefix("https://").unwrap_or(host),
+        };
+        self.mirrors.entry(domain.into()).or_default().push(host.to_owned());
+        self
+    }
+
+    /// Does `work` with the first of the registry's mirrors that can, else with the registry itself.
+    fn with_sources<T>(
+        &self,
+        name: &Reference,
+        work: impl Fn(&Connection) -> Result<T, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        let Self { agents, credentials, insecure, mirrors } = self;
+        for mirror in mirrors.get(name.domain()).into_iter().flatten() {
+            let connection =
+                Connection::open(agents, mirror, name.repository(), Access::Pull, credentials, insecure);
+            match connection.and_then(|connection| work(&connection)) {
+                // what is wrong with our own store is wrong with every registry
+                Err(RegistryError::Store(error)) => return Err(RegistryError::Store(error)),
+                Err(_) => {}
+                done => return done,
+            }
+        }
+        work(&self.connect(name, Access::Pull)?)
+    }
+
     fn connect(&self, name: &Reference, access: Access) -> Result<Connection, RegistryError> {
-        let Self { agents, credentials, insecure } = self;
+        let Self { agents, credentials, insecure, .. } = self;
         Connection::open(agents, name.domain(), name.repository(), access, credentials, insecure)
     }
 
     /// The digest that a name has now, without getting the image.
     pub fn resolve(&self, name: &Reference) -> Result<Digest, RegistryError> {
-        let connection = self.connect(name, Access::Pull)?;
-        Ok(get_document(&connection, &wanted(name), name.digest())?.1)
+        self.with_sources(name, |connection| Ok(get_document(connection, &wanted(name), name.digest())?.1))
     }
 }
 

@@ -11,7 +11,7 @@ use ureq::{BodyReader, http::Method};
 
 use super::{
     Document, Progress, Registry, RegistryError, get_document,
-    transport::{Access, Call, Connection, TRIES, header, pause},
+    transport::{Call, Connection, TRIES, header, pause},
     wanted,
 };
 use crate::{
@@ -46,32 +46,41 @@ impl Registry {
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Pulled, RegistryError> {
         let _pin = store.pin()?;
-        let connection = self.connect(name, Access::Pull)?;
-        let (document, digest) = get_document(&connection, &wanted(name), name.digest())?;
-        let (manifest, manifest_digest) = match document {
-            Document::Manifest(manifest) => (manifest, digest),
-            Document::Index(index) => {
-                let chosen = choose(&index, name, platform)?;
-                match get_document(&connection, &chosen.to_string(), Some(&chosen))? {
-                    (Document::Manifest(manifest), digest) => (manifest, digest),
-                    _ => return Err(connection.invalid(&name.familiar(), "an index inside an index")),
-                }
-            }
-        };
-        let config = config(&connection, &manifest, name)?;
-        let parsed: ImageConfig =
-            serde_json::from_slice(&config).map_err(|error| connection.invalid(&name.familiar(), error))?;
-        let found = platform_of(&parsed);
-        if !platform.accepts(&found) {
-            return Err(no_platform(name, platform, &[found]));
-        }
-        if parsed.rootfs.diff_ids.len() != manifest.layers.len() {
-            return Err(connection.invalid(&name.familiar(), "the numbers of layers and diff ids differ"));
-        }
-        let layers = layers(&connection, store, &manifest, &parsed, progress)?;
-        let record = store.put_image_verbatim(&config, &layers, std::slice::from_ref(name))?;
-        Ok(Pulled { record, digest, manifest: manifest_digest })
+        self.with_sources(name, |connection| pull_from(connection, store, name, platform, progress))
     }
+}
+
+fn pull_from(
+    connection: &Connection,
+    store: &Store,
+    name: &Reference,
+    platform: &Platform,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Pulled, RegistryError> {
+    let (document, digest) = get_document(connection, &wanted(name), name.digest())?;
+    let (manifest, manifest_digest) = match document {
+        Document::Manifest(manifest) => (manifest, digest),
+        Document::Index(index) => {
+            let chosen = choose(&index, name, platform)?;
+            match get_document(connection, &chosen.to_string(), Some(&chosen))? {
+                (Document::Manifest(manifest), digest) => (manifest, digest),
+                _ => return Err(connection.invalid(&name.familiar(), "an index inside an index")),
+            }
+        }
+    };
+    let config = config(connection, &manifest, name)?;
+    let parsed: ImageConfig =
+        serde_json::from_slice(&config).map_err(|error| connection.invalid(&name.familiar(), error))?;
+    let found = platform_of(&parsed);
+    if !platform.accepts(&found) {
+        return Err(no_platform(name, platform, &[found]));
+    }
+    if parsed.rootfs.diff_ids.len() != manifest.layers.len() {
+        return Err(connection.invalid(&name.familiar(), "the numbers of layers and diff ids differ"));
+    }
+    let layers = layers(connection, store, &manifest, &parsed, progress)?;
+    let record = store.put_image_verbatim(&config, &layers, std::slice::from_ref(name))?;
+    Ok(Pulled { record, digest, manifest: manifest_digest })
 }
 
 fn choose(index: &Index, name: &Reference, platform: &Platform) -> Result<Digest, RegistryError> {

@@ -36,6 +36,8 @@ pub struct Pushed {
     pub sent: usize,
     /// Blobs that the registry had.
     pub known: usize,
+    /// Blobs that the registry took from another repository of its own.
+    pub mounted: usize,
     /// Bytes that travelled.
     pub bytes: u64,
 }
@@ -64,10 +66,12 @@ impl Registry {
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Pushed, RegistryError> {
         let _pin = store.pin()?;
-        let connection = self.connect(name, Access::Push)?;
+        let mut connection = self.connect(name, Access::Push)?;
+        let sources = siblings(store, record, name)?;
+        connection.sources = sources.values().flatten().cloned().collect();
         let config_bytes = store.read_blob(&record.id)?;
         let config = Descriptor::new(media_type::OCI_CONFIG, record.id, config_bytes.len() as u64);
-        let mut pushed = Pushed { digest: record.id, sent: 0, known: 0, bytes: 0 };
+        let mut pushed = Pushed { digest: record.id, sent: 0, known: 0, mounted: 0, bytes: 0 };
         let mut layers = Vec::new();
         for id in &record.layers {
             let descriptor = store.compressed_layer(id, compression)?;
@@ -77,12 +81,13 @@ impl Registry {
                 } else {
                     Blob::File(store.blob_path(&descriptor.digest))
                 };
-                blob_once(&connection, &descriptor, &blob, &mut pushed, progress)?;
+                let from = sources.get(id).map_or(&[][..], Vec::as_slice);
+                blob_once(&connection, &descriptor, &blob, from, &mut pushed, progress)?;
             }
             layers.push(descriptor);
         }
         let blob = Blob::File(store.blob_path(&record.id));
-        blob_once(&connection, &config, &blob, &mut pushed, progress)?;
+        blob_once(&connection, &config, &blob, &[], &mut pushed, progress)?;
 
         let mut manifest = Manifest::oci(config, layers);
         manifest.annotations.clone_from(annotations);
@@ -142,6 +147,7 @@ pub(super) fn blob_once(
     connection: &Connection,
     descriptor: &Descriptor,
     blob: &Blob,
+    from: &[String],
     pushed: &mut Pushed,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<(), RegistryError> {
@@ -156,12 +162,59 @@ pub(super) fn blob_once(
         Err(RegistryError::NotFound { .. }) => {}
         Err(error) => return Err(error),
     }
+    if from.iter().any(|repository| mount(connection, &digest, repository, &object)) {
+        pushed.mounted += 1;
+        progress(Progress::Known { digest });
+        return Ok(());
+    }
     progress(Progress::Started { digest, bytes: descriptor.size });
     Upload { connection, path: blob.path(), size: descriptor.size, digest, object: &object }.run()?;
     pushed.sent += 1;
     pushed.bytes += descriptor.size;
     progress(Progress::Finished { digest });
     Ok(())
+}
+
+/// Repositories from which one blob may be taken.
+const MAX_SOURCES: usize = 2;
+
+/// The other repositories of the same registry that hold a layer, as far as the store's names tell.
+fn siblings(
+    store: &Store,
+    record: &ImageRecord,
+    name: &Reference,
+) -> Result<BTreeMap<LayerId, Vec<String>>, StoreError> {
+    let mut found: BTreeMap<LayerId, Vec<String>> = BTreeMap::new();
+    for image in store.images()? {
+        let there =
+            |other: &&Reference| other.domain() == name.domain() && other.repository() != name.repository();
+        for other in image.references.iter().filter(there) {
+            for id in image.layers.iter().filter(|id| record.layers.contains(id)) {
+                let repositories = found.entry(*id).or_default();
+                if repositories.len() < MAX_SOURCES && !repositories.iter().any(|it| it == other.repository())
+                {
+                    repositories.push(other.repository().to_owned());
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the registry took the blob from another of its repositories (distribution-spec, "Mounting a blob from another
+/// repository"). A registry that cannot starts an upload instead, which is given up.
+fn mount(connection: &Connection, digest: &Digest, from: &str, object: &str) -> bool {
+    let target = format!("blobs/uploads/?mount={digest}&from={from}");
+    match connection.send(&Call::new(Method::POST, &target, object)) {
+        Ok(response) if response.status().as_u16() == 201 => true,
+        Ok(response) => {
+            if let Ok(location) = connection.location(&response, object) {
+                let _ = connection.send(&Call::new(Method::DELETE, &location, object));
+            }
+            false
+        }
+        Err(_) => false,
+    }
 }
 
 /// A blob on its way (distribution-spec, "Pushing blobs").

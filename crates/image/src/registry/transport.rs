@@ -1,7 +1,7 @@
 //! HTTP to one registry: which scheme, who we are, how often we try.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     io::{self, Read},
     net::IpAddr,
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -54,6 +54,8 @@ pub(super) struct Connection {
     base: String,
     access: Access,
     credential: Option<Credential>,
+    /// Further repositories that a token must allow to read.
+    pub(super) sources: BTreeSet<String>,
     /// The value of `Authorization` that was accepted last.
     authorization: Mutex<Option<String>>,
 }
@@ -142,6 +144,7 @@ impl Connection {
             base: format!("https://{host}"),
             access,
             credential: credentials.get(domain)?,
+            sources: BTreeSet::new(),
             authorization: Mutex::new(None),
         };
         if (loopback || insecure.iter().any(|name| name == host)) && connection.is_plain() {
@@ -281,6 +284,9 @@ impl Connection {
         }
         let scope = scope.unwrap_or_else(|| self.access.scope(&self.repository));
         let mut parameters = vec![("scope", scope.as_str())];
+        let sources: Vec<String> =
+            self.sources.iter().map(|repository| Access::Pull.scope(repository)).collect();
+        parameters.extend(sources.iter().map(|scope| ("scope", scope.as_str())));
         parameters.extend(service.map(|service| ("service", service)));
         let sent = match &self.credential {
             Some(Credential::RefreshToken(token)) => {

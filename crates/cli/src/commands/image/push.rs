@@ -30,7 +30,12 @@ pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let pushed = registry
         .push(&store, &image, &name, args.compression, &store::tell)
         .map_err(|error| store::registry_error(&error))?;
-    eprintln!("{} sent, {} there already, {}", pushed.sent, pushed.known, megabytes(pushed.bytes));
+    eprintln!(
+        "{} sent, {} there already, {}",
+        pushed.sent,
+        pushed.known + pushed.mounted,
+        megabytes(pushed.bytes)
+    );
     store::print(&format!("{}@{}\n", name.familiar_name(), pushed.digest))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use plimsoll_image::{
     ImageRecord, Reference, Store, StoreError,
     manifest::Platform,
-    registry::{Credentials, Progress, Registry, RegistryError},
+    registry::{Progress, Registry, RegistryError},
 };
 use plimsoll_source::Diagnostic;
 
@@ -49,8 +49,8 @@ fn with_hint(error: CommandError, hint: Option<&str>) -> CommandError {
 
 /// A client with Docker's credentials; plain HTTP with this image's registry only when it was asked for.
 pub(super) fn registry(name: &Reference, insecure: bool) -> Result<Registry, CommandError> {
-    let credentials = Credentials::from_docker_config().map_err(|error| registry_error(&error))?;
-    let registry = Registry::new(credentials);
+    let root = crate::policy::Root::find()?;
+    let registry = crate::images::registry(&root.policy).map_err(|error| registry_error(&error))?;
     Ok(if insecure { registry.allow_http(name.domain()) } else { registry })
 }
 

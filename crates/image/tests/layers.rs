@@ -419,3 +419,23 @@ fn twenty_thousand_small_files_are_sealed_quickly() {
     eprintln!("20000 files: sealed in {sealed:?}, diff id after {:?} more", start.elapsed());
     assert!(sealed.as_secs() < 10, "{sealed:?}");
 }
+
+#[test]
+fn a_layer_in_xz_is_read_and_keeps_its_tar() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(4);
+    header.set_mode(0o640);
+    builder.append_data(&mut header, "x/file", &b"data"[..]).unwrap();
+    let plain = builder.into_inner().unwrap();
+    let mut packed = Vec::new();
+    std::io::Read::read_to_end(&mut liblzma::read::XzEncoder::new(plain.as_slice(), 6), &mut packed).unwrap();
+    let layer = store.import_layer(packed.as_slice()).unwrap();
+    assert_eq!(fs::read(layer.path.join("x/file")).unwrap(), b"data");
+    let mut tar = Vec::new();
+    store.write_layer_tar(&layer.id, &mut tar).unwrap();
+    assert_eq!(tar, plain);
+    assert_eq!(store.import_layer(plain.as_slice()).unwrap().id, layer.id);
+}

@@ -595,3 +595,69 @@ fn broken_transfers_are_taken_up_again() {
     assert!(matches!(result, Err(RegistryError::Unreachable { .. })), "{result:?}");
     assert!(start.elapsed() < Duration::from_mins(1), "{:?}", start.elapsed());
 }
+
+#[test]
+fn a_blob_is_taken_from_another_repository() {
+    if !registry_is_here() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let server = Running::start(dir.path(), "", "");
+    let registry = Registry::new(Credentials::anonymous());
+    let store = open(dir.path(), "from");
+    let record = example(&store, &[300_000, 20]);
+    let first = name(&server.address, "team/base:1");
+    let pushed = registry.push(&store, &record, &first, LayerCompression::Keep, &quiet).unwrap();
+    assert_eq!((pushed.sent, pushed.mounted), (3, 0));
+    // without a name of the other repository nothing is known of it
+    store.tag(&record.id, &first).unwrap();
+    let second = name(&server.address, "team/app:1");
+    let pushed = registry.push(&store, &record, &second, LayerCompression::Keep, &quiet).unwrap();
+    assert_eq!((pushed.sent, pushed.mounted), (1, 2), "only the configuration travels");
+    let to = open(dir.path(), "to");
+    let pulled = registry.pull(&to, &second, &Platform::host(), &quiet).unwrap();
+    same_files((&store, &record), (&to, &pulled.record));
+    // a repository that does not have it any more costs one question
+    store.tag(&record.id, &name(&server.address, "team/gone:1")).unwrap();
+    store.untag(&first).unwrap();
+    let third = name(&server.address, "team/third:1");
+    let pushed = registry.push(&store, &record, &third, LayerCompression::Keep, &quiet).unwrap();
+    assert_eq!((pushed.sent, pushed.mounted), (3, 0));
+}
+
+#[test]
+fn a_mirror_is_asked_first_and_passed_over_when_it_fails() {
+    if !registry_is_here() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let server = Running::start(dir.path(), "", "");
+    let store = open(dir.path(), "from");
+    let record = example(&store, &[300_000]);
+    let plain = || Registry::new(Credentials::anonymous());
+    let there = name(&server.address, "library/app:1");
+    plain().push(&store, &record, &there, LayerCompression::Keep, &quiet).unwrap();
+    // the name is another registry's, which does not exist
+    let wanted = Reference::parse("registry.invalid/library/app:1").unwrap();
+    let start = Instant::now();
+    assert!(matches!(plain().resolve(&wanted), Err(RegistryError::Unreachable { .. })));
+    assert!(start.elapsed() < Duration::from_secs(1), "a host that does not exist is asked for once");
+    let again = Instant::now();
+    assert!(plain().resolve(&wanted).is_err());
+    assert!(again.elapsed() < Duration::from_millis(100), "{:?}", again.elapsed());
+
+    let to = open(dir.path(), "to");
+    let dead = "http://127.0.0.1:1";
+    let mirrored = plain()
+        .mirror("registry.invalid", dead)
+        .mirror("registry.invalid", &format!("http://{}/", server.address));
+    let pulled = mirrored.pull(&to, &wanted, &Platform::host(), &quiet).unwrap();
+    same_files((&store, &record), (&to, &pulled.record));
+    assert_eq!(to.image(&wanted).unwrap().unwrap().id, record.id, "it has the name that was asked for");
+    let lacking = Reference::parse("registry.invalid/library/other:1").unwrap();
+    let error = mirrored.resolve(&lacking).unwrap_err();
+    assert!(
+        matches!(error, RegistryError::Unreachable { .. }),
+        "the registry itself has the last word: {error}"
+    );
+}

@@ -210,3 +210,64 @@ fn a_killed_process_leaves_a_valid_store() {
     let store = Store::open(dir.path()).unwrap();
     assert!(check(&store) > 0, "no child came far enough to prove anything");
 }
+
+/// As a power failure leaves it: the layer was made in another boot, and a file of it is empty.
+fn damage(store: &Store, id: &plimsoll_image::LayerId) {
+    let layer = store.require_layer(id).unwrap();
+    let description = layer.path.with_file_name("layer.json");
+    let text = fs::read_to_string(&description).unwrap();
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    assert!(text.contains(boot.trim()));
+    fs::write(&description, text.replace(boot.trim(), "another")).unwrap();
+    fs::write(layer.path.join("a"), b"").unwrap();
+}
+
+#[test]
+fn a_damaged_layer_makes_room_for_a_sound_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let id = layer(&store, "a", b"whole");
+    damage(&store, &id);
+    assert_eq!(layer(&store, "a", b"whole"), id);
+    let repaired = store.require_layer(&id).unwrap();
+    assert_eq!(fs::read(repaired.path.join("a")).unwrap(), b"whole");
+
+    // an undamaged one of another boot stays where it is
+    damage(&store, &id);
+    fs::write(repaired.path.join("a"), b"whole").unwrap();
+    filetime_zero(&repaired.path.join("a"));
+    let inode = |path: &std::path::Path| std::os::unix::fs::MetadataExt::ino(&fs::metadata(path).unwrap());
+    let before = inode(&repaired.path);
+    assert_eq!(layer(&store, "a", b"whole"), id);
+    assert_eq!(inode(&repaired.path), before);
+
+    // what cannot be read at all is not used, and nobody trips over it
+    fs::write(repaired.path.with_file_name("layer.json"), "{").unwrap();
+    assert!(store.usable_layer(&id).unwrap().is_none());
+    assert_eq!(layer(&store, "a", b"whole"), id);
+    assert!(store.usable_layer(&id).unwrap().is_some());
+    fs::remove_dir_all(&repaired.path).unwrap();
+    assert!(store.usable_layer(&id).unwrap().is_none());
+}
+
+fn filetime_zero(path: &std::path::Path) {
+    let file = fs::File::options().write(true).open(path).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH).unwrap();
+}
+
+#[test]
+fn a_file_of_holes_is_refused_without_reading_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let draft = store.begin_layer().unwrap();
+    fs::File::create(draft.fs.join("lastlog")).unwrap().set_len(1 << 40).unwrap();
+    let start = std::time::Instant::now();
+    let error = draft.seal(&SealOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("lastlog` cannot be part of a layer: it is sparse"), "{error}");
+    assert!(start.elapsed() < std::time::Duration::from_secs(1));
+
+    // a few holes are nothing unusual
+    let draft = store.begin_layer().unwrap();
+    fs::File::create(draft.fs.join("lastlog")).unwrap().set_len(1 << 20).unwrap();
+    assert_eq!(draft.seal(&SealOptions::default()).unwrap().bytes, 1 << 20);
+}

@@ -11,7 +11,7 @@ use crate::{
     key::{Key, KeyBuilder, Part},
     place::{Place, PlaceError, resolve},
     remote::{Checkout, HttpFile, RemoteError, Remotes},
-    select::{Picked, Rules, SelectError, digest_files, digest_item, select},
+    select::{Picked, Rules, SelectError, digest_files, digest_items, select},
     snapshot::Snapshot,
     statcache::StatCache,
     tree::{Kind, Tree},
@@ -149,8 +149,8 @@ pub(crate) fn prepare_copy(
             let mut whole = blake3::Hasher::new();
             for (source, picked) in &picked {
                 whole.update(&(picked.items.len() as u64).to_le_bytes());
-                for item in &picked.items {
-                    let digest = digest_item(item, tree.is_context())?;
+                let digests = digest_items(&picked.items, tree.is_context())?;
+                for (item, digest) in picked.items.iter().zip(digests) {
                     if let Sources::Context(_, context) = sources {
                         key.part(file_part(source, &item.path, context), digest.as_bytes());
                     } else {

@@ -358,6 +358,26 @@ pub(crate) fn capability(file: &File) -> Option<Vec<u8>> {
     Some(value[..length].to_vec())
 }
 
+/// The digests of items, in their order; of many of them on all processors.
+pub(crate) fn digest_items(items: &[Item], context: bool) -> Result<Vec<Key>, SelectError> {
+    let digest = |items: &[Item]| -> Result<Vec<Key>, SelectError> {
+        items.iter().map(|item| digest_item(item, context)).collect()
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(8);
+    if threads < 2 || items.len() < 4096 {
+        return digest(items);
+    }
+    let parts: Result<Vec<Vec<Key>>, SelectError> = thread::scope(|scope| {
+        let parts = items.chunks(items.len().div_ceil(threads));
+        let workers: Vec<_> = parts.map(|part| scope.spawn(move || digest(part))).collect();
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    Ok(parts?.concat())
+}
+
 /// The digest of one item: everything that a copy of it keeps. Files of a context belong to root.
 pub(crate) fn digest_item(item: &Item, context: bool) -> Result<Key, SelectError> {
     let node = &item.node;

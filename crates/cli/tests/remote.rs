@@ -75,7 +75,7 @@ impl Far {
             .spawn()
             .unwrap();
         let far = Self { directory, daemon, sshd: None };
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         while !far.docker(&["version"]).status.success() {
             assert!(Instant::now() < until, "{}", fs::read_to_string(far.path("dockerd.log")).unwrap());
             thread::sleep(Duration::from_millis(200));
@@ -99,7 +99,7 @@ impl Far {
         Command::new("docker").env_remove("DOCKER_HOST").args(["-H", &host]).args(arguments).output().unwrap()
     }
 
-    fn plimsoll(&self, env: &[(&str, &str)], arguments: &[&str]) -> Output {
+    fn plimsoll(&self, env: &[(&str, String)], arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
         for name in ["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "COMPOSE_FILE"]
         {
@@ -112,14 +112,14 @@ impl Far {
             .env("COMPOSE_PROJECT_NAME", PROJECT)
             .env("DOCKER_CONFIG", self.path("config"))
             .env("NO_COLOR", "1")
-            .envs(env.iter().copied())
+            .envs(env.iter().map(|(name, value)| (*name, value)))
             .stdin(Stdio::null())
             .output()
             .unwrap()
     }
 
     /// Up, exec, logs and down by this way, seen by the second engine's own command.
-    fn serves(&self, env: &[(&str, &str)]) {
+    fn serves(&self, env: &[(&str, String)]) {
         let good = |arguments: &[&str]| {
             let output = self.plimsoll(env, arguments);
             assert!(output.status.success(), "{env:?} {arguments:?}: {}", text(&output.stderr));
@@ -135,7 +135,7 @@ impl Far {
         assert_eq!(text(&self.docker(&["ps", "-aq"]).stdout), "");
     }
 
-    fn refused(&self, env: &[(&str, &str)], arguments: &[&str], why: &str) {
+    fn refused(&self, env: &[(&str, String)], arguments: &[&str], why: &str) {
         let output = self.plimsoll(env, arguments);
         assert_eq!(output.status.code(), Some(2), "{env:?}");
         assert!(text(&output.stderr).contains(why), "{env:?}: {}", text(&output.stderr));
@@ -242,49 +242,35 @@ fn certificates(directory: &Path) {
 fn an_engine_elsewhere_serves_as_one_here() {
     let Some(mut far) = Far::start() else { return };
     let tcp = format!("tcp://127.0.0.1:{TLS_PORT}");
-    let certs = |name: &str| far.path(name).display().to_string();
     let tls = |folder: &str| {
         [
             ("DOCKER_HOST", tcp.clone()),
             ("DOCKER_TLS_VERIFY", "1".to_owned()),
-            ("DOCKER_CERT_PATH", certs(folder)),
+            ("DOCKER_CERT_PATH", far.path(folder).display().to_string()),
         ]
     };
-    let borrowed = |vars: &[(&'static str, String)]| -> Vec<(&'static str, String)> { vars.to_vec() };
-    let with = |vars: Vec<(&'static str, String)>, test: &dyn Fn(&[(&str, &str)])| {
-        let vars: Vec<(&str, &str)> = vars.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        test(&vars);
-    };
-
-    with(borrowed(&tls("good")), &|env| {
-        far.serves(env);
-        far.refused(
-            env,
-            &["up", "--file", "secret.yml"],
-            "secrets and configs are files of the engine's machine",
-        );
-        assert_eq!(text(&far.docker(&["ps", "-aq"]).stdout), "", "something was started before the refusal");
-    });
-    with(borrowed(&tls("stranger")), &|env| far.refused(env, &["ls"], "UnknownIssuer"));
-    with(borrowed(&tls("nobody")), &|env| far.refused(env, &["ls"], "fatal alert"));
-    with(vec![("DOCKER_HOST", tcp.clone())], &|env| far.refused(env, &["ls"], "it wants TLS"));
+    far.serves(&tls("good"));
+    let secret = ["up", "--file", "secret.yml"];
+    far.refused(&tls("good"), &secret, "secrets and configs are files of the engine's machine");
+    assert_eq!(text(&far.docker(&["ps", "-aq"]).stdout), "", "something was started before the refusal");
+    far.refused(&tls("stranger"), &["ls"], "UnknownIssuer");
+    far.refused(&tls("nobody"), &["ls"], "fatal alert");
+    far.refused(&[("DOCKER_HOST", tcp.clone())], &["ls"], "it wants TLS");
 
     let endpoint =
         format!("host={tcp},ca={0}/ca.pem,cert={0}/cert.pem,key={0}/key.pem", far.path("good").display());
     ok(Command::new("docker")
         .args(["context", "create", "far", "--docker", &endpoint])
         .env("DOCKER_CONFIG", far.path("config")));
-    with(vec![("DOCKER_CONTEXT", "far".to_owned())], &|env| far.serves(env));
-    with(vec![("DOCKER_CONTEXT", "nowhere".to_owned())], &|env| {
-        far.refused(env, &["ls"], "docker context `nowhere`");
-    });
+    let context = |name: &str| [("DOCKER_CONTEXT", name.to_owned())];
+    far.serves(&context("far"));
+    far.refused(&context("nowhere"), &["ls"], "docker context `nowhere`");
 
     if !far.sshd() {
         return;
     }
     let path = format!("{}:{}", far.path("bin").display(), std::env::var("PATH").unwrap());
-    let ssh =
-        |port: u16| vec![("DOCKER_HOST", format!("ssh://root@127.0.0.1:{port}")), ("PATH", path.clone())];
-    with(ssh(SSH_PORT), &|env| far.serves(env));
-    with(ssh(1), &|env| far.refused(env, &["ls"], "Connection refused"));
+    let ssh = |port: u16| [("DOCKER_HOST", format!("ssh://root@127.0.0.1:{port}")), ("PATH", path.clone())];
+    far.serves(&ssh(SSH_PORT));
+    far.refused(&ssh(1), &["ls"], "Connection refused");
 }

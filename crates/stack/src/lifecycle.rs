@@ -145,7 +145,10 @@ fn chosen<'a>(members: &'a [Member], ask: &Lifecycle, needs: bool) -> BTreeSet<&
     let wanted = |member: &&Member| ask.services.is_empty() || ask.services.contains(&member.service);
     let mut chosen: BTreeSet<&str> =
         members.iter().filter(wanted).map(|member| member.service.as_str()).collect();
-    while needs && !ask.no_deps {
+    if !needs || ask.no_deps {
+        return chosen;
+    }
+    loop {
         let more: Vec<&str> = members
             .iter()
             .filter(|member| chosen.contains(member.service.as_str()))
@@ -153,11 +156,10 @@ fn chosen<'a>(members: &'a [Member], ask: &Lifecycle, needs: bool) -> BTreeSet<&
             .filter(|service| !chosen.contains(service))
             .collect();
         if more.is_empty() {
-            break;
+            return chosen;
         }
         chosen.extend(more);
     }
-    chosen
 }
 
 /// Services, each after those that it depends on. Labels of others may form a cycle: then the rest comes in any order.

@@ -13,6 +13,9 @@ use serde_json::Value;
 
 use crate::{StackError, labels};
 
+/// Reports of lack of memory that follow each other within so many nanoseconds are of one kill.
+const ONE_KILL: i64 = 1_000_000_000;
+
 /// One container at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
@@ -163,7 +166,8 @@ impl Meter {
     /// Kills for lack of memory that the engine remembers (its last 256 events), by container id.
     async fn told(&self, engine: &Engine, project: &str) -> BTreeMap<String, u64> {
         let unreadable = |limits: &Limits| limits.pid != 0 && oom_kills(engine, limits.pid).is_none();
-        let mut told = BTreeMap::new();
+        let mut told: BTreeMap<String, u64> = BTreeMap::new();
+        let mut at: BTreeMap<String, i64> = BTreeMap::new();
         if !self.limits.values().any(unreadable) {
             return told;
         }
@@ -177,7 +181,13 @@ impl Meter {
         let listen = async {
             while let Some(Ok(event)) = events.next().await {
                 match event.action.as_str() {
-                    "oom" => *told.entry(event.id).or_insert(0) += 1,
+                    "oom" => {
+                        // an engine tells of one kill many times while the kernel looks for memory
+                        let before = at.insert(event.id.clone(), event.time).unwrap_or(0);
+                        if event.time - before > ONE_KILL {
+                            *told.entry(event.id).or_insert(0) += 1;
+                        }
+                    }
                     "start" => {
                         told.remove(&event.id);
                     }

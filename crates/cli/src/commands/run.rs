@@ -160,7 +160,8 @@ fn one_off(args: &Args) -> Result<OneOff, CommandError> {
     let mut random = [0; 6];
     getrandom::fill(&mut random)
         .map_err(|error| CommandError::new(format!("no random bytes: {error}"), "check /dev/urandom"))?;
-    let slug = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let number = random.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    let slug = format!("{number:012x}");
     let pair = |entry: &String| {
         let (key, value) = entry.split_once('=').unwrap_or((entry, ""));
         (key.to_owned(), value.to_owned())

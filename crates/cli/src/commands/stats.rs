@@ -1,6 +1,10 @@
 //! `plimsoll stats`: what containers use, against their limits.
 
-use std::{io::IsTerminal as _, process::ExitCode, time::Duration};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    process::ExitCode,
+    time::Duration,
+};
 
 use plimsoll_stack::{Meter, Usage};
 
@@ -51,8 +55,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
                 anstream::println!("{text}");
             } else {
                 if !once {
-                    // from the top of a cleared screen
-                    anstream::print!("\x1b[H\x1b[2J");
+                    // from the top of a cleared screen; not colour, so NO_COLOR does not take it away
+                    let _ = std::io::stdout().write_all(b"\x1b[H\x1b[2J");
                 }
                 anstream::print!("{}", render(&rows));
             }

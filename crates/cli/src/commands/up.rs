@@ -72,7 +72,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     warn(&project.warnings);
     if args.boot {
         let files: Vec<&str> = options.files.iter().map(|file| file.name()).collect();
-        return boot::install(&args, &project, &files);
+        return boot::install(&args, &project, &files, &options.profiles);
     }
     project::absolute_files(&mut project);
     let lock = stack::lock(&project.name, "plimsoll up")?;

@@ -29,10 +29,15 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 const REMEMBERED: &str = "boot";
 
 /// Writes the unit and enables it, or shows it.
-pub(super) fn install(args: &Args, project: &Project, files: &[&str]) -> Result<ExitCode, CommandError> {
+pub(super) fn install(
+    args: &Args,
+    project: &Project,
+    files: &[&str],
+    profiles: &[String],
+) -> Result<ExitCode, CommandError> {
     let here = std::env::current_dir().map_err(|error| CommandError::from_error(&error))?;
     let program = std::env::current_exe().map_err(|error| CommandError::from_error(&error))?;
-    let text = unit(args, project, files, &program, &here, &home()?)?;
+    let text = unit(args, project, (files, profiles), &program, &here, &home()?)?;
     let name = unit_name(&project.name);
     let path = Path::new(UNITS).join(&name);
     if args.dry_run {
@@ -110,7 +115,7 @@ fn unit_name(project: &str) -> String {
 fn unit(
     args: &Args,
     project: &Project,
-    files: &[&str],
+    (files, profiles): (&[&str], &[String]),
     program: &Path,
     here: &Path,
     home: &Path,
@@ -130,7 +135,7 @@ fn unit(
         which.extend(["--env-file".to_owned(), absolute(&file.to_string_lossy())?]);
     }
     which.extend(["--project-directory".to_owned(), quoted(&project.working_dir.to_string_lossy())?]);
-    for profile in &args.project.profiles {
+    for profile in profiles {
         which.extend(["--profile".to_owned(), quoted(profile)?]);
     }
     let which = which.join(" ");
@@ -213,7 +218,8 @@ mod tests {
         let project = plimsoll_compose::load(&options, &NoFiles).unwrap();
         let (program, here, home) =
             (Path::new("/usr/bin/plimsoll"), Path::new("/srv"), Path::new("/var/lib/plimsoll"));
-        unit(&args, &project, &["shop files/compose.yml"], program, here, home).unwrap()
+        unit(&args, &project, (&["shop files/compose.yml"], &args.project.profiles), program, here, home)
+            .unwrap()
     }
 
     #[test]

@@ -52,11 +52,17 @@ impl Person {
     }
 
     fn build(&self, dockerfile: &str) -> Output {
+        let uid = self.uid.to_string();
+        self.build_with(dockerfile, &["--reuid", &uid, "--regid", &uid, "--clear-groups"])
+    }
+
+    /// Builds with privileges that `setpriv` takes away.
+    fn build_with(&self, dockerfile: &str, given_up: &[&str]) -> Output {
         fs::write(self.path("context/Dockerfile"), dockerfile).unwrap();
         let base = copied(&base("debian", "debian", "plimsoll.local/debian:13"), &self.path("base"));
-        let uid = self.uid.to_string();
         Command::new("setpriv")
-            .args(["--reuid", &uid, "--regid", &uid, "--clear-groups", "--"])
+            .args(given_up)
+            .arg("--")
             .arg(self.path("plimsoll"))
             .args(["image", "build", "--progress=plain", "-t", "app", "--output", "type=tar,dest=out.tar"])
             .args([
@@ -78,7 +84,7 @@ impl Person {
         let mut files = BTreeMap::new();
         for entry in archive.entries().unwrap() {
             let mut entry = entry.unwrap();
-            let path = entry.path().unwrap().to_string_lossy().into_owned();
+            let path = entry.path().unwrap().to_string_lossy().trim_end_matches('/').to_owned();
             let owner = (entry.header().uid().unwrap(), entry.header().gid().unwrap());
             let mut content = Vec::new();
             if entry.size() < 100 {
@@ -187,4 +193,33 @@ fn without_granted_ids_owners_are_noted_and_the_limits_are_said() {
     let failed = person.build("FROM debian\nUSER 33\nRUN true\n");
     let log = String::from_utf8_lossy(&failed.stderr);
     assert!(!failed.status.success() && log.contains("cannot become uid 33"), "{log}");
+}
+
+/// Root without the right to make namespaces, as in a container that grants none.
+#[test]
+fn in_a_container_without_namespaces_steps_run_by_chroot() {
+    if !rustix::process::geteuid().is_root() {
+        skip("needs root, to give up a capability");
+        return;
+    }
+    let person = Person::new(0);
+    let dockerfile = format!(
+        "{DOCKERFILE}RUN sleep 12345 & touch -d @1000 /etc/motd && ln /etc/motd /motd && mkdir -p /new/deep && chown 7:8 /new\n\
+         RUN --mount=type=cache,target=/cache test -e /cache/x && test ! -e /run/secrets\nUSER 33\nRUN id -u > /tmp/me\n"
+    );
+    let output = person.build_with(&dockerfile, &["--bounding-set=-sys_admin"]);
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    assert!(log.contains("this step runs by chroot on a copy of its files"), "{log}");
+    check_common(&person);
+    let image = person.image();
+    assert_eq!((image["new"].0, image["new"].1, image["tmp/me"].2.as_str()), (7, 8, "33\n"));
+    assert!(image.contains_key("new/deep") && image.contains_key("motd"));
+    for name in ["etc/resolv.conf", "run/secrets", "dev/null", "cache/x"] {
+        assert!(!image.contains_key(name), "{name} was there for the step only");
+    }
+    assert!(support::processes("sleep\u{0}12345").is_empty(), "what a step leaves running is ended");
+    let failed = person.build_with("FROM debian\nRUN --network=none true\n", &["--bounding-set=-sys_admin"]);
+    let log = String::from_utf8_lossy(&failed.stderr);
+    assert!(!failed.status.success() && log.contains("cannot take the network away from a step"), "{log}");
 }

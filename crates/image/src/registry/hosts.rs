@@ -16,6 +16,8 @@ use ureq::{
 };
 
 type Answer = Option<ResolvedSocketAddrs>;
+/// Each name has its own lock, so that a slow answer holds up nobody else, and nobody asks the same at the same time.
+type Question = Arc<Mutex<Option<Answer>>>;
 
 /// Looks a host up once. The usual resolver asks for every request, even on an open connection, and some name servers
 /// drop questions that come in a burst: each then costs the resolver's timeout of 5 seconds. All clients of a process
@@ -25,9 +27,8 @@ pub struct KnownHosts {
     resolver: DefaultResolver,
 }
 
-/// Each name has its own lock, so that a slow answer holds up nobody else, and nobody asks the same at the same time.
-fn known(host: String) -> Arc<Mutex<Option<Answer>>> {
-    static KNOWN: OnceLock<Mutex<BTreeMap<String, Arc<Mutex<Option<Answer>>>>>> = OnceLock::new();
+fn known(host: String) -> Question {
+    static KNOWN: OnceLock<Mutex<BTreeMap<String, Question>>> = OnceLock::new();
     let known = KNOWN.get_or_init(Mutex::default);
     Arc::clone(known.lock().unwrap_or_else(PoisonError::into_inner).entry(host).or_default())
 }

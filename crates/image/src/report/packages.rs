@@ -97,12 +97,9 @@ fn debian(files: &[Visible], by_path: &HashMap<&str, &Visible>) -> Vec<Package> 
             || by_path.get(format!("{}.md5sums", file.path).as_str()).and_then(|file| text(&file.host));
         let list = |_: &str| {
             let sums = sums()?;
-            Some(
-                sums.lines()
-                    .filter_map(|line| line.split_once("  "))
-                    .map(|(_, path)| format!("/{path}\n"))
-                    .collect(),
-            )
+            let paths: Vec<&str> =
+                sums.lines().filter_map(|line| line.split_once("  ")).map(|(_, path)| path).collect();
+            Some(paths.join("\n"))
         };
         packages.extend(paragraphs(&control).filter_map(|fields| package(&fields, list, by_path)));
     }

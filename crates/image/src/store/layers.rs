@@ -344,7 +344,7 @@ impl Store {
         let sound = match read_json_if_there::<LayerFile>(&dir.join("layer.json")) {
             Ok(None) => !dir.exists(),
             Ok(Some(file)) if !file.boot.is_empty() && file.boot == boot_id() => true,
-            Ok(Some(file)) => self.holds(&dir.join("fs"), &draft.fs, entries, file.epoch),
+            Ok(Some(file)) => holds(&dir.join("fs"), &draft.fs, entries, file.epoch),
             Err(StoreError::Corrupt { .. }) => false,
             Err(error) => return Err(error),
         };
@@ -352,16 +352,6 @@ impl Store {
             self.set_aside(id)?;
         }
         self.layer(id)
-    }
-
-    /// Whether two directories hold the same. One that cannot be read does not.
-    fn holds(&self, dir: &Path, other: &Path, entries: &[Entry], epoch: Option<i64>) -> bool {
-        let digest = |dir: &Path| {
-            let entries = layer::scan(dir)?;
-            layer::digest(dir, &entries, epoch).map(|digests| digests.content)
-        };
-        let expected = layer::digest(other, entries, epoch).map(|digests| digests.content);
-        matches!((digest(dir), expected), (Ok(found), Ok(expected)) if found == expected)
     }
 
     /// Takes a damaged layer out of sight; prune removes it. A step that reads it goes on reading it.
@@ -423,6 +413,16 @@ impl Store {
             _ => remove_file(&self.diff_id_file(diff_id)),
         }
     }
+}
+
+/// Whether two directories hold the same. One that cannot be read does not.
+fn holds(dir: &Path, other: &Path, entries: &[Entry], epoch: Option<i64>) -> bool {
+    let digest = |dir: &Path| {
+        let entries = layer::scan(dir)?;
+        layer::digest(dir, &entries, epoch).map(|digests| digests.content)
+    };
+    let expected = layer::digest(other, entries, epoch).map(|digests| digests.content);
+    matches!((digest(dir), expected), (Ok(found), Ok(expected)) if found == expected)
 }
 
 /// This boot of the machine; empty where the kernel does not say.

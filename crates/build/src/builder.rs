@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -17,9 +17,11 @@ use crate::{
     copying::Caches,
     epoch::last_commit,
     error::BuildError,
+    exchange::KeyedStep,
     flight::Flights,
     graph::Graph,
     index::Index,
+    key::Key,
     lower::{Found, Names, Options, build_inputs, history, lower},
     progress::Progress,
     remote::Remotes,
@@ -126,8 +128,10 @@ impl Builder {
             limits: Limits { shm_size: request.shm_size, ulimits: request.ulimits.clone() },
             done: Mutex::new(vec![None; graph.nodes.len()]),
             fresh: Mutex::default(),
+            used: Mutex::default(),
         };
         let solved = solver.solve();
+        let keys = keyed(&graph, &solver, &self.index);
         // What was learnt stays, also from a build that failed; the layers reach the disk before the index names them.
         let synced = self.store.sync();
         let saved = self.stat.save().and_then(|()| self.index.save());
@@ -151,7 +155,7 @@ impl Builder {
         let image = Image { config, layers: layers.unwrap_or_default() };
         let record = self.store.put_image(&image, &request.tags)?;
         let logs = logs.is_dir().then_some(logs);
-        Ok(BuildOutcome { record, steps: solved.reports, elapsed: start.elapsed(), logs })
+        Ok(BuildOutcome { record, steps: solved.reports, keys, elapsed: start.elapsed(), logs })
     }
 
     fn drop_old_logs(&self) {
@@ -185,6 +189,23 @@ fn epoch(request: &BuildRequest) -> Option<i64> {
         Epoch::Off => None,
         Epoch::Auto => last_commit(&request.context),
     }
+}
+
+/// The steps that have a key, with what they gave.
+fn keyed(graph: &Graph, solver: &Solver<'_>, index: &Index) -> Vec<KeyedStep> {
+    let chain: Vec<usize> =
+        std::iter::successors(graph.result, |node| graph.nodes.get(*node)?.parent).collect();
+    let used = solver.used.lock().unwrap_or_else(PoisonError::into_inner);
+    let step = |(node, key): (&usize, &Key)| {
+        let entry = index.get(key)?;
+        Some(KeyedStep {
+            key: *key,
+            layer: entry.layer,
+            created: entry.created,
+            in_image: chain.contains(node),
+        })
+    };
+    used.iter().filter_map(step).collect()
 }
 
 /// The directories of the host that the build may read.

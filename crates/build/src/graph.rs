@@ -175,6 +175,21 @@ pub enum RunMount {
         /// Group.
         gid: u32,
     },
+    /// The socket of an ssh agent.
+    Ssh {
+        /// Its name.
+        id: String,
+        /// Absolute target of the socket.
+        target: String,
+        /// The step fails without it.
+        required: bool,
+        /// Permission bits.
+        mode: u32,
+        /// Owner.
+        uid: u32,
+        /// Group.
+        gid: u32,
+    },
 }
 
 /// `COPY` and `ADD`, expanded.

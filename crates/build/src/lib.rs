@@ -22,6 +22,7 @@ mod config;
 mod copying;
 mod epoch;
 mod error;
+mod exchange;
 mod explain;
 mod flight;
 pub mod graph;
@@ -36,6 +37,7 @@ mod run;
 mod select;
 mod snapshot;
 mod solve;
+mod ssh;
 mod statcache;
 mod tree;
 mod unpack;
@@ -43,10 +45,12 @@ mod unpack;
 pub use builder::Builder;
 pub use chmod::{Chmod, Clause};
 pub use error::BuildError;
+pub use exchange::{KeyedStep, Restored, StepSource};
 pub use explain::{Change, How, Reason};
 pub use key::{Key, Part};
+pub use plimsoll_sandbox::Stream;
 pub use progress::{Event, Outcome, Progress, Silent};
 pub use request::{
     BuildOutcome, BuildRequest, CaBundle, Epoch, ImageResolver, NamedContext, ResolveError, ResolvedImage,
-    Secret, SecretSource, StepReport,
+    Secret, SecretSource, SshAgent, SshKeys, StepReport,
 };

@@ -9,7 +9,11 @@ use plimsoll_image::{Image, ImageRecord, Reference};
 use plimsoll_sandbox::{Cancel, ExtraHost, Ulimit};
 use plimsoll_source::Source;
 
-use crate::{error::BuildError, explain::Reason};
+use crate::{
+    error::BuildError,
+    exchange::{KeyedStep, StepSource},
+    explain::Reason,
+};
 
 /// One build.
 #[derive(Clone, Debug)]
@@ -28,12 +32,18 @@ pub struct BuildRequest {
     pub contexts: Vec<(String, NamedContext)>,
     /// `--secret`
     pub secrets: Vec<Secret>,
+    /// `--ssh`
+    pub ssh: Vec<SshAgent>,
     /// `--label`, in order.
     pub labels: Vec<(String, String)>,
     /// The image's names.
     pub tags: Vec<Reference>,
     /// Nothing is taken from the cache. Cache mounts keep their content.
     pub no_cache: bool,
+    /// Caches from elsewhere, asked in order.
+    pub imports: Vec<std::sync::Arc<dyn StepSource>>,
+    /// Stages of which nothing is taken from the cache.
+    pub no_cache_stages: Vec<String>,
     /// The certificates that steps trust.
     pub ca: CaBundle,
     /// Which time stamps the image has.
@@ -91,9 +101,12 @@ impl BuildRequest {
             build_args: Vec::new(),
             contexts: Vec::new(),
             secrets: Vec::new(),
+            ssh: Vec::new(),
             labels: Vec::new(),
             tags: Vec::new(),
             no_cache: false,
+            imports: Vec::new(),
+            no_cache_stages: Vec::new(),
             ca: CaBundle::Auto,
             epoch: Epoch::Auto,
             hosts: Vec::new(),
@@ -144,6 +157,24 @@ pub enum SecretSource {
     File(PathBuf),
     /// A variable of our own environment.
     Env(String),
+}
+
+/// Keys for `RUN --mount=type=ssh`.
+#[derive(Clone, Debug)]
+pub struct SshAgent {
+    /// Its name; `default` for mounts that name none.
+    pub id: String,
+    /// Where they are.
+    pub keys: SshKeys,
+}
+
+/// Where keys for ssh are. No step sees a private key.
+#[derive(Clone, Debug)]
+pub enum SshKeys {
+    /// In the agent with this socket.
+    Agent(PathBuf),
+    /// In these files, without passphrase.
+    Files(Vec<PathBuf>),
 }
 
 /// The certificates that steps trust, beside those of their image.
@@ -205,6 +236,8 @@ pub struct BuildOutcome {
     pub record: ImageRecord,
     /// Every step, in the graph's order.
     pub steps: Vec<StepReport>,
+    /// The keys of all steps that have one, for an export of the cache.
+    pub keys: Vec<KeyedStep>,
     /// The whole time.
     pub elapsed: Duration,
     /// Where the steps' full output is, if any step ran.

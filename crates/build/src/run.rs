@@ -20,9 +20,10 @@ use crate::{
     graph::{RunMount, RunOp, TreeRef},
     key::{Key, KeyBuilder, Part},
     place::{Place, PlaceError},
-    request::{CaBundle, Secret, SecretSource},
+    request::{CaBundle, Secret, SecretSource, SshAgent},
     select::{Picked, Rules, SelectError, digest_files, digest_item, digest_one, select},
     snapshot::Snapshot,
+    ssh::Forward,
     tree::Tree,
 };
 
@@ -44,6 +45,8 @@ const CA_BUNDLES: [&str; 4] = [
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 ];
+/// Where programs look for the agent's socket.
+const SSH_VARIABLE: &str = "SSH_AUTH_SOCK";
 /// How much of a failed step's output is shown.
 const TAIL_LINES: usize = 40;
 
@@ -53,6 +56,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) caches: Caches<'a>,
     pub(crate) cache_mounts: &'a Path,
     pub(crate) secrets: &'a [Secret],
+    pub(crate) ssh: &'a [SshAgent],
     pub(crate) ca: &'a CaBundle,
     pub(crate) hosts: &'a [ExtraHost],
     pub(crate) limits: &'a Limits,
@@ -79,6 +83,10 @@ pub(crate) enum RunError {
     SecretMissing(String),
     #[error("cannot read the secret {id}: {reason}")]
     Secret { id: String, reason: String },
+    #[error("ssh agent {0}: not found")]
+    SshMissing(String),
+    #[error("cannot use the ssh agent {id}: {source}")]
+    Ssh { id: String, source: std::io::Error },
     #[error("cannot use the cache mount {id}: {source}")]
     CacheMount { id: String, source: std::io::Error },
     #[error(transparent)]
@@ -128,6 +136,9 @@ pub(crate) fn key(
                 key.part(format!("the cache mount {target}"), text);
             }
             RunMount::Tmpfs { target, size } => key.part(format!("the tmpfs {target}"), format!("{size:?}")),
+            RunMount::Ssh { id, target, mode, uid, gid, .. } => {
+                key.part(format!("the ssh agent {id}"), format!("{target} {mode:o} {uid} {gid}"));
+            }
             RunMount::Secret { id, target, env, mode, uid, gid, .. } => {
                 key.part(format!("the secret {id}"), format!("{target:?} {env:?} {mode:o} {uid} {gid}"));
             }
@@ -174,6 +185,7 @@ fn digest_path(tree: &Tree, path: &str, caches: &Caches<'_>) -> Result<Key, RunE
 #[derive(Default)]
 struct Held {
     caches: Vec<CacheMount>,
+    forwards: Vec<Forward>,
     drafts: Vec<LayerDraft>,
 }
 
@@ -291,6 +303,21 @@ fn add_mount(
             (target, kind)
         }
         RunMount::Tmpfs { target, size } => (target, MountKind::Tmpfs { size: *size, mode: 0o1777 }),
+        RunMount::Ssh { id, target, required, mode, uid, gid } => {
+            let Some(agent) = surroundings.ssh.iter().find(|agent| agent.id == *id) else {
+                return if *required { Err(RunError::SshMissing(id.clone())) } else { Ok(()) };
+            };
+            let draft = surroundings.store.begin_layer()?;
+            let forward = Forward::open(agent, &draft.work, (*uid, *gid), *mode)
+                .map_err(|source| RunError::Ssh { id: id.clone(), source })?;
+            let kind = MountKind::Bind { source: forward.socket.clone(), read_only: false };
+            held.forwards.push(forward);
+            held.drafts.push(draft);
+            if !step.env.iter().any(|(name, _)| name == SSH_VARIABLE) {
+                step.env.push((SSH_VARIABLE.to_owned(), target.clone()));
+            }
+            (target, kind)
+        }
         RunMount::Secret { id, target, env, required, mode, uid, gid } => {
             let Some(value) = secret(id, surroundings.secrets)? else {
                 return if *required { Err(RunError::SecretMissing(id.clone())) } else { Ok(()) };

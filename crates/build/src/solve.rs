@@ -1,7 +1,7 @@
 //! Does what the graph says: independent steps at once, each key once, nothing that the cache knows.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
@@ -54,6 +54,8 @@ pub(crate) struct Solver<'a> {
     pub(crate) done: Mutex<Vec<Option<Arc<Snapshot>>>>,
     /// What this build did itself, which counts as cached also under `--no-cache`.
     pub(crate) fresh: Mutex<HashSet<Key>>,
+    /// The keys that were needed, by step.
+    pub(crate) used: Mutex<BTreeMap<usize, Key>>,
 }
 
 /// What is left to do for a step whose key is not in the cache.
@@ -250,7 +252,7 @@ impl Solver<'_> {
                 (key, parts, What::Run)
             }
         };
-        let reason = if self.must_run(&key) {
+        let reason = if self.must_run(node, &key) {
             Reason::NoCache
         } else {
             match self.lookup(&key, &parent)? {
@@ -265,21 +267,40 @@ impl Solver<'_> {
         Ok(Probe::Work(Work { key, parts, reason, what }))
     }
 
-    fn must_run(&self, key: &Key) -> bool {
-        self.request.no_cache && !self.fresh.lock().unwrap_or_else(PoisonError::into_inner).contains(key)
+    fn must_run(&self, node: usize, key: &Key) -> bool {
+        let title = &self.graph.nodes[node].title;
+        let stage = |name: &String| {
+            let rest = title.strip_prefix('[').and_then(|rest| rest.get(name.len()..));
+            rest.is_some_and(|rest| rest.starts_with(' ')) && title[1..=name.len()].eq_ignore_ascii_case(name)
+        };
+        (self.request.no_cache || self.request.no_cache_stages.iter().any(stage))
+            && !self.fresh.lock().unwrap_or_else(PoisonError::into_inner).contains(key)
     }
 
     /// The result of a known key; `Err(true)` when its layer is gone.
     fn lookup(&self, key: &Key, parent: &Snapshot) -> Result<Result<Snapshot, bool>, BuildError> {
-        let Some(entry) = self.caches.index.get(key) else { return Ok(Err(false)) };
+        let Some(entry) = self.caches.index.get(key).or_else(|| self.restored(key)) else {
+            return Ok(Err(false));
+        };
         let layer = match &entry.layer {
             None => None,
             Some(id) => match self.store.usable_layer(id)? {
                 Some(layer) => Some(layer),
-                None => return Ok(Err(true)),
+                None => match self.restored(key).and_then(|entry| entry.layer) {
+                    Some(id) => self.store.layer(&id)?,
+                    None => return Ok(Err(true)),
+                },
             },
         };
         Ok(Ok(parent.with(layer.as_ref(), entry.created)))
+    }
+
+    /// The result of a key that a cache from elsewhere knows; it is in the index from then on.
+    fn restored(&self, key: &Key) -> Option<Entry> {
+        let found = self.request.imports.iter().find_map(|source| source.find(key, self.store))?;
+        let entry = Entry { layer: found.layer, created: found.created };
+        self.caches.index.put(*key, entry);
+        Some(entry)
     }
 
     fn with_sources<T>(&self, from: &TreeRef, then: impl FnOnce(&Sources<'_>) -> T) -> T {
@@ -311,6 +332,7 @@ impl Solver<'_> {
             caches: self.caches,
             cache_mounts: &cache_mounts,
             secrets: &self.request.secrets,
+            ssh: &self.request.ssh,
             ca: &self.request.ca,
             hosts: &self.request.hosts,
             limits: &self.limits,
@@ -341,7 +363,7 @@ impl Solver<'_> {
             return Err(BuildError::Sandbox(SandboxError::Cancelled));
         };
         let parent = self.snapshot(self.graph.nodes[node].parent);
-        if !self.must_run(&key)
+        if !self.must_run(node, &key)
             && let Ok(snapshot) = self.lookup(&key, &parent)?
         {
             return Ok(snapshot);
@@ -434,6 +456,10 @@ impl Solver<'_> {
                 }
                 problem.hint(format!("the whole output is in {}", log.display())).into()
             }
+            RunError::SshMissing(ref id) => {
+                let hint = format!("give it with --ssh {id}, and SSH_AUTH_SOCK or --ssh {id}=KEY");
+                self.problem(node, error.to_string(), Some(&hint)).into()
+            }
             RunError::SecretMissing(ref id) => {
                 let hint = format!("give it with --secret id={id},src=FILE or --secret id={id},env=VARIABLE");
                 self.problem(node, error.to_string(), Some(&hint)).into()
@@ -458,6 +484,7 @@ impl Solver<'_> {
 
     /// Keeps the parts of a key, so that the next miss of this step can be explained.
     fn remember(&self, node: usize, key: Key, parts: &[Part]) {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(node, key);
         let step = self.identity(node);
         if self.caches.index.step(&step) == Some(key) {
             return;

@@ -24,7 +24,8 @@ impl Lowerer<'_> {
             let mount = spec
                 .resolve(&|name| state.get(name), at.escape)
                 .map_err(|error| Diagnostic::error(error.title).label(at.source, error.span, ""))?;
-            mounts.push(self.mount(state, mount, spec.span, at)?);
+            let number = mounts.iter().filter(|mount| matches!(mount, RunMount::Ssh { .. })).count();
+            mounts.push(self.mount(state, mount, number, spec.span, at)?);
         }
         let mut script = None;
         let argv = match (&run.form, run.form.shell_text()) {
@@ -66,10 +67,12 @@ impl Lowerer<'_> {
         Ok(())
     }
 
+    /// `number` counts the ssh mounts before it.
     fn mount(
         &mut self,
         state: &State,
         mount: Mount,
+        number: usize,
         span: Span,
         at: &At<'_>,
     ) -> Result<RunMount, Diagnostic> {
@@ -121,8 +124,15 @@ impl Lowerer<'_> {
                 }
             }
             MountKind::Ssh => {
-                return Err(problem("RUN --mount=type=ssh is not supported")
-                    .hint("give a deploy key or token with --mount=type=secret"));
+                let default = || format!("/run/buildkit/ssh_agent.{number}");
+                RunMount::Ssh {
+                    id: mount.id.clone().unwrap_or_else(|| "default".to_owned()),
+                    target: target.clone().unwrap_or_else(default),
+                    required: mount.required,
+                    mode: mount.mode.unwrap_or(0o600),
+                    uid: mount.uid.unwrap_or(0),
+                    gid: mount.gid.unwrap_or(0),
+                }
             }
         })
     }

@@ -1,17 +1,21 @@
 //! `plimsoll image build`: takes what `docker buildx build` takes.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use plimsoll_build::{
-    BuildError, BuildOutcome, BuildRequest, Builder, CaBundle, Epoch, Secret, SecretSource, remote::Remotes,
+    BuildError, BuildOutcome, BuildRequest, Builder, CaBundle, Epoch, Secret, SecretSource, SshAgent,
+    SshKeys, remote::Remotes,
 };
-use plimsoll_image::{Reference, Store};
+use plimsoll_image::{LayerCompression, Reference, Store};
 use plimsoll_sandbox::{ExtraHost, Ulimit};
 
 use super::{
+    alias::Foreign,
+    cache::{self, Export},
     call::{Call, Checks, Method},
     context::{Contexts, absolute},
     output::{self, Output},
@@ -98,21 +102,40 @@ pub(crate) struct Args {
     /// Shorthand for --call=check
     #[arg(long)]
     check: bool,
-    /// Attestation of how it was built; only `false`
-    #[arg(long, value_name = "BOOL", value_parser = ["false"], num_args = 0..=1, default_missing_value = "true")]
-    provenance: Option<String>,
-    /// Attestation of what is in it; only `false`
-    #[arg(long, value_name = "BOOL", value_parser = ["false"], num_args = 0..=1, default_missing_value = "true")]
-    sbom: Option<String>,
+    /// Keys for RUN --mount=type=ssh: `default` (the agent of SSH_AUTH_SOCK) or `ID=SOCKET` or `ID=KEY[,KEY]`
+    #[arg(long, value_name = "ID[=PATH]")]
+    ssh: Vec<String>,
+    /// Stages of which nothing is taken from the cache
+    #[arg(long, value_name = "STAGE", value_delimiter = ',')]
+    no_cache_filter: Vec<String>,
+    /// Annotation of the image's manifest
+    #[arg(long = "annotation", value_name = "[manifest:]NAME=VALUE")]
+    annotations: Vec<String>,
+    /// Send the image to the registry of each of its names
+    #[arg(long)]
+    push: bool,
+    /// Where the cache is written: `type=local,dest=FOLDER`, `type=registry,ref=NAME`, `type=inline`; `mode=max` for
+    /// the steps of all stages
+    #[arg(long, value_name = "SPEC")]
+    cache_to: Vec<String>,
+    /// A cache from elsewhere: `type=local,src=FOLDER`, `type=registry,ref=NAME`
+    #[arg(long, value_name = "SPEC")]
+    cache_from: Vec<String>,
+    #[command(flatten)]
+    foreign: Foreign,
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let home = home()?;
     let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
     let outputs = args.outputs.iter().map(|spec| Output::parse(spec)).collect::<Result<Vec<_>, _>>()?;
+    let exports = args.cache_to.iter().map(|spec| Export::parse(spec)).collect::<Result<Vec<_>, _>>()?;
+    let mut annotations = annotations(&args.annotations)?;
+    let notes = args.foreign.notes()?;
     let call = Call::parse(&args.call, args.check)?;
     // What was fetched for the contexts stays until the end.
     let (mut request, _contexts) = request(&args, &store, &home)?;
+    request.tags.extend(outputs.iter().flat_map(|output| output.names.clone()));
     if call.method != Method::Build {
         return call.run(&request, &store);
     }
@@ -120,6 +143,10 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let mode = if args.quiet { ProgressMode::Quiet } else { args.progress };
     let progress = progress::make(mode, args.explain);
     let tell = |line: &str| progress.tell(line);
+    notes.iter().for_each(|note| tell(note));
+    for spec in &args.cache_from {
+        request.imports.extend(cache::import(spec, &tell)?);
+    }
     let images = Images::new(&store, &home, &root.policy, &tell);
     let builder = Builder::new(&store, home.join("build")).map_err(failed)?;
     let base = |name: &Reference| images.find(name).ok().map(|found| found.record.config);
@@ -133,8 +160,18 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let outcome = builder.build(&request, &images, progress.sink()).map_err(failed)?;
     progress.finish(&outcome);
 
+    if exports.iter().any(Export::is_inline) {
+        let text = cache::inline(&store, &outcome.record, &outcome.keys)?;
+        annotations.insert(cache::ANNOTATION.to_owned(), text);
+    }
     for output in &outputs {
-        output.write(&store, &outcome.record, &request.tags)?;
+        output.write(&store, &outcome.record, &request.tags, &annotations)?;
+    }
+    if args.push && !outputs.iter().any(|output| output.push) {
+        output::push(&store, &outcome.record, &request.tags, LayerCompression::Keep, &annotations)?;
+    }
+    for export in &exports {
+        export.write(&store, &outcome.keys, &tell)?;
     }
     if args.load || outputs.iter().any(Output::is_engine) {
         output::hand_over(&store, &outcome.record, &request.tags)?;
@@ -197,6 +234,8 @@ fn request<'s>(
         let address = if address == "host-gateway" { "127.0.0.1" } else { address };
         request.hosts.push(ExtraHost { name: name.to_owned(), address: address.to_owned() });
     }
+    request.ssh = args.ssh.iter().map(|spec| ssh(spec)).collect::<Result<_, _>>()?;
+    request.no_cache_stages.clone_from(&args.no_cache_filter);
     request.no_cache = args.no_cache;
     request.offline = args.network == "none";
     request.allow_insecure = args.allow.iter().any(|grant| grant == "security.insecure");
@@ -235,6 +274,52 @@ fn refuse_other_platforms(platform: Option<&str>) -> Result<(), CommandError> {
 /// The only platform that can be built for.
 pub(super) fn host_platform() -> plimsoll_dockerfile::Platform {
     plimsoll_dockerfile::Platform::host().normalised()
+}
+
+/// `ID`, `ID=SOCKET` or `ID=KEY[,KEY]`.
+fn ssh(spec: &str) -> Result<SshAgent, CommandError> {
+    let wrong = |why: String| {
+        CommandError::new(
+            format!("cannot use --ssh {spec}: {why}"),
+            "write --ssh default with SSH_AUTH_SOCK set, or --ssh ID=SOCKET or --ssh ID=KEY",
+        )
+    };
+    let (id, paths) = spec.split_once('=').map_or((spec, None), |(id, paths)| (id, Some(paths)));
+    let paths: Vec<PathBuf> = match paths {
+        Some(paths) => paths.split(',').map(|path| absolute(Path::new(path))).collect::<Result<_, _>>()?,
+        None => match std::env::var_os("SSH_AUTH_SOCK") {
+            Some(socket) => vec![absolute(Path::new(&socket))?],
+            None => return Err(wrong("SSH_AUTH_SOCK is not set".to_owned())),
+        },
+    };
+    let is_socket = |path: &PathBuf| {
+        std::fs::metadata(path).is_ok_and(|meta| std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type()))
+    };
+    let keys = match paths.as_slice() {
+        [one] if is_socket(one) => SshKeys::Agent(one.clone()),
+        many if many.iter().any(is_socket) => return Err(wrong("one socket, or keys".to_owned())),
+        _ => SshKeys::Files(paths),
+    };
+    Ok(SshAgent { id: id.to_owned(), keys })
+}
+
+/// `[manifest:]NAME=VALUE`; there is no index that could have one.
+fn annotations(specs: &[String]) -> Result<BTreeMap<String, String>, CommandError> {
+    specs
+        .iter()
+        .map(|spec| {
+            let wrong = |why: &str| {
+                CommandError::new(format!("--annotation {spec}: {why}"), "write --annotation NAME=VALUE")
+            };
+            let (name, value) = spec.split_once('=').ok_or_else(|| wrong("it has no value"))?;
+            let name = match name.split_once(':') {
+                Some(("manifest", name)) => name,
+                Some(_) => return Err(wrong("only manifests are annotated")),
+                None => name,
+            };
+            Ok((name.to_owned(), value.to_owned()))
+        })
+        .collect()
 }
 
 fn secret(spec: &str) -> Result<Secret, CommandError> {

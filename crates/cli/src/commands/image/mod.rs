@@ -1,6 +1,8 @@
 //! `plimsoll image`: builds and handles images, without a daemon.
 
+mod alias;
 mod build;
+mod cache;
 mod call;
 mod context;
 mod diff;
@@ -12,6 +14,7 @@ mod progress;
 mod prune;
 mod pull;
 mod push;
+mod rawjson;
 mod rm;
 mod save;
 mod size;

@@ -23,6 +23,10 @@ pub(crate) struct Output {
     compression: LayerCompression,
     /// Write a folder instead of a tar.
     folder: bool,
+    /// Further names of the image: `name=`.
+    pub(crate) names: Vec<Reference>,
+    /// The image is sent to the registries of its names.
+    pub(crate) push: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +48,14 @@ impl Output {
                 "write --output type=oci|docker|tar|local,dest=PATH",
             )
         };
-        let plain = |kind, dest| Self { kind, dest, compression: LayerCompression::Keep, folder: false };
+        let plain = |kind, dest| Self {
+            kind,
+            dest,
+            compression: LayerCompression::Keep,
+            folder: false,
+            names: Vec::new(),
+            push: false,
+        };
         if spec == "-" {
             return Ok(plain(Kind::Tar, None));
         }
@@ -57,13 +68,15 @@ impl Output {
             fields.insert(name, value);
         }
         let dest = fields.remove("dest").filter(|dest| *dest != "-").map(PathBuf::from);
-        let kind = match fields.remove("type") {
+        let kind = fields.remove("type");
+        let push = kind == Some("registry");
+        let kind = match kind {
             Some("oci") => Kind::Oci,
             Some("docker") if dest.is_none() => Kind::Engine,
             Some("docker") => Kind::Docker,
             Some("tar") => Kind::Tar,
             Some("local") => Kind::Local,
-            Some("image") => Kind::Store,
+            Some("image" | "registry") => Kind::Store,
             other => {
                 return Err(wrong(format!("the type {} is not known", other.unwrap_or("is missing, or"))));
             }
@@ -80,13 +93,20 @@ impl Output {
             }
         };
         let folder = fields.remove("tar") == Some("false");
-        fields.retain(|name, _| {
-            !matches!(*name, "name" | "oci-mediatypes" | "force-compression" | "rewrite-timestamp")
-        });
+        let push = match fields.remove("push") {
+            None => push,
+            Some("true" | "1") if kind == Kind::Store => true,
+            Some("false" | "0") => false,
+            Some(_) => return Err(wrong("push=true belongs to type=image".to_owned())),
+        };
+        let name = |name: &str| Reference::parse(name).map_err(|error| wrong(error.to_string()));
+        let names = fields.remove("name").into_iter().map(name).collect::<Result<Vec<_>, _>>()?;
+        fields
+            .retain(|name, _| !matches!(*name, "oci-mediatypes" | "force-compression" | "rewrite-timestamp"));
         if let Some(name) = fields.keys().next() {
             return Err(wrong(format!("the field {name} is not known")));
         }
-        Ok(Self { kind, dest, compression, folder })
+        Ok(Self { kind, dest, compression, folder, names, push })
     }
 
     /// The image is to be handed to the engine.
@@ -105,13 +125,16 @@ impl Output {
         store: &Store,
         record: &ImageRecord,
         names: &[Reference],
+        annotations: &BTreeMap<String, String>,
     ) -> Result<(), CommandError> {
         let image = [(record.clone(), names.to_vec())];
         let failed = |error: plimsoll_image::StoreError| CommandError::from_error(&error);
         match self.kind {
+            Kind::Store if self.push => push(store, record, names, self.compression, annotations),
             Kind::Store | Kind::Engine => Ok(()),
             Kind::Oci => {
-                let layout = OciLayout::new(store, &image, self.compression).map_err(failed)?;
+                let layout =
+                    OciLayout::annotated(store, &image, self.compression, annotations).map_err(failed)?;
                 match &self.dest {
                     Some(dir) if self.folder => layout.write_dir(dir).map_err(failed),
                     _ => self.to_file(|out| layout.write_tar(out).map_err(failed)),
@@ -144,6 +167,27 @@ impl Output {
         write(&mut file)?;
         file.flush().map_err(failed)
     }
+}
+
+/// Sends the image to the registry of each of its names.
+pub(crate) fn push(
+    store: &Store,
+    record: &ImageRecord,
+    names: &[Reference],
+    compression: LayerCompression,
+    annotations: &BTreeMap<String, String>,
+) -> Result<(), CommandError> {
+    if names.is_empty() {
+        return Err(CommandError::new("the image has no name to be pushed to", "give it one with --tag"));
+    }
+    for name in names {
+        let registry = super::store::registry(name, false)?;
+        let pushed = registry
+            .push_annotated(store, record, name, compression, annotations, &|_| {})
+            .map_err(|error| super::store::registry_error(&error))?;
+        eprintln!("pushed {}@{}", name.familiar_name(), pushed.digest);
+    }
+    Ok(())
 }
 
 /// Gives the image to the engine, with only the layers that it lacks.

@@ -10,6 +10,8 @@ use std::{
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use plimsoll_build::{BuildOutcome, Event, Outcome, Progress};
 
+use super::rawjson::RawJson;
+
 /// `--progress`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum ProgressMode {
@@ -19,7 +21,11 @@ pub(crate) enum ProgressMode {
     Tty,
     /// Every line of output, one after the other
     Plain,
+    /// BuildKit's status as JSON lines
+    #[value(name = "rawjson")]
+    RawJson,
     /// Nothing
+    #[value(alias = "none")]
     Quiet,
 }
 
@@ -27,12 +33,14 @@ pub(crate) enum ProgressMode {
 pub(crate) enum Display {
     Plain(Plain),
     Live(Live),
+    RawJson(RawJson),
     Quiet,
 }
 
 pub(crate) fn make(mode: ProgressMode, explain: bool) -> Display {
     match mode {
         ProgressMode::Quiet => Display::Quiet,
+        ProgressMode::RawJson => Display::RawJson(RawJson::default()),
         ProgressMode::Plain => Display::Plain(Plain::new(explain)),
         ProgressMode::Tty => Display::Live(Live::new(explain)),
         ProgressMode::Auto if std::io::stderr().is_terminal() => Display::Live(Live::new(explain)),
@@ -46,6 +54,7 @@ impl Display {
         match self {
             Self::Plain(plain) => plain,
             Self::Live(live) => live,
+            Self::RawJson(raw) => raw,
             Self::Quiet => &plimsoll_build::Silent,
         }
     }
@@ -57,13 +66,14 @@ impl Display {
             Self::Live(live) => {
                 let _ = live.bars.println(line);
             }
+            Self::RawJson(_) => RawJson::tell(line),
             Self::Quiet => {}
         }
     }
 
     /// The last line.
     pub(crate) fn finish(&self, outcome: &BuildOutcome) {
-        if matches!(self, Self::Quiet) {
+        if matches!(self, Self::Quiet | Self::RawJson(_)) {
             return;
         }
         let ran = outcome.steps.iter().filter(|step| step.ran.is_some()).count();

@@ -1,0 +1,84 @@
+//! `--progress=rawjson`: BuildKit's `SolveStatus`, one JSON object a line on standard error.
+
+use std::{
+    collections::HashMap,
+    io::Write as _,
+    sync::{Mutex, PoisonError},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use plimsoll_build::{Event, Outcome, Progress};
+use plimsoll_image::Digest;
+use serde_json::{Value, json};
+
+/// Writes events as BuildKit's client prints them.
+#[derive(Default)]
+pub(crate) struct RawJson {
+    /// step -> its name and when it began
+    steps: Mutex<HashMap<usize, (String, String)>>,
+}
+
+impl RawJson {
+    /// A line that belongs to no step, as a vertex of its own.
+    pub(crate) fn tell(line: &str) {
+        let now = now();
+        let vertex = json!({ "digest": digest(line), "name": line, "started": now, "completed": now });
+        write(&json!({ "vertexes": [vertex] }));
+    }
+}
+
+impl Progress for RawJson {
+    fn event(&self, event: &Event<'_>) {
+        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Started { step, title } => {
+                let now = now();
+                write(&json!({ "vertexes": [vertex(*step, title, &now)] }));
+                steps.insert(*step, ((*title).to_owned(), now));
+            }
+            Event::Output { step, stream, bytes } => {
+                let Some((title, _)) = steps.get(step) else { return };
+                let stream = match stream {
+                    plimsoll_build::Stream::Out => 1,
+                    plimsoll_build::Stream::Err => 2,
+                };
+                write(&json!({ "logs": [{
+                    "vertex": digest(&format!("{step} {title}")),
+                    "stream": stream,
+                    "data": STANDARD.encode(bytes),
+                    "timestamp": now(),
+                }] }));
+            }
+            Event::Finished { step, outcome, .. } => {
+                let Some((title, started)) = steps.get(step) else { return };
+                let mut vertex = vertex(*step, title, started);
+                vertex["completed"] = Value::String(now());
+                match outcome {
+                    Outcome::Cached => vertex["cached"] = Value::Bool(true),
+                    Outcome::Done(_) => {}
+                    Outcome::Failed => vertex["error"] = Value::String("the step failed".to_owned()),
+                    Outcome::Stopped => vertex["error"] = Value::String("context canceled".to_owned()),
+                }
+                write(&json!({ "vertexes": [vertex] }));
+            }
+        }
+    }
+}
+
+fn vertex(step: usize, title: &str, started: &str) -> Value {
+    json!({ "digest": digest(&format!("{step} {title}")), "name": title, "started": started })
+}
+
+/// A vertex is known by a digest; a step's number and title name it within a build.
+fn digest(text: &str) -> String {
+    Digest::of(text).to_string()
+}
+
+fn now() -> String {
+    jiff::Timestamp::now().to_string()
+}
+
+fn write(status: &Value) {
+    // Whoever does not read progress any more is not waited for.
+    let _ = writeln!(std::io::stderr().lock(), "{status}");
+}

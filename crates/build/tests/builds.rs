@@ -429,7 +429,12 @@ fn run_mounts() {
             .error("FROM base\nRUN --mount=type=secret,id=no,required true\n")
             .contains("secret no: not found")
     );
-    assert!(bench.error("FROM base\nRUN --mount=type=ssh true\n").contains("type=ssh is not supported"));
+    assert!(
+        bench
+            .error("FROM base\nRUN --mount=type=ssh,required true\n")
+            .contains("ssh agent default: not found")
+    );
+    bench.build("FROM base\nRUN --mount=type=ssh test -z \"$SSH_AUTH_SOCK\"\n");
 }
 
 fn secrets_stay_out() {

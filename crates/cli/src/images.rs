@@ -39,6 +39,8 @@ pub(crate) struct Images<'a> {
     tell: &'a (dyn Fn(&str) + Sync),
     /// Also keeps two stages from making one base at the same time.
     found: Mutex<BTreeMap<Reference, Found>>,
+    /// The registry is asked also for names that the store has.
+    pub(crate) fresh: bool,
 }
 
 impl<'a> Images<'a> {
@@ -49,7 +51,14 @@ impl<'a> Images<'a> {
         policy: &'a Policy,
         tell: &'a (dyn Fn(&str) + Sync),
     ) -> Self {
-        Self { store, cache: plimsoll_base::cache_dir(home), policy, tell, found: Mutex::default() }
+        Self {
+            store,
+            cache: plimsoll_base::cache_dir(home),
+            policy,
+            tell,
+            found: Mutex::default(),
+            fresh: false,
+        }
     }
 
     /// Brings the image of this name into the store.
@@ -65,6 +74,12 @@ impl<'a> Images<'a> {
 
     fn look(&self, name: &Reference) -> Result<Found, ResolveError> {
         let recipe = self.recipe(name)?;
+        if self.fresh && self.policy.images.when != UseMap::Always {
+            match self.pull(name) {
+                Ok(found) => return Ok(found),
+                Err(error) => (self.tell)(&format!("{}: not pulled: {error}", name.familiar())),
+            }
+        }
         match (self.policy.images.when, recipe) {
             (UseMap::Always, Some(recipe)) => self.base(recipe),
             (UseMap::Never, _) | (_, None) => match self.stored(name)? {

@@ -160,6 +160,16 @@ fn another_machine_takes_every_step_from_a_registry() {
     assert!(told.contains("pushed 127.0.0.1"), "{told}");
     let told = ok(dir, "three", &["--cache-from", &format!("{name}:missing")]).1;
     assert!(told.contains("cache: "), "{told}");
+
+    // Without --pull the name means what the store has; with it, what the registry has now.
+    let from = format!("FROM {name}:other\nRUN test ! -e /new\n");
+    fs::write(dir.join("ctx/Dockerfile"), &from).unwrap();
+    ok(dir, "three", &[]);
+    fs::write(dir.join("ctx/Dockerfile"), "FROM scratch\nCOPY root /\nRUN echo > /new\n").unwrap();
+    ok(dir, "one", &["-t", &format!("{name}:other"), "--push"]);
+    fs::write(dir.join("ctx/Dockerfile"), &from).unwrap();
+    ok(dir, "three", &["--no-cache"]);
+    assert!(!build(dir, "three", &["--pull"]).status.success(), "the registry's image holds /new");
 }
 
 #[test]

@@ -231,12 +231,12 @@ impl Git<'_> {
         }
         let time = self.run(&tree, &["show", "--no-patch", "--format=%ct", &commit])?;
         let time = time.parse().map_err(|_| self.failed(format!("commit {commit} has no time")))?;
-        self.tidy(&tree, keep, time).map_err(|error| RemoteError::io("tidy", &tree, error))?;
+        Self::tidy(&tree, keep, time).map_err(|error| RemoteError::io("tidy", &tree, error))?;
         Ok((commit, time))
     }
 
     /// Removes what differs between two checkouts of one commit, and git's own files unless they are wanted.
-    fn tidy(&self, tree: &Path, keep: bool, time: i64) -> std::io::Result<()> {
+    fn tidy(tree: &Path, keep: bool, time: i64) -> std::io::Result<()> {
         if keep {
             for name in ["FETCH_HEAD", "ORIG_HEAD"] {
                 let _ = fs::remove_file(tree.join(".git").join(name));

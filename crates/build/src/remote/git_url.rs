@@ -36,9 +36,10 @@ impl GitUrl {
         let (address, fragment) = url.split_once('#').map_or((url, None), |(url, part)| (url, Some(part)));
         let (path, query) = address.split_once('?').map_or((address, None), |(url, part)| (url, Some(part)));
         let is_http = path.starts_with("http://") || path.starts_with("https://");
-        let remote = if path.starts_with("git://") || path.starts_with("ssh://") || is_scp(path) {
-            path.to_owned()
-        } else if is_http && path.to_ascii_lowercase().trim_end_matches('/').ends_with(".git") {
+        let lower = path.to_ascii_lowercase();
+        let named_git = lower.trim_end_matches('/').rsplit_once('.').is_some_and(|(_, end)| end == "git");
+        let other = ["git://", "ssh://"].iter().any(|scheme| path.starts_with(scheme)) || is_scp(path);
+        let remote = if other || (is_http && named_git) {
             path.to_owned()
         } else if let Some(rest) = path.strip_prefix("git+").filter(|rest| rest.contains("://")) {
             rest.to_owned()

@@ -111,6 +111,9 @@ pub(crate) struct Args {
     /// Annotation of the image's manifest
     #[arg(long = "annotation", value_name = "[manifest:]NAME=VALUE")]
     annotations: Vec<String>,
+    /// Ask the registry for the images of FROM also when the store has them
+    #[arg(long)]
+    pull: bool,
     /// Send the image to the registry of each of its names
     #[arg(long)]
     push: bool,
@@ -143,11 +146,14 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let mode = if args.quiet { ProgressMode::Quiet } else { args.progress };
     let progress = progress::make(mode, args.explain);
     let tell = |line: &str| progress.tell(line);
-    notes.iter().for_each(|note| tell(note));
+    for note in &notes {
+        tell(note);
+    }
     for spec in &args.cache_from {
         request.imports.extend(cache::import(spec, &tell)?);
     }
-    let images = Images::new(&store, &home, &root.policy, &tell);
+    let mut images = Images::new(&store, &home, &root.policy, &tell);
+    images.fresh = args.pull;
     let builder = Builder::new(&store, home.join("build")).map_err(failed)?;
     let base = |name: &Reference| images.find(name).ok().map(|found| found.record.config);
     let checks = Checks::of_build(&request, &base);

@@ -86,7 +86,7 @@ impl Rebuild {
     fn ours(&self) -> Command {
         let args = ["image", "build", "--progress=plain", "--ca=off", "--load"];
         let mut command = self.place.plimsoll(&args);
-        self.common(&mut command, "plimsoll-bench/backend:ours");
+        arguments(&mut command, "plimsoll-bench/backend:ours");
         command
     }
 
@@ -96,15 +96,15 @@ impl Rebuild {
             .args(["build", "--network=host"])
             .env("DOCKER_BUILDKIT", "1")
             .current_dir(&self.place.project);
-        self.common(&mut command, "plimsoll-bench/backend:docker");
+        arguments(&mut command, "plimsoll-bench/backend:docker");
         command
     }
+}
 
-    fn common(&self, command: &mut Command, tag: &str) {
-        command
-            .args(["--tag", tag, "--file", "apps/backend/Dockerfile"])
-            .args(["--build-arg", &format!("NODE_IMAGE={NODE}")])
-            .args(["--build-arg", &format!("RUNTIME_IMAGE={RUNTIME}")])
-            .arg(".");
-    }
+fn arguments(command: &mut Command, tag: &str) {
+    command
+        .args(["--tag", tag, "--file", "apps/backend/Dockerfile"])
+        .args(["--build-arg", &format!("NODE_IMAGE={NODE}")])
+        .args(["--build-arg", &format!("RUNTIME_IMAGE={RUNTIME}")])
+        .arg(".");
 }

@@ -1,4 +1,9 @@
 //! What the end-to-end tests share: a copy of an example, the real binary, the real engine.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file compiles this for itself and uses a part of it"
+)]
 
 use std::{
     fs,

@@ -30,7 +30,7 @@ use rustix::fs::{
 };
 
 use crate::{
-    helper::{self, Context as _, Failure},
+    helper::{self, Context as _, Failure, Stdin},
     init,
     mounts::{DEVICES, hosts_file},
     step::{MountKind, Network, Step},
@@ -38,7 +38,12 @@ use crate::{
 };
 
 /// Runs the step; `reason` is why there are no namespaces.
-pub(crate) fn contain(step: &Step, socket: &UnixStream, reason: &str) -> Result<WaitStatus, Failure> {
+pub(crate) fn contain(
+    step: &Step,
+    stdin: Stdin,
+    socket: &UnixStream,
+    reason: &str,
+) -> Result<WaitStatus, Failure> {
     if step.network == Network::None {
         return Err(Failure {
             what: "cannot take the network away from a step".to_owned(),
@@ -59,7 +64,7 @@ pub(crate) fn contain(step: &Step, socket: &UnixStream, reason: &str) -> Result<
     let mut before = survey(&root).context(what)?;
     let mut guests = Guests { root: root.clone(), taken: Vec::new() };
     let prepared = guests.bring(step);
-    let status = prepared.and_then(|()| run(step, socket, &root));
+    let status = prepared.and_then(|()| run(step, stdin, socket, &root));
     // Whatever happened, a cache goes back to where it belongs.
     let restored = guests.leave()?;
     let status = status?;
@@ -73,14 +78,15 @@ pub(crate) fn contain(step: &Step, socket: &UnixStream, reason: &str) -> Result<
     Ok(status)
 }
 
-fn run(step: &Step, socket: &UnixStream, root: &Path) -> Result<WaitStatus, Failure> {
+fn run(step: &Step, stdin: Stdin, socket: &UnixStream, root: &Path) -> Result<WaitStatus, Failure> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
         .context(|| "cannot collect the step's processes".to_owned())?;
     wire::send(socket, &Report::Mounted(Vec::new())).context(|| "cannot report to the caller".to_owned())?;
     // SAFETY: this process has one thread, so the child may allocate and take locks.
     match unsafe { fork() }.context(|| "cannot fork".to_owned())? {
-        ForkResult::Child => init::become_command_in(step, socket, root),
+        ForkResult::Child => init::become_command_in(step, &stdin, socket, root),
         ForkResult::Parent { child } => {
+            drop(stdin);
             let status = helper::wait(child, socket);
             end_orphans();
             status

@@ -26,7 +26,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use crate::{
     chroot, init,
     step::{Network, Step},
-    wire::{self, Report},
+    wire::{self, Input, Report},
 };
 
 /// The name by which the helper knows itself.
@@ -50,7 +50,16 @@ pub fn init_if_requested() {
 fn help() -> i32 {
     let Ok(socket) = take_socket() else { return 2 };
     let Ok(Some(step)) = wire::receive::<Step>(&socket) else { return 2 };
-    match contain(&step, &socket) {
+    let Ok(Some(input)) = wire::receive::<Input>(&socket) else { return 2 };
+    let stdin = match input {
+        Input::Nothing => Stdin::Nothing,
+        Input::Terminal => Stdin::Terminal,
+        Input::File => match wire::receive_file(&socket) {
+            Ok(file) => Stdin::File(file),
+            Err(_) => return 2,
+        },
+    };
+    match contain(&step, stdin, &socket) {
         Ok(status) => {
             let report = match status {
                 WaitStatus::Exited(_, code) => Report::Exited(code),
@@ -64,6 +73,14 @@ fn help() -> i32 {
             2
         }
     }
+}
+
+/// What becomes the command's standard input.
+pub(crate) enum Stdin {
+    Nothing,
+    File(OwnedFd),
+    /// A terminal that is made inside.
+    Terminal,
 }
 
 /// Something that did not work, and its object.
@@ -95,7 +112,7 @@ fn take_socket() -> io::Result<UnixStream> {
     Ok(UnixStream::from(copy))
 }
 
-fn contain(step: &Step, socket: &UnixStream) -> Result<WaitStatus, Failure> {
+fn contain(step: &Step, stdin: Stdin, socket: &UnixStream) -> Result<WaitStatus, Failure> {
     // Away from the terminal: Ctrl-C is for the caller, whose end we notice.
     nix::unistd::setsid().context(|| "cannot start a session".to_owned())?;
     let mut namespaces = CloneFlags::CLONE_NEWNS
@@ -108,7 +125,7 @@ fn contain(step: &Step, socket: &UnixStream) -> Result<WaitStatus, Failure> {
     match unshare(namespaces) {
         Ok(()) => {}
         Err(error) if caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_CHROOT).unwrap_or(false) => {
-            return chroot::contain(step, socket, &io::Error::from(error).to_string());
+            return chroot::contain(step, stdin, socket, &io::Error::from(error).to_string());
         }
         Err(error) => {
             return Err(error)
@@ -117,8 +134,12 @@ fn contain(step: &Step, socket: &UnixStream) -> Result<WaitStatus, Failure> {
     }
     // SAFETY: this process has one thread, so the child may allocate and take locks.
     match unsafe { fork() }.context(|| "cannot fork".to_owned())? {
-        ForkResult::Child => init::become_command(step, socket),
-        ForkResult::Parent { child } => wait(child, socket),
+        ForkResult::Child => init::become_command(step, &stdin, socket),
+        ForkResult::Parent { child } => {
+            // Whoever writes to the command must notice its end.
+            drop(stdin);
+            wait(child, socket)
+        }
     }
 }
 

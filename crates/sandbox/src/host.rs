@@ -2,7 +2,10 @@
 
 use std::{
     io::Read,
-    os::{fd::OwnedFd, unix::net::UnixStream, unix::process::CommandExt},
+    os::{
+        fd::{BorrowedFd, OwnedFd},
+        unix::{net::UnixStream, process::CommandExt},
+    },
     process::{Child, Command, Stdio},
     sync::atomic::Ordering,
     time::{Duration, Instant},
@@ -15,7 +18,7 @@ use crate::{
     helper::{ARG0, INITIALISED},
     step::{Exit, Step, Stream},
     stubs,
-    wire::{self, Report, Stub},
+    wire::{self, Input, Report, Stub},
 };
 
 /// Runs `step` and waits for it; `output` receives its bytes as they come.
@@ -26,24 +29,60 @@ use crate::{
 /// # Errors
 /// When the step could not be set up or was stopped; a command that fails is not an error but an [`Exit`].
 pub fn run(step: &Step, output: &mut dyn FnMut(Stream, &[u8])) -> Result<Exit, SandboxError> {
+    let (socket, mut helper) = start(step, Input::Nothing, Stdio::piped(), Stdio::piped())?;
+    let watched = watch(step, &socket, &mut helper, output);
+    finish(step, &socket, helper, watched)
+}
+
+/// As [`run`], with a standard input: the command reads from `input` itself.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with_input(
+    step: &Step,
+    input: BorrowedFd<'_>,
+    output: &mut dyn FnMut(Stream, &[u8]),
+) -> Result<Exit, SandboxError> {
+    let (socket, mut helper) = start(step, Input::File, Stdio::piped(), Stdio::piped())?;
+    let _ = wire::send_file(&socket, input);
+    let watched = watch(step, &socket, &mut helper, output);
+    finish(step, &socket, helper, watched)
+}
+
+/// Starts the helper and tells it the step.
+pub(crate) fn start(
+    step: &Step,
+    input: Input,
+    out: Stdio,
+    err: Stdio,
+) -> Result<(UnixStream, Child), SandboxError> {
     if !INITIALISED.load(Ordering::Relaxed) {
         return Err(SandboxError::NotInitialised);
     }
     let (ours, theirs) = UnixStream::pair().map_err(SandboxError::Start)?;
     let message = serde_json::to_value(step).map_err(SandboxError::Describe)?;
-    let mut helper = Command::new("/proc/self/exe")
+    let helper = Command::new("/proc/self/exe")
         .arg0(ARG0)
         .env_clear()
         .stdin(OwnedFd::from(theirs))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stdout(out)
+        .stderr(err)
         .spawn()
         .map_err(SandboxError::Start)?;
-    // A helper that dies while it is told its work says so by its silence below.
-    let _ = wire::send(&ours, &message);
-    let watched = watch(step, &ours, &mut helper, output);
+    // A helper that dies while it is told its work says so later by its silence.
+    let _ = wire::send(&ours, &message).and_then(|()| wire::send(&ours, &input));
+    Ok((ours, helper))
+}
+
+/// Waits until nothing of the step is left.
+pub(crate) fn finish(
+    step: &Step,
+    socket: &UnixStream,
+    mut helper: Child,
+    watched: Result<(Ending, Vec<Stub>), SandboxError>,
+) -> Result<Exit, SandboxError> {
     // The helper ends by itself once the socket is closed for writing; until then nothing of the step is gone.
-    let _ = ours.shutdown(std::net::Shutdown::Write);
+    let _ = socket.shutdown(std::net::Shutdown::Write);
     let _ = helper.wait();
     let (ending, made) = watched?;
     stubs::remove(&step.root, &made);
@@ -52,13 +91,14 @@ pub fn run(step: &Step, output: &mut dyn FnMut(Stream, &[u8])) -> Result<Exit, S
         Ending::Report(Report::Signalled(signal)) => Ok(Exit::Signal(signal)),
         Ending::Report(Report::Exec { command, cause }) => Err(SandboxError::Exec { command, cause }),
         Ending::Report(Report::Setup { what, cause }) => Err(SandboxError::Setup { what, cause }),
-        Ending::Report(Report::Mounted(_)) | Ending::Lost => Err(SandboxError::HelperLost),
+        Ending::Report(Report::Mounted(_) | Report::Terminal) | Ending::Lost => Err(SandboxError::HelperLost),
         Ending::TimedOut(limit) => Err(SandboxError::TimedOut(limit)),
         Ending::Cancelled => Err(SandboxError::Cancelled),
     }
 }
 
-enum Ending {
+/// How a step came to its end.
+pub(crate) enum Ending {
     Report(Report),
     Lost,
     TimedOut(Duration),

@@ -3,7 +3,10 @@
 use std::{
     ffi::CString,
     fs, io,
-    os::unix::{fs::MetadataExt, net::UnixStream},
+    os::{
+        fd::OwnedFd,
+        unix::{fs::MetadataExt, net::UnixStream},
+    },
     path::{Path, PathBuf},
     process,
 };
@@ -12,9 +15,10 @@ use nix::{errno::Errno, libc, unistd::execve};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::{
-    helper::{Context as _, Failure},
+    helper::{Context as _, Failure, Stdin},
     mounts, privileges, seccomp,
     step::{Network, Security, Step, User},
+    terminal::Terminal,
     user::{Identity, lookup},
     wire::{self, Report},
 };
@@ -23,13 +27,13 @@ use crate::{
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Becomes the command of `step`; when that fails, says why through `socket` and ends.
-pub(crate) fn become_command(step: &Step, socket: &UnixStream) -> ! {
-    execute(step, socket, prepare(step, socket))
+pub(crate) fn become_command(step: &Step, stdin: &Stdin, socket: &UnixStream) -> ! {
+    execute(step, socket, prepare(step, stdin, socket))
 }
 
 /// As [`become_command`], with a directory that is ready as root, and no namespaces.
-pub(crate) fn become_command_in(step: &Step, socket: &UnixStream, root: &Path) -> ! {
-    execute(step, socket, prepare_in(step, root))
+pub(crate) fn become_command_in(step: &Step, stdin: &Stdin, socket: &UnixStream, root: &Path) -> ! {
+    execute(step, socket, prepare_in(step, stdin, socket, root))
 }
 
 fn execute(step: &Step, socket: &UnixStream, prepared: Result<Command, Stop>) -> ! {
@@ -67,7 +71,7 @@ impl From<Failure> for Stop {
 
 type Command = (CString, Vec<CString>, Vec<CString>);
 
-fn prepare(step: &Step, socket: &UnixStream) -> Result<Command, Stop> {
+fn prepare(step: &Step, stdin: &Stdin, socket: &UnixStream) -> Result<Command, Stop> {
     die_with_helper()?;
     nix::unistd::setsid().context(|| "cannot start a session".to_owned())?;
     nix::unistd::sethostname(&step.hostname)
@@ -78,26 +82,52 @@ fn prepare(step: &Step, socket: &UnixStream) -> Result<Command, Stop> {
     let prepared = mounts::enter(step)?;
     let made = mounts::furnish(step, prepared)?;
     wire::send(socket, &Report::Mounted(made)).context(|| "cannot report to the caller".to_owned())?;
-    command(step, step.security == Security::Sandbox)
+    let source = source(stdin)?;
+    command(step, &source, socket, step.security == Security::Sandbox)
 }
 
-fn prepare_in(step: &Step, root: &Path) -> Result<Command, Stop> {
+fn prepare_in(step: &Step, stdin: &Stdin, socket: &UnixStream, root: &Path) -> Result<Command, Stop> {
     die_with_helper()?;
     nix::unistd::setsid().context(|| "cannot start a session".to_owned())?;
+    // The copy of the root has no terminals of its own.
+    let source = source(stdin)?;
     let what = || format!("cannot make {} the root", root.display());
     nix::unistd::chroot(root).context(what)?;
     nix::unistd::chdir("/").context(what)?;
     // A filter would need the right to make namespaces; the container around us has one.
-    command(step, false)
+    command(step, &source, socket, false)
+}
+
+/// Where standard input comes from, opened.
+enum Source {
+    File(OwnedFd),
+    Terminal(Terminal),
+}
+
+fn source(stdin: &Stdin) -> Result<Source, Failure> {
+    let what = || "cannot open the command's standard input".to_owned();
+    Ok(match stdin {
+        Stdin::Nothing => Source::File(fs::File::open("/dev/null").context(what)?.into()),
+        Stdin::File(file) => Source::File(file.try_clone().context(what)?),
+        Stdin::Terminal => {
+            Source::Terminal(Terminal::make().context(|| "cannot make a terminal".to_owned())?)
+        }
+    })
 }
 
 /// Inside the root: gives everything up, and says what to execute.
-fn command(step: &Step, filter: bool) -> Result<Command, Stop> {
+fn command(step: &Step, source: &Source, socket: &UnixStream, filter: bool) -> Result<Command, Stop> {
     let identity = identity(&step.user)?;
     let environment = environment(step, &identity);
     enter_directory(&step.cwd)?;
-    let null = fs::File::open("/dev/null").context(|| "cannot open /dev/null".to_owned())?;
-    nix::unistd::dup2_stdin(&null).context(|| "cannot replace standard input".to_owned())?;
+    match source {
+        Source::File(file) => {
+            nix::unistd::dup2_stdin(file).context(|| "cannot replace standard input".to_owned())?;
+        }
+        Source::Terminal(terminal) => {
+            terminal.control(identity.uid, socket).context(|| "cannot hand over the terminal".to_owned())?;
+        }
+    }
     privileges::start_clean(&step.limits.ulimits)?;
     if filter {
         seccomp::install()?;

@@ -31,14 +31,16 @@ mod rootless;
 mod seccomp;
 mod step;
 mod stubs;
+mod terminal;
 mod user;
 mod wire;
 
 pub use error::SandboxError;
 pub use helper::init_if_requested;
-pub use host::run;
+pub use host::{run, run_with_input};
 pub use rootless::{Mapping, become_root, is_rootless};
 pub use step::{
     Cancel, Exit, ExtraHost, Limits, Mount, MountKind, Network, Root, Security, Step, Stream, Ulimit, User,
 };
+pub use terminal::{Screen, run_in_terminal};
 pub use user::{Identity, UserError, lookup};

@@ -1,20 +1,42 @@
 //! Messages between caller and helper: a length (4 bytes, little endian), then JSON.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, IoSlice, IoSliceMut, Read, Write},
+    mem::MaybeUninit,
+    os::{
+        fd::{BorrowedFd, OwnedFd},
+        unix::net::UnixStream,
+    },
     path::PathBuf,
 };
 
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// No message is larger; secrets are the only large part of one.
 const LIMIT: usize = 64 << 20;
+
+/// What the command reads; sent after the step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Input {
+    /// Nothing: `/dev/null`.
+    Nothing,
+    /// The file whose descriptor follows.
+    File,
+    /// A terminal of the step's own, which is also where it writes.
+    Terminal,
+}
 
 /// What the helper and pid 1 tell the caller.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
     /// Everything is mounted; these mount points had to be made.
     Mounted(Vec<Stub>),
+    /// The other end of the step's terminal follows.
+    Terminal,
     /// The step could not be set up.
     Setup { what: String, cause: String },
     /// The command could not be executed.
@@ -59,4 +81,29 @@ pub(crate) fn receive<T: DeserializeOwned>(mut from: impl Read) -> io::Result<Op
     let mut body = vec![0; length];
     from.read_exact(&mut body)?;
     Ok(Some(serde_json::from_slice(&body)?))
+}
+
+/// Gives the other side a file; it goes with a byte of its own, so that no reading of messages takes it.
+pub(crate) fn send_file(to: &UnixStream, file: BorrowedFd<'_>) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let files = [file];
+    if !control.push(SendAncillaryMessage::ScmRights(&files)) {
+        return Err(io::ErrorKind::OutOfMemory.into());
+    }
+    sendmsg(to, &[IoSlice::new(&[0])], &mut control, SendFlags::empty())?;
+    Ok(())
+}
+
+/// The file that the other side gives next.
+pub(crate) fn receive_file(from: &UnixStream) -> io::Result<OwnedFd> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    recvmsg(from, &mut [IoSliceMut::new(&mut byte)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let mut files = control.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(files) => Some(files),
+        _ => None,
+    });
+    files.next().and_then(|mut files| files.next()).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }

@@ -5,7 +5,10 @@
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt, symlink},
+    os::{
+        fd::AsFd as _,
+        unix::fs::{MetadataExt, symlink},
+    },
     panic::catch_unwind,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
@@ -13,8 +16,8 @@ use std::{
 };
 
 use plimsoll_sandbox::{
-    Cancel, Exit, ExtraHost, Mount, MountKind, Network, Root, SandboxError, Security, Step, Stream, Ulimit,
-    User, init_if_requested, run,
+    Cancel, Exit, ExtraHost, Mount, MountKind, Network, Root, SandboxError, Screen, Security, Step, Stream,
+    Ulimit, User, init_if_requested, run, run_in_terminal, run_with_input,
 };
 use tempfile::TempDir;
 
@@ -65,6 +68,8 @@ const TESTS: &[(&str, fn())] = &[
     ("limits are set", limits),
     ("killing the caller kills the step", caller_killed),
     ("an empty root runs a static program", empty_root),
+    ("a step reads what it is given", reads_input),
+    ("a step has a terminal of its own", own_terminal),
     ("a step costs little more than its command", cost),
 ];
 
@@ -516,4 +521,60 @@ fn cost() {
     );
     // The best, because the machine may be busy with something else.
     assert!(times[0] < plain[0] + Duration::from_millis(10), "{:?} against {:?}", times[0], plain[0]);
+}
+
+fn reads_input() {
+    let bed = Bed::new();
+    let (read, write) = std::io::pipe().unwrap();
+    let writer = std::thread::spawn(move || {
+        use std::io::Write as _;
+        (&write).write_all(b"echo one\ncat /etc/group | head -1\nexit 4\necho never\n").unwrap();
+    });
+    let mut out = Vec::new();
+    let exit =
+        run_with_input(&bed.step(&["/bin/sh"]), read.as_fd(), &mut |_, bytes| out.extend_from_slice(bytes));
+    assert_eq!(exit.unwrap(), Exit::Code(4));
+    assert_eq!(String::from_utf8(out).unwrap(), "one\nroot:x:0:\n");
+    writer.join().unwrap();
+}
+
+fn own_terminal() {
+    use std::io::{Read as _, Write as _};
+    let bed = Bed::new();
+    let size = nix::pty::Winsize { ws_row: 33, ws_col: 77, ws_xpixel: 0, ws_ypixel: 0 };
+    let pty = nix::pty::openpty(Some(&size), None).unwrap();
+    let before = nix::sys::termios::tcgetattr(&pty.slave).unwrap();
+    let person = fs::File::from(pty.master);
+    let mut keyboard = person.try_clone().unwrap();
+    let screen = std::thread::spawn(move || {
+        let (mut person, mut seen, mut buffer) = (person, String::new(), [0; 4096]);
+        while let Ok(read @ 1..) = person.read(&mut buffer) {
+            seen.push_str(&String::from_utf8_lossy(&buffer[..read]));
+            if seen.contains("the-end") {
+                break;
+            }
+        }
+        seen
+    });
+    // Typed before the shell reads: it waits in the terminal. Ctrl-C reaches the shell's command and nobody else.
+    keyboard.write_all(b"tty; id -u; stty size\nsleep 600\n").unwrap();
+    let typist = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(700));
+        keyboard.write_all(&[3]).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        keyboard.write_all(b"echo after-$((40+2)); exit 3\n").unwrap();
+    });
+    let mut step = bed.step(&["/bin/sh"]);
+    step.user = User::Spec("app".to_owned());
+    let screen_fds = Screen { input: pty.slave.as_fd(), output: pty.slave.as_fd() };
+    let exit = run_in_terminal(&step, screen_fds).unwrap();
+    typist.join().unwrap();
+    let after = nix::sys::termios::tcgetattr(&pty.slave).unwrap();
+    nix::unistd::write(&pty.slave, b"the-end\n").unwrap();
+    let seen = screen.join().unwrap();
+    assert_eq!(exit, Exit::Code(3), "{seen}");
+    for text in ["/dev/pts/0", "1234", "33 77", "after-42"] {
+        assert!(seen.contains(text), "no {text} in {seen:?}");
+    }
+    assert_eq!(before.local_flags, after.local_flags, "the person's terminal is as it was");
 }

@@ -129,6 +129,7 @@ impl Builder {
             done: Mutex::new(vec![None; graph.nodes.len()]),
             fresh: Mutex::default(),
             used: Mutex::default(),
+            wrecks: Mutex::default(),
         };
         let solved = solver.solve();
         let keys = keyed(&graph, &solver, &self.index);

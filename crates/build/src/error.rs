@@ -37,6 +37,11 @@ impl BuildError {
         Self::Io { what, path: path.as_ref().to_owned(), source }
     }
 
+    /// Whether the caller asked for this end.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Sandbox(SandboxError::Cancelled))
+    }
+
     /// The error as messages for a person.
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
         match self {

@@ -41,6 +41,7 @@ mod ssh;
 mod statcache;
 mod tree;
 mod unpack;
+mod wreck;
 
 pub use builder::Builder;
 pub use chmod::{Chmod, Clause};
@@ -54,3 +55,4 @@ pub use request::{
     BuildOutcome, BuildRequest, CaBundle, Epoch, ImageResolver, NamedContext, ResolveError, ResolvedImage,
     Secret, SecretSource, SshAgent, SshKeys, StepReport,
 };
+pub use wreck::{Attach, EnterError, OnFailure, Wreck};

@@ -13,6 +13,7 @@ use crate::{
     error::BuildError,
     exchange::{KeyedStep, StepSource},
     explain::Reason,
+    wreck::OnFailure,
 };
 
 /// One build.
@@ -62,6 +63,8 @@ pub struct BuildRequest {
     pub parallelism: Option<usize>,
     /// Stops the build from another thread: its steps are killed and what they began is removed.
     pub cancel: Option<Cancel>,
+    /// Hears of a RUN that failed, and may enter it.
+    pub on_failure: Option<std::sync::Arc<dyn OnFailure>>,
 }
 
 impl BuildRequest {
@@ -116,6 +119,7 @@ impl BuildRequest {
             ulimits: Vec::new(),
             parallelism: None,
             cancel: None,
+            on_failure: None,
         }
     }
 }

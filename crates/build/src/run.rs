@@ -25,6 +25,7 @@ use crate::{
     snapshot::Snapshot,
     ssh::Forward,
     tree::Tree,
+    wreck::Wreck,
 };
 
 /// Where the certificates of `--ca` are seen by a step.
@@ -78,7 +79,7 @@ pub(crate) enum TreeSource<'a> {
 pub(crate) enum RunError {
     /// The command ran and failed, or could not be executed.
     #[error("process \"{command}\" did not complete successfully: {ending}")]
-    Failed { command: String, ending: String, tail: Vec<String>, log: PathBuf },
+    Failed { command: String, ending: String, tail: Vec<String>, log: PathBuf, wreck: Box<Wreck> },
     #[error("secret {0}: not found")]
     SecretMissing(String),
     #[error("cannot read the secret {id}: {reason}")]
@@ -183,10 +184,10 @@ fn digest_path(tree: &Tree, path: &str, caches: &Caches<'_>) -> Result<Key, RunE
 
 /// What has to stay until the step has ended.
 #[derive(Default)]
-struct Held {
+pub(crate) struct Held {
     caches: Vec<CacheMount>,
     forwards: Vec<Forward>,
-    drafts: Vec<LayerDraft>,
+    pub(crate) drafts: Vec<LayerDraft>,
 }
 
 /// Runs the step and seals what it wrote; `None` when it wrote nothing.
@@ -230,23 +231,20 @@ pub(crate) fn run(
         tail.push(bytes);
         output(stream, bytes);
     });
-    drop(held);
-    let failed = |ending: String, tail: Tail| RunError::Failed {
-        command: op.argv.join(" "),
-        ending,
-        tail: tail.lines(),
-        log: log.to_owned(),
-    };
-    match exit {
-        Ok(exit) if exit.success() => {}
-        Ok(Exit::Code(code)) => return Err(failed(format!("exit code: {code}"), tail)),
-        Ok(Exit::Signal(9)) => return Err(failed("killed by signal 9 (out of memory?)".to_owned(), tail)),
-        Ok(Exit::Signal(signal)) => return Err(failed(format!("killed by signal {signal}"), tail)),
-        Err(SandboxError::Exec { command, cause }) => {
-            return Err(failed(format!("exec: \"{command}\": {cause}"), tail));
-        }
+    let ending = match exit {
+        Ok(exit) if exit.success() => None,
+        Ok(Exit::Code(code)) => Some(format!("exit code: {code}")),
+        Ok(Exit::Signal(9)) => Some("killed by signal 9 (out of memory?)".to_owned()),
+        Ok(Exit::Signal(signal)) => Some(format!("killed by signal {signal}")),
+        Err(SandboxError::Exec { command, cause }) => Some(format!("exec: \"{command}\": {cause}")),
         Err(error) => return Err(error.into()),
+    };
+    if let Some(ending) = ending {
+        let wreck = Box::new(Wreck::new(step, draft, held, surroundings.store));
+        let (command, tail, log) = (op.argv.join(" "), tail.lines(), log.to_owned());
+        return Err(RunError::Failed { command, ending, tail, log, wreck });
     }
+    drop(held);
     if fs::read_dir(&draft.fs).is_ok_and(|mut entries| entries.next().is_none()) {
         return Ok(None);
     }
@@ -255,12 +253,14 @@ pub(crate) fn run(
 
 /// The root directory of an overlay is its upper directory, so that must look like the parent's.
 fn match_root(upper: &Path, parent: &Snapshot) -> Result<(), RunError> {
-    let Some(meta) = parent.paths.iter().find_map(|path| fs::symlink_metadata(path).ok()) else {
-        return Ok(());
-    };
-    plimsoll_image::set_owner(upper, meta.uid(), meta.gid())
-        .and_then(|()| fs::set_permissions(upper, fs::Permissions::from_mode(meta.mode() & 0o7777)))
-        .map_err(|error| PlaceError::Io(upper.to_owned(), error).into())
+    let Some(top) = parent.paths.iter().find(|path| path.exists()) else { return Ok(()) };
+    copy_root_attributes(upper, top).map_err(|error| PlaceError::Io(upper.to_owned(), error).into())
+}
+
+pub(crate) fn copy_root_attributes(upper: &Path, from: &Path) -> std::io::Result<()> {
+    let meta = fs::symlink_metadata(from)?;
+    plimsoll_image::set_owner(upper, meta.uid(), meta.gid())?;
+    fs::set_permissions(upper, fs::Permissions::from_mode(meta.mode() & 0o7777))
 }
 
 fn add_mount(

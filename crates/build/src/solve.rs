@@ -26,6 +26,7 @@ use crate::{
     run::{self, RunError, Surroundings, TreeSource},
     snapshot::Snapshot,
     tree::Tree,
+    wreck::Wreck,
 };
 
 /// Many steps wait for the network, so that even on few processors some may run at once.
@@ -56,6 +57,8 @@ pub(crate) struct Solver<'a> {
     pub(crate) fresh: Mutex<HashSet<Key>>,
     /// The keys that were needed, by step.
     pub(crate) used: Mutex<BTreeMap<usize, Key>>,
+    /// Steps that failed, by number, for as long as somebody may want to enter them.
+    pub(crate) wrecks: Mutex<BTreeMap<usize, Box<Wreck>>>,
 }
 
 /// What is left to do for a step whose key is not in the cache.
@@ -128,12 +131,12 @@ impl Solver<'_> {
                                 queue.push_back((node, work));
                             }
                         },
-                        Err(error) => failure = Some(error),
+                        Err(error) => failure = Some((node, error)),
                     }
                 }
                 if failure.is_none() && self.is_cancelled_from_outside() {
                     self.cancel.cancel();
-                    failure = Some(BuildError::Sandbox(SandboxError::Cancelled));
+                    failure = Some((usize::MAX, BuildError::Sandbox(SandboxError::Cancelled)));
                 }
                 while failure.is_none() && running < limit {
                     let Some((node, work)) = queue.pop_front() else { break };
@@ -167,20 +170,32 @@ impl Solver<'_> {
                     Err(error) => {
                         if failure.is_none() {
                             self.cancel.cancel();
-                            failure = Some(error);
+                            failure = Some((node, error));
                         }
                     }
                 }
             }
         });
-        if let Some(failure) = failure {
-            return Err(failure);
+        if let Some((node, error)) = failure {
+            self.offer_wreck(node, &error);
+            return Err(error);
         }
         let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Solved {
             snapshots: done.iter().flatten().cloned().collect(),
             reports: reports.into_iter().flatten().collect(),
         })
+    }
+
+    /// Nothing runs any more: whoever wants to may enter the step that failed.
+    fn offer_wreck(&self, node: usize, error: &BuildError) {
+        let wreck = self.wrecks.lock().unwrap_or_else(PoisonError::into_inner).remove(&node);
+        if let (Some(on_failure), Some(mut wreck)) = (&self.request.on_failure, wreck)
+            && !self.is_cancelled_from_outside()
+        {
+            wreck.stop_with(self.request.cancel.clone());
+            on_failure.failed(error, &mut wreck);
+        }
     }
 
     /// The caller's wish is not the same as our own `cancel`: several builds may share the former.
@@ -454,7 +469,11 @@ impl Solver<'_> {
                 if !tail.is_empty() {
                     problem = problem.note(format!("its last output:\n{}", tail.join("\n")));
                 }
-                problem.hint(format!("the whole output is in {}", log.display())).into()
+                let problem = problem.hint(format!("the whole output is in {}", log.display()));
+                if let (Some(_), RunError::Failed { wreck, .. }) = (&self.request.on_failure, error) {
+                    self.wrecks.lock().unwrap_or_else(PoisonError::into_inner).insert(node, wreck);
+                }
+                problem.into()
             }
             RunError::SshMissing(ref id) => {
                 let hint = format!("give it with --ssh {id}, and SSH_AUTH_SOCK or --ssh {id}=KEY");

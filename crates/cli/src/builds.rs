@@ -15,7 +15,7 @@ use plimsoll_source::{Diagnostic, Source};
 pub(crate) use budgets::{Verdict, hold_to_budgets, megabytes};
 pub(crate) use progress::Shown;
 
-use crate::{error::CommandError, images::Images};
+use crate::{error::CommandError, images::Images, interrupt};
 
 /// An image that is to be built, with the services that run it.
 pub(crate) struct Wanted {
@@ -154,12 +154,14 @@ pub(crate) fn build(
     shown: &Shown,
 ) -> Result<Vec<Built>, CommandError> {
     let builder = Builder::new(store, home.join("build")).map_err(failed)?;
+    let cancel = interrupt::cancel_on_interrupt();
     let outcomes: Vec<Result<BuildOutcome, BuildError>> = thread::scope(|scope| {
         let builds: Vec<_> = wanted
             .iter()
             .map(|one| {
                 let (builder, sink) = (&builder, shown.image(&one.name));
-                scope.spawn(move || builder.build(&one.request, images, &sink))
+                let request = BuildRequest { cancel: cancel.clone(), ..one.request.clone() };
+                scope.spawn(move || builder.build(&request, images, &sink))
             })
             .collect();
         let join = |build: thread::ScopedJoinHandle<'_, _>| {
@@ -167,6 +169,10 @@ pub(crate) fn build(
         };
         builds.into_iter().map(join).collect()
     });
+    interrupt::end_at_once();
+    if interrupt::is_interrupted() {
+        return Err(interrupt::error());
+    }
     let mut built = Vec::new();
     let mut failures: Vec<Diagnostic> = Vec::new();
     for (one, outcome) in wanted.iter().zip(outcomes) {

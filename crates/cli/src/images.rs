@@ -15,7 +15,10 @@ use plimsoll_image::{
     registry::{Credentials, Progress as Transfer, Registry, RegistryError},
 };
 
-use crate::policy::{Policy, UseMap};
+use crate::{
+    interrupt::AtOnce,
+    policy::{Policy, UseMap},
+};
 
 /// Labels of an image that stands in for software that cannot be had.
 const STANDIN: &str = "org.plimsoll.standin";
@@ -67,7 +70,9 @@ impl<'a> Images<'a> {
         if let Some(found) = known.get(name) {
             return Ok(found.clone());
         }
+        let at_once = AtOnce::begin();
         let found = self.look(name)?;
+        drop(at_once);
         known.insert(name.clone(), found.clone());
         Ok(found)
     }

@@ -1,25 +1,105 @@
-//! Ctrl-C: the first one stops a build in order, so that it leaves nothing behind; the second one ends the process.
+//! Ctrl-C, SIGTERM, SIGHUP: a build ends in order, so that it leaves nothing behind; everything else ends at once.
+//!
+//! The exit code is 130. A build that does not end within [`GRACE`], or is asked a second time, is left where it is:
+//! the store is valid at any moment.
 
-use std::thread;
+use std::{
+    io,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU8, AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use plimsoll_sandbox::Cancel;
+use plimsoll_source::Diagnostic;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Stops what holds the result when the process is asked to end (SIGINT, SIGTERM, SIGHUP). `None` where the system
-/// gives no way to notice; then the signal just ends the process.
+use crate::error::CommandError;
+
+/// The exit code of what was interrupted.
+pub(crate) const EXIT: u8 = 130;
+
+/// How long steps and their files may take to go.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Somebody else listens.
+const ELSEWHERE: u8 = 0;
+/// The process ends.
+const AT_ONCE: u8 = 1;
+/// The build is stopped.
+const IN_ORDER: u8 = 2;
+
+static STATE: AtomicU8 = AtomicU8::new(AT_ONCE);
+/// Pieces of work within a build that cannot be stopped in order.
+static UNSTOPPABLE: AtomicUsize = AtomicUsize::new(0);
+static CANCEL: OnceLock<Option<Cancel>> = OnceLock::new();
+
+/// Stops what holds the result when the process is asked to end. `None` where the system gives no way to notice; then
+/// the signal just ends the process.
 pub(crate) fn cancel_on_interrupt() -> Option<Cancel> {
+    STATE.store(IN_ORDER, Ordering::SeqCst);
+    CANCEL.get_or_init(listen).clone()
+}
+
+/// From here on the process ends at the first signal: nothing is left that would have to be stopped in order.
+pub(crate) fn end_at_once() {
+    STATE.store(AT_ONCE, Ordering::SeqCst);
+}
+
+/// From here on somebody else decides what a signal means.
+pub(crate) fn leave() {
+    STATE.store(ELSEWHERE, Ordering::SeqCst);
+}
+
+/// While it lives, a signal ends the process at once also within a build: a download listens to nobody.
+pub(crate) struct AtOnce;
+
+impl AtOnce {
+    pub(crate) fn begin() -> Self {
+        UNSTOPPABLE.fetch_add(1, Ordering::SeqCst);
+        Self
+    }
+}
+
+impl Drop for AtOnce {
+    fn drop(&mut self) {
+        UNSTOPPABLE.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// What a verb returns that was interrupted.
+pub(crate) fn error() -> CommandError {
+    Diagnostic::error("interrupted").into()
+}
+
+/// Whether a build was asked to end.
+pub(crate) fn is_interrupted() -> bool {
+    CANCEL.get().is_some_and(|cancel| cancel.as_ref().is_some_and(Cancel::is_cancelled))
+}
+
+fn listen() -> Option<Cancel> {
     let cancel = Cancel::new().ok()?;
     let ours = cancel.clone();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().ok()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    let mut signals = runtime.block_on(async { Signals::new() }).ok()?;
     thread::Builder::new()
         .name("interrupt".to_owned())
         .spawn(move || {
             runtime.block_on(async {
-                if asked_to_end().await.is_err() {
-                    return;
-                }
-                ours.cancel();
-                if asked_to_end().await.is_ok() {
-                    std::process::exit(130);
+                loop {
+                    signals.next().await;
+                    match STATE.load(Ordering::SeqCst) {
+                        ELSEWHERE => continue,
+                        IN_ORDER if UNSTOPPABLE.load(Ordering::SeqCst) == 0 => {
+                            ours.cancel();
+                            let _ = tokio::time::timeout(GRACE, signals.next()).await;
+                        }
+                        _ => {}
+                    }
+                    std::process::exit(EXIT.into());
                 }
             });
         })
@@ -27,15 +107,23 @@ pub(crate) fn cancel_on_interrupt() -> Option<Cancel> {
     Some(cancel)
 }
 
-async fn asked_to_end() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
+struct Signals([Signal; 3]);
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self([
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
+        ]))
     }
-    Ok(())
+
+    async fn next(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
 }

@@ -7,7 +7,7 @@ use plimsoll_source::Diagnostic;
 use plimsoll_stack::{Lock, StackError};
 use tokio::sync::watch;
 
-use crate::{error::CommandError, home::home, policy::Root, project::ProjectArgs};
+use crate::{error::CommandError, home::home, interrupt, policy::Root, project::ProjectArgs};
 
 /// The project's name. One that is given needs no file: labels in the engine say the rest.
 pub(crate) fn project_name(args: &ProjectArgs) -> Result<String, CommandError> {
@@ -48,6 +48,7 @@ where
 
 /// Becomes true at the first Ctrl-C or SIGTERM; the second ends the process at once.
 pub(crate) fn interruption() -> watch::Receiver<bool> {
+    interrupt::leave();
     let (tell, heard) = watch::channel(false);
     tokio::spawn(async move {
         signalled().await;

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{error::CommandError, render};
+use crate::{error::CommandError, interrupt, render};
 
 /// Gives an application a production container stack, and proves it
 #[derive(Parser)]
@@ -61,7 +61,7 @@ enum Verb {
     Verify(verify::Args),
 }
 
-/// Exit codes: 0 fine, 1 findings or failed claims, 2 could not run.
+/// Exit codes: 0 fine, 1 findings or failed claims, 2 could not run, 130 interrupted.
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     let done: Result<ExitCode, CommandError> = match cli.verb {
@@ -89,6 +89,6 @@ pub(crate) fn run() -> ExitCode {
     };
     done.unwrap_or_else(|error| {
         render::error(&error);
-        ExitCode::from(2)
+        ExitCode::from(if interrupt::is_interrupted() { interrupt::EXIT } else { 2 })
     })
 }

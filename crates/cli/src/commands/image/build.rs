@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
 use plimsoll_build::{
@@ -20,6 +21,7 @@ use super::{
     context::{Contexts, absolute},
     output::{self, Output},
     progress::{self, ProgressMode},
+    shell,
 };
 use crate::{error::CommandError, home::home, images::Images, interrupt, policy, render};
 
@@ -29,10 +31,10 @@ pub(crate) struct Args {
     /// The build context: a directory, a git address (URL#REF:DIRECTORY), the address of a tar or Dockerfile, or `-`
     /// for a tar or Dockerfile on standard input
     #[arg(default_value = ".")]
-    context: String,
+    pub(super) context: String,
     /// Dockerfile, `-` for standard input [default: CONTEXT/Dockerfile]
     #[arg(short, long, value_name = "FILE")]
-    file: Option<String>,
+    pub(super) file: Option<String>,
     /// Name of the image
     #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
     tags: Vec<String>,
@@ -124,6 +126,10 @@ pub(crate) struct Args {
     /// A cache from elsewhere: `type=local,src=FOLDER`, `type=registry,ref=NAME`
     #[arg(long, value_name = "SPEC")]
     cache_from: Vec<String>,
+    /// When a RUN fails: `shell` enters it, with its files, mounts, variables and secrets, on this terminal or with the
+    /// commands of standard input; `shell=PROGRAM` with another shell than its own
+    #[arg(long, value_name = "shell[=PROGRAM]")]
+    on_failure: Option<String>,
     #[command(flatten)]
     foreign: Foreign,
 }
@@ -136,6 +142,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let mut annotations = annotations(&args.annotations)?;
     let notes = args.foreign.notes()?;
     let call = Call::parse(&args.call, args.check)?;
+    let on_failure =
+        args.on_failure.as_deref().map(|spec| shell::OnFailureShell::parse(spec, &args)).transpose()?;
     // What was fetched for the contexts stays until the end.
     let (mut request, _contexts) = request(&args, &store, &home)?;
     request.tags.extend(outputs.iter().flat_map(|output| output.names.clone()));
@@ -163,7 +171,13 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         return Ok(ExitCode::from(1));
     }
     request.cancel = interrupt::cancel_on_interrupt();
-    let outcome = builder.build(&request, &images, progress.sink()).map_err(failed)?;
+    request.on_failure = on_failure.map(|shell| Arc::new(shell) as _);
+    let outcome = builder.build(&request, &images, progress.sink());
+    interrupt::end_at_once();
+    if interrupt::is_interrupted() {
+        return Err(interrupt::error());
+    }
+    let outcome = outcome.map_err(failed)?;
     progress.finish(&outcome);
 
     if exports.iter().any(Export::is_inline) {

@@ -17,6 +17,7 @@ mod push;
 mod rawjson;
 mod rm;
 mod save;
+mod shell;
 mod size;
 mod store;
 

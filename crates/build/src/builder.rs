@@ -133,11 +133,9 @@ impl Builder {
         };
         let solved = solver.solve();
         let keys = keyed(&graph, &solver, &self.index);
-        // What was learnt stays, also from a build that failed; the layers reach the disk before the index names them.
-        let synced = self.store.sync();
+        // What was learnt stays, also from a build that failed.
         let saved = self.stat.save().and_then(|()| self.index.save());
         let solved = solved?;
-        synced?;
         saved.map_err(|error| BuildError::io("write the build cache in", &self.dir, error))?;
         let ran = solved.reports.iter().any(|step| step.ran.is_some());
         if ran {
@@ -194,8 +192,7 @@ fn epoch(request: &BuildRequest) -> Option<i64> {
 
 /// The steps that have a key, with what they gave.
 fn keyed(graph: &Graph, solver: &Solver<'_>, index: &Index) -> Vec<KeyedStep> {
-    let chain: Vec<usize> =
-        std::iter::successors(graph.result, |node| graph.nodes.get(*node)?.parent).collect();
+    let chain = graph.chain();
     let used = solver.used.lock().unwrap_or_else(PoisonError::into_inner);
     let step = |(node, key): (&usize, &Key)| {
         let entry = index.get(key)?;

@@ -1,6 +1,11 @@
 //! COPY, ADD and WORKDIR: their keys, and their layers.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
 
 use plimsoll_image::{Layer, SealOptions, Store};
 use plimsoll_sandbox::lookup;
@@ -185,12 +190,15 @@ fn source_part(op: &CopyOp, sources: &Sources<'_>) -> String {
     format!("{} of {title}", op.paths.join(" "))
 }
 
+/// What the names of the parts that are files begin with.
+const FILE: &str = "file ";
+
 fn file_part(source: &str, path: &Path, context: &str) -> String {
     let base = source.trim_start_matches('/');
     let path = Path::new(base).join(path);
     let path = path.display().to_string();
     let path = if path.is_empty() { "." } else { path.trim_end_matches('/') };
-    if context.is_empty() { format!("file {path}") } else { format!("file {path} of {context}") }
+    if context.is_empty() { format!("{FILE}{path}") } else { format!("{FILE}{path} of {context}") }
 }
 
 #[derive(Default)]
@@ -224,21 +232,22 @@ fn pick(op: &CopyOp, tree: &Tree, cache: &StatCache) -> Result<Vec<(String, Pick
     for path in &op.paths {
         for mut picked in select(tree, path, &rules)? {
             digest_files(std::slice::from_mut(&mut picked), cache)?;
-            let shown = if plimsoll_dockerfile::glob::has_wildcard(path) {
-                picked
-                    .items
-                    .first()
-                    .map(|item| item.node.path.to_string_lossy().into_owned())
-                    .unwrap_or_default()
-            } else if op.parents {
-                path.split_once("/./").map_or("", |(base, _)| base).to_owned()
-            } else {
-                path.clone()
-            };
-            all.push((shown, picked));
+            all.push((shown(op, path, &picked), picked));
         }
     }
     Ok(all)
+}
+
+/// What the paths of a source's files begin with.
+fn shown(op: &CopyOp, path: &str, picked: &Picked) -> String {
+    if plimsoll_dockerfile::glob::has_wildcard(path) {
+        let first = picked.items.first();
+        first.map(|item| item.node.path.to_string_lossy().into_owned()).unwrap_or_default()
+    } else if op.parents {
+        path.split_once("/./").map_or("", |(base, _)| base).to_owned()
+    } else {
+        path.to_owned()
+    }
 }
 
 /// What of the parent's files decides where a COPY writes and what it repeats in its layer.
@@ -330,12 +339,50 @@ fn owner(chown: &str, parent: &Snapshot) -> Result<(u32, u32), CopyError> {
     Ok((identity.uid, identity.gid))
 }
 
+/// What a COPY made the last time.
+pub(crate) struct Previous {
+    pub(crate) layer: Layer,
+    /// The parts of the key that it had.
+    pub(crate) parts: Vec<Part>,
+}
+
+impl Previous {
+    /// Notes which of the files are in the layer already: those of which the part of the key is the same, if nothing
+    /// but files differs. Several sources may write to one place, so there must be only one.
+    fn mark(&self, op: &CopyOp, prepared: &mut Prepared, sources: &Sources<'_>) -> bool {
+        let ([source], Sources::Context(_, context)) = (op.paths.as_slice(), sources) else { return false };
+        let Some([picked]) = prepared.picked.as_deref_mut() else { return false };
+        if op.unpack || plimsoll_dockerfile::glob::has_wildcard(source) {
+            return false;
+        }
+        let others = |parts: &[Part]| -> Vec<Part> {
+            parts.iter().filter(|part| !part.name.starts_with(FILE)).cloned().collect()
+        };
+        if others(&self.parts) != others(&prepared.parts) {
+            return false;
+        }
+        let before: HashMap<&str, &Key> =
+            self.parts.iter().map(|part| (part.name.as_str(), &part.value)).collect();
+        let now: HashMap<&str, &Key> =
+            prepared.parts.iter().map(|part| (part.name.as_str(), &part.value)).collect();
+        let shown = shown(op, source, picked);
+        for item in &mut picked.items {
+            let name = file_part(&shown, &item.path, context);
+            let same = before.get(name.as_str());
+            item.kept = same.is_some() && same == now.get(name.as_str());
+        }
+        true
+    }
+}
+
 /// Writes the layer of a COPY or ADD; `None` when nothing was copied.
+#[expect(clippy::too_many_arguments, reason = "all of a build that a copy depends on")]
 pub(crate) fn copy(
     op: &CopyOp,
-    prepared: Prepared,
+    mut prepared: Prepared,
     sources: &Sources<'_>,
     parent: &Snapshot,
+    previous: Option<&Previous>,
     caches: &Caches<'_>,
     store: &Store,
     seal: &SealOptions,
@@ -348,6 +395,7 @@ pub(crate) fn copy(
             &own_tree
         }
     };
+    let previous = previous.filter(|previous| previous.mark(op, &mut prepared, sources));
     let picked = match prepared.picked {
         Some(picked) => picked,
         None => pick(op, tree, caches.stat)?.into_iter().map(|(_, picked)| picked).collect(),
@@ -357,6 +405,7 @@ pub(crate) fn copy(
     let mut place = Place::new(&draft.fs, below);
     place.owner = prepared.owner;
     place.chmod = op.chmod.as_ref();
+    place.previous = previous.map(|previous| previous.layer.path.as_path());
     let mut wrote = false;
     for picked in &picked {
         wrote = true;
@@ -383,7 +432,10 @@ pub(crate) fn copy(
     if !wrote {
         return Ok(None);
     }
-    Ok(Some(draft.seal(seal)?))
+    // An archive may have replaced what was copied before.
+    let known = if op.unpack { HashMap::new() } else { place.into_known() };
+    let digest = |path: &[u8]| known.get(Path::new(OsStr::from_bytes(path))).map(|key| *key.as_bytes());
+    Ok(Some(draft.seal_knowing(seal, &digest)?))
 }
 
 fn place_fetched(

@@ -271,6 +271,13 @@ impl Node {
     }
 }
 
+impl Graph {
+    /// The steps whose layers make up the image, the last one first.
+    pub(crate) fn chain(&self) -> Vec<usize> {
+        std::iter::successors(self.result, |node| self.nodes.get(*node)?.parent).collect()
+    }
+}
+
 impl fmt::Display for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, node) in self.nodes.iter().enumerate() {

@@ -1,8 +1,9 @@
 //! The cache index: which key gave which layer. One file, read once per builder, written by rename under a lock.
 //!
-//! Layers are written without fsync, so after a power failure a layer could be damaged. An entry is trusted in the
-//! boot in which it was made, and later only when a build saw it again a minute after it was made: by then the
-//! kernel has written it out.
+//! Nothing is synced. What a power failure took of a layer is the store's to notice ([`Store::usable_layer`]); a line
+//! of the index that it damaged is left out.
+//!
+//! [`Store::usable_layer`]: plimsoll_image::Store::usable_layer
 
 use std::{
     collections::{HashMap, HashSet},
@@ -21,8 +22,6 @@ use crate::{key::Key, statcache::write_by_rename};
 const HEADER: &str = "plimsoll build index 1";
 /// The oldest entries beyond this are dropped.
 const MAX_ENTRIES: usize = 50_000;
-/// The kernel writes dirty pages out after half of this.
-const WRITTEN_OUT_AFTER: i64 = 60;
 
 /// What a step gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +34,12 @@ pub(crate) struct Entry {
 
 pub(crate) struct Index {
     file: PathBuf,
-    boot: String,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    entries: HashMap<Key, (Entry, bool)>,
+    entries: HashMap<Key, Entry>,
     /// step -> the key it last had
     steps: HashMap<Key, Key>,
     /// (tree, selection) -> digest of the selection
@@ -53,10 +51,8 @@ struct State {
 impl Index {
     /// Reads the index; a file that is missing or of another version is an empty index.
     pub(crate) fn open(file: PathBuf) -> Self {
-        let boot =
-            fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
-        let state = fs::read_to_string(&file).map(|text| parse(&text, &boot)).unwrap_or_default();
-        Self { file, boot, state: Mutex::new(state) }
+        let state = fs::read_to_string(&file).map(|text| parse(&text)).unwrap_or_default();
+        Self { file, state: Mutex::new(state) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -64,17 +60,17 @@ impl Index {
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<Entry> {
-        self.lock().entries.get(key).map(|(entry, _)| *entry)
+        self.lock().entries.get(key).copied()
     }
 
     /// The layers of all entries.
     pub(crate) fn layers(&self) -> HashSet<LayerId> {
-        self.lock().entries.values().filter_map(|(entry, _)| entry.layer).collect()
+        self.lock().entries.values().filter_map(|entry| entry.layer).collect()
     }
 
     pub(crate) fn put(&self, key: Key, entry: Entry) {
         let mut state = self.lock();
-        state.entries.insert(key, (entry, false));
+        state.entries.insert(key, entry);
         state.dirty.insert(key);
     }
 
@@ -103,17 +99,12 @@ impl Index {
     /// Writes what is new, together with what other builders wrote meanwhile.
     pub(crate) fn save(&self) -> io::Result<()> {
         let mut state = self.lock();
-        let now = now();
-        // Also a build in which nothing changed confirms what an earlier one made.
-        let confirms =
-            state.entries.values().any(|(entry, written_out)| !written_out && is_written_out(entry, now));
-        if state.dirty.is_empty() && !confirms {
+        if state.dirty.is_empty() {
             return Ok(());
         }
         let lock = File::create(self.file.with_extension("lock"))?;
         lock.lock()?;
-        let mut merged =
-            fs::read_to_string(&self.file).map(|text| parse(&text, &self.boot)).unwrap_or_default();
+        let mut merged = fs::read_to_string(&self.file).map(|text| parse(&text)).unwrap_or_default();
         for key in &state.dirty {
             if let Some(entry) = state.entries.get(key) {
                 merged.entries.insert(*key, *entry);
@@ -125,19 +116,12 @@ impl Index {
                 merged.memos.insert(*key, *value);
             }
         }
-        for (entry, written_out) in merged.entries.values_mut() {
-            *written_out |= is_written_out(entry, now);
-        }
         drop_oldest(&mut merged);
-        write_by_rename(&self.file, print(&merged, &self.boot).as_bytes())?;
+        write_by_rename(&self.file, print(&merged).as_bytes())?;
         merged.dirty.clear();
         *state = merged;
         Ok(())
     }
-}
-
-fn is_written_out(entry: &Entry, now: i64) -> bool {
-    entry.created + WRITTEN_OUT_AFTER < now
 }
 
 /// Seconds since 1970.
@@ -148,10 +132,10 @@ pub(crate) fn now() -> i64 {
 
 fn drop_oldest(state: &mut State) {
     if state.entries.len() > MAX_ENTRIES {
-        let mut times: Vec<i64> = state.entries.values().map(|(entry, _)| entry.created).collect();
+        let mut times: Vec<i64> = state.entries.values().map(|entry| entry.created).collect();
         times.sort_unstable();
         let oldest = times[times.len() - MAX_ENTRIES];
-        state.entries.retain(|_, (entry, _)| entry.created >= oldest);
+        state.entries.retain(|_, entry| entry.created >= oldest);
     }
     for map in [&mut state.steps, &mut state.memos] {
         if map.len() > MAX_ENTRIES {
@@ -160,14 +144,12 @@ fn drop_oldest(state: &mut State) {
     }
 }
 
-fn print(state: &State, boot: &str) -> String {
+fn print(state: &State) -> String {
     let mut text = format!("{HEADER}\n");
-    // Writing to a String does not fail.
-    let _ = writeln!(text, "boot {boot}");
-    for (key, (entry, written_out)) in &state.entries {
+    for (key, entry) in &state.entries {
         let layer = entry.layer.map_or_else(|| "-".to_owned(), |layer| layer.to_string());
-        let safe = if *written_out { "disk" } else { "memory" };
-        let _ = writeln!(text, "layer {key} {layer} {} {safe}", entry.created);
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "layer {key} {layer} {} -", entry.created);
     }
     for (step, key) in &state.steps {
         let _ = writeln!(text, "step {step} {key}");
@@ -179,17 +161,17 @@ fn print(state: &State, boot: &str) -> String {
 }
 
 /// Lines that are not understood are left out: what they said is only built again.
-fn parse(text: &str, boot: &str) -> State {
+fn parse(text: &str) -> State {
     let mut state = State::default();
     let mut lines = text.lines();
     if lines.next() != Some(HEADER) {
         return state;
     }
-    let same_boot = lines.next() == Some(&format!("boot {boot}"));
     for line in lines {
         let words: Vec<&str> = line.split(' ').collect();
         match words.as_slice() {
-            ["layer", key, layer, created, safe] => {
+            // the last word ends the number before it: a torn line has another length
+            ["layer", key, layer, created, _] => {
                 let layer = match *layer {
                     "-" => None,
                     id => match LayerId::parse(id) {
@@ -198,9 +180,7 @@ fn parse(text: &str, boot: &str) -> State {
                     },
                 };
                 let (Some(key), Ok(created)) = (Key::parse(key), created.parse()) else { continue };
-                if same_boot || *safe == "disk" {
-                    state.entries.insert(key, (Entry { layer, created }, *safe == "disk"));
-                }
+                state.entries.insert(key, Entry { layer, created });
             }
             [kind @ ("step" | "memo"), from, to] => {
                 if let (Some(from), Some(to)) = (Key::parse(from), Key::parse(to)) {
@@ -238,31 +218,16 @@ mod tests {
     }
 
     #[test]
-    fn a_build_that_changes_nothing_confirms_older_entries() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("index");
-        let index = Index::open(file.clone());
-        index.put(Key::of(b"new"), Entry { layer: None, created: now() });
-        index.save().unwrap();
-        let text = fs::read_to_string(&file).unwrap();
-        assert!(text.contains(" memory"), "{text}");
-        let old =
-            text.replace(&format!(" {} memory", index.get(&Key::of(b"new")).unwrap().created), " 5 memory");
-        fs::write(&file, old).unwrap();
-        Index::open(file.clone()).save().unwrap();
-        assert!(fs::read_to_string(&file).unwrap().contains(" 5 disk"));
-    }
-
-    #[test]
-    fn after_another_boot_only_what_was_written_out_counts() {
+    fn torn_lines_are_left_out() {
         let mut state = State::default();
-        let young = Entry { layer: None, created: 5 };
-        state.entries.insert(Key::of(b"young"), (young, false));
-        state.entries.insert(Key::of(b"old"), (Entry { created: 1, ..young }, true));
-        let text = print(&state, "this");
-        assert_eq!(parse(&text, "this").entries.len(), 2);
-        let later = parse(&text, "next");
-        assert_eq!(later.entries.keys().collect::<Vec<_>>(), [&Key::of(b"old")]);
-        assert!(parse("another version\n", "this").entries.is_empty());
+        let entry = Entry { layer: None, created: 1234 };
+        state.entries.insert(Key::of(b"a"), entry);
+        let text = print(&state);
+        assert_eq!(parse(&text).entries.get(&Key::of(b"a")), Some(&entry));
+        for end in 0..text.len() - 2 {
+            assert!(parse(&text[..end]).entries.is_empty(), "{end}");
+        }
+        assert_eq!(parse(&format!("{text}layer \0\0\0\n")).entries.len(), 1);
+        assert!(parse("another version\n").entries.is_empty());
     }
 }

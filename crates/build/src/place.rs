@@ -8,10 +8,13 @@ use std::{
     collections::{HashMap, HashSet, VecDeque},
     ffi::OsString,
     fs::{self, File},
-    io,
+    io::{self, Read as _, Write as _},
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, symlink},
     path::{Component, Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -19,9 +22,15 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags,
 
 use crate::{
     chmod::Chmod,
-    select::{Picked, capability, open_plain},
+    key::Key,
+    select::{Item, Picked, capability, open_plain},
     tree::{Kind, Node, Tree, is_opaque, stamp},
 };
+
+/// What is read at once.
+const BUFFER: usize = 256 << 10;
+/// Files from here on are shared with their copy where the file system can.
+const WORTH_SHARING: u64 = 1 << 20;
 
 /// Why files cannot be placed.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +60,10 @@ pub(crate) struct Place<'a> {
     linked: HashSet<(u64, u64)>,
     /// Files may be linked from other layers instead of copied.
     may_link: bool,
+    /// The layer that this step made the last time: files that are the same there are linked.
+    pub(crate) previous: Option<&'a Path>,
+    /// Digests of the bytes of the files written, by their path in the layer.
+    known: HashMap<PathBuf, Key>,
 }
 
 impl<'a> Place<'a> {
@@ -64,6 +77,8 @@ impl<'a> Place<'a> {
             chmod: None,
             linked: HashSet::new(),
             may_link: true,
+            previous: None,
+            known: HashMap::new(),
         }
     }
 
@@ -173,7 +188,7 @@ impl<'a> Place<'a> {
                     Beneath::Nothing => None,
                 }
             };
-            self.plan(tree, &item.node, target, there, &mut batch)?;
+            self.plan(tree, item, target, there, &mut batch)?;
         }
         self.write(tree, batch)
     }
@@ -189,11 +204,12 @@ impl<'a> Place<'a> {
     fn plan<'n>(
         &mut self,
         tree: &Tree,
-        node: &'n Node,
+        item: &'n Item,
         target: PathBuf,
         below: Option<bool>,
         batch: &mut Batch<'n>,
     ) -> Result<(), PlaceError> {
+        let node = &item.node;
         let host = self.draft.join(&target);
         let error = |error| PlaceError::Io(host.clone(), error);
         let here = match fs::symlink_metadata(&host) {
@@ -217,6 +233,7 @@ impl<'a> Place<'a> {
         }
         if here.is_some() {
             fs::remove_file(&host).map_err(error)?;
+            self.known.remove(&target);
         }
         let inode = (node.stamp.device, node.stamp.inode);
         if node.kind == Kind::File && node.links > 1 && tree.is_context() {
@@ -232,7 +249,9 @@ impl<'a> Place<'a> {
         if link {
             batch.linked.push(inode);
         }
-        batch.files.push(Job { node, host, link });
+        let kept = self.previous.filter(|_| item.kept && self.may_link && node.kind == Kind::File);
+        let kept = kept.map(|previous| previous.join(&target));
+        batch.files.push(Job { node, digest: item.digest, host, target, link, kept });
         Ok(())
     }
 
@@ -247,21 +266,30 @@ impl<'a> Place<'a> {
         let context = tree.is_context();
         let threads = thread::available_parallelism().map_or(1, usize::from).min(4);
         let next = AtomicUsize::new(0);
-        let work = || loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(job) = batch.files.get(index) else { return Ok(()) };
-            self.write_one(job, context)?;
+        let taken = Mutex::default();
+        let work = || -> Result<Vec<(usize, Key)>, PlaceError> {
+            let mut buffer = vec![0; BUFFER];
+            let mut known = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(job) = batch.files.get(index) else { return Ok(known) };
+                let digest = self.write_one(job, context, &taken, &mut buffer)?;
+                known.extend(digest.map(|digest| (index, digest)));
+            }
         };
-        if batch.files.len() < 64 || threads < 2 {
-            work()?;
+        let known = if batch.files.len() < 64 || threads < 2 {
+            work()?
         } else {
             thread::scope(|scope| {
                 let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-                workers.into_iter().try_for_each(|worker| {
-                    worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                })
-            })?;
-        }
+                let parts: Result<Vec<_>, PlaceError> = workers
+                    .into_iter()
+                    .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                    .collect();
+                parts.map(|parts| parts.concat())
+            })?
+        };
+        self.known.extend(known.into_iter().map(|(index, key)| (batch.files[index].target.clone(), key)));
         for (first, host) in &batch.links {
             fs::hard_link(first, host).map_err(|error| PlaceError::Io(host.clone(), error))?;
         }
@@ -279,21 +307,33 @@ impl<'a> Place<'a> {
         self.owner.unwrap_or(if context { (0, 0) } else { (node.uid, node.gid) })
     }
 
-    fn write_one(&self, job: &Job<'_>, context: bool) -> Result<(), PlaceError> {
-        let Job { node, host, link } = job;
+    /// Writes one file; gives the digest of its bytes when writing it told.
+    fn write_one(
+        &self,
+        job: &Job<'_>,
+        context: bool,
+        taken: &Mutex<HashSet<(u64, u64)>>,
+        buffer: &mut [u8],
+    ) -> Result<Option<Key>, PlaceError> {
+        let Job { node, host, .. } = job;
         let error = |error| PlaceError::Io(host.clone(), error);
         // A file system may not link (another device) or have too many links to one file.
-        if *link && fs::hard_link(&node.host, host).is_ok() {
-            return Ok(());
+        if job.link && fs::hard_link(&node.host, host).is_ok() {
+            return Ok(job.digest);
         }
-        let (uid, gid) = self.owner_of(node, context);
+        let owner = self.owner_of(node, context);
         let mode = self.chmod.map_or(node.mode, |chmod| chmod.apply(node.mode, false));
+        if let Some(kept) = &job.kept
+            && keep(kept, host, node, owner, mode, taken)
+        {
+            return Ok(job.digest);
+        }
         match node.kind {
-            Kind::File => return Self::write_file(node, host, (uid, gid), mode),
+            Kind::File => return write_file(job, owner, mode, buffer),
             Kind::Symlink => {
                 let target = fs::read_link(&node.host).map_err(error)?;
                 symlink(target, host).map_err(error)?;
-                return attributes(host, uid, gid, None, node).map_err(error);
+                return attributes(host, owner.0, owner.1, None, node).map(|()| None).map_err(error);
             }
             Kind::Fifo => mknodat(CWD, host, FileType::Fifo, Mode::from_raw_mode(mode), 0),
             Kind::Character => {
@@ -301,33 +341,16 @@ impl<'a> Place<'a> {
             }
             Kind::Block => mknodat(CWD, host, FileType::BlockDevice, Mode::from_raw_mode(mode), node.device),
             // As BuildKit: a socket is nothing without its process.
-            Kind::Socket | Kind::Directory => return Ok(()),
+            Kind::Socket | Kind::Directory => return Ok(None),
         }
         .map_err(|errno| error(errno.into()))?;
-        attributes(host, uid, gid, Some(mode), node).map_err(error)
+        attributes(host, owner.0, owner.1, Some(mode), node).map(|()| None).map_err(error)
     }
 
-    fn write_file(node: &Node, host: &Path, owner: (u32, u32), mode: u32) -> Result<(), PlaceError> {
-        let error = |error| PlaceError::Io(host.to_owned(), error);
-        let mut from = open_plain(&node.host).map_err(|error| PlaceError::Io(node.host.clone(), error))?;
-        let mut to = File::options().write(true).create_new(true).mode(0o600).open(host).map_err(error)?;
-        if node.stamp.size > 0 {
-            io::copy(&mut from, &mut to).map_err(error)?;
-        }
-        let unchanged = |file: &File| file.metadata().is_ok_and(|meta| same_bytes(&meta, node));
-        if !unchanged(&from) {
-            return Err(PlaceError::Changed(node.host.clone()));
-        }
-        if owner != (0, 0) {
-            plimsoll_image::set_owner(host, owner.0, owner.1).map_err(error)?;
-        }
-        rustix::fs::fchmod(&to, Mode::from_raw_mode(mode)).map_err(|errno| error(errno.into()))?;
-        // After chown, which clears it.
-        if let Some(capability) = capability(&from) {
-            rustix::fs::fsetxattr(&to, "security.capability", &capability, XattrFlags::empty())
-                .map_err(|errno| error(errno.into()))?;
-        }
-        rustix::fs::futimens(&to, &times(node)).map_err(|errno| error(errno.into()))
+    /// The digests of the files' bytes that are known from writing them, by path in the layer. Those of files with
+    /// capabilities mean nothing.
+    pub(crate) fn into_known(self) -> HashMap<PathBuf, Key> {
+        self.known
     }
 
     /// Makes a directory of an archive, which unlike COPY replaces what is there and is no directory.
@@ -346,7 +369,7 @@ impl<'a> Place<'a> {
 
     /// Writes a new file with this content, as a heredoc or a download is.
     pub(crate) fn write_content(
-        &self,
+        &mut self,
         path: &Path,
         content: &[u8],
         mode: u32,
@@ -362,6 +385,7 @@ impl<'a> Place<'a> {
             Err(failure) if failure.kind() == io::ErrorKind::NotFound => {}
             Err(failure) => return Err(error(failure)),
         }
+        self.known.remove(path);
         fs::write(&host, content).map_err(error)?;
         let (uid, gid) = self.owner.unwrap_or((0, 0));
         own(&host, uid, gid).map_err(error)?;
@@ -393,8 +417,82 @@ struct Batch<'n> {
 
 struct Job<'n> {
     node: &'n Node,
+    digest: Option<Key>,
     host: PathBuf,
+    /// In the layer.
+    target: PathBuf,
     link: bool,
+    /// The same file in the step's last layer.
+    kept: Option<PathBuf>,
+}
+
+/// Links a file of the step's last layer, if all that the content's digest does not cover is equal too. No file of it
+/// is `taken` twice: two names of one file are another layer than two files.
+fn keep(
+    kept: &Path,
+    host: &Path,
+    node: &Node,
+    owner: (u32, u32),
+    mode: u32,
+    taken: &Mutex<HashSet<(u64, u64)>>,
+) -> bool {
+    let Ok(meta) = fs::symlink_metadata(kept) else { return false };
+    let there = stamp(&meta);
+    meta.is_file()
+        && there.size == node.stamp.size
+        && there.mtime == node.stamp.mtime
+        && meta.mode() & 0o7777 == mode
+        && plimsoll_image::owner_of(kept, &meta) == owner
+        && taken.lock().unwrap_or_else(PoisonError::into_inner).insert((there.device, there.inode))
+        && fs::hard_link(kept, host).is_ok()
+}
+
+/// Copies a regular file and its attributes. Its bytes are digested on the way, so that they are those that the step's
+/// key was made of.
+fn write_file(
+    job: &Job<'_>,
+    owner: (u32, u32),
+    mode: u32,
+    buffer: &mut [u8],
+) -> Result<Option<Key>, PlaceError> {
+    let Job { node, host, .. } = job;
+    let error = |error| PlaceError::Io(host.clone(), error);
+    let mut from = open_plain(&node.host).map_err(|error| PlaceError::Io(node.host.clone(), error))?;
+    let mut to = File::options().write(true).create_new(true).mode(0o600).open(host).map_err(error)?;
+    // Btrfs and XFS share the bytes of large files.
+    let shared = node.stamp.size >= WORTH_SHARING && rustix::fs::ioctl_ficlone(&to, &from).is_ok();
+    let mut bytes = None;
+    if !shared {
+        let mut hash = blake3::Hasher::new();
+        loop {
+            match from.read(buffer) {
+                Ok(0) => break,
+                Ok(read) => {
+                    hash.update(&buffer[..read]);
+                    to.write_all(&buffer[..read]).map_err(error)?;
+                }
+                Err(failure) if failure.kind() == io::ErrorKind::Interrupted => {}
+                Err(failure) => return Err(PlaceError::Io(node.host.clone(), failure)),
+            }
+        }
+        bytes = Some(Key::from_bytes(*hash.finalize().as_bytes()));
+    }
+    let capability = capability(&from);
+    let other_bytes = capability.is_none() && bytes.is_some() && job.digest.is_some() && bytes != job.digest;
+    if other_bytes || !from.metadata().is_ok_and(|meta| same_bytes(&meta, node)) {
+        return Err(PlaceError::Changed(node.host.clone()));
+    }
+    if owner != (0, 0) {
+        plimsoll_image::set_owner(host, owner.0, owner.1).map_err(error)?;
+    }
+    rustix::fs::fchmod(&to, Mode::from_raw_mode(mode)).map_err(|errno| error(errno.into()))?;
+    // After chown, which clears it.
+    if let Some(capability) = capability {
+        rustix::fs::fsetxattr(&to, "security.capability", &capability, XattrFlags::empty())
+            .map_err(|errno| error(errno.into()))?;
+    }
+    rustix::fs::futimens(&to, &times(node)).map_err(|errno| error(errno.into()))?;
+    Ok(bytes)
 }
 
 enum Beneath {

@@ -47,6 +47,14 @@ pub(crate) struct Item {
     pub(crate) node: Node,
     /// Digest of a regular file's bytes and capabilities.
     pub(crate) digest: Option<Key>,
+    /// The step's last layer has the same file at the same place.
+    pub(crate) kept: bool,
+}
+
+impl Item {
+    fn new(path: PathBuf, node: Node) -> Self {
+        Self { path, node, digest: None, kept: false }
+    }
 }
 
 /// Why files cannot be selected.
@@ -166,12 +174,12 @@ fn walk(
         return Err(SelectError::TooMany);
     }
     if !node.is_directory() {
-        items.push(Item { path: path.to_owned(), node, digest: None });
+        items.push(Item::new(path.to_owned(), node));
         return Ok(());
     }
     let inside = children(tree, &node)?;
     if !verdict.excluded {
-        items.push(Item { path: path.to_owned(), node, digest: None });
+        items.push(Item::new(path.to_owned(), node));
     }
     for child in inside.iter() {
         let below = path.join(child.name());
@@ -201,7 +209,7 @@ fn select_with_parents(tree: &Tree, source: &str, excludes: &Matcher) -> Result<
         return Err(SelectError::NoPath(base.to_owned()));
     }
     let include = patterns([pattern])?;
-    let mut items = vec![Item { path: PathBuf::new(), node: root.clone(), digest: None }];
+    let mut items = vec![Item::new(PathBuf::new(), root.clone())];
     let mut search = Search { tree, include: &include, excludes, items: &mut items };
     search.below(&root, Path::new(""), &Verdict::default(), &Verdict::default(), &mut Vec::new())?;
     if items.len() == 1 && !glob::has_wildcard(pattern) {
@@ -233,7 +241,7 @@ impl Search<'_> {
             let included = self.include.verdict(&text, included);
             let excluded = self.excludes.verdict(&text, excluded);
             let taken = included.excluded && !excluded.excluded;
-            let item = Item { path: path.clone(), node: child.clone(), digest: None };
+            let item = Item::new(path.clone(), child.clone());
             if taken {
                 if self.items.len() >= MAX_FILES {
                     return Err(SelectError::TooMany);

@@ -14,7 +14,7 @@ use plimsoll_sandbox::{Cancel, Limits, SandboxError};
 use plimsoll_source::Diagnostic;
 
 use crate::{
-    copying::{self, Caches, CopyError, Prepared, Sources, Workdir},
+    copying::{self, Caches, CopyError, Prepared, Previous, Sources, Workdir},
     error::BuildError,
     explain::{Reason, Record, compare},
     flight::Flights,
@@ -67,6 +67,8 @@ struct Work {
     parts: Vec<Part>,
     reason: Reason,
     what: What,
+    /// What the step was the last time.
+    before: Option<Record>,
 }
 
 enum What {
@@ -106,6 +108,7 @@ impl Solver<'_> {
                 thread::available_parallelism().map_or(MIN_PARALLEL, usize::from).max(MIN_PARALLEL)
             })
             .max(1);
+        let chain = self.graph.chain();
         let mut reports: Vec<Option<StepReport>> = vec![None; count];
         let mut failure = None;
         thread::scope(|scope| {
@@ -142,9 +145,17 @@ impl Solver<'_> {
                     let Some((node, work)) = queue.pop_front() else { break };
                     running += 1;
                     let sender = sender.clone();
+                    let in_image = chain.contains(&node);
                     scope.spawn(move || {
+                        let finished = self.work(node, work);
+                        let layer = finished.result.as_ref().ok().and_then(|it| it.layers.last().copied());
                         // The receiver lives as long as this scope.
-                        let _ = sender.send(self.work(node, work));
+                        let _ = sender.send(finished);
+                        // The image needs the digest of the layer's tar, and other steps run meanwhile. What fails
+                        // here fails again where the image is made.
+                        if let Some(layer) = layer.filter(|_| in_image && !self.cancel.is_cancelled()) {
+                            let _ = self.store.diff_id(&layer);
+                        }
                     });
                 }
                 if running == 0 {
@@ -267,19 +278,19 @@ impl Solver<'_> {
                 (key, parts, What::Run)
             }
         };
-        let reason = if self.must_run(node, &key) {
-            Reason::NoCache
+        let (reason, before) = if self.must_run(node, &key) {
+            (Reason::NoCache, None)
         } else {
             match self.lookup(&key, &parent)? {
                 Ok(snapshot) => {
                     self.remember(node, key, &parts);
                     return Ok(Probe::Done(snapshot));
                 }
-                Err(pruned) if pruned => Reason::Pruned,
+                Err(pruned) if pruned => (Reason::Pruned, None),
                 Err(_) => self.explain(node, &parts),
             }
         };
-        Ok(Probe::Work(Work { key, parts, reason, what }))
+        Ok(Probe::Work(Work { key, parts, reason, what, before }))
     }
 
     fn must_run(&self, node: usize, key: &Key) -> bool {
@@ -359,9 +370,9 @@ impl Solver<'_> {
     /// Does a step, in a thread of its own.
     fn work(&self, node: usize, work: Work) -> Finished {
         let start = Instant::now();
-        let Work { key, parts, reason, what } = work;
+        let Work { key, parts, reason, what, before } = work;
         self.progress.event(&Event::Started { step: node, title: &self.graph.nodes[node].title });
-        let result = self.once(node, key, &parts, what);
+        let result = self.once(node, key, &parts, what, before);
         let outcome = match &result {
             Ok(_) => Outcome::Done(&reason),
             Err(_) if self.cancel.is_cancelled() => Outcome::Stopped,
@@ -373,7 +384,14 @@ impl Solver<'_> {
     }
 
     /// Does a step, unless another build that shares the builder just did it.
-    fn once(&self, node: usize, key: Key, parts: &[Part], what: What) -> Result<Snapshot, BuildError> {
+    fn once(
+        &self,
+        node: usize,
+        key: Key,
+        parts: &[Part],
+        what: What,
+        before: Option<Record>,
+    ) -> Result<Snapshot, BuildError> {
         let Some(_flight) = self.flights.take(key, &self.cancel) else {
             return Err(BuildError::Sandbox(SandboxError::Cancelled));
         };
@@ -383,7 +401,7 @@ impl Solver<'_> {
         {
             return Ok(snapshot);
         }
-        let (layer, parent) = self.do_step(node, what)?;
+        let (layer, parent) = self.do_step(node, what, before)?;
         let created = now();
         let entry = Entry { layer: layer.as_ref().map(|layer| layer.id), created };
         self.caches.index.put(key, entry);
@@ -392,15 +410,32 @@ impl Solver<'_> {
         Ok(parent.with(layer.as_ref(), created))
     }
 
-    fn do_step(&self, node: usize, what: What) -> Result<(Option<Layer>, Arc<Snapshot>), BuildError> {
+    fn do_step(
+        &self,
+        node: usize,
+        what: What,
+        before: Option<Record>,
+    ) -> Result<(Option<Layer>, Arc<Snapshot>), BuildError> {
         let step = &self.graph.nodes[node];
         let parent = self.snapshot(step.parent);
         let layer = match (&step.op, what) {
-            (Op::Copy(op), What::Copy(prepared)) => self
-                .with_sources(&op.from, |sources| {
-                    copying::copy(op, prepared, sources, &parent, &self.caches, self.store, &self.seal)
+            (Op::Copy(op), What::Copy(prepared)) => {
+                let before = before.and_then(|record| self.previous(record));
+                let before = before.as_ref();
+                self.with_sources(&op.from, |sources| {
+                    copying::copy(
+                        op,
+                        prepared,
+                        sources,
+                        &parent,
+                        before,
+                        &self.caches,
+                        self.store,
+                        &self.seal,
+                    )
                 })
-                .map_err(|error| self.copy_failed(node, &error))?,
+                .map_err(|error| self.copy_failed(node, &error))?
+            }
             (Op::Workdir(op), What::Workdir(owner)) => Some(
                 copying::workdir(op, owner, &parent, self.store, &self.seal)
                     .map_err(|error| self.copy_failed(node, &error))?,
@@ -421,6 +456,13 @@ impl Solver<'_> {
             _ => None,
         };
         Ok((layer, parent))
+    }
+
+    /// The layer that a step made the last time, if it is still there.
+    fn previous(&self, record: Record) -> Option<Previous> {
+        let layer = self.caches.index.get(&record.key)?.layer?;
+        let layer = self.store.usable_layer(&layer).ok()??;
+        Some(Previous { layer, parts: record.parts })
     }
 
     fn problem(&self, node: usize, title: String, hint: Option<&str>) -> Diagnostic {
@@ -518,12 +560,13 @@ impl Solver<'_> {
         }
     }
 
-    fn explain(&self, node: usize, parts: &[Part]) -> Reason {
+    fn explain(&self, node: usize, parts: &[Part]) -> (Reason, Option<Record>) {
         let file = self.record_file(&self.identity(node));
         let before = fs::read(file).ok().and_then(|text| serde_json::from_slice::<Record>(&text).ok());
-        let Some(before) = before else { return Reason::New };
+        let Some(before) = before else { return (Reason::New, None) };
         let changes = compare(&before.parts, parts);
-        if changes.is_empty() { Reason::Pruned } else { Reason::Changed(changes) }
+        let reason = if changes.is_empty() { Reason::Pruned } else { Reason::Changed(changes) };
+        (reason, Some(before))
     }
 }
 

@@ -58,6 +58,8 @@ const TESTS: &[(&str, fn())] = &[
     ("a secret is in no layer and in no cache file", secrets_stay_out),
     ("a locked cache mount has one user at a time", locked_cache),
     ("copy from a stage links files instead of copying them", copy_from_links),
+    ("a changed file is copied, the others are linked from the last layer", kept_files),
+    ("what a power failure took is built again, and nothing else", power_failure),
     ("chown, chmod, users and workdirs", owners),
     ("configuration and history", configuration),
     ("ignored files are not there, also in mounts", ignored),
@@ -478,6 +480,80 @@ fn copy_from_links() {
     assert_eq!((meta("m/f").uid(), meta("m/f").gid(), meta("m/f").mode() & 0o777), (5, 6, 0o640));
     assert_eq!((meta("n/f").uid(), meta("n/f").gid()), (9, 9));
     assert_eq!(meta("m/f").nlink(), 1, "no hard links in the image that were none in the stage");
+}
+
+/// What did not change is in the step's last layer already, and nothing tells a layer of links from one of copies.
+fn kept_files() {
+    let bench = Bench::new();
+    for file in ["same", "sub/same", "changed", "chmod", "touched", "gone"] {
+        bench.write(&format!("dir/{file}"), file);
+    }
+    bench.write("dir/one", "twins");
+    fs::hard_link(bench.context().join("dir/one"), bench.context().join("dir/two")).unwrap();
+    let file = "FROM scratch\nCOPY dir /to/\n";
+    let top = |outcome: &BuildOutcome| bench.store.require_layer(&outcome.record.layers[0]).unwrap().path;
+    let first = top(&bench.build(file));
+    let context = |path: &str| bench.context().join("dir").join(path);
+    bench.write("dir/changed", "CHANGED");
+    bench.write("dir/new", "new");
+    fs::set_permissions(context("chmod"), fs::Permissions::from_mode(0o600)).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(context("touched"))
+        .unwrap()
+        .set_modified(std::time::UNIX_EPOCH)
+        .unwrap();
+    fs::remove_file(context("gone")).unwrap();
+    // no longer two names of one file
+    let modified = fs::metadata(context("two")).unwrap().modified().unwrap();
+    fs::remove_file(context("two")).unwrap();
+    bench.write("dir/two", "twins");
+    fs::File::options().write(true).open(context("two")).unwrap().set_modified(modified).unwrap();
+    let changed = bench.build(file);
+    let second = top(&changed);
+    let inode = |layer: &Path, path: &str| fs::metadata(layer.join("to").join(path)).unwrap().ino();
+    for kept in ["same", "sub/same"] {
+        assert_eq!(inode(&first, kept), inode(&second, kept), "{kept}");
+    }
+    for other in ["changed", "chmod", "touched"] {
+        assert_ne!(inode(&first, other), inode(&second, other), "{other}");
+    }
+    assert_ne!(inode(&second, "one"), inode(&second, "two"), "two files are not one");
+    assert!(!second.join("to/gone").exists());
+    assert_eq!(fs::read_to_string(second.join("to/changed")).unwrap(), "CHANGED");
+    assert_eq!(fs::read_to_string(first.join("to/changed")).unwrap(), "changed", "layers never change");
+    let again = bench.build_with(file, |request| request.no_cache = true);
+    assert_eq!(again.record.id, changed.record.id, "copied anew");
+
+    // another owner: nothing fits
+    let owned = bench.build("FROM scratch\nCOPY --chown=5 dir /to/\n");
+    assert_ne!(inode(&top(&owned), "same"), inode(&second, "same"));
+    assert_eq!(fs::metadata(top(&owned).join("to/same")).unwrap().uid(), 5);
+}
+
+/// As a power failure leaves it: layers of another boot, one of them torn.
+fn power_failure() {
+    let bench = Bench::new();
+    bench.write("a", "1");
+    bench.write("b", "2");
+    let first = bench.build(SMALL);
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let layers = bench.store.layers().unwrap();
+    for id in &layers {
+        let file = bench.store.require_layer(id).unwrap().path.with_file_name("layer.json");
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(boot.trim()));
+        fs::write(&file, text.replace(boot.trim(), "another")).unwrap();
+    }
+    let torn = layers.iter().find_map(|id| {
+        let file = bench.dir.path().join(format!("store/layers/{id}/fs/src/out"));
+        (fs::read(&file).ok()? == b"1").then_some(file)
+    });
+    fs::write(torn.unwrap(), "").unwrap();
+    let second = bench.build(SMALL);
+    assert_eq!(ran(&second), ["RUN cat a > out"], "what was whole is used");
+    assert_eq!((second.record.id, bench.read(&second, "out")), (first.record.id, "12".into()));
+    assert_eq!(ran(&bench.build(SMALL)), Vec::<String>::new());
 }
 
 fn owners() {

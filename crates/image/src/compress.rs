@@ -94,6 +94,11 @@ impl Store {
         Ok(descriptor)
     }
 
+    /// Did the layer come compressed from elsewhere?
+    pub(crate) fn has_original(&self, id: &LayerId) -> Result<bool, StoreError> {
+        Ok(self.layer_blobs(id)?.iter().any(|blob| blob.original))
+    }
+
     fn write_zstd<W: Write>(
         &self,
         id: &LayerId,

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::{
     Digest, ImageRecord, LayerId, Reference, Store, StoreError,
+    bundle::{BlobSource, Bundle, BundleBlob, LayerForm},
     layer::{END_SIZE, Member, TarWriter, member_size},
     manifest::{Descriptor, Index, Manifest, media_type, platform_of},
 };
@@ -67,8 +68,6 @@ pub(crate) struct Layout {
     seen: HashSet<String>,
     index: Vec<Descriptor>,
     docker: Vec<DockerManifest>,
-    /// In every manifest.
-    pub(crate) annotations: BTreeMap<String, String>,
 }
 
 /// An entry of Docker's `manifest.json`.
@@ -82,11 +81,6 @@ pub(crate) struct DockerManifest {
 }
 
 impl Layout {
-    /// An empty layout whose manifests get these annotations.
-    pub(crate) fn annotated(annotations: BTreeMap<String, String>) -> Self {
-        Self { annotations, ..Self::default() }
-    }
-
     /// Adds a file once.
     pub(crate) fn add(&mut self, part: Part) {
         if self.seen.insert(part.path.clone()) {
@@ -101,37 +95,59 @@ impl Layout {
         config: Vec<u8>,
         names: &[Reference],
         layers: Vec<Descriptor>,
-    ) -> Result<Descriptor, StoreError> {
+    ) -> Result<(), StoreError> {
         let layer_paths = layers.iter().map(|layer| blob_path(&layer.digest)).collect();
         let config_part = Part { path: blob_path(&record.id), ..Part::known("", config) };
         let config_descriptor = Descriptor::new(media_type::OCI_CONFIG, record.id, config_part.size);
-        let mut manifest = Manifest::oci(config_descriptor, layers);
-        manifest.annotations.clone_from(&self.annotations);
-        let manifest = json(&manifest)?;
+        let manifest = json(&Manifest::oci(config_descriptor, layers))?;
         let digest = Digest::of(&manifest);
         let mut descriptor = Descriptor::new(media_type::OCI_MANIFEST, digest, manifest.len() as u64);
-        let bare = descriptor.clone();
         descriptor.platform = Some(platform_of(&record.config));
         self.docker.push(DockerManifest {
             config: config_part.path.clone(),
-            // a name by digest alone cannot be a tag
-            repo_tags: Some(
-                names.iter().filter(|n| n.tag().is_some()).map(|n| n.with_digest(None).familiar()).collect(),
-            ),
+            repo_tags: Some(tags(names)),
             layers: layer_paths,
         });
         self.add(config_part);
         self.add(Part { path: blob_path(&digest), ..Part::known("", manifest) });
+        self.name(&descriptor, names);
+        Ok(())
+    }
+
+    /// Adds what a build put out, under its names.
+    pub(crate) fn add_bundle(&mut self, bundle: &Bundle, names: &[Reference]) {
+        for (config, layers) in &bundle.images {
+            self.docker.push(DockerManifest {
+                config: blob_path(&config.digest),
+                repo_tags: Some(tags(names)),
+                layers: layers.iter().map(|layer| blob_path(&layer.digest)).collect(),
+            });
+        }
+        for (descriptor, bytes) in &bundle.documents {
+            self.add(Part { path: blob_path(&descriptor.digest), ..Part::known("", bytes.clone()) });
+        }
+        for BundleBlob { descriptor, from } in &bundle.blobs {
+            self.add(match from {
+                BlobSource::Known(bytes) => {
+                    Part { path: blob_path(&descriptor.digest), ..Part::known("", bytes.clone()) }
+                }
+                BlobSource::Layer(id, LayerForm::Tar) => Part::tar(*id, descriptor.digest, descriptor.size),
+                BlobSource::Layer(_, LayerForm::Blob) => Part::blob(descriptor.digest, descriptor.size),
+            });
+        }
+        self.name(bundle.root(), names);
+    }
+
+    /// An entry of `index.json` for each name, or one without.
+    fn name(&mut self, descriptor: &Descriptor, names: &[Reference]) {
         if names.is_empty() {
-            self.index.push(descriptor);
-            return Ok(bare);
+            self.index.push(descriptor.clone());
         }
         for name in names {
             let mut named = descriptor.clone();
-            named.annotations = annotations(name);
+            named.annotations.extend(annotations(name));
             self.index.push(named);
         }
-        Ok(bare)
     }
 
     /// All files, the small ones that describe the others first. `docker` adds Docker's `manifest.json`.
@@ -146,6 +162,11 @@ impl Layout {
         parts.extend(self.parts);
         Ok(parts)
     }
+}
+
+/// The names that can be tags: one by digest alone cannot.
+fn tags(names: &[Reference]) -> Vec<String> {
+    names.iter().filter(|name| name.tag().is_some()).map(|name| name.with_digest(None).familiar()).collect()
 }
 
 /// What containerd (`io.containerd.image.name`) and other readers of layouts (`ref.name`) take as the image's name.

@@ -5,6 +5,7 @@
 //! registry ([`registry`]). What comes from outside is bounded and never leaves the layer's own directory.
 
 pub mod artifact;
+pub mod bundle;
 mod compress;
 mod config;
 mod digest;
@@ -15,6 +16,7 @@ mod layout;
 pub mod manifest;
 mod merged;
 pub mod output;
+pub mod purl;
 mod reference;
 pub mod registry;
 pub mod report;

@@ -23,6 +23,10 @@ pub mod media_type {
     pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
     /// A Docker image configuration.
     pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+    /// An uncompressed Docker layer; `.gzip` and `.zstd` follow it when it is compressed.
+    pub const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
+    /// An in-toto statement.
+    pub const IN_TOTO: &str = "application/vnd.in-toto+json";
 }
 
 /// Points at a blob.

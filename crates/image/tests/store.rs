@@ -250,6 +250,57 @@ fn a_damaged_layer_makes_room_for_a_sound_one() {
     assert!(store.usable_layer(&id).unwrap().is_none());
 }
 
+#[test]
+fn what_a_power_failure_took_is_noticed_at_the_next_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let id = layer(&store, "a", b"whole");
+    let description = store.require_layer(&id).unwrap().path.with_file_name("layer.json");
+
+    // whole: its first use in another boot reads it, and the next one believes that
+    damage(&store, &id);
+    let file = description.with_file_name("fs/a");
+    fs::write(&file, b"whole").unwrap();
+    filetime_zero(&file);
+    assert!(store.layer(&id).unwrap().is_some());
+    assert!(fs::read_to_string(&description).unwrap().contains("\"boot\": \"\""));
+
+    // torn, with the right size and time
+    let id = layer(&store, "a", b"other");
+    damage(&store, &id);
+    let layer_of_id = description.parent().unwrap().with_file_name(id.to_string());
+    fs::write(layer_of_id.join("fs/a"), b"\0\0\0\0\0").unwrap();
+    filetime_zero(&layer_of_id.join("fs/a"));
+    assert!(store.layer(&id).unwrap().is_none());
+    assert!(!layer_of_id.exists(), "it would be in the way of a new one");
+
+    // from outside, packed: both its files and its tar are held against their digests
+    let tar = {
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(5);
+        header.set_mode(0o644);
+        header.set_cksum();
+        tar.append_data(&mut header, "a", b"whole".as_slice()).unwrap();
+        let plain = tar.into_inner().unwrap();
+        zstd::encode_all(plain.as_slice(), 1).unwrap()
+    };
+    let import = || store.import_layer(tar.as_slice()).unwrap();
+    let imported = import();
+    damage(&store, &imported.id);
+    assert_eq!(import().id, imported.id);
+    assert_eq!(fs::read(imported.path.join("a")).unwrap(), b"whole");
+    let blob = fs::read_dir(dir.path().join("blobs/sha256")).unwrap().last().unwrap().unwrap().path();
+    damage(&store, &imported.id);
+    fs::write(imported.path.join("a"), b"whole").unwrap();
+    fs::write(&blob, b"").unwrap();
+    assert!(store.layer(&imported.id).unwrap().is_none());
+    let again = import();
+    let mut written = Vec::new();
+    store.write_layer_tar(&again.id, &mut written).unwrap();
+    assert_eq!(written, zstd::decode_all(tar.as_slice()).unwrap());
+}
+
 fn filetime_zero(path: &std::path::Path) {
     let file = fs::File::options().write(true).open(path).unwrap();
     file.set_modified(std::time::UNIX_EPOCH).unwrap();

@@ -26,9 +26,15 @@ pub(crate) struct Digests {
     pub(crate) content: LayerId,
 }
 
-/// Digests a layer whose times are clamped to `epoch` (seconds since 1970).
-pub(crate) fn digest(root: &Path, entries: &[Entry], epoch: Option<i64>) -> Result<Digests, StoreError> {
-    let files = hash_files(root, entries)?;
+/// Digests a layer whose times are clamped to `epoch` (seconds since 1970). Files whose bytes' digest is `known` are
+/// not read.
+pub(crate) fn digest(
+    root: &Path,
+    entries: &[Entry],
+    epoch: Option<i64>,
+    known: &dyn Fn(&Entry) -> Option<blake3::Hash>,
+) -> Result<Digests, StoreError> {
+    let files = hash_files(root, entries, known)?;
     let mut files = files.into_iter();
     let mut hash = blake3::Hasher::new_derive_key("plimsoll layer content v1");
     for entry in entries {
@@ -87,19 +93,30 @@ fn device(hash: &mut blake3::Hasher, kind: [u8; 1], major: u32, minor: u32) -> &
 }
 
 /// The digest of each regular file in order.
-fn hash_files(root: &Path, entries: &[Entry]) -> Result<Vec<blake3::Hash>, StoreError> {
-    let files: Vec<(&Entry, u64)> = entries
-        .iter()
-        .filter_map(|entry| match entry.kind {
-            Kind::File { size } => Some((entry, size)),
-            _ => None,
-        })
-        .collect();
-    let total: u64 = files.iter().map(|(_, size)| size).sum();
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS).min(files.len());
+fn hash_files(
+    root: &Path,
+    entries: &[Entry],
+    known: &dyn Fn(&Entry) -> Option<blake3::Hash>,
+) -> Result<Vec<blake3::Hash>, StoreError> {
+    let mut hashes = Vec::new();
+    // the place of its hash, the file, its size
+    let mut unknown: Vec<(usize, &Entry, u64)> = Vec::new();
+    for entry in entries {
+        let Kind::File { size } = entry.kind else { continue };
+        let hash = known(entry);
+        if hash.is_none() {
+            unknown.push((hashes.len(), entry, size));
+        }
+        hashes.push(hash.unwrap_or_else(|| blake3::hash(b"")));
+    }
+    let total: u64 = unknown.iter().map(|(_, _, size)| size).sum();
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS).min(unknown.len());
     if threads < 2 || total < ALONE_BELOW {
         let mut buffer = Vec::new();
-        return files.iter().map(|(entry, size)| hash_file(root, entry, *size, &mut buffer)).collect();
+        for (place, entry, size) in unknown {
+            hashes[place] = hash_file(root, entry, size, &mut buffer)?;
+        }
+        return Ok(hashes);
     }
     let next = AtomicUsize::new(0);
     let work = || -> Result<Vec<(usize, blake3::Hash)>, StoreError> {
@@ -107,8 +124,8 @@ fn hash_files(root: &Path, entries: &[Entry]) -> Result<Vec<blake3::Hash>, Store
         let mut buffer = Vec::new();
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some((entry, size)) = files.get(index) else { return Ok(done) };
-            done.push((index, hash_file(root, entry, *size, &mut buffer)?));
+            let Some((place, entry, size)) = unknown.get(index) else { return Ok(done) };
+            done.push((*place, hash_file(root, entry, *size, &mut buffer)?));
         }
     };
     let results = thread::scope(|scope| {
@@ -118,9 +135,8 @@ fn hash_files(root: &Path, entries: &[Entry]) -> Result<Vec<blake3::Hash>, Store
             .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect::<Result<Vec<_>, _>>()
     })?;
-    let mut hashes = vec![blake3::hash(b""); files.len()];
-    for (index, hash) in results.into_iter().flatten() {
-        hashes[index] = hash;
+    for (place, hash) in results.into_iter().flatten() {
+        hashes[place] = hash;
     }
     Ok(hashes)
 }

@@ -143,8 +143,19 @@ impl LayerDraft {
     ///
     /// Sockets, and everything that overlay notes for itself, do not become part of the layer.
     pub fn seal(self, options: &SealOptions) -> Result<Layer, StoreError> {
+        self.seal_knowing(options, &|_| None)
+    }
+
+    /// As [`LayerDraft::seal`]; files (named relative to the layer) whose bytes' blake3 digest is `known` from
+    /// writing them are not read again.
+    pub fn seal_knowing(
+        self,
+        options: &SealOptions,
+        known: &dyn Fn(&[u8]) -> Option<[u8; 32]>,
+    ) -> Result<Layer, StoreError> {
         let entries = scan(&self.fs)?;
-        let digests = content::digest(&self.fs, &entries, options.epoch)?;
+        let known = |entry: &Entry| known(&entry.path).map(blake3::Hash::from_bytes);
+        let digests = content::digest(&self.fs, &entries, options.epoch, &known)?;
         self.store.clone().add_layer(self, digests.id, digests.content, &entries, options.epoch, None)
     }
 

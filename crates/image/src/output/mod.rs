@@ -3,13 +3,14 @@
 mod load;
 mod rootfs;
 
-use std::{collections::BTreeMap, fs, io::Write, path::Path};
+use std::{fs, io::Write, path::Path};
 
 pub use load::{load, load_stream};
 pub use rootfs::{write_rootfs_dir, write_rootfs_tar};
 
 use crate::{
     Digest, ImageRecord, LayerCompression, Reference, Store, StoreError,
+    bundle::{Bundle, Form, Member},
     error::At as _,
     layout::{Layout, Part, write_archive},
     manifest::Descriptor,
@@ -30,55 +31,30 @@ impl OciLayout {
         images: &[(ImageRecord, Vec<Reference>)],
         compression: LayerCompression,
     ) -> Result<Self, StoreError> {
-        Self::plan(store, images, compression, false, BTreeMap::new())
-    }
-
-    /// As [`OciLayout::new`], with annotations in the manifests.
-    pub fn annotated(
-        store: &Store,
-        images: &[(ImageRecord, Vec<Reference>)],
-        compression: LayerCompression,
-        annotations: &BTreeMap<String, String>,
-    ) -> Result<Self, StoreError> {
-        Self::plan(store, images, compression, false, annotations.clone())
+        Self::of_bundles(store, &bundles(store, images, compression)?, false)
     }
 
     /// Plans a `docker save` archive, which also is an OCI layout; its layers are plain tars, as every engine reads.
     pub fn docker(store: &Store, images: &[(ImageRecord, Vec<Reference>)]) -> Result<Self, StoreError> {
-        Self::plan(store, images, LayerCompression::None, true, BTreeMap::new())
+        Self::of_bundles(store, &bundles(store, images, LayerCompression::None)?, true)
     }
 
-    fn plan(
+    /// Plans a layout of what builds put out, each under its names. `docker` adds Docker's `manifest.json`, whose
+    /// readers want one image for each name.
+    pub fn of_bundles(
         store: &Store,
-        images: &[(ImageRecord, Vec<Reference>)],
-        compression: LayerCompression,
+        bundles: &[(Bundle, Vec<Reference>)],
         docker: bool,
-        annotations: BTreeMap<String, String>,
     ) -> Result<Self, StoreError> {
-        let _pin = store.pin()?;
-        let mut layout = Layout::annotated(annotations);
-        let mut manifests = Vec::new();
-        for (record, names) in images {
-            let mut descriptors = Vec::new();
-            let mut files = Vec::new();
-            for id in &record.layers {
-                let descriptor = store.compressed_layer(id, compression)?;
-                files.push(if compression == LayerCompression::None {
-                    Part::tar(*id, descriptor.digest, descriptor.size)
-                } else {
-                    Part::blob(descriptor.digest, descriptor.size)
-                });
-                descriptors.push(descriptor);
-            }
-            manifests.push(layout.add_image(record, store.read_blob(&record.id)?, names, descriptors)?);
-            for part in files {
-                layout.add(part);
-            }
+        let mut layout = Layout::default();
+        for (bundle, names) in bundles {
+            layout.add_bundle(bundle, names);
         }
+        let manifests = bundles.iter().map(|(bundle, _)| bundle.root().clone()).collect();
         Ok(Self { store: store.clone(), parts: layout.finish(docker)?, manifests })
     }
 
-    /// The manifest of each image, in order.
+    /// The manifest (or index) of each image, in order.
     pub fn manifests(&self) -> &[Descriptor] {
         &self.manifests
     }
@@ -110,6 +86,19 @@ impl OciLayout {
         }
         Ok(())
     }
+}
+
+fn bundles(
+    store: &Store,
+    images: &[(ImageRecord, Vec<Reference>)],
+    compression: LayerCompression,
+) -> Result<Vec<(Bundle, Vec<Reference>)>, StoreError> {
+    let form = Form::all(compression);
+    let bundle = |(record, names): &(ImageRecord, Vec<Reference>)| {
+        let member = Member::plain(record.clone());
+        Ok((Bundle::new(store, &[member], names, &form)?, names.clone()))
+    };
+    images.iter().map(bundle).collect()
 }
 
 /// The digest of the manifest that [`OciLayout`] and a push give an image in this form.

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{self, Read, Seek as _, SeekFrom},
+    io::{self, Read, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     Digest, ImageRecord, LayerCompression, LayerId, Reference, Store, StoreError,
+    bundle::{BlobSource, Bundle, BundleBlob, Form, LayerForm, Member},
     layout::json,
     manifest::{Descriptor, Manifest, media_type},
 };
@@ -52,46 +53,47 @@ impl Registry {
         compression: LayerCompression,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Pushed, RegistryError> {
-        self.push_annotated(store, record, name, compression, &BTreeMap::new(), progress)
+        let _pin = store.pin()?;
+        let member = Member::plain(record.clone());
+        let bundle = Bundle::new(store, &[member], std::slice::from_ref(name), &Form::all(compression))?;
+        self.push_bundle(store, &bundle, name, progress)
     }
 
-    /// As [`Registry::push`], with annotations in the manifest.
-    pub fn push_annotated(
+    /// Sends what a build put out: blobs, manifests, and last what the name stands for. A name with neither tag nor
+    /// digest is only known by the digest.
+    pub fn push_bundle(
         &self,
         store: &Store,
-        record: &ImageRecord,
+        bundle: &Bundle,
         name: &Reference,
-        compression: LayerCompression,
-        annotations: &BTreeMap<String, String>,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Pushed, RegistryError> {
         let _pin = store.pin()?;
         let mut connection = self.connect(name, Access::Push)?;
-        let sources = siblings(store, record, name)?;
+        let sources = siblings(store, bundle.records(), name)?;
         connection.sources = sources.values().flatten().cloned().collect();
-        let config_bytes = store.read_blob(&record.id)?;
-        let config = Descriptor::new(media_type::OCI_CONFIG, record.id, config_bytes.len() as u64);
-        let mut pushed = Pushed { digest: record.id, sent: 0, known: 0, mounted: 0, bytes: 0 };
-        let mut layers = Vec::new();
-        for id in &record.layers {
-            let descriptor = store.compressed_layer(id, compression)?;
-            if !layers.contains(&descriptor) {
-                let blob = if compression == LayerCompression::None {
-                    plain_tar(store, id)?
-                } else {
-                    Blob::File(store.blob_path(&descriptor.digest))
-                };
-                let from = sources.get(id).map_or(&[][..], Vec::as_slice);
-                blob_once(&connection, &descriptor, &blob, from, &mut pushed, progress)?;
-            }
-            layers.push(descriptor);
+        let root = bundle.root();
+        let mut pushed = Pushed { digest: root.digest, sent: 0, known: 0, mounted: 0, bytes: 0 };
+        for BundleBlob { descriptor, from } in &bundle.blobs {
+            let (blob, from) = match from {
+                BlobSource::Layer(id, form) => {
+                    let blob = match form {
+                        LayerForm::Tar => Blob::Plain(store, *id),
+                        LayerForm::Blob => Blob::File(store.blob_path(&descriptor.digest)),
+                    };
+                    (blob, sources.get(id).map_or(&[][..], Vec::as_slice))
+                }
+                BlobSource::Known(bytes) => (Blob::Known(store, bytes), &[][..]),
+            };
+            blob_once(&connection, descriptor, &blob, from, &mut pushed, progress)?;
         }
-        let blob = Blob::File(store.blob_path(&record.id));
-        blob_once(&connection, &config, &blob, &[], &mut pushed, progress)?;
-
-        let mut manifest = Manifest::oci(config, layers);
-        manifest.annotations.clone_from(annotations);
-        pushed.digest = put_manifest(&connection, &manifest, name)?;
+        for (descriptor, bytes) in &bundle.documents {
+            let wanted = match name.tag() {
+                Some(tag) if descriptor.digest == root.digest => tag.to_owned(),
+                _ => descriptor.digest.to_string(),
+            };
+            put_document(&connection, &descriptor.media_type, bytes, &wanted, name)?;
+        }
         Ok(pushed)
     }
 }
@@ -104,49 +106,81 @@ pub(super) fn put_manifest(
     let manifest = json(manifest)?;
     let digest = Digest::of(&manifest);
     let wanted = name.tag().map_or_else(|| digest.to_string(), ToOwned::to_owned);
-    let object = name.familiar();
-    let target = format!("manifests/{wanted}");
-    let body = || -> io::Result<SizedBody> {
-        Ok((Box::new(io::Cursor::new(manifest.clone())), manifest.len() as u64))
-    };
-    let headers = [("content-type", media_type::OCI_MANIFEST)];
-    let call = Call { headers: &headers, body: Some(&body), ..Call::new(Method::PUT, &target, &object) };
-    let response = connection.send(&call)?;
-    if let Some(told) = header(&response, "docker-content-digest")
-        && told != digest.to_string()
-    {
-        return Err(connection.invalid(&object, format!("it stored the manifest as `{told}`")));
-    }
+    put_document(connection, media_type::OCI_MANIFEST, &manifest, &wanted, name)?;
     Ok(digest)
 }
 
+/// Stores a manifest or index under a tag or its digest.
+fn put_document(
+    connection: &Connection,
+    kind: &str,
+    bytes: &[u8],
+    wanted: &str,
+    name: &Reference,
+) -> Result<(), RegistryError> {
+    let object = name.familiar();
+    let target = format!("manifests/{wanted}");
+    let body =
+        || -> io::Result<SizedBody> { Ok((Box::new(io::Cursor::new(bytes.to_vec())), bytes.len() as u64)) };
+    let headers = [("content-type", kind)];
+    let call = Call { headers: &headers, body: Some(&body), ..Call::new(Method::PUT, &target, &object) };
+    let response = connection.send(&call)?;
+    if let Some(told) = header(&response, "docker-content-digest")
+        && told != Digest::of(bytes).to_string()
+    {
+        return Err(connection.invalid(&object, format!("it stored the manifest as `{told}`")));
+    }
+    Ok(())
+}
+
 /// Where a blob's bytes are.
-pub(super) enum Blob {
+pub(super) enum Blob<'a> {
     File(PathBuf),
-    /// A file that goes with the value.
+    /// An uncompressed layer: made again for the transfer and not kept.
+    Plain(&'a Store, LayerId),
+    /// These bytes.
+    Known(&'a Store, &'a [u8]),
+}
+
+impl Blob<'_> {
+    /// A file with the bytes, which goes with the value when it is temporary.
+    fn file(&self) -> Result<BlobFile, StoreError> {
+        let (mut file, fill): (_, &dyn Fn(&mut tempfile::NamedTempFile) -> Result<(), StoreError>) =
+            match self {
+                Self::File(path) => return Ok(BlobFile::Kept(path.clone())),
+                Self::Plain(store, id) => {
+                    (store.temporary_file()?, &|file: &mut _| store.write_layer_tar(id, file))
+                }
+                Self::Known(store, bytes) => {
+                    (store.temporary_file()?, &|file: &mut tempfile::NamedTempFile| {
+                        let path = file.path().to_owned();
+                        file.write_all(bytes).map_err(|error| StoreError::io("write", path, error))
+                    })
+                }
+            };
+        fill(&mut file)?;
+        Ok(BlobFile::Temporary(file.into_temp_path()))
+    }
+}
+
+enum BlobFile {
+    Kept(PathBuf),
     Temporary(tempfile::TempPath),
 }
 
-impl Blob {
+impl BlobFile {
     fn path(&self) -> &Path {
         match self {
-            Self::File(path) => path,
+            Self::Kept(path) => path,
             Self::Temporary(path) => path,
         }
     }
 }
 
-/// An uncompressed layer is made again for the transfer and not kept.
-fn plain_tar(store: &Store, id: &LayerId) -> Result<Blob, StoreError> {
-    let mut file = store.temporary_file()?;
-    store.write_layer_tar(id, &mut file)?;
-    Ok(Blob::Temporary(file.into_temp_path()))
-}
-
 pub(super) fn blob_once(
     connection: &Connection,
     descriptor: &Descriptor,
-    blob: &Blob,
+    blob: &Blob<'_>,
     from: &[String],
     pushed: &mut Pushed,
     progress: &(dyn Fn(Progress) + Sync),
@@ -168,7 +202,8 @@ pub(super) fn blob_once(
         return Ok(());
     }
     progress(Progress::Started { digest, bytes: descriptor.size });
-    Upload { connection, path: blob.path(), size: descriptor.size, digest, object: &object }.run()?;
+    let file = blob.file()?;
+    Upload { connection, path: file.path(), size: descriptor.size, digest, object: &object }.run()?;
     pushed.sent += 1;
     pushed.bytes += descriptor.size;
     progress(Progress::Finished { digest });
@@ -181,7 +216,7 @@ const MAX_SOURCES: usize = 2;
 /// The other repositories of the same registry that hold a layer, as far as the store's names tell.
 fn siblings(
     store: &Store,
-    record: &ImageRecord,
+    records: &[ImageRecord],
     name: &Reference,
 ) -> Result<BTreeMap<LayerId, Vec<String>>, StoreError> {
     let mut found: BTreeMap<LayerId, Vec<String>> = BTreeMap::new();
@@ -189,7 +224,8 @@ fn siblings(
         let there =
             |other: &&Reference| other.domain() == name.domain() && other.repository() != name.repository();
         for other in image.references.iter().filter(there) {
-            for id in image.layers.iter().filter(|id| record.layers.contains(id)) {
+            for id in image.layers.iter().filter(|id| records.iter().any(|record| record.layers.contains(id)))
+            {
                 let repositories = found.entry(*id).or_default();
                 if repositories.len() < MAX_SOURCES && !repositories.iter().any(|it| it == other.repository())
                 {

@@ -46,10 +46,11 @@ impl Store {
     /// Keeps some bytes.
     pub fn put_blob(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
         let digest = Digest::of(bytes);
-        if !self.has_blob(&digest) {
+        let path = self.blob_path(&digest);
+        // one that a power failure emptied is written again
+        if !fs::metadata(&path).is_ok_and(|meta| meta.len() == bytes.len() as u64) {
             let _pin = self.pin()?;
-            self.note_unsynced();
-            self.write_atomically(&self.blob_path(&digest), bytes)?;
+            self.write_atomically(&path, bytes)?;
         }
         Ok(digest)
     }
@@ -105,8 +106,7 @@ impl BlobWriter {
     pub(crate) fn finish(self) -> Result<(Digest, u64), StoreError> {
         let (file, digest, bytes) = self.writer.finish();
         let path = self.store.blob_path(&digest);
-        if !path.exists() {
-            self.store.note_unsynced();
+        if !fs::metadata(&path).is_ok_and(|meta| meta.len() == bytes) {
             file.persist(&path).map_err(|error| StoreError::io("write", &path, error.error))?;
         }
         Ok((digest, bytes))

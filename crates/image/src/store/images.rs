@@ -1,10 +1,10 @@
 //! Images and their names.
 
-use std::{collections::BTreeMap, fs, io, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Store, layers::remove_file, read_json, read_json_if_there};
+use super::{Store, derived, layers::remove_file, read_json_if_there};
 use crate::{Digest, ImageConfig, LayerId, Reference, StoreError, error::At as _};
 
 /// An image to be stored. `config.rootfs` is filled from `layers`.
@@ -96,8 +96,7 @@ impl Store {
         let _lock = self.write_lock()?;
         let id = self.put_blob(config)?;
         let file = self.image_file(&id);
-        if !file.exists() {
-            self.sync()?;
+        if derived(read_json_if_there::<ImageFile>(&file))?.is_none() {
             self.write_json(&file, &ImageFile { layers: layers.to_vec(), bytes })?;
         }
         let mut all = self.names()?;
@@ -110,7 +109,9 @@ impl Store {
     }
 
     fn record(&self, id: &Digest, names: &Names) -> Result<Option<ImageRecord>, StoreError> {
-        let Some(file) = read_json_if_there::<ImageFile>(&self.image_file(id))? else { return Ok(None) };
+        let Some(file) = derived(read_json_if_there::<ImageFile>(&self.image_file(id)))? else {
+            return Ok(None);
+        };
         let config = serde_json::from_slice(&self.read_blob(id)?)
             .map_err(|error| StoreError::corrupt(self.blob_path(id), error))?;
         let references =
@@ -237,10 +238,7 @@ impl Store {
     }
 
     pub(super) fn layers_of_image(&self, id: &Digest) -> Result<Vec<LayerId>, StoreError> {
-        match read_json::<ImageFile>(&self.image_file(id)) {
-            Ok(file) => Ok(file.layers),
-            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
+        let file = derived(read_json_if_there::<ImageFile>(&self.image_file(id)))?;
+        Ok(file.map(|file| file.layers).unwrap_or_default())
     }
 }

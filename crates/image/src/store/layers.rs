@@ -11,7 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Store, read_json, read_json_if_there};
+use super::{Store, derived, endurance::this_boot, read_json_if_there};
 use crate::{
     Digest, ImportLimits, Layer, LayerDraft, LayerId, StoreError,
     digest::{HashReader, HashWriter},
@@ -21,19 +21,22 @@ use crate::{
 
 /// `layer.json`, written before the layer becomes visible.
 #[derive(Debug, Serialize, Deserialize)]
-struct LayerFile {
-    /// `None` in a layer from outside, whose identity is all there is.
+pub(super) struct LayerFile {
+    /// `None` in a layer from outside, whose identity is that of its tar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    content: Option<LayerId>,
-    epoch: Option<i64>,
+    pub(super) content: Option<LayerId>,
+    pub(super) epoch: Option<i64>,
     bytes: u64,
     entries: u64,
-    /// The boot of the machine in which it was sealed: its bytes were read back from memory since.
+    /// The boot of the machine in which it was sealed; empty once its files were read back in a later one.
     #[serde(default)]
-    boot: String,
+    pub(super) boot: String,
+    /// Digest of a layer's files, where its identity is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) files: Option<LayerId>,
     /// The blob that holds the layer's exact tar, when it cannot be made again from the directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    tar_blob: Option<Digest>,
+    pub(super) tar_blob: Option<Digest>,
 }
 
 /// `diff.json`: what the layer's tar looks like.
@@ -61,6 +64,8 @@ pub(crate) struct LayerBlob {
 /// What is known of a layer's tar before the layer becomes visible.
 pub(crate) struct Imported {
     diff: DiffFile,
+    /// Digest of the files.
+    files: LayerId,
     tar_blob: Option<Digest>,
     blob: Option<LayerBlob>,
 }
@@ -79,11 +84,16 @@ impl Store {
         LayerDraft::begin(self)
     }
 
-    /// The layer, or `None` when the store does not have it.
+    /// The layer, or `None` when the store does not have it, or lost a part of it in a power failure.
     pub fn layer(&self, id: &LayerId) -> Result<Option<Layer>, StoreError> {
         let dir = self.layer_dir(id);
         let file: Option<LayerFile> = read_json_if_there(&dir.join("layer.json"))?;
-        Ok(file.map(|file| Layer {
+        let Some(mut file) = file else { return Ok(None) };
+        if !self.endured(id, &mut file)? {
+            self.set_aside(id)?;
+            return Ok(None);
+        }
+        Ok(Some(Layer {
             id: *id,
             content: file.content.unwrap_or(*id),
             path: dir.join("fs"),
@@ -113,9 +123,9 @@ impl Store {
         match fs::read_to_string(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             text => {
-                let text = text.at("read", &path)?;
-                let id = LayerId::parse(text.trim()).map_err(|error| StoreError::corrupt(path, error))?;
-                self.layer(&id)
+                // what a power failure emptied is written again with the layer
+                let Ok(id) = LayerId::parse(text.at("read", &path)?.trim()) else { return Ok(None) };
+                self.usable_layer(&id)
             }
         }
     }
@@ -127,7 +137,7 @@ impl Store {
 
     pub(crate) fn diff(&self, id: &LayerId) -> Result<DiffFile, StoreError> {
         let file = self.layer_dir(id).join("diff.json");
-        if let Some(diff) = read_json_if_there(&file)? {
+        if let Some(diff) = derived(read_json_if_there(&file))? {
             return Ok(diff);
         }
         let _pin = self.pin()?;
@@ -169,6 +179,8 @@ impl Store {
     }
 
     fn write_tar<W: Write>(&self, id: &LayerId, mut out: W) -> Result<W, StoreError> {
+        // it may have lost files since it was last used
+        self.require_layer(id)?;
         let dir = self.layer_dir(id);
         let file: LayerFile = read_json_if_there(&dir.join("layer.json"))?.ok_or(StoreError::NoLayer(*id))?;
         if let Some(blob) = file.tar_blob {
@@ -187,8 +199,12 @@ impl Store {
 
     /// The forms in which this layer's tar was compressed already.
     pub(crate) fn layer_blobs(&self, id: &LayerId) -> Result<Vec<LayerBlob>, StoreError> {
-        let blobs: Option<Vec<LayerBlob>> = read_json_if_there(&self.layer_dir(id).join("blobs.json"))?;
-        Ok(blobs.unwrap_or_default().into_iter().filter(|blob| self.has_blob(&blob.digest)).collect())
+        let blobs: Option<Vec<LayerBlob>> =
+            derived(read_json_if_there(&self.layer_dir(id).join("blobs.json")))?;
+        let whole = |blob: &LayerBlob| {
+            fs::metadata(self.blob_path(&blob.digest)).is_ok_and(|meta| meta.len() == blob.bytes)
+        };
+        Ok(blobs.unwrap_or_default().into_iter().filter(whole).collect())
     }
 
     /// Notes one more compressed form.
@@ -276,10 +292,18 @@ impl Store {
             }
             return Ok(layer);
         }
+        let files = layer::digest(&draft.fs, &entries, None, &|_| None)?.id;
         let mut hash = blake3::Hasher::new_derive_key("plimsoll imported layer v1");
         hash.update(diff_id.to_string().as_bytes());
         let id = LayerId::new(hash.finalize());
-        self.add_layer(draft, id, id, &entries, None, Some(Imported { diff, tar_blob, blob: layer_blob }))
+        self.add_layer(
+            draft,
+            id,
+            id,
+            &entries,
+            None,
+            Some(Imported { diff, files, tar_blob, blob: layer_blob }),
+        )
     }
 
     /// Makes a filled draft visible as `id`; an existing layer wins.
@@ -296,8 +320,7 @@ impl Store {
             // also for a layer that is there: its entry may be gone with another layer of the same tar
             self.write_atomically(&self.diff_id_file(&imported.diff.diff_id), id.to_string().as_bytes())?;
         }
-        self.note_unsynced();
-        if let Some(layer) = self.sound_layer(&id, &draft, entries)? {
+        if let Some(layer) = self.usable_layer(&id)? {
             return Ok(layer);
         }
         let bytes =
@@ -307,11 +330,13 @@ impl Store {
             epoch,
             bytes,
             entries: entries.len() as u64,
+            files: None,
             tar_blob: None,
-            boot: boot_id(),
+            boot: this_boot().to_owned(),
         };
         layer::remove_tree(&draft.work).at("remove", &draft.work)?;
         if let Some(imported) = imported {
+            file.files = Some(imported.files);
             file.tar_blob = imported.tar_blob;
             self.write_json(&draft.dir().join("diff.json"), &imported.diff)?;
             if let Some(blob) = imported.blob {
@@ -330,28 +355,6 @@ impl Store {
             done => done.at("rename", &target)?,
         }
         self.require_layer(&id)
-    }
-
-    /// The layer, if it is what `draft` holds too. After a power failure it may not be: files are empty or missing, and
-    /// then it makes room for the draft. In the boot in which it was made there was none.
-    fn sound_layer(
-        &self,
-        id: &LayerId,
-        draft: &LayerDraft,
-        entries: &[Entry],
-    ) -> Result<Option<Layer>, StoreError> {
-        let dir = self.layer_dir(id);
-        let sound = match read_json_if_there::<LayerFile>(&dir.join("layer.json")) {
-            Ok(None) => !dir.exists(),
-            Ok(Some(file)) if !file.boot.is_empty() && file.boot == boot_id() => true,
-            Ok(Some(file)) => holds(&dir.join("fs"), &draft.fs, entries, file.epoch),
-            Err(StoreError::Corrupt { .. }) => false,
-            Err(error) => return Err(error),
-        };
-        if !sound {
-            self.set_aside(id)?;
-        }
-        self.layer(id)
     }
 
     /// Takes a damaged layer out of sight; prune removes it. A step that reads it goes on reading it.
@@ -397,12 +400,14 @@ impl Store {
     pub(super) fn blobs_of_layer(&self, id: &LayerId) -> Result<Vec<Digest>, StoreError> {
         let dir = self.layer_dir(id);
         let mut blobs: Vec<Digest> = self.layer_blobs(id)?.iter().map(|blob| blob.digest).collect();
-        blobs.extend(read_json::<LayerFile>(&dir.join("layer.json"))?.tar_blob);
+        blobs.extend(
+            derived(read_json_if_there::<LayerFile>(&dir.join("layer.json")))?.and_then(|file| file.tar_blob),
+        );
         Ok(blobs)
     }
 
     pub(super) fn known_diff_id(&self, id: &LayerId) -> Result<Option<Digest>, StoreError> {
-        let diff: Option<DiffFile> = read_json_if_there(&self.layer_dir(id).join("diff.json"))?;
+        let diff: Option<DiffFile> = derived(read_json_if_there(&self.layer_dir(id).join("diff.json")))?;
         Ok(diff.map(|diff| diff.diff_id))
     }
 
@@ -413,21 +418,6 @@ impl Store {
             _ => remove_file(&self.diff_id_file(diff_id)),
         }
     }
-}
-
-/// Whether two directories hold the same. One that cannot be read does not.
-fn holds(dir: &Path, other: &Path, entries: &[Entry], epoch: Option<i64>) -> bool {
-    let digest = |dir: &Path| {
-        let entries = layer::scan(dir)?;
-        layer::digest(dir, &entries, epoch).map(|digests| digests.content)
-    };
-    let expected = layer::digest(other, entries, epoch).map(|digests| digests.content);
-    matches!((digest(dir), expected), (Ok(found), Ok(expected)) if found == expected)
-}
-
-/// This boot of the machine; empty where the kernel does not say.
-fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
 }
 
 fn expect(object: &str, expected: Option<&Digest>, found: Digest) -> Result<(), StoreError> {

@@ -13,11 +13,13 @@
 //! drafts/, tmp/              unfinished work; removed by prune when nobody uses it
 //! ```
 //!
-//! Everything becomes visible by one rename, so a process that is killed at any moment leaves a valid store.
+//! Everything becomes visible by one rename, so a process that is killed at any moment leaves a valid store. Nothing
+//! is synced; what a power failure took is found out at the next use and made again.
 //! Writers of names take `write.lock`; whoever uses layers holds `use.lock` shared ([`Store::pin`]), and only
 //! [`Store::prune`] takes it alone.
 
 mod blobs;
+mod endurance;
 mod images;
 mod layers;
 mod lock;
@@ -27,10 +29,7 @@ use std::{
     fs,
     io::Write as _,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -50,8 +49,6 @@ pub(crate) const MAX_JSON: u64 = 16 << 20;
 #[derive(Debug, Clone)]
 pub struct Store {
     root: Arc<Path>,
-    /// Something was written that a power failure could take.
-    unsynced: Arc<AtomicBool>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -63,7 +60,7 @@ impl Store {
     /// Opens the store in `root`, making it when it is not there.
     pub fn open(root: impl AsRef<Path>) -> Result<Self, StoreError> {
         let root = std::path::absolute(root.as_ref()).at("resolve", root.as_ref())?;
-        let store = Self { root: root.into(), unsynced: Arc::default() };
+        let store = Self { root: root.into() };
         let format_file = store.root.join("store.json");
         if !format_file.exists() {
             for folder in ["blobs/sha256", "layers", "diff-ids", "images", "drafts", "tmp"] {
@@ -86,25 +83,6 @@ impl Store {
     /// The store's folder.
     pub fn root(&self) -> &Path {
         &self.root
-    }
-
-    /// Brings everything to the disk that was written through this store, with one `syncfs`; nothing when nothing was.
-    ///
-    /// Files are written without `fsync`, which would cost more than writing them. Whoever gives a layer a name that
-    /// outlives the machine's power (an image, an entry of a cache) calls this first.
-    pub fn sync(&self) -> Result<(), StoreError> {
-        if self.unsynced.swap(false, Ordering::AcqRel) {
-            let root = fs::File::open(&self.root).at("open", &self.root)?;
-            if let Err(error) = rustix::fs::syncfs(&root) {
-                self.unsynced.store(true, Ordering::Release);
-                return Err(error).at("write to the disk", &self.root);
-            }
-        }
-        Ok(())
-    }
-
-    fn note_unsynced(&self) {
-        self.unsynced.store(true, Ordering::Release);
     }
 
     fn tmp(&self) -> PathBuf {
@@ -148,5 +126,13 @@ pub(crate) fn read_json_if_there<T: DeserializeOwned>(path: &Path) -> Result<Opt
         Ok(value) => Ok(Some(value)),
         Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// What can be made again is as good as missing when it cannot be read.
+pub(crate) fn derived<T>(read: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
+    match read {
+        Err(StoreError::Corrupt { .. }) => Ok(None),
+        read => read,
     }
 }

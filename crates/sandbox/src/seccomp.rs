@@ -2,8 +2,11 @@
 //!
 //! In effect equal to Docker's profile for its default capabilities: calls that are not listed fail with EPERM,
 //! `clone3` with ENOSYS (so that the C library falls back to `clone`, whose flags can be inspected), and calls newer
-//! than the list with ENOSYS, as runc does. Programs of another architecture than the binary's (32-bit on x86-64)
-//! are killed.
+//! than the list with ENOSYS, as runc does. On x86-64, 32-bit programs have the same calls; programs of any other
+//! architecture than the binary's are killed.
+
+#[cfg(target_arch = "x86_64")]
+mod i386;
 
 use std::{collections::BTreeMap, io};
 
@@ -25,6 +28,8 @@ pub(crate) fn install() -> Result<(), Failure> {
         .into_iter()
         .map(|line| libc::sock_filter { code: line.code, jt: line.jt, jf: line.jf, k: line.k })
         .collect();
+    #[cfg(target_arch = "x86_64")]
+    let program = i386::beside(program);
     load(&program).context(|| "cannot install the seccomp filter".to_owned())?;
     load(&UNKNOWN_CALLS).context(|| "cannot install the seccomp filter".to_owned())
 }
@@ -68,13 +73,16 @@ fn compile() -> Result<BpfProgram, Box<dyn std::error::Error>> {
     rules.insert(libc::SYS_clone, vec![argument(0, SeccompCmpArgLen::Qword, namespaces, 0)?]);
     let vsock = libc::AF_VSOCK as u64;
     rules.insert(libc::SYS_socket, vec![argument(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, vsock)?]);
-    let personalities = [0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff]
-        .map(|value| argument(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value));
+    let personalities =
+        PERSONALITIES.map(|value| argument(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, u64::from(value)));
     rules.insert(libc::SYS_personality, personalities.into_iter().collect::<Result<_, _>>()?);
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     let refused = SeccompAction::Errno(libc::EPERM as u32);
     Ok(SeccompFilter::new(rules, refused, SeccompAction::Allow, arch)?.try_into()?)
 }
+
+/// What `personality` may be asked for.
+const PERSONALITIES: [u32; 5] = [0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 
 const NAMESPACE_FLAGS: u64 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWUTS

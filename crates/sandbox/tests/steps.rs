@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::libc;
 use plimsoll_sandbox::{
     Cancel, Exit, ExtraHost, Mount, MountKind, Network, Root, SandboxError, Screen, Security, Step, Stream,
     Ulimit, User, init_if_requested, run, run_in_terminal, run_with_input,
@@ -70,6 +71,7 @@ const TESTS: &[(&str, fn())] = &[
     ("an empty root runs a static program", empty_root),
     ("a step reads what it is given", reads_input),
     ("a step has a terminal of its own", own_terminal),
+    ("32-bit programs run, with the same calls", other_word_size),
     ("a step costs little more than its command", cost),
 ];
 
@@ -577,4 +579,72 @@ fn own_terminal() {
         assert!(seen.contains(text), "no {text} in {seen:?}");
     }
     assert_eq!(before.local_flags, after.local_flags, "the person's terminal is as it was");
+}
+
+/// A static ELF program for i386 with this code and nothing else.
+fn i386(code: &[u8]) -> Vec<u8> {
+    const BASE: u32 = 0x0804_8000;
+    const HEADERS: u32 = 52 + 32;
+    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
+    let mut elf = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x03\0".to_vec();
+    // version, entry, program headers, section headers, flags; then sizes: header, program header, their number
+    elf.extend(words(&[1, BASE + HEADERS, 52, 0, 0]));
+    elf.extend([52, 0, 32, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+    let size = HEADERS + code.len() as u32;
+    elf.extend(words(&[1, 0, BASE, BASE, size, size, 5, 0x1000]));
+    elf.extend(code);
+    elf
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn other_word_size() {
+    eprintln!("skipped: only x86-64 has 32-bit programs that Docker lets run");
+}
+
+#[cfg(target_arch = "x86_64")]
+fn other_word_size() {
+    let bed = Bed::new();
+    // eax = call, ebx = argument; then the error (or the result) becomes the exit code
+    let program = |call: u32, argument: u32| {
+        let mut code = vec![0xb8];
+        code.extend(call.to_le_bytes());
+        code.push(0xbb);
+        code.extend(argument.to_le_bytes());
+        code.extend([0xcd, 0x80, 0x89, 0xc3]);
+        // positive results stay, errors are negated
+        code.extend([0x85, 0xdb, 0x79, 0x02, 0xf7, 0xdb]);
+        code.extend([0xb8, 1, 0, 0, 0, 0xcd, 0x80]);
+        i386(&code)
+    };
+    let run_one = |call, argument| {
+        fs::write(bed.path("base/program"), program(call, argument)).unwrap();
+        fs::set_permissions(bed.path("base/program"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
+        match bed.run(&["/program"], |_| ()) {
+            Ok((exit, _)) => Some(exit),
+            // a property of the kernel, which no test can change
+            Err(SandboxError::Exec { cause, .. }) if cause == "exec format error" => None,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let Some(exit) = run_one(1, 42) else {
+        eprintln!("skipped: this kernel runs no 32-bit programs");
+        return;
+    };
+    assert_eq!(exit, Exit::Code(42));
+    for (what, call, argument, code) in [
+        ("getpid", 20, 0, 1),
+        ("mount", 21, 0, libc::EPERM),
+        ("reboot", 88, 0, libc::EPERM),
+        ("clone3", 435, 0, libc::ENOSYS),
+        ("a call of the future", 500, 0, libc::ENOSYS),
+        ("clone with a user namespace", 120, libc::CLONE_NEWUSER as u32, libc::EPERM),
+        ("a socket to the hypervisor", 359, libc::AF_VSOCK as u32, libc::EPERM),
+        ("personality: no random addresses", 136, 0x4_0000, libc::EPERM),
+        ("personality: as it is", 136, 0xffff_ffff, 0),
+    ] {
+        let Some(Exit::Code(found)) = run_one(call, argument) else { panic!("{what}") };
+        // what `personality` was is its result, whose lower byte is a domain
+        assert_eq!(found, code, "{what}");
+    }
 }

@@ -5,6 +5,7 @@ use std::{
     ffi::OsStr,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use plimsoll_image::{Layer, SealOptions, Store};
@@ -18,7 +19,7 @@ use crate::{
     remote::{Checkout, HttpFile, RemoteError, Remotes},
     select::{Picked, Rules, SelectError, digest_files, digest_items, select},
     snapshot::Snapshot,
-    statcache::StatCache,
+    statcache::{StatCache, settled},
     tree::{Kind, Tree},
     unpack::{self, UnpackError},
 };
@@ -60,6 +61,8 @@ pub(crate) struct Caches<'a> {
 pub(crate) struct Prepared {
     pub(crate) key: Key,
     pub(crate) parts: Vec<Part>,
+    /// No file differs from the last time, so the key is that of then, without its parts.
+    pub(crate) unchanged: bool,
     /// The files, unless a remembered digest made reading them needless.
     picked: Option<Vec<Picked>>,
     fetched: Vec<Fetched>,
@@ -98,12 +101,21 @@ impl Fetched {
     }
 }
 
+/// What is remembered of a context's files: if their time stamps and all else are as then, so is the key.
+pub(crate) struct Recall {
+    /// What the step is called across builds.
+    pub(crate) step: Key,
+    /// The answer may be used; it is noted in any case.
+    pub(crate) trust: bool,
+}
+
 /// Makes the key of a COPY or ADD.
 pub(crate) fn prepare_copy(
     op: &CopyOp,
     sources: &Sources<'_>,
     parent: &Snapshot,
     caches: &Caches<'_>,
+    recall: &Recall,
 ) -> Result<Prepared, CopyError> {
     let owner = op.chown.as_deref().map(|chown| owner(chown, parent)).transpose()?;
     let mut key = KeyBuilder::new("copy 1");
@@ -144,13 +156,30 @@ pub(crate) fn prepare_copy(
         }
         Sources::Context(..) => Memo::default(),
     };
+    let mut question = None;
     let picked = match memo.answer {
         Some(digest) => {
             key.part(source_part(op, sources), digest.as_bytes());
             None
         }
         None => {
-            let picked = pick(op, tree, caches.stat)?;
+            let started = SystemTime::now();
+            let mut picked = pick(op, tree)?;
+            if let Sources::Context(..) = sources {
+                let state = (!destination.free).then_some(&parent.state);
+                question = Some(stamps(&key, state, &picked));
+                let known = question.filter(|_| recall.trust).and_then(|it| caches.index.memo(&it));
+                if let Some(known) = known {
+                    let picked = Some(picked.into_iter().map(|(_, picked)| picked).collect());
+                    return Ok(Prepared { key: known, parts: Vec::new(), unchanged: true, picked, fetched, owner });
+                }
+                let all = picked.iter().flat_map(|(_, picked)| &picked.items);
+                let mut files = all.filter(|item| matches!(item.node.kind, Kind::File | Kind::Symlink));
+                question = question.filter(|_| files.all(|item| settled(&item.node.stamp, started)));
+            }
+            for (_, picked) in &mut picked {
+                digest_files(std::slice::from_mut(picked), caches.stat)?;
+            }
             let mut whole = blake3::Hasher::new();
             for (source, picked) in &picked {
                 whole.update(&(picked.items.len() as u64).to_le_bytes());
@@ -174,12 +203,51 @@ pub(crate) fn prepare_copy(
             }
             if let Some(conflict) = conflict {
                 key.part("what is at the destination", conflict);
+                question = None;
             }
             Some(picked.into_iter().map(|(_, picked)| picked).collect())
         }
     };
     let (key, parts) = key.finish();
-    Ok(Prepared { key, parts, picked, fetched, owner })
+    if let Some(question) = question {
+        let owner = Key::of(&[recall.step.as_bytes().as_slice(), b"time stamps"].concat());
+        caches.index.put_last_memo(owner, question, key);
+    }
+    Ok(Prepared { key, parts, unchanged: false, picked, fetched, owner })
+}
+
+/// A digest of all that decides a key, with time stamps and inodes in the place of bytes.
+fn stamps(key: &KeyBuilder, below: Option<&Key>, picked: &[(String, Picked)]) -> Key {
+    let mut bytes = Vec::with_capacity(128 * picked.iter().map(|(_, picked)| picked.items.len()).sum::<usize>());
+    bytes.extend(key.so_far().as_bytes());
+    bytes.extend(below.map_or(&[][..], |below| below.as_bytes()));
+    let text = |bytes: &mut Vec<u8>, text: &[u8]| {
+        bytes.extend((text.len() as u64).to_le_bytes());
+        bytes.extend(text);
+    };
+    for (shown, picked) in picked {
+        text(&mut bytes, shown.as_bytes());
+        text(&mut bytes, picked.name.as_encoded_bytes());
+        bytes.extend((picked.items.len() as u64).to_le_bytes());
+        for item in &picked.items {
+            text(&mut bytes, item.path.as_os_str().as_encoded_bytes());
+            bytes.push(item.node.kind as u8);
+            bytes.extend(item.node.mode.to_le_bytes());
+            // a directory's times change with what is ignored in it
+            if item.node.is_directory() {
+                continue;
+            }
+            let stamp = &item.node.stamp;
+            for number in [item.node.device, stamp.device, stamp.inode, stamp.size] {
+                bytes.extend(number.to_le_bytes());
+            }
+            for (seconds, nanos) in [stamp.mtime, stamp.ctime] {
+                bytes.extend(seconds.to_le_bytes());
+                bytes.extend(nanos.to_le_bytes());
+            }
+        }
+    }
+    Key::of(&bytes)
 }
 
 fn source_part(op: &CopyOp, sources: &Sources<'_>) -> String {
@@ -226,14 +294,12 @@ fn remembered(op: &CopyOp, snapshot: &Snapshot, over: Option<&Snapshot>, index: 
     Memo { question: Some(question), answer: index.memo(&question) }
 }
 
-fn pick(op: &CopyOp, tree: &Tree, cache: &StatCache) -> Result<Vec<(String, Picked)>, SelectError> {
+/// The files of all sources, and what the paths of each begin with.
+fn pick(op: &CopyOp, tree: &Tree) -> Result<Vec<(String, Picked)>, SelectError> {
     let rules = Rules { excludes: &op.excludes, parents: op.parents };
     let mut all = Vec::new();
     for path in &op.paths {
-        for mut picked in select(tree, path, &rules)? {
-            digest_files(std::slice::from_mut(&mut picked), cache)?;
-            all.push((shown(op, path, &picked), picked));
-        }
+        all.extend(select(tree, path, &rules)?.into_iter().map(|picked| (shown(op, path, &picked), picked)));
     }
     Ok(all)
 }
@@ -398,7 +464,7 @@ pub(crate) fn copy(
     let previous = previous.filter(|previous| previous.mark(op, &mut prepared, sources));
     let picked = match prepared.picked {
         Some(picked) => picked,
-        None => pick(op, tree, caches.stat)?.into_iter().map(|(_, picked)| picked).collect(),
+        None => pick(op, tree)?.into_iter().map(|(_, picked)| picked).collect(),
     };
     let draft = store.begin_layer()?;
     let below = if op.link { &[][..] } else { parent.paths.as_slice() };

@@ -44,6 +44,8 @@ struct State {
     steps: HashMap<Key, Key>,
     /// (tree, selection) -> digest of the selection
     memos: HashMap<Key, Key>,
+    /// Memos that others took the place of.
+    gone: HashSet<Key>,
     /// Known keys, so that a save adds to what another builder saved meanwhile.
     dirty: HashSet<Key>,
 }
@@ -96,6 +98,22 @@ impl Index {
         }
     }
 
+    /// As [`Index::put_memo`]; of each `owner` only the last one is kept.
+    pub(crate) fn put_last_memo(&self, owner: Key, question: Key, answer: Key) {
+        self.put_memo(question, answer);
+        let mut state = self.lock();
+        match state.steps.insert(owner, question) {
+            Some(before) if before == question => return,
+            Some(before) => {
+                state.memos.remove(&before);
+                state.gone.insert(before);
+            }
+            None => {}
+        }
+        state.gone.remove(&question);
+        state.dirty.insert(owner);
+    }
+
     /// Writes what is new, together with what other builders wrote meanwhile.
     pub(crate) fn save(&self) -> io::Result<()> {
         let mut state = self.lock();
@@ -115,6 +133,9 @@ impl Index {
             if let Some(value) = state.memos.get(key) {
                 merged.memos.insert(*key, *value);
             }
+        }
+        for memo in &state.gone {
+            merged.memos.remove(memo);
         }
         drop_oldest(&mut merged);
         write_by_rename(&self.file, print(&merged).as_bytes())?;
@@ -215,6 +236,21 @@ mod tests {
         assert_eq!(all.get(&Key::of(b"2")), Some(entry));
         assert_eq!(all.memo(&Key::of(b"q")), Some(Key::of(b"a")));
         assert_eq!(all.step(&Key::of(b"s")), Some(Key::of(b"k")));
+    }
+
+    #[test]
+    fn of_some_memos_only_the_last_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("index");
+        let owner = Key::of(b"owner");
+        for text in [b"1", b"2", b"2", b"1"] {
+            let index = Index::open(file.clone());
+            index.put_last_memo(owner, Key::of(text), Key::of(b"answer"));
+            index.save().unwrap();
+        }
+        let index = Index::open(file);
+        assert_eq!(index.memo(&Key::of(b"1")), Some(Key::of(b"answer")));
+        assert_eq!(index.memo(&Key::of(b"2")), None);
     }
 
     #[test]

@@ -102,6 +102,11 @@ impl KeyBuilder {
         self.part(name, bytes);
     }
 
+    /// A digest of the parts until now.
+    pub(crate) fn so_far(&self) -> Key {
+        Key(*self.hash.finalize().as_bytes())
+    }
+
     pub(crate) fn finish(self) -> (Key, Vec<Part>) {
         (Key(*self.hash.finalize().as_bytes()), self.parts)
     }

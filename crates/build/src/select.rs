@@ -11,7 +11,10 @@ use std::{
     io::{self, Read},
     os::unix::{ffi::OsStrExt, fs::OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::SystemTime,
 };
@@ -24,7 +27,7 @@ use plimsoll_dockerfile::{
 use crate::{
     key::{Key, field},
     statcache::StatCache,
-    tree::{Kind, Node, Tree, stamp},
+    tree::{Kind, Listing, Node, Tree, stamp},
 };
 
 /// A selection bounds itself, so that a context in the wrong place fails soon.
@@ -44,7 +47,7 @@ pub(crate) struct Picked {
 pub(crate) struct Item {
     /// Relative to the source; empty for the source itself.
     pub(crate) path: PathBuf,
-    pub(crate) node: Node,
+    pub(crate) node: Arc<Node>,
     /// Digest of a regular file's bytes and capabilities.
     pub(crate) digest: Option<Key>,
     /// The step's last layer has the same file at the same place.
@@ -52,7 +55,7 @@ pub(crate) struct Item {
 }
 
 impl Item {
-    fn new(path: PathBuf, node: Node) -> Self {
+    fn new(path: PathBuf, node: Arc<Node>) -> Self {
         Self { path, node, digest: None, kept: false }
     }
 }
@@ -116,11 +119,12 @@ fn display(path: &Path) -> String {
     format!("/{}", path.to_string_lossy().trim_start_matches('/'))
 }
 
-fn lookup(tree: &Tree, path: &Path) -> Result<Option<Node>, SelectError> {
-    tree.lookup(path, true).map_err(|error| SelectError::Io(path.to_owned(), error))
+fn lookup(tree: &Tree, path: &Path) -> Result<Option<Arc<Node>>, SelectError> {
+    let found = tree.lookup(path, true).map_err(|error| SelectError::Io(path.to_owned(), error))?;
+    Ok(found.map(Arc::new))
 }
 
-fn children(tree: &Tree, node: &Node) -> Result<std::sync::Arc<[Node]>, SelectError> {
+fn children(tree: &Tree, node: &Node) -> Result<Listing, SelectError> {
     tree.children(node).map_err(|error| SelectError::Io(node.host.clone(), error))
 }
 
@@ -164,7 +168,7 @@ fn match_below(
 /// `node` and everything in it that is not excluded.
 fn walk(
     tree: &Tree,
-    node: Node,
+    node: Arc<Node>,
     path: &Path,
     excludes: &Matcher,
     verdict: &Verdict,
@@ -191,7 +195,7 @@ fn walk(
         if verdict.excluded && !(child.is_directory() && excludes.has_exceptions()) {
             continue;
         }
-        walk(tree, child.clone(), &below, excludes, &verdict, items)?;
+        walk(tree, Arc::clone(child), &below, excludes, &verdict, items)?;
     }
     Ok(())
 }
@@ -284,7 +288,7 @@ pub(crate) fn digest_files(picked: &mut [Picked], cache: &StatCache) -> Result<(
         return Ok(());
     }
     let next = AtomicUsize::new(0);
-    let nodes: Vec<&Node> = unknown.iter().map(|item| &item.node).collect();
+    let nodes: Vec<&Node> = unknown.iter().map(|item| item.node.as_ref()).collect();
     let work = || {
         let mut buffer = vec![0; 256 << 10];
         let mut done = Vec::new();

@@ -14,7 +14,7 @@ use plimsoll_sandbox::{Cancel, Limits, SandboxError};
 use plimsoll_source::Diagnostic;
 
 use crate::{
-    copying::{self, Caches, CopyError, Prepared, Previous, Sources, Workdir},
+    copying::{self, Caches, CopyError, Prepared, Previous, Recall, Sources, Workdir},
     error::BuildError,
     explain::{Reason, Record, compare},
     flight::Flights,
@@ -264,11 +264,26 @@ impl Solver<'_> {
                     let path = op.paths.first().map_or("", String::as_str);
                     return Err(self.problem(node, format!("\"{path}\": not found"), None).into());
                 }
-                let prepared = self
-                    .with_sources(&op.from, |sources| {
-                        copying::prepare_copy(op, sources, &parent, &self.caches)
+                let step = self.identity(node);
+                let prepare = |trust: bool| {
+                    let recall = Recall { step, trust };
+                    self.with_sources(&op.from, |sources| {
+                        copying::prepare_copy(op, sources, &parent, &self.caches, &recall)
                     })
-                    .map_err(|error| self.copy_failed(node, &error))?;
+                    .map_err(|error| self.copy_failed(node, &error))
+                };
+                let mut prepared = prepare(true)?;
+                if prepared.unchanged {
+                    let key = prepared.key;
+                    if !self.must_run(node, &key)
+                        && self.caches.index.step(&step) == Some(key)
+                        && let Ok(snapshot) = self.lookup(&key, &parent)?
+                    {
+                        self.remember(node, key, &[]);
+                        return Ok(Probe::Done(snapshot));
+                    }
+                    prepared = prepare(false)?;
+                }
                 (prepared.key, prepared.parts.clone(), What::Copy(prepared))
             }
             Op::Run(op) => {
@@ -516,6 +531,13 @@ impl Solver<'_> {
                     self.wrecks.lock().unwrap_or_else(PoisonError::into_inner).insert(node, wreck);
                 }
                 problem.into()
+            }
+            RunError::Foreign(ref platform) => {
+                let hint = format!(
+                    "cross-compile in a stage FROM --platform=$BUILDPLATFORM and COPY the result, or install an emulator for {} that is registered in /proc/sys/fs/binfmt_misc (Debian: qemu-user-static, or qemu-user-binfmt)",
+                    platform.architecture
+                );
+                self.problem(node, error.to_string(), Some(&hint)).into()
             }
             RunError::SshMissing(ref id) => {
                 let hint = format!("give it with --ssh {id}, and SSH_AUTH_SOCK or --ssh {id}=KEY");

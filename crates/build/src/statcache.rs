@@ -8,7 +8,7 @@ use std::{
     collections::HashMap,
     fs, io,
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Mutex, OnceLock},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -41,7 +41,8 @@ struct Record {
 /// The cache of one builder; shared by its threads.
 pub(crate) struct StatCache {
     file: PathBuf,
-    state: Mutex<State>,
+    /// Read when the first file is asked for.
+    state: OnceLock<Mutex<State>>,
 }
 
 #[derive(Default)]
@@ -51,10 +52,9 @@ struct State {
 }
 
 impl StatCache {
-    /// Reads the cache; a file that is missing, torn or of another version is an empty cache.
+    /// The cache in `file`; one that is missing, torn or of another version is an empty cache.
     pub(crate) fn open(file: PathBuf) -> Self {
-        let records = fs::read(&file).ok().and_then(|bytes| decode(&bytes)).unwrap_or_default();
-        Self { file, state: Mutex::new(State { records, dirty: false }) }
+        Self { file, state: OnceLock::new() }
     }
 
     pub(crate) fn get(&self, stamp: &Stamp) -> Option<Key> {
@@ -77,6 +77,9 @@ impl StatCache {
     /// Writes the cache by rename, if it changed. Two builders may do so at once: the last one wins, and what the
     /// other knew is only read again.
     pub(crate) fn save(&self) -> io::Result<()> {
+        if self.state.get().is_none() {
+            return Ok(());
+        }
         let mut state = self.lock();
         if !state.dirty {
             return Ok(());
@@ -95,7 +98,11 @@ impl StatCache {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        let state = self.state.get_or_init(|| {
+            let records = fs::read(&self.file).ok().and_then(|bytes| decode(&bytes)).unwrap_or_default();
+            Mutex::new(State { records, dirty: false })
+        });
+        state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -111,7 +118,7 @@ pub(crate) fn write_by_rename(file: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Whether a later write would be seen in the time stamps. The kernel's clock for them ticks at up to 10 ms; a file
 /// system that keeps whole seconds shows no nanoseconds at all.
-fn settled(stamp: &Stamp, read_at: SystemTime) -> bool {
+pub(crate) fn settled(stamp: &Stamp, read_at: SystemTime) -> bool {
     let whole_seconds = stamp.ctime.1 == 0 && stamp.mtime.1 == 0;
     let granularity = if whole_seconds { Duration::from_secs(2) } else { Duration::from_millis(20) };
     let newest = stamp.ctime.max(stamp.mtime);

@@ -25,8 +25,11 @@ pub(crate) struct Tree {
     /// The layers are in overlay's format: 0:0 devices and opaque directories hide what is below.
     overlay: bool,
     ignore: Option<Arc<Matcher>>,
-    listings: Mutex<HashMap<PathBuf, Arc<[Node]>>>,
+    listings: Mutex<HashMap<PathBuf, Listing>>,
 }
+
+/// The entries of a directory, sorted by name.
+pub(crate) type Listing = Arc<[Arc<Node>]>;
 
 /// One name in a tree.
 #[derive(Clone, Debug)]
@@ -185,7 +188,7 @@ impl Tree {
     }
 
     /// The entries of a directory, sorted by name, without what is ignored.
-    pub(crate) fn children(&self, directory: &Node) -> io::Result<Arc<[Node]>> {
+    pub(crate) fn children(&self, directory: &Node) -> io::Result<Listing> {
         if self.overlay {
             return Ok(self.list(directory)?.into());
         }
@@ -204,7 +207,7 @@ impl Tree {
                 kept.push(node);
             }
         }
-        let kept: Arc<[Node]> = kept.into();
+        let kept: Listing = kept.into();
         let mut listings = self.listings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         listings.insert(directory.path.clone(), Arc::clone(&kept));
         Ok(kept)
@@ -252,7 +255,10 @@ impl Tree {
         Ok(found)
     }
 
-    fn list(&self, directory: &Node) -> io::Result<Vec<Node>> {
+    fn list(&self, directory: &Node) -> io::Result<Vec<Arc<Node>>> {
+        if let ([part], false) = (directory.parts.as_slice(), self.overlay) {
+            return list_plain(directory, part);
+        }
         // name -> the node, or `None` for a name that is removed
         let mut found: BTreeMap<OsString, Option<Node>> = BTreeMap::new();
         // directories that a layer above closed to what lies below
@@ -295,8 +301,24 @@ impl Tree {
                 }
             }
         }
-        Ok(found.into_values().flatten().collect())
+        Ok(found.into_values().flatten().map(Arc::new).collect())
     }
+}
+
+/// The entries of a directory of the host.
+fn list_plain(directory: &Node, part: &Path) -> io::Result<Vec<Arc<Node>>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(part)? {
+        let entry = entry?;
+        let host = entry.path();
+        let mut node = Node::new(directory.path.join(entry.file_name()), host, &entry.metadata()?);
+        if node.is_directory() {
+            node.parts.push(node.host.clone());
+        }
+        found.push(Arc::new(node));
+    }
+    found.sort_unstable_by(|one, other| one.name().cmp(other.name()));
+    Ok(found)
 }
 
 fn names(path: &Path) -> VecDeque<OsString> {

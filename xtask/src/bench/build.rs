@@ -55,7 +55,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let engine = Engine::start(&folder.join("engine"))?;
     let ours = Ours::new(options.binary.clone(), folder.join("home"), engine.host())?;
     let mut bench = Bench { folder, ours, engine, report: Report::default() };
-    bench.images()?;
+    // the bases, built once by us and given to the engine too
+    for number in 0..workload::IMAGES.len() {
+        prepare_base(&bench.ours, &bench.folder, number, true)?;
+    }
     let wanted = |name: &str| options.only.is_empty() || options.only.iter().any(|only| only == name);
     for workload in workloads.iter().filter(|workload| wanted(workload.name)) {
         bench.workload(workload, options.runs)?;
@@ -70,22 +73,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 impl Bench {
-    /// The bases, built once by us and given to the engine too.
-    fn images(&self) -> Result<()> {
-        let bundle =
-            std::env::var("SSL_CERT_FILE").unwrap_or_else(|_| "/etc/ssl/certs/ca-certificates.crt".into());
-        for (number, (tag, base, dockerfile)) in workload::IMAGES.iter().enumerate() {
-            shell::quiet(&mut self.ours.plimsoll(&["base", "make", base]))?;
-            let context = self.folder.join(format!("images/{number}"));
-            fs::create_dir_all(&context)?;
-            fs::copy(&bundle, context.join("ca.pem")).with_context(|| format!("cannot read {bundle}"))?;
-            fs::write(context.join("Dockerfile"), dockerfile)?;
-            let mut build = self.ours.plimsoll(&["image", "build", "--load", "--tag", tag, "."]);
-            shell::quiet(build.current_dir(&context))?;
-        }
-        Ok(())
-    }
-
     fn save(&self) -> Result<()> {
         let file = self.folder.join("build.json");
         fs::write(&file, serde_json::to_vec_pretty(&self.report.json())?)?;
@@ -257,6 +244,23 @@ impl Bench {
         }
         Ok(())
     }
+}
+
+/// Makes one of the images that Dockerfiles start from, and hands it to the engine if asked for.
+pub(super) fn prepare_base(ours: &Ours, folder: &Path, number: usize, load: bool) -> Result<()> {
+    let (tag, base, dockerfile) = workload::IMAGES[number];
+    let bundle =
+        std::env::var("SSL_CERT_FILE").unwrap_or_else(|_| "/etc/ssl/certs/ca-certificates.crt".into());
+    shell::quiet(&mut ours.plimsoll(&["base", "make", base]))?;
+    let context = folder.join(format!("images/{number}"));
+    fs::create_dir_all(&context)?;
+    fs::copy(&bundle, context.join("ca.pem")).with_context(|| format!("cannot read {bundle}"))?;
+    fs::write(context.join("Dockerfile"), dockerfile)?;
+    let mut build = ours.plimsoll(&["image", "build", "--tag", tag, "."]);
+    if load {
+        build.arg("--load");
+    }
+    shell::quiet(build.current_dir(&context))
 }
 
 fn save(ours: &Ours, tar: &Path) -> Result<()> {

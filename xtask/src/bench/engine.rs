@@ -13,38 +13,77 @@ use anyhow::{Context, Result, bail};
 use super::measure::{self, Helpers};
 use crate::shell;
 
-/// With `--bridge=none` dockerd deletes the bridge of another engine, so this one gets its own.
+/// With `--bridge=none` dockerd deletes the bridge of another engine, so each gets its own.
 const BRIDGE: &str = "plimsollbench";
+
+/// Which engine.
+#[derive(Clone, Debug)]
+pub(crate) enum Release {
+    /// The one that is installed.
+    Installed,
+    /// Debian 13's, unpacked in a folder.
+    Unpacked(PathBuf),
+}
 
 pub(crate) struct Engine {
     daemon: Child,
+    release: Release,
     socket: PathBuf,
+    bridge: String,
 }
 
 impl Engine {
-    /// Starts dockerd with everything in `folder`.
+    /// Starts the installed dockerd with everything in `folder`.
     pub(crate) fn start(folder: &Path) -> Result<Self> {
+        Self::start_release(folder, Release::Installed, 0, false)
+    }
+
+    /// Starts an engine with everything in `folder`; engines that run at once have different numbers. Images are kept
+    /// by containerd, if asked for.
+    pub(crate) fn start_release(
+        folder: &Path,
+        release: Release,
+        number: u8,
+        containerd_store: bool,
+    ) -> Result<Self> {
         fs::create_dir_all(folder)?;
-        if !shell::succeeds(Command::new("ip").args(["link", "show", BRIDGE])) {
-            shell::run(Command::new("ip").args(["link", "add", BRIDGE, "type", "bridge"]))?;
-            shell::run(Command::new("ip").args(["addr", "add", "172.31.253.1/24", "dev", BRIDGE]))?;
+        let bridge = format!("{BRIDGE}{number}");
+        if !shell::succeeds(Command::new("ip").args(["link", "show", &bridge])) {
+            let address = format!("172.31.{}.1/24", 253 - number);
+            shell::run(Command::new("ip").args(["link", "add", &bridge, "type", "bridge"]))?;
+            shell::run(Command::new("ip").args(["addr", "add", &address, "dev", &bridge]))?;
         }
+        let config = folder.join("daemon.json");
+        let features =
+            if containerd_store { r#"{"features":{"containerd-snapshotter":true}}"# } else { "{}" };
+        fs::write(&config, features)?;
         let socket = folder.join("docker.sock");
         let _ = fs::remove_file(folder.join("docker.pid"));
         let log = File::create(folder.join("dockerd.log"))?;
-        let daemon = Command::new("dockerd")
+        let mut daemon = match &release {
+            Release::Installed => Command::new("dockerd"),
+            Release::Unpacked(root) => {
+                let mut daemon = Command::new(root.join("bin/dockerd"));
+                // its containerd and shims are found beside it
+                let path = std::env::var("PATH").unwrap_or_default();
+                daemon.env("PATH", format!("{}:{path}", root.join("bin").display()));
+                daemon
+            }
+        };
+        let daemon = daemon
+            .arg(format!("--config-file={}", config.display()))
             .arg(format!("--host=unix://{}", socket.display()))
             .arg(format!("--data-root={}", folder.join("data").display()))
             .arg(format!("--exec-root={}", folder.join("exec").display()))
             .arg(format!("--pidfile={}", folder.join("docker.pid").display()))
-            .arg(format!("--bridge={BRIDGE}"))
+            .arg(format!("--bridge={bridge}"))
             .args(["--iptables=false", "--ip-masq=false"])
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
             .context("cannot start dockerd")?;
-        let engine = Self { daemon, socket };
+        let engine = Self { daemon, release, socket, bridge };
         let begin = Instant::now();
         while !shell::succeeds(engine.docker().arg("version")) {
             if begin.elapsed() > Duration::from_mins(1) {
@@ -57,7 +96,14 @@ impl Engine {
 
     /// The client, with BuildKit.
     pub(crate) fn docker(&self) -> Command {
-        let mut docker = Command::new("/usr/bin/docker");
+        let mut docker = match &self.release {
+            Release::Installed => Command::new("/usr/bin/docker"),
+            Release::Unpacked(root) => {
+                let mut docker = Command::new(root.join("bin/docker"));
+                docker.env("DOCKER_CONFIG", root.join("config"));
+                docker
+            }
+        };
         docker.env("DOCKER_HOST", self.host()).env("DOCKER_BUILDKIT", "1").env_remove("DOCKER_CONTEXT");
         docker
     }
@@ -141,7 +187,7 @@ impl Drop for Engine {
         // SIGTERM, so that it stops its containerd too
         let _ = Command::new("kill").arg(self.daemon.id().to_string()).status();
         let _ = self.daemon.wait();
-        let _ = Command::new("ip").args(["link", "delete", BRIDGE]).status();
+        let _ = Command::new("ip").args(["link", "delete", &self.bridge]).status();
     }
 }
 

@@ -3,12 +3,14 @@
 mod build;
 mod engine;
 mod floor;
+mod handover;
 mod measure;
 mod ours;
 mod rebuild;
 mod registry;
 mod report;
 mod stack;
+mod trixie;
 mod workload;
 
 use anyhow::Result;
@@ -25,6 +27,8 @@ pub(crate) struct Bench {
 enum What {
     /// Builds of four workloads, ours and BuildKit's in turn. Needs root
     Build(build::Options),
+    /// One changed layer into three engines, ours and `docker load` in turn. Needs root
+    Handover(handover::Options),
     /// One changed line in examples/pivotal, ours and `docker build` in turn. Needs root and an engine
     Rebuild(rebuild::Options),
     /// Compose stacks, ours and docker-compose in turn. Needs an engine
@@ -35,6 +39,7 @@ impl Bench {
     pub(crate) fn run(self) -> Result<()> {
         match self.what {
             What::Build(options) => build::run(&options),
+            What::Handover(options) => handover::run(&options),
             What::Rebuild(options) => rebuild::run_all(&options),
             What::Stack(options) => stack::run(&options),
         }

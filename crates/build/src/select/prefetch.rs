@@ -2,7 +2,7 @@
 //! Asking for 20,000 files one after the other is what a build with nothing to do spends its time on.
 
 use std::{
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
@@ -20,18 +20,18 @@ struct Queue {
 }
 
 struct State {
-    todo: Vec<Node>,
+    todo: Vec<Arc<Node>>,
     /// Directories that are being listed and may still give more.
     busy: usize,
 }
 
 /// Lists everything below `directory`. What cannot be listed is left to the walk, which reports it.
-pub(crate) fn prefetch(tree: &Tree, directory: &Node) {
+pub(crate) fn prefetch(tree: &Tree, directory: &Arc<Node>) {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
     if threads < 2 || !tree.is_context() {
         return;
     }
-    let mut todo = vec![directory.clone()];
+    let mut todo = vec![Arc::clone(directory)];
     for _ in 0..SMALL {
         let Some(next) = todo.pop() else { return };
         todo.extend(directories(tree, &next));
@@ -45,7 +45,7 @@ pub(crate) fn prefetch(tree: &Tree, directory: &Node) {
     });
 }
 
-fn directories(tree: &Tree, directory: &Node) -> Vec<Node> {
+fn directories(tree: &Tree, directory: &Node) -> Vec<Arc<Node>> {
     let listed = tree.children(directory);
     listed.iter().flat_map(|nodes| nodes.iter()).filter(|node| node.is_directory()).cloned().collect()
 }
@@ -63,7 +63,7 @@ impl Queue {
     }
 
     /// A directory to list; `None` when there will be no more.
-    fn next(&self) -> Option<Node> {
+    fn next(&self) -> Option<Arc<Node>> {
         let mut state = self.lock();
         loop {
             if let Some(directory) = state.todo.pop() {
@@ -84,7 +84,7 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path, sync::Arc};
+    use std::{fs, path::Path};
 
     use plimsoll_dockerfile::dockerignore::Matcher;
 
@@ -101,7 +101,7 @@ mod tests {
         }
         let ignore = Arc::new(Matcher::parse("**/left\n").unwrap());
         let tree = Tree::directory(dir.path().to_owned(), Some(ignore));
-        let root = tree.root().unwrap();
+        let root = Arc::new(tree.root().unwrap());
         prefetch(&tree, &root);
         // what appears now was not there when the tree was listed
         fs::write(dir.path().join("a3/b3/c/late"), "").unwrap();

@@ -4,6 +4,7 @@
 //! (`user.overlay.opaque` without root). A layer's identity is its content with its times: two steps that made
 //! the same files share one directory.
 
+mod ahead;
 mod archive;
 mod content;
 mod import;
@@ -19,6 +20,7 @@ use std::{
 use rustix::fs::{CWD, FileType, Mode, XattrFlags};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub(crate) use ahead::write_ahead;
 pub(crate) use archive::{ArchiveReader, MemberKind};
 pub(crate) use content::digest;
 pub use import::ImportLimits;

@@ -12,6 +12,8 @@ use super::{Entry, Kind};
 use crate::StoreError;
 
 const BLOCK: usize = 512;
+/// What is read of a file at once.
+const BUFFER: usize = 256 << 10;
 /// Largest number in a seven-digit octal field.
 const MAX_SMALL: u64 = 0o7_777_777;
 /// Largest number in an eleven-digit octal field.
@@ -133,11 +135,13 @@ fn record(records: &mut Vec<u8>, key: &str, value: &[u8]) {
 /// Writes members one after the other.
 pub(crate) struct TarWriter<W> {
     out: W,
+    /// For the bodies.
+    buffer: Vec<u8>,
 }
 
 impl<W: Write> TarWriter<W> {
     pub(crate) fn new(out: W) -> Self {
-        Self { out }
+        Self { out, buffer: Vec::new() }
     }
 
     /// Writes a member's header; the caller then writes exactly `size` bytes by [`TarWriter::body`].
@@ -164,9 +168,26 @@ impl<W: Write> TarWriter<W> {
     }
 
     /// Copies a member's bytes; an error when there are not exactly `size`.
-    pub(crate) fn body(&mut self, reader: impl Read, size: u64) -> io::Result<()> {
+    pub(crate) fn body(&mut self, mut reader: impl Read, size: u64) -> io::Result<()> {
         // one byte more is asked for, so that a file that grew is seen
-        let copied = io::copy(&mut reader.take(size + 1), &mut Exactly { out: &mut self.out, left: size })?;
+        let room = usize::try_from(size + 1).unwrap_or(BUFFER).min(BUFFER);
+        if self.buffer.len() < room {
+            self.buffer.resize(room, 0);
+        }
+        let mut copied = 0;
+        loop {
+            let read = match reader.read(&mut self.buffer[..room]) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            copied += read as u64;
+            if copied > size {
+                return Err(io::Error::other(format!("more than the expected {size} bytes")));
+            }
+            self.out.write_all(&self.buffer[..read])?;
+        }
         if copied != size {
             return Err(io::Error::other(format!("expected {size} bytes, found {copied}")));
         }
@@ -186,26 +207,6 @@ impl<W: Write> TarWriter<W> {
     pub(crate) fn finish(mut self) -> io::Result<W> {
         self.out.write_all(&[0; 2 * BLOCK])?;
         Ok(self.out)
-    }
-}
-
-struct Exactly<'a, W> {
-    out: &'a mut W,
-    left: u64,
-}
-
-impl<W: Write> Write for Exactly<'_, W> {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        if buffer.len() as u64 > self.left {
-            return Err(io::Error::other("more bytes than announced"));
-        }
-        let written = self.out.write(buffer)?;
-        self.left -= written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -235,7 +236,7 @@ pub(crate) fn write_layer<W: Write>(
             Kind::Whiteout => {
                 tar.header(&whiteout(&marker_path(&entry.path))).map_err(failed)?;
             }
-            _ => write_entry(&mut tar, root, entries, entry, epoch)?,
+            _ => write_entry(&mut tar, b"", root, entries, entry, epoch)?,
         }
         if entry.kind == (Kind::Directory { opaque: true }) {
             let path = [entry.path.as_slice(), b"/", OPAQUE_MARKER].concat();
@@ -245,15 +246,17 @@ pub(crate) fn write_layer<W: Write>(
     tar.finish().map_err(failed)
 }
 
-/// Writes one entry that is not a removal.
+/// Writes one entry that is not a removal, below the folder `prefix` (empty, or with a slash at its end).
 pub(crate) fn write_entry<W: Write>(
     tar: &mut TarWriter<W>,
+    prefix: &[u8],
     root: &Path,
     entries: &[Entry],
     entry: &Entry,
     epoch: Option<i64>,
 ) -> Result<(), StoreError> {
-    let mut path = entry.path.clone();
+    let mut path = [prefix, &entry.path].concat();
+    let mut link = prefix.to_vec();
     let mut member = Member {
         mode: entry.mode,
         uid: entry.uid,
@@ -269,7 +272,8 @@ pub(crate) fn write_entry<W: Write>(
         Kind::File { size } => member.size = *size,
         Kind::HardLink { first } => {
             member.kind = EntryType::Link;
-            member.link = &entries[*first].path;
+            link.extend(&entries[*first].path);
+            member.link = &link;
         }
         Kind::Symlink { target } => {
             member.kind = EntryType::Symlink;

@@ -19,6 +19,9 @@ use crate::{
     layer::{self, Compression, Entry, Kind},
 };
 
+/// The files of a layer with more bytes are read in a thread of their own.
+const LARGE: u64 = 1 << 20;
+
 /// `layer.json`, written before the layer becomes visible.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct LayerFile {
@@ -190,6 +193,11 @@ impl Store {
             return Ok(out);
         }
         let root = dir.join("fs");
+        if file.bytes > LARGE {
+            return layer::write_ahead(out, |chunks| {
+                layer::write_layer(&root, &layer::scan(&root)?, file.epoch, chunks).map(drop)
+            });
+        }
         // small headers and bodies are joined, because every write below may be a hash, a pipe or a socket
         let buffered = io::BufWriter::with_capacity(128 << 10, out);
         layer::write_layer(&root, &layer::scan(&root)?, file.epoch, buffered)?

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use plimsoll_compose::Project;
 use plimsoll_engine::{Engine, EngineError};
 use plimsoll_image::{Reference, Store};
-use plimsoll_stack::{ImageMap, ServiceImage};
+use plimsoll_stack::{ImageMap, ServiceImage, hook_images};
 
 use crate::{
     builds::{self, Built, Shown},
@@ -47,6 +47,11 @@ pub(crate) async fn bring(
     let mut users: IndexMap<Reference, Vec<&String>> = IndexMap::new();
     for (name, service) in &project.services {
         users.entry(builds::image_name(project, name, service)?).or_default().push(name);
+    }
+    let hooks = hook_images(project);
+    for (key, _, image) in &hooks {
+        let image = Reference::parse(image).map_err(|error| CommandError::from_error(&error))?;
+        users.entry(image).or_default().push(key);
     }
     let each = users.iter().map(|(image, services)| async {
         let found = ctx.one(services, image).await?;

@@ -68,6 +68,12 @@ pub enum EngineError {
         /// The name.
         name: String,
     },
+    /// A network cannot be removed: containers are on it.
+    #[error("containers are on network `{network}`")]
+    NetworkInUse {
+        /// Its name or id, as the engine says it.
+        network: String,
+    },
     /// A host port is in use.
     #[error("port {port} of the host is already in use")]
     PortTaken {
@@ -202,6 +208,11 @@ fn classify(message: &str) -> Option<EngineError> {
         let mut words = message.split_whitespace().skip_while(|word| *word != "network").skip(1);
         return Some(EngineError::AmbiguousNetwork { name: words.next().unwrap_or_default().to_owned() });
     }
+    if lower.contains("has active endpoints") {
+        let named = message.rsplit("network ").next().unwrap_or_default();
+        let network = named.split_whitespace().next().unwrap_or_default();
+        return Some(EngineError::NetworkInUse { network: network.to_owned() });
+    }
     if lower.contains("unauthorized") || lower.contains("pull access denied") {
         return Some(EngineError::Unauthorized { message: message.to_owned() });
     }
@@ -271,6 +282,16 @@ mod tests {
         let sentence = "network shop_inside is ambiguous (2 matches found on name)";
         match EngineError::from_answer(400, sentence.into()) {
             EngineError::AmbiguousNetwork { name } => assert_eq!(name, "shop_inside"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_network_with_containers_on_it_is_no_matter_of_rights() {
+        let sentence =
+            "error while removing network: network shop_a id 0123abc has active endpoints (name:\"web\")";
+        match EngineError::from_answer(403, sentence.into()) {
+            EngineError::NetworkInUse { network } => assert_eq!(network, "shop_a"),
             other => panic!("{other:?}"),
         }
     }

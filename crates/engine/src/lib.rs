@@ -38,7 +38,7 @@ pub use logs::{LogLine, LogOptions, Stream};
 pub use networks::{IpamPool, NetworkDetail, NetworkSpec};
 pub use session::Session;
 pub use spec::{
-    Attachment, ContainerSpec, Device, HealthSpec, MountKind, MountSpec, PortSpec, Resources, RestartSpec,
-    Ulimit,
+    Attachment, ContainerSpec, Device, DeviceRate, DeviceRequest, HealthSpec, MountKind, MountSpec, PortSpec,
+    Resources, RestartSpec, Ulimit,
 };
 pub use volumes::{VolumeDetail, VolumeSpec};

@@ -8,7 +8,13 @@ use bollard::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Engine, EngineError, connect::CALL_SECONDS};
+use crate::{
+    Engine, EngineError,
+    connect::{ApiVersion, CALL_SECONDS},
+};
+
+/// The first API that knows networks without IPv4.
+const ENABLE_IPV4: ApiVersion = ApiVersion { major: 1, minor: 47 };
 
 /// A network to create.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +28,9 @@ pub struct NetworkSpec {
     pub internal: bool,
     /// Containers outside the project may join (overlay).
     pub attachable: bool,
+    /// With IPv4: yes unless said otherwise (API 1.47).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ipv4: Option<bool>,
     /// With IPv6.
     pub ipv6: bool,
     /// Options of the driver.
@@ -80,6 +89,7 @@ impl Engine {
             driver: (!spec.driver.is_empty()).then(|| spec.driver.clone()),
             internal: Some(spec.internal),
             attachable: Some(spec.attachable),
+            enable_ipv4: spec.ipv4.filter(|_| self.api() >= ENABLE_IPV4),
             enable_ipv6: Some(spec.ipv6),
             options: map(&spec.options),
             labels: map(&spec.labels),

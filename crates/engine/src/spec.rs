@@ -103,6 +103,9 @@ pub struct ContainerSpec {
     pub devices: Vec<Device>,
     /// Device cgroup rules.
     pub device_cgroup_rules: Vec<String>,
+    /// Devices that a driver of the engine provides: GPUs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub device_requests: Vec<DeviceRequest>,
     /// When the engine starts the container again by itself.
     pub restart: RestartSpec,
     /// Log driver; `None` takes the engine's.
@@ -187,6 +190,46 @@ pub struct Resources {
     /// Relative weight of block I/O, 10 to 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blkio_weight: Option<u16>,
+    /// Relative weights by device.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub blkio_weights: Vec<DeviceRate>,
+    /// Bytes read a second, by device.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub read_bps: Vec<DeviceRate>,
+    /// Reads a second, by device.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub read_iops: Vec<DeviceRate>,
+    /// Bytes written a second, by device.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub write_bps: Vec<DeviceRate>,
+    /// Writes a second, by device.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub write_iops: Vec<DeviceRate>,
+}
+
+/// A limit or weight of one device of the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRate {
+    /// Path of the device.
+    pub path: String,
+    /// Bytes, operations or weight.
+    pub rate: u64,
+}
+
+/// Devices that a driver provides.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeviceRequest {
+    /// The driver, `nvidia`; empty lets the engine choose by capability.
+    pub driver: String,
+    /// How many; -1 is all.
+    pub count: i64,
+    /// Which ones, instead of a number.
+    pub ids: Vec<String>,
+    /// All of these are needed: `gpu`.
+    pub capabilities: Vec<String>,
+    /// Options of the driver.
+    pub options: BTreeMap<String, String>,
 }
 
 /// A health check. Durations in nanoseconds, as the engine takes them; absent ones are the engine's defaults.
@@ -252,6 +295,10 @@ pub enum MountKind {
         /// `z` or `Z`.
         #[serde(skip_serializing_if = "Option::is_none")]
         selinux: Option<String>,
+        /// What happens to mounts below it: `disabled` leaves them out; `writable` and `readonly` say whether a
+        /// read-only bind covers them (API 1.44).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        recursive: Option<String>,
     },
     /// A volume of the engine; without a name an anonymous one.
     Volume {
@@ -263,6 +310,9 @@ pub enum MountKind {
         /// Only this directory of the volume (API 1.45).
         #[serde(skip_serializing_if = "Option::is_none")]
         subpath: Option<String>,
+        /// Labels of an anonymous volume.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        labels: BTreeMap<String, String>,
     },
     /// Memory. No uid or gid here: use [`ContainerSpec::tmpfs`] for those.
     Tmpfs {
@@ -283,6 +333,9 @@ pub struct Attachment {
     pub network: String,
     /// Names that resolve to the container on this network.
     pub aliases: Vec<String>,
+    /// Names that only this container has for others on this network, `container:alias`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<String>,
     /// Fixed address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ipv4: Option<String>,

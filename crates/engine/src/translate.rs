@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, DeviceMapping, EndpointIpamConfig, EndpointSettings, HealthConfig, HostConfig,
-    HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount, MountBindOptions,
+    ContainerCreateBody, DeviceMapping, DeviceRequest, EndpointIpamConfig, EndpointSettings, HealthConfig,
+    HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount, MountBindOptions,
     MountBindOptionsPropagationEnum, MountTmpfsOptions, MountType, MountVolumeOptions, NetworkingConfig,
-    PortBinding, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+    PortBinding, ResourcesBlkioWeightDevice, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+    ThrottleDevice,
 };
 
 use crate::{
     connect::ApiVersion,
-    spec::{Attachment, ContainerSpec, HealthSpec, MountKind, MountSpec, PortSpec, RestartSpec},
+    spec::{Attachment, ContainerSpec, DeviceRate, HealthSpec, MountKind, MountSpec, PortSpec, RestartSpec},
 };
 
 /// The first API that knows `start_interval`.
@@ -59,6 +60,7 @@ pub(crate) fn endpoint(attachment: &Attachment) -> EndpointSettings {
     let fixed = attachment.ipv4.is_some() || attachment.ipv6.is_some() || !attachment.link_local.is_empty();
     EndpointSettings {
         aliases: filled(attachment.aliases.clone()),
+        links: filled(attachment.links.clone()),
         mac_address: attachment.mac.clone(),
         driver_opts: map(&attachment.driver_opts),
         gw_priority: attachment.gateway_priority,
@@ -91,6 +93,16 @@ fn host_config(spec: &ContainerSpec, api: ApiVersion) -> HostConfig {
         oom_kill_disable: resources.oom_kill_disable,
         oom_score_adj: resources.oom_score_adj,
         blkio_weight: resources.blkio_weight,
+        blkio_weight_device: filled(resources.blkio_weights.iter().map(|device| {
+            ResourcesBlkioWeightDevice {
+                path: Some(device.path.clone()),
+                weight: usize::try_from(device.rate).ok(),
+            }
+        })),
+        blkio_device_read_bps: throttles(&resources.read_bps),
+        blkio_device_read_iops: throttles(&resources.read_iops),
+        blkio_device_write_bps: throttles(&resources.write_bps),
+        blkio_device_write_iops: throttles(&resources.write_iops),
         binds: filled(binds),
         mounts: filled(mounts),
         tmpfs: map(&spec.tmpfs),
@@ -121,6 +133,13 @@ fn host_config(spec: &ContainerSpec, api: ApiVersion) -> HostConfig {
             cgroup_permissions: Some(device.permissions.clone()),
         })),
         device_cgroup_rules: filled(spec.device_cgroup_rules.clone()),
+        device_requests: filled(spec.device_requests.iter().map(|request| DeviceRequest {
+            driver: Some(request.driver.clone()),
+            count: Some(request.count),
+            device_ids: filled(request.ids.clone()),
+            capabilities: Some(vec![request.capabilities.clone()]),
+            options: map(&request.options),
+        })),
         extra_hosts: filled(spec.extra_hosts.clone()),
         dns: filled(spec.dns.clone()),
         dns_options: filled(spec.dns_options.clone()),
@@ -149,7 +168,7 @@ fn mounts(specs: &[MountSpec], api: ApiVersion) -> (Vec<String>, Vec<Mount>) {
     let mut mounts = Vec::new();
     for spec in specs {
         match &spec.kind {
-            MountKind::Bind { source, propagation, create, selinux }
+            MountKind::Bind { source, propagation, create, selinux, .. }
                 if selinux.is_some() || (*create && api < CREATE_MOUNTPOINT && !source.contains(':')) =>
             {
                 let mode = if spec.read_only { "ro" } else { "rw" };
@@ -167,27 +186,31 @@ fn typed_mount(spec: &MountSpec, kind: &MountKind, api: ApiVersion) -> Mount {
     let mut mount =
         Mount { target: Some(spec.target.clone()), read_only: Some(spec.read_only), ..Mount::default() };
     match kind {
-        MountKind::Bind { source, propagation, create, .. } => {
+        MountKind::Bind { source, propagation, create, recursive, .. } => {
             mount.typ = Some(MountType::BIND);
             mount.source = Some(source.clone());
             let create = *create && api >= CREATE_MOUNTPOINT;
-            if propagation.is_some() || create {
+            let recursive = recursive.as_deref();
+            if propagation.is_some() || create || recursive.is_some() {
                 mount.bind_options = Some(MountBindOptions {
                     propagation: propagation
                         .as_deref()
                         .and_then(|mode| mode.parse::<MountBindOptionsPropagationEnum>().ok()),
                     create_mountpoint: create.then_some(true),
-                    ..MountBindOptions::default()
+                    non_recursive: (recursive == Some("disabled")).then_some(true),
+                    read_only_non_recursive: (recursive == Some("writable")).then_some(true),
+                    read_only_force_recursive: (recursive == Some("readonly")).then_some(true),
                 });
             }
         }
-        MountKind::Volume { name, no_copy, subpath } => {
+        MountKind::Volume { name, no_copy, subpath, labels } => {
             mount.typ = Some(MountType::VOLUME);
             mount.source.clone_from(name);
-            if *no_copy || subpath.is_some() {
+            if *no_copy || subpath.is_some() || !labels.is_empty() {
                 mount.volume_options = Some(MountVolumeOptions {
                     no_copy: no_copy.then_some(true),
                     subpath: subpath.clone(),
+                    labels: map(labels),
                     ..MountVolumeOptions::default()
                 });
             }
@@ -204,6 +227,13 @@ fn typed_mount(spec: &MountSpec, kind: &MountKind, api: ApiVersion) -> Mount {
         }
     }
     mount
+}
+
+fn throttles(devices: &[DeviceRate]) -> Option<Vec<ThrottleDevice>> {
+    filled(devices.iter().map(|device| ThrottleDevice {
+        path: Some(device.path.clone()),
+        rate: i64::try_from(device.rate).ok(),
+    }))
 }
 
 fn health_config(health: &HealthSpec, api: ApiVersion) -> HealthConfig {
@@ -282,7 +312,13 @@ mod tests {
         let spec = MountSpec {
             target: "/t".into(),
             read_only: true,
-            kind: MountKind::Bind { source: "/s".into(), propagation: None, create: true, selinux: None },
+            kind: MountKind::Bind {
+                source: "/s".into(),
+                propagation: None,
+                create: true,
+                selinux: None,
+                recursive: None,
+            },
         };
         let (binds, typed) = mounts(std::slice::from_ref(&spec), OLD);
         assert_eq!((binds, typed.len()), (vec!["/s:/t:ro".to_owned()], 0));

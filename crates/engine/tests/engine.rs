@@ -174,7 +174,12 @@ async fn networks_volumes_and_archives() {
     spec.mounts = vec![MountSpec {
         target: "/missing/here".into(),
         read_only: false,
-        kind: MountKind::Volume { name: Some(volume.name.clone()), no_copy: false, subpath: None },
+        kind: MountKind::Volume {
+            name: Some(volume.name.clone()),
+            no_copy: false,
+            subpath: None,
+            labels: std::collections::BTreeMap::new(),
+        },
     }];
     let id = engine.create_container(&spec).await.unwrap();
     let first = engine.read_archive(&id, "/missing/here").next().await.unwrap().unwrap();

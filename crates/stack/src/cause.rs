@@ -30,7 +30,7 @@ fn says_nothing(value: &Value) -> bool {
 }
 
 /// Digest of each part that says something. Ten characters: they name a cause, they decide nothing.
-pub(crate) fn parts(spec: &ContainerSpec, files: &[StackFile]) -> BTreeMap<String, String> {
+pub(crate) fn parts(spec: &ContainerSpec, files: &[StackFile], hooks: &str) -> BTreeMap<String, String> {
     let mut parts: BTreeMap<String, String> = value(spec)
         .iter()
         .filter(|(key, value)| !IGNORED.contains(&key.as_str()) && !says_nothing(value))
@@ -39,14 +39,20 @@ pub(crate) fn parts(spec: &ContainerSpec, files: &[StackFile]) -> BTreeMap<Strin
     if !files.is_empty() {
         parts.insert("files".into(), short(file_digests(files).as_bytes()));
     }
+    if !hooks.is_empty() {
+        parts.insert("hooks".into(), short(hooks.as_bytes()));
+    }
     parts
 }
 
 /// Digest of everything.
-pub(crate) fn hash(spec: &ContainerSpec, files: &[StackFile]) -> String {
+pub(crate) fn hash(spec: &ContainerSpec, files: &[StackFile], hooks: &str) -> String {
     let mut all = value(spec);
     all.retain(|key, value| !IGNORED.contains(&key.as_str()) && !says_nothing(value));
     all.insert("files".into(), Value::String(file_digests(files)));
+    if !hooks.is_empty() {
+        all.insert("hooks".into(), Value::String(hooks.to_owned()));
+    }
     blake3::hash(Value::Object(all).to_string().as_bytes()).to_hex().to_string()
 }
 
@@ -137,9 +143,9 @@ mod tests {
     fn the_name_is_no_change_and_the_environment_is() {
         let mut other = spec();
         other.name = "x".into();
-        assert_eq!(hash(&spec(), &[]), hash(&other, &[]));
+        assert_eq!(hash(&spec(), &[], ""), hash(&other, &[], ""));
         other.env.insert("A".into(), Some("1".into()));
-        assert_ne!(hash(&spec(), &[]), hash(&other, &[]));
+        assert_ne!(hash(&spec(), &[], ""), hash(&other, &[], ""));
     }
 
     #[test]
@@ -147,15 +153,16 @@ mod tests {
         let mut other = spec();
         other.env.insert("A".into(), Some("1".into()));
         other.read_only = true;
-        let label = parts_label(&parts(&spec(), &[]));
-        let said = difference(Some(&label), &parts(&other, &[]), "sha256:1", "sha256:1");
+        let label = parts_label(&parts(&spec(), &[], ""));
+        let said = difference(Some(&label), &parts(&other, &[], ""), "sha256:1", "sha256:1");
         assert_eq!(said, "environment and read_only changed");
-        let back = difference(Some(&parts_label(&parts(&other, &[]))), &parts(&spec(), &[]), "a", "a");
+        let back =
+            difference(Some(&parts_label(&parts(&other, &[], ""))), &parts(&spec(), &[], ""), "a", "a");
         assert_eq!(back, "environment and read_only changed");
         assert_eq!(
-            difference(Some(&label), &parts(&spec(), &[]), "sha256:3f2a", "sha256:91bc"),
+            difference(Some(&label), &parts(&spec(), &[], ""), "sha256:3f2a", "sha256:91bc"),
             "image changed 3f2a -> 91bc"
         );
-        assert_eq!(difference(None, &parts(&spec(), &[]), "a", "a"), "it was made by another tool");
+        assert_eq!(difference(None, &parts(&spec(), &[], ""), "a", "a"), "it was made by another tool");
     }
 }

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plimsoll_compose::{Condition, Project};
+use plimsoll_compose::{Condition, Project, Service};
 use plimsoll_engine::{
     ContainerSpec, EngineFacts, HealthSpec, IpamPool, MountKind, NetworkSpec, RestartSpec, VolumeSpec,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{ImageMap, StackError, StackFiles, cause, container, labels};
+use crate::{
+    Hooks, ImageMap, InitHook, StackError, StackFiles, cause, compose_hash::compose_hash, container,
+    images::hook_image, labels,
+};
 
 /// What [`desired`] needs beside the project.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +76,7 @@ pub struct Need {
     pub restart: bool,
     /// The other must exist.
     pub required: bool,
-    /// This one lives in the other's namespace: it is replaced with it.
+    /// This one lives in the other's namespace or has its volumes: it is replaced with it.
     pub namespace: bool,
 }
 
@@ -88,6 +91,14 @@ pub struct DesiredService {
     pub hash: String,
     /// The same, by part.
     pub parts: BTreeMap<String, String>,
+    /// docker compose's digest of it.
+    pub compose_hash: String,
+    /// Commands in its containers.
+    pub hooks: Hooks,
+    /// Containers that run to their end before it.
+    pub init: Vec<InitHook>,
+    /// How its replicas are replaced, if the Compose file says it.
+    pub update: Option<Update>,
     /// Containers with their names.
     pub replicas: Vec<Replica>,
     /// What must be there first.
@@ -104,6 +115,19 @@ pub struct DesiredService {
     pub standin: bool,
     /// Has secrets or configs to write.
     pub has_files: bool,
+}
+
+/// `deploy.update_config`: how replicas are replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Update {
+    /// So many at a time; 0 is all.
+    pub parallelism: usize,
+    /// The successor is ready before the old one is stopped.
+    pub start_first: bool,
+    /// Milliseconds between two groups.
+    pub delay: u64,
+    /// The first replica that fails does not keep the others from being replaced.
+    pub go_on: bool,
 }
 
 /// One container of a service.
@@ -153,8 +177,15 @@ impl DesiredService {
 
 /// Computes what `project` wants on an engine with these facts.
 pub fn desired(project: &Project, context: Context<'_>) -> Result<Desired, StackError> {
+    let mut notes = Vec::new();
+    for (key, network) in &project.networks {
+        if network.enable_ipv4.is_some() && !container::speaks(context.facts, 47) {
+            notes.push(format!("network {key}: enable_ipv4 needs Docker Engine 28; it has IPv4"));
+        }
+    }
     let mut desired = Desired {
         project: project.name.clone(),
+        notes,
         networks: networks(project),
         volumes: volumes(project),
         disabled: project.disabled_services.keys().cloned().collect(),
@@ -184,17 +215,31 @@ fn service(
     let wanted = &project.services[name];
     let image = context.images.get(name).cloned().unwrap_or_default();
     let files = context.files.by_service.get(name).map_or(&[][..], Vec::as_slice);
-    let built = container::spec(project, name, &image, context.facts)?;
+    let built = container::spec(project, name, &image, context.facts, context.files)?;
     let mut spec = built.spec;
     spec.mounts.extend(files.iter().map(crate::StackFile::mount));
     let needs = needs(project, name);
 
-    let parts = cause::parts(&spec, files);
-    let hash = cause::hash(&spec, files);
+    let hooks = Hooks::new(&wanted.post_start, &wanted.pre_stop);
+    let init = init_hooks(wanted, name, context.images, &image.id);
+    let said = if hooks.is_empty() && init.is_empty() {
+        String::new()
+    } else {
+        // plain data: it always serialises
+        serde_json::to_string(&(&hooks, &init)).unwrap_or_default()
+    };
+    let parts = cause::parts(&spec, files, &said);
+    let hash = cause::hash(&spec, files, &said);
+    let compose_hash = compose_hash(wanted);
+    let update = update(wanted, name, &spec, &mut desired.notes);
     let mut own = project_labels(project);
     own.insert(labels::SERVICE.into(), name.into());
     own.insert(labels::ONEOFF.into(), "False".into());
-    own.insert(labels::CONFIG_HASH.into(), hash.clone());
+    own.insert(labels::CONFIG_HASH.into(), compose_hash.clone());
+    own.insert(labels::HASH.into(), hash.clone());
+    if !hooks.is_empty() {
+        own.insert(labels::HOOKS.into(), hooks.label());
+    }
     own.insert(labels::DEPENDS_ON.into(), depends_on_label(&needs));
     own.insert(labels::IMAGE.into(), image.id.clone());
     own.insert(labels::IMAGE_NAME.into(), image.shown.clone());
@@ -239,6 +284,10 @@ fn service(
         spec,
         hash,
         parts,
+        compose_hash,
+        hooks,
+        init,
+        update,
         replicas,
         needs,
         one_shot,
@@ -246,6 +295,37 @@ fn service(
         image: image.shown,
         standin: image.standin,
         has_files: !files.is_empty(),
+    })
+}
+
+fn init_hooks(service: &Service, name: &str, images: &ImageMap, own: &str) -> Vec<InitHook> {
+    let one = |(at, hook): (usize, &plimsoll_compose::Hook)| {
+        let image = images.get(&hook_image(name, at)).map_or(own, |image| image.id.as_str());
+        InitHook::new(hook, image.to_owned())
+    };
+    service.pre_start.iter().enumerate().map(one).collect()
+}
+
+/// What of `update_config` can be done: two containers cannot have the same host port or address at once.
+fn update(service: &Service, name: &str, spec: &ContainerSpec, notes: &mut Vec<String>) -> Option<Update> {
+    let config = service.deploy.as_ref()?.update_config.as_ref()?;
+    let wanted = config.order.as_deref() == Some("start-first");
+    let port = spec.ports.iter().find(|port| port.host.parse::<u16>().is_ok_and(|host| host != 0));
+    let address = spec.networks.iter().find_map(|network| network.ipv4.as_ref().or(network.ipv6.as_ref()));
+    let why = match (port, address, &spec.network_mode) {
+        (Some(port), _, _) => Some(format!("port {} of the host can be published once", port.host)),
+        (_, Some(address), _) => Some(format!("the address {address} can be given once")),
+        (_, _, Some(mode)) if mode == "host" => Some("it is on the host's network".to_owned()),
+        _ => None,
+    };
+    if let (true, Some(why)) = (wanted, &why) {
+        notes.push(format!("{name}: `order: start-first` is not possible, {why}; the old one stops first"));
+    }
+    Some(Update {
+        parallelism: usize::try_from(config.parallelism.unwrap_or(1)).unwrap_or(1),
+        start_first: wanted && why.is_none(),
+        delay: u64::try_from(config.delay.0 / 1_000_000).unwrap_or(0),
+        go_on: config.failure_action.as_deref() == Some("continue"),
     })
 }
 
@@ -275,10 +355,12 @@ fn in_order(project: &Project) -> Vec<&str> {
 
 fn needs(project: &Project, name: &str) -> Vec<Need> {
     let service = &project.services[name];
-    let namespaces: BTreeSet<&str> = [&service.network_mode, &service.ipc, &service.pid]
-        .into_iter()
-        .filter_map(|mode| mode.as_deref()?.strip_prefix("service:"))
-        .collect();
+    let modes = [&service.network_mode, &service.ipc, &service.pid];
+    let modes = modes.into_iter().filter_map(|mode| mode.as_deref()?.strip_prefix("service:"));
+    // whose volumes it has belongs to what it was made from as well
+    let volumes = service.volumes_from.iter().filter(|from| !from.starts_with("container:"));
+    let volumes = volumes.map(|from| from.split_once(':').map_or(from.as_str(), |(name, _)| name));
+    let namespaces: BTreeSet<&str> = modes.chain(volumes).collect();
     let mut needs: Vec<Need> = service
         .depends_on
         .iter()
@@ -343,6 +425,7 @@ fn networks(project: &Project) -> Vec<DesiredNetwork> {
                 driver: network.driver.clone().unwrap_or_default(),
                 internal: network.internal,
                 attachable: network.attachable,
+                ipv4: network.enable_ipv4,
                 ipv6: network.enable_ipv6.unwrap_or(false),
                 options: sorted(&network.driver_opts),
                 labels,

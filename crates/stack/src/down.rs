@@ -21,8 +21,7 @@ pub fn plan_down(project: &str, observed: &Observed, volumes: bool, grace: Optio
             .collect();
         let mut after = Vec::new();
         if container.is_up() {
-            let op = Op::StopContainer { container: container.name.clone(), grace };
-            let stop = plan.push(op, service, "the stack is taken down", &dependents);
+            let stop = plan.stop(container, grace, "the stack is taken down", &dependents);
             stops.entry(&container.service).or_default().push(stop);
             after.push(stop);
         }

@@ -74,6 +74,16 @@ pub enum StackError {
         /// Its name in the engine.
         network: String,
     },
+    /// A network or volume that must go is used by containers of others.
+    #[error("{kind} `{name}` is in use by {}", .users.join(", "))]
+    InUse {
+        /// `network` or `volume`.
+        kind: &'static str,
+        /// Its name in the engine.
+        name: String,
+        /// Who has it.
+        users: Vec<String>,
+    },
     /// A file of the state directory.
     #[error("cannot {action} {path}: {source}", path = .path.display())]
     Io {
@@ -103,6 +113,11 @@ impl StackError {
             }
             Self::PortsTaken(_) => Some("stop what holds the port, or publish another one".into()),
             Self::UnknownUser { .. } => Some("give the user as a number, `uid:gid`".into()),
+            Self::InUse { kind: "volume", .. } => Some("remove those containers first (`docker rm`)".into()),
+            Self::InUse { .. } => Some(
+                "take those containers off it (`docker network disconnect`), or give yours another `name:`"
+                    .into(),
+            ),
             Self::Outdated { .. } => Some("bring the stack up to date first with `plimsoll up`".into()),
             Self::NoService { .. } => Some("`plimsoll config --services` lists them".into()),
             Self::Engine(error) => error.hint(),

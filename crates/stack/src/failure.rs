@@ -99,7 +99,8 @@ impl Failure {
             hint: evidence.hint,
             ..Self::default()
         };
-        let running = step.op.is_wait() || matches!(step.op, Op::StartContainer { .. });
+        let running = step.op.is_wait()
+            || matches!(step.op, Op::StartContainer { .. } | Op::RunHook { .. } | Op::RunInit { .. });
         if let (Some(container), true) = (&failure.container, running) {
             if let Ok(detail) = engine.inspect_container(container).await {
                 // one that could not even be started has no end, but an exit code

@@ -107,6 +107,7 @@ impl StackFile {
                 propagation: None,
                 create: false,
                 selinux: None,
+                recursive: None,
             },
         }
     }
@@ -118,9 +119,19 @@ pub struct StackFiles {
     /// Service name to its files.
     pub by_service: BTreeMap<String, Vec<StackFile>>,
     directory: PathBuf,
+    /// Seccomp profiles: path as the Compose file has it to content.
+    profiles: BTreeMap<String, String>,
 }
 
 impl StackFiles {
+    /// A security option as the engine takes it: a seccomp profile by its content instead of its path.
+    pub(crate) fn security_option(&self, option: &str) -> String {
+        match seccomp_path(option).and_then(|path| self.profiles.get(path)) {
+            Some(profile) => format!("seccomp={profile}"),
+            None => option.to_owned(),
+        }
+    }
+
     /// Writes the copies of one service. Files that are right already are left alone, so that a running container
     /// keeps what it has mounted.
     pub fn write(&self, service: &str, user: (u32, u32)) -> Result<(), StackError> {
@@ -146,7 +157,7 @@ pub fn stack_files(
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<StackFiles, StackError> {
     let directory = state.join("files");
-    let mut files = StackFiles { by_service: BTreeMap::new(), directory };
+    let mut files = StackFiles { by_service: BTreeMap::new(), directory, profiles: profiles(project)? };
     let used =
         project.services.values().any(|service| !service.secrets.is_empty() || !service.configs.is_empty());
     if !used {
@@ -176,6 +187,37 @@ pub fn stack_files(
         }
     }
     Ok(files)
+}
+
+/// `seccomp=PATH` or, in the old form, `seccomp:PATH`.
+fn seccomp_path(option: &str) -> Option<&str> {
+    let value = option.strip_prefix("seccomp=").or_else(|| option.strip_prefix("seccomp:"))?;
+    // a profile itself begins with a brace
+    (!matches!(value, "unconfined" | "builtin") && !value.trim_start().starts_with('{')).then_some(value)
+}
+
+/// The seccomp profiles that services name, made small as the docker command does.
+fn profiles(project: &Project) -> Result<BTreeMap<String, String>, StackError> {
+    let mut profiles = BTreeMap::new();
+    for (service, path) in project.services.iter().flat_map(|(name, service)| {
+        service.security_opt.iter().filter_map(move |option| Some((name, seccomp_path(option)?)))
+    }) {
+        let full = project.working_dir.join(path);
+        let refused = |why: String| {
+            let origin = project.origin(&["services", service, "security_opt"]);
+            let title = format!("service {service}: seccomp profile {}: {why}", full.display());
+            let diagnostic = match origin {
+                Some(origin) => origin.error(&title),
+                None => Diagnostic::error(title),
+            };
+            StackError::File(Box::new(diagnostic))
+        };
+        let text = read_bounded(&full).map_err(|error| refused(reason(&error)))?;
+        let profile: serde_json::Value =
+            serde_json::from_slice(&text).map_err(|error| refused(format!("is no JSON: {error}")))?;
+        profiles.insert(path.to_owned(), profile.to_string());
+    }
+    Ok(profiles)
 }
 
 fn stack_file(

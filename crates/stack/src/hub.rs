@@ -108,6 +108,8 @@ fn note(state: &State, event: &Event) {
         "health_status: healthy" => history.health = Some(Health::Healthy),
         "health_status: unhealthy" => history.health = Some(Health::Unhealthy),
         "start" => history.health = None,
+        // it comes after the end that was asked for: such an end is no crash
+        "stop" => history.deaths.clear(),
         _ => {}
     }
 }

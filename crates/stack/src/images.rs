@@ -37,6 +37,25 @@ impl ServiceImage {
     }
 }
 
+/// Key in an [`ImageMap`] of the image of a `pre_start` hook that differs from its service's. No service has such a
+/// name.
+pub fn hook_image(service: &str, at: usize) -> String {
+    format!("{service}/pre_start/{at}")
+}
+
+/// Images that a project's `pre_start` hooks name: key, service, image.
+pub fn hook_images(project: &Project) -> Vec<(String, String, String)> {
+    let mut images = Vec::new();
+    for (name, service) in &project.services {
+        for (at, hook) in service.pre_start.iter().enumerate() {
+            if let Some(image) = hook.image.as_ref().filter(|image| service.image.as_ref() != Some(image)) {
+                images.push((hook_image(name, at), name.clone(), image.clone()));
+            }
+        }
+    }
+    images
+}
+
 /// The image that the Compose file names for a service, or docker compose's default name for one that is built.
 pub fn image_name(project: &Project, service: &str) -> String {
     project
@@ -48,9 +67,13 @@ pub fn image_name(project: &Project, service: &str) -> String {
 
 /// Looks every service's image up in the engine by its name, each name once, all at the same time.
 pub async fn images_for(engine: &Engine, project: &Project) -> Result<ImageMap, StackError> {
+    let hooks = hook_images(project);
     let mut users: BTreeMap<String, Vec<&String>> = BTreeMap::new();
     for service in project.services.keys() {
         users.entry(image_name(project, service)).or_default().push(service);
+    }
+    for (key, _, image) in &hooks {
+        users.entry(image.clone()).or_default().push(key);
     }
     let found = try_join_all(users.into_iter().map(|(image, services)| async move {
         match engine.inspect_image(&image).await {
@@ -62,7 +85,9 @@ pub async fn images_for(engine: &Engine, project: &Project) -> Result<ImageMap, 
                     .collect::<Vec<_>>())
             }
             Err(EngineError::NotFound { .. }) => Err(StackError::MissingImage {
-                buildable: services.iter().any(|service| project.services[*service].build.is_some()),
+                buildable: services
+                    .iter()
+                    .any(|service| project.services.get(*service).is_some_and(|found| found.build.is_some())),
                 service: services.into_iter().cloned().collect::<Vec<_>>().join(", "),
                 image,
             }),

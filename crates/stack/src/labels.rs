@@ -41,3 +41,7 @@ pub const CREATED: &str = "org.plimsoll.created";
 pub const HELPER: &str = "org.plimsoll.helper";
 /// What was asked for and fitted to the host: `cpus 4 -> 2`.
 pub const FITTED: &str = "org.plimsoll.fitted";
+/// Digest of everything that a container was made from, in our form; the `config-hash` beside it is docker compose's.
+pub const HASH: &str = "org.plimsoll.hash";
+/// Commands after the start and before the stop, as JSON: who stops a container need not have the Compose file.
+pub const HOOKS: &str = "org.plimsoll.hooks";

@@ -8,12 +8,14 @@
 //! Limits: one engine; a secret or config is at most 1 MiB; a run holds the project's lock.
 
 mod cause;
+mod compose_hash;
 mod container;
 mod desired;
 mod down;
 mod error;
 mod failure;
 mod files;
+mod hooks;
 mod hub;
 mod images;
 pub mod labels;
@@ -32,19 +34,20 @@ mod usage;
 mod wait;
 
 pub use desired::{
-    Context, Desired, DesiredNetwork, DesiredService, DesiredVolume, Fit, Need, Replica, desired,
+    Context, Desired, DesiredNetwork, DesiredService, DesiredVolume, Fit, Need, Replica, Update, desired,
 };
 pub use down::plan_down;
 pub use error::StackError;
 pub use failure::{ExitMeaning, Failure};
 pub use files::{FileKind, FileOwner, StackFile, StackFiles, stack_files};
-pub use images::{ImageMap, ServiceImage, image_name, images_for};
+pub use hooks::{Hooks, InitHook, hooked};
+pub use images::{ImageMap, ServiceImage, hook_image, hook_images, image_name, images_for};
 pub use lifecycle::{Lifecycle, Member, members, plan_restart, plan_start, plan_stop};
 pub use lock::Lock;
 pub use logs::{LogQuery, StackLine, logs};
 pub use observed::{Observed, ObservedContainer, observe};
 pub use oneoff::{OneOff, plan_oneoff};
-pub use plan::{Op, Plan, PlanOptions, Step, plan};
+pub use plan::{HookTime, Op, Plan, PlanOptions, Step, plan};
 pub use ports::{Listener, PortConflict, host_listeners, port_conflicts};
 pub use ps::{Row, ps};
 pub use run::{Outcome, Progress, RunOptions, run};

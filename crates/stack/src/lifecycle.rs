@@ -8,7 +8,7 @@ use plimsoll_engine::{Engine, HealthSpec, RunState};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Op, Plan, StackError, labels};
+use crate::{Hooks, Op, Plan, StackError, labels};
 
 /// A container of a project as these verbs see it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,8 @@ pub struct Member {
     pub exit_code: i64,
     /// What it depends on, by label: service, condition, whether it is restarted with it.
     pub needs: Vec<(String, String, bool)>,
+    /// Commands in it.
+    pub hooks: Hooks,
     /// Health check in force.
     pub health: Option<HealthSpec>,
 }
@@ -56,6 +58,7 @@ pub async fn members(engine: &Engine, project: &str) -> Result<Vec<Member>, Stac
         Ok::<_, StackError>(Member {
             service: container.label(labels::SERVICE).unwrap_or_default().to_owned(),
             needs: needs(container.label(labels::DEPENDS_ON).unwrap_or_default()),
+            hooks: Hooks::from_label(container.label(labels::HOOKS)),
             health: health(&raw["Config"]["Healthcheck"]),
             exit_code: raw["State"]["ExitCode"].as_i64().unwrap_or(0),
             state: container.state,
@@ -199,8 +202,9 @@ fn stop(
             .flat_map(|member| stops.get(&member.service).cloned().unwrap_or_default())
             .collect();
         for member in members.iter().filter(|member| member.service == service && member.is_up()) {
-            let op = Op::StopContainer { container: member.name.clone(), grace: ask.grace };
-            let step = plan.push(op, Some(service), cause, &dependents);
+            let running = member.state == RunState::Running;
+            let whom = (member.name.as_str(), service);
+            let step = plan.stop_named(whom, &member.hooks, running, ask.grace, (cause, &dependents));
             stops.entry(service.to_owned()).or_default().push(step);
         }
     }
@@ -239,6 +243,7 @@ fn start(
             if stopped || !member.is_up() {
                 let op = Op::StartContainer { container: member.name.clone() };
                 let step = plan.push(op, Some(service), cause, &after);
+                let step = plan.post_start(&member.name, service, &member.hooks, step);
                 steps.0.push(step);
                 after = vec![step];
             } else if member.state == RunState::Paused {
@@ -274,6 +279,7 @@ mod tests {
             name: format!("shop-{service}-1"),
             service: service.to_owned(),
             state,
+            hooks: Hooks::default(),
             exit_code: 0,
             needs: needs(needs_label),
             health: healthy.then(|| HealthSpec { test, ..HealthSpec::default() }),

@@ -7,7 +7,7 @@ use plimsoll_engine::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{StackError, labels};
+use crate::{DesiredService, Hooks, StackError, labels};
 
 /// What exists.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -16,6 +16,10 @@ pub struct Observed {
     pub containers: Vec<ObservedContainer>,
     /// Published ports of other projects' containers: port and who has it.
     pub foreign_ports: Vec<(PublishedPort, String)>,
+    /// Networks that other projects' containers are on: name and who.
+    pub foreign_networks: Vec<(String, String)>,
+    /// Volumes that other projects' containers have: name and who.
+    pub foreign_volumes: Vec<(String, String)>,
     /// All networks of the engine.
     pub networks: Vec<NetworkDetail>,
     /// All volumes of the engine.
@@ -45,8 +49,14 @@ pub struct ObservedContainer {
     pub exit_code: Option<i64>,
     /// When it was made, in milliseconds since the epoch, if we made it.
     pub created: Option<u64>,
-    /// Digest of its configuration.
+    /// Digest of its configuration, if we made it.
     pub hash: String,
+    /// docker compose's digest of its configuration.
+    pub compose_hash: String,
+    /// The image's id by docker compose's label.
+    pub image_label: String,
+    /// Commands in it.
+    pub hooks: Hooks,
     /// Digests by part, if we made it.
     pub parts: Option<String>,
     /// Image id.
@@ -76,6 +86,18 @@ impl ObservedContainer {
         matches!(self.state, RunState::Running | RunState::Restarting | RunState::Paused)
     }
 
+    /// True if it was made from what the service says now: by our digest, or by docker compose's for a container that
+    /// docker compose made. Secrets and configs of such a one cannot be compared.
+    pub fn is_current(&self, service: &DesiredService) -> bool {
+        if self.parts.is_some() {
+            return self.hash == service.hash;
+        }
+        !self.compose_hash.is_empty()
+            && self.compose_hash == service.compose_hash
+            && self.image_label == service.spec.image
+            && !service.has_files
+    }
+
     fn from_summary(found: ContainerSummary) -> Self {
         let text = |key: &str| found.labels.get(key).cloned().unwrap_or_default();
         let depends_on = text(labels::DEPENDS_ON)
@@ -92,7 +114,10 @@ impl ObservedContainer {
             helper: found.labels.contains_key(labels::HELPER),
             oneoff: text(labels::ONEOFF).eq_ignore_ascii_case("true"),
             created: text(labels::CREATED).parse().ok(),
-            hash: text(labels::CONFIG_HASH),
+            hash: text(labels::HASH),
+            compose_hash: text(labels::CONFIG_HASH),
+            image_label: text(labels::IMAGE),
+            hooks: Hooks::from_label(found.labels.get(labels::HOOKS).map(String::as_str)),
             parts: found.labels.get(labels::PARTS).cloned(),
             image: found.labels.get(labels::IMAGE_NAME).cloned().unwrap_or_else(|| found.image.clone()),
             depends_on,
@@ -113,6 +138,14 @@ impl ObservedContainer {
 /// The name that the successor of container `id` has until it takes the place: docker compose's form.
 pub(crate) fn temporary_name(id: &str, name: &str) -> String {
     format!("{}_{name}", id.get(..12).unwrap_or(id))
+}
+
+/// The name that a container has when it has taken its place.
+pub(crate) fn final_name(name: &str) -> &str {
+    match name.split_once('_') {
+        Some((_, rest)) if is_temporary(name) => rest,
+        _ => name,
+    }
 }
 
 fn is_temporary(name: &str) -> bool {
@@ -138,6 +171,10 @@ pub async fn observe(engine: &Engine, project: &str) -> Result<Observed, StackEr
             };
             let published = container.ports.into_iter().filter(|port| port.host.is_some());
             observed.foreign_ports.extend(published.map(|port| (port, owner.clone())));
+            let networks = container.networks.into_keys().map(|name| (name, owner.clone()));
+            observed.foreign_networks.extend(networks);
+            let volumes = container.volumes.into_values().map(|name| (name, owner.clone()));
+            observed.foreign_volumes.extend(volumes);
         }
     }
     observed.containers.sort_by(|a, b| a.name.cmp(&b.name));

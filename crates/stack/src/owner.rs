@@ -1,7 +1,10 @@
 //! Which uid and gid a service runs as, and giving it its new volumes. Both look into the image or volume through
 //! the archive calls on containers that are never started, so no tool and no shell is needed in the image.
 
-use std::io::{Cursor, Read as _};
+use std::{
+    collections::BTreeMap,
+    io::{Cursor, Read as _},
+};
 
 use futures_util::StreamExt as _;
 use plimsoll_engine::{ContainerSpec, Engine, EngineError, MountKind, MountSpec};
@@ -66,7 +69,12 @@ fn helper(whom: For<'_>, volume: Option<&str>) -> ContainerSpec {
     let mounts = volume.map(|volume| MountSpec {
         target: format!("{HELPER_DIRECTORY}/data"),
         read_only: false,
-        kind: MountKind::Volume { name: Some(volume.to_owned()), no_copy: true, subpath: None },
+        kind: MountKind::Volume {
+            name: Some(volume.to_owned()),
+            no_copy: true,
+            subpath: None,
+            labels: BTreeMap::new(),
+        },
     });
     ContainerSpec {
         image: whom.image.to_owned(),

@@ -2,27 +2,44 @@
 //! A plan is plain data: it can be printed, stored, compared and run.
 
 mod build;
+mod leftovers;
 mod recreate;
 mod resources;
+mod rolling;
+mod verdict;
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
-use plimsoll_engine::{Attachment, ContainerSpec, HealthSpec, NetworkSpec, VolumeSpec};
+use plimsoll_engine::{Attachment, ContainerSpec, ExecSpec, HealthSpec, NetworkSpec, RunState, VolumeSpec};
 use serde::{Deserialize, Serialize};
 
 pub use build::plan;
 pub(crate) use recreate::create_steps;
 
-use crate::{Fit, cause::short_id};
+use crate::{Fit, Hooks, ObservedContainer, cause::short_id};
 
 /// How `up` is asked to be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PlanOptions {
-    /// Replace containers that are up to date too.
+    /// Replace containers of the asked-for services that are up to date too.
     pub force_recreate: bool,
+    /// Replace those too that the asked-for services depend on.
+    pub always_recreate_deps: bool,
     /// Never replace a container.
     pub no_recreate: bool,
+    /// New containers get new anonymous volumes instead of their predecessors'.
+    pub renew_anon_volumes: bool,
+    /// Volumes, by key, whose content may be lost if they differ from the Compose file.
+    pub recreate_volumes: BTreeSet<String>,
+    /// Make containers and start none.
+    pub no_start: bool,
+    /// Leave alone what the asked-for services depend on.
+    pub no_deps: bool,
+    /// Seconds that a container has to end, instead of its own grace period.
+    pub grace: Option<u32>,
+    /// Ids of containers whose `post_start` hooks have run: [`crate::hooked`].
+    pub hooked: BTreeSet<String>,
     /// Remove containers of services that the project does not have any more.
     pub remove_orphans: bool,
     /// Only these services and what they depend on; empty is all.
@@ -156,6 +173,25 @@ pub enum Op {
         /// The name.
         name: String,
     },
+    /// Runs a command in a running container: a `post_start` or `pre_stop` hook.
+    RunHook {
+        /// The container.
+        container: String,
+        /// The command.
+        hook: ExecSpec,
+        /// Which of the two, and whether it is the last of them.
+        when: HookTime,
+    },
+    /// Makes a container, runs it to its end, which must be a success, and removes it: a `pre_start` hook.
+    RunInit {
+        /// The container.
+        spec: Box<ContainerSpec>,
+    },
+    /// Waits.
+    Delay {
+        /// So long.
+        milliseconds: u64,
+    },
     /// Waits until the health check passes, probing itself.
     WaitHealthy {
         /// The container.
@@ -177,11 +213,23 @@ pub enum Op {
     },
 }
 
+/// When a hook runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HookTime {
+    /// After the start, and others follow.
+    PostStart,
+    /// After the start, the last one.
+    PostStartLast,
+    /// Before the stop.
+    PreStop,
+}
+
 impl Op {
     /// The container that it is about.
     pub fn container(&self) -> Option<&str> {
         match self {
-            Self::CreateContainer { spec } => Some(&spec.name),
+            Self::CreateContainer { spec } | Self::RunInit { spec } => Some(&spec.name),
             Self::ConnectNetwork { container, .. }
             | Self::PrepareVolumes { container, .. }
             | Self::StartContainer { container }
@@ -189,6 +237,7 @@ impl Op {
             | Self::StopContainer { container, .. }
             | Self::RemoveContainer { container, .. }
             | Self::RenameContainer { container, .. }
+            | Self::RunHook { container, .. }
             | Self::WaitHealthy { container, .. }
             | Self::WaitCompleted { container }
             | Self::WaitRunning { container } => Some(container),
@@ -229,6 +278,11 @@ impl Op {
             Self::StopContainer { container, .. } => format!("stop {container}"),
             Self::RemoveContainer { container, .. } => format!("remove {container}"),
             Self::RenameContainer { container, name } => format!("rename {container} to {name}"),
+            Self::RunHook { container, hook, .. } => {
+                format!("run `{}` in {container}", hook.command.join(" "))
+            }
+            Self::RunInit { spec } => format!("run {} to its end", spec.name),
+            Self::Delay { milliseconds } => format!("wait {} s", *milliseconds as f64 / 1000.0),
             Self::WaitHealthy { container, .. } => format!("wait until {container} is healthy"),
             Self::WaitCompleted { container } => format!("wait until {container} has completed"),
             Self::WaitRunning { container } => format!("see that {container} stays up"),
@@ -272,6 +326,81 @@ impl Plan {
             text.push_str("nothing to do\n");
         }
         text
+    }
+
+    /// Runs the `pre_stop` hooks of a running container, then stops it. Gives the last step.
+    pub(crate) fn stop(
+        &mut self,
+        container: &ObservedContainer,
+        grace: Option<u32>,
+        cause: &str,
+        after: &[usize],
+    ) -> usize {
+        let running = container.state == RunState::Running;
+        self.stop_named(
+            (&container.name, &container.service),
+            &container.hooks,
+            running,
+            grace,
+            (cause, after),
+        )
+    }
+
+    /// The same for what is known of a container by its labels.
+    pub(crate) fn stop_named(
+        &mut self,
+        (container, service): (&str, &str),
+        hooks: &Hooks,
+        running: bool,
+        grace: Option<u32>,
+        (cause, after): (&str, &[usize]),
+    ) -> usize {
+        let mut after = after.to_vec();
+        for hook in hooks.pre_stop.iter().filter(|_| running) {
+            let op =
+                Op::RunHook { container: container.to_owned(), hook: hook.clone(), when: HookTime::PreStop };
+            after = vec![self.push(op, Some(service), format!("{service} has a pre_stop hook"), &after)];
+        }
+        let stop = Op::StopContainer { container: container.to_owned(), grace };
+        self.push(stop, Some(service), cause, &after)
+    }
+
+    /// The `post_start` hooks after a start step; gives the last step.
+    pub(crate) fn post_start(
+        &mut self,
+        container: &str,
+        service: &str,
+        hooks: &Hooks,
+        start: usize,
+    ) -> usize {
+        self.hook_steps(container, service, hooks, Some(start), "has a post_start hook").unwrap_or(start)
+    }
+
+    /// The same for a container that runs already.
+    pub(crate) fn post_start_late(&mut self, container: &str, service: &str, hooks: &Hooks) -> usize {
+        let cause = "runs, and its post_start hooks have not been seen to run";
+        self.hook_steps(container, service, hooks, None, cause).unwrap_or(0)
+    }
+
+    fn hook_steps(
+        &mut self,
+        container: &str,
+        service: &str,
+        hooks: &Hooks,
+        mut last: Option<usize>,
+        cause: &str,
+    ) -> Option<usize> {
+        for (at, hook) in hooks.post_start.iter().enumerate() {
+            let end = at + 1 == hooks.post_start.len();
+            let op = Op::RunHook {
+                container: container.to_owned(),
+                hook: hook.clone(),
+                when: if end { HookTime::PostStartLast } else { HookTime::PostStart },
+            };
+            let after: Vec<usize> = last.into_iter().collect();
+            last = Some(self.push(op, Some(service), format!("{service} {cause}"), &after));
+        }
+        last
     }
 
     /// Adds a step; gives its number.

@@ -12,8 +12,8 @@ use plimsoll_engine::ContainerDetail;
 
 use crate::files::{private_directory, write_whole};
 
-/// Container name to its id and the start of the run that was proved: another run has to prove itself again.
-type Known = BTreeMap<String, (String, String)>;
+/// Container id to the start of the run that was proved: another run has to prove itself again.
+type Known = BTreeMap<String, String>;
 
 /// What is known of one project.
 pub(crate) struct Proved {
@@ -32,13 +32,12 @@ impl Proved {
 
     pub(crate) fn has(&self, container: &ContainerDetail) -> bool {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = (&container.id, &container.started);
-        known.0.get(&container.name).is_some_and(|(id, started)| (id, started) == now)
+        known.0.get(&container.id) == Some(&container.started)
     }
 
     pub(crate) fn note(&self, container: &ContainerDetail) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.0.insert(container.name.clone(), (container.id.clone(), container.started.clone()));
+        known.0.insert(container.id.clone(), container.started.clone());
         known.1 = true;
     }
 

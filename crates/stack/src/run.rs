@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use plimsoll_engine::{ContainerSpec, Engine, EngineError, NetworkSpec, RunState};
+use plimsoll_engine::{ContainerSpec, Engine, EngineError, ExecSpec, NetworkSpec, RunState};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Semaphore, mpsc, watch},
@@ -19,9 +19,14 @@ use tokio::{
 };
 
 use crate::{
-    Failure, Op, Plan, StackError, StackFiles, Step, files,
+    Failure, HookTime, Op, Plan, StackError, StackFiles, Step,
+    failure::Evidence,
+    files,
+    hooks::Hooked,
     hub::Hub,
-    labels, owner,
+    labels,
+    observed::final_name,
+    owner,
     proved::Proved,
     wait::{Unready, Watcher},
 };
@@ -31,6 +36,8 @@ const PARALLEL: usize = 8;
 
 /// How long the engine may take to finish what a killed process asked of it.
 const LATE: Duration = Duration::from_secs(10);
+/// How long a hook may take if no limit is given.
+const HOOK: Duration = Duration::from_mins(10);
 /// Between two looks whether it has.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -138,6 +145,7 @@ struct Shared {
     files: StackFiles,
     hub: Hub,
     proved: Proved,
+    hooked: Hooked,
     options: RunOptions,
     abandon: watch::Sender<bool>,
     calls: Semaphore,
@@ -160,6 +168,7 @@ pub async fn run(
         files: files.clone(),
         hub: Hub::listen(engine, &plan.project),
         proved: Proved::load(&options.state),
+        hooked: Hooked::load(&options.state),
         options: options.clone(),
         abandon: watch::Sender::new(false),
         calls: Semaphore::new(PARALLEL),
@@ -199,7 +208,7 @@ pub async fn run(
                         states[id] = State::Done;
                         outcome.done += 1;
                         if let (true, Some(container)) = (step.op.is_wait(), step.op.container()) {
-                            outcome.ready.insert(container.to_owned(), began.elapsed());
+                            outcome.ready.insert(final_name(container).to_owned(), began.elapsed());
                         }
                         report(Progress::Done(step, elapsed));
                     }
@@ -262,6 +271,20 @@ async fn execute(shared: &Shared, step: &Step) -> Result<(), Unready> {
         }
         Op::WaitCompleted { container } => watcher.completed(container).await,
         Op::WaitRunning { container } => watcher.running(container).await,
+        Op::RunHook { container, hook, when } => {
+            let tell = |text| {
+                let _ = shared.news.send((step.id, text));
+            };
+            run_hook(shared, container, hook, *when, tell).await
+        }
+        Op::RunInit { spec } => run_init(shared, &watcher, spec).await,
+        Op::Delay { milliseconds } => {
+            let mut abandon = watcher.abandon.clone();
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(*milliseconds)) => Ok(()),
+                _ = abandon.wait_for(|abandon| *abandon) => Err(Unready::Abandoned),
+            }
+        }
         _ => match call(shared, step).await {
             // a request of a killed predecessor was carried out in the meantime
             Err(StackError::Engine(EngineError::AmbiguousNetwork { name })) => {
@@ -271,6 +294,53 @@ async fn execute(shared: &Shared, step: &Step) -> Result<(), Unready> {
             done => done.map_err(|error| Unready::Failed(error.into())),
         },
     }
+}
+
+/// Runs a hook. One before a stop must not keep the container from being stopped: its failure is told.
+async fn run_hook(
+    shared: &Shared,
+    container: &str,
+    hook: &ExecSpec,
+    when: HookTime,
+    tell: impl Fn(String),
+) -> Result<(), Unready> {
+    let limit = shared.options.timeout.unwrap_or(HOOK);
+    let failed = match shared.engine.exec(container, hook, limit).await {
+        Ok(output) if output.exit_code == 0 => None,
+        Ok(output) => {
+            let text = output.text();
+            let last = text.trim_end().lines().last().unwrap_or("no output").to_owned();
+            Some(format!(
+                "hook `{}` failed with exit code {}: {last}",
+                hook.command.join(" "),
+                output.exit_code
+            ))
+        }
+        Err(error) => Some(format!("hook `{}`: {error}", hook.command.join(" "))),
+    };
+    match (failed, when) {
+        (Some(why), HookTime::PreStop) => tell(why),
+        (Some(reason), _) => return Err(Unready::Failed(Evidence { reason, ..Evidence::default() })),
+        (None, HookTime::PostStartLast) => {
+            let id = shared.engine.inspect_container(container).await?.id;
+            shared.hooked.set(&id, true).map_err(|error| Unready::Failed(error.into()))?;
+        }
+        (None, _) => {}
+    }
+    Ok(())
+}
+
+/// Makes a container, runs it to its end and removes it. One that fails is kept: its log tells why, and the next run
+/// removes it.
+async fn run_init(shared: &Shared, watcher: &Watcher<'_>, spec: &ContainerSpec) -> Result<(), Unready> {
+    let engine = &shared.engine;
+    create(engine, spec).await?;
+    for attachment in spec.networks.iter().skip(1) {
+        engine.connect_container(&spec.name, attachment).await?;
+    }
+    engine.start_container(&spec.name).await?;
+    watcher.completed(&spec.name).await?;
+    Ok(remove(engine, &spec.name, true).await?)
 }
 
 async fn call(shared: &Shared, step: &Step) -> Result<(), StackError> {
@@ -283,14 +353,14 @@ async fn call(shared: &Shared, step: &Step) -> Result<(), StackError> {
         Op::CreateNetwork { spec } => {
             create_network(engine, spec).await?;
         }
-        Op::RemoveNetwork { network, .. } => gone(engine.remove_network(network).await)?,
+        Op::RemoveNetwork { name, network } => remove_network(engine, name, network).await?,
         Op::RemoveDuplicates { name } => engine.remove_duplicate_networks(name).await?,
         Op::CreateVolume { spec } => {
             let mut spec = spec.clone();
             spec.labels.insert(labels::CREATED.into(), now());
             engine.create_volume(&spec).await?;
         }
-        Op::RemoveVolume { name } => gone(engine.remove_volume(name).await)?,
+        Op::RemoveVolume { name } => remove_volume(engine, name).await?,
         Op::WriteFiles { image, user } => {
             let owner = owner::resolve(engine, whom(image), user).await?;
             shared.files.write(service, owner)?;
@@ -310,12 +380,24 @@ async fn call(shared: &Shared, step: &Step) -> Result<(), StackError> {
                 owner::own_volume(engine, container, (target, volume), whom(image), owner).await?;
             }
         }
-        Op::StartContainer { container } => engine.start_container(container).await?,
+        Op::StartContainer { container } => {
+            // the hooks of an earlier start do not count for this one
+            if !shared.hooked.is_empty() {
+                shared.hooked.set(&engine.inspect_container(container).await?.id, false)?;
+            }
+            engine.start_container(container).await?;
+        }
         Op::UnpauseContainer { container } => engine.unpause_container(container).await?,
         Op::StopContainer { container, grace } => gone(engine.stop_container(container, *grace).await)?,
         Op::RemoveContainer { container, volumes } => remove(engine, container, *volumes).await?,
         Op::RenameContainer { container, name } => engine.rename_container(container, name).await?,
-        Op::WaitHealthy { .. } | Op::WaitCompleted { .. } | Op::WaitRunning { .. } => {}
+        // these are no single calls: `execute` has them
+        Op::RunHook { .. }
+        | Op::RunInit { .. }
+        | Op::Delay { .. }
+        | Op::WaitHealthy { .. }
+        | Op::WaitCompleted { .. }
+        | Op::WaitRunning { .. } => {}
     }
     Ok(())
 }
@@ -370,6 +452,34 @@ async fn remove(engine: &Engine, container: &str, volumes: bool) -> Result<(), E
             }
             done => return gone(done),
         }
+    }
+}
+
+/// Removes a volume; says who has it if somebody does.
+async fn remove_volume(engine: &Engine, name: &str) -> Result<(), StackError> {
+    match gone(engine.remove_volume(name).await) {
+        Err(EngineError::Conflict { message }) if message.contains("in use") => {
+            let containers = engine.containers().await?;
+            let has = |found: &&plimsoll_engine::ContainerSummary| {
+                found.volumes.values().any(|volume| volume == name)
+            };
+            let users =
+                containers.iter().filter(has).map(|found| format!("container {}", found.name)).collect();
+            Err(StackError::InUse { kind: "volume", name: name.to_owned(), users })
+        }
+        done => Ok(done?),
+    }
+}
+
+/// Removes a network; says who is on it if somebody is.
+async fn remove_network(engine: &Engine, name: &str, id: &str) -> Result<(), StackError> {
+    match gone(engine.remove_network(id).await) {
+        Err(EngineError::NetworkInUse { .. }) => {
+            let users = engine.inspect_network(id).await?.containers;
+            let users = users.into_iter().map(|user| format!("container {user}")).collect();
+            Err(StackError::InUse { kind: "network", name: name.to_owned(), users })
+        }
+        done => Ok(done?),
     }
 }
 

@@ -102,7 +102,7 @@ fn a_stack_of_docker_compose_is_taken_over_by_replacing_what_it_made() {
     let mut observed = converged(&desired);
     let web = container(&mut observed, "shop-web-1");
     web.parts = None;
-    web.hash = "f00d".into();
+    web.compose_hash = "f00d".into();
     assert!(shown(&desired, &observed).contains("# web: it was made by another tool"));
 }
 
@@ -313,7 +313,10 @@ fn a_volume_that_differs_is_kept_and_told() {
     let observed = converged(&wanted(SHOP));
     let desired = wanted(&SHOP.replace("data: {}", "data: { driver_opts: { type: nfs } }"));
     let text = shown(&desired, &observed);
-    assert!(text.contains("note  volume data exists with another driver or options and is kept"), "{text}");
+    assert!(
+        text.contains("note  volume data: its driver options changed; it is kept with its data (`up --recreate-volume data`"),
+        "{text}"
+    );
     assert!(text.contains("nothing to do"), "{text}");
 }
 
@@ -427,20 +430,4 @@ fn down_stops_dependents_first_and_keeps_volumes_unless_asked() {
     let observed = converged(&wanted(SHOP));
     assert_snapshot!(plan_down("shop", &observed, true, None).render());
     assert!(!plan_down("shop", &observed, false, None).render().contains("volume"));
-}
-
-#[test]
-fn settings_that_would_be_lost_are_refused() {
-    let project = project(
-        "shop",
-        "services: { web: { image: web:1, security_opt: ['seccomp=./profile.json'] } }",
-        std::path::Path::new("/srv/shop"),
-    );
-    let context = plimsoll_stack::Context {
-        images: &support::images(&project),
-        facts: &support::facts(),
-        files: &plimsoll_stack::StackFiles::default(),
-    };
-    let error = plimsoll_stack::desired(&project, context).unwrap_err();
-    assert!(error.to_string().starts_with("service web: `security_opt` is not supported"), "{error}");
 }

@@ -168,6 +168,8 @@ async fn prepare(
         no_recreate: args.no_recreate,
         remove_orphans: args.remove_orphans,
         services: args.services.clone(),
+        hooked: plimsoll_stack::hooked(&stack::states()?.join(&project.name)),
+        ..PlanOptions::default()
     };
     let plan = plan(&wanted, &observed, &options).map_err(failed)?;
     let standins =

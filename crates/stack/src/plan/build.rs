@@ -8,8 +8,10 @@ use super::{
     Op, Plan, PlanOptions,
     recreate::{self, Replacement},
     resources::{self, Resources},
+    rolling::Rolling,
+    verdict::Verdict,
 };
-use crate::{Desired, DesiredService, Observed, ObservedContainer, Replica, StackError, cause, labels};
+use crate::{Desired, DesiredService, InitHook, Observed, ObservedContainer, Replica, StackError};
 
 /// Compares `desired` with `observed`.
 pub fn plan(desired: &Desired, observed: &Observed, options: &PlanOptions) -> Result<Plan, StackError> {
@@ -19,7 +21,7 @@ pub fn plan(desired: &Desired, observed: &Observed, options: &PlanOptions) -> Re
         notes: desired.notes.clone(),
         ..Plan::default()
     };
-    let resources = resources::plan(desired, observed, &mut plan)?;
+    let resources = resources::plan(desired, observed, options, &mut plan)?;
     let mut builder = Builder {
         desired,
         observed,
@@ -31,7 +33,8 @@ pub fn plan(desired: &Desired, observed: &Observed, options: &PlanOptions) -> Re
         gone: BTreeMap::new(),
     };
     builder.strays();
-    builder.recreate_networks();
+    builder.recreate_volumes()?;
+    builder.recreate_networks()?;
     let wanted = wanted_services(desired, options);
     for service in desired.services.iter().filter(|service| wanted.contains(service.name.as_str())) {
         builder.service(service);
@@ -40,11 +43,14 @@ pub fn plan(desired: &Desired, observed: &Observed, options: &PlanOptions) -> Re
     Ok(builder.plan)
 }
 
-/// The asked-for services and everything that they depend on.
+/// The asked-for services and, unless they are to be left alone, everything that they depend on.
 fn wanted_services<'a>(desired: &'a Desired, options: &PlanOptions) -> BTreeSet<&'a str> {
-    let all = || desired.services.iter();
+    let all = || desired.services.iter().map(|service| service.name.as_str());
     if options.services.is_empty() {
-        return all().map(|service| service.name.as_str()).collect();
+        return all().collect();
+    }
+    if options.no_deps {
+        return all().filter(|name| options.services.iter().any(|asked| asked == name)).collect();
     }
     let mut wanted: BTreeSet<&str> = BTreeSet::new();
     // dependencies come first in the list: backwards, each service is seen after those that need it
@@ -57,103 +63,35 @@ fn wanted_services<'a>(desired: &'a Desired, options: &PlanOptions) -> BTreeSet<
     wanted
 }
 
-/// What happens with one existing container.
-enum Verdict {
-    /// It is as it should be.
-    Keep,
-    /// It only has to be started.
-    Start(String),
-    /// It is frozen.
-    Unpause,
-    /// It is replaced by a new one.
-    Recreate(String),
-    /// It cannot stay while a network is made anew: removed by [`Builder::recreate_networks`] already.
-    Gone(String),
-    /// It is half removed.
-    Dead,
-}
-
 /// The steps after which a service counts as started, and as ready (healthy, completed or just started).
 #[derive(Default, Clone)]
-struct Reached {
+pub(super) struct Reached {
     started: Vec<usize>,
     ready: Vec<usize>,
     /// A container of it is new.
-    replaced: bool,
+    pub(super) replaced: bool,
+    /// Its `pre_start` containers have their turn in this plan: the last step of them.
+    init: Option<usize>,
+    /// Other containers of it stay: these are only more of them.
+    more: bool,
     /// Volumes that it and what it depends on write to: what a one-shot has prepared lives there.
     data: BTreeSet<String>,
 }
 
-struct Builder<'a> {
-    desired: &'a Desired,
-    observed: &'a Observed,
-    options: &'a PlanOptions,
-    resources: Resources,
-    plan: Plan,
-    reached: BTreeMap<String, Reached>,
+pub(super) struct Builder<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) observed: &'a Observed,
+    pub(super) options: &'a PlanOptions,
+    pub(super) resources: Resources,
+    pub(super) plan: Plan,
+    pub(super) reached: BTreeMap<String, Reached>,
     /// Container names that are being removed first: name to step.
-    removed: BTreeMap<String, usize>,
-    /// Containers that had to leave a network: id to cause.
-    gone: BTreeMap<String, String>,
+    pub(super) removed: BTreeMap<String, usize>,
+    /// Containers that had to leave a network or volume: id to cause.
+    pub(super) gone: BTreeMap<String, String>,
 }
 
 impl Builder<'_> {
-    /// Successors that never took their place, because a run was killed.
-    fn strays(&mut self) {
-        for stray in self.observed.containers.iter().filter(|found| found.is_stray()) {
-            let step = self.plan.push(
-                Op::RemoveContainer { container: stray.name.clone(), volumes: false },
-                Some(&stray.service),
-                format!("{} was left behind by an interrupted run", stray.service),
-                &[],
-            );
-            self.removed.insert(stray.name.clone(), step);
-        }
-    }
-
-    /// A network cannot be changed, and not be removed while a container is on it.
-    fn recreate_networks(&mut self) {
-        for (name, diverged) in std::mem::take(&mut self.resources.diverged) {
-            let Some(network) = self.desired.networks.iter().find(|network| network.spec.name == name) else {
-                continue;
-            };
-            let cause = format!("network {}: {}", network.key, diverged.difference);
-            let mut removals = Vec::new();
-            for container in &self.observed.containers {
-                if container.is_stray() || !container.networks.contains(&name) {
-                    continue;
-                }
-                let removal = match self.removed.get(&container.name) {
-                    Some(step) => *step,
-                    None => self.remove(container, &cause, &[]),
-                };
-                removals.push(removal);
-                self.gone.insert(container.id.clone(), cause.clone());
-            }
-            removals.extend(self.removed.values());
-            removals.extend(self.resources.made.get(&name));
-            let remove = Op::RemoveNetwork { name: name.clone(), network: diverged.id };
-            let removed = self.plan.push(remove, None, &cause, &removals);
-            let made =
-                self.plan.push(Op::CreateNetwork { spec: network.spec.clone() }, None, &cause, &[removed]);
-            self.resources.made.insert(name, made);
-        }
-    }
-
-    /// Stops and removes a container.
-    fn remove(&mut self, container: &ObservedContainer, cause: &str, after: &[usize]) -> usize {
-        let service = Some(container.service.as_str());
-        let mut after = after.to_vec();
-        if container.is_up() {
-            let stop = Op::StopContainer { container: container.name.clone(), grace: None };
-            after = vec![self.plan.push(stop, service, cause, &after)];
-        }
-        let remove = Op::RemoveContainer { container: container.name.clone(), volumes: false };
-        let step = self.plan.push(remove, service, cause, &after);
-        self.removed.insert(container.name.clone(), step);
-        step
-    }
-
     fn service(&mut self, service: &DesiredService) {
         let mut existing: Vec<&ObservedContainer> = self
             .observed
@@ -162,10 +100,10 @@ impl Builder<'_> {
             .filter(|found| found.service == service.name && !found.oneoff && !found.is_stray())
             .collect();
         // those that are up to date stay, then the lowest numbers
-        existing.sort_by_key(|found| (found.hash != service.hash, found.number));
+        existing.sort_by_key(|found| (!found.is_current(service), found.number));
         let surplus = existing.split_off(existing.len().min(service.replicas.len()));
         let mut reached = Reached { data: self.data(service), ..Reached::default() };
-        let gate = self.gate(service);
+        let mut gate = self.gate(service);
         let files = self.files_step(service);
 
         for container in surplus {
@@ -176,9 +114,17 @@ impl Builder<'_> {
                     service.name,
                     if wanted == 1 { "" } else { "s" }
                 );
-                self.remove(container, &cause, &[]);
+                let removed = self.remove(container, &cause, &[]);
+                // what depends on this service finds the number that is wanted
+                reached.started.push(removed);
+                reached.ready.push(removed);
             }
         }
+        if self.options.no_start {
+            gate.clear();
+        }
+        let mut rolling = Rolling::new(service.update);
+        reached.more = existing.iter().any(|found| matches!(self.verdict(service, found), Verdict::Keep));
         let mut free: Vec<&Replica> = service
             .replicas
             .iter()
@@ -196,7 +142,7 @@ impl Builder<'_> {
                     Replica { number: container.number, name: container.name.clone() }
                 }
             };
-            self.existing(service, container, &replica, &gate, files, &mut reached);
+            self.existing(service, (container, &replica), &gate, files, &mut reached, &mut rolling);
         }
         for replica in free {
             let cause = format!("{} does not exist", service.name);
@@ -211,7 +157,7 @@ impl Builder<'_> {
         self.reached.insert(service.name.clone(), reached);
     }
 
-    fn data(&self, service: &DesiredService) -> BTreeSet<String> {
+    pub(super) fn data(&self, service: &DesiredService) -> BTreeSet<String> {
         let own = service.writable_volumes().into_values();
         let others = service.needs.iter().filter_map(|need| self.reached.get(&need.service));
         own.chain(others.flat_map(|reached| reached.data.iter().cloned())).collect()
@@ -244,79 +190,14 @@ impl Builder<'_> {
         })
     }
 
-    fn verdict(&self, service: &DesiredService, container: &ObservedContainer) -> Verdict {
-        let name = &service.name;
-        if let Some(cause) = self.gone.get(&container.id) {
-            return Verdict::Gone(cause.clone());
-        }
-        if matches!(container.state, RunState::Dead | RunState::Removing) {
-            return Verdict::Dead;
-        }
-        let replaced = service.needs.iter().find(|need| {
-            need.namespace && self.reached.get(&need.service).is_some_and(|reached| reached.replaced)
-        });
-        if self.options.force_recreate {
-            return Verdict::Recreate(format!("{name}: asked for"));
-        }
-        if container.hash != service.hash && !self.options.no_recreate {
-            let old = &container.image_id;
-            let said =
-                cause::difference(container.parts.as_deref(), &service.parts, old, &service.spec.image);
-            return Verdict::Recreate(format!("{name}: {said}"));
-        }
-        if let Some(need) = replaced {
-            return Verdict::Recreate(format!(
-                "{name} lives in a namespace of {}, which is replaced",
-                need.service
-            ));
-        }
-        match container.state {
-            RunState::Paused => Verdict::Unpause,
-            RunState::Running | RunState::Restarting => Verdict::Keep,
-            _ if service.one_shot => self.one_shot(service, container),
-            RunState::Created => Verdict::Start(format!("{name} was made and never started")),
-            _ => Verdict::Start(match container.exit_code {
-                Some(code) => format!("{name} has ended with exit code {code}"),
-                None => format!("{name} is not running"),
-            }),
-        }
-    }
-
-    /// A one-shot that has succeeded is done until its inputs change, and data it prepared is an input.
-    fn one_shot(&self, service: &DesiredService, container: &ObservedContainer) -> Verdict {
-        let name = &service.name;
-        if container.state == RunState::Created {
-            return Verdict::Start(format!("{name} was made and never started"));
-        }
-        match container.exit_code {
-            Some(0) => match self.newer_data(service, container) {
-                Some(volume) => {
-                    Verdict::Recreate(format!("{name} runs again: volume {volume} is newer than its success"))
-                }
-                None => Verdict::Keep,
-            },
-            code => Verdict::Start(format!("{name} failed the last time (exit code {})", code.unwrap_or(-1))),
-        }
-    }
-
-    /// A volume that was made after this container, or is about to be made.
-    fn newer_data(&self, service: &DesiredService, container: &ObservedContainer) -> Option<String> {
-        self.data(service).into_iter().find(|name| {
-            let found = self.observed.volumes.iter().find(|volume| volume.spec.name == *name);
-            let made = found.and_then(|volume| volume.spec.labels.get(labels::CREATED)?.parse::<u64>().ok());
-            self.resources.new_volumes.contains(name)
-                || made.zip(container.created).is_some_and(|(data, run)| data > run)
-        })
-    }
-
     fn existing(
         &mut self,
         service: &DesiredService,
-        container: &ObservedContainer,
-        replica: &Replica,
+        (container, replica): (&ObservedContainer, &Replica),
         gate: &[usize],
         files: Option<usize>,
         reached: &mut Reached,
+        rolling: &mut Rolling,
     ) {
         match self.verdict(service, container) {
             Verdict::Keep => self.keep(service, container, gate, reached),
@@ -326,12 +207,15 @@ impl Builder<'_> {
                     self.plan.push(op, Some(&service.name), format!("{} is paused", service.name), &[]);
                 self.wait(service, &container.name, step, reached);
             }
+            Verdict::Start(_) if self.options.no_start => self.plan.unchanged.push(container.name.clone()),
             Verdict::Start(cause) => {
                 let mut after = gate.to_vec();
                 after.extend(files);
-                let op = Op::StartContainer { container: container.name.clone() };
-                let step = self.plan.push(op, Some(&service.name), cause, &after);
-                self.wait(service, &container.name, step, reached);
+                if container.state == RunState::Created {
+                    let spec = service.replica(&Replica { name: container.name.clone(), ..replica.clone() });
+                    self.init(service, &spec, &mut after, reached);
+                }
+                self.start(service, &container.name, &cause, &after, reached);
             }
             Verdict::Gone(cause) => {
                 let removed = self.removed.get(&container.name).copied();
@@ -348,15 +232,100 @@ impl Builder<'_> {
                 reached.replaced = true;
             }
             Verdict::Recreate(cause) => {
-                let spec = instance(service, replica, Some(container));
-                let (before, connect) = self.before_create(service, &spec, files, gate);
-                let replacement = Replacement { old: container, name: &replica.name, spec, cause: &cause };
-                let stray =
-                    self.removed.get(&crate::observed::temporary_name(&container.id, &replica.name)).copied();
-                let before: Vec<usize> = before.into_iter().chain(stray).collect();
-                let start = recreate::steps(&mut self.plan, service, replacement, &before, &connect, gate);
-                self.wait(service, &replica.name, start, reached);
+                let mut gate = gate.to_vec();
+                gate.extend(rolling.gate(&mut self.plan, service));
+                self.replace(service, (container, replica), &cause, &gate, files, reached);
+                rolling.replaced(reached.started.last().copied(), reached.ready.last().copied());
                 reached.replaced = true;
+            }
+        }
+    }
+
+    /// Puts a new container in the place of one that is out of date.
+    fn replace(
+        &mut self,
+        service: &DesiredService,
+        (container, replica): (&ObservedContainer, &Replica),
+        cause: &str,
+        gate: &[usize],
+        files: Option<usize>,
+        reached: &mut Reached,
+    ) {
+        let renew = self.options.renew_anon_volumes;
+        let spec = instance(service, replica, Some(container).filter(|_| !renew));
+        let (before, connect) = self.before_create(service, &spec, files, gate);
+        let mut replacement = Replacement {
+            old: container,
+            name: &replica.name,
+            spec,
+            cause,
+            grace: self.options.grace,
+            renew,
+        };
+        let temporary = recreate::successor(&mut replacement);
+        let stray = self.removed.get(&temporary).copied();
+        let before: Vec<usize> = before.into_iter().chain(stray).collect();
+        let spec = replacement.spec.clone();
+        let mut ready =
+            recreate::create_steps(&mut self.plan, service, spec.clone(), cause, &before, &connect);
+        // the old one serves until everything that its successor needs is there
+        ready.extend(gate);
+        if !self.options.no_start {
+            self.init(service, &spec, &mut ready, reached);
+        }
+        let beside = service.update.is_some_and(|update| update.start_first)
+            && container.is_up()
+            && !self.options.no_start;
+        if beside {
+            let mut own = Reached::default();
+            self.start(service, &temporary, cause, &ready, &mut own);
+            let renamed = recreate::take_over(&mut self.plan, service, &replacement, &temporary, &own.ready);
+            reached.started.push(renamed);
+            reached.ready.push(renamed);
+            return;
+        }
+        let renamed = recreate::take_over(&mut self.plan, service, &replacement, &temporary, &ready);
+        if self.options.no_start {
+            reached.started.push(renamed);
+            reached.ready.push(renamed);
+            return;
+        }
+        let start = self.start(service, &replica.name, cause, &[renamed], reached);
+        self.plan.steps[start].finish = true;
+    }
+
+    /// Starts a container, runs what is to be run in it, and waits until it is ready. Gives the start step.
+    fn start(
+        &mut self,
+        service: &DesiredService,
+        container: &str,
+        cause: &str,
+        after: &[usize],
+        reached: &mut Reached,
+    ) -> usize {
+        let op = Op::StartContainer { container: container.to_owned() };
+        let start = self.plan.push(op, Some(&service.name), cause, after);
+        let last = self.plan.post_start(container, &service.name, &service.hooks, start);
+        self.wait(service, container, last, reached);
+        start
+    }
+
+    /// The service's `pre_start` containers: once for what changed, not for more of the same, unless it says so.
+    fn init(
+        &mut self,
+        service: &DesiredService,
+        spec: &ContainerSpec,
+        ready: &mut Vec<usize>,
+        reached: &mut Reached,
+    ) {
+        let first = reached.init.is_none() && !reached.more;
+        let hooks: Vec<(usize, &InitHook)> =
+            service.init.iter().enumerate().filter(|(_, hook)| first || hook.per_replica).collect();
+        ready.extend(reached.init);
+        if let Some(last) = recreate::init_steps(&mut self.plan, service, spec, &hooks, ready) {
+            ready.push(last);
+            if first {
+                reached.init = Some(last);
             }
         }
     }
@@ -369,17 +338,24 @@ impl Builder<'_> {
         gate: &[usize],
         reached: &mut Reached,
     ) {
-        let follows = service.needs.iter().find(|need| {
+        let follows = service.needs.iter().filter(|_| !self.options.no_start).find(|need| {
             need.restart && self.reached.get(&need.service).is_some_and(|reached| reached.replaced)
         });
         if let Some(need) = follows {
             let cause = format!("{} restarts with {}", service.name, need.service);
-            let stop = Op::StopContainer { container: container.name.clone(), grace: None };
-            let stop = self.plan.push(stop, Some(&service.name), &cause, gate);
-            let start = Op::StartContainer { container: container.name.clone() };
-            let start = self.plan.push(start, Some(&service.name), &cause, &[stop]);
+            let stop = self.plan.stop(container, self.options.grace, &cause, gate);
+            let start = self.start(service, &container.name, &cause, &[stop], reached);
             self.plan.steps[start].finish = true;
-            return self.wait(service, &container.name, start, reached);
+            return;
+        }
+        let hooks = &service.hooks;
+        if !hooks.post_start.is_empty()
+            && container.state == RunState::Running
+            && container.parts.is_some()
+            && !self.options.hooked.contains(&container.id)
+        {
+            let step = self.plan.post_start_late(&container.name, &service.name, hooks);
+            return self.wait(service, &container.name, step, reached);
         }
         if let (Some(health), Health::Starting | Health::Unhealthy) = (&service.health, container.health)
             && container.is_up()
@@ -426,8 +402,9 @@ impl Builder<'_> {
         let mut before: Vec<usize> = files.into_iter().collect();
         // the engine looks the other container up when this one is made
         let modes = [&spec.network_mode, &spec.ipc, &spec.pid];
-        let joins =
-            modes.iter().any(|mode| mode.as_deref().is_some_and(|mode| mode.starts_with("container:")));
+        let linked = spec.networks.iter().any(|network| !network.links.is_empty());
+        let joins = linked
+            || modes.iter().any(|mode| mode.as_deref().is_some_and(|mode| mode.starts_with("container:")));
         if joins || !spec.volumes_from.is_empty() {
             before.extend(gate);
         }
@@ -452,42 +429,20 @@ impl Builder<'_> {
         files: Option<usize>,
         reached: &mut Reached,
     ) {
-        let spec = instance(service, new.replica, new.inherit);
+        let inherit = new.inherit.filter(|_| !self.options.renew_anon_volumes);
+        let spec = instance(service, new.replica, inherit);
         let (mut before, connect) = self.before_create(service, &spec, files, gate);
         before.extend(new.name_free_after);
-        let mut ready = recreate::create_steps(&mut self.plan, service, spec, new.cause, &before, &connect);
-        ready.extend(gate);
-        let op = Op::StartContainer { container: new.replica.name.clone() };
-        let start = self.plan.push(op, Some(&service.name), new.cause, &ready);
-        self.wait(service, &new.replica.name, start, reached);
-    }
-
-    /// Containers of services that the project does not have any more.
-    fn orphans(&mut self) {
-        let known: BTreeSet<&str> = self
-            .desired
-            .services
-            .iter()
-            .map(|service| service.name.as_str())
-            .chain(self.desired.disabled.iter().map(String::as_str))
-            .collect();
-        for container in &self.observed.containers {
-            if known.contains(container.service.as_str()) || container.oneoff || container.is_stray() {
-                continue;
-            }
-            if self.removed.contains_key(&container.name) {
-                continue;
-            }
-            if self.options.remove_orphans {
-                let cause = format!("the project has no service {} any more", container.service);
-                self.remove(container, &cause, &[]);
-            } else {
-                self.plan.notes.push(format!(
-                    "{} belongs to no service of the project; `--remove-orphans` removes it",
-                    container.name
-                ));
-            }
+        let mut ready =
+            recreate::create_steps(&mut self.plan, service, spec.clone(), new.cause, &before, &connect);
+        if self.options.no_start {
+            reached.started.extend(&ready);
+            reached.ready.extend(ready);
+            return;
         }
+        ready.extend(gate);
+        self.init(service, &spec, &mut ready, reached);
+        self.start(service, &new.replica.name, new.cause, &ready, reached);
     }
 }
 
@@ -507,7 +462,12 @@ fn instance(service: &DesiredService, replica: &Replica, old: Option<&ObservedCo
     for (target, volume) in old.iter().flat_map(|old| &old.volumes) {
         let anonymous = volume.len() == 64 && volume.bytes().all(|byte| byte.is_ascii_hexdigit());
         if anonymous && !taken.contains(target) {
-            let kind = MountKind::Volume { name: Some(volume.clone()), no_copy: true, subpath: None };
+            let kind = MountKind::Volume {
+                name: Some(volume.clone()),
+                no_copy: true,
+                subpath: None,
+                labels: BTreeMap::new(),
+            };
             spec.mounts.push(MountSpec { target: target.clone(), read_only: false, kind });
         }
     }

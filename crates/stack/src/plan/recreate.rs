@@ -1,10 +1,13 @@
-//! The steps that make a container, and those that put one in the place of another: create under a temporary name,
-//! then stop, remove, rename, start, so that the old one serves until its successor exists.
+//! The steps that make a container, and those that put one in the place of another.
+//!
+//! Usually: create under a temporary name, then stop, remove, rename, start, so that the old one serves until its
+//! successor exists. With `order: start-first` the successor is started beside the old one, which is stopped when it
+//! is ready.
 
-use plimsoll_engine::{Attachment, ContainerSpec};
+use plimsoll_engine::{Attachment, ContainerSpec, RestartSpec};
 
 use super::{Op, Plan};
-use crate::{DesiredService, ObservedContainer, labels, observed::temporary_name};
+use crate::{DesiredService, InitHook, ObservedContainer, labels, observed::temporary_name};
 
 /// A container that takes the place of another.
 pub(super) struct Replacement<'a> {
@@ -13,6 +16,10 @@ pub(super) struct Replacement<'a> {
     pub(super) name: &'a str,
     pub(super) spec: ContainerSpec,
     pub(super) cause: &'a str,
+    /// Seconds that the old one has to end, instead of its own grace period.
+    pub(super) grace: Option<u32>,
+    /// Its anonymous volumes go with it: the successor has new ones.
+    pub(super) renew: bool,
 }
 
 /// Create, join further networks, own the volumes. Gives the steps that a start must wait for.
@@ -42,35 +49,86 @@ pub(crate) fn create_steps(
     ready
 }
 
-/// All steps of a replacement. Gives the start step.
-pub(super) fn steps(
+/// The service's `pre_start` containers, one after the other, before `container` is started. Gives the last step.
+pub(super) fn init_steps(
     plan: &mut Plan,
     service: &DesiredService,
-    replacement: Replacement<'_>,
-    before: &[usize],
-    connect: &[Attachment],
-    gate: &[usize],
+    spec: &ContainerSpec,
+    hooks: &[(usize, &InitHook)],
+    ready: &[usize],
+) -> Option<usize> {
+    let mut last: Option<usize> = None;
+    for (at, hook) in hooks {
+        let mut env = spec.env.clone();
+        env.extend(hook.env.clone());
+        let mut networks = spec.networks.clone();
+        for network in &mut networks {
+            // the service's own container has these
+            network.aliases.clear();
+            (network.ipv4, network.ipv6, network.mac) = (None, None, None);
+            network.link_local.clear();
+        }
+        let init = ContainerSpec {
+            name: format!("{}-pre-start-{}", spec.name, at + 1),
+            image: hook.image.clone(),
+            command: hook.command.clone(),
+            user: hook.user.clone(),
+            working_dir: hook.working_dir.clone(),
+            env,
+            privileged: hook.privileged,
+            volumes_from: vec![spec.name.clone()],
+            network_mode: spec.network_mode.clone(),
+            networks,
+            extra_hosts: spec.extra_hosts.clone(),
+            restart: RestartSpec::No,
+            labels: [
+                (labels::PROJECT.to_owned(), plan.project.clone()),
+                (labels::SERVICE.to_owned(), service.name.clone()),
+                (labels::ONEOFF.to_owned(), "True".to_owned()),
+                (labels::HELPER.to_owned(), "true".to_owned()),
+            ]
+            .into(),
+            ..ContainerSpec::default()
+        };
+        let after = last.map_or_else(|| ready.to_vec(), |last| vec![last]);
+        let op = Op::RunInit { spec: Box::new(init) };
+        last = Some(plan.push(
+            op,
+            Some(&service.name),
+            format!("{} has a pre_start hook", service.name),
+            &after,
+        ));
+    }
+    last
+}
+
+/// The successor's name until it takes the place.
+pub(super) fn successor(replacement: &mut Replacement<'_>) -> String {
+    let temporary = temporary_name(&replacement.old.id, replacement.name);
+    replacement.spec.name.clone_from(&temporary);
+    replacement.spec.labels.insert(labels::REPLACE.into(), replacement.old.name.clone());
+    temporary
+}
+
+/// Stop, remove, rename after `ready`. Gives the rename step.
+pub(super) fn take_over(
+    plan: &mut Plan,
+    service: &DesiredService,
+    replacement: &Replacement<'_>,
+    temporary: &str,
+    ready: &[usize],
 ) -> usize {
-    let Replacement { old, name, mut spec, cause } = replacement;
-    let temporary = temporary_name(&old.id, name);
-    spec.name.clone_from(&temporary);
-    spec.labels.insert(labels::REPLACE.into(), old.name.clone());
-    let mut ready = create_steps(plan, service, spec, cause, before, connect);
-    // the old one serves until everything that its successor needs is there
-    ready.extend(gate);
+    let Replacement { old, name, cause, .. } = *replacement;
     let of = Some(service.name.as_str());
-    let mut last = ready;
+    let mut last = ready.to_vec();
     if old.is_up() {
-        let stop = Op::StopContainer { container: old.name.clone(), grace: None };
-        last = vec![plan.push(stop, of, cause, &last)];
+        last = vec![plan.stop(old, replacement.grace, cause, &last)];
     }
-    let remove = Op::RemoveContainer { container: old.name.clone(), volumes: false };
+    let remove = Op::RemoveContainer { container: old.name.clone(), volumes: replacement.renew };
     let remove = plan.push(remove, of, cause, &last);
-    let rename = Op::RenameContainer { container: temporary, name: name.to_owned() };
+    let rename = Op::RenameContainer { container: temporary.to_owned(), name: name.to_owned() };
     let rename = plan.push(rename, of, cause, &[remove]);
-    let start = plan.push(Op::StartContainer { container: name.to_owned() }, of, cause, &[rename]);
-    for step in [remove, rename, start] {
-        plan.steps[step].finish = true;
-    }
-    start
+    plan.steps[remove].finish = true;
+    plan.steps[rename].finish = true;
+    rename
 }

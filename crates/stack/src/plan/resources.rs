@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_engine::{NetworkDetail, NetworkSpec, VolumeSpec};
 
-use super::{Op, Plan};
+use super::{Op, Plan, PlanOptions};
 use crate::{Desired, DesiredNetwork, Observed, StackError, labels};
 
 /// A network that must be made anew.
@@ -24,11 +24,18 @@ pub(super) struct Resources {
     /// Networks that must be made anew: engine name to what differs. Their removal comes later, when every container
     /// has left.
     pub(super) diverged: BTreeMap<String, Diverged>,
+    /// Volumes that differ and may be lost: engine name to what differs.
+    pub(super) lost_volumes: BTreeMap<String, String>,
     /// Volumes that are new.
     pub(super) new_volumes: BTreeSet<String>,
 }
 
-pub(super) fn plan(desired: &Desired, observed: &Observed, plan: &mut Plan) -> Result<Resources, StackError> {
+pub(super) fn plan(
+    desired: &Desired,
+    observed: &Observed,
+    options: &PlanOptions,
+    plan: &mut Plan,
+) -> Result<Resources, StackError> {
     let mut resources = Resources::default();
     for network in &desired.networks {
         let name = &network.spec.name;
@@ -67,9 +74,16 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, plan: &mut Plan) -> R
             }
             Some(_) if volume.external => {}
             Some(found) => {
-                if let Some(note) = existing_volume(&desired.project, &volume.key, &volume.spec, &found.spec)
-                {
-                    plan.notes.push(note);
+                match existing_volume(&desired.project, &volume.spec, &found.spec) {
+                    Existing::Same => {}
+                    Existing::Foreign(note) => plan.notes.push(note),
+                    Existing::Differs(what) if options.recreate_volumes.contains(&volume.key) => {
+                        resources.lost_volumes.insert(name.clone(), what);
+                    }
+                    Existing::Differs(what) => plan.notes.push(format!(
+                        "volume {key}: {what}; it is kept with its data (`up --recreate-volume {key}` makes it anew)",
+                        key = volume.key
+                    )),
                 }
             }
         }
@@ -141,19 +155,40 @@ fn network_difference(wanted: &NetworkSpec, found: &NetworkSpec) -> Option<Strin
     None
 }
 
-/// A volume is data: whatever differs, it is kept, and a person is told.
-fn existing_volume(project: &str, key: &str, wanted: &VolumeSpec, found: &VolumeSpec) -> Option<String> {
+enum Existing {
+    Same,
+    /// Used as it is.
+    Foreign(String),
+    /// What differs, in words.
+    Differs(String),
+}
+
+/// A volume is data: whatever differs, it is kept, unless its loss was agreed to.
+fn existing_volume(project: &str, wanted: &VolumeSpec, found: &VolumeSpec) -> Existing {
     let name = &found.name;
     let driver = if wanted.driver.is_empty() { "local" } else { &wanted.driver };
-    if found.labels.get(labels::PROJECT).is_some_and(|owner| owner != project) {
-        return Some(format!("volume {name} was made by another project; it is used as it is"));
+    match found.labels.get(labels::PROJECT) {
+        Some(owner) if owner != project => {
+            return Existing::Foreign(format!(
+                "volume {name} was made by project {owner}; it is used as it is"
+            ));
+        }
+        None => {
+            return Existing::Foreign(format!(
+                "volume {name} was not made by this project; it is used as it is"
+            ));
+        }
+        Some(_) => {}
     }
-    if driver != found.driver
-        || wanted.options.iter().any(|(key, value)| found.options.get(key) != Some(value))
-    {
-        return Some(format!(
-            "volume {key} exists with another driver or options and is kept; to make it anew, remove volume {name} first"
-        ));
+    if driver != found.driver {
+        return Existing::Differs(format!("its driver changed {} -> {driver}", found.driver));
     }
-    None
+    if wanted.options != found.options {
+        return Existing::Differs("its driver options changed".to_owned());
+    }
+    let labels = wanted.labels.iter().filter(|(key, _)| !key.starts_with("com.docker.compose."));
+    if labels.clone().any(|(key, value)| found.labels.get(key) != Some(value)) {
+        return Existing::Differs("its labels changed".to_owned());
+    }
+    Existing::Same
 }

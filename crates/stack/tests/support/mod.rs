@@ -6,10 +6,7 @@
     reason = "test support; each test binary uses its own part"
 )]
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use plimsoll_compose::{LoadOptions, NoFiles, Project};
 use plimsoll_engine::{EngineFacts, Health, NetworkDetail, RunState, VolumeDetail};
@@ -105,6 +102,9 @@ pub(crate) fn converged(desired: &Desired) -> Observed {
                 exit_code: done.then_some(0),
                 created: Some(1_000),
                 hash: service.hash.clone(),
+                compose_hash: service.compose_hash.clone(),
+                image_label: spec.image.clone(),
+                hooks: service.hooks.clone(),
                 parts: spec.labels.get(labels::PARTS).cloned(),
                 image_id: spec.image.clone(),
                 image: service.image.clone(),
@@ -115,7 +115,7 @@ pub(crate) fn converged(desired: &Desired) -> Observed {
                     .collect(),
                 ports: Vec::new(),
                 networks: spec.networks.iter().map(|network| network.network.clone()).collect(),
-                volumes: BTreeMap::new(),
+                volumes: service.writable_volumes(),
                 status: String::new(),
             });
         }

@@ -1,0 +1,118 @@
+//! What a container may use: memory, CPUs, block IO, devices.
+
+use plimsoll_compose::{DeviceRequest as Wish, Service, ThrottleDevice};
+use plimsoll_engine::{Device, DeviceRate, DeviceRequest, EngineFacts, Resources};
+
+use crate::{Fit, desired};
+
+/// Billionths in a whole.
+pub(super) const NANO: i64 = 1_000_000_000;
+
+pub(super) fn resources(
+    name: &str,
+    service: &Service,
+    facts: &EngineFacts,
+    fits: &mut Vec<Fit>,
+) -> Resources {
+    let deploy = service.deploy.as_ref().map(|deploy| &deploy.resources);
+    let limits = deploy.and_then(|resources| resources.limits.as_ref());
+    let reservations = deploy.and_then(|resources| resources.reservations.as_ref());
+    let io = service.blkio_config.as_ref();
+    let positive = |number: i64| Some(number).filter(|number| *number != 0);
+    let cpus = limits.map(|limits| limits.cpus).filter(|cpus| *cpus > 0.0).unwrap_or(service.cpus);
+    let pids = limits.map(|limits| limits.pids).filter(|pids| *pids != 0).unwrap_or(service.pids_limit);
+    Resources {
+        memory: limits.and_then(|limits| limits.memory).or(service.mem_limit).map(|bytes| bytes.0),
+        memory_swap: service.memswap_limit.map(|bytes| bytes.0),
+        memory_reservation: reservations
+            .and_then(|reserved| reserved.memory)
+            .or(service.mem_reservation)
+            .map(|bytes| bytes.0),
+        memory_swappiness: service.mem_swappiness.map(|percent| percent.0),
+        nano_cpus: (cpus > 0.0).then(|| fitted_cpus(name, cpus, facts.cpus, fits)),
+        cpu_shares: positive(service.cpu_shares),
+        cpu_quota: positive(service.cpu_quota),
+        cpu_period: positive(service.cpu_period),
+        cpu_rt_period: positive(service.cpu_rt_period),
+        cpu_rt_runtime: positive(service.cpu_rt_runtime),
+        cpuset: service.cpuset.clone(),
+        pids: positive(pids),
+        shm_size: service.shm_size.map(|bytes| bytes.0),
+        oom_kill_disable: service.oom_kill_disable.then_some(true),
+        oom_score_adj: positive(service.oom_score_adj),
+        blkio_weight: io.and_then(|io| u16::try_from(io.weight).ok()).filter(|weight| *weight != 0),
+        blkio_weights: io
+            .iter()
+            .flat_map(|io| &io.weight_device)
+            .map(|device| DeviceRate {
+                path: device.path.clone(),
+                rate: u64::try_from(device.weight).unwrap_or(0),
+            })
+            .collect(),
+        read_bps: io.map(|io| rates(&io.device_read_bps)).unwrap_or_default(),
+        read_iops: io.map(|io| rates(&io.device_read_iops)).unwrap_or_default(),
+        write_bps: io.map(|io| rates(&io.device_write_bps)).unwrap_or_default(),
+        write_iops: io.map(|io| rates(&io.device_write_iops)).unwrap_or_default(),
+    }
+}
+
+/// An engine refuses a container that may use more CPUs than the host has.
+fn fitted_cpus(service: &str, asked: f64, host: u32, fits: &mut Vec<Fit>) -> i64 {
+    let available = f64::from(host);
+    if host > 0 && asked > available {
+        fits.push(Fit {
+            service: service.to_owned(),
+            what: "cpus".into(),
+            asked: asked.to_string(),
+            given: host.to_string(),
+        });
+        return i64::from(host) * NANO;
+    }
+    (asked * NANO as f64).round() as i64
+}
+
+fn rates(devices: &[ThrottleDevice]) -> Vec<DeviceRate> {
+    let rate = |device: &ThrottleDevice| DeviceRate {
+        path: device.path.clone(),
+        rate: u64::try_from(device.rate.0).unwrap_or(0),
+    };
+    devices.iter().map(rate).collect()
+}
+
+pub(super) fn devices(service: &Service) -> Vec<Device> {
+    let devices = service.devices.iter().map(|device| {
+        let source = device.source.clone().unwrap_or_default();
+        Device {
+            target: device.target.clone().unwrap_or_else(|| source.clone()),
+            permissions: device.permissions.clone().unwrap_or_else(|| "rwm".into()),
+            source,
+        }
+    });
+    devices.collect()
+}
+
+/// `gpus` and `deploy.resources.reservations.devices`.
+pub(super) fn device_requests(service: &Service) -> Vec<DeviceRequest> {
+    let request = |wish: &Wish, gpu: bool| {
+        let mut capabilities = wish.capabilities.clone();
+        if gpu && !capabilities.iter().any(|capability| capability == "gpu") {
+            capabilities.push("gpu".to_owned());
+        }
+        DeviceRequest {
+            driver: wish.driver.clone().unwrap_or_default(),
+            // neither a number nor names is all of them
+            count: if wish.count == 0 && wish.device_ids.is_empty() { -1 } else { wish.count },
+            ids: wish.device_ids.clone(),
+            capabilities,
+            options: desired::sorted(&wish.options),
+        }
+    };
+    let reserved = service.deploy.as_ref().and_then(|deploy| deploy.resources.reservations.as_ref());
+    let reserved = reserved.iter().flat_map(|reserved| &reserved.devices);
+    service
+        .gpus
+        .iter()
+        .map(|wish| request(wish, true))
+        .chain(reserved.map(|wish| request(wish, false)))
+        .collect()
+}

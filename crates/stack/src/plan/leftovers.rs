@@ -1,0 +1,128 @@
+//! What has to go: what killed runs left behind, containers on networks and volumes that are made anew, orphans.
+
+use std::collections::BTreeSet;
+
+use super::{Op, build::Builder};
+use crate::{ObservedContainer, StackError};
+
+impl Builder<'_> {
+    /// Successors that never took their place, because a run was killed.
+    pub(super) fn strays(&mut self) {
+        for stray in self.observed.containers.iter().filter(|found| found.is_stray()) {
+            let step = self.plan.push(
+                Op::RemoveContainer { container: stray.name.clone(), volumes: false },
+                Some(&stray.service),
+                format!("{} was left behind by an interrupted run", stray.service),
+                &[],
+            );
+            self.removed.insert(stray.name.clone(), step);
+        }
+    }
+
+    /// A network cannot be changed, and not be removed while a container is on it.
+    pub(super) fn recreate_networks(&mut self) -> Result<(), StackError> {
+        for (name, diverged) in std::mem::take(&mut self.resources.diverged) {
+            let Some(network) = self.desired.networks.iter().find(|network| network.spec.name == name) else {
+                continue;
+            };
+            free("network", &name, &self.observed.foreign_networks)?;
+            let cause = format!("network {}: {}", network.key, diverged.difference);
+            let mut removals = self.clear(&cause, |container| container.networks.contains(&name));
+            removals.extend(self.resources.made.get(&name));
+            let remove = Op::RemoveNetwork { name: name.clone(), network: diverged.id };
+            let removed = self.plan.push(remove, None, &cause, &removals);
+            let made =
+                self.plan.push(Op::CreateNetwork { spec: network.spec.clone() }, None, &cause, &[removed]);
+            self.resources.made.insert(name, made);
+        }
+        Ok(())
+    }
+
+    /// A volume that differs is made anew only where its loss was agreed to. Whoever has it goes first, also those
+    /// that have it from another container.
+    pub(super) fn recreate_volumes(&mut self) -> Result<(), StackError> {
+        for (name, difference) in std::mem::take(&mut self.resources.lost_volumes) {
+            let Some(volume) = self.desired.volumes.iter().find(|volume| volume.spec.name == name) else {
+                continue;
+            };
+            free("volume", &name, &self.observed.foreign_volumes)?;
+            let cause = format!("volume {}: {difference}; its loss was agreed to", volume.key);
+            let removals =
+                self.clear(&cause, |container| container.volumes.values().any(|volume| *volume == name));
+            let removed = self.plan.push(Op::RemoveVolume { name: name.clone() }, None, &cause, &removals);
+            let made =
+                self.plan.push(Op::CreateVolume { spec: volume.spec.clone() }, None, &cause, &[removed]);
+            self.resources.made.insert(name.clone(), made);
+            self.resources.new_volumes.insert(name);
+        }
+        Ok(())
+    }
+
+    /// Removes the containers that `has` is true of; gives the steps after which no container has it any more.
+    fn clear(&mut self, cause: &str, has: impl Fn(&ObservedContainer) -> bool) -> Vec<usize> {
+        let observed = self.observed;
+        let mut removals = Vec::new();
+        for container in observed.containers.iter().filter(|found| !found.is_stray() && has(found)) {
+            let removal = match self.removed.get(&container.name) {
+                Some(step) => *step,
+                None => self.remove(container, cause, &[]),
+            };
+            removals.push(removal);
+            self.gone.insert(container.id.clone(), cause.to_owned());
+        }
+        removals.extend(self.removed.values());
+        removals
+    }
+
+    /// Stops and removes a container.
+    pub(super) fn remove(&mut self, container: &ObservedContainer, cause: &str, after: &[usize]) -> usize {
+        let service = Some(container.service.as_str());
+        let mut after = after.to_vec();
+        if container.is_up() {
+            after = vec![self.plan.stop(container, self.options.grace, cause, &after)];
+        }
+        let remove = Op::RemoveContainer { container: container.name.clone(), volumes: false };
+        let step = self.plan.push(remove, service, cause, &after);
+        self.removed.insert(container.name.clone(), step);
+        step
+    }
+
+    /// Containers of services that the project does not have any more.
+    pub(super) fn orphans(&mut self) {
+        let known: BTreeSet<&str> = self
+            .desired
+            .services
+            .iter()
+            .map(|service| service.name.as_str())
+            .chain(self.desired.disabled.iter().map(String::as_str))
+            .collect();
+        for container in &self.observed.containers {
+            if known.contains(container.service.as_str()) || container.oneoff || container.is_stray() {
+                continue;
+            }
+            if self.removed.contains_key(&container.name) {
+                continue;
+            }
+            if self.options.remove_orphans {
+                let cause = format!("the project has no service {} any more", container.service);
+                self.remove(container, &cause, &[]);
+            } else {
+                self.plan.notes.push(format!(
+                    "{} belongs to no service of the project; `--remove-orphans` removes it",
+                    container.name
+                ));
+            }
+        }
+    }
+}
+
+/// Others must not be torn off, and nothing of ours may be removed before that is known.
+fn free(kind: &'static str, name: &str, others: &[(String, String)]) -> Result<(), StackError> {
+    let users: BTreeSet<&str> =
+        others.iter().filter(|(held, _)| held == name).map(|(_, who)| who.as_str()).collect();
+    if users.is_empty() {
+        return Ok(());
+    }
+    let users = users.into_iter().map(str::to_owned).collect();
+    Err(StackError::InUse { kind, name: name.to_owned(), users })
+}

@@ -1,0 +1,120 @@
+//! A project on a real engine.
+#![allow(dead_code, clippy::unwrap_used, reason = "test support; each test binary uses its own part")]
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use plimsoll_engine::{Engine, ExecSpec, RunState};
+use plimsoll_stack::{
+    Context, Observed, Outcome, Plan, PlanOptions, RunOptions, StackError, StackFiles, desired, hooked,
+    host_listeners, images_for, labels, observe, plan, plan_down, port_conflicts, run, stack_files,
+};
+
+use crate::{
+    busybox,
+    support::{self, Scratch},
+};
+
+/// A plan, what it was made from, and the secrets to write.
+pub(crate) type Planned = (Plan, Observed, StackFiles);
+
+/// A project of its own on the engine, taken away at the end of the test.
+pub(crate) struct Bench {
+    pub(crate) engine: Engine,
+    pub(crate) name: String,
+    pub(crate) scratch: Scratch,
+}
+
+impl Bench {
+    pub(crate) async fn new(name: &str) -> Option<Self> {
+        let engine = busybox::engine().await?;
+        let bench = Self {
+            engine,
+            name: format!("plimsoll-test-{name}"),
+            scratch: Scratch::new(&format!("stack-{name}")),
+        };
+        bench.down(true).await;
+        Some(bench)
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.scratch.0.join("state")
+    }
+
+    pub(crate) async fn plan(&self, text: &str) -> Result<Planned, StackError> {
+        self.plan_as(text, &PlanOptions::default()).await
+    }
+
+    pub(crate) async fn plan_as(&self, text: &str, options: &PlanOptions) -> Result<Planned, StackError> {
+        let text = text.replace("IMAGE", busybox::IMAGE);
+        let project = support::project(&self.name, &text, &self.scratch.0);
+        let files = stack_files(&project, &self.state(), &|_| None)?;
+        let images = images_for(&self.engine, &project).await?;
+        let facts = self.engine.facts().await?;
+        let wanted = desired(&project, Context { images: &images, facts: &facts, files: &files })?;
+        let observed = observe(&self.engine, &self.name).await?;
+        let options = PlanOptions { hooked: hooked(&self.state()), ..options.clone() };
+        Ok((plan(&wanted, &observed, &options)?, observed, files))
+    }
+
+    pub(crate) async fn up(&self, text: &str) -> Result<(Plan, Outcome), StackError> {
+        self.up_as(text, &PlanOptions::default()).await
+    }
+
+    pub(crate) async fn up_as(
+        &self,
+        text: &str,
+        options: &PlanOptions,
+    ) -> Result<(Plan, Outcome), StackError> {
+        let (plan, observed, files) = self.plan_as(text, options).await?;
+        let conflicts = port_conflicts(&plan, &observed, &host_listeners());
+        if !conflicts.is_empty() {
+            return Err(StackError::PortsTaken(conflicts));
+        }
+        let options = RunOptions { state: self.state(), ..RunOptions::default() };
+        let outcome = run(&self.engine, &plan, &files, &options, &mut |_| {}).await;
+        Ok((plan, outcome))
+    }
+
+    pub(crate) async fn up_well(&self, text: &str) -> (Plan, Outcome) {
+        let (plan, outcome) = self.up(text).await.unwrap();
+        assert!(outcome.is_success(), "{}\n{:#?}", plan.render(), outcome.failures);
+        (plan, outcome)
+    }
+
+    pub(crate) async fn up_well_as(&self, text: &str, options: &PlanOptions) -> Plan {
+        let (plan, outcome) = self.up_as(text, options).await.unwrap();
+        assert!(outcome.is_success(), "{}\n{:#?}", plan.render(), outcome.failures);
+        plan
+    }
+
+    pub(crate) async fn down(&self, volumes: bool) -> Outcome {
+        let observed = observe(&self.engine, &self.name).await.unwrap();
+        let plan = plan_down(&self.name, &observed, volumes, Some(1));
+        let options = RunOptions { state: self.state(), ..RunOptions::default() };
+        run(&self.engine, &plan, &plimsoll_stack::StackFiles::default(), &options, &mut |_| {}).await
+    }
+
+    /// Container name to (id, state).
+    pub(crate) async fn containers(&self) -> BTreeMap<String, (String, RunState)> {
+        let label = format!("{}={}", labels::PROJECT, self.name);
+        let found = self.engine.containers_labelled(&[label]).await.unwrap();
+        found.into_iter().map(|container| (container.name, (container.id, container.state))).collect()
+    }
+
+    pub(crate) async fn left(&self) -> (usize, usize, usize) {
+        let label = format!("{}={}", labels::PROJECT, self.name);
+        let label = std::slice::from_ref(&label);
+        (
+            self.engine.containers_labelled(label).await.unwrap().len(),
+            self.engine.networks(label).await.unwrap().len(),
+            self.engine.volumes(label).await.unwrap().len(),
+        )
+    }
+
+    pub(crate) async fn sh(&self, container: &str, script: &str) -> (i64, String) {
+        let spec = ExecSpec { command: vec!["sh".into(), "-c".into(), script.into()], ..ExecSpec::default() };
+        let name = format!("{}-{container}-1", self.name);
+        let output = self.engine.exec(&name, &spec, Duration::from_secs(10)).await.unwrap();
+        (output.exit_code, output.text().trim().to_owned())
+    }
+}

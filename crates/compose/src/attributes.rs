@@ -9,6 +9,19 @@ use crate::{
     value::{Kind, Map, Value},
 };
 
+/// Counts that have no meaning below zero.
+const COUNTS: &[(&str, ())] = &[
+    ("services.*.blkio_config.weight", ()),
+    ("services.*.blkio_config.weight_device.*.weight", ()),
+    ("services.*.deploy.placement.max_replicas_per_node", ()),
+    ("services.*.deploy.restart_policy.max_attempts", ()),
+    ("services.*.deploy.rollback_config.parallelism", ()),
+    ("services.*.deploy.update_config.parallelism", ()),
+    ("services.*.healthcheck.retries", ()),
+    ("services.*.ports.*.target", ()),
+    ("services.*.volumes.*.tmpfs.mode", ()),
+];
+
 type Check = fn(&Value, &Map, &Path<'_>) -> Option<Diagnostic>;
 
 const CHECKS: &[(&str, Check)] = &[
@@ -35,6 +48,9 @@ fn walk(value: &Value, path: &Path<'_>, faults: &mut Vec<Diagnostic>) {
         faults.extend(check(value, map, path));
     }
     match &value.kind {
+        Kind::Int(number) if *number < 0 && path.find(COUNTS).is_some() => {
+            faults.push(value.origin.error(format!("`{path}` cannot be negative: {number}")));
+        }
         Kind::Map(map) => map.iter().for_each(|(key, value)| walk(value, &path.key(key), faults)),
         Kind::List(items) => {
             items.iter().enumerate().for_each(|(at, value)| walk(value, &path.item(at), faults));
@@ -90,7 +106,7 @@ fn file_object(value: &Value, map: &Map, path: &Path<'_>, sources: &[&str]) -> O
 fn port(_: &Value, map: &Map, path: &Path<'_>) -> Option<Diagnostic> {
     let address = map.get("host_ip")?;
     let text = address.as_str()?;
-    let invalid = !text.is_empty() && !text.contains('$') && text.parse::<IpAddr>().is_err();
+    let invalid = !text.contains('$') && text.parse::<IpAddr>().is_err();
     invalid.then(|| address.origin.error(format!("`{path}.host_ip` is not an IP address: `{text}`")))
 }
 

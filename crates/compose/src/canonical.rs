@@ -20,8 +20,8 @@ type Rule = fn(Value, &Path<'_>, &Context) -> Result<Value, Diagnostic>;
 const RULES: &[(&str, Rule)] = &[
     ("services.*.annotations", key_values),
     ("services.*.build", build),
-    ("services.*.build.additional_contexts", key_values),
-    ("services.*.build.args", key_values),
+    ("services.*.build.additional_contexts", contexts),
+    ("services.*.build.args", environment),
     ("services.*.build.extra_hosts", hosts),
     ("services.*.build.labels", key_values),
     ("services.*.build.no_cache_filter", texts),
@@ -34,7 +34,7 @@ const RULES: &[(&str, Rule)] = &[
     ("services.*.deploy.resources.reservations.devices.*.count", count),
     ("services.*.deploy.resources.reservations.devices.*.options", key_values),
     ("services.*.develop.watch.*.exec.command", command),
-    ("services.*.develop.watch.*.exec.environment", key_values),
+    ("services.*.develop.watch.*.exec.environment", environment),
     ("services.*.develop.watch.*.ignore", texts),
     ("services.*.develop.watch.*.include", texts),
     ("services.*.devices.*", device),
@@ -61,7 +61,7 @@ const RULES: &[(&str, Rule)] = &[
     ("services.*.pre_start.*.environment", environment),
     ("services.*.pre_stop.*.command", command),
     ("services.*.pre_stop.*.environment", environment),
-    ("services.*.provider.options.*", texts),
+    ("services.*.provider.options", options),
     ("services.*.secrets.*", file_reference),
     ("services.*.sysctls", key_values),
     ("services.*.tmpfs", texts),
@@ -142,6 +142,32 @@ fn key_values(value: Value, path: &Path<'_>, _: &Context) -> Result<Value, Diagn
     pairs(value, path, |_, _, _| Ok(()))
 }
 
+/// Further contexts of a build: each has a name and a place.
+fn contexts(value: Value, path: &Path<'_>, context: &Context) -> Result<Value, Diagnostic> {
+    let bare = value.as_list().into_iter().flatten().find(|item| {
+        item.as_str().is_some_and(|text| !text.contains('=') && !(context.lenient && text.contains('$')))
+    });
+    if let Some(bare) = bare {
+        let text = bare.as_str().unwrap_or_default();
+        return Err(bare
+            .origin
+            .error(format!("`{text}` in `{path}` is not a named context"))
+            .hint("write `name=path`"));
+    }
+    let value = key_values(value, path, context)?;
+    for (name, place) in value.as_map().into_iter().flatten() {
+        if place.as_str().is_none() {
+            let error = place.origin.error(format!(
+                "`{}` must be a path or an address, but is {}",
+                path.key(name),
+                place.type_name()
+            ));
+            return Err(error);
+        }
+    }
+    Ok(value)
+}
+
 /// As `key=value`, but a blank in front of the `=` is a mistake that would go unnoticed.
 fn environment(value: Value, path: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {
     pairs(value, path, |key, item, path| {
@@ -174,6 +200,7 @@ fn pairs(
                 pairs.insert(key.to_owned(), Value::string(text, &item.origin));
             }
             None => {
+                check(&text, &item, path)?;
                 pairs.insert(text, Value::new(Kind::Null, &item.origin));
             }
         }
@@ -190,6 +217,15 @@ fn texts(value: Value, _: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {
             Ok(Value::new(Kind::List(vec![Value::string(text, &origin)]), &origin))
         }
     }
+}
+
+/// One or several texts by name; here `x-` is a name like any other.
+fn options(mut value: Value, path: &Path<'_>, context: &Context) -> Result<Value, Diagnostic> {
+    for (_, option) in value.as_map_mut().into_iter().flatten() {
+        let inner = std::mem::replace(option, Value::new(Kind::Null, &Origin::default()));
+        *option = texts(inner, path, context)?;
+    }
+    Ok(value)
 }
 
 fn command(value: Value, path: &Path<'_>, context: &Context) -> Result<Value, Diagnostic> {
@@ -275,8 +311,15 @@ fn count(value: Value, _: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {
 }
 
 /// Ids and paths of SSH agents as a list of `id` or `id=path`.
-fn ssh(value: Value, _: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {
+fn ssh(value: Value, path: &Path<'_>, context: &Context) -> Result<Value, Diagnostic> {
     let origin = value.origin.clone();
+    for item in value.as_list().into_iter().flatten() {
+        let text = item.scalar_text().unwrap_or_default();
+        if text != "default" && !text.contains('=') && !(context.lenient && text.contains('$')) {
+            let error = item.origin.error(format!("`{text}` in `{path}` is neither `default` nor `id=path`"));
+            return Err(error.hint("name the key's file or the agent's socket: `id=path`"));
+        }
+    }
     Ok(match value.kind {
         Kind::Map(agents) => {
             let agents = agents.into_iter().map(|(id, path)| {
@@ -367,6 +410,10 @@ fn port_list(value: Value, path: &Path<'_>, context: &Context) -> Result<Value, 
             continue;
         };
         match ports::parse(&text) {
+            Ok(ports) if ports.iter().any(|port| port.target == 0) => {
+                let error = item.origin.error(format!("`{text}` in `{path}` has no port of the container"));
+                return Err(error.hint("name the port that the program listens on"));
+            }
             Ok(ports) => {
                 context.ports.set(context.ports.get() + ports.len());
                 if context.ports.get() > MAX_PORTS {

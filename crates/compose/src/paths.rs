@@ -11,8 +11,10 @@ use crate::{
 
 #[derive(Clone, Copy)]
 enum Rule {
-    /// A path of the host.
+    /// A path of the host; an empty one is left out.
     Path,
+    /// A path of the host; an empty one is the directory itself.
+    File,
     /// A build context: may be an address or a service.
     Context,
     /// `id=path`.
@@ -32,8 +34,8 @@ const RULES: &[(&str, Rule)] = &[
     ("services.*.extends.file", Rule::Path),
     ("services.*.develop.watch.*.path", Rule::Path),
     ("services.*.volumes.*", Rule::Mount),
-    ("configs.*.file", Rule::Path),
-    ("secrets.*.file", Rule::Path),
+    ("configs.*.file", Rule::File),
+    ("secrets.*.file", Rule::File),
     ("volumes.*", Rule::Volume),
 ];
 
@@ -67,6 +69,11 @@ fn apply(
 ) -> Result<(), Diagnostic> {
     match rule {
         Rule::Path => text(value, |text| Some(absolute(text, base, home))),
+        Rule::File => {
+            if let Kind::String(text) = &mut value.kind {
+                *text = absolute(text, base, home);
+            }
+        }
         Rule::Context => {
             text(value, |text| {
                 (!is_remote(text) && !text.starts_with("service:")).then(|| absolute(text, base, home))
@@ -91,7 +98,7 @@ fn apply(
             }
         }
         Rule::Volume => {
-            let local = value.get("driver").and_then(Value::as_str).is_none_or(|driver| driver == "local");
+            let local = value.get("driver").and_then(Value::as_str).is_some_and(|driver| driver == "local");
             let Some(options) = value.get_mut("driver_opts") else { return Ok(()) };
             let bind = options.get("o").and_then(Value::as_str) == Some("bind");
             if let Some(device) = options.get_mut("device").filter(|_| local && bind) {

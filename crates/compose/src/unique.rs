@@ -35,7 +35,6 @@ const UNIQUE: &[(&str, Identity)] = &[
     ("services.*.build.additional_contexts", Identity::Key),
     ("services.*.build.args", Identity::Key),
     ("services.*.build.platform", Identity::Key),
-    ("services.*.build.platforms", Identity::Key),
     ("services.*.build.tags", Identity::Key),
     ("services.*.build.labels", Identity::Key),
     ("services.*.build.ssh", Identity::Key),
@@ -58,7 +57,6 @@ const UNIQUE: &[(&str, Identity)] = &[
     ("services.*.ports", Identity::Port),
     ("services.*.profiles", Identity::Key),
     ("services.*.secrets", Identity::FileTarget("/run/secrets")),
-    ("services.*.security_opt", Identity::Text),
     ("services.*.sysctls", Identity::Key),
     ("services.*.tmpfs", Identity::Key),
     ("services.*.volumes", Identity::MountTarget),
@@ -109,9 +107,7 @@ fn key_of(identity: Identity, item: &Value, path: &Path<'_>) -> Result<String, D
         },
         (Identity::MountTarget, None) => field("target").ok_or_else(|| missing("mount target"))?,
         (Identity::DeviceTarget, Some(text)) => text.split(':').nth(1).unwrap_or(&text).to_owned(),
-        (Identity::DeviceTarget, None) => {
-            field("target").or_else(|| field("source")).ok_or_else(|| missing("target"))?
-        }
+        (Identity::DeviceTarget, None) => field("target").ok_or_else(|| missing("target"))?,
         (Identity::FileTarget(folder), Some(text)) => format!("{folder}/{text}"),
         (Identity::FileTarget(folder), None) => field("target")
             .or_else(|| field("source").map(|source| format!("{folder}/{source}")))

@@ -183,7 +183,17 @@ fn reference(name: &str, extends: &Value) -> Result<(String, Option<String>), Di
                     .error(format!("`services.{name}.extends` lacks `service`"))
                     .hint("name the service to extend")
             })?;
-            Ok((service.to_owned(), map.get("file").and_then(Value::scalar_text)))
+            let file = match map.get("file") {
+                None => None,
+                Some(file) if file.is_null() => None,
+                Some(file) => Some(file.scalar_text().ok_or_else(|| {
+                    file.origin.error(format!(
+                        "`services.{name}.extends.file` must be a path, but is {}",
+                        file.type_name()
+                    ))
+                })?),
+            };
+            Ok((service.to_owned(), file))
         }
         _ => Err(extends.origin.error(format!("`services.{name}.extends` must be a name or a mapping"))),
     }

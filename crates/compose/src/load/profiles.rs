@@ -16,9 +16,7 @@ pub(super) fn enabled(tree: &Value, options: &LoadOptions) -> Result<HashSet<Str
             .iter()
             .filter_map(Value::as_str)
             .any(|profile| options.profiles.iter().any(|p| p == profile));
-        // An empty word (left by a variable without a value) names no profile.
-        let unnamed = profiles.iter().all(|profile| profile.as_str() == Some(""));
-        if all || unnamed || active {
+        if all || profiles.is_empty() || active {
             enabled.insert(name.clone());
         }
     }

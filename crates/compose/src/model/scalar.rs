@@ -218,7 +218,8 @@ impl Field for Hosts {
                             .error(format!("`{text}` is not a host with its address"))
                             .hint("write `host=address`")
                     })?;
-                    hosts.entry(host.to_owned()).or_default().push(address.to_owned());
+                    let addresses = address.split(',').map(str::to_owned);
+                    hosts.entry(host.to_owned()).or_default().extend(addresses);
                 }
             }
             _ => return Err(mismatch(value, "a list of `host=address`")),
@@ -240,7 +241,7 @@ impl Field for Hosts {
 pub(crate) fn split_host(text: &str) -> Option<(&str, &str)> {
     text.split_once('=')
         .or_else(|| text.split_once(':'))
-        .filter(|(host, address)| !host.is_empty() && !address.is_empty())
+        .filter(|(host, _)| !host.is_empty() && !host.contains([':', '=']))
 }
 
 impl Serialize for Hosts {

@@ -50,6 +50,8 @@ pub(crate) struct Object {
     pub(crate) fields: &'static [(&'static str, Shape)],
     pub(crate) required: &'static [&'static str],
     pub(crate) closed: bool,
+    /// Whether unknown keys are let through, which the specification does in few places.
+    pub(crate) lax: bool,
 }
 
 /// Checks the whole tree. Returns every fault that was found.
@@ -100,7 +102,12 @@ fn check(value: &Value, shape: &Shape, path: &Path<'_>, faults: &mut Faults) {
             }
         }
         (Shape::IntBetween(..), Kind::String(_)) => {}
-        (Shape::IntBetween(low, high), Kind::Int(number)) => {
+        (Shape::IntBetween(low, high), Kind::Int(_) | Kind::Float(_)) => {
+            let number = &match value.kind {
+                Kind::Int(number) => number,
+                Kind::Float(number) if number.fract() == 0.0 => number as i64,
+                _ => return faults.push(mismatch(value, shape, path)),
+            };
             if number < low || number > high {
                 let wanted = if *high == i64::MAX {
                     format!("at least {low}")
@@ -159,7 +166,7 @@ fn fields(value: &Value, map: &Map, object: &Object, path: &Path<'_>, faults: &m
         }
         if let Some((_, shape)) = object.fields.iter().find(|(name, _)| name == key) {
             check(value, shape, &path.key(key), faults);
-        } else if object.closed || !key.starts_with("x-") {
+        } else if !object.lax && (object.closed || !key.starts_with("x-")) {
             faults.push(unknown(key, value, object, path));
         }
     }

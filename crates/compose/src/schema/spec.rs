@@ -15,6 +15,7 @@ const PLAIN_NUMBER: Shape = Scalar(&[Type::Number]);
 const NULL: Shape = Scalar(&[Type::Null]);
 const TEXT_VALUE: Shape = Scalar(&[Type::Number, Type::String, Type::Bool, Type::Null]);
 const OPTION_VALUE: Shape = Scalar(&[Type::Number, Type::String]);
+const NAME_OR_INT: Shape = Scalar(&[Type::Int, Type::String]);
 
 const STRINGS: Shape = List(&STRING);
 const STRING_SET: Shape = Set(&STRING);
@@ -30,11 +31,16 @@ const fn object(fields: &'static Object) -> Shape {
 }
 
 const fn open(fields: &'static [(&'static str, Shape)], required: &'static [&'static str]) -> Object {
-    Object { fields, required, closed: false }
+    Object { fields, required, closed: false, lax: false }
 }
 
 const fn closed(fields: &'static [(&'static str, Shape)], required: &'static [&'static str]) -> Object {
-    Object { fields, required, closed: true }
+    Object { fields, required, closed: true, lax: false }
+}
+
+/// Unknown attributes are ignored.
+const fn lax(fields: &'static [(&'static str, Shape)], required: &'static [&'static str]) -> Object {
+    Object { fields, required, closed: false, lax: true }
 }
 
 pub(super) const ROOT: Shape = object(&open(
@@ -101,7 +107,7 @@ const SERVICE: Shape = object(&open(
         ("entrypoint", COMMAND),
         ("env_file", Either(&[STRING, List(&Either(&[STRING, ENV_FILE]))])),
         ("environment", KEY_VALUES),
-        ("expose", Set(&OPTION_VALUE)),
+        ("expose", Set(&NAME_OR_INT)),
         (
             "extends",
             Either(&[STRING, object(&closed(&[("service", STRING), ("file", STRING)], &["service"]))]),
@@ -109,7 +115,7 @@ const SERVICE: Shape = object(&open(
         ("external_links", STRING_SET),
         ("extra_hosts", EXTRA_HOSTS),
         ("gpus", Either(&[Word(&["all"]), List(&GPU)])),
-        ("group_add", Set(&OPTION_VALUE)),
+        ("group_add", Set(&NAME_OR_INT)),
         ("healthcheck", HEALTHCHECK),
         ("hostname", STRING),
         ("image", STRING),
@@ -403,7 +409,7 @@ const RESERVED_DEVICE: Shape = object(&open(
     ],
     &["capabilities"],
 ));
-const GPU: Shape = object(&open(
+const GPU: Shape = object(&lax(
     &[
         ("capabilities", STRING_SET),
         ("count", INT),
@@ -438,6 +444,7 @@ const ULIMITS: Shape =
     Keys(&Either(&[INT, object(&open(&[("hard", INT), ("soft", INT)], &["soft", "hard"]))]));
 
 const EXTERNAL: Shape = Either(&[BOOL, object(&open(&[("name", STRING)], &[]))]);
+const EXTERNAL_FILE: Shape = Either(&[BOOL, object(&lax(&[("name", STRING)], &[]))]);
 
 const NETWORK: Shape = Either(&[
     object(&open(
@@ -483,7 +490,7 @@ const SECRET: Shape = object(&open(
         ("name", STRING),
         ("environment", STRING),
         ("file", STRING),
-        ("external", EXTERNAL),
+        ("external", EXTERNAL_FILE),
         ("labels", KEY_VALUES),
         ("driver", STRING),
         ("driver_opts", OPTIONS),
@@ -498,7 +505,7 @@ const CONFIG: Shape = object(&open(
         ("content", STRING),
         ("environment", STRING),
         ("file", STRING),
-        ("external", EXTERNAL),
+        ("external", EXTERNAL_FILE),
         ("labels", KEY_VALUES),
         ("template_driver", STRING),
     ],

@@ -11,12 +11,13 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::{
-    engine::Engine,
+    engine::{Engine, Release},
     floor::Rooms,
     measure::{self, Alone, Cost},
     ours::Ours,
     registry::Registry,
     report::{Report, Subject},
+    trixie,
     workload::{self, Workload},
 };
 use crate::shell;
@@ -29,6 +30,9 @@ pub(crate) struct Options {
     /// Only these workloads: api, spa, flask, files, steps
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     only: Vec<String>,
+    /// The engines whose BuildKit is measured, the faster one of which counts: 20.10 (the installed one), 26.1
+    #[arg(long, value_delimiter = ',', value_name = "NAMES", default_value = "20.10")]
+    engines: Vec<String>,
     /// Measure this binary instead of the release build
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
@@ -41,7 +45,7 @@ const PEER: &str = "plimsoll-bench/buildkit:1";
 struct Bench {
     folder: PathBuf,
     ours: Ours,
-    engine: Engine,
+    engines: Vec<(Subject, Engine)>,
     report: Report,
 }
 
@@ -52,13 +56,26 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let folder = shell::target().join("bench");
     fs::create_dir_all(&folder)?;
     let workloads = workload::all(&folder.join("contexts"))?;
-    let engine = Engine::start(&folder.join("engine"))?;
-    let ours = Ours::new(options.binary.clone(), folder.join("home"), engine.host())?;
-    let mut bench = Bench { folder, ours, engine, report: Report::default() };
-    // the bases, built once by us and given to the engine too
-    for number in 0..workload::IMAGES.len() {
-        prepare_base(&bench.ours, &bench.folder, number, true)?;
+    let mut engines = Vec::new();
+    for name in &options.engines {
+        engines.push(match name.as_str() {
+            "20.10" => (Subject::BuildKit, Engine::start(&folder.join("engine"))?),
+            "26.1" => {
+                let release = Release::Unpacked(trixie::engine(&folder.join("trixie"))?);
+                (Subject::BuildKit26, Engine::start_release(&folder.join("engine-26.1"), release, 2, false)?)
+            }
+            other => bail!("there is no engine {other}; there are 20.10 and 26.1"),
+        });
     }
+    let (_, first) = engines.first().context("--engines is empty")?;
+    let ours = Ours::new(options.binary.clone(), folder.join("home"), first.host())?;
+    // the bases, built once by us and given to the engines too
+    for number in 0..workload::IMAGES.len() {
+        for (_, engine) in &engines {
+            prepare_base(&ours.with_host(engine.host()), &folder, number, true)?;
+        }
+    }
+    let mut bench = Bench { folder, ours, engines, report: Report::default() };
     let wanted = |name: &str| options.only.is_empty() || options.only.iter().any(|only| only == name);
     for workload in workloads.iter().filter(|workload| wanted(workload.name)) {
         bench.workload(workload, options.runs)?;
@@ -86,29 +103,29 @@ impl Bench {
             Some(_) => Some(Rooms::new(&self.folder.join("floor"), &self.ours, workload)?),
             None => None,
         };
-        self.build(workload, Subject::Ours)?;
-        self.build(workload, Subject::BuildKit)?;
+        let subjects = self.subjects();
+        for subject in &subjects {
+            self.build(workload, *subject)?;
+        }
         if let Some(rooms) = &rooms {
             rooms.run(workload)?;
         }
         for round in 0..runs {
-            let mut order = [Subject::Ours, Subject::BuildKit];
-            if round % 2 == 1 {
-                order.reverse();
-            }
-            for subject in order {
+            let mut order = subjects.clone();
+            order.rotate_left(round % subjects.len());
+            for subject in order.iter().copied() {
                 self.cold(workload, subject)?;
             }
-            for subject in order {
+            for subject in order.iter().copied() {
                 let cost = self.build(workload, subject)?;
                 self.report.add(workload.title, "nothing changed", subject, cost);
             }
-            for subject in order {
+            for subject in order.iter().copied() {
                 workload.touch()?;
                 let cost = self.build(workload, subject)?;
                 self.report.add(workload.title, "all times touched", subject, cost);
             }
-            self.exports(workload, round, order)?;
+            self.exports(workload, round, &order)?;
             self.hand_overs(workload, round)?;
             if let Some(rooms) = &rooms {
                 let (cold, changed) = rooms.run(workload)?;
@@ -120,22 +137,36 @@ impl Bench {
         Ok(())
     }
 
+    /// Who builds.
+    fn subjects(&self) -> Vec<Subject> {
+        std::iter::once(Subject::Ours).chain(self.engines.iter().map(|(subject, _)| *subject)).collect()
+    }
+
+    /// The engine of a subject; none of ours.
+    fn engine(&self, subject: Subject) -> Option<&Engine> {
+        self.engines.iter().find(|(of, _)| *of == subject).map(|(_, engine)| engine)
+    }
+
     fn build(&self, workload: &Workload, subject: Subject) -> Result<Cost> {
-        match subject {
-            Subject::BuildKit => measure::run(&mut self.engine.build(&workload.context, PEER), &self.engine),
-            _ => measure::run(&mut self.ours.build(&workload.context, OURS), &Alone),
+        self.build_context(&workload.context, subject)
+    }
+
+    fn build_context(&self, context: &Path, subject: Subject) -> Result<Cost> {
+        match self.engine(subject) {
+            Some(engine) => measure::run(&mut engine.build(context, PEER), engine),
+            None => measure::run(&mut self.ours.build(context, OURS), &Alone),
         }
     }
 
     fn cold(&mut self, workload: &Workload, subject: Subject) -> Result<()> {
         let mut cost;
-        if subject == Subject::BuildKit {
+        if let Some(engine) = self.engine(subject) {
             // the image goes too, for its layers would be found again
-            let _ = self.engine.docker().args(["rmi", "--force", PEER]).output();
-            self.engine.forget()?;
-            self.engine.reset_peak();
+            let _ = engine.docker().args(["rmi", "--force", PEER]).output();
+            engine.forget()?;
+            engine.reset_peak();
             cost = self.build(workload, subject)?;
-            cost.peak = Some(self.engine.peak());
+            cost.peak = Some(engine.peak());
         } else {
             self.ours.forget(OURS)?;
             cost = measure::run_with_peak(&mut self.ours.build(&workload.context, OURS))?;
@@ -148,37 +179,36 @@ impl Bench {
     }
 
     /// First export of all that the build made, then a change, then the export of that. The base is in the registry.
-    fn exports(&mut self, workload: &Workload, round: usize, order: [Subject; 2]) -> Result<()> {
+    fn exports(&mut self, workload: &Workload, round: usize, order: &[Subject]) -> Result<()> {
         let base = base_of(workload)?;
-        for subject in [order[0], order[1], Subject::OursZstd] {
+        for subject in order.iter().copied().chain([Subject::OursZstd]) {
+            let image = if self.engine(subject).is_some() { PEER } else { OURS };
             let registry = Registry::start(&self.folder.join("registry"))?;
             let name = |tag: &str| format!("{}/app:{tag}", registry.address);
             self.push(subject, &base, &name("base"))?;
             // the layers' compressed forms are not to be there yet
-            let cost =
-                self.push(subject, if subject == Subject::BuildKit { PEER } else { OURS }, &name("first"))?;
+            let cost = self.push(subject, image, &name("first"))?;
             self.report.add(workload.title, "first export", subject, cost);
             workload.change(round)?;
             let cost = self.build(workload, subject)?;
             if subject != Subject::OursZstd {
                 self.report.add(workload.title, "one line changed", subject, cost);
             }
-            let cost =
-                self.push(subject, if subject == Subject::BuildKit { PEER } else { OURS }, &name("second"))?;
+            let cost = self.push(subject, image, &name("second"))?;
             self.report.add(workload.title, "export of the change", subject, cost);
         }
         Ok(())
     }
 
     fn push(&self, subject: Subject, image: &str, name: &str) -> Result<Cost> {
-        match subject {
-            Subject::BuildKit => {
-                shell::quiet(self.engine.docker().args(["tag", image, name]))?;
-                let cost = measure::run(self.engine.docker().args(["push", name]), &self.engine)?;
-                shell::quiet(self.engine.docker().args(["rmi", name]))?;
+        match self.engine(subject) {
+            Some(engine) => {
+                shell::quiet(engine.docker().args(["tag", image, name]))?;
+                let cost = measure::run(engine.docker().args(["push", name]), engine)?;
+                shell::quiet(engine.docker().args(["rmi", name]))?;
                 Ok(cost)
             }
-            _ => {
+            None => {
                 let form = if subject == Subject::OursZstd { "zstd" } else { "gzip" };
                 let args = ["image", "push", image, name, "--insecure", "--compression", form];
                 measure::run(&mut self.ours.plimsoll(&args), &Alone)
@@ -188,19 +218,20 @@ impl Bench {
 
     /// A one-layer change into the engine: the whole tar by `docker load`, and what we hand over.
     fn hand_overs(&mut self, workload: &Workload, round: usize) -> Result<()> {
+        let (subject, engine) = &self.engines[0];
         shell::quiet(&mut self.load(workload))?;
         workload.change(round)?;
         self.build(workload, Subject::Ours)?;
         let tar = self.folder.join("handover.tar");
         save(&self.ours, &tar)?;
         let file = tar.display().to_string();
-        let cost = measure::run(self.engine.docker().args(["load", "--input", &file]), &self.engine)?;
-        self.report.add(workload.title, "hand-over of the change", Subject::BuildKit, cost);
+        let cost = measure::run(engine.docker().args(["load", "--input", &file]), engine)?;
+        self.report.add(workload.title, "hand-over of the change", *subject, cost);
         fs::remove_file(&tar)?;
         workload.change(round)?;
         self.build(workload, Subject::Ours)?;
         // an unchanged build with the hand-over behind it, as people call it
-        let cost = measure::run(&mut self.load(workload), &self.engine)?;
+        let cost = measure::run(&mut self.load(workload), engine)?;
         self.report.add(workload.title, "hand-over of the change", Subject::Ours, cost);
         Ok(())
     }
@@ -217,7 +248,7 @@ impl Bench {
         let context = self.folder.join("contexts/steps");
         fs::create_dir_all(&context)?;
         for round in 0..runs {
-            for subject in [Subject::Ours, Subject::BuildKit] {
+            for subject in self.subjects() {
                 let mut walls = Vec::new();
                 let mut cpus = Vec::new();
                 for steps in [1, STEPS + 1] {
@@ -228,12 +259,7 @@ impl Bench {
                         writeln!(text, "RUN : {round} {stamp} {step}")?;
                     }
                     fs::write(context.join("Dockerfile"), text)?;
-                    let cost = match subject {
-                        Subject::BuildKit => {
-                            measure::run(&mut self.engine.build(&context, PEER), &self.engine)?
-                        }
-                        _ => measure::run(&mut self.ours.build(&context, OURS), &Alone)?,
-                    };
+                    let cost = self.build_context(&context, subject)?;
                     walls.push(cost.wall);
                     cpus.push(cost.cpu);
                 }

@@ -11,6 +11,7 @@ use anyhow::Result;
 use super::measure::{self, Alone};
 use crate::shell;
 
+#[derive(Clone)]
 pub(crate) struct Ours {
     binary: PathBuf,
     home: PathBuf,
@@ -29,6 +30,11 @@ impl Ours {
             }
         };
         Ok(Self { binary, home, host })
+    }
+
+    /// The same with another engine.
+    pub(crate) fn with_host(&self, host: String) -> Self {
+        Self { host, ..self.clone() }
     }
 
     pub(crate) fn plimsoll(&self, args: &[&str]) -> Command {

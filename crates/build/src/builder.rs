@@ -8,8 +8,8 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use plimsoll_dockerfile::{dockerignore::Matcher, parse};
-use plimsoll_image::{Image, Reference, SealOptions, Store};
+use plimsoll_dockerfile::{Platform, dockerignore::Matcher, parse};
+use plimsoll_image::{Image, Reference, SealOptions, Store, manifest};
 use plimsoll_sandbox::{Cancel, Limits};
 use plimsoll_source::Diagnostic;
 
@@ -84,7 +84,10 @@ impl Builder {
     /// When the Dockerfile is wrong or an image cannot be had.
     pub fn plan(&self, request: &BuildRequest, images: &dyn ImageResolver) -> Result<Graph, BuildError> {
         let file = parse(&request.dockerfile)?;
-        let inputs = build_inputs(&request.build_args, request.target.as_deref());
+        let mut inputs = build_inputs(&request.build_args, request.target.as_deref());
+        if let Some(platform) = &request.platform {
+            inputs.target_platform = platform.normalised();
+        }
         let options = Options {
             inputs: &inputs,
             labels: &request.labels,
@@ -154,7 +157,9 @@ impl Builder {
         let image = Image { config, layers: layers.unwrap_or_default() };
         let record = self.store.put_image(&image, &request.tags)?;
         let logs = logs.is_dir().then_some(logs);
-        Ok(BuildOutcome { record, steps: solved.reports, keys, elapsed: start.elapsed(), logs })
+        let platform = request.platform.clone().unwrap_or_else(Platform::host).normalised();
+        let (steps, elapsed) = (solved.reports, start.elapsed());
+        Ok(BuildOutcome { record, graph, platform, epoch, steps, keys, elapsed, logs })
     }
 
     fn drop_old_logs(&self) {
@@ -229,24 +234,52 @@ fn contexts(request: &BuildRequest) -> Result<HashMap<String, Tree>, BuildError>
     Ok(trees)
 }
 
+/// The same platform in the words of manifests.
+fn manifest_platform(platform: &Platform) -> manifest::Platform {
+    let variant = Some(platform.variant.as_str()).filter(|variant| !variant.is_empty());
+    manifest::Platform::new(&platform.os, &platform.architecture, variant)
+}
+
 struct Lookup<'a> {
     request: &'a BuildRequest,
     images: &'a dyn ImageResolver,
 }
 
 impl Names for Lookup<'_> {
-    fn find(&mut self, name: &str) -> Result<Found, ResolveError> {
+    fn find(&mut self, name: &str, platform: &Platform) -> Result<Found, ResolveError> {
         let reference = Reference::parse(name);
-        let named = self.request.contexts.iter().find(|(context, _)| {
+        let named = self.request.contexts.iter().filter(|(context, _)| {
             context == name
                 || matches!((&reference, Reference::parse(context)), (Ok(wanted), Ok(context)) if *wanted == context)
         });
-        match named {
-            Some((_, NamedContext::Image(image))) => return Ok(Found::Image(image.clone())),
-            Some((_, NamedContext::Directory(_))) => return Ok(Found::Directory),
-            None => {}
+        let platform = manifest_platform(platform);
+        let mut others = Vec::new();
+        for (_, context) in named {
+            match context {
+                NamedContext::Directory(_) => return Ok(Found::Directory),
+                NamedContext::Image(image) => {
+                    let config = &image.image.config;
+                    let found =
+                        manifest::Platform::new(&config.os, &config.architecture, config.variant.as_deref());
+                    if platform.accepts(&found) {
+                        return Ok(Found::Image(image.clone()));
+                    }
+                    others.push(found.to_string());
+                }
+            }
+        }
+        if !others.is_empty() {
+            return Err(ResolveError {
+                message: format!(
+                    "the context `{name}` has no image for {platform}; it has {}",
+                    others.join(", ")
+                ),
+                hint: Some(
+                    "give an image for this platform, or write FROM --platform=$BUILDPLATFORM".to_owned(),
+                ),
+            });
         }
         let reference = reference.map_err(|error| ResolveError { message: error.to_string(), hint: None })?;
-        self.images.resolve(&reference).map(|image| Found::Image(Box::new(image)))
+        self.images.resolve(&reference, &platform).map(|image| Found::Image(Box::new(image)))
     }
 }

@@ -46,10 +46,17 @@ fn nanos(duration: Option<Duration>) -> i64 {
 /// The check as BuildKit's history has it: `&{["CMD" "a"] "30s" "0s" "0s" "0s" '\x00'}`.
 pub(crate) fn healthcheck_text(check: &Healthcheck) -> String {
     let retries = u32::try_from(check.retries).ok().and_then(char::from_u32).unwrap_or('\0');
-    let retries = if retries.is_ascii_graphic() {
-        retries.to_string()
-    } else {
-        format!("\\x{:02x}", u32::from(retries))
+    let retries = match retries {
+        '\x07' => "\\a".to_owned(),
+        '\x08' => "\\b".to_owned(),
+        '\t' => "\\t".to_owned(),
+        '\n' => "\\n".to_owned(),
+        '\x0b' => "\\v".to_owned(),
+        '\x0c' => "\\f".to_owned(),
+        '\r' => "\\r".to_owned(),
+        '\'' | '\\' => format!("\\{retries}"),
+        ' '..='~' => retries.to_string(),
+        retries => format!("\\x{:02x}", u32::from(retries)),
     };
     format!(
         "&{{{} {:?} {:?} {:?} {:?} '{retries}'}}",
@@ -141,6 +148,10 @@ mod tests {
             ..Healthcheck::default()
         };
         assert_eq!(healthcheck_text(&check), "&{[\"CMD\" \"a b\"] \"30s\" \"0s\" \"0s\" \"0s\" '\\x03'}");
+        for (retries, text) in [(7, "'\\a'"), (10, "'\\n'"), (32, "' '"), (39, "'\\''"), (50, "'2'"), (92, "'\\\\'")] {
+            let check = Healthcheck { retries, ..check.clone() };
+            assert!(healthcheck_text(&check).ends_with(&format!("{text}}}")), "{retries}");
+        }
     }
 
     #[test]

@@ -171,7 +171,14 @@ pub(crate) fn prepare_copy(
                 let known = question.filter(|_| recall.trust).and_then(|it| caches.index.memo(&it));
                 if let Some(known) = known {
                     let picked = Some(picked.into_iter().map(|(_, picked)| picked).collect());
-                    return Ok(Prepared { key: known, parts: Vec::new(), unchanged: true, picked, fetched, owner });
+                    return Ok(Prepared {
+                        key: known,
+                        parts: Vec::new(),
+                        unchanged: true,
+                        picked,
+                        fetched,
+                        owner,
+                    });
                 }
                 let all = picked.iter().flat_map(|(_, picked)| &picked.items);
                 let mut files = all.filter(|item| matches!(item.node.kind, Kind::File | Kind::Symlink));
@@ -218,7 +225,8 @@ pub(crate) fn prepare_copy(
 
 /// A digest of all that decides a key, with time stamps and inodes in the place of bytes.
 fn stamps(key: &KeyBuilder, below: Option<&Key>, picked: &[(String, Picked)]) -> Key {
-    let mut bytes = Vec::with_capacity(128 * picked.iter().map(|(_, picked)| picked.items.len()).sum::<usize>());
+    let mut bytes =
+        Vec::with_capacity(128 * picked.iter().map(|(_, picked)| picked.items.len()).sum::<usize>());
     bytes.extend(key.so_far().as_bytes());
     bytes.extend(below.map_or(&[][..], |below| below.as_bytes()));
     let text = |bytes: &mut Vec<u8>, text: &[u8]| {

@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-use plimsoll_image::{ImageConfig, LayerId};
+use plimsoll_dockerfile::Platform;
+use plimsoll_image::{Digest, ImageConfig, LayerId};
 use plimsoll_source::{Source, Span};
 
 use crate::chmod::Chmod;
@@ -75,6 +76,8 @@ pub enum Op {
         name: String,
         /// Its layers, lowest first.
         layers: Vec<LayerId>,
+        /// Where it was found, and as what.
+        origin: ImageOrigin,
     },
     /// `RUN`
     Run(RunOp),
@@ -82,6 +85,17 @@ pub enum Op {
     Copy(CopyOp),
     /// `WORKDIR`
     Workdir(WorkdirOp),
+}
+
+/// Which image a name led to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageOrigin {
+    /// What it was resolved to, to be shown.
+    pub shown: String,
+    /// The digest that it has where it came from, of its manifest or index; that of its configuration without one.
+    pub digest: Option<Digest>,
+    /// What it was asked for.
+    pub platform: Platform,
 }
 
 /// Where files come from.
@@ -116,6 +130,8 @@ pub struct RunOp {
     pub mounts: Vec<RunMount>,
     /// A heredoc script to be executed as a file: its path and its text.
     pub script: Option<(String, String)>,
+    /// What its programs are for.
+    pub platform: Platform,
 }
 
 /// One `--mount`.

@@ -20,6 +20,7 @@ mod cachemount;
 mod chmod;
 mod config;
 mod copying;
+mod emulation;
 mod epoch;
 mod error;
 mod exchange;

@@ -5,7 +5,8 @@ use std::{
     time::Duration,
 };
 
-use plimsoll_image::{Image, ImageRecord, Reference};
+use plimsoll_dockerfile::Platform;
+use plimsoll_image::{Digest, Image, ImageRecord, Reference, manifest};
 use plimsoll_sandbox::{Cancel, ExtraHost, Ulimit};
 use plimsoll_source::Source;
 
@@ -13,6 +14,7 @@ use crate::{
     error::BuildError,
     exchange::{KeyedStep, StepSource},
     explain::Reason,
+    graph::Graph,
     wreck::OnFailure,
 };
 
@@ -27,6 +29,8 @@ pub struct BuildRequest {
     pub ignore: Option<Source>,
     /// The stage to build; the last one without it.
     pub target: Option<String>,
+    /// What the image is for; this machine's platform without it.
+    pub platform: Option<Platform>,
     /// `--build-arg`, in order.
     pub build_args: Vec<(String, String)>,
     /// Further contexts by name.
@@ -101,6 +105,7 @@ impl BuildRequest {
             dockerfile,
             ignore,
             target: None,
+            platform: None,
             build_args: Vec::new(),
             contexts: Vec::new(),
             secrets: Vec::new(),
@@ -141,7 +146,7 @@ fn read_text(path: &Path) -> Result<Source, BuildError> {
 pub enum NamedContext {
     /// A directory of the host.
     Directory(PathBuf),
-    /// An image that is in the store.
+    /// An image that is in the store. A name may be given several times, with images for different platforms.
     Image(Box<ResolvedImage>),
 }
 
@@ -212,15 +217,18 @@ pub struct ResolvedImage {
     pub image: Image,
     /// What it was resolved to, to be shown: a digest or a local name.
     pub shown: String,
+    /// The digest of its manifest or index where it came from.
+    pub digest: Option<Digest>,
 }
 
 /// Finds the images that a Dockerfile names.
 pub trait ImageResolver: Sync {
-    /// Brings the image into the store.
+    /// Brings the image for a platform into the store.
     ///
     /// # Errors
     /// With the reason, and what to do.
-    fn resolve(&self, name: &Reference) -> Result<ResolvedImage, ResolveError>;
+    fn resolve(&self, name: &Reference, platform: &manifest::Platform)
+    -> Result<ResolvedImage, ResolveError>;
 }
 
 /// Why an image could not be had.
@@ -238,6 +246,12 @@ pub struct ResolveError {
 pub struct BuildOutcome {
     /// The image in the store.
     pub record: ImageRecord,
+    /// What was done.
+    pub graph: Graph,
+    /// What the image is for.
+    pub platform: Platform,
+    /// The latest time in the image, when there is a limit (`SOURCE_DATE_EPOCH`).
+    pub epoch: Option<i64>,
     /// Every step, in the graph's order.
     pub steps: Vec<StepReport>,
     /// The keys of all steps that have one, for an export of the cache.

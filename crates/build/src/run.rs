@@ -17,6 +17,7 @@ use plimsoll_sandbox::{
 use crate::{
     cachemount::{CacheId, CacheMount},
     copying::Caches,
+    emulation,
     graph::{RunMount, RunOp, TreeRef},
     key::{Key, KeyBuilder, Part},
     place::{Place, PlaceError},
@@ -80,6 +81,9 @@ pub(crate) enum RunError {
     /// The command ran and failed, or could not be executed.
     #[error("process \"{command}\" did not complete successfully: {ending}")]
     Failed { command: String, ending: String, tail: Vec<String>, log: PathBuf, wreck: Box<Wreck> },
+    /// Its programs are for another processor.
+    #[error("cannot run programs for {0} on this machine")]
+    Foreign(plimsoll_dockerfile::Platform),
     #[error("secret {0}: not found")]
     SecretMissing(String),
     #[error("cannot read the secret {id}: {reason}")]
@@ -199,6 +203,9 @@ pub(crate) fn run(
     log: &Path,
     output: &mut dyn FnMut(Stream, &[u8]),
 ) -> Result<Option<Layer>, RunError> {
+    if !emulation::can_run(&op.platform) {
+        return Err(RunError::Foreign(op.platform.clone()));
+    }
     let draft = surroundings.store.begin_layer()?;
     match_root(&draft.fs, parent)?;
     let mut held = Held::default();

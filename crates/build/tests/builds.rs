@@ -18,7 +18,9 @@ use plimsoll_build::{
     BuildError, BuildOutcome, BuildRequest, Builder, CaBundle, Epoch, Event, ImageResolver, NamedContext,
     Progress, Reason, ResolveError, ResolvedImage, Secret, SecretSource, Silent,
 };
-use plimsoll_image::{Image, ImageConfig, LayerId, Reference, SealOptions, Store, output::write_rootfs_dir};
+use plimsoll_image::{
+    Image, ImageConfig, LayerId, Reference, SealOptions, Store, manifest::Platform, output::write_rootfs_dir,
+};
 use plimsoll_source::Source;
 use tempfile::TempDir;
 
@@ -90,7 +92,7 @@ struct Bench {
 struct Only(ResolvedImage);
 
 impl ImageResolver for Only {
-    fn resolve(&self, name: &Reference) -> Result<ResolvedImage, ResolveError> {
+    fn resolve(&self, name: &Reference, _: &Platform) -> Result<ResolvedImage, ResolveError> {
         if name.familiar_name() == "base" {
             return Ok(self.0.clone());
         }
@@ -215,7 +217,7 @@ fn base_image(store: &Store) -> ResolvedImage {
     let mut config = ImageConfig::default();
     config.config.env.push("PATH=/usr/bin".into());
     config.config.env.push("FROM_BASE=yes".into());
-    ResolvedImage { image: Image { config, layers: vec![layer.id] }, shown: "base".into() }
+    ResolvedImage { image: Image { config, layers: vec![layer.id] }, shown: "base".into(), digest: None }
 }
 
 fn copies() {

@@ -32,6 +32,8 @@ pub(crate) struct Found {
     pub(crate) shown: Reference,
     /// It stands in for software that cannot be had here.
     pub(crate) standin: bool,
+    /// The digest of its manifest or index in the registry that it was just pulled from.
+    pub(crate) digest: Option<plimsoll_image::Digest>,
 }
 
 /// Finds images by name; each name is looked for once.
@@ -41,7 +43,7 @@ pub(crate) struct Images<'a> {
     policy: &'a Policy,
     tell: &'a (dyn Fn(&str) + Sync),
     /// Also keeps two stages from making one base at the same time.
-    found: Mutex<BTreeMap<Reference, Found>>,
+    found: Mutex<BTreeMap<(Reference, String), Found>>,
     /// The registry is asked also for names that the store has.
     pub(crate) fresh: bool,
 }
@@ -64,41 +66,48 @@ impl<'a> Images<'a> {
         }
     }
 
-    /// Brings the image of this name into the store.
+    /// Brings the image of this name for this machine into the store.
     pub(crate) fn find(&self, name: &Reference) -> Result<Found, ResolveError> {
+        self.find_for(name, &Platform::host())
+    }
+
+    /// Brings the image of this name for a platform into the store.
+    pub(crate) fn find_for(&self, name: &Reference, platform: &Platform) -> Result<Found, ResolveError> {
+        let wanted = (name.clone(), platform.to_string());
         let mut known = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = known.get(name) {
+        if let Some(found) = known.get(&wanted) {
             return Ok(found.clone());
         }
         let at_once = AtOnce::begin();
-        let found = self.look(name)?;
+        let found = self.look(name, platform)?;
         drop(at_once);
-        known.insert(name.clone(), found.clone());
+        known.insert(wanted, found.clone());
         Ok(found)
     }
 
-    fn look(&self, name: &Reference) -> Result<Found, ResolveError> {
-        let recipe = self.recipe(name)?;
+    fn look(&self, name: &Reference, platform: &Platform) -> Result<Found, ResolveError> {
+        // bases are made for this machine alone
+        let recipe = self.recipe(name)?.filter(|_| platform.accepts(&Platform::host()));
         if self.fresh && self.policy.images.when != UseMap::Always {
-            match self.pull(name) {
+            match self.pull(name, platform) {
                 Ok(found) => return Ok(found),
                 Err(error) => (self.tell)(&format!("{}: not pulled: {error}", name.familiar())),
             }
         }
         match (self.policy.images.when, recipe) {
             (UseMap::Always, Some(recipe)) => self.base(recipe),
-            (UseMap::Never, _) | (_, None) => match self.stored(name)? {
+            (UseMap::Never, _) | (_, None) => match self.stored_for(name, platform)? {
                 Some(found) => Ok(found),
-                None => self.pull(name).map_err(|error| refused(&error)),
+                None => self.pull(name, platform).map_err(|error| refused(&error)),
             },
             (UseMap::Auto, Some(recipe)) => {
-                if let Some(found) = self.stored(name)? {
+                if let Some(found) = self.stored_for(name, platform)? {
                     return Ok(found);
                 }
                 if self.is_made(recipe) {
                     return self.base(recipe);
                 }
-                match self.pull(name) {
+                match self.pull(name, platform) {
                     Ok(found) => Ok(found),
                     Err(RegistryError::Unreachable { host, .. }) => {
                         (self.tell)(&format!(
@@ -166,10 +175,15 @@ impl<'a> Images<'a> {
         Ok(record.map(|record| found(record, name.clone())))
     }
 
-    fn pull(&self, name: &Reference) -> Result<Found, RegistryError> {
+    fn stored_for(&self, name: &Reference, platform: &Platform) -> Result<Option<Found>, ResolveError> {
+        let record = self.store.image_for(name, platform).map_err(|error| plain(&error))?;
+        Ok(record.map(|record| found(record, name.clone())))
+    }
+
+    fn pull(&self, name: &Reference, platform: &Platform) -> Result<Found, RegistryError> {
         let registry = registry(self.policy)?;
         (self.tell)(&format!("{}: looking for it in {}", name.familiar(), name.domain()));
-        let pulled = registry.pull(self.store, name, &Platform::host(), &|progress| {
+        let pulled = registry.pull(self.store, name, platform, &|progress| {
             if let Transfer::Started { bytes, .. } = progress {
                 (self.tell)(&format!(
                     "{}: fetching a layer of {:.1} MB",
@@ -178,7 +192,7 @@ impl<'a> Images<'a> {
                 ));
             }
         })?;
-        Ok(found(pulled.record, name.clone()))
+        Ok(Found { digest: Some(pulled.digest), ..found(pulled.record, name.clone()) })
     }
 
     fn base(&self, recipe: &str) -> Result<Found, ResolveError> {
@@ -231,16 +245,17 @@ pub(crate) fn registry(policy: &Policy) -> Result<Registry, RegistryError> {
 }
 
 impl ImageResolver for Images<'_> {
-    fn resolve(&self, name: &Reference) -> Result<ResolvedImage, ResolveError> {
-        let found = self.find(name)?;
+    fn resolve(&self, name: &Reference, platform: &Platform) -> Result<ResolvedImage, ResolveError> {
+        let found = self.find_for(name, platform)?;
+        let digest = Some(found.digest.unwrap_or(found.record.id));
         let image = Image { config: found.record.config, layers: found.record.layers };
-        Ok(ResolvedImage { image, shown: found.shown.familiar() })
+        Ok(ResolvedImage { image, shown: found.shown.familiar(), digest })
     }
 }
 
 fn found(record: ImageRecord, shown: Reference) -> Found {
     let standin = record.config.config.labels.get(STANDIN).is_some_and(|value| value == "true");
-    Found { record, shown, standin }
+    Found { record, shown, standin, digest: None }
 }
 
 fn refused(error: &RegistryError) -> ResolveError {

@@ -73,7 +73,8 @@ struct Bring<'a> {
 impl Bring<'_> {
     async fn one(&self, services: &[&String], name: &Reference) -> Result<ServiceImage, CommandError> {
         if let Some(built) = self.built.iter().find(|built| built.name == *name) {
-            let found = Found { record: built.record.clone(), shown: name.clone(), standin: false };
+            let found =
+                Found { record: built.record.clone(), shown: name.clone(), standin: false, digest: None };
             return self.hand_over(&found, name).await;
         }
         let substitute = tokio::task::block_in_place(|| self.images.substitute(name)).map_err(unresolved)?;

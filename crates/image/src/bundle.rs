@@ -472,7 +472,7 @@ mod tests {
         let config = bundle.blobs.iter().find(|blob| *config == blob.descriptor.digest.to_string()).unwrap();
         let BlobSource::Known(config) = &config.from else { panic!() };
         let expected = format!(
-            r#"{{"architecture":"unknown","os":"unknown","config":{{}},"rootfs":{{"diff_ids":["{digest}"],"type":"layers"}}}}"#
+            r#"{{"architecture":"unknown","os":"unknown","config":{{}},"rootfs":{{"type":"layers","diff_ids":["{digest}"]}}}}"#
         );
         assert_eq!(String::from_utf8_lossy(config), expected);
     }

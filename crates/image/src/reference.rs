@@ -133,6 +133,12 @@ impl Reference {
         Self { tag, digest, ..self.clone() }
     }
 
+    /// The same repository with this digest and without a tag.
+    #[must_use]
+    pub fn by_digest(&self, digest: Digest) -> Self {
+        Self { tag: None, digest: Some(digest), ..self.clone() }
+    }
+
     /// The full form, with domain and folder: `docker.io/library/nginx:1`.
     pub fn canonical(&self) -> String {
         format!("{}/{}{}", self.domain, self.path, self.suffix())

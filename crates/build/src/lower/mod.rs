@@ -16,7 +16,7 @@ use plimsoll_source::{Diagnostic, Source, Span};
 
 use crate::{
     config::{DEFAULT_PATH, exec_words, healthcheck, healthcheck_text, is_signal},
-    graph::{Graph, HistoryItem, Node, Op, Place, TreeRef, WorkdirOp},
+    graph::{Graph, HistoryItem, ImageOrigin, Node, Op, Place, TreeRef, WorkdirOp},
     request::{ResolveError, ResolvedImage},
 };
 
@@ -32,7 +32,7 @@ pub(crate) enum Found {
 
 /// Looks up names that are no stages.
 pub(crate) trait Names {
-    fn find(&mut self, name: &str) -> Result<Found, ResolveError>;
+    fn find(&mut self, name: &str, platform: &Platform) -> Result<Found, ResolveError>;
 }
 
 /// Permissions and defaults of the whole build.
@@ -84,12 +84,14 @@ struct Lowerer<'a> {
     names: &'a mut dyn Names,
     nodes: Vec<Node>,
     done: HashMap<usize, State>,
-    images: HashMap<String, (Option<usize>, ImageConfig)>,
+    images: HashMap<(String, Platform), (Option<usize>, ImageConfig)>,
 }
 
 /// What a stage is after some of its instructions.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct State {
+    /// What its files are for.
+    platform: Platform,
     node: Option<usize>,
     config: ImageConfig,
     history: Vec<HistoryItem>,
@@ -102,6 +104,18 @@ struct State {
 }
 
 impl State {
+    fn new(platform: Platform) -> Self {
+        Self {
+            platform,
+            node: None,
+            config: ImageConfig::default(),
+            history: Vec::new(),
+            env: Vec::new(),
+            args: Vec::new(),
+            own_command: false,
+        }
+    }
+
     fn get(&self, name: &str) -> Option<String> {
         self.env.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone())
     }
@@ -162,18 +176,23 @@ impl Lowerer<'_> {
     fn stage(&mut self, index: usize) -> Result<State, Diagnostic> {
         let stage = &self.file.stages[index];
         let node = &self.stages.nodes[index];
+        let platform = node.platform.as_ref().unwrap_or(&self.options.inputs.target_platform).normalised();
         let mut state = match node.base.clone() {
             Base::Scratch => {
-                let mut state = State::default();
+                let mut state = State::new(platform);
                 "/".clone_into(&mut state.config.config.working_dir);
+                let config = &mut state.config;
+                config.os.clone_from(&state.platform.os);
+                config.architecture.clone_from(&state.platform.architecture);
+                config.variant = Some(state.platform.variant.clone()).filter(|variant| !variant.is_empty());
                 state
             }
             Base::Stage(base) => {
-                let mut state = self.done.get(&base).cloned().unwrap_or_default();
+                let mut state = self.done.get(&base).cloned().unwrap_or_else(|| State::new(platform));
                 state.own_command = false;
                 state
             }
-            Base::Image(name) => self.image_stage(index, stage, &name)?,
+            Base::Image(name) => self.image_stage(index, stage, &name, platform)?,
         };
         if state.config.config.env("PATH").is_none() {
             state.config.config.env.push(format!("PATH={DEFAULT_PATH}"));
@@ -219,25 +238,22 @@ impl Lowerer<'_> {
         format!("[{name}{number:>width$}/{total}] {line}")
     }
 
-    fn image_stage(&mut self, index: usize, stage: &Stage, name: &str) -> Result<State, Diagnostic> {
-        let host = Platform::host().normalised();
-        if let Some(wanted) = self.stages.nodes[index].platform.as_ref().map(Platform::normalised)
-            && wanted != host
-        {
-            let span = stage.platform.as_ref().map_or(stage.span, |word| word.span);
-            return Err(Diagnostic::error(format!("cannot build for the platform `{wanted}` on {host}"))
-                .label(&self.file.source, span, "")
-                .hint("build it on a machine of that platform"));
-        }
+    fn image_stage(
+        &mut self,
+        index: usize,
+        stage: &Stage,
+        name: &str,
+        platform: Platform,
+    ) -> Result<State, Diagnostic> {
         let total = 1 + stage.instructions.iter().filter(|statement| has_step(&statement.value)).count();
         let title = self.title(index, 1, total, &format!("FROM {name}"));
         let place = Place { source: self.file.source.clone(), span: stage.from.span };
-        let Some((node, config)) = self.image(name, title, &place)? else {
+        let Some((node, config)) = self.image(name, &platform, title, &place)? else {
             return Err(Diagnostic::error(format!("the context `{name}` is a directory, not an image"))
                 .label(&place.source, place.span, "")
                 .hint("FROM needs an image; copy from the context with COPY --from"));
         };
-        let mut state = State { node, config, ..State::default() };
+        let mut state = State { node, config, ..State::new(platform) };
         state.history = state.config.history.drain(..).map(HistoryItem::Inherited).collect();
         for pair in &state.config.config.env {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -250,13 +266,15 @@ impl Lowerer<'_> {
     fn image(
         &mut self,
         name: &str,
+        platform: &Platform,
         title: String,
         place: &Place,
     ) -> Result<Option<(Option<usize>, ImageConfig)>, Diagnostic> {
-        if let Some(known) = self.images.get(name) {
+        let wanted = (name.to_owned(), platform.clone());
+        if let Some(known) = self.images.get(&wanted) {
             return Ok(Some(known.clone()));
         }
-        let found = self.names.find(name).map_err(|error| {
+        let found = self.names.find(name, platform).map_err(|error| {
             let problem = Diagnostic::error(error.message).label(&place.source, place.span, "");
             match error.hint {
                 Some(hint) => problem.hint(hint),
@@ -264,18 +282,19 @@ impl Lowerer<'_> {
             }
         })?;
         let Found::Image(found) = found else { return Ok(None) };
+        let origin = ImageOrigin { shown: found.shown, digest: found.digest, platform: platform.clone() };
         let layers: Vec<LayerId> = found.image.layers;
         let node = if layers.is_empty() {
             None
         } else {
-            let op = Op::Image { name: name.to_owned(), layers };
+            let op = Op::Image { name: name.to_owned(), layers, origin };
             self.nodes.push(Node { op, parent: None, title, place: Some(place.clone()) });
             Some(self.nodes.len() - 1)
         };
         let mut config = found.image.config;
         config.rootfs = plimsoll_image::RootFs::default();
         config.created = None;
-        self.images.insert(name.to_owned(), (node, config.clone()));
+        self.images.insert(wanted, (node, config.clone()));
         Ok(Some((node, config)))
     }
 
@@ -326,7 +345,8 @@ impl Lowerer<'_> {
                 let words = words(&command, &state.shell());
                 state.note(format!("CMD {}", exec_words(&words)), None);
                 state.config.config.cmd = Some(words);
-                state.config.config.args_escaped = matches!(command, CommandLine::Shell(_)).then_some(true);
+                // whatever the form: engines on Windows ask for it, and BuildKit's images all have it
+                state.config.config.args_escaped = Some(true);
                 state.own_command = true;
             }
             Instruction::Entrypoint(command) => {
@@ -358,7 +378,6 @@ impl Lowerer<'_> {
                 state.config.config.healthcheck = Some(check);
             }
             Instruction::Onbuild(onbuild) => {
-                state.note(format!("ONBUILD {}", onbuild.expression), None);
                 state.config.config.on_build.push(onbuild.expression);
             }
             Instruction::Shell(words) => {
@@ -451,7 +470,7 @@ impl Lowerer<'_> {
     }
 
     /// The files that `--from` names.
-    fn tree(&mut self, source: StageSource, at: &At<'_>) -> Result<TreeRef, Diagnostic> {
+    fn tree(&mut self, source: StageSource, platform: &Platform, at: &At<'_>) -> Result<TreeRef, Diagnostic> {
         match source {
             StageSource::Stage(index) => {
                 let node = self.done.get(&index).and_then(|state| state.node);
@@ -460,7 +479,7 @@ impl Lowerer<'_> {
             StageSource::External(name) if name == "scratch" => Ok(TreeRef::Empty),
             StageSource::External(name) => {
                 let title = format!("[internal] files of {name}");
-                Ok(match self.image(&name, title, &at.place())? {
+                Ok(match self.image(&name, platform, title, &at.place())? {
                     Some((node, _)) => node.map_or(TreeRef::Empty, TreeRef::Node),
                     None => TreeRef::Context(name),
                 })

@@ -38,7 +38,9 @@ impl Lowerer<'_> {
             (RunForm::Script(heredoc), None) => {
                 let path = format!("/dev/pipes/{}", heredoc.name);
                 script = Some((path.clone(), heredoc.content.clone()));
-                vec![path]
+                let mut argv = state.shell();
+                argv.push(path);
+                argv
             }
             (_, None) => return Err(at.problem("RUN requires a command")),
         };
@@ -60,6 +62,7 @@ impl Lowerer<'_> {
             insecure,
             mounts,
             script,
+            platform: state.platform.clone(),
         };
         let node = self.push(Op::Run(op), state.node, at);
         state.node = Some(node);
@@ -85,7 +88,7 @@ impl Lowerer<'_> {
         let required = || target.clone().ok_or_else(|| problem("mount target is missing"));
         let from = |lowerer: &mut Self| match &mount.from {
             None => Ok(TreeRef::Context(String::new())),
-            Some(from) => lowerer.tree(lowerer.file.mount_source(from), at),
+            Some(from) => lowerer.tree(lowerer.file.mount_source(from), &state.platform, at),
         };
         let source = clean(&format!("/{}", mount.source.as_deref().unwrap_or_default()));
         Ok(match mount.kind {

@@ -19,14 +19,14 @@ impl Lowerer<'_> {
                     .file
                     .copy_source(&from.text)
                     .map_err(|title| Diagnostic::error(title).label(at.source, from.span, ""))?;
-                self.tree(source, at)?
+                self.tree(source, &state.platform, at)?
             }
         };
         let mut op = transfer(state, &copy.transfer, at)?;
         op.from = from;
         op.parents = copy.parents;
         op.paths = copy.transfer.sources.iter().map(|word| source_path(&word.text, copy.parents)).collect();
-        let text = transfer_text("COPY", &copy.transfer, copy.parents, &[]);
+        let text = transfer_text("COPY", &copy.transfer, copy.parents);
         self.finish_transfer(state, op, text, at);
         Ok(())
     }
@@ -53,11 +53,7 @@ impl Lowerer<'_> {
         if add.checksum.is_some() && op.downloads.is_empty() {
             return Err(at.problem("checksum can't be specified for local files"));
         }
-        let mut flags = Vec::new();
-        flags.extend(add.keep_git_dir.filter(|keep| *keep).map(|_| "--keep-git-dir=true".to_owned()));
-        flags.extend(add.checksum.as_ref().map(|word| format!("--checksum={}", word.text)));
-        flags.extend(add.unpack.map(|unpack| format!("--unpack={unpack}")));
-        let text = transfer_text("ADD", &add.transfer, false, &flags);
+        let text = transfer_text("ADD", &add.transfer, false);
         self.finish_transfer(state, op, text, at);
         Ok(())
     }
@@ -79,13 +75,6 @@ fn transfer(state: &State, transfer: &Transfer, at: &At<'_>) -> Result<CopyOp, D
         })?),
     };
     let dest = state.absolute(&transfer.dest.text);
-    if transfer.sources.len() + transfer.files.len() > 1
-        && !dest.ends_with('/')
-        && !is_dot(&transfer.dest.text)
-    {
-        let title = "When using COPY or ADD with more than one source, the destination must be a directory and end with a /";
-        return Err(Diagnostic::error(title).label(at.source, transfer.dest.span, ""));
-    }
     Ok(CopyOp {
         from: TreeRef::Context(String::new()),
         paths: Vec::new(),
@@ -99,10 +88,6 @@ fn transfer(state: &State, transfer: &Transfer, at: &At<'_>) -> Result<CopyOp, D
         excludes: transfer.excludes.iter().map(|word| word.text.clone()).collect(),
         unpack: false,
     })
-}
-
-fn is_dot(path: &str) -> bool {
-    path == "." || path.ends_with("/.")
 }
 
 /// A source inside its tree: absolute and clean, so that it cannot lead above the root. With `--parents` a `/./`
@@ -120,26 +105,17 @@ fn source_path(path: &str, parents: bool) -> String {
     }
 }
 
-/// The history text of COPY and ADD: the flags that change the result, the sources, the destination.
-fn transfer_text(keyword: &str, transfer: &Transfer, parents: bool, flags: &[String]) -> String {
+/// The history text of COPY and ADD: three flags, as BuildKit has them, the sources, the destination.
+fn transfer_text(keyword: &str, transfer: &Transfer, parents: bool) -> String {
     let mut text = keyword.to_owned();
+    if parents {
+        text.push_str(" --parents");
+    }
     if let Some(chown) = &transfer.chown {
         text.push_str(&format!(" --chown={}", chown.text));
     }
     if let Some(chmod) = &transfer.chmod {
         text.push_str(&format!(" --chmod={}", chmod.text));
-    }
-    for flag in flags {
-        text.push_str(&format!(" {flag}"));
-    }
-    if parents {
-        text.push_str(" --parents");
-    }
-    if transfer.link {
-        text.push_str(" --link");
-    }
-    for exclude in &transfer.excludes {
-        text.push_str(&format!(" --exclude={}", exclude.text));
     }
     for source in &transfer.sources {
         text.push_str(&format!(" {}", source.text));

@@ -135,7 +135,7 @@ fn file_name(text: &str) -> String {
 }
 
 /// The address without a name and password.
-fn without_password(url: &str) -> String {
+pub fn without_password(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) => {
             let (host, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));

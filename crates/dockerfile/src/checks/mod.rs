@@ -33,6 +33,7 @@ use plimsoll_source::{Diagnostic, Source, Span};
 
 pub use config::{CheckConfig, ConfigError, Selection};
 pub use run::check;
+pub use secrets_used_in_arg_or_env::names_a_secret;
 
 use crate::{BuildInputs, Lines, Platform, Stage, Statement, Word, dockerignore::Matcher, syntax::Node};
 

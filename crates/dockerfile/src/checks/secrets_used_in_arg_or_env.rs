@@ -14,12 +14,17 @@ const SECRET: [&str; 10] =
 /// `POSTGRES_PASSWORD_FILE` names a file, `PUBLIC_KEY` is public, `TOKEN_VERSION` is no token.
 const HARMLESS: [&str; 3] = ["public", "file", "version"];
 
-/// `keyword` is `ARG` or `ENV`. Names are judged by their parts between underscores.
+/// Whether the value of a variable with this name is likely to be a secret. Names are judged by their parts between
+/// underscores.
+pub fn names_a_secret(name: &str) -> bool {
+    let has =
+        |words: &[&str]| name.split('_').any(|part| words.iter().any(|word| part.eq_ignore_ascii_case(word)));
+    has(&SECRET) && !has(&HARMLESS)
+}
+
+/// `keyword` is `ARG` or `ENV`.
 pub(super) fn check(keyword: &str, name: &Word, place: Place<'_>, sink: &mut Sink) {
-    let has = |words: &[&str]| {
-        name.text.split('_').any(|part| words.iter().any(|word| part.eq_ignore_ascii_case(word)))
-    };
-    if has(&SECRET) && !has(&HARMLESS) {
+    if names_a_secret(&name.text) {
         let detail = format!(
             "Do not use ARG or ENV instructions for sensitive data ({keyword} {})",
             quote(&name.text)

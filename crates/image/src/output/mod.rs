@@ -6,7 +6,7 @@ mod rootfs;
 use std::{fs, io::Write, path::Path};
 
 pub use load::{load, load_stream};
-pub use rootfs::{write_rootfs_dir, write_rootfs_tar};
+pub use rootfs::{Rootfs, write_rootfs_dir, write_rootfs_dirs, write_rootfs_tar, write_rootfs_tars};
 
 use crate::{
     Digest, ImageRecord, LayerCompression, Reference, Store, StoreError,

@@ -79,7 +79,9 @@ fn pull_from(
         return Err(connection.invalid(&name.familiar(), "the numbers of layers and diff ids differ"));
     }
     let layers = layers(connection, store, &manifest, &parsed, progress)?;
-    let record = store.put_image_verbatim(&config, &layers, std::slice::from_ref(name))?;
+    let record = store.put_image_verbatim(&config, &layers, &[])?;
+    store.tag_platform(&record, name)?;
+    let record = store.image_by_id(&record.id)?.unwrap_or(record);
     Ok(Pulled { record, digest, manifest: manifest_digest })
 }
 

@@ -2,6 +2,7 @@
 
 mod diff;
 mod packages;
+pub mod spdx;
 mod waste;
 
 pub use diff::{Change, Changed, ConfigChange, ImageDiff, PackageChange, diff};

@@ -22,6 +22,22 @@ pub enum PackageKind {
     Deb,
     /// A folder in `node_modules`.
     Npm,
+    /// Alpine's apk.
+    Apk,
+    /// Python's: a `dist-info` or `egg-info` folder.
+    Pypi,
+}
+
+impl PackageKind {
+    /// Its name in package URLs and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Deb => "deb",
+            Self::Npm => "npm",
+            Self::Apk => "apk",
+            Self::Pypi => "pypi",
+        }
+    }
 }
 
 /// A package in an image.
@@ -35,8 +51,14 @@ pub struct Package {
     pub version: String,
     /// Bytes of its files that a container sees; for a Debian package without a file list what it says of itself.
     pub bytes: u64,
-    /// Where it is; empty for Debian's.
+    /// Where it is; empty for Debian's and Alpine's.
     pub path: String,
+    /// The processor that it is for, in its package manager's words; empty where it says none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub architecture: String,
+    /// Its licence in its own words; empty where it says none.
+    #[serde(skip)]
+    pub licence: String,
 }
 
 /// The packages that a container sees, largest first.
@@ -44,7 +66,9 @@ pub fn packages(merged: &Merged) -> Vec<Package> {
     let files = merged.visible_files();
     let by_path: HashMap<&str, &Visible> = files.iter().map(|file| (file.path.as_str(), file)).collect();
     let mut packages = debian(&files, &by_path);
+    packages.extend(apk(&by_path));
     packages.extend(npm(&files));
+    packages.extend(python(&files, &by_path));
     packages.sort_by(|left, right| {
         right.bytes.cmp(&left.bytes).then_with(|| (&left.name, &left.path).cmp(&(&right.name, &right.path)))
     });
@@ -126,6 +150,8 @@ fn package(
         version: fields.get("Version").copied().unwrap_or_default().to_owned(),
         bytes,
         path: String::new(),
+        architecture: fields.get("Architecture").copied().unwrap_or_default().to_owned(),
+        licence: String::new(),
     })
 }
 
@@ -182,9 +208,75 @@ fn npm(files: &[Visible]) -> Vec<Package> {
                 version: field("version").unwrap_or_default().to_owned(),
                 bytes,
                 path: format!("/{folder}"),
+                architecture: String::new(),
+                licence: field("license").unwrap_or_default().to_owned(),
             })
         })
         .collect()
+}
+
+/// Alpine's list: paragraphs of `LETTER:value`.
+fn apk(by_path: &HashMap<&str, &Visible>) -> Vec<Package> {
+    let places = ["lib/apk/db/installed", "usr/lib/apk/db/installed"];
+    let file = places.iter().find_map(|place| by_path.get(place));
+    let Some(list) = file.and_then(|file| text(&file.host)) else { return Vec::new() };
+    let package = |fields: BTreeMap<&str, &str>| {
+        let field = |name: &str| fields.get(name).copied().unwrap_or_default().to_owned();
+        Some(Package {
+            kind: PackageKind::Apk,
+            name: (*fields.get("P")?).to_owned(),
+            version: field("V"),
+            bytes: fields.get("I").and_then(|size| size.parse().ok()).unwrap_or(0),
+            path: String::new(),
+            architecture: field("A"),
+            licence: field("L"),
+        })
+    };
+    // files and folders (F, R, Z) repeat in a paragraph; what is asked for stands once
+    paragraphs(&list).filter_map(package).collect()
+}
+
+/// Python's packages by their own description beside them.
+fn python(files: &[Visible], by_path: &HashMap<&str, &Visible>) -> Vec<Package> {
+    let mut packages = Vec::new();
+    for file in files {
+        let Some((folder, name)) = file.path.rsplit_once('/') else { continue };
+        let described = (name == "METADATA" && folder.ends_with(".dist-info"))
+            || (name == "PKG-INFO" && folder.ends_with(".egg-info"));
+        if !described {
+            continue;
+        }
+        let Some(metadata) = text(&file.host) else { continue };
+        let Some(fields) = paragraphs(&metadata).next() else { continue };
+        let Some(name) = fields.get("Name") else { continue };
+        let place = folder.rsplit_once('/').map_or("", |(place, _)| place);
+        let record = by_path.get(format!("{folder}/RECORD").as_str()).and_then(|file| text(&file.host));
+        let bytes = match record {
+            // `path,sha256=…,size`, relative to the folder that holds the dist-info
+            Some(record) => record
+                .lines()
+                .filter_map(|line| line.split(',').next())
+                .filter_map(|path| by_path.get(format!("{place}/{}", path.trim_matches('"')).as_str()))
+                .map(|file| file.bytes)
+                .sum(),
+            None => 0,
+        };
+        packages.push(Package {
+            kind: PackageKind::Pypi,
+            name: (*name).to_owned(),
+            version: fields.get("Version").copied().unwrap_or_default().to_owned(),
+            bytes,
+            path: format!("/{place}"),
+            architecture: String::new(),
+            licence: fields
+                .get("License-Expression")
+                .or(fields.get("License"))
+                .copied()
+                .unwrap_or_default()
+                .to_owned(),
+        });
+    }
+    packages
 }
 
 #[cfg(test)]

@@ -105,6 +105,7 @@ impl Store {
         if all != before {
             self.write_names(&all)?;
         }
+        self.change_others(|others| others.retain(|name, _| !names.contains(name)))?;
         self.record(&id, &all)?.ok_or_else(|| StoreError::NoImage(id.to_string()))
     }
 
@@ -200,7 +201,7 @@ impl Store {
         if names.insert(name.clone(), *id) != Some(*id) {
             self.write_names(&names)?;
         }
-        Ok(())
+        self.change_others(|others| drop(others.remove(name)))
     }
 
     /// Takes a name away and returns the image that had it. The image stays until [`Store::prune`].
@@ -211,6 +212,7 @@ impl Store {
         if id.is_some() {
             self.write_names(&names)?;
         }
+        self.change_others(|others| drop(others.remove(name)))?;
         Ok(id)
     }
 
@@ -227,13 +229,18 @@ impl Store {
         if names.len() != before {
             self.write_names(&names)?;
         }
+        self.change_others(|others| {
+            others.retain(|name, _| names.contains_key(name));
+            others.values_mut().for_each(|images| images.retain(|image| image != id));
+        })?;
         remove_file(&self.image_file(id))
     }
 
     /// The images without a name.
     pub(super) fn nameless_images(&self) -> Result<Vec<Digest>, StoreError> {
         let names = self.names()?;
-        let named: std::collections::HashSet<_> = names.values().collect();
+        let further = self.further_images()?;
+        let named: std::collections::HashSet<_> = names.values().chain(&further).collect();
         Ok(self.image_ids()?.into_iter().filter(|id| !named.contains(id)).collect())
     }
 

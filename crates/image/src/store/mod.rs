@@ -10,6 +10,7 @@
 //! diff-ids/<hex>             the layer that has this diff id
 //! images/<hex>.json          one record for each image
 //! references.json            name -> image
+//! platforms.json             name -> its images for other platforms
 //! drafts/, tmp/              unfinished work; removed by prune when nobody uses it
 //! ```
 //!
@@ -23,6 +24,7 @@ mod endurance;
 mod images;
 mod layers;
 mod lock;
+mod platforms;
 mod prune;
 
 use std::{

@@ -19,16 +19,16 @@ pub(super) struct Foreign {
     #[arg(long, hide = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     disable_content_trust: Option<String>,
     /// Memory of RUN
-    #[arg(short, long, hide = true, value_name = "BYTES")]
+    #[arg(short, long, hide = true, value_name = "BYTES", allow_hyphen_values = true)]
     memory: Option<String>,
     /// Memory and swap of RUN
-    #[arg(long, hide = true, value_name = "BYTES")]
+    #[arg(long, hide = true, value_name = "BYTES", allow_hyphen_values = true)]
     memory_swap: Option<String>,
     /// Processor time of RUN
-    #[arg(long, hide = true, value_name = "NUMBER")]
+    #[arg(long, hide = true, value_name = "NUMBER", allow_hyphen_values = true)]
     cpu_period: Option<String>,
     /// Processor time of RUN
-    #[arg(long, hide = true, value_name = "NUMBER")]
+    #[arg(long, hide = true, value_name = "NUMBER", allow_hyphen_values = true)]
     cpu_quota: Option<String>,
     /// Processor time of RUN
     #[arg(short = 'c', long, hide = true, value_name = "NUMBER")]
@@ -55,23 +55,17 @@ pub(super) struct Foreign {
     #[arg(long, hide = true, value_name = "NAME")]
     builder: Option<String>,
     /// Messages of buildx about itself
-    #[arg(short = 'D', long, hide = true)]
-    debug: bool,
+    #[arg(short = 'D', long, hide = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    debug: Option<String>,
+    /// Stream the context; it does not travel
+    #[arg(long, hide = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    stream: Option<String>,
     /// All layers of the build as one
     #[arg(long, hide = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     squash: Option<String>,
     /// Rules for sources
     #[arg(long, hide = true, value_name = "SPEC")]
     policy: Vec<String>,
-    /// Attestation of how it was built; only `false`
-    #[arg(long, value_name = "VALUE", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    provenance: Option<String>,
-    /// Attestation of what is in it; only `false`
-    #[arg(long, value_name = "VALUE", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    sbom: Option<String>,
-    /// Attestation: only `type=sbom|provenance,disabled=true`
-    #[arg(long, value_name = "SPEC")]
-    attest: Vec<String>,
 }
 
 impl Foreign {
@@ -88,16 +82,6 @@ impl Foreign {
         if !self.policy.is_empty() {
             return refuse("--policy", "pin images by digest and downloads by --checksum");
         }
-        let hint = "leave it out or say false; `plimsoll base` writes SBOMs of the bases it makes";
-        if is_on(self.provenance.as_deref()) {
-            return refuse("an attestation of provenance (--provenance)", hint);
-        }
-        if is_on(self.sbom.as_deref()) {
-            return refuse("an attestation with an SBOM (--sbom)", hint);
-        }
-        if let Some(spec) = self.attest.iter().find(|spec| !is_disabled(spec)) {
-            return refuse(&format!("the attestation {spec} (--attest)"), hint);
-        }
         let limit = "steps have no limits of their own; run the build inside a control group that has them";
         let needless = "it has no meaning here";
         let given = [
@@ -107,7 +91,8 @@ impl Foreign {
             ("--disable-content-trust", self.disable_content_trust.is_some(), needless),
             ("--isolation", self.isolation.is_some(), needless),
             ("--builder", self.builder.is_some(), needless),
-            ("--debug", self.debug, needless),
+            ("--debug", self.debug.is_some(), needless),
+            ("--stream", self.stream.is_some(), needless),
             ("--memory", self.memory.is_some(), limit),
             ("--memory-swap", self.memory_swap.is_some(), limit),
             ("--cpu-period", self.cpu_period.is_some(), limit),
@@ -129,11 +114,7 @@ impl Foreign {
 }
 
 fn is_on(value: Option<&str>) -> bool {
-    value.is_some_and(|value| !matches!(value, "" | "false" | "0" | "disabled=true"))
-}
-
-fn is_disabled(spec: &str) -> bool {
-    spec.split(',').any(|field| matches!(field, "disabled=true" | "disabled"))
+    value.is_some_and(|value| !matches!(super::values::boolean(value), Ok(false)))
 }
 
 #[cfg(test)]
@@ -161,14 +142,11 @@ mod tests {
         let notes = |arguments: &[&str]| notes(arguments).ok().map(|notes| notes.len());
         assert_eq!(notes(&["--force-rm", "--rm", "-m", "2g", "--builder", "default", "."]), Some(4));
         assert_eq!(notes(&["--rm=false", "--cgroup-parent", "x", "."]), Some(2));
-        for none in ["--provenance=false", "--sbom=false", "--attest=type=sbom,disabled=true"] {
-            assert_eq!(notes(&[none, "."]), Some(0), "{none}");
-        }
     }
 
     #[test]
     fn what_somebody_counts_on_is_refused() {
-        for wrong in ["--provenance=mode=max", "--provenance", "--sbom", "--attest=type=sbom", "--squash"] {
+        for wrong in ["--squash", "--policy=x"] {
             let error = notes(&[wrong, "."]).err();
             assert!(error.is_some_and(|error| format!("{error:?}").contains("is not supported")), "{wrong}");
         }

@@ -1,155 +1,61 @@
 //! `plimsoll image build`: takes what `docker buildx build` takes.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{path::Path, process::ExitCode, sync::Arc};
 
 use plimsoll_build::{
-    BuildError, BuildOutcome, BuildRequest, Builder, CaBundle, Epoch, Secret, SecretSource, SshAgent,
-    SshKeys, remote::Remotes,
+    BuildError, BuildOutcome, BuildRequest, Builder, CaBundle, Epoch, ImageResolver, remote::Remotes,
 };
-use plimsoll_image::{LayerCompression, Reference, Store};
-use plimsoll_sandbox::{ExtraHost, Ulimit};
+use plimsoll_dockerfile::Platform;
+use plimsoll_image::{
+    Reference, Store,
+    bundle::{Annotated, Annotation, Member},
+};
 
+pub(crate) use super::flags::Args;
 use super::{
-    alias::Foreign,
+    attest::Attest,
     cache::{self, Export},
     call::{Call, Checks, Method},
     context::{Contexts, absolute},
     output::{self, Output},
-    progress::{self, ProgressMode},
-    shell,
+    product::{self, Product},
+    progress::{self, OfPlatform, ProgressMode},
+    proxy, shell, values,
 };
 use crate::{error::CommandError, home::home, images::Images, interrupt, policy, render};
-
-/// Build an image from a Dockerfile
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    /// The build context: a directory, a git address (URL#REF:DIRECTORY), the address of a tar or Dockerfile, or `-`
-    /// for a tar or Dockerfile on standard input
-    #[arg(default_value = ".")]
-    pub(super) context: String,
-    /// Dockerfile, `-` for standard input [default: CONTEXT/Dockerfile]
-    #[arg(short, long, value_name = "FILE")]
-    pub(super) file: Option<String>,
-    /// Name of the image
-    #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
-    tags: Vec<String>,
-    /// Stage to build [default: the last one]
-    #[arg(long, value_name = "STAGE")]
-    target: Option<String>,
-    /// Build argument; without a value it is taken from the environment
-    #[arg(long = "build-arg", value_name = "NAME[=VALUE]")]
-    build_args: Vec<String>,
-    /// Further context: a directory, a git or http address, `docker-image://NAME`, or `oci-layout://DIR[@DIGEST]`
-    #[arg(long = "build-context", value_name = "NAME=WHAT")]
-    build_contexts: Vec<String>,
-    /// Secret for RUN --mount=type=secret: `id=ID,src=FILE` or `id=ID,env=VARIABLE`
-    #[arg(long = "secret", value_name = "SPEC")]
-    secrets: Vec<String>,
-    /// Label of the image
-    #[arg(long = "label", value_name = "NAME=VALUE")]
-    labels: Vec<String>,
-    /// Line for /etc/hosts of RUN
-    #[arg(long = "add-host", value_name = "NAME:ADDRESS")]
-    add_hosts: Vec<String>,
-    /// Network of RUN
-    #[arg(long, value_name = "MODE", default_value = "default", value_parser = ["default", "host", "none"])]
-    network: String,
-    /// Size of /dev/shm
-    #[arg(long, value_name = "BYTES")]
-    shm_size: Option<String>,
-    /// Resource limit of RUN
-    #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]")]
-    ulimits: Vec<String>,
-    /// Grant of a privilege
-    #[arg(long, value_name = "WHAT", value_parser = ["security.insecure", "network.host"])]
-    allow: Vec<String>,
-    /// Platform of the image; only this machine's
-    #[arg(long, value_name = "PLATFORM")]
-    platform: Option<String>,
-    /// Take nothing from the cache; cache mounts keep their content
-    #[arg(long)]
-    no_cache: bool,
-    /// Certificates that RUN trusts: `auto` (the host's), `off`, or a file
-    #[arg(long, value_name = "FILE", default_value = "auto")]
-    ca: String,
-    /// How progress is shown
-    #[arg(long, value_enum, default_value_t = ProgressMode::Auto)]
-    progress: ProgressMode,
-    /// Show nothing but the image's id
-    #[arg(short, long)]
-    quiet: bool,
-    /// Say of each step why it ran
-    #[arg(long)]
-    explain: bool,
-    /// Where the result goes: `type=oci|docker|tar|local,dest=PATH`; without it, the store
-    #[arg(short, long = "output", value_name = "SPEC")]
-    outputs: Vec<String>,
-    /// Hand the image to the engine
-    #[arg(long)]
-    load: bool,
-    /// Write the image's id into a file
-    #[arg(long, value_name = "FILE")]
-    iidfile: Option<PathBuf>,
-    /// Write what was built into a JSON file
-    #[arg(long, value_name = "FILE")]
-    metadata_file: Option<PathBuf>,
-    /// What to do: `build`, `check`, `outline` or `targets`; with `,format=json` for programs
-    #[arg(long, value_name = "METHOD", default_value = "build")]
-    call: String,
-    /// Shorthand for --call=check
-    #[arg(long)]
-    check: bool,
-    /// Keys for RUN --mount=type=ssh: `default` (the agent of SSH_AUTH_SOCK) or `ID=SOCKET` or `ID=KEY[,KEY]`
-    #[arg(long, value_name = "ID[=PATH]")]
-    ssh: Vec<String>,
-    /// Stages of which nothing is taken from the cache
-    #[arg(long, value_name = "STAGE", value_delimiter = ',')]
-    no_cache_filter: Vec<String>,
-    /// Annotation of the image's manifest
-    #[arg(long = "annotation", value_name = "[manifest:]NAME=VALUE")]
-    annotations: Vec<String>,
-    /// Ask the registry for the images of FROM also when the store has them
-    #[arg(long)]
-    pull: bool,
-    /// Send the image to the registry of each of its names
-    #[arg(long)]
-    push: bool,
-    /// Where the cache is written: `type=local,dest=FOLDER`, `type=registry,ref=NAME`, `type=inline`; `mode=max` for
-    /// the steps of all stages
-    #[arg(long, value_name = "SPEC")]
-    cache_to: Vec<String>,
-    /// A cache from elsewhere: `type=local,src=FOLDER`, `type=registry,ref=NAME`
-    #[arg(long, value_name = "SPEC")]
-    cache_from: Vec<String>,
-    /// When a RUN fails: `shell` enters it, with its files, mounts, variables and secrets, on this terminal or with the
-    /// commands of standard input; `shell=PROGRAM` with another shell than its own
-    #[arg(long, value_name = "shell[=PROGRAM]")]
-    on_failure: Option<String>,
-    #[command(flatten)]
-    foreign: Foreign,
-}
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let home = home()?;
     let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
-    let outputs = args.outputs.iter().map(|spec| Output::parse(spec)).collect::<Result<Vec<_>, _>>()?;
+    let outputs = outputs(&args)?;
     let exports = args.cache_to.iter().map(|spec| Export::parse(spec)).collect::<Result<Vec<_>, _>>()?;
-    let mut annotations = annotations(&args.annotations)?;
-    let notes = args.foreign.notes()?;
+    let mut annotations = Vec::new();
+    for spec in &args.annotations {
+        annotations.extend(values::annotation(spec)?);
+    }
+    let (attest, mut notes) = Attest::parse(args.provenance.as_deref(), args.sbom.as_deref(), &args.attest)?;
+    notes.extend(args.foreign.notes()?);
     let call = Call::parse(&args.call, args.check)?;
     let on_failure =
         args.on_failure.as_deref().map(|spec| shell::OnFailureShell::parse(spec, &args)).transpose()?;
+    let platforms = platforms(&args.platforms)?;
     // What was fetched for the contexts stays until the end.
-    let (mut request, _contexts) = request(&args, &store, &home)?;
-    request.tags.extend(outputs.iter().flat_map(|output| output.names.clone()));
+    let (mut request, _contexts) = request(&args, &store, &home, &platforms)?;
+    request.platform = platforms.first().cloned();
     if call.method != Method::Build {
         return call.run(&request, &store);
     }
+    for output in &outputs {
+        output.check(&request.tags, platforms.len())?;
+    }
+    if outputs.iter().filter(|output| output.is_stdout()).count() > 1 {
+        return Err(CommandError::new(
+            "two outputs want standard output",
+            "give all but one of them a file with dest=",
+        ));
+    }
+    let names = request.tags.clone();
+    request.tags.extend(outputs.iter().flat_map(|output| output.names.clone()));
     let root = policy::Root::find()?;
     let mode = if args.quiet { ProgressMode::Quiet } else { args.progress };
     let progress = progress::make(mode, args.explain);
@@ -163,7 +69,12 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let mut images = Images::new(&store, &home, &root.policy, &tell);
     images.fresh = args.pull;
     let builder = Builder::new(&store, home.join("build")).map_err(failed)?;
-    let base = |name: &Reference| images.find(name).ok().map(|found| found.record.config);
+    let native = request.platform.as_ref().is_none_or(|platform| *platform == host_platform());
+    let base = |name: &Reference| {
+        // what is for another platform is not fetched for the sake of a check
+        let found = if native { images.find(name).ok() } else { images.stored(name).ok().flatten() };
+        found.map(|found| found.record.config)
+    };
     let checks = Checks::of_build(&request, &base);
     if let Some(error) = checks.violation() {
         eprint!("{}", checks.text());
@@ -172,41 +83,53 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     }
     request.cancel = interrupt::cancel_on_interrupt();
     request.on_failure = on_failure.map(|shell| Arc::new(shell) as _);
-    let outcome = builder.build(&request, &images, progress.sink());
+    let outcomes = build_all(&builder, &request, &platforms, &images, &progress);
     interrupt::end_at_once();
     if interrupt::is_interrupted() {
         return Err(interrupt::error());
     }
-    let outcome = outcome.map_err(failed)?;
-    progress.finish(&outcome);
+    let outcomes = outcomes.map_err(failed)?;
+    progress.finish(&outcomes);
+    name_all(&store, &outcomes, &request.tags)?;
 
-    if exports.iter().any(Export::is_inline) {
-        let text = cache::inline(&store, &outcome.record, &outcome.keys)?;
-        annotations.insert(cache::ANNOTATION.to_owned(), text);
+    let mut members = Vec::new();
+    for outcome in &outcomes {
+        let statements = attest.statements(&store, &request, &args.no_cache_filter, outcome)?;
+        members.push(Member { record: outcome.record.clone(), statements });
+        if exports.iter().any(Export::is_inline) {
+            annotations.push(Annotation {
+                on: Annotated::Manifest,
+                platform: Some(product::platform(&outcome.record)),
+                name: cache::ANNOTATION.to_owned(),
+                value: cache::inline(&store, &outcome.record, &outcome.keys)?,
+            });
+        }
     }
+    let product = Product { members, names, annotations };
+    let mut written = Vec::new();
     for output in &outputs {
-        output.write(&store, &outcome.record, &request.tags, &annotations)?;
+        written.push(output.write(&store, &product)?);
     }
-    if args.push && !outputs.iter().any(|output| output.push) {
-        output::push(&store, &outcome.record, &request.tags, LayerCompression::Keep, &annotations)?;
-    }
+    let keys: Vec<_> = outcomes.iter().flat_map(|outcome| outcome.keys.clone()).collect();
     for export in &exports {
-        export.write(&store, &outcome.keys, &tell)?;
+        export.write(&store, &keys, &tell)?;
     }
-    if args.load || outputs.iter().any(Output::is_engine) {
-        output::hand_over(&store, &outcome.record, &request.tags)?;
+    let wants_id = args.iidfile.is_some() || args.metadata_file.is_some();
+    if written.is_empty() && (wants_id || outcomes.len() == 1) {
+        written.push(Output::store().write(&store, &product)?);
     }
+    let id = product::image_id(&product, &written);
     if let Some(file) = &args.iidfile {
-        output::write_file(file, outcome.record.id.to_string().as_bytes())?;
+        output::write_file(file, id.to_string().as_bytes())?;
     }
     if let Some(file) = &args.metadata_file {
-        write_metadata(file, &outcome, &request)?;
+        product::write_metadata(file, &outcomes, &written)?;
     }
     if mode != ProgressMode::Quiet {
         checks.warn();
     }
     if outputs.iter().all(|output| !output.is_stdout()) {
-        println!("{}", outcome.record.id);
+        println!("{id}");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -215,52 +138,144 @@ fn failed(error: BuildError) -> CommandError {
     CommandError::from(error.diagnostics())
 }
 
+/// `--output`, `--push` and `--load`.
+fn outputs(args: &Args) -> Result<Vec<Output>, CommandError> {
+    let mut outputs = args.outputs.iter().map(|spec| Output::parse(spec)).collect::<Result<Vec<_>, _>>()?;
+    if args.push && !outputs.iter().any(|output| output.push) {
+        outputs.push(Output::registry());
+    }
+    if args.load && !outputs.iter().any(Output::is_engine) {
+        outputs.push(Output::engine());
+    }
+    Ok(outputs)
+}
+
+/// `--platform`, else `DOCKER_DEFAULT_PLATFORM`, each once and in order; none is this machine's.
+fn platforms(given: &[String]) -> Result<Vec<Platform>, CommandError> {
+    let default = std::env::var("DOCKER_DEFAULT_PLATFORM").unwrap_or_default();
+    let default: Vec<String> = default.split(',').map(str::to_owned).collect();
+    let texts = if given.is_empty() { &default } else { given };
+    let mut platforms: Vec<Platform> = Vec::new();
+    for text in texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty()) {
+        let platform = match text {
+            "local" => host_platform(),
+            text => Platform::parse(text)
+                .map_err(|error| CommandError::new(error.to_string(), "write it like linux/arm64"))?
+                .normalised(),
+        };
+        if platform.os != "linux" {
+            return Err(CommandError::new(
+                format!("cannot build for `{text}`: images for Linux alone are built"),
+                "write --platform linux/amd64 or another processor",
+            ));
+        }
+        if !platforms.contains(&platform) {
+            platforms.push(platform);
+        }
+    }
+    Ok(platforms)
+}
+
+/// This machine's platform.
+pub(super) fn host_platform() -> Platform {
+    Platform::host().normalised()
+}
+
+/// Builds for each platform, for all at once. What they have in common is done once: it has the same keys.
+fn build_all(
+    builder: &Builder,
+    request: &BuildRequest,
+    platforms: &[Platform],
+    images: &dyn ImageResolver,
+    progress: &progress::Display,
+) -> Result<Vec<BuildOutcome>, BuildError> {
+    if platforms.len() < 2 {
+        return Ok(vec![builder.build(request, images, progress.sink())?]);
+    }
+    let build = |(number, platform): (usize, &Platform)| {
+        let one = BuildRequest { platform: Some(platform.clone()), tags: Vec::new(), ..request.clone() };
+        let sink = OfPlatform::new(progress.sink(), number, platform);
+        let built = builder.build(&one, images, &sink);
+        if let (Err(_), Some(cancel)) = (&built, &request.cancel) {
+            cancel.cancel();
+        }
+        built
+    };
+    let results: Vec<_> = if request.on_failure.is_some() {
+        // one terminal can enter one step
+        platforms.iter().enumerate().map(build).collect()
+    } else {
+        std::thread::scope(|scope| {
+            let running: Vec<_> =
+                platforms.iter().enumerate().map(|one| scope.spawn(move || build(one))).collect();
+            let joined = running.into_iter().map(std::thread::ScopedJoinHandle::join);
+            joined.map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        })
+    };
+    let (outcomes, mut errors): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+    // the builds that were stopped because of the first failure say nothing new
+    errors.sort_by_key(|error| {
+        matches!(error, Err(BuildError::Sandbox(plimsoll_sandbox::SandboxError::Cancelled)))
+    });
+    match errors.into_iter().next() {
+        Some(Err(error)) => Err(error),
+        _ => outcomes.into_iter().collect(),
+    }
+}
+
+/// Several images get their names together; without a platform a name means this machine's.
+fn name_all(store: &Store, outcomes: &[BuildOutcome], names: &[Reference]) -> Result<(), CommandError> {
+    if outcomes.len() < 2 {
+        return Ok(());
+    }
+    let mut sorted: Vec<&BuildOutcome> = outcomes.iter().collect();
+    sorted.sort_by_key(|outcome| outcome.platform != host_platform());
+    let ids: Vec<_> = sorted.iter().map(|outcome| outcome.record.id).collect();
+    store.tag_platforms(&ids, names).map_err(|error| super::store::store_error(&error))
+}
+
 fn request<'s>(
     args: &Args,
     store: &'s Store,
     home: &Path,
+    platforms: &[Platform],
 ) -> Result<(BuildRequest, Contexts<'s>), CommandError> {
-    refuse_other_platforms(args.platform.as_deref())?;
-    let secrets = args.secrets.iter().map(|spec| secret(spec)).collect::<Result<Vec<_>, _>>()?;
+    let secrets = args.secrets.iter().map(|spec| values::secret(spec)).collect::<Result<Vec<_>, _>>()?;
     let keep_git_dir = args.build_args.iter().any(|argument| argument == "BUILDKIT_CONTEXT_KEEP_GIT_DIR=1");
     let mut contexts = Contexts::new(store, Remotes::new(home.join("build/remote"), &secrets), keep_git_dir);
+    contexts.platforms = platforms.to_vec();
     let mut request = contexts.open(&args.context, args.file.as_deref())?;
     request.target.clone_from(&args.target);
     for tag in &args.tags {
         request.tags.push(Reference::parse(tag).map_err(|error| CommandError::from_error(&error))?);
     }
+    request.build_args = proxy::build_args()?;
     for argument in &args.build_args {
-        match argument.split_once('=') {
-            Some((name, value)) => request.build_args.push((name.to_owned(), value.to_owned())),
-            None => {
-                if let Ok(value) = std::env::var(argument) {
-                    request.build_args.push((argument.clone(), value));
+        match values::pair("--build-arg", argument)? {
+            (name, Some(value)) => request.build_args.push((name, value)),
+            (name, None) => {
+                if let Ok(value) = std::env::var(&name) {
+                    request.build_args.push((name, value));
                 }
             }
         }
     }
     for spec in &args.build_contexts {
-        request.contexts.push(contexts.named(spec)?);
+        request.contexts.extend(contexts.named(spec)?);
     }
     request.secrets = secrets;
     for label in &args.labels {
-        let (name, value) = label.split_once('=').unwrap_or((label, ""));
-        request.labels.push((name.to_owned(), value.to_owned()));
+        let (name, value) = values::pair("--label", label)?;
+        request.labels.push((name, value.unwrap_or_default()));
     }
-    for host in &args.add_hosts {
-        let (name, address) = host.split_once(['=', ':']).ok_or_else(|| {
-            CommandError::new(format!("`{host}` is no line for /etc/hosts"), "write --add-host NAME:ADDRESS")
-        })?;
-        let address = if address == "host-gateway" { "127.0.0.1" } else { address };
-        request.hosts.push(ExtraHost { name: name.to_owned(), address: address.to_owned() });
-    }
-    request.ssh = args.ssh.iter().map(|spec| ssh(spec)).collect::<Result<_, _>>()?;
+    request.hosts = args.add_hosts.iter().map(|host| values::host(host)).collect::<Result<_, _>>()?;
+    request.ssh = args.ssh.iter().map(|spec| values::ssh(spec)).collect::<Result<_, _>>()?;
     request.no_cache_stages.clone_from(&args.no_cache_filter);
     request.no_cache = args.no_cache;
     request.offline = args.network == "none";
-    request.allow_insecure = args.allow.iter().any(|grant| grant == "security.insecure");
-    request.shm_size = args.shm_size.as_deref().map(bytes).transpose()?;
-    request.ulimits = args.ulimits.iter().map(|limit| ulimit(limit)).collect::<Result<_, _>>()?;
+    request.allow_insecure = grants(&args.allow)?;
+    request.shm_size = args.shm_size.as_deref().map(values::bytes).transpose()?;
+    request.ulimits = args.ulimits.iter().map(|limit| values::ulimit(limit)).collect::<Result<_, _>>()?;
     request.ca = match args.ca.as_str() {
         "auto" => CaBundle::Auto,
         "off" => CaBundle::Off,
@@ -278,142 +293,17 @@ fn request<'s>(
     Ok((request, contexts))
 }
 
-fn refuse_other_platforms(platform: Option<&str>) -> Result<(), CommandError> {
-    let Some(text) = platform else { return Ok(()) };
-    let host = host_platform();
-    let same = plimsoll_dockerfile::Platform::parse(text).is_ok_and(|wanted| wanted.normalised() == host);
-    if same {
-        return Ok(());
-    }
-    Err(CommandError::new(
-        format!("cannot build for the platform `{text}` on {host}"),
-        "build it on a machine of that platform",
-    ))
-}
-
-/// The only platform that can be built for.
-pub(super) fn host_platform() -> plimsoll_dockerfile::Platform {
-    plimsoll_dockerfile::Platform::host().normalised()
-}
-
-/// `ID`, `ID=SOCKET` or `ID=KEY[,KEY]`.
-fn ssh(spec: &str) -> Result<SshAgent, CommandError> {
-    let wrong = |why: String| {
-        CommandError::new(
-            format!("cannot use --ssh {spec}: {why}"),
-            "write --ssh default with SSH_AUTH_SOCK set, or --ssh ID=SOCKET or --ssh ID=KEY",
-        )
-    };
-    let (id, paths) = spec.split_once('=').map_or((spec, None), |(id, paths)| (id, Some(paths)));
-    let paths: Vec<PathBuf> = match paths {
-        Some(paths) => paths.split(',').map(|path| absolute(Path::new(path))).collect::<Result<_, _>>()?,
-        None => match std::env::var_os("SSH_AUTH_SOCK") {
-            Some(socket) => vec![absolute(Path::new(&socket))?],
-            None => return Err(wrong("SSH_AUTH_SOCK is not set".to_owned())),
-        },
-    };
-    let is_socket = |path: &PathBuf| {
-        std::fs::metadata(path).is_ok_and(|meta| std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type()))
-    };
-    let keys = match paths.as_slice() {
-        [one] if is_socket(one) => SshKeys::Agent(one.clone()),
-        many if many.iter().any(is_socket) => return Err(wrong("one socket, or keys".to_owned())),
-        _ => SshKeys::Files(paths),
-    };
-    Ok(SshAgent { id: id.to_owned(), keys })
-}
-
-/// `[manifest:]NAME=VALUE`; there is no index that could have one.
-fn annotations(specs: &[String]) -> Result<BTreeMap<String, String>, CommandError> {
-    specs
-        .iter()
-        .map(|spec| {
-            let wrong = |why: &str| {
-                CommandError::new(format!("--annotation {spec}: {why}"), "write --annotation NAME=VALUE")
-            };
-            let (name, value) = spec.split_once('=').ok_or_else(|| wrong("it has no value"))?;
-            let name = match name.split_once(':') {
-                Some(("manifest", name)) => name,
-                Some(_) => return Err(wrong("only manifests are annotated")),
-                None => name,
-            };
-            Ok((name.to_owned(), value.to_owned()))
-        })
-        .collect()
-}
-
-fn secret(spec: &str) -> Result<Secret, CommandError> {
-    let wrong = |why: &str| {
-        CommandError::new(
-            format!("cannot read the secret `{}`: {why}", spec.split(',').next().unwrap_or_default()),
-            "write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE",
-        )
-    };
-    let (mut id, mut file, mut variable, mut kind) = (None, None, None, None);
-    for field in spec.split(',') {
-        match field.split_once('=') {
-            Some(("id", value)) => id = Some(value.to_owned()),
-            Some(("src" | "source", value)) => file = Some(PathBuf::from(value)),
-            Some(("env", value)) => variable = Some(value.to_owned()),
-            Some(("type", value @ ("file" | "env"))) => kind = Some(value.to_owned()),
-            _ => return Err(wrong("a field is not known")),
+/// Whether `security.insecure` is granted. The network of the host is everybody's, and files are read and written
+/// where the command line says.
+fn grants(allowed: &[String]) -> Result<bool, CommandError> {
+    for grant in allowed {
+        let name = grant.split('=').next().unwrap_or_default();
+        if !matches!(name, "security.insecure" | "network.host" | "device" | "fs" | "fs.read" | "fs.write") {
+            return Err(CommandError::new(
+                format!("there is no privilege `{grant}`"),
+                "write --allow security.insecure or --allow network.host",
+            ));
         }
     }
-    let id = id.ok_or_else(|| wrong("it has no id"))?;
-    let source = match (file, variable, kind.as_deref()) {
-        (Some(_), Some(_), _) => return Err(wrong("it has both a file and a variable")),
-        (Some(name), None, Some("env")) => SecretSource::Env(name.display().to_string()),
-        (Some(file), None, _) => SecretSource::File(file),
-        (None, Some(variable), _) => SecretSource::Env(variable),
-        // As buildx: the id itself is the variable where there is one, else a file.
-        (None, None, _) if std::env::var_os(&id).is_some() => SecretSource::Env(id.clone()),
-        (None, None, _) => SecretSource::File(PathBuf::from(&id)),
-    };
-    Ok(Secret { id, source })
-}
-
-/// `64m`, `1g`: binary units, as Docker has them here.
-fn bytes(text: &str) -> Result<u64, CommandError> {
-    let lower = text.to_ascii_lowercase();
-    let lower = lower.trim_end_matches('b');
-    let (digits, factor) = match lower.as_bytes().last() {
-        Some(b'k') => (&lower[..lower.len() - 1], 1 << 10),
-        Some(b'm') => (&lower[..lower.len() - 1], 1 << 20),
-        Some(b'g') => (&lower[..lower.len() - 1], 1 << 30),
-        _ => (lower, 1_u64),
-    };
-    digits
-        .parse::<u64>()
-        .ok()
-        .and_then(|count| count.checked_mul(factor))
-        .ok_or_else(|| CommandError::new(format!("`{text}` is no size"), "write it like 64m or 1g"))
-}
-
-fn ulimit(text: &str) -> Result<Ulimit, CommandError> {
-    let parsed = (|| {
-        let (name, values) = text.split_once('=')?;
-        let (soft, hard) = values.split_once(':').unwrap_or((values, values));
-        let number = |text: &str| if text == "-1" { Some(u64::MAX) } else { text.parse().ok() };
-        Some(Ulimit { name: name.to_owned(), soft: number(soft)?, hard: number(hard)? })
-    })();
-    parsed.ok_or_else(|| CommandError::new(format!("`{text}` is no limit"), "write it like nofile=1024:2048"))
-}
-
-fn write_metadata(file: &Path, outcome: &BuildOutcome, request: &BuildRequest) -> Result<(), CommandError> {
-    let names: Vec<String> = request.tags.iter().map(Reference::canonical).collect();
-    let mut metadata = serde_json::json!({
-        "containerimage.config.digest": outcome.record.id,
-        "plimsoll.steps": outcome.steps.iter().map(|step| serde_json::json!({
-            "title": step.title,
-            "line": step.line,
-            "cached": step.ran.is_none(),
-            "reason": step.ran.as_ref().map(ToString::to_string),
-            "milliseconds": step.elapsed.as_millis() as u64,
-        })).collect::<Vec<_>>(),
-    });
-    if !names.is_empty() {
-        metadata["image.name"] = serde_json::Value::String(names.join(","));
-    }
-    let text = serde_json::to_vec_pretty(&metadata).map_err(|error| CommandError::from_error(&error))?;
-    output::write_file(file, &text)
+    Ok(allowed.iter().any(|grant| grant == "security.insecure"))
 }

@@ -10,7 +10,9 @@ use plimsoll_build::{
     BuildError, BuildRequest, Epoch, NamedContext, ResolvedImage,
     remote::{Checkout, GitUrl, HttpFile, RemoteError, Remotes, unpack_context},
 };
-use plimsoll_image::{Image, ImageRecord, LayerDraft, Reference, Store, manifest::Platform, output::load};
+use plimsoll_image::{
+    Digest, Image, ImageRecord, LayerDraft, Reference, Store, manifest::Platform, output::load,
+};
 use plimsoll_source::Source;
 
 use super::build::host_platform;
@@ -23,6 +25,8 @@ pub(super) struct Contexts<'a> {
     /// `BUILDKIT_CONTEXT_KEEP_GIT_DIR`
     keep_git_dir: bool,
     folders: Vec<LayerDraft>,
+    /// What is built for; this machine's platform without any.
+    pub(super) platforms: Vec<plimsoll_dockerfile::Platform>,
 }
 
 /// Standard input holds no more.
@@ -32,7 +36,7 @@ const MAX_DOCKERFILE: u64 = 16 << 20;
 
 impl<'a> Contexts<'a> {
     pub(super) fn new(store: &'a Store, remotes: Remotes, keep_git_dir: bool) -> Self {
-        Self { store, remotes, keep_git_dir, folders: Vec::new() }
+        Self { store, remotes, keep_git_dir, folders: Vec::new(), platforms: Vec::new() }
     }
 
     /// Opens the context and its Dockerfile. `file` is `-f`: inside a context that is not a directory here, it is a
@@ -75,23 +79,42 @@ impl<'a> Contexts<'a> {
         }
     }
 
-    /// Reads `NAME=WHAT` of `--build-context`.
-    pub(super) fn named(&mut self, spec: &str) -> Result<(String, NamedContext), CommandError> {
+    /// The platforms that an image of the build may be for.
+    fn wanted(&self) -> Vec<Platform> {
+        let mut wanted = vec![Platform::host()];
+        for platform in &self.platforms {
+            let variant = Some(platform.variant.as_str()).filter(|variant| !variant.is_empty());
+            let platform = Platform::new(&platform.os, &platform.architecture, variant);
+            if !wanted.contains(&platform) {
+                wanted.push(platform);
+            }
+        }
+        wanted
+    }
+
+    /// Reads `NAME=WHAT` of `--build-context`: a folder, or the images that there are for the platforms.
+    pub(super) fn named(&mut self, spec: &str) -> Result<Vec<(String, NamedContext)>, CommandError> {
         let (name, what) = spec.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
             CommandError::new(format!("`{spec}` is no named context"), "write --build-context NAME=DIRECTORY")
         })?;
-        let context = if let Some(layout) = what.strip_prefix("oci-layout://") {
+        let images = if let Some(layout) = what.strip_prefix("oci-layout://") {
             self.layout(layout)?
         } else if let Some(reference) = what.strip_prefix("docker-image://") {
             self.image(reference)?
-        } else if let Some(url) = git(what)?.filter(|_| !Path::new(what).is_dir()) {
+        } else {
+            Vec::new()
+        };
+        if !images.is_empty() {
+            return Ok(images.into_iter().map(|image| (name.to_owned(), image)).collect());
+        }
+        let context = if let Some(url) = git(what)?.filter(|_| !Path::new(what).is_dir()) {
             NamedContext::Directory(self.checkout(url)?.root)
         } else if is_http(what) {
             NamedContext::Directory(self.download(what)?)
         } else {
             NamedContext::Directory(absolute(Path::new(what))?)
         };
-        Ok((name.to_owned(), context))
+        Ok(vec![(name.to_owned(), context)])
     }
 
     fn checkout(&self, mut url: GitUrl) -> Result<Checkout, CommandError> {
@@ -143,41 +166,63 @@ impl<'a> Contexts<'a> {
         path
     }
 
-    fn layout(&self, layout: &str) -> Result<NamedContext, CommandError> {
+    fn layout(&self, layout: &str) -> Result<Vec<NamedContext>, CommandError> {
         let (dir, digest) =
             layout.split_once('@').map_or((layout, None), |(dir, digest)| (dir, Some(digest)));
-        let records = load(self.store, &absolute(Path::new(dir))?, &Platform::host())
-            .map_err(|error| CommandError::from_error(&error))?;
-        let mut records = records.into_iter();
-        match (records.next(), records.next()) {
-            (Some(record), None) => Ok(named_image(record, digest.unwrap_or(dir).to_owned())),
-            (None, _) => Err(CommandError::new(
+        let path = absolute(Path::new(dir))?;
+        let mut images = Vec::new();
+        let mut lacking = None;
+        for platform in self.wanted() {
+            let records = match load(self.store, &path, &platform) {
+                Ok(records) => records,
+                // another platform's image may be all that is asked for
+                Err(error) => {
+                    lacking = Some(error);
+                    continue;
+                }
+            };
+            let mut records = records.into_iter();
+            match (records.next(), records.next()) {
+                (Some(record), None) => {
+                    images.push(named_image(record, digest.unwrap_or(dir).to_owned(), digest));
+                }
+                (None, _) => {}
+                (Some(_), Some(_)) => {
+                    return Err(CommandError::new(
+                        format!("the layout {dir} holds more than one image"),
+                        "export the one image into a layout of its own",
+                    ));
+                }
+            }
+        }
+        match (images.is_empty(), lacking) {
+            (true, Some(error)) => Err(super::store::store_error(&error)),
+            (true, None) => Err(CommandError::new(
                 format!("the layout {dir} holds no image for {}", host_platform()),
                 "check which platforms it was made for",
             )),
-            (Some(_), Some(_)) => Err(CommandError::new(
-                format!("the layout {dir} holds more than one image"),
-                "export the one image into a layout of its own",
-            )),
+            (false, _) => Ok(images),
         }
     }
 
-    fn image(&self, reference: &str) -> Result<NamedContext, CommandError> {
+    fn image(&self, reference: &str) -> Result<Vec<NamedContext>, CommandError> {
         let reference = Reference::parse(reference).map_err(|error| CommandError::from_error(&error))?;
-        let found = self.store.image(&reference).map_err(|error| CommandError::from_error(&error))?;
-        let record = found.ok_or_else(|| {
-            CommandError::new(
+        let found = self.store.images_of(&reference).map_err(|error| CommandError::from_error(&error))?;
+        if found.is_empty() {
+            return Err(CommandError::new(
                 format!("the image {} is not in the store", reference.familiar()),
                 "build or load it first",
-            )
-        })?;
-        Ok(named_image(record, reference.familiar()))
+            ));
+        }
+        Ok(found.into_iter().map(|record| named_image(record, reference.familiar(), None)).collect())
     }
 }
 
-fn named_image(record: ImageRecord, shown: String) -> NamedContext {
+/// `digest` is the one that was asked for; without it an image is known by its id.
+fn named_image(record: ImageRecord, shown: String, digest: Option<&str>) -> NamedContext {
+    let digest = digest.and_then(|digest| Digest::parse(digest).ok()).unwrap_or(record.id);
     let image = Image { config: record.config, layers: record.layers };
-    NamedContext::Image(Box::new(ResolvedImage { image, shown }))
+    NamedContext::Image(Box::new(ResolvedImage { image, shown, digest: Some(digest) }))
 }
 
 fn failed(error: RemoteError) -> CommandError {

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, process::ExitCode};
 
-use plimsoll_image::report::{self, Change, Changed, ImageDiff, PackageChange, PackageKind};
+use plimsoll_image::report::{self, Change, Changed, ImageDiff, PackageChange};
 use serde_json::{Value, json};
 
 use super::store;
@@ -97,10 +97,7 @@ fn files(text: &mut String, files: &[Changed], shown: usize) {
 }
 
 fn package_line(package: &PackageChange) -> String {
-    let kind = match package.kind {
-        PackageKind::Deb => "deb",
-        PackageKind::Npm => "npm",
-    };
+    let kind = package.kind.name();
     let versions = match package.change {
         Change::Added => package.after.join(", "),
         Change::Removed => package.before.join(", "),

@@ -1,16 +1,20 @@
 //! `plimsoll image`: builds and handles images, without a daemon.
 
 mod alias;
+mod attest;
 mod build;
 mod cache;
 mod call;
 mod context;
 mod diff;
+mod flags;
 mod inspect;
 mod load;
 mod ls;
 mod output;
+mod product;
 mod progress;
+mod proxy;
 mod prune;
 mod pull;
 mod push;
@@ -20,6 +24,7 @@ mod save;
 mod shell;
 mod size;
 mod store;
+mod values;
 
 use std::process::ExitCode;
 

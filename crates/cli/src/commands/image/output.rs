@@ -3,15 +3,21 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{BufWriter, Write},
+    io::{BufWriter, IsTerminal as _, Write},
     path::{Path, PathBuf},
 };
 
 use plimsoll_image::{
     ImageRecord, LayerCompression, Reference, Store,
-    output::{OciLayout, write_rootfs_dir, write_rootfs_tar},
+    bundle::{Annotation, Bundle, Form},
+    manifest::Platform,
+    output::{OciLayout, write_rootfs_dirs, write_rootfs_tars},
 };
 
+use super::{
+    product::{Product, Written},
+    values::{annotated, boolean, csv},
+};
 use crate::{error::CommandError, handover};
 
 /// One `--output`.
@@ -20,13 +26,19 @@ pub(crate) struct Output {
     kind: Kind,
     /// `None` is standard output.
     dest: Option<PathBuf>,
-    compression: LayerCompression,
+    form: Form,
     /// Write a folder instead of a tar.
     folder: bool,
-    /// Further names of the image: `name=`.
+    /// A folder for each platform; without a word, when there are several.
+    split: Option<bool>,
+    /// The image's names instead of those of `--tag`: `name=`.
     pub(crate) names: Vec<Reference>,
     /// The image is sent to the registries of its names.
     pub(crate) push: bool,
+    /// Without its tags.
+    by_digest: bool,
+    /// Plain HTTP may be spoken with the registry.
+    insecure: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +49,22 @@ enum Kind {
     Local,
     Engine,
     Store,
+    CacheOnly,
 }
+
+/// Fields that choose between things of which there is one here.
+const NEEDLESS: [&str; 9] = [
+    "context",
+    "unpack",
+    "store",
+    "name-canonical",
+    "dangling-name-prefix",
+    "prefer-nondist-layers",
+    "buildinfo",
+    "oci-artifact",
+    // Time stamps follow SOURCE_DATE_EPOCH when a layer is made: there is nothing to be rewritten.
+    "rewrite-timestamp",
+];
 
 impl Output {
     /// Reads `type=oci,dest=FILE`, a plain path (a folder), or `-` (a tar on standard output).
@@ -45,68 +72,119 @@ impl Output {
         let wrong = |why: String| {
             CommandError::new(
                 format!("cannot write to `{spec}`: {why}"),
-                "write --output type=oci|docker|tar|local,dest=PATH",
+                "write --output type=oci|docker|tar|local|image|registry,dest=PATH",
             )
         };
-        let plain = |kind, dest| Self {
+        let fields = csv(spec).map_err(&wrong)?;
+        // As buildx: one field that is no type is a path, whatever is in it.
+        if let [only] = fields.as_slice()
+            && only == spec
+            && !only.starts_with("type=")
+        {
+            return match spec {
+                "" => Err(wrong("it is empty".to_owned())),
+                "-" => Ok(Self::plain(Kind::Tar, None)),
+                path => Ok(Self::plain(Kind::Local, Some(PathBuf::from(path)))),
+            };
+        }
+        let mut named: BTreeMap<String, String> = BTreeMap::new();
+        let mut annotations = Vec::new();
+        for field in &fields {
+            let (name, value) = field.split_once('=').unwrap_or((field, "true"));
+            match annotation(name, value) {
+                Some(found) => annotations.push(found.map_err(&wrong)?),
+                None => drop(named.insert(name.trim().to_ascii_lowercase(), value.to_owned())),
+            }
+        }
+        let mut output = Self::of_fields(&mut named).map_err(&wrong)?;
+        output.form.annotations = annotations;
+        match named.keys().find(|name| !NEEDLESS.contains(&name.as_str())) {
+            Some(name) => Err(wrong(format!("the field {name} is not known"))),
+            None => Ok(output),
+        }
+    }
+
+    fn plain(kind: Kind, dest: Option<PathBuf>) -> Self {
+        Self {
             kind,
             dest,
-            compression: LayerCompression::Keep,
+            form: Form::default(),
             folder: false,
+            split: None,
             names: Vec::new(),
             push: false,
+            by_digest: false,
+            insecure: false,
+        }
+    }
+
+    /// Takes what it knows out of the fields.
+    fn of_fields(fields: &mut BTreeMap<String, String>) -> Result<Self, String> {
+        let given_dest = fields.remove("dest");
+        let dest = given_dest.as_deref().filter(|dest| *dest != "-" && !dest.is_empty()).map(PathBuf::from);
+        let kind = fields.remove("type").ok_or("the type is missing")?;
+        let truth = |fields: &mut BTreeMap<String, String>, name: &str| {
+            let value = fields.remove(name);
+            value.map(|value| boolean(&value).map_err(|why| format!("{name}={value}: {why}"))).transpose()
         };
-        if spec == "-" {
-            return Ok(plain(Kind::Tar, None));
+        let mut output = Self::plain(
+            match kind.as_str() {
+                "oci" => Kind::Oci,
+                "docker" if given_dest.is_none() => Kind::Engine,
+                "docker" => Kind::Docker,
+                "tar" => Kind::Tar,
+                "local" => Kind::Local,
+                "image" | "registry" => Kind::Store,
+                "cacheonly" => Kind::CacheOnly,
+                other => return Err(format!("the type {other} is not known")),
+            },
+            dest,
+        );
+        output.push = kind == "registry" || truth(fields, "push")?.unwrap_or(false);
+        if output.push && output.kind != Kind::Store {
+            return Err("push=true belongs to type=image".to_owned());
         }
-        if !spec.contains('=') {
-            return Ok(plain(Kind::Local, Some(PathBuf::from(spec))));
-        }
-        let mut fields: BTreeMap<&str, &str> = BTreeMap::new();
-        for field in spec.split(',') {
-            let (name, value) = field.split_once('=').unwrap_or((field, "true"));
-            fields.insert(name, value);
-        }
-        let dest = fields.remove("dest").filter(|dest| *dest != "-").map(PathBuf::from);
-        let kind = fields.remove("type");
-        let push = kind == Some("registry");
-        let kind = match kind {
-            Some("oci") => Kind::Oci,
-            Some("docker") if dest.is_none() => Kind::Engine,
-            Some("docker") => Kind::Docker,
-            Some("tar") => Kind::Tar,
-            Some("local") => Kind::Local,
-            Some("image" | "registry") => Kind::Store,
-            other => {
-                return Err(wrong(format!("the type {} is not known", other.unwrap_or("is missing, or"))));
+        fields.remove("push");
+        output.by_digest = truth(fields, "push-by-digest")?.unwrap_or(false);
+        output.insecure = truth(fields, "registry.insecure")?.unwrap_or(false);
+        output.folder = truth(fields, "tar")?.is_some_and(|tar| !tar);
+        output.split = truth(fields, "platform-split")?;
+        output.form.force = truth(fields, "force-compression")?.unwrap_or(false);
+        output.form.docker_types = truth(fields, "oci-mediatypes")?.is_some_and(|oci| !oci);
+        output.form.compression = compression(fields)?;
+        match (output.kind, &output.dest) {
+            (Kind::Local, None) if given_dest.is_some() => {
+                return Err("a folder cannot go to standard output".to_owned());
             }
-        };
-        if kind == Kind::Local && dest.is_none() {
-            return Err(wrong("a folder needs dest=".to_owned()));
-        }
-        let compression = match (fields.remove("compression"), fields.remove("compression-level")) {
-            (None, _) => LayerCompression::Keep,
-            (Some(name), level) => {
-                let text = level.map_or_else(|| name.to_owned(), |level| format!("{name}:{level}"));
-                LayerCompression::parse(&text)
-                    .ok_or_else(|| wrong(format!("no compression is called {text}")))?
+            (Kind::Local, None) => return Err("a folder needs dest=".to_owned()),
+            (Kind::Oci | Kind::Docker, None) if output.folder => {
+                return Err("tar=false needs a folder: dest=".to_owned());
             }
-        };
-        let folder = fields.remove("tar") == Some("false");
-        let push = match fields.remove("push") {
-            None => push,
-            Some("true" | "1") if kind == Kind::Store => true,
-            Some("false" | "0") => false,
-            Some(_) => return Err(wrong("push=true belongs to type=image".to_owned())),
-        };
-        let name = |name: &str| Reference::parse(name).map_err(|error| wrong(error.to_string()));
-        let names = fields.remove("name").into_iter().map(name).collect::<Result<Vec<_>, _>>()?;
-        fields
-            .retain(|name, _| !matches!(*name, "oci-mediatypes" | "force-compression" | "rewrite-timestamp"));
-        if let Some(name) = fields.keys().next() {
-            return Err(wrong(format!("the field {name} is not known")));
+            (Kind::Oci | Kind::Docker | Kind::Tar, Some(path)) if !output.folder && path.is_dir() => {
+                return Err("it is a folder; tar=false writes into one".to_owned());
+            }
+            _ => {}
         }
-        Ok(Self { kind, dest, compression, folder, names, push })
+        if let Some(names) = fields.remove("name").filter(|names| !names.is_empty()) {
+            let parse = |name: &str| Reference::parse(name.trim()).map_err(|error| error.to_string());
+            output.names = names.split(',').map(parse).collect::<Result<_, _>>()?;
+        }
+        Ok(output)
+    }
+
+    /// `--push`
+    pub(crate) fn registry() -> Self {
+        Self { push: true, ..Self::plain(Kind::Store, None) }
+    }
+
+    /// `--load`
+    pub(crate) fn engine() -> Self {
+        Self::plain(Kind::Engine, None)
+    }
+
+    /// Nothing but the store's own copy.
+    pub(crate) fn store() -> Self {
+        Self::plain(Kind::Store, None)
     }
 
     /// The image is to be handed to the engine.
@@ -116,40 +194,127 @@ impl Output {
 
     /// Bytes go to standard output, so nothing else may.
     pub(crate) fn is_stdout(&self) -> bool {
-        self.dest.is_none() && matches!(self.kind, Kind::Oci | Kind::Tar)
+        self.dest.is_none() && matches!(self.kind, Kind::Oci | Kind::Docker | Kind::Tar)
+    }
+
+    /// Refuses what could not work once the image is built.
+    pub(crate) fn check(&self, names: &[Reference], platforms: usize) -> Result<(), CommandError> {
+        if self.push && self.names.is_empty() && names.is_empty() {
+            return Err(CommandError::new(
+                "the image has no name to be pushed to",
+                "give it one with --tag NAME, or name= in --output",
+            ));
+        }
+        if matches!(self.kind, Kind::Docker | Kind::Engine) && platforms > 1 {
+            return Err(CommandError::new(
+                "an engine's archive holds an image for one platform",
+                "build for one --platform, or write type=oci",
+            ));
+        }
+        if self.is_stdout() && std::io::stdout().is_terminal() {
+            return Err(CommandError::new(
+                "an image is not for a terminal",
+                "give the output a file with dest=, or a pipe",
+            ));
+        }
+        if let Some(folder) = self.dest.as_deref().filter(|_| !self.folder && self.kind != Kind::Local) {
+            let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+            if parent.is_some_and(|parent| !parent.is_dir()) {
+                return Err(CommandError::new(
+                    format!("cannot write {}: its folder is not there", folder.display()),
+                    "make the folder first",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Writes the image.
-    pub(crate) fn write(
-        &self,
-        store: &Store,
-        record: &ImageRecord,
-        names: &[Reference],
-        annotations: &BTreeMap<String, String>,
-    ) -> Result<(), CommandError> {
-        let image = [(record.clone(), names.to_vec())];
-        let failed = |error: plimsoll_image::StoreError| CommandError::from_error(&error);
+    pub(crate) fn write(&self, store: &Store, product: &Product) -> Result<Written, CommandError> {
+        let names = if self.names.is_empty() { &product.names } else { &self.names };
+        let failed = |error: plimsoll_image::StoreError| super::store::store_error(&error);
+        let bundle = || {
+            let mut form = self.form.clone();
+            form.annotations.extend(product.annotations.iter().cloned());
+            Bundle::new(store, &product.members, names, &form).map_err(failed)
+        };
         match self.kind {
-            Kind::Store if self.push => push(store, record, names, self.compression, annotations),
-            Kind::Store | Kind::Engine => Ok(()),
+            Kind::Store if self.push => {
+                let bundle = bundle()?;
+                self.push(store, &bundle, names)?;
+                Ok(Written::of(&bundle, names))
+            }
+            Kind::Store if product.members.len() > 1 => Ok(Written::of(&bundle()?, names)),
+            Kind::Store => Ok(Written::image(&product.first().id, names)),
+            Kind::Engine => {
+                hand_over(store, product.first(), names)?;
+                Ok(Written::image(&product.first().id, names))
+            }
+            Kind::CacheOnly => Ok(Written::default()),
             Kind::Oci => {
-                let layout =
-                    OciLayout::annotated(store, &image, self.compression, annotations).map_err(failed)?;
-                match &self.dest {
-                    Some(dir) if self.folder => layout.write_dir(dir).map_err(failed),
-                    _ => self.to_file(|out| layout.write_tar(out).map_err(failed)),
-                }
+                let bundle = bundle()?;
+                self.layout(store, &bundle, names, false)?;
+                Ok(Written::of(&bundle, names))
             }
             Kind::Docker => {
-                let layout = OciLayout::docker(store, &image).map_err(failed)?;
-                self.to_file(|out| layout.write_tar(out).map_err(failed))
+                let form = Form {
+                    // what every engine reads, unless something else was asked for
+                    compression: match self.form.compression {
+                        LayerCompression::Keep => LayerCompression::None,
+                        other => other,
+                    },
+                    force: true,
+                    ..Form::default()
+                };
+                let plain: Vec<_> = product.members.iter().map(|member| member.record.clone()).collect();
+                let members: Vec<_> = plain.into_iter().map(plimsoll_image::bundle::Member::plain).collect();
+                let bundle = Bundle::new(store, &members, names, &form).map_err(failed)?;
+                self.layout(store, &bundle, names, true)?;
+                Ok(Written::of(&bundle, names))
             }
-            Kind::Tar => self.to_file(|out| write_rootfs_tar(store, &record.layers, out).map_err(failed)),
-            Kind::Local => match &self.dest {
-                Some(dir) => write_rootfs_dir(store, &record.layers, dir).map_err(failed),
-                None => Ok(()),
-            },
+            Kind::Tar | Kind::Local => {
+                let split = self.split.unwrap_or(product.members.len() > 1);
+                let images = product.root_file_systems(store, split)?;
+                match &self.dest {
+                    Some(dir) if self.kind == Kind::Local => {
+                        write_rootfs_dirs(store, &images, dir).map_err(failed)?;
+                    }
+                    _ => self.to_file(|out| write_rootfs_tars(store, &images, out).map_err(failed))?,
+                }
+                Ok(Written::default())
+            }
         }
+    }
+
+    fn layout(
+        &self,
+        store: &Store,
+        bundle: &Bundle,
+        names: &[Reference],
+        docker: bool,
+    ) -> Result<(), CommandError> {
+        let failed = |error: plimsoll_image::StoreError| super::store::store_error(&error);
+        let bundles = [(bundle.clone(), names.to_vec())];
+        let layout = OciLayout::of_bundles(store, &bundles, docker).map_err(failed)?;
+        match &self.dest {
+            Some(dir) if self.folder => layout.write_dir(dir).map_err(failed),
+            _ => self.to_file(|out| layout.write_tar(out).map_err(failed)),
+        }
+    }
+
+    /// Sends the image to the registry of each of its names.
+    fn push(&self, store: &Store, bundle: &Bundle, names: &[Reference]) -> Result<(), CommandError> {
+        for name in names {
+            let digest = bundle.root().digest;
+            let by_digest = name.by_digest(digest);
+            let target = if self.by_digest { &by_digest } else { name };
+            let registry = super::store::registry(name, self.insecure)?;
+            let pushed = registry
+                .push_bundle(store, bundle, target, &|_| {})
+                .map_err(|error| super::store::registry_error(&error))?;
+            eprintln!("pushed {}@{}", name.familiar_name(), pushed.digest);
+        }
+        Ok(())
     }
 
     fn to_file(
@@ -169,33 +334,54 @@ impl Output {
     }
 }
 
-/// Sends the image to the registry of each of its names.
-pub(crate) fn push(
-    store: &Store,
-    record: &ImageRecord,
-    names: &[Reference],
-    compression: LayerCompression,
-    annotations: &BTreeMap<String, String>,
-) -> Result<(), CommandError> {
-    if names.is_empty() {
-        return Err(CommandError::new("the image has no name to be pushed to", "give it one with --tag"));
+fn compression(fields: &mut BTreeMap<String, String>) -> Result<LayerCompression, String> {
+    let level = fields.remove("compression-level");
+    let name = match fields.remove("compression") {
+        Some(name) => name,
+        None if level.is_some() => "gzip".to_owned(),
+        None => return Ok(LayerCompression::Keep),
+    };
+    if name == "estargz" {
+        return Err("compression=estargz is not supported; gzip and zstd are".to_owned());
     }
-    for name in names {
-        let registry = super::store::registry(name, false)?;
-        let pushed = registry
-            .push_annotated(store, record, name, compression, annotations, &|_| {})
-            .map_err(|error| super::store::registry_error(&error))?;
-        eprintln!("pushed {}@{}", name.familiar_name(), pushed.digest);
-    }
-    Ok(())
+    // BuildKit takes any number and uses the nearest level that there is.
+    let nearest = |level: String| {
+        let number: i64 = level.parse().map_err(|_| format!("the level {level} is no number"))?;
+        let (least, most) = if name == "zstd" { (1, 19) } else { (0, 9) };
+        Ok::<_, String>(format!("{name}:{}", number.clamp(least, most)))
+    };
+    let text = match level {
+        Some(level) if matches!(name.as_str(), "gzip" | "zstd") => nearest(level)?,
+        _ => name.clone(),
+    };
+    LayerCompression::parse(&text).ok_or_else(|| format!("no compression is called {name}"))
+}
+
+/// `annotation-TYPE[PLATFORM].NAME`; `None` for a field that is none.
+fn annotation(name: &str, value: &str) -> Option<Result<Annotation, String>> {
+    let rest = name.strip_prefix("annotation")?;
+    let (head, name) = match rest.find(']') {
+        Some(end) => (&rest[..=end], rest[end + 1..].strip_prefix('.')?),
+        None => rest.split_once('.')?,
+    };
+    let (kind, platform) = match head.split_once('[') {
+        Some((kind, platform)) => (kind, Some(platform.trim_end_matches(']'))),
+        None => (head, None),
+    };
+    let kind = kind.strip_prefix('-').unwrap_or(kind);
+    let Some(on) = annotated(kind) else {
+        return Some(Err(format!("there is no annotation-{kind}")));
+    };
+    let platform = match platform.map(|text| Platform::parse(text).ok_or(text)) {
+        Some(Err(text)) => return Some(Err(format!("`{text}` is no platform"))),
+        Some(Ok(platform)) => Some(platform),
+        None => None,
+    };
+    Some(Ok(Annotation { on, platform, name: name.to_owned(), value: value.to_owned() }))
 }
 
 /// Gives the image to the engine, with only the layers that it lacks.
-pub(crate) fn hand_over(
-    store: &Store,
-    record: &ImageRecord,
-    names: &[Reference],
-) -> Result<(), CommandError> {
+fn hand_over(store: &Store, record: &ImageRecord, names: &[Reference]) -> Result<(), CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -214,4 +400,81 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CommandError> 
             "check the path and the free space",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(spec: &str) -> Output {
+        Output::parse(spec).unwrap_or_else(|error| panic!("{spec}: {error:?}"))
+    }
+
+    #[test]
+    fn every_form_of_buildx_is_read() {
+        for (spec, kind, dest) in [
+            ("-", Kind::Tar, None),
+            ("out", Kind::Local, Some("out")),
+            ("foo=bar", Kind::Local, Some("foo=bar")),
+            ("type=oci,dest=-", Kind::Oci, None),
+            ("type=oci", Kind::Oci, None),
+            ("type=oci,tar=false,dest=dir", Kind::Oci, Some("dir")),
+            ("type=docker", Kind::Engine, None),
+            ("type=docker,dest=-", Kind::Docker, None),
+            ("type=docker,dest=a.tar,compression=zstd,force-compression=true", Kind::Docker, Some("a.tar")),
+            ("type=tar", Kind::Tar, None),
+            ("type=tar,dest=-", Kind::Tar, None),
+            ("type=local,dest=out,platform-split=false", Kind::Local, Some("out")),
+            ("type=image,name=x/y:1,unpack=true", Kind::Store, None),
+            ("type=cacheonly", Kind::CacheOnly, None),
+            ("type=oci,dest=x.tar,rewrite-timestamp=true,oci-mediatypes=false", Kind::Oci, Some("x.tar")),
+        ] {
+            let output = parse(spec);
+            assert_eq!((output.kind, output.dest), (kind, dest.map(PathBuf::from)), "{spec}");
+        }
+        assert!(parse("type=registry").push && parse("type=image,push=true").push);
+        assert!(!parse("type=image,push=false").push);
+        let names = parse(r#"type=oci,"name=a/b:1,c/d:2",dest=x.tar"#).names;
+        assert_eq!(names.iter().map(Reference::familiar).collect::<Vec<_>>(), ["a/b:1", "c/d:2"]);
+        let form = parse("type=oci,dest=x,compression=zstd,compression-level=99,force-compression=1").form;
+        assert_eq!((form.compression, form.force), (LayerCompression::Zstd(19), true));
+        let form = parse("type=oci,dest=x,compression-level=1").form;
+        assert_eq!((form.compression, form.force), (LayerCompression::Gzip(1), false));
+    }
+
+    #[test]
+    fn annotations_are_fields_too() {
+        use plimsoll_image::bundle::Annotated as On;
+        let spec =
+            "type=oci,dest=x,annotation.a.b=1,annotation-index.c=2,annotation-manifest[linux/arm64].d=3";
+        let found: Vec<_> =
+            parse(spec).form.annotations.into_iter().map(|one| (one.on, one.name, one.value)).collect();
+        let text = |on, name: &str, value: &str| (on, name.to_owned(), value.to_owned());
+        assert_eq!(
+            found,
+            [text(On::Manifest, "a.b", "1"), text(On::Index, "c", "2"), text(On::Manifest, "d", "3")]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_its_cause() {
+        for (spec, cause) in [
+            ("", "empty"),
+            ("type=foo", "the type foo is not known"),
+            ("type=local", "a folder needs dest="),
+            ("type=local,dest=-", "standard output"),
+            ("dest=x,foo=bar", "the type is missing"),
+            ("type=oci,dest=x,foo=bar", "the field foo is not known"),
+            ("type=oci,dest=x,name=a:1,c:2", "the field c:2 is not known"),
+            ("type=oci,dest=x,compression=xz", "no compression is called xz"),
+            ("type=oci,dest=x,compression=estargz", "not supported"),
+            ("type=oci,dest=x,push=true", "belongs to type=image"),
+            ("type=oci,dest=/tmp", "it is a folder"),
+            ("type=oci,dest=x,tar=maybe", "neither true nor false"),
+            ("type=oci,dest=x,annotation-layer.a=1", "no annotation-layer"),
+        ] {
+            let error = Output::parse(spec).map(drop).unwrap_err();
+            assert!(format!("{error:?}").contains(cause), "{spec}: {error:?}");
+        }
+    }
 }

@@ -72,13 +72,64 @@ impl Display {
     }
 
     /// The last line.
-    pub(crate) fn finish(&self, outcome: &BuildOutcome) {
+    pub(crate) fn finish(&self, outcomes: &[BuildOutcome]) {
         if matches!(self, Self::Quiet | Self::RawJson(_)) {
             return;
         }
-        let ran = outcome.steps.iter().filter(|step| step.ran.is_some()).count();
-        let cached = outcome.steps.len() - ran;
-        eprintln!("{ran} steps ran, {cached} from the cache, {}", seconds(outcome.elapsed));
+        let steps = || outcomes.iter().flat_map(|outcome| &outcome.steps);
+        let ran = steps().filter(|step| step.ran.is_some()).count();
+        let cached = steps().count() - ran;
+        let elapsed = outcomes.iter().map(|outcome| outcome.elapsed).max().unwrap_or_default();
+        eprintln!("{ran} steps ran, {cached} from the cache, {}", seconds(elapsed));
+    }
+}
+
+/// The events of one of several builds that are shown together: its steps have numbers of their own, and the
+/// platform stands in their titles, as BuildKit writes it.
+pub(crate) struct OfPlatform<'a> {
+    inner: &'a dyn Progress,
+    first: usize,
+    platform: String,
+}
+
+/// No build has more steps.
+const STEPS: usize = 1 << 20;
+
+impl<'a> OfPlatform<'a> {
+    /// `number` is the build's, from 0.
+    pub(crate) fn new(
+        inner: &'a dyn Progress,
+        number: usize,
+        platform: &plimsoll_dockerfile::Platform,
+    ) -> Self {
+        Self { inner, first: number * STEPS, platform: platform.to_string() }
+    }
+}
+
+impl Progress for OfPlatform<'_> {
+    fn event(&self, event: &Event<'_>) {
+        let first = self.first;
+        match event {
+            Event::Started { step, title } => {
+                let title = match title.strip_prefix('[') {
+                    Some(rest) => format!("[{} {rest}", self.platform),
+                    None => (*title).to_owned(),
+                };
+                self.inner.event(&Event::Started { step: first + step, title: &title });
+            }
+            Event::Output { step, stream, bytes } => {
+                self.inner.event(&Event::Output { step: first + step, stream: *stream, bytes });
+            }
+            Event::Finished { step, outcome, elapsed } => {
+                let outcome = match outcome {
+                    Outcome::Cached => Outcome::Cached,
+                    Outcome::Done(reason) => Outcome::Done(reason),
+                    Outcome::Failed => Outcome::Failed,
+                    Outcome::Stopped => Outcome::Stopped,
+                };
+                self.inner.event(&Event::Finished { step: first + step, outcome, elapsed: *elapsed });
+            }
+        }
     }
 }
 

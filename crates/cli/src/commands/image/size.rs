@@ -4,7 +4,7 @@ use std::{fmt::Write as _, process::ExitCode};
 
 use plimsoll_image::{
     ImageRecord, Merged, Store,
-    report::{self, Finding, Package, PackageKind},
+    report::{self, Finding, Package},
 };
 use serde_json::json;
 
@@ -140,10 +140,7 @@ fn packages(text: &mut String, packages: &[Package]) {
     let sum: u64 = packages.iter().map(|package| package.bytes).sum();
     let _ = writeln!(text, "\npackages: {}, {}", packages.len(), megabytes(sum));
     for package in packages.iter().take(SHOWN) {
-        let kind = match package.kind {
-            PackageKind::Deb => "deb",
-            PackageKind::Npm => "npm",
-        };
+        let kind = package.kind.name();
         let _ =
             writeln!(text, "{:>10}  {kind} {} {}", megabytes(package.bytes), package.name, package.version);
     }

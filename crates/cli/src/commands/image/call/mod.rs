@@ -99,11 +99,11 @@ impl Asked<'_> {
 }
 
 fn inputs(request: &BuildRequest) -> BuildInputs {
-    let platform = super::build::host_platform();
+    let host = super::build::host_platform();
     BuildInputs {
         build_args: request.build_args.iter().cloned().collect(),
-        build_platform: platform.clone(),
-        target_platform: platform,
+        target_platform: request.platform.clone().unwrap_or_else(|| host.clone()),
+        build_platform: host,
         target: request.target.clone(),
     }
 }

@@ -1,0 +1,199 @@
+//! `--provenance`, `--sbom` and `--attest`: what is stated about an image.
+
+mod provenance;
+
+use plimsoll_build::{BuildOutcome, BuildRequest};
+use plimsoll_image::{
+    Digest, Merged, Store,
+    bundle::{Member, Statement},
+    report::spdx,
+};
+
+use super::values::{boolean, csv};
+use crate::error::CommandError;
+
+/// The predicate type of provenance, SLSA 0.2.
+const SLSA: &str = "https://slsa.dev/provenance/v0.2";
+/// The predicate type of a list of packages.
+const SPDX: &str = "https://spdx.dev/Document";
+
+/// What is stated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Attest {
+    provenance: Option<Provenance>,
+    sbom: bool,
+}
+
+/// How much is told about the build.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Provenance {
+    /// Also build arguments, labels, steps and the Dockerfile: `mode=max`.
+    max: bool,
+    /// Who built it: `builder-id=`.
+    builder: String,
+}
+
+impl Attest {
+    /// Reads the three options; the second value holds lines that say what is done otherwise.
+    pub(crate) fn parse(
+        provenance: Option<&str>,
+        sbom: Option<&str>,
+        attest: &[String],
+    ) -> Result<(Self, Vec<String>), CommandError> {
+        let mut parsed = Self::default();
+        let mut notes = Vec::new();
+        let mut seen = Vec::new();
+        let short = |kind: &str, value: &str| match boolean(value) {
+            Ok(on) => format!("type={kind},disabled={}", !on),
+            Err(_) => format!("type={kind},{value}"),
+        };
+        let specs = attest.iter().cloned();
+        let specs = specs.chain(provenance.map(|value| short("provenance", value)));
+        for spec in specs.chain(sbom.map(|value| short("sbom", value))) {
+            let kind = parsed.one(&spec, &mut notes).map_err(|why| {
+                CommandError::new(
+                    format!("cannot attest `{spec}`: {why}"),
+                    "write --provenance=true, --provenance=mode=max, --sbom=true, or leave them out",
+                )
+            })?;
+            if seen.contains(&kind) {
+                return Err(CommandError::new(
+                    format!("the attestation {kind} is asked for twice"),
+                    "leave one of the options out",
+                ));
+            }
+            seen.push(kind);
+        }
+        Ok((parsed, notes))
+    }
+
+    fn one(&mut self, spec: &str, notes: &mut Vec<String>) -> Result<String, String> {
+        let (mut kind, mut on, mut own) = (None, true, Provenance::default());
+        let mut unknown = Vec::new();
+        for field in csv(spec)? {
+            let (name, value) = field.split_once('=').ok_or_else(|| format!("`{field}` has no value"))?;
+            match (name, value) {
+                ("type", value) => kind = Some(value.to_owned()),
+                ("disabled", value) => on = !boolean(value)?,
+                ("mode", "min") => own.max = false,
+                ("mode", "max") => own.max = true,
+                ("mode", other) => return Err(format!("no mode is called {other}")),
+                ("builder-id", id) => id.clone_into(&mut own.builder),
+                ("version", "v0.2" | "0.2") => {}
+                ("version", other) => {
+                    return Err(format!("version {other} of provenance is not written; v0.2 is"));
+                }
+                ("generator", _) => notes.push("note: packages are listed by plimsoll itself".to_owned()),
+                // an output without a manifest has no place for it but a file
+                ("inline-only" | "reproducible" | "filename", _) => {}
+                (other, _) => unknown.push(other.to_owned()),
+            }
+        }
+        if let Some(name) = unknown.first() {
+            return Err(format!("the field {name} is not known"));
+        }
+        match kind.as_deref() {
+            Some("provenance") => self.provenance = on.then_some(own),
+            Some("sbom") => self.sbom = on,
+            Some(other) => return Err(format!("there is no attestation {other}")),
+            None => return Err("the type is missing".to_owned()),
+        }
+        Ok(kind.unwrap_or_default())
+    }
+
+    /// The statements about one image.
+    pub(crate) fn statements(
+        &self,
+        store: &Store,
+        request: &BuildRequest,
+        no_cache_filter: &[String],
+        outcome: &BuildOutcome,
+    ) -> Result<Vec<Statement>, CommandError> {
+        let mut statements = Vec::new();
+        if self.sbom {
+            let predicate =
+                spdx::of_image(store, &outcome.record).map_err(|error| super::store::store_error(&error))?;
+            statements.push(Statement { predicate_type: SPDX.to_owned(), predicate });
+        }
+        if let Some(provenance) = &self.provenance {
+            let told = provenance::Told { store, request, no_cache_filter, outcome, asked: provenance };
+            let predicate = told.predicate().map_err(|error| super::store::store_error(&error))?;
+            statements.push(Statement { predicate_type: SLSA.to_owned(), predicate });
+        }
+        Ok(statements)
+    }
+}
+
+/// The statements as files beside a root file system, about each of its files.
+pub(crate) fn files(store: &Store, member: &Member) -> Result<Vec<(String, Vec<u8>)>, CommandError> {
+    if member.statements.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut subjects = Vec::new();
+    let merged =
+        Merged::read(store, &member.record.layers).map_err(|error| super::store::store_error(&error))?;
+    for file in merged.visible_files().into_iter().filter(|file| file.kind == "file") {
+        let bytes = std::fs::File::open(&file.host).and_then(Digest::of_reader).map_err(|error| {
+            let hint = "the store may be damaged: plimsoll image prune, and build again";
+            CommandError::new(format!("cannot read {}: {error}", file.host.display()), hint)
+        })?;
+        subjects.push((file.path, bytes.hex()));
+    }
+    let file = |statement: &Statement| {
+        let about = subjects.iter().map(|(name, digest)| (name.clone(), digest.as_str()));
+        let name = if statement.predicate_type == SPDX { "sbom.spdx.json" } else { "provenance.json" };
+        let text = serde_json::to_vec_pretty(&statement.about(about))
+            .map_err(|error| CommandError::from_error(&error))?;
+        Ok((name.to_owned(), text))
+    };
+    member.statements.iter().map(file).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(provenance: Option<&str>, sbom: Option<&str>, attest: &[&str]) -> Result<Attest, String> {
+        let attest: Vec<String> = attest.iter().map(|&spec| spec.to_owned()).collect();
+        Attest::parse(provenance, sbom, &attest)
+            .map(|(parsed, _)| parsed)
+            .map_err(|error| format!("{error:?}"))
+    }
+
+    #[test]
+    fn what_buildx_takes_is_taken() {
+        let provenance =
+            |max| Attest { provenance: Some(Provenance { max, builder: String::new() }), sbom: false };
+        let nothing = Attest::default();
+        for (given, expected) in [
+            ("true", provenance(false)),
+            ("false", nothing.clone()),
+            ("mode=min", provenance(false)),
+            ("mode=max", provenance(true)),
+            ("disabled=true", nothing.clone()),
+            ("mode=max,version=v0.2,inline-only=true", provenance(true)),
+        ] {
+            assert_eq!(parse(Some(given), None, &[]), Ok(expected), "{given}");
+        }
+        assert_eq!(parse(None, None, &["type=provenance,mode=max"]), Ok(provenance(true)));
+        assert_eq!(parse(None, None, &["type=sbom,disabled=true"]), Ok(nothing));
+        let both = Attest { sbom: true, ..provenance(false) };
+        assert_eq!(parse(Some("true"), Some("generator=some/scanner"), &[]), Ok(both));
+        assert_eq!(parse(None, None, &[]), Ok(Attest::default()), "nothing is stated unasked");
+    }
+
+    #[test]
+    fn what_cannot_be_stated_is_refused() {
+        for (provenance, attest, cause) in [
+            (Some("foo"), "type=sbom", "`foo` has no value"),
+            (Some("mode=all"), "type=sbom", "no mode is called all"),
+            (Some("version=v1"), "type=sbom", "version v1"),
+            (None, "type=other", "no attestation other"),
+            (None, "mode=max", "type is missing"),
+            (Some("true"), "type=provenance", "asked for twice"),
+        ] {
+            let error = parse(provenance, None, &[attest]).unwrap_err();
+            assert!(error.contains(cause), "{error}");
+        }
+    }
+}

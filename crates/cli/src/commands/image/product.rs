@@ -1,0 +1,139 @@
+//! What a build gave, one image for each platform, and what is told about it in files.
+
+use std::path::Path;
+
+use plimsoll_build::BuildOutcome;
+use plimsoll_image::{
+    Digest, ImageRecord, Reference, Store,
+    bundle::{Annotation, Bundle, Member},
+    manifest::{Descriptor, Platform},
+    output::Rootfs,
+};
+use serde_json::{Map, Value, json};
+
+use super::{attest, output::write_file};
+use crate::error::CommandError;
+
+/// The images of one build, with what goes out with them.
+pub(crate) struct Product {
+    /// One for each platform, in the order of `--platform`.
+    pub(crate) members: Vec<Member>,
+    /// The images' names.
+    pub(crate) names: Vec<Reference>,
+    /// `--annotation`
+    pub(crate) annotations: Vec<Annotation>,
+}
+
+impl Product {
+    /// The image of the first platform.
+    pub(crate) fn first(&self) -> &ImageRecord {
+        &self.members[0].record
+    }
+
+    /// The files of each image; in a folder of its own, named `linux_arm64`, when they are split.
+    pub(crate) fn root_file_systems(
+        &self,
+        store: &Store,
+        split: bool,
+    ) -> Result<Vec<Rootfs<'_>>, CommandError> {
+        let mut images = Vec::new();
+        for member in &self.members {
+            let folder = platform(&member.record).to_string().replace('/', "_");
+            images.push(Rootfs {
+                layers: &member.record.layers,
+                folder: if split { folder } else { String::new() },
+                files: attest::files(store, member)?,
+            });
+        }
+        Ok(images)
+    }
+}
+
+/// The platform that an image is for.
+pub(crate) fn platform(record: &ImageRecord) -> Platform {
+    let config = &record.config;
+    Platform::new(&config.os, &config.architecture, config.variant.as_deref())
+}
+
+/// What an output wrote.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Written {
+    /// The manifest or index; what the registry calls the image.
+    root: Option<Descriptor>,
+    /// The configuration of a single image.
+    config: Option<Digest>,
+    names: Vec<Reference>,
+}
+
+impl Written {
+    pub(super) fn of(bundle: &Bundle, names: &[Reference]) -> Self {
+        Self { root: Some(bundle.root().clone()), config: bundle.config(), names: names.to_vec() }
+    }
+
+    /// An image that is in the store or an engine only, which has no manifest there.
+    pub(super) fn image(id: &Digest, names: &[Reference]) -> Self {
+        Self { root: None, config: Some(*id), names: names.to_vec() }
+    }
+
+    /// As buildx: the configuration of a single image, the index of several.
+    fn id(&self) -> Option<Digest> {
+        self.config.or(self.root.as_ref().map(|root| root.digest))
+    }
+}
+
+/// What stands in `--iidfile`, and is printed.
+pub(crate) fn image_id(product: &Product, written: &[Written]) -> Digest {
+    written.iter().rev().find_map(Written::id).unwrap_or(product.first().id)
+}
+
+/// `--metadata-file`: the fields of buildx, and the steps.
+pub(crate) fn write_metadata(
+    file: &Path,
+    outcomes: &[BuildOutcome],
+    written: &[Written],
+) -> Result<(), CommandError> {
+    let mut metadata = Map::new();
+    metadata.insert("buildx.build.ref".to_owned(), json!(format!("plimsoll/plimsoll/{}", reference()?)));
+    for written in written {
+        if let Some(config) = written.config {
+            metadata.insert("containerimage.config.digest".to_owned(), json!(config));
+        }
+        // an engine's own store knows an image by its configuration alone
+        if let Some(digest) = written.root.as_ref().map(|root| root.digest).or(written.config) {
+            metadata.insert("containerimage.digest".to_owned(), json!(digest));
+        }
+        if let Some(root) = &written.root {
+            metadata.insert("containerimage.descriptor".to_owned(), json!(root));
+        }
+        if !written.names.is_empty() {
+            let names: Vec<String> = written.names.iter().map(Reference::canonical).collect();
+            metadata.insert("image.name".to_owned(), json!(names.join(",")));
+        }
+    }
+    let steps = outcomes.iter().flat_map(|outcome| &outcome.steps);
+    let steps: Vec<Value> = steps
+        .map(|step| {
+            json!({
+                "title": step.title,
+                "line": step.line,
+                "cached": step.ran.is_none(),
+                "reason": step.ran.as_ref().map(ToString::to_string),
+                "milliseconds": step.elapsed.as_millis() as u64,
+            })
+        })
+        .collect();
+    metadata.insert("plimsoll.steps".to_owned(), Value::Array(steps));
+    let text = serde_json::to_vec_pretty(&metadata).map_err(|error| CommandError::from_error(&error))?;
+    write_file(file, &text)
+}
+
+/// 25 letters and digits, as buildx names a build.
+fn reference() -> Result<String, CommandError> {
+    let mut bytes = [0; 25];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| CommandError::from_error(&std::io::Error::other(error.to_string())))?;
+    Ok(bytes
+        .iter()
+        .map(|byte| char::from(b"abcdefghijklmnopqrstuvwxyz012345"[usize::from(byte % 32)]))
+        .collect())
+}

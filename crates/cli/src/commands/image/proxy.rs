@@ -1,0 +1,76 @@
+//! `proxies` of Docker's configuration: build arguments of every `docker build`.
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use serde::Deserialize;
+
+use crate::error::CommandError;
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Config {
+    proxies: BTreeMap<String, Proxies>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Proxies {
+    http_proxy: Option<String>,
+    https_proxy: Option<String>,
+    no_proxy: Option<String>,
+    ftp_proxy: Option<String>,
+    all_proxy: Option<String>,
+}
+
+/// The proxies that `$DOCKER_CONFIG/config.json` gives every build, in both cases of their names.
+pub(super) fn build_args() -> Result<Vec<(String, String)>, CommandError> {
+    let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
+    let folder = folder.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker")));
+    let Some(file) = folder.map(|folder| folder.join("config.json")) else { return Ok(Vec::new()) };
+    let Ok(text) = fs::read(&file) else { return Ok(Vec::new()) };
+    let config: Config = serde_json::from_slice(&text).map_err(|error| {
+        CommandError::new(
+            format!("cannot read {}: {error}", file.display()),
+            "it is written by `docker login`; `proxies` holds texts",
+        )
+    })?;
+    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+    Ok(config.proxies.get(&host).or_else(|| config.proxies.get("default")).map(arguments).unwrap_or_default())
+}
+
+fn arguments(proxies: &Proxies) -> Vec<(String, String)> {
+    let all = [
+        ("HTTP_PROXY", &proxies.http_proxy),
+        ("HTTPS_PROXY", &proxies.https_proxy),
+        ("NO_PROXY", &proxies.no_proxy),
+        ("FTP_PROXY", &proxies.ftp_proxy),
+        ("ALL_PROXY", &proxies.all_proxy),
+    ];
+    let given = all.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    given
+        .filter(|(_, value)| !value.is_empty())
+        .flat_map(|(name, value)| [(name.to_owned(), value.clone()), (name.to_lowercase(), value.clone())])
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxies_become_arguments_of_both_cases() {
+        let text =
+            r#"{"auths":{},"proxies":{"default":{"httpProxy":"http://p:1","noProxy":"a,b","ftpProxy":""}}}"#;
+        let config: Config = serde_json::from_str(text).unwrap();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            arguments(&config.proxies["default"]),
+            [
+                pair("HTTP_PROXY", "http://p:1"),
+                pair("http_proxy", "http://p:1"),
+                pair("NO_PROXY", "a,b"),
+                pair("no_proxy", "a,b"),
+            ]
+        );
+    }
+}

@@ -1,7 +1,7 @@
 //! One build from request to image.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -14,12 +14,13 @@ use plimsoll_sandbox::{Cancel, Limits};
 use plimsoll_source::Diagnostic;
 
 use crate::{
+    cachemount::CacheMounts,
     copying::Caches,
     epoch::last_commit,
     error::BuildError,
     exchange::KeyedStep,
     flight::Flights,
-    graph::Graph,
+    graph::{Graph, Op, RunMount},
     index::Index,
     key::Key,
     lower::{Found, Names, Options, build_inputs, history, lower},
@@ -71,6 +72,32 @@ impl Builder {
     /// The layers that later builds may find in the cache: pruning the store should spare them.
     pub fn cached_layers(&self) -> std::collections::HashSet<plimsoll_image::LayerId> {
         self.index.layers()
+    }
+
+    /// What `RUN --mount=type=cache` keeps.
+    pub fn cache_mounts(&self) -> CacheMounts {
+        CacheMounts::new(self.dir.join("mounts"))
+    }
+
+    /// The ids of the cache mounts that a build may use.
+    ///
+    /// # Errors
+    /// As [`Builder::plan`].
+    pub fn cache_mount_ids(
+        &self,
+        request: &BuildRequest,
+        images: &dyn ImageResolver,
+    ) -> Result<BTreeSet<String>, BuildError> {
+        let graph = self.plan(request, images)?;
+        let mounts = graph.nodes.iter().flat_map(|node| match &node.op {
+            Op::Run(run) => run.mounts.as_slice(),
+            _ => &[],
+        });
+        let ids = mounts.filter_map(|mount| match mount {
+            RunMount::Cache { id, .. } => Some(id.clone()),
+            _ => None,
+        });
+        Ok(ids.collect())
     }
 
     /// Fetches git repositories and files behind http into the builder's folder, with these secrets.

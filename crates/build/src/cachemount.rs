@@ -1,4 +1,12 @@
 //! Cache mounts: plain directories that outlive the build, one for each id, owner and mode.
+//!
+//! ```text
+//! mounts/<name of the id>/mount.json   id, owner and mode
+//! mounts/<name of the id>/0/           the files; 1, 2, … are the copies of steps that share a private mount
+//! mounts/<name of the id>/0.lock
+//! ```
+
+mod exchange;
 
 use std::{
     fs::{self, File, TryLockError},
@@ -11,6 +19,9 @@ use std::{
 
 use plimsoll_dockerfile::Sharing;
 use plimsoll_sandbox::Cancel;
+use serde::{Deserialize, Serialize};
+
+pub use exchange::{CacheMountError, CacheMounts, Taken};
 
 /// A cache mount in use; it is free again when this is dropped.
 pub(crate) struct CacheMount {
@@ -19,6 +30,28 @@ pub(crate) struct CacheMount {
     /// It was made just now, and is empty.
     pub(crate) fresh: bool,
     _lock: Option<File>,
+}
+
+/// The file that says whose directory this is.
+const NOTE: &str = "mount.json";
+
+/// What identifies a cache mount, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Note {
+    id: String,
+    mode: u32,
+    uid: u32,
+    gid: u32,
+}
+
+impl Note {
+    fn of(id: &CacheId<'_>) -> Self {
+        Self { id: id.id.to_owned(), mode: id.mode, uid: id.uid, gid: id.gid }
+    }
+
+    fn folder(&self) -> String {
+        folder_name(&CacheId { id: &self.id, mode: self.mode, uid: self.uid, gid: self.gid })
+    }
 }
 
 /// What identifies a cache mount.
@@ -35,6 +68,11 @@ impl CacheMount {
     pub(crate) fn take(root: &Path, id: &CacheId<'_>, sharing: Sharing, cancel: &Cancel) -> io::Result<Self> {
         let folder = root.join(folder_name(id));
         fs::create_dir_all(&folder)?;
+        let note = folder.join(NOTE);
+        if !note.exists() {
+            let text = serde_json::to_vec(&Note::of(id))?;
+            crate::statcache::write_by_rename(&note, &text)?;
+        }
         match sharing {
             Sharing::Shared => Self::open(&folder, 0, id, None),
             Sharing::Locked => loop {

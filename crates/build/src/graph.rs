@@ -158,10 +158,10 @@ pub enum RunMount {
         sharing: plimsoll_dockerfile::Sharing,
         /// Permission bits of a new one.
         mode: u32,
-        /// Owner of a new one.
-        uid: u32,
-        /// Group of a new one.
-        gid: u32,
+        /// Owner of a new one, where the instruction says so.
+        uid: Option<u32>,
+        /// Group of a new one, where the instruction says so.
+        gid: Option<u32>,
         /// Writes are refused.
         read_only: bool,
         /// What a new one starts with.

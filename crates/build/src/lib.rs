@@ -45,6 +45,7 @@ mod unpack;
 mod wreck;
 
 pub use builder::Builder;
+pub use cachemount::{CacheMountError, CacheMounts, Taken};
 pub use chmod::{Chmod, Clause};
 pub use error::BuildError;
 pub use exchange::{KeyedStep, Restored, StepSource};
@@ -53,7 +54,7 @@ pub use key::{Key, Part};
 pub use plimsoll_sandbox::Stream;
 pub use progress::{Event, Outcome, Progress, Silent};
 pub use request::{
-    BuildOutcome, BuildRequest, CaBundle, Epoch, ImageResolver, NamedContext, ResolveError, ResolvedImage,
-    Secret, SecretSource, SshAgent, SshKeys, StepReport,
+    BuildOutcome, BuildRequest, CaBundle, CacheOwner, Epoch, ImageResolver, NamedContext, ResolveError,
+    ResolvedImage, Secret, SecretSource, SshAgent, SshKeys, StepReport,
 };
 pub use wreck::{Attach, EnterError, OnFailure, Wreck};

@@ -67,6 +67,8 @@ pub struct BuildRequest {
     pub parallelism: Option<usize>,
     /// Stops the build from another thread: its steps are killed and what they began is removed.
     pub cancel: Option<Cancel>,
+    /// Whom new cache mounts belong to that do not say it themselves.
+    pub cache_owner: CacheOwner,
     /// Hears of a RUN that failed, and may enter it.
     pub on_failure: Option<std::sync::Arc<dyn OnFailure>>,
 }
@@ -124,6 +126,7 @@ impl BuildRequest {
             ulimits: Vec::new(),
             parallelism: None,
             cancel: None,
+            cache_owner: CacheOwner::Root,
             on_failure: None,
         }
     }
@@ -196,6 +199,16 @@ pub enum CaBundle {
     File(PathBuf),
     /// None.
     Off,
+}
+
+/// Whom new cache mounts belong to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CacheOwner {
+    /// Root, as in BuildKit.
+    #[default]
+    Root,
+    /// The `USER` of the step.
+    User,
 }
 
 /// The latest time that anything in the image has (`SOURCE_DATE_EPOCH`), in seconds since 1970.

@@ -11,7 +11,7 @@ use std::{
 use plimsoll_image::{Layer, LayerDraft, SealOptions, Store};
 use plimsoll_sandbox::{
     Cancel, Exit, ExtraHost, Limits, Mount, MountKind, Network, Root, SandboxError, Security, Step, Stream,
-    User,
+    User, lookup,
 };
 
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     graph::{RunMount, RunOp, TreeRef},
     key::{Key, KeyBuilder, Part},
     place::{Place, PlaceError},
-    request::{CaBundle, Secret, SecretSource, SshAgent},
+    request::{CaBundle, CacheOwner, Secret, SecretSource, SshAgent},
     select::{Picked, Rules, SelectError, digest_files, digest_item, digest_one, select},
     snapshot::Snapshot,
     ssh::Forward,
@@ -57,6 +57,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) store: &'a Store,
     pub(crate) caches: Caches<'a>,
     pub(crate) cache_mounts: &'a Path,
+    pub(crate) cache_owner: CacheOwner,
     pub(crate) secrets: &'a [Secret],
     pub(crate) ssh: &'a [SshAgent],
     pub(crate) ca: &'a CaBundle,
@@ -94,6 +95,8 @@ pub(crate) enum RunError {
     Ssh { id: String, source: std::io::Error },
     #[error("cannot use the cache mount {id}: {source}")]
     CacheMount { id: String, source: std::io::Error },
+    #[error("cannot find the owner of the cache mount: {0}")]
+    User(#[from] plimsoll_sandbox::UserError),
     #[error(transparent)]
     Select(#[from] SelectError),
     #[error(transparent)]
@@ -137,6 +140,7 @@ pub(crate) fn key(
             }
             RunMount::Cache { id, target, sharing, mode, uid, gid, read_only, seed } => {
                 let seed = seed.as_ref().map(|(_, source)| source);
+                let (uid, gid) = cache_owner((*uid, *gid), op, parent, surroundings)?;
                 let text = format!("{id} {sharing:?} {mode:o} {uid} {gid} {read_only} {seed:?}");
                 key.part(format!("the cache mount {target}"), text);
             }
@@ -225,7 +229,7 @@ pub(crate) fn run(
     }
     certificates(&mut step, parent, surroundings);
     for mount in &op.mounts {
-        add_mount(&mut step, mount, surroundings, &mut held)?;
+        add_mount(&mut step, mount, (op, parent), surroundings, &mut held)?;
     }
     // A mount inside another one has to come after it.
     step.mounts.sort_by_key(|mount| mount.target.components().count());
@@ -258,6 +262,23 @@ pub(crate) fn run(
     Ok(Some(draft.seal(seal)?))
 }
 
+/// Whom a new cache mount belongs to: as its options say, then as the build does.
+fn cache_owner(
+    (uid, gid): (Option<u32>, Option<u32>),
+    op: &RunOp,
+    parent: &Snapshot,
+    surroundings: &Surroundings<'_>,
+) -> Result<(u32, u32), RunError> {
+    let (user, group) = match surroundings.cache_owner {
+        CacheOwner::User if uid.is_none() || gid.is_none() => {
+            let user = lookup(&op.user, &parent.text("/etc/passwd"), &parent.text("/etc/group"))?;
+            (user.uid, user.gid)
+        }
+        _ => (0, 0),
+    };
+    Ok((uid.unwrap_or(user), gid.unwrap_or(group)))
+}
+
 /// The root directory of an overlay is its upper directory, so that must look like the parent's.
 fn match_root(upper: &Path, parent: &Snapshot) -> Result<(), RunError> {
     let Some(top) = parent.paths.iter().find(|path| path.exists()) else { return Ok(()) };
@@ -273,6 +294,7 @@ pub(crate) fn copy_root_attributes(upper: &Path, from: &Path) -> std::io::Result
 fn add_mount(
     step: &mut Step,
     mount: &RunMount,
+    (op, parent): (&RunOp, &Snapshot),
     surroundings: &Surroundings<'_>,
     held: &mut Held,
 ) -> Result<(), RunError> {
@@ -296,7 +318,8 @@ fn add_mount(
             (target, kind)
         }
         RunMount::Cache { id, target, sharing, mode, uid, gid, read_only, seed } => {
-            let identity = CacheId { id, mode: *mode, uid: *uid, gid: *gid };
+            let (uid, gid) = cache_owner((*uid, *gid), op, parent, surroundings)?;
+            let identity = CacheId { id, mode: *mode, uid, gid };
             let error = |source| RunError::CacheMount { id: id.clone(), source };
             let cache = CacheMount::take(surroundings.cache_mounts, &identity, *sharing, surroundings.cancel)
                 .map_err(error)?;

@@ -372,6 +372,7 @@ impl Solver<'_> {
             store: self.store,
             caches: self.caches,
             cache_mounts: &cache_mounts,
+            cache_owner: self.request.cache_owner,
             secrets: &self.request.secrets,
             ssh: &self.request.ssh,
             ca: &self.request.ca,

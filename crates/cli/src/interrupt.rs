@@ -7,7 +7,7 @@ use std::{
     io,
     sync::{
         OnceLock,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
     thread,
     time::Duration,
@@ -35,6 +35,8 @@ const IN_ORDER: u8 = 2;
 static STATE: AtomicU8 = AtomicU8::new(AT_ONCE);
 /// Pieces of work within a build that cannot be stopped in order.
 static UNSTOPPABLE: AtomicUsize = AtomicUsize::new(0);
+/// A build was asked to end, and nobody but the user asked.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static CANCEL: OnceLock<Option<Cancel>> = OnceLock::new();
 
 /// Stops what holds the result when the process is asked to end. `None` where the system gives no way to notice; then
@@ -77,7 +79,7 @@ pub(crate) fn error() -> CommandError {
 
 /// Whether a build was asked to end.
 pub(crate) fn is_interrupted() -> bool {
-    CANCEL.get().is_some_and(|cancel| cancel.as_ref().is_some_and(Cancel::is_cancelled))
+    INTERRUPTED.load(Ordering::SeqCst)
 }
 
 fn listen() -> Option<Cancel> {
@@ -94,6 +96,7 @@ fn listen() -> Option<Cancel> {
                     match STATE.load(Ordering::SeqCst) {
                         ELSEWHERE => continue,
                         IN_ORDER if UNSTOPPABLE.load(Ordering::SeqCst) == 0 => {
+                            INTERRUPTED.store(true, Ordering::SeqCst);
                             ours.cancel();
                             let _ = tokio::time::timeout(GRACE, signals.next()).await;
                         }

@@ -21,6 +21,7 @@ mod reference;
 pub mod registry;
 pub mod report;
 mod store;
+mod trees;
 
 pub use compress::LayerCompression;
 pub use config::{Empty, Healthcheck, History, ImageConfig, RootFs, RuntimeConfig, host_architecture};
@@ -32,4 +33,6 @@ pub use layer::{
 };
 pub use merged::{Merged, Visible, Wasted};
 pub use reference::{Reference, ReferenceError};
+
 pub use store::{DiskUsage, Image, ImageRecord, Pin, PruneOptions, Pruned, Store};
+pub use trees::{TreeWriter, unpack_trees};

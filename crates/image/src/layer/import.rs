@@ -115,8 +115,26 @@ impl<R: Read> Read for Bounded<R> {
 
 /// Unpacks the uncompressed tar `reader` into the empty directory `root`, reading it to its end.
 pub(crate) fn unpack(reader: impl Read, root: &Path, limits: &ImportLimits) -> Result<(), StoreError> {
+    unpack_as(Form::Layer, reader, root, limits)
+}
+
+/// As [`unpack`], where no name means a removal and devices are refused.
+pub(crate) fn unpack_plain(reader: impl Read, root: &Path, limits: &ImportLimits) -> Result<(), StoreError> {
+    unpack_as(Form::Files, reader, root, limits)
+}
+
+/// What an archive's members mean.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Changes to the layers below.
+    Layer,
+    /// Files, and nothing else.
+    Files,
+}
+
+fn unpack_as(form: Form, reader: impl Read, root: &Path, limits: &ImportLimits) -> Result<(), StoreError> {
     let mut archive = ArchiveReader::new(Bounded::new(reader, limits.bytes));
-    let mut unpacker = Unpacker::new(root)?;
+    let mut unpacker = Unpacker::new(root, form)?;
     let mut entries = 0;
     while let Some(member) = archive.next()? {
         entries += 1;
@@ -130,6 +148,7 @@ pub(crate) fn unpack(reader: impl Read, root: &Path, limits: &ImportLimits) -> R
 }
 
 struct Unpacker {
+    form: Form,
     root: OwnedFd,
     root_path: PathBuf,
     /// Directories' times are set last: every new name in them changes them.
@@ -150,9 +169,10 @@ enum Existing {
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 impl Unpacker {
-    fn new(root: &Path) -> Result<Self, StoreError> {
+    fn new(root: &Path, form: Form) -> Result<Self, StoreError> {
         let fd = openat(CWD, root, DIRECTORY, Mode::empty()).at("open", root)?;
         Ok(Self {
+            form,
             root: fd,
             root_path: root.to_owned(),
             directories: Vec::new(),
@@ -171,7 +191,7 @@ impl Unpacker {
             return Ok(());
         };
         let fd = self.open_parent(parent)?;
-        let added = if let Some(hidden) = name.strip_prefix(WHITEOUT_PREFIX) {
+        let added = if let (Form::Layer, Some(hidden)) = (self.form, name.strip_prefix(WHITEOUT_PREFIX)) {
             whiteout(&fd, name, hidden, &path)
         } else if let MemberKind::HardLink { target } = &member.kind {
             self.hard_link(&fd, name, target, &path)
@@ -220,6 +240,9 @@ impl Unpacker {
                     return Err(bad(path, "its link target is empty or not a path"));
                 }
                 symlinkat(target.as_slice(), parent, name).map_err(failed)?;
+            }
+            MemberKind::Character { .. } | MemberKind::Block { .. } if self.form == Form::Files => {
+                return Err(bad(path, "a device"));
             }
             MemberKind::Character { major: 0, minor: 0 } => {
                 return Err(bad(path, "a device 0:0 would hide files of lower layers"));

@@ -24,10 +24,10 @@ pub(crate) use ahead::write_ahead;
 pub(crate) use archive::{ArchiveReader, MemberKind};
 pub(crate) use content::digest;
 pub use import::ImportLimits;
-pub(crate) use import::{Bounded, Compression, decompress, unpack};
+pub(crate) use import::{Bounded, Compression, decompress, unpack, unpack_plain};
 pub use owner::{owner_of, set_owner};
 pub use scan::is_mostly_hole;
-pub(crate) use scan::{Entry, Kind, scan};
+pub(crate) use scan::{Entry, Kind, scan, scan_below};
 pub(crate) use tar::{END_SIZE, Member, TarWriter, member_size, write_entry, write_layer};
 
 use crate::{

@@ -72,10 +72,15 @@ impl Entry {
 /// Everything below `root`: parents before children, names in byte order, sockets left out. `root` itself is not
 /// listed.
 pub(crate) fn scan(root: &Path) -> Result<Vec<Entry>, StoreError> {
+    scan_below(root, b"")
+}
+
+/// As [`scan`], of what is below the directory `part` of `root`; paths stay relative to `root`.
+pub(crate) fn scan_below(root: &Path, part: &[u8]) -> Result<Vec<Entry>, StoreError> {
     let mut scan = Scan { entries: Vec::new(), links: HashMap::new() };
     // each directory's names are pushed in reverse, so the last one on the stack is the next in order
     let mut stack = Vec::new();
-    push_children(root, b"", &mut stack)?;
+    push_children(&root.join(OsStr::from_bytes(part)), part, &mut stack)?;
     while let Some(relative) = stack.pop() {
         let path = root.join(OsStr::from_bytes(&relative));
         if scan.add(&path, relative.clone())? {

@@ -1,9 +1,10 @@
 //! `plimsoll image build`: takes what `docker buildx build` takes.
 
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{collections::BTreeSet, path::Path, process::ExitCode, sync::Arc};
 
 use plimsoll_build::{
-    BuildError, BuildOutcome, BuildRequest, Builder, CaBundle, Epoch, ImageResolver, remote::Remotes,
+    BuildError, BuildOutcome, BuildRequest, Builder, CaBundle, CacheOwner, Epoch, ImageResolver,
+    remote::Remotes,
 };
 use plimsoll_dockerfile::Platform;
 use plimsoll_image::{
@@ -17,6 +18,7 @@ use super::{
     cache::{self, Export},
     call::{Call, Checks, Method},
     context::{Contexts, absolute},
+    mounts::Place,
     output::{self, Output},
     product::{self, Product},
     progress::{self, OfPlatform, ProgressMode},
@@ -29,6 +31,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
     let outputs = outputs(&args)?;
     let exports = args.cache_to.iter().map(|spec| Export::parse(spec)).collect::<Result<Vec<_>, _>>()?;
+    let mounts_from = places(&args.cache_mounts_from)?;
+    let mounts_to = places(&args.cache_mounts_to)?;
     let mut annotations = Vec::new();
     for spec in &args.annotations {
         annotations.extend(values::annotation(spec)?);
@@ -81,6 +85,15 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         render::error(&error);
         return Ok(ExitCode::from(1));
     }
+    let cache_mounts = builder.cache_mounts();
+    let ids = if mounts_from.iter().chain(&mounts_to).any(Place::asks_the_build) {
+        builder.cache_mount_ids(&request, &images).map_err(failed)?
+    } else {
+        BTreeSet::new()
+    };
+    for place in &mounts_from {
+        place.read(&cache_mounts, &ids, &tell);
+    }
     request.cancel = interrupt::cancel_on_interrupt();
     request.on_failure = on_failure.map(|shell| Arc::new(shell) as _);
     let outcomes = build_all(&builder, &request, &platforms, &images, &progress);
@@ -110,6 +123,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     for output in &outputs {
         written.push(output.write(&store, &product)?);
     }
+    for place in &mounts_to {
+        place.write(&cache_mounts, &ids, &tell)?;
+    }
     let keys: Vec<_> = outcomes.iter().flat_map(|outcome| outcome.keys.clone()).collect();
     for export in &exports {
         export.write(&store, &keys, &tell)?;
@@ -132,6 +148,10 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         println!("{id}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn places(specs: &[String]) -> Result<Vec<Place>, CommandError> {
+    specs.iter().map(|spec| Place::parse(spec)).collect()
 }
 
 fn failed(error: BuildError) -> CommandError {
@@ -274,6 +294,7 @@ fn request<'s>(
     request.no_cache = args.no_cache;
     request.offline = args.network == "none";
     request.allow_insecure = grants(&args.allow)?;
+    request.cache_owner = if args.cache_mount_owner == "user" { CacheOwner::User } else { CacheOwner::Root };
     request.shm_size = args.shm_size.as_deref().map(values::bytes).transpose()?;
     request.ulimits = args.ulimits.iter().map(|limit| values::ulimit(limit)).collect::<Result<_, _>>()?;
     request.ca = match args.ca.as_str() {

@@ -116,6 +116,16 @@ pub(crate) struct Args {
     /// Shorthand for --call=check
     #[arg(long)]
     pub(super) check: bool,
+    /// Where the cache mounts of the build are written: a directory, or a file (.tar, .tar.zst); `,id=NAME` for some,
+    /// `,all` for all there are
+    #[arg(long, value_name = "PATH[,id=NAME]")]
+    pub(super) cache_mounts_to: Vec<String>,
+    /// Cache mounts from elsewhere, as --cache-mounts-to wrote them; what is here stays, unless `,replace`
+    #[arg(long, value_name = "PATH[,id=NAME]")]
+    pub(super) cache_mounts_from: Vec<String>,
+    /// Whom a new cache mount belongs to that has neither uid nor gid: root, or the USER of its step
+    #[arg(long, value_name = "WHO", default_value = "root", value_parser = ["root", "user"])]
+    pub(super) cache_mount_owner: String,
     /// When a RUN fails: `shell` enters it, with its files, mounts, variables and secrets, on this terminal or with the
     /// commands of standard input; `shell=PROGRAM` with another shell than its own
     #[arg(long, value_name = "shell[=PROGRAM]")]

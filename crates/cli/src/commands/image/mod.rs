@@ -11,6 +11,7 @@ mod flags;
 mod inspect;
 mod load;
 mod ls;
+mod mounts;
 mod output;
 mod product;
 mod progress;

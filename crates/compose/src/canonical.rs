@@ -6,7 +6,7 @@ use plimsoll_source::Diagnostic;
 
 use crate::{
     merge::{dependency, nothing},
-    model::{Mount, Port, scalar::split_host},
+    model::{Mount, Port},
     mounts,
     path::Path,
     ports,
@@ -22,9 +22,7 @@ const RULES: &[(&str, Rule)] = &[
     ("services.*.build", build),
     ("services.*.build.additional_contexts", contexts),
     ("services.*.build.args", environment),
-    ("services.*.build.extra_hosts", hosts),
     ("services.*.build.labels", key_values),
-    ("services.*.build.no_cache_filter", texts),
     ("services.*.build.secrets.*", file_reference),
     ("services.*.build.ssh", ssh),
     ("services.*.command", command),
@@ -45,7 +43,6 @@ const RULES: &[(&str, Rule)] = &[
     ("services.*.env_file.*", env_file),
     ("services.*.environment", environment),
     ("services.*.extends", extends),
-    ("services.*.extra_hosts", hosts),
     ("services.*.gpus", gpus),
     ("services.*.gpus.*.count", count),
     ("services.*.gpus.*.options", key_values),
@@ -61,7 +58,6 @@ const RULES: &[(&str, Rule)] = &[
     ("services.*.pre_start.*.environment", environment),
     ("services.*.pre_stop.*.command", command),
     ("services.*.pre_stop.*.environment", environment),
-    ("services.*.provider.options", options),
     ("services.*.secrets.*", file_reference),
     ("services.*.sysctls", key_values),
     ("services.*.tmpfs", texts),
@@ -145,7 +141,7 @@ fn key_values(value: Value, path: &Path<'_>, _: &Context) -> Result<Value, Diagn
 /// Further contexts of a build: each has a name and a place.
 fn contexts(value: Value, path: &Path<'_>, context: &Context) -> Result<Value, Diagnostic> {
     let bare = value.as_list().into_iter().flatten().find(|item| {
-        item.as_str().is_some_and(|text| !text.contains('=') && !(context.lenient && text.contains('$')))
+        item.as_str().is_some_and(|text| !(text.contains('=') || context.lenient && text.contains('$')))
     });
     if let Some(bare) = bare {
         let text = bare.as_str().unwrap_or_default();
@@ -217,15 +213,6 @@ fn texts(value: Value, _: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {
             Ok(Value::new(Kind::List(vec![Value::string(text, &origin)]), &origin))
         }
     }
-}
-
-/// One or several texts by name; here `x-` is a name like any other.
-fn options(mut value: Value, path: &Path<'_>, context: &Context) -> Result<Value, Diagnostic> {
-    for (_, option) in value.as_map_mut().into_iter().flatten() {
-        let inner = std::mem::replace(option, Value::new(Kind::Null, &Origin::default()));
-        *option = texts(inner, path, context)?;
-    }
-    Ok(value)
 }
 
 fn command(value: Value, path: &Path<'_>, context: &Context) -> Result<Value, Diagnostic> {
@@ -333,46 +320,6 @@ fn ssh(value: Value, path: &Path<'_>, context: &Context) -> Result<Value, Diagno
         Kind::String(text) => Value::new(Kind::List(vec![Value::string(text, &origin)]), &origin),
         _ => value,
     })
-}
-
-/// Host names with addresses as a list of `host=address`.
-fn hosts(value: Value, path: &Path<'_>, context: &Context) -> Result<Value, Diagnostic> {
-    let origin = value.origin.clone();
-    let mut all = Vec::new();
-    match value.kind {
-        Kind::Map(hosts) => {
-            for (host, addresses) in hosts {
-                let add = |address: &Value| {
-                    Value::string(
-                        format!("{host}={}", address.scalar_text().unwrap_or_default()),
-                        &address.origin,
-                    )
-                };
-                match addresses.as_list() {
-                    Some(list) => all.extend(list.iter().map(add)),
-                    None => all.push(add(&addresses)),
-                }
-            }
-        }
-        Kind::List(items) => {
-            for item in items {
-                let text = item.scalar_text().unwrap_or_default();
-                match split_host(&text) {
-                    Some((host, address)) => {
-                        all.push(Value::string(format!("{host}={address}"), &item.origin));
-                    }
-                    None if context.lenient => all.push(item),
-                    None => {
-                        let error =
-                            item.origin.error(format!("`{text}` in `{path}` is not a host with its address"));
-                        return Err(error.hint("write `host=address`"));
-                    }
-                }
-            }
-        }
-        _ => return Ok(value),
-    }
-    Ok(Value::new(Kind::List(all), &origin))
 }
 
 fn device(value: Value, path: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {

@@ -213,10 +213,11 @@ fn pools(base: Value, over: Value, path: &Path<'_>) -> Result<Value, Diagnostic>
         return Ok(Value::new(Kind::List(pools), &origin));
     };
     let subnet = |pool: &Value| pool.get("subnet").and_then(Value::scalar_text);
-    let known: HashMap<String, usize> =
-        pools.iter().enumerate().filter_map(|(at, pool)| Some((subnet(pool)?, at))).collect();
+    // Pools without a subnet are the same one.
+    let known: HashMap<Option<String>, usize> =
+        pools.iter().enumerate().map(|(at, pool)| (subnet(pool), at)).collect();
     for pool in more {
-        let same = subnet(&pool).and_then(|subnet| known.get(&subnet).copied());
+        let same = known.get(&subnet(&pool)).copied();
         match same {
             Some(at) => {
                 let before = std::mem::replace(&mut pools[at], Value::new(Kind::Null, &Origin::default()));

@@ -121,7 +121,9 @@ impl<T: Field> Field for Vec<T> {
         match &value.kind {
             Kind::List(items) => items.iter().map(T::read).collect(),
             Kind::Null => Ok(Self::new()),
-            _ => Err(mismatch(value, "a list")),
+            // One text may stand for a list of it, where the specification lets it.
+            Kind::Map(_) => Err(mismatch(value, "a list")),
+            _ => T::read(value).map(|only| vec![only]).map_err(|_| mismatch(value, "a list")),
         }
     }
 

@@ -1,33 +1,15 @@
-//! What cannot work when the engine is on another machine, said before anything is started.
+//! What is different when the engine is on another machine.
 
 use plimsoll_compose::{MountKind, Project};
-use plimsoll_engine::Engine;
-use plimsoll_source::Diagnostic;
+use plimsoll_engine::{Engine, EngineFacts};
 use plimsoll_stack::StackFiles;
 
-use crate::error::CommandError;
-
-/// Refuses secrets and configs for a remote engine; notes binds, whose source is there and not here.
-pub(crate) fn check(engine: &Engine, project: &Project, files: &StackFiles) -> Result<(), CommandError> {
+/// Secrets and configs go to the engine's machine; binds, whose source is there and not here, are noted.
+pub(crate) fn prepare(engine: &Engine, project: &Project, files: &mut StackFiles, facts: &EngineFacts) {
     if engine.is_local() {
-        return Ok(());
+        return;
     }
-    let users: Vec<&str> = project
-        .services
-        .keys()
-        .filter(|name| files.by_service.get(*name).is_some_and(|files| !files.is_empty()))
-        .map(String::as_str)
-        .collect();
-    if !users.is_empty() {
-        let title = format!(
-            "secrets and configs are files of the engine's machine, and {} is another one",
-            engine.host()
-        );
-        return Err(Diagnostic::error(title)
-            .note(format!("used by {}", users.join(", ")))
-            .hint("run plimsoll on that machine, or give these services what they need in another way")
-            .into());
-    }
+    files.keep_in_volume(&project.name, &facts.root_dir);
     for (name, service) in &project.services {
         for mount in service.volumes.iter().filter(|mount| mount.kind == MountKind::Bind) {
             anstream::eprintln!(
@@ -37,5 +19,4 @@ pub(crate) fn check(engine: &Engine, project: &Project, files: &StackFiles) -> R
             );
         }
     }
-    Ok(())
 }

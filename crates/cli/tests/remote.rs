@@ -28,7 +28,14 @@ services:
     command: [sh, -c, "echo far away; touch /tmp/ready; sleep 1000"]
     healthcheck: { test: [CMD, test, -e, /tmp/ready], interval: 1s }
 "#;
-const SECRET: &str = "    secrets: [key]\nsecrets: { key: { file: ./key } }\n";
+const SECRET: &str = r#"    user: "1234:1234"
+    read_only: true
+    tmpfs: [/tmp]
+    secrets: [key, { source: word, target: /etc/word, mode: 0o440 }]
+    configs: [{ source: motd, target: /etc/motd }]
+secrets: { key: { file: ./key }, word: { environment: WORD } }
+configs: { motd: { content: "hello" } }
+"#;
 
 struct Far {
     directory: PathBuf,
@@ -133,6 +140,34 @@ impl Far {
         assert!(good(&["logs"]).contains("far away"));
         good(&["down"]);
         assert_eq!(text(&self.docker(&["ps", "-aq"]).stdout), "");
+    }
+
+    /// A read-only service of an ordinary user reads its secrets; they change with their file and go with the stack.
+    fn keeps_secrets(&self, env: &[(&str, String)]) {
+        let mut env = env.to_vec();
+        env.push(("WORD", "swordfish".to_owned()));
+        let good = |arguments: &[&str]| {
+            let output = self.plimsoll(&env, arguments);
+            assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+            text(&output.stdout)
+        };
+        let up = ["up", "--file", "secret.yml"];
+        let exec = |script: &str| good(&["exec", "-T", "db", "sh", "-c", script]);
+        good(&up);
+        assert_eq!(exec("cat /run/secrets/key /etc/word /etc/motd"), "hunter2swordfishhello");
+        assert_eq!(
+            exec("stat -c '%a %u' /run/secrets/key /etc/word /etc/motd"),
+            "400 1234\n440 1234\n444 1234\n"
+        );
+        assert!(good(&up).starts_with("nothing to do"));
+        fs::write(self.path("key"), "changed").unwrap();
+        good(&up);
+        assert_eq!(exec("cat /run/secrets/key"), "changed");
+        let inspected = text(&self.docker(&["inspect", &format!("{PROJECT}-db-1")]).stdout);
+        assert!(!inspected.contains("swordfish") && !inspected.contains("changed\""), "{inspected}");
+        fs::write(self.path("key"), "hunter2").unwrap();
+        good(&["down"]);
+        assert_eq!(text(&self.docker(&["volume", "ls", "-q"]).stdout), "", "the copies are gone");
     }
 
     fn refused(&self, env: &[(&str, String)], arguments: &[&str], why: &str) {
@@ -250,9 +285,7 @@ fn an_engine_elsewhere_serves_as_one_here() {
         ]
     };
     far.serves(&tls("good"));
-    let secret = ["up", "--file", "secret.yml"];
-    far.refused(&tls("good"), &secret, "secrets and configs are files of the engine's machine");
-    assert_eq!(text(&far.docker(&["ps", "-aq"]).stdout), "", "something was started before the refusal");
+    far.keeps_secrets(&tls("good"));
     far.refused(&tls("stranger"), &["ls"], "UnknownIssuer");
     far.refused(&tls("nobody"), &["ls"], "fatal alert");
     far.refused(&[("DOCKER_HOST", tcp.clone())], &["ls"], "it wants TLS");

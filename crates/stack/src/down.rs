@@ -34,10 +34,11 @@ pub fn plan_down(project: &str, observed: &Observed, volumes: bool, grace: Optio
         let op = Op::RemoveNetwork { name: network.spec.name.clone(), network: network.id.clone() };
         plan.push(op, None, "the stack is taken down", &removals);
     }
-    if volumes {
-        for volume in observed.volumes.iter().filter(|volume| ours(&volume.spec.labels)) {
-            let op = Op::RemoveVolume { name: volume.spec.name.clone() };
-            plan.push(op, None, "its removal was asked for", &removals);
+    for volume in observed.volumes.iter().filter(|volume| ours(&volume.spec.labels)) {
+        let files = volume.spec.labels.contains_key(labels::FILES);
+        if volumes || files {
+            let why = if files { "nothing reads it any more" } else { "its removal was asked for" };
+            plan.push(Op::RemoveVolume { name: volume.spec.name.clone() }, None, why, &removals);
         }
     }
     plan.push(Op::RemoveFiles, None, "nothing reads them any more", &removals);

@@ -84,6 +84,16 @@ pub enum StackError {
         /// Who has it.
         users: Vec<String>,
     },
+    /// The engine of another machine has its volumes where they cannot be mounted from by path.
+    #[error(
+        "the engine keeps volumes at {found}, not at {expected}: secrets and configs cannot be mounted from there"
+    )]
+    VolumePlace {
+        /// Where Docker would have it.
+        expected: String,
+        /// Where it is.
+        found: String,
+    },
     /// A file of the state directory.
     #[error("cannot {action} {path}: {source}", path = .path.display())]
     Io {
@@ -121,6 +131,7 @@ impl StackError {
             Self::Outdated { .. } => Some("bring the stack up to date first with `plimsoll up`".into()),
             Self::NoService { .. } => Some("`plimsoll config --services` lists them".into()),
             Self::Engine(error) => error.hint(),
+            Self::VolumePlace { .. } => Some("run plimsoll on the engine's machine".into()),
             Self::File(_) | Self::Unsupported { .. } | Self::Io { .. } => None,
         }
     }

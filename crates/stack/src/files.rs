@@ -97,6 +97,18 @@ impl std::fmt::Debug for StackFile {
 }
 
 impl StackFile {
+    /// The copy's file name.
+    fn name(&self) -> String {
+        format!("{}-{}", self.kind.word(), self.key)
+    }
+
+    fn owner_for(&self, user: (u32, u32)) -> (u32, u32) {
+        match self.owner {
+            FileOwner::Service => user,
+            FileOwner::Explicit { uid, gid } => (uid, gid),
+        }
+    }
+
     /// The mount that shows the copy to the container.
     pub fn mount(&self) -> MountSpec {
         MountSpec {
@@ -119,6 +131,8 @@ pub struct StackFiles {
     /// Service name to its files.
     pub by_service: BTreeMap<String, Vec<StackFile>>,
     directory: PathBuf,
+    /// The copies are on the engine's machine, in this volume, whose content is at `directory` there.
+    volume: Option<String>,
     /// Seccomp profiles: path as the Compose file has it to content.
     profiles: BTreeMap<String, String>,
 }
@@ -132,6 +146,47 @@ impl StackFiles {
         }
     }
 
+    /// For an engine on another machine: the copies go into a volume of their own there, of which each file is mounted
+    /// by its path on that machine. `root` is the engine's directory.
+    pub fn keep_in_volume(&mut self, project: &str, root: &str) {
+        let name = format!("{project}_plimsoll-files");
+        self.directory = Path::new(root).join("volumes").join(&name).join("_data");
+        for (service, files) in &mut self.by_service {
+            for file in files {
+                file.path = self.directory.join(service).join(file.name());
+            }
+        }
+        self.volume = Some(name);
+    }
+
+    /// The volume that the copies are in, with the place of its content on the engine's machine.
+    pub(crate) fn volume(&self) -> Option<(&str, &Path)> {
+        self.volume.as_deref().map(|name| (name, self.directory.as_path()))
+    }
+
+    /// The copies of one service as an archive for that volume.
+    pub(crate) fn archive(&self, service: &str, user: (u32, u32)) -> io::Result<Vec<u8>> {
+        let mut tar = tar::Builder::new(Vec::new());
+        let entry = |kind, mode, (uid, gid): (u32, u32), size| {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(kind);
+            header.set_mode(mode);
+            header.set_uid(uid.into());
+            header.set_gid(gid.into());
+            header.set_size(size);
+            header
+        };
+        let mut directory = entry(tar::EntryType::Directory, 0o700, (0, 0), 0);
+        tar.append_data(&mut directory, format!("{service}/"), io::empty())?;
+        for file in self.by_service.get(service).into_iter().flatten() {
+            let owner = file.owner_for(user);
+            let size = file.content.len() as u64;
+            let mut header = entry(tar::EntryType::Regular, file.mode, owner, size);
+            tar.append_data(&mut header, format!("{service}/{}", file.name()), file.content.as_slice())?;
+        }
+        tar.into_inner()
+    }
+
     /// Writes the copies of one service. Files that are right already are left alone, so that a running container
     /// keeps what it has mounted.
     pub fn write(&self, service: &str, user: (u32, u32)) -> Result<(), StackError> {
@@ -139,11 +194,7 @@ impl StackFiles {
         private_directory(&self.directory)?;
         private_directory(&self.directory.join(service))?;
         for file in files {
-            let owner = match file.owner {
-                FileOwner::Service => user,
-                FileOwner::Explicit { uid, gid } => (uid, gid),
-            };
-            write_copy(file, owner)?;
+            write_copy(file, file.owner_for(user))?;
         }
         Ok(())
     }
@@ -157,7 +208,8 @@ pub fn stack_files(
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<StackFiles, StackError> {
     let directory = state.join("files");
-    let mut files = StackFiles { by_service: BTreeMap::new(), directory, profiles: profiles(project)? };
+    let mut files =
+        StackFiles { by_service: BTreeMap::new(), directory, volume: None, profiles: profiles(project)? };
     let used =
         project.services.values().any(|service| !service.secrets.is_empty() || !service.configs.is_empty());
     if !used {

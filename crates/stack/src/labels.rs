@@ -45,3 +45,5 @@ pub const FITTED: &str = "org.plimsoll.fitted";
 pub const HASH: &str = "org.plimsoll.hash";
 /// Commands after the start and before the stop, as JSON: who stops a container need not have the Compose file.
 pub const HOOKS: &str = "org.plimsoll.hooks";
+/// `true` on the volume with the secrets and configs of an engine on another machine.
+pub const FILES: &str = "org.plimsoll.files";

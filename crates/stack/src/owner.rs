@@ -139,6 +139,19 @@ fn group_id(groups: &str, name: &str) -> Option<u32> {
     })
 }
 
+/// Writes an archive into a volume of the engine's machine, through a container that is never started.
+pub(crate) async fn fill_volume(
+    engine: &Engine,
+    volume: &str,
+    whom: For<'_>,
+    archive: Vec<u8>,
+) -> Result<(), StackError> {
+    let helper = engine.create_container(&helper(whom, Some(volume))).await?;
+    let written = engine.write_archive(&helper, &format!("{HELPER_DIRECTORY}/data"), archive).await;
+    engine.remove_container(&helper, true, false).await?;
+    Ok(written?)
+}
+
 /// Gives the volume at `target` of `container` to `owner` if it is empty and belongs to root: the engine makes the
 /// mount point of a new volume root's when the image does not have the path. Says whether it did.
 pub(crate) async fn own_volume(

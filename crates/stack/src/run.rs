@@ -6,12 +6,12 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use plimsoll_engine::{ContainerSpec, Engine, EngineError, ExecSpec, NetworkSpec, RunState};
+use plimsoll_engine::{ContainerSpec, Engine, EngineError, ExecSpec, NetworkSpec, RunState, VolumeSpec};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Semaphore, mpsc, watch},
@@ -20,6 +20,7 @@ use tokio::{
 
 use crate::{
     Failure, HookTime, Op, Plan, StackError, StackFiles, Step,
+    error::io_error,
     failure::Evidence,
     files,
     hooks::Hooked,
@@ -363,7 +364,10 @@ async fn call(shared: &Shared, step: &Step) -> Result<(), StackError> {
         Op::RemoveVolume { name } => remove_volume(engine, name).await?,
         Op::WriteFiles { image, user } => {
             let owner = owner::resolve(engine, whom(image), user).await?;
-            shared.files.write(service, owner)?;
+            match shared.files.volume() {
+                Some(volume) => write_far(shared, volume, whom(image), owner).await?,
+                None => shared.files.write(service, owner)?,
+            }
         }
         Op::RemoveFiles => files::remove_state(&shared.options.state)?,
         Op::CreateContainer { spec } => {
@@ -400,6 +404,26 @@ async fn call(shared: &Shared, step: &Step) -> Result<(), StackError> {
         | Op::WaitRunning { .. } => {}
     }
     Ok(())
+}
+
+/// Secrets and configs on the engine's machine: a volume that only root may enter, gone with the stack.
+async fn write_far(
+    shared: &Shared,
+    (volume, place): (&str, &Path),
+    whom: owner::For<'_>,
+    owner: (u32, u32),
+) -> Result<(), StackError> {
+    let engine = &shared.engine;
+    let labels =
+        [(labels::PROJECT.to_owned(), shared.project.clone()), (labels::FILES.to_owned(), "true".to_owned())];
+    let spec = VolumeSpec { name: volume.to_owned(), labels: labels.into(), ..VolumeSpec::default() };
+    engine.create_volume(&spec).await?;
+    let found = engine.inspect_volume(volume).await?.mountpoint;
+    if Path::new(&found) != place {
+        return Err(StackError::VolumePlace { expected: place.display().to_string(), found });
+    }
+    let archive = shared.files.archive(whom.service, owner).map_err(io_error("pack secrets for", volume))?;
+    owner::fill_volume(engine, volume, whom, archive).await
 }
 
 /// Creates a network; one that is ours already was asked for by a killed process.

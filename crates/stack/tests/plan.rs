@@ -229,6 +229,22 @@ fn containers_in_odd_states_are_brought_back() {
 }
 
 #[test]
+fn what_a_killed_run_left_half_made_is_finished_before_its_start() {
+    let desired = wanted(SHOP);
+    let mut observed = converged(&desired);
+    for name in ["shop-web-1", "shop-db-1"] {
+        let found = container(&mut observed, name);
+        (found.state, found.health) = (RunState::Created, Health::None);
+        found.networks.truncate(1);
+    }
+    let on = container(&mut observed, "shop-web-1").networks[0].clone();
+    let other = if on == "shop_inside" { "shop_outside" } else { "shop_inside" };
+    let text = shown(&desired, &observed);
+    assert!(text.contains(&format!("connect shop-web-1 to {other}")), "{text}");
+    assert!(text.contains("check that user 999:999 of shop-db-1 owns shop_data"), "{text}");
+}
+
+#[test]
 fn a_successor_left_by_a_killed_run_is_removed_before_the_replacement_begins_again() {
     let desired = wanted(&WORKERS.replace("scale: 2", "scale: 1"));
     let mut observed = converged(&desired);

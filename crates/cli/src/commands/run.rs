@@ -99,11 +99,12 @@ async fn make(
     let lock = stack::lock(&project.name, "plimsoll run")?;
     let mut reduced = project.clone();
     reduced.services.retain(|name, _| needed(project, &args.service, args.no_deps).contains(&name.as_str()));
-    remote::check(engine, &reduced, files)?;
     let images = stack_images::bring(engine, &reduced, &home()?, policy).await?;
     let (facts, observed) = tokio::join!(engine.facts(), observe(engine, &project.name));
     let (facts, observed) = (facts.map_err(|error| failed(error.into()))?, observed.map_err(failed)?);
-    let context = Context { images: &images, facts: &facts, files };
+    let mut files = files.clone();
+    remote::prepare(engine, &reduced, &mut files, &facts);
+    let context = Context { images: &images, facts: &facts, files: &files };
     let wanted = desired(&reduced, context).map_err(failed)?;
     let ask = one_off(args)?;
     let plan = plan_oneoff(&wanted, &observed, &ask).map_err(failed)?;
@@ -118,7 +119,7 @@ async fn make(
         }
         _ => {}
     };
-    let outcome = plimsoll_stack::run(engine, &plan, files, &options, &mut show).await;
+    let outcome = plimsoll_stack::run(engine, &plan, &files, &options, &mut show).await;
     drop(lock);
     let name = ask.container(&project.name);
     if outcome.is_success() {

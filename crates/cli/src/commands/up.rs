@@ -145,7 +145,7 @@ async fn prepare(
     engine: &Engine,
     project: &Project,
     policy: &Policy,
-    files: StackFiles,
+    mut files: StackFiles,
     args: &Args,
 ) -> Result<Prepared, CommandError> {
     for service in &args.services {
@@ -156,11 +156,11 @@ async fn prepare(
             ));
         }
     }
-    remote::check(engine, project, &files)?;
     // first of all: a build takes its time, and what is observed before it may not be true any more after it
     let images = stack_images::bring(engine, project, &home()?, policy).await?;
     let (facts, observed) = tokio::join!(engine.facts(), observe(engine, &project.name));
     let (facts, observed) = (facts.map_err(|error| failed(error.into()))?, observed.map_err(failed)?);
+    remote::prepare(engine, project, &mut files, &facts);
     let wanted =
         desired(project, Context { images: &images, facts: &facts, files: &files }).map_err(failed)?;
     let options = PlanOptions {

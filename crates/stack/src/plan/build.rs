@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plimsoll_engine::{ContainerSpec, Health, MountKind, MountSpec, RunState};
+use plimsoll_engine::{Attachment, ContainerSpec, Health, MountKind, MountSpec, RunState};
 
 use super::{
     Op, Plan, PlanOptions,
-    recreate::{self, Replacement},
+    recreate::{self, Made, Replacement},
     resources::{self, Resources},
     rolling::Rolling,
     verdict::Verdict,
@@ -213,6 +213,13 @@ impl Builder<'_> {
                 after.extend(files);
                 if container.state == RunState::Created {
                     let spec = service.replica(&Replica { name: container.name.clone(), ..replica.clone() });
+                    let missing =
+                        |attachment: &&Attachment| !container.networks.contains(&attachment.network);
+                    let connect: Vec<Attachment> = spec.networks.iter().filter(missing).cloned().collect();
+                    let made = Made { container: container.name.clone(), image: spec.image.clone() };
+                    after.extend(connect.iter().filter_map(|on| self.resources.made.get(&on.network)));
+                    let finish = recreate::finish_steps(&mut self.plan, service, &made, &connect, &after);
+                    after.extend(finish);
                     self.init(service, &spec, &mut after, reached);
                 }
                 self.start(service, &container.name, &cause, &after, reached);
@@ -398,7 +405,7 @@ impl Builder<'_> {
         spec: &ContainerSpec,
         files: Option<usize>,
         gate: &[usize],
-    ) -> (Vec<usize>, Vec<plimsoll_engine::Attachment>) {
+    ) -> (Vec<usize>, Vec<Attachment>) {
         let mut before: Vec<usize> = files.into_iter().collect();
         // the engine looks the other container up when this one is made
         let modes = [&spec.network_mode, &spec.ipc, &spec.pid];

@@ -31,22 +31,47 @@ pub(crate) fn create_steps(
     before: &[usize],
     connect: &[Attachment],
 ) -> Vec<usize> {
-    let container = spec.name.clone();
-    let name = Some(service.name.as_str());
-    let volumes: Vec<(String, String)> = service.writable_volumes().into_iter().collect();
-    let image = spec.image.clone();
-    let create = plan.push(Op::CreateContainer { spec: Box::new(spec) }, name, cause, before);
+    let made = Made { container: spec.name.clone(), image: spec.image.clone() };
+    let op = Op::CreateContainer { spec: Box::new(spec) };
+    let create = plan.push(op, Some(&service.name), cause, before);
     let mut ready = vec![create];
+    ready.extend(finish_steps(plan, service, &made, connect, &[create]));
+    ready
+}
+
+/// A container that has been made.
+pub(super) struct Made {
+    pub(super) container: String,
+    pub(super) image: String,
+}
+
+/// What a container that has been made still needs before its first start: a killed run may have ended between.
+pub(super) fn finish_steps(
+    plan: &mut Plan,
+    service: &DesiredService,
+    made: &Made,
+    connect: &[Attachment],
+    after: &[usize],
+) -> Vec<usize> {
+    let name = Some(service.name.as_str());
+    let Made { container, image } = made;
+    let mut steps = Vec::new();
     for attachment in connect {
         let op = Op::ConnectNetwork { container: container.clone(), attachment: attachment.clone() };
-        ready.push(plan.push(op, name, format!("{} is on it too", service.name), &[create]));
+        steps.push(plan.push(op, name, format!("{} is on it too", service.name), after));
     }
+    let volumes: Vec<(String, String)> = service.writable_volumes().into_iter().collect();
     let root = matches!(service.user.split(':').next(), None | Some("" | "0" | "root"));
     if !volumes.is_empty() && !root {
-        let op = Op::PrepareVolumes { container, volumes, image, user: service.user.clone() };
-        ready.push(plan.push(op, name, "a new volume belongs to root", &[create]));
+        let op = Op::PrepareVolumes {
+            container: container.clone(),
+            volumes,
+            image: image.clone(),
+            user: service.user.clone(),
+        };
+        steps.push(plan.push(op, name, "a new volume belongs to root", after));
     }
-    ready
+    steps
 }
 
 /// The service's `pre_start` containers, one after the other, before `container` is started. Gives the last step.

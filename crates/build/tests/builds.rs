@@ -626,7 +626,6 @@ fn configuration() {
             "+ COPY f /f # buildkit",
             "- CMD [\"base\"]",
             "- ENTRYPOINT [\"run\"]",
-            "- ONBUILD RUN echo hi",
         ]
     );
     assert_eq!(bench.read(&outcome, "tmp/env"), "global global\n");
@@ -709,7 +708,10 @@ fn errors() {
     let bench = Bench::new();
     bench.write("f", "x");
     for (file, expected) in [
-        ("FROM --platform=linux/mips64 base\n", "cannot build for the platform `linux/mips64` on linux/"),
+        (
+            "FROM --platform=linux/mips64 base\nRUN true\n",
+            "cannot run programs for linux/mips64 on this machine\nDockerfile:2: RUN true\ncross-compile in a stage",
+        ),
         ("FROM nowhere\n", "no image nowhere:latest\nDockerfile:1: nowhere\nuse base"),
         ("FROM base\nCOPY missing /\n", "\"/missing\": not found\nDockerfile:2: COPY missing /"),
         (

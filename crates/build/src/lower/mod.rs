@@ -51,7 +51,9 @@ pub(crate) fn lower(
 ) -> Result<Graph, Vec<Diagnostic>> {
     let globals = file.global_args(options.inputs).map_err(|problem| vec![problem])?;
     let stages = file.graph(&globals)?;
-    let target = file.target_index(options.inputs.target.as_deref()).map_err(|problem| vec![problem])?;
+    let target = file
+        .target_index(options.inputs.target.as_deref())
+        .map_err(|problem| vec![problem.hint("--call=targets lists the stages")])?;
     let needed = file.needed_stages(&stages, target).map_err(|problem| vec![problem])?;
     let mut lowerer = Lowerer {
         file,

@@ -237,7 +237,12 @@ impl Loader<'_> {
                     &crate::layout::blob_path(&layer.digest),
                 )?);
             }
-            let record = self.store.put_image_verbatim(&config, &layers, &names)?;
+            let record = self.store.put_image_verbatim(&config, &layers, &[])?;
+            // a name may have an image for another platform from this very layout
+            for name in &names {
+                self.store.tag_platform(&record, name)?;
+            }
+            let record = self.store.image_by_id(&record.id)?.unwrap_or(record);
             records.retain(|other| other.id != record.id);
             records.push(record);
         }

@@ -145,20 +145,20 @@ pub(super) enum Blob<'a> {
 impl Blob<'_> {
     /// A file with the bytes, which goes with the value when it is temporary.
     fn file(&self) -> Result<BlobFile, StoreError> {
-        let (mut file, fill): (_, &dyn Fn(&mut tempfile::NamedTempFile) -> Result<(), StoreError>) =
-            match self {
-                Self::File(path) => return Ok(BlobFile::Kept(path.clone())),
-                Self::Plain(store, id) => {
-                    (store.temporary_file()?, &|file: &mut _| store.write_layer_tar(id, file))
-                }
-                Self::Known(store, bytes) => {
-                    (store.temporary_file()?, &|file: &mut tempfile::NamedTempFile| {
-                        let path = file.path().to_owned();
-                        file.write_all(bytes).map_err(|error| StoreError::io("write", path, error))
-                    })
-                }
-            };
-        fill(&mut file)?;
+        let file = match self {
+            Self::File(path) => return Ok(BlobFile::Kept(path.clone())),
+            Self::Plain(store, id) => {
+                let mut file = store.temporary_file()?;
+                store.write_layer_tar(id, &mut file)?;
+                file
+            }
+            Self::Known(store, bytes) => {
+                let mut file = store.temporary_file()?;
+                let written = file.write_all(bytes);
+                written.map_err(|error| StoreError::io("write", file.path(), error))?;
+                file
+            }
+        };
         Ok(BlobFile::Temporary(file.into_temp_path()))
     }
 }

@@ -231,7 +231,9 @@ impl Store {
         }
         self.change_others(|others| {
             others.retain(|name, _| names.contains_key(name));
-            others.values_mut().for_each(|images| images.retain(|image| image != id));
+            for images in others.values_mut() {
+                images.retain(|image| image != id);
+            }
         })?;
         remove_file(&self.image_file(id))
     }

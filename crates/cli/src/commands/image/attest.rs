@@ -101,6 +101,11 @@ impl Attest {
         Ok(kind.unwrap_or_default())
     }
 
+    /// Nothing is stated.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.provenance.is_none() && !self.sbom
+    }
+
     /// The statements about one image.
     pub(crate) fn statements(
         &self,

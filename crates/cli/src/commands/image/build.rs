@@ -49,6 +49,13 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     if call.method != Method::Build {
         return call.run(&request, &store);
     }
+    let on_index = |one: &Annotation| matches!(one.on, Annotated::Index | Annotated::IndexDescriptor);
+    if platforms.len() < 2 && attest.is_nothing() && annotations.iter().any(on_index) {
+        return Err(CommandError::new(
+            "an image for one platform without attestations has no index that could be annotated",
+            "annotate its manifest: --annotation manifest:NAME=VALUE",
+        ));
+    }
     for output in &outputs {
         output.check(&request.tags, platforms.len())?;
     }
@@ -267,7 +274,9 @@ fn request<'s>(
     let mut request = contexts.open(&args.context, args.file.as_deref())?;
     request.target.clone_from(&args.target);
     for tag in &args.tags {
-        request.tags.push(Reference::parse(tag).map_err(|error| CommandError::from_error(&error))?);
+        request.tags.push(Reference::parse(tag).map_err(|error| {
+            CommandError::new(error.to_string(), "write --tag NAME or --tag NAME:TAG, in lower case")
+        })?);
     }
     request.build_args = proxy::build_args()?;
     for argument in &args.build_args {

@@ -87,9 +87,8 @@ fn apply(
             if value.get("type").and_then(Value::as_str) == Some("bind") {
                 let origin = value.origin.clone();
                 match value.get_mut("source") {
-                    Some(source) if !source.is_null() => {
-                        text(source, |text| Some(absolute(text, base, home)));
-                    }
+                    Some(Value { kind: Kind::String(source), .. }) => *source = absolute(source, base, home),
+                    Some(source) if !source.is_null() => {}
                     _ => {
                         let error = origin.error(format!("`{path}` is a bind mount without a `source`"));
                         return Err(error.hint("add the path of the host as `source:`"));

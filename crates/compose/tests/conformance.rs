@@ -31,26 +31,35 @@ fn cases(file: &str) -> Option<Vec<Value>> {
     Some(text.lines().map(|line| serde_json::from_str(line).expect("a JSON object per line")).collect())
 }
 
-/// Runs all cases, prints the figure and the first failures, and holds the figure to `at_least`.
+/// A case whose recorded value is a fault of the reference that we do not share: counted for neither side.
+const APART: &str = "apart: ";
+
+/// Runs all cases, prints the figure and the failures, and holds the figure to `at_least`.
 fn run(file: &str, at_least: usize, check: impl Fn(&Value) -> Result<(), String>) {
     let Some(cases) = cases(file) else { return };
     let wanted = std::env::var("CASE").ok().and_then(|case| case.parse::<usize>().ok());
     let mut passed = 0;
+    let mut apart = 0;
     for (number, case) in cases.iter().enumerate() {
         match check(case) {
             Ok(()) => passed += 1,
+            Err(problem) if problem.starts_with(APART) => {
+                apart += 1;
+                println!("{APART}{file} case {number} {}: {}", case["test"], &problem[APART.len()..]);
+            }
             Err(problem) if wanted.is_none_or(|wanted| wanted == number) => {
                 println!("{file} case {number} {}: {problem}", case["test"]);
             }
             Err(_) => {}
         }
     }
-    println!("{file}: {passed}/{}", cases.len());
+    let counted = cases.len() - apart;
+    println!("{file}: {passed}/{counted}");
     // Other cases of the same kind: all must pass, and of whole projects 97 in 100.
     let floor = match std::env::var_os("PLIMSOLL_CONFORMANCE") {
         None => at_least,
-        Some(_) if file == "loader.jsonl" => (cases.len() * 97).div_ceil(100),
-        Some(_) => cases.len(),
+        Some(_) if file == "loader.jsonl" => (counted * 97).div_ceil(100),
+        Some(_) => counted,
     };
     assert!(passed >= floor, "{file}: {passed} of {} passed, {floor} must", cases.len());
 }
@@ -287,6 +296,28 @@ fn load_case(case: &Value, others: &Files) -> Result<Project, Vec<plimsoll_sourc
     Ok(project)
 }
 
+/// `#extensions` is the name under which the reference keeps attributes of the user's own while it reads. Where users
+/// choose the names themselves (a service's networks), it takes names in `x-` for such attributes, loses them, and its
+/// own name comes out. Removes both sides of that; returns how often it was found.
+fn forget_leaks(got: &mut Value, expected: &mut Value) -> usize {
+    match (got, expected) {
+        (Value::Object(got), Value::Object(expected)) => {
+            let leaked = usize::from(expected.remove("#extensions").is_some());
+            if leaked > 0 {
+                got.retain(|key, _| !key.starts_with("x-"));
+            }
+            let inside = got
+                .iter_mut()
+                .map(|(key, got)| expected.get_mut(key).map_or(0, |expected| forget_leaks(got, expected)));
+            leaked + inside.sum::<usize>()
+        }
+        (Value::Array(got), Value::Array(expected)) => {
+            got.iter_mut().zip(expected).map(|(got, expected)| forget_leaks(got, expected)).sum()
+        }
+        _ => 0,
+    }
+}
+
 #[test]
 fn loader() {
     let mut others = Files::new();
@@ -299,7 +330,6 @@ fn loader() {
             others.insert(path.into(), place(content.as_str().unwrap_or_default()));
         }
     }
-    // Case 200: the reference loses a service's network named `x-network` and writes `"#extensions": {}`; we keep it.
     run("loader.jsonl", 245, |case| {
         let got = load_case(case, &others).map_err(|errors| {
             errors.iter().map(plimsoll_source::Diagnostic::one_line).collect::<Vec<_>>().join("; ")
@@ -309,7 +339,13 @@ fn loader() {
                 let got = serde_json::to_string(&project).expect("plain data");
                 let expected: Value =
                     serde_json::from_str(&place(&case["project"].to_string())).expect("JSON");
-                same(&serde_json::from_str(&got).expect("JSON"), &expected)
+                let (mut got, mut expected) = (serde_json::from_str(&got).expect("JSON"), expected);
+                match forget_leaks(&mut got, &mut expected) {
+                    0 => same(&got, &expected),
+                    _ => same(&got, &expected).and(Err(format!(
+                        "{APART}the reference loses what users name `x-…` here and writes its own `#extensions`; we keep it"
+                    ))),
+                }
             }
             None => Ok(()),
         }

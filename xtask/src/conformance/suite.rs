@@ -78,6 +78,9 @@ impl Suite {
             }
         }
         println!("{:<20} {:>4}/{}", "all", all.passed, all.of);
+        for line in lines.iter().filter(|line| ok && line.trim_start_matches('.').starts_with("apart: ")) {
+            println!("{}", line.trim_start_matches('.'));
+        }
         if !ok {
             for line in lines.iter().filter(|line| !is_noise(line)) {
                 println!("{line}");

@@ -30,6 +30,8 @@ pub(crate) enum Shape {
     Set(&'static Shape),
     /// A mapping whose keys users choose.
     Names(&'static Shape),
+    /// As [`Shape::Names`], but what stands under another key than the engine's is not looked at.
+    AnyNames(&'static Shape),
     /// A mapping from any text.
     Keys(&'static Shape),
     Object(&'static Object),
@@ -133,6 +135,11 @@ fn check(value: &Value, shape: &Shape, path: &Path<'_>, faults: &mut Faults) {
             }
         }
         (Shape::Names(values), Kind::Map(map)) => names(map, values, path, faults),
+        (Shape::AnyNames(values), Kind::Map(map)) => {
+            for (key, value) in map.iter().filter(|(key, _)| is_name(key)) {
+                check(value, values, &path.key(key), faults);
+            }
+        }
         (Shape::Keys(values), Kind::Map(map)) => {
             for (key, value) in map {
                 check(value, values, &path.key(key), faults);
@@ -146,9 +153,7 @@ fn check(value: &Value, shape: &Shape, path: &Path<'_>, faults: &mut Faults) {
 
 fn names(map: &Map, values: &Shape, path: &Path<'_>, faults: &mut Faults) {
     for (key, value) in map {
-        let valid = !key.is_empty()
-            && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
-        if !valid {
+        if !is_name(key) {
             faults.push(
                 at_key(value, format!("`{key}` is not a valid name in `{path}`"))
                     .hint("use letters, digits, `.`, `_` and `-`"),
@@ -157,6 +162,11 @@ fn names(map: &Map, values: &Shape, path: &Path<'_>, faults: &mut Faults) {
         }
         check(value, values, &path.key(key), faults);
     }
+}
+
+fn is_name(key: &str) -> bool {
+    !key.is_empty()
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
 fn fields(value: &Value, map: &Map, object: &Object, path: &Path<'_>, faults: &mut Faults) {
@@ -242,7 +252,7 @@ fn takes(shape: &Shape, value: &Value) -> bool {
         Shape::Word(_) | Shape::Text(..) => value.as_str().is_some(),
         Shape::IntBetween(..) => matches!(value.kind, Kind::Int(_) | Kind::String(_)),
         Shape::List(_) | Shape::Set(_) => value.as_list().is_some(),
-        Shape::Names(_) | Shape::Keys(_) | Shape::Object(_) => value.as_map().is_some(),
+        Shape::Names(_) | Shape::AnyNames(_) | Shape::Keys(_) | Shape::Object(_) => value.as_map().is_some(),
         Shape::Either(shapes) => shapes.iter().any(|shape| takes(shape, value)),
     }
 }
@@ -286,7 +296,7 @@ fn name(shape: &Shape) -> &'static str {
         Shape::Scalar([Type::Bool, Type::String]) => "a boolean or a string",
         Shape::Scalar(_) => "a single value",
         Shape::List(_) | Shape::Set(_) => "a list",
-        Shape::Names(_) | Shape::Keys(_) | Shape::Object(_) => "a mapping",
+        Shape::Names(_) | Shape::AnyNames(_) | Shape::Keys(_) | Shape::Object(_) => "a mapping",
         Shape::Either(shapes) => shapes.first().map_or("anything", name),
     }
 }

@@ -1,7 +1,7 @@
 //! The Compose specification as data: which attributes there are and what they may hold.
 
 use super::{Object, Shape, Type};
-use Shape::{Any, Either, IntBetween, Keys, List, Names, Scalar, Set, Text, Word};
+use Shape::{Any, AnyNames, Either, IntBetween, Keys, List, Names, Scalar, Set, Text, Word};
 
 const STRING: Shape = Scalar(&[Type::String]);
 const DURATION: Shape = Text(is_duration, "a duration such as `10s` or `1m30s`");
@@ -49,8 +49,8 @@ pub(super) const ROOT: Shape = object(&open(
         ("name", STRING),
         ("include", List(&INCLUDE)),
         ("services", Names(&SERVICE)),
-        ("models", Names(&MODEL)),
-        ("networks", Names(&NETWORK)),
+        ("models", AnyNames(&MODEL)),
+        ("networks", AnyNames(&NETWORK)),
         ("volumes", Names(&VOLUME)),
         ("secrets", Names(&SECRET)),
         ("configs", Names(&CONFIG)),

@@ -180,6 +180,8 @@ impl Builder {
         let created =
             |node: usize| times.get(node).map_or((text(0), true), |(at, empty)| (text(*at), *empty));
         config.history = history(&graph.history, &created, &text(newest));
+        let used: BTreeSet<_> = solved.snapshots.iter().flat_map(|it| it.layers.iter().copied()).collect();
+        self.store.note_use(&used.into_iter().collect::<Vec<_>>());
         let layers = graph.result.and_then(|node| solved.snapshots.get(node)).map(|it| it.layers.clone());
         let image = Image { config, layers: layers.unwrap_or_default() };
         let record = self.store.put_image(&image, &request.tags)?;

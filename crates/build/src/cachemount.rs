@@ -72,6 +72,9 @@ impl CacheMount {
         if !note.exists() {
             let text = serde_json::to_vec(&Note::of(id))?;
             crate::statcache::write_by_rename(&note, &text)?;
+        } else if let Ok(file) = File::options().write(true).open(&note) {
+            // its time says when the mount was used last
+            let _ = file.set_modified(std::time::SystemTime::now());
         }
         match sharing {
             Sharing::Shared => Self::open(&folder, 0, id, None),

@@ -148,7 +148,9 @@ mod tests {
             ..Healthcheck::default()
         };
         assert_eq!(healthcheck_text(&check), "&{[\"CMD\" \"a b\"] \"30s\" \"0s\" \"0s\" \"0s\" '\\x03'}");
-        for (retries, text) in [(7, "'\\a'"), (10, "'\\n'"), (32, "' '"), (39, "'\\''"), (50, "'2'"), (92, "'\\\\'")] {
+        for (retries, text) in
+            [(7, "'\\a'"), (10, "'\\n'"), (32, "' '"), (39, "'\\''"), (50, "'2'"), (92, "'\\\\'")]
+        {
             let check = Healthcheck { retries, ..check.clone() };
             assert!(healthcheck_text(&check).ends_with(&format!("{text}}}")), "{retries}");
         }

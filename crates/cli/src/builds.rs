@@ -15,7 +15,12 @@ use plimsoll_source::{Diagnostic, Source};
 pub(crate) use budgets::{Verdict, hold_to_budgets, megabytes};
 pub(crate) use progress::Shown;
 
-use crate::{error::CommandError, images::Images, interrupt};
+use crate::{
+    error::CommandError,
+    images::Images,
+    interrupt,
+    storage::{self, Budget},
+};
 
 /// An image that is to be built, with the services that run it.
 pub(crate) struct Wanted {
@@ -152,6 +157,7 @@ pub(crate) fn build(
     images: &Images<'_>,
     wanted: &[Wanted],
     shown: &Shown,
+    budget: Option<Budget>,
 ) -> Result<Vec<Built>, CommandError> {
     let builder = Builder::new(store, home.join("build")).map_err(failed)?;
     let cancel = interrupt::cancel_on_interrupt();
@@ -196,6 +202,10 @@ pub(crate) fn build(
                 ))
             })),
         }
+    }
+    if let Some(budget) = budget.filter(|_| built.iter().any(|one| one.ran > 0)) {
+        let ids: Vec<_> = built.iter().map(|one| one.record.id).collect();
+        storage::hold(budget, home, store, &builder, &ids, &|line| shown.tell(line));
     }
     if failures.is_empty() { Ok(built) } else { Err(CommandError::from(failures)) }
 }

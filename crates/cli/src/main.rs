@@ -15,6 +15,7 @@ mod render;
 mod rootless;
 mod stack;
 mod stack_images;
+mod storage;
 mod table;
 mod terminal;
 

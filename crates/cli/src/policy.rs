@@ -23,7 +23,16 @@ pub(crate) struct Policy {
     /// `[mirrors]`: registry -> hosts that are asked before it.
     pub(crate) mirrors: BTreeMap<String, Vec<String>>,
     pub(crate) budgets: Budgets,
+    pub(crate) build: Build,
     pub(crate) smoke: Smoke,
+}
+
+/// `[build]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Build {
+    /// What Plimsoll's folder may take on disk after a build.
+    pub(crate) keep_storage: Option<Size>,
 }
 
 /// `[project]`
@@ -201,6 +210,8 @@ mod tests {
             memory = "2GB"
             start = "2m"
             images = { backend = "150MB", frontend = "64MiB" }
+            [build]
+            keep_storage = "20GB"
             [smoke]
             file = "smoke.toml"
             "#,
@@ -211,6 +222,7 @@ mod tests {
         assert_eq!(policy.budgets.memory, Some(Size(2_000_000_000)));
         assert_eq!(policy.budgets.start, Some(Seconds(120)));
         assert_eq!(policy.budgets.images["frontend"], Size(64 << 20));
+        assert_eq!(policy.build.keep_storage, Some(Size(20_000_000_000)));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::{
     handover::{self, Sent},
     images::{Found, Images},
     policy::Policy,
+    storage::Budget,
 };
 
 /// Builds what the project builds, and gives the engine every image that it lacks.
@@ -29,7 +30,9 @@ pub(crate) async fn bring(
     let tell = |line: &str| shown.tell(line);
     let images = Images::new(&store, home, policy, &tell);
     let wanted = builds::wanted(project, &[], false)?;
-    let built = tokio::task::block_in_place(|| builds::build(&store, home, &images, &wanted, &shown))?;
+    let built = tokio::task::block_in_place(|| {
+        builds::build(&store, home, &images, &wanted, &shown, Budget::find(policy)?)
+    })?;
     let over: Vec<_> = builds::hold_to_budgets(&built, &policy.budgets.images)
         .into_iter()
         .filter(builds::Verdict::exceeded)

@@ -34,5 +34,7 @@ pub use layer::{
 pub use merged::{Merged, Visible, Wasted};
 pub use reference::{Reference, ReferenceError};
 
-pub use store::{DiskUsage, Image, ImageRecord, Pin, PruneOptions, Pruned, Store};
+pub use store::{
+    Alone, DiskMeter, DiskUsage, Image, ImageRecord, ImageUse, Part, Pin, PruneOptions, Pruned, Store, Stored,
+};
 pub use trees::{TreeWriter, unpack_trees};

@@ -12,6 +12,7 @@ use crate::{
     images::Images,
     policy::Root,
     project::ProjectArgs,
+    storage::Budget,
 };
 
 /// Build every image of the stack, in parallel and without a daemon, and hold them to their size budgets
@@ -42,7 +43,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let tell = |line: &str| shown.tell(line);
     let images = Images::new(&store, &home, &root.policy, &tell);
     let wanted = builds::wanted(&project, &args.services, args.no_cache)?;
-    let built = builds::build(&store, &home, &images, &wanted, &shown)?;
+    let built = builds::build(&store, &home, &images, &wanted, &shown, Budget::find(&root.policy)?)?;
     let verdicts = builds::hold_to_budgets(&built, &root.policy.budgets.images);
     if args.json {
         anstream::println!("{}", as_json(&built, &verdicts));

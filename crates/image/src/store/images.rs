@@ -40,7 +40,7 @@ struct ImageFile {
 type Names = BTreeMap<Reference, Digest>;
 
 impl Store {
-    fn image_file(&self, id: &Digest) -> PathBuf {
+    pub(super) fn image_file(&self, id: &Digest) -> PathBuf {
         self.root().join("images").join(format!("{}.json", id.hex()))
     }
 

@@ -30,7 +30,7 @@ pub(super) struct WriteLock {
 
 /// The right to remove: nobody holds a [`Pin`].
 #[derive(Debug)]
-pub(super) struct Alone {
+pub struct Alone {
     _file: File,
 }
 
@@ -50,7 +50,9 @@ impl Store {
         Ok(WriteLock { _file: file })
     }
 
-    pub(super) fn alone(&self) -> Result<Alone, StoreError> {
+    /// Has the store to itself until the value is dropped; fails with [`StoreError::InUse`] while anybody holds a
+    /// [`Pin`], as every build does.
+    pub fn alone(&self) -> Result<Alone, StoreError> {
         let path = self.root().join("use.lock");
         let file = lock_file(&path)?;
         let start = Instant::now();

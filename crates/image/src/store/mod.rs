@@ -26,6 +26,7 @@ mod layers;
 mod lock;
 mod platforms;
 mod prune;
+mod usage;
 
 use std::{
     fs,
@@ -38,8 +39,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use images::{Image, ImageRecord};
 pub(crate) use layers::LayerBlob;
-pub use lock::Pin;
-pub use prune::{DiskUsage, PruneOptions, Pruned};
+pub use lock::{Alone, Pin};
+pub use prune::{PruneOptions, Pruned};
+pub use usage::{DiskMeter, DiskUsage, ImageUse, Part, Stored};
 
 use crate::{StoreError, error::At as _};
 

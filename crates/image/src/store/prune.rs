@@ -3,11 +3,10 @@
 use std::{
     collections::HashSet,
     fs,
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
-use super::Store;
+use super::{DiskMeter, DiskUsage, Store, lock::Alone};
 use crate::{Digest, LayerId, StoreError, error::At as _, layer::remove_tree};
 
 /// What [`Store::prune`] spares and removes.
@@ -19,6 +18,8 @@ pub struct PruneOptions {
     pub nameless_images: bool,
     /// Also remove every image, named or not.
     pub all_images: bool,
+    /// Images that stay all the same.
+    pub keep_images: HashSet<Digest>,
     /// Remove nothing; only say what would go.
     pub dry_run: bool,
 }
@@ -38,25 +39,20 @@ pub struct Pruned {
     pub bytes: u64,
 }
 
-/// Room on disk as `du` counts it: allocated blocks, a hard-linked file once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct DiskUsage {
-    /// Allocated bytes.
-    pub bytes: u64,
-    /// Inodes.
-    pub inodes: u64,
-}
-
 impl Store {
     /// The whole store's room on disk: equal to `du -s --block-size=1` of its folder.
     pub fn disk_usage(&self) -> Result<DiskUsage, StoreError> {
-        disk_usage(&[self.root().to_path_buf()], &HashSet::new())
+        DiskMeter::default().measure(self.root())
     }
 
     /// Removes images as asked, then every layer and blob that neither an image nor `keep_layers` needs, and what
     /// killed processes left behind. Fails with [`StoreError::InUse`] while anybody else holds a [`super::Pin`].
     pub fn prune(&self, options: &PruneOptions) -> Result<Pruned, StoreError> {
-        let _alone = self.alone()?;
+        self.prune_alone(&self.alone()?, options)
+    }
+
+    /// As [`Store::prune`], for a caller who has the store to itself already.
+    pub fn prune_alone(&self, _alone: &Alone, options: &PruneOptions) -> Result<Pruned, StoreError> {
         let _lock = self.write_lock()?;
         let mut pruned = Pruned::default();
         if options.all_images {
@@ -64,6 +60,7 @@ impl Store {
         } else if options.nameless_images {
             pruned.images = self.nameless_images()?;
         }
+        pruned.images.retain(|id| !options.keep_images.contains(id));
         let doomed: HashSet<_> = pruned.images.iter().collect();
         let mut layers = options.keep_layers.clone();
         let mut blobs = HashSet::new();
@@ -94,9 +91,9 @@ impl Store {
             }
         }
         let before = self.disk_usage()?;
-        let root = [self.root().to_path_buf()];
         if options.dry_run {
-            pruned.bytes = before.bytes.saturating_sub(disk_usage(&root, &gone)?.bytes);
+            let mut meter = DiskMeter::without(gone);
+            pruned.bytes = before.bytes.saturating_sub(meter.measure(self.root())?.bytes);
             return Ok(pruned);
         }
         self.remove(&pruned, &leftovers)?;
@@ -132,7 +129,7 @@ impl Store {
         Ok(())
     }
 
-    fn blobs(&self) -> Result<Vec<Digest>, StoreError> {
+    pub(super) fn blobs(&self) -> Result<Vec<Digest>, StoreError> {
         let dir = self.root().join("blobs/sha256");
         let mut blobs = Vec::new();
         for path in children(&dir)? {
@@ -144,7 +141,7 @@ impl Store {
     }
 
     /// Drafts and temporary files. Their makers hold a pin, so with the store to ourselves all of them are orphans.
-    fn leftovers(&self) -> Result<Vec<PathBuf>, StoreError> {
+    pub(super) fn leftovers(&self) -> Result<Vec<PathBuf>, StoreError> {
         let mut found = children(&self.root().join("drafts"))?;
         found.extend(children(&self.root().join("tmp"))?);
         for path in children(&self.root().join("diff-ids"))? {
@@ -161,32 +158,6 @@ impl Store {
     }
 }
 
-fn children(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+pub(super) fn children(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     fs::read_dir(dir).at("read", dir)?.map(|entry| Ok(entry.at("read", dir)?.path())).collect()
-}
-
-/// The room that `roots` take, without the paths in `except` and what lies below them.
-pub(crate) fn disk_usage(roots: &[PathBuf], except: &HashSet<PathBuf>) -> Result<DiskUsage, StoreError> {
-    let mut usage = DiskUsage::default();
-    let mut seen: HashSet<(u64, u64)> = HashSet::new();
-    let mut stack = roots.to_vec();
-    while let Some(path) = stack.pop() {
-        if except.contains(&path) {
-            continue;
-        }
-        let meta = match fs::symlink_metadata(&path) {
-            // another process may finish its work meanwhile
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            meta => meta.at("read", &path)?,
-        };
-        if meta.nlink() > 1 && !meta.is_dir() && !seen.insert((meta.dev(), meta.ino())) {
-            continue;
-        }
-        usage.bytes += meta.blocks() * 512;
-        usage.inodes += 1;
-        if meta.is_dir() {
-            stack.extend(children(&path)?);
-        }
-    }
-    Ok(usage)
 }

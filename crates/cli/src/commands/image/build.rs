@@ -24,7 +24,7 @@ use super::{
     progress::{self, OfPlatform, ProgressMode},
     proxy, shell, values,
 };
-use crate::{error::CommandError, home::home, images::Images, interrupt, policy, render};
+use crate::{error::CommandError, home::home, images::Images, interrupt, policy, render, storage};
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let home = home()?;
@@ -68,6 +68,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let names = request.tags.clone();
     request.tags.extend(outputs.iter().flat_map(|output| output.names.clone()));
     let root = policy::Root::find()?;
+    let budget = storage::Budget::find(&root.policy)?;
     let mode = if args.quiet { ProgressMode::Quiet } else { args.progress };
     let progress = progress::make(mode, args.explain);
     let tell = |line: &str| progress.tell(line);
@@ -150,6 +151,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     }
     if mode != ProgressMode::Quiet {
         checks.warn();
+    }
+    let ran = outcomes.iter().flat_map(|outcome| &outcome.steps).any(|step| step.ran.is_some());
+    if let Some(budget) = budget.filter(|_| ran) {
+        let built: Vec<_> = outcomes.iter().map(|outcome| outcome.record.id).collect();
+        storage::hold(budget, &home, &store, &builder, &built, &tell);
     }
     if outputs.iter().all(|output| !output.is_stdout()) {
         println!("{id}");

@@ -6,6 +6,7 @@ mod build;
 mod cache;
 mod call;
 mod context;
+mod df;
 mod diff;
 mod flags;
 mod inspect;
@@ -43,6 +44,7 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum Action {
     Build(Box<build::Args>),
+    Df(df::Args),
     Diff(diff::Args),
     Inspect(inspect::Args),
     Load(load::Args),
@@ -60,6 +62,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     crate::rootless::enter(writes);
     match args.action {
         Action::Build(args) => build::run(*args),
+        Action::Df(args) => df::run(args),
         Action::Diff(args) => diff::run(args),
         Action::Inspect(args) => inspect::run(args),
         Action::Load(args) => load::run(args),

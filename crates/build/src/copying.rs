@@ -479,6 +479,7 @@ pub(crate) fn copy(
     let mut place = Place::new(&draft.fs, below);
     place.owner = prepared.owner;
     place.chmod = op.chmod.as_ref();
+    place.epoch = seal.epoch;
     place.previous = previous.map(|previous| previous.layer.path.as_path());
     let mut wrote = false;
     for picked in &picked {
@@ -506,6 +507,7 @@ pub(crate) fn copy(
     if !wrote {
         return Ok(None);
     }
+    place.keep_times()?;
     // An archive may have replaced what was copied before.
     let known = if op.unpack { HashMap::new() } else { place.into_known() };
     let digest = |path: &[u8]| known.get(Path::new(OsStr::from_bytes(path))).map(|key| *key.as_bytes());
@@ -595,5 +597,6 @@ pub(crate) fn workdir(
     let mut place = Place::new(&draft.fs, &parent.paths);
     place.owner = Some(owner);
     place.make_directories(&place.resolve(&op.path)?)?;
+    place.keep_times()?;
     Ok(draft.seal(seal)?)
 }

@@ -62,8 +62,14 @@ pub(crate) struct Place<'a> {
     may_link: bool,
     /// The layer that this step made the last time: files that are the same there are linked.
     pub(crate) previous: Option<&'a Path>,
+    /// The time that the layer's time stamps are clamped to.
+    pub(crate) epoch: Option<i64>,
     /// Digests of the bytes of the files written, by their path in the layer.
     known: HashMap<PathBuf, Key>,
+    /// What is below.
+    below: Tree,
+    /// Directories, by their path in the layer, that got a time of their own.
+    timed: HashSet<PathBuf>,
 }
 
 impl<'a> Place<'a> {
@@ -78,7 +84,10 @@ impl<'a> Place<'a> {
             linked: HashSet::new(),
             may_link: true,
             previous: None,
+            epoch: None,
             known: HashMap::new(),
+            below: Tree::layers(below.to_vec()),
+            timed: HashSet::new(),
         }
     }
 
@@ -190,7 +199,50 @@ impl<'a> Place<'a> {
             };
             self.plan(tree, item, target, there, &mut batch)?;
         }
-        self.write(tree, batch)
+        self.write(tree, batch)?;
+        // As in BuildKit, the directory that takes a directory's content takes its time too. The context's own
+        // directory has none.
+        if directory && !first.node.path.as_os_str().is_empty() {
+            let host = self.draft.join(&root);
+            utimensat(CWD, &host, &times(&first.node), AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(|errno| PlaceError::Io(host, errno.into()))?;
+            self.timed.insert(root);
+        }
+        Ok(())
+    }
+
+    /// Gives the directories that are in the layer only because something deeper is the times that they have below,
+    /// as a copy-up of overlayfs does.
+    pub(crate) fn keep_times(&self) -> Result<(), PlaceError> {
+        let mut open = vec![PathBuf::new()];
+        while let Some(path) = open.pop() {
+            let host = self.draft.join(&path);
+            let error = |error| PlaceError::Io(host.clone(), error);
+            let Some(below) = self.below.lookup(&path, false).map_err(error)? else { continue };
+            if !below.is_directory() {
+                continue;
+            }
+            let mut changed = false;
+            for entry in fs::read_dir(&host).map_err(error)? {
+                let entry = entry.map_err(error)?;
+                let name = path.join(entry.file_name());
+                let repeated = entry.file_type().map_err(error)?.is_dir()
+                    && self
+                        .below
+                        .lookup(&name, false)
+                        .map_err(error)?
+                        .is_some_and(|node| node.is_directory());
+                changed |= !repeated;
+                if repeated {
+                    open.push(name);
+                }
+            }
+            if !changed && !self.timed.contains(&path) {
+                utimensat(CWD, &host, &times(&below), AtFlags::SYMLINK_NOFOLLOW)
+                    .map_err(|errno| error(errno.into()))?;
+            }
+        }
+        Ok(())
     }
 
     /// The directories of the layers below that make up a resolved path.
@@ -226,6 +278,7 @@ impl<'a> Place<'a> {
                 fs::create_dir(&host).map_err(error)?;
             }
             batch.directories.push((node, host));
+            self.timed.insert(target);
             return Ok(());
         }
         if there == Some(true) {
@@ -324,7 +377,7 @@ impl<'a> Place<'a> {
         let owner = self.owner_of(node, context);
         let mode = self.chmod.map_or(node.mode, |chmod| chmod.apply(node.mode, false));
         if let Some(kept) = &job.kept
-            && keep(kept, host, node, owner, mode, taken)
+            && self.keep(kept, host, node, owner, mode, taken)
         {
             return Ok(job.digest);
         }
@@ -347,6 +400,30 @@ impl<'a> Place<'a> {
         attributes(host, owner.0, owner.1, Some(mode), node).map(|()| None).map_err(error)
     }
 
+    /// Links a file of the step's last layer, if all that the content's digest does not cover is equal too; of the time
+    /// that is what the layer's tar has. No file of it is `taken` twice: two names of one file are another layer than
+    /// two files.
+    fn keep(
+        &self,
+        kept: &Path,
+        host: &Path,
+        node: &Node,
+        owner: (u32, u32),
+        mode: u32,
+        taken: &Mutex<HashSet<(u64, u64)>>,
+    ) -> bool {
+        let Ok(meta) = fs::symlink_metadata(kept) else { return false };
+        let there = stamp(&meta);
+        let late = |time: i64| self.epoch.is_some_and(|epoch| time >= epoch);
+        meta.is_file()
+            && there.size == node.stamp.size
+            && (there.mtime == node.stamp.mtime || (late(there.mtime.0) && late(node.stamp.mtime.0)))
+            && meta.mode() & 0o7777 == mode
+            && plimsoll_image::owner_of(kept, &meta) == owner
+            && taken.lock().unwrap_or_else(PoisonError::into_inner).insert((there.device, there.inode))
+            && fs::hard_link(kept, host).is_ok()
+    }
+
     /// The digests of the files' bytes that are known from writing them, by path in the layer. Those of files with
     /// capabilities mean nothing.
     pub(crate) fn into_known(self) -> HashMap<PathBuf, Key> {
@@ -354,7 +431,7 @@ impl<'a> Place<'a> {
     }
 
     /// Makes a directory of an archive, which unlike COPY replaces what is there and is no directory.
-    pub(crate) fn replace_with_directory(&self, path: &Path) -> Result<PathBuf, PlaceError> {
+    pub(crate) fn replace_with_directory(&mut self, path: &Path) -> Result<PathBuf, PlaceError> {
         let host = self.draft.join(path);
         let error = |error| PlaceError::Io(host.clone(), error);
         if self.look(path)?.is_some_and(|node| !node.is_directory()) {
@@ -364,6 +441,7 @@ impl<'a> Place<'a> {
             fs::create_dir(&host).map_err(error)?;
         }
         self.make_directories(path)?;
+        self.timed.insert(path.to_owned());
         Ok(host)
     }
 
@@ -424,27 +502,6 @@ struct Job<'n> {
     link: bool,
     /// The same file in the step's last layer.
     kept: Option<PathBuf>,
-}
-
-/// Links a file of the step's last layer, if all that the content's digest does not cover is equal too. No file of it
-/// is `taken` twice: two names of one file are another layer than two files.
-fn keep(
-    kept: &Path,
-    host: &Path,
-    node: &Node,
-    owner: (u32, u32),
-    mode: u32,
-    taken: &Mutex<HashSet<(u64, u64)>>,
-) -> bool {
-    let Ok(meta) = fs::symlink_metadata(kept) else { return false };
-    let there = stamp(&meta);
-    meta.is_file()
-        && there.size == node.stamp.size
-        && there.mtime == node.stamp.mtime
-        && meta.mode() & 0o7777 == mode
-        && plimsoll_image::owner_of(kept, &meta) == owner
-        && taken.lock().unwrap_or_else(PoisonError::into_inner).insert((there.device, there.inode))
-        && fs::hard_link(kept, host).is_ok()
 }
 
 /// Copies a regular file and its attributes. Its bytes are digested on the way, so that they are those that the step's

@@ -4,8 +4,9 @@
 //! bytes, so that a small archive cannot fill the disk.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File},
-    io::{self, BufReader, Read, Seek},
+    io::{self, BufReader, Read, Seek, SeekFrom},
     os::unix::{
         ffi::OsStrExt,
         fs::{PermissionsExt, symlink},
@@ -13,19 +14,31 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, makedev, mknodat, utimensat};
-use tar::EntryType;
+use plimsoll_image::{ArchiveMember, ArchiveReader, Bounded, MemberKind, StoreError};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags, makedev, mknodat, utimensat,
+};
 
 use crate::place::{Place, PlaceError};
 
-const MAX_ENTRIES: usize = 1_000_000;
-const MAX_BYTES: u64 = 64 << 30;
+/// What an archive may cost.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    entries: usize,
+    /// Bytes of the archive without compression, and of its files with their holes.
+    bytes: u64,
+}
+
+const LIMITS: Limits = Limits { entries: 1_000_000, bytes: 64 << 30 };
+
+/// Memory that taking a compression off may cost, in bytes: `xz -9` and `zstd --ultra -22` need less.
+const MAX_MEMORY: u64 = 192 << 20;
 
 /// Why an archive cannot be unpacked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UnpackError {
     #[error("cannot unpack: {0}")]
-    Read(#[source] io::Error),
+    Archive(#[from] StoreError),
     #[error("cannot unpack `{name}`: {reason}")]
     Entry { name: String, reason: String },
     #[error(transparent)]
@@ -43,7 +56,9 @@ pub(crate) fn open(file: &Path) -> io::Result<Option<Box<dyn Read>>> {
             [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(source)),
             [b'B', b'Z', b'h', ..] => Box::new(bzip2::bufread::MultiBzDecoder::new(source)),
             [0xfd, b'7', b'z', b'X', b'Z', 0] => {
-                Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(source))
+                let stream =
+                    liblzma::stream::Stream::new_stream_decoder(MAX_MEMORY, liblzma::stream::CONCATENATED)?;
+                Box::new(liblzma::bufread::XzDecoder::new_stream(source, stream))
             }
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::Decoder::with_buffer(source)?),
             _ => Box::new(source),
@@ -76,83 +91,133 @@ fn is_tar(header: &[u8]) -> bool {
 /// Unpacks `archive` into the directory `dest` (as COPY understands destinations). As in BuildKit, owners are the
 /// archive's: `--chown` is for the directories that have to be made for it.
 pub(crate) fn unpack(place: &mut Place<'_>, archive: impl Read, dest: &str) -> Result<(), UnpackError> {
+    unpack_within(place, archive, dest, LIMITS)
+}
+
+fn unpack_within(
+    place: &mut Place<'_>,
+    archive: impl Read,
+    dest: &str,
+    limits: Limits,
+) -> Result<(), UnpackError> {
     let root = place.resolve(dest)?;
     place.make_directories(&root)?;
-    let mut archive = tar::Archive::new(archive);
+    let mut archive = ArchiveReader::with_sparse(Bounded::new(archive, limits.bytes));
     let mut directories: Vec<(PathBuf, i64)> = Vec::new();
-    let mut bytes = 0;
-    for (count, entry) in archive.entries().map_err(UnpackError::Read)?.enumerate() {
-        let mut entry = entry.map_err(UnpackError::Read)?;
-        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let refuse = |reason: &str| UnpackError::Entry { name: name.clone(), reason: reason.to_owned() };
-        bytes += entry.header().size().unwrap_or(0);
-        if count >= MAX_ENTRIES || bytes > MAX_BYTES {
-            return Err(refuse("the archive is larger than allowed"));
+    let (mut count, mut bytes) = (0, 0_u64);
+    while let Some(member) = archive.next()? {
+        count += 1;
+        bytes = bytes.saturating_add(member.sparse.as_ref().map_or(member.size, |sparse| sparse.size));
+        if count > limits.entries || bytes > limits.bytes {
+            return Err(refuse(&member, "the archive is larger than allowed"));
         }
-        let path = PathBuf::from(std::ffi::OsStr::from_bytes(&entry.path_bytes()));
-        let Some(relative) = inside(&path) else {
-            return Err(refuse("its path leads out of the destination"));
+        let Some(relative) = inside(Path::new(OsStr::from_bytes(&member.path))) else {
+            return Err(refuse(&member, "its path leads out of the destination"));
         };
-        let failed = |error: io::Error| UnpackError::Entry { name: name.clone(), reason: error.to_string() };
-        let mtime = entry.header().mtime().ok().and_then(|time| i64::try_from(time).ok()).unwrap_or(0);
         // The archive's own root has neither.
         let (Some(parent), Some(last)) = (relative.parent(), relative.file_name()) else { continue };
         let parent = place.resolve(&format!("/{}", root.join(parent).display()))?;
         place.make_directories(&parent)?;
         let target = parent.join(last);
-        if entry.header().entry_type() == EntryType::Directory {
+        if member.kind == MemberKind::Directory {
             let host = place.replace_with_directory(&target)?;
-            set(&host, &entry).map_err(failed)?;
-            directories.push((host, mtime));
+            set(&host, &member).map_err(|error| refuse(&member, error))?;
+            directories.push((host, member.mtime));
             continue;
         }
         let host = place.draft().join(&target);
-        match fs::symlink_metadata(&host) {
-            Ok(meta) if meta.is_dir() => fs::remove_dir_all(&host).map_err(failed)?,
-            Ok(_) => fs::remove_file(&host).map_err(failed)?,
-            Err(_) => {}
-        }
-        let mode = Mode::from_raw_mode(entry.header().mode().unwrap_or(0o644) & 0o7777);
-        match entry.header().entry_type() {
-            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                let mut file = File::create_new(&host).map_err(failed)?;
-                io::copy(&mut entry, &mut file).map_err(failed)?;
-            }
-            EntryType::Symlink => {
-                let to =
-                    entry.link_name().map_err(failed)?.ok_or_else(|| refuse("a link without a target"))?;
-                symlink(to, &host).map_err(failed)?;
-            }
-            EntryType::Link => {
-                let to =
-                    entry.link_name().map_err(failed)?.ok_or_else(|| refuse("a link without a target"))?;
-                let Some(to) = inside(&to) else {
-                    return Err(refuse("its target leads out of the destination"));
-                };
-                let to = place.resolve(&format!("/{}", root.join(to).display()))?;
-                fs::hard_link(place.draft().join(to), &host).map_err(failed)?;
-                continue;
-            }
-            EntryType::Fifo => {
-                mknodat(CWD, &host, FileType::Fifo, mode, 0).map_err(|error| failed(error.into()))?;
-            }
-            kind @ (EntryType::Char | EntryType::Block) => {
-                let number = |found: io::Result<Option<u32>>| found.ok().flatten().unwrap_or(0);
-                let device =
-                    makedev(number(entry.header().device_major()), number(entry.header().device_minor()));
-                let kind =
-                    if kind == EntryType::Char { FileType::CharacterDevice } else { FileType::BlockDevice };
-                mknodat(CWD, &host, kind, mode, device).map_err(|error| failed(error.into()))?;
-            }
-            _ => continue,
-        }
-        set(&host, &entry).map_err(failed)?;
-        set_time(&host, mtime).map_err(failed)?;
+        let source = match &member.kind {
+            MemberKind::HardLink { target } => Some(link_source(place, &root, &member, target)?),
+            _ => None,
+        };
+        let made = clear(&host).and_then(|()| match &source {
+            Some(source) => fs::hard_link(source, &host),
+            None => make(&host, &member, &mut archive),
+        });
+        made.map_err(|error| refuse(&member, error))?;
     }
     for (host, mtime) in directories.iter().rev() {
-        set_time(host, *mtime).map_err(|error| PlaceError::Io(host.clone(), error))?;
+        // a later member may have taken its place
+        if fs::symlink_metadata(host).is_ok_and(|meta| meta.is_dir()) {
+            set_time(host, *mtime).map_err(|error| PlaceError::Io(host.clone(), error))?;
+        }
     }
     Ok(())
+}
+
+fn refuse(member: &ArchiveMember, reason: impl ToString) -> UnpackError {
+    let name = String::from_utf8_lossy(&member.path).chars().take(200).flat_map(char::escape_debug).collect();
+    UnpackError::Entry { name, reason: reason.to_string() }
+}
+
+/// Where the file is that a hard link is another name of. Links on the way are followed, the last one is not.
+fn link_source(
+    place: &Place<'_>,
+    root: &Path,
+    member: &ArchiveMember,
+    target: &[u8],
+) -> Result<PathBuf, UnpackError> {
+    let path = inside(Path::new(OsStr::from_bytes(target)));
+    let Some(path) = path else { return Err(refuse(member, "its target leads out of the destination")) };
+    let (Some(parent), Some(last)) = (path.parent(), path.file_name()) else {
+        return Err(refuse(member, "a link without a target"));
+    };
+    let parent = place.resolve(&format!("/{}", root.join(parent).display()))?;
+    let source = place.draft().join(parent).join(last);
+    match fs::symlink_metadata(&source) {
+        Ok(meta) if !meta.is_dir() => Ok(source),
+        _ => Err(refuse(member, "its hard link's target is not a file of the archive")),
+    }
+}
+
+/// Removes what an earlier member made.
+fn clear(host: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(host) {
+        Ok(meta) if meta.is_dir() => fs::remove_dir_all(host),
+        Ok(_) => fs::remove_file(host),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Makes a member that is neither a directory nor a hard link.
+fn make<R: Read>(host: &Path, member: &ArchiveMember, archive: &mut ArchiveReader<R>) -> io::Result<()> {
+    let mode = Mode::from_raw_mode(member.mode);
+    match &member.kind {
+        MemberKind::Symlink { target } => symlink(OsStr::from_bytes(target), host)?,
+        MemberKind::Fifo => mknodat(CWD, host, FileType::Fifo, mode, 0)?,
+        MemberKind::Character { major: 0, minor: 0 } => {
+            return Err(io::Error::other("a device 0:0 would hide files of lower layers"));
+        }
+        MemberKind::Character { major, minor } => {
+            mknodat(CWD, host, FileType::CharacterDevice, mode, makedev(*major, *minor))?;
+        }
+        MemberKind::Block { major, minor } => {
+            mknodat(CWD, host, FileType::BlockDevice, mode, makedev(*major, *minor))?;
+        }
+        MemberKind::File | MemberKind::Directory | MemberKind::HardLink { .. } => {
+            write(host, member, archive)?;
+        }
+    }
+    set(host, member)?;
+    set_time(host, member.mtime)
+}
+
+/// Writes a file, its holes as holes.
+fn write<R: Read>(host: &Path, member: &ArchiveMember, archive: &mut ArchiveReader<R>) -> io::Result<()> {
+    let mut file = File::create_new(host)?;
+    let mut body = archive.body();
+    let whole = [(0, member.size)];
+    let parts = member.sparse.as_ref().map_or(whole.as_slice(), |sparse| &sparse.parts);
+    for (offset, length) in parts {
+        file.seek(SeekFrom::Start(*offset))?;
+        if io::copy(&mut body.by_ref().take(*length), &mut file)? != *length {
+            return Err(io::Error::other("the archive ends inside a member"));
+        }
+    }
+    match &member.sparse {
+        Some(sparse) => file.set_len(sparse.size),
+        None => Ok(()),
+    }
 }
 
 /// The path without `/`, `.` and what a leading `..` would mean; `None` when it leads out.
@@ -172,12 +237,14 @@ fn inside(path: &Path) -> Option<PathBuf> {
     Some(clean)
 }
 
-fn set(host: &Path, entry: &tar::Entry<'_, impl Read>) -> io::Result<()> {
-    let header = entry.header();
-    let id = |id: io::Result<u64>| id.ok().and_then(|id| u32::try_from(id).ok()).unwrap_or(0);
-    plimsoll_image::set_owner(host, id(header.uid()), id(header.gid()))?;
-    if header.entry_type() != EntryType::Symlink {
-        fs::set_permissions(host, fs::Permissions::from_mode(header.mode()? & 0o7777))?;
+/// Owner, mode, capabilities: a change of the owner clears set-id bits and capabilities.
+fn set(host: &Path, member: &ArchiveMember) -> io::Result<()> {
+    plimsoll_image::set_owner(host, member.uid, member.gid)?;
+    if !matches!(member.kind, MemberKind::Symlink { .. }) {
+        fs::set_permissions(host, fs::Permissions::from_mode(member.mode))?;
+    }
+    if let (MemberKind::File, Some(capability)) = (&member.kind, &member.capability) {
+        rustix::fs::lsetxattr(host, "security.capability", capability, XattrFlags::empty())?;
     }
     Ok(())
 }

@@ -28,8 +28,8 @@ pub use config::{Empty, Healthcheck, History, ImageConfig, RootFs, RuntimeConfig
 pub use digest::{Digest, DigestError};
 pub use error::StoreError;
 pub use layer::{
-    ImportLimits, Layer, LayerDraft, LayerId, LayerIdError, SealOptions, is_mostly_hole, make_opaque,
-    make_whiteout, owner_of, set_owner,
+    ArchiveMember, ArchiveReader, Body, Bounded, ImportLimits, Layer, LayerDraft, LayerId, LayerIdError,
+    MemberKind, SealOptions, Sparse, is_mostly_hole, make_opaque, make_whiteout, owner_of, set_owner,
 };
 pub use merged::{Merged, Visible, Wasted};
 pub use reference::{Reference, ReferenceError};

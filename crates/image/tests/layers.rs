@@ -230,6 +230,12 @@ fn nothing_leaves_the_layer() {
         // links that turn in a circle
         vec![member(T::Symlink, b"l", b"l", b""), member(T::Regular, b"l/g", b"", b"x")],
         vec![member(T::Char, b"null", b"", b"")],
+        // an owner that chown takes for none
+        vec![member(T::XHeader, b"pax", b"", b"18 uid=4294967295\n"), member(T::Regular, b"f", b"", b"x")],
+        vec![
+            member(T::XHeader, b"pax", b"", b"18 GNU.sparse.x=1\n"),
+            member(T::Regular, b"sparse", b"", b"x"),
+        ],
         vec![member(T::GNUSparse, b"sparse", b"", b"")],
         vec![member(T::Regular, b".wh...", b"", b""), member(T::Regular, b".wh.", b"", b"")],
         vec![member(T::Link, b"x", b"x", b"")],

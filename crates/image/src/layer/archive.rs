@@ -4,6 +4,7 @@ use std::io::{self, Read};
 
 use tar::{EntryType, Header};
 
+use super::sparse::{PaxSparse, Sparse};
 use crate::StoreError;
 
 /// No extended header, long name or link target is larger (bytes).
@@ -11,37 +12,70 @@ const MAX_EXTENSION: u64 = 1 << 20;
 
 /// One member of an archive.
 #[derive(Debug, Clone)]
-pub(crate) struct Member {
-    /// As written, not yet cleaned.
-    pub(crate) path: Vec<u8>,
-    pub(crate) kind: MemberKind,
-    pub(crate) mode: u32,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
+pub struct Member {
+    /// As written, not yet cleaned: it may be absolute and may hold `..`.
+    pub path: Vec<u8>,
+    /// What it is.
+    pub kind: MemberKind,
+    /// Permissions with set-id and sticky bits.
+    pub mode: u32,
+    /// Owner; never `u32::MAX`, which `chown` takes for none.
+    pub uid: u32,
+    /// Group, as `uid`.
+    pub gid: u32,
     /// Seconds since 1970.
-    pub(crate) mtime: i64,
+    pub mtime: i64,
     /// Bytes of the body.
-    pub(crate) size: u64,
-    pub(crate) capability: Option<Vec<u8>>,
+    pub size: u64,
+    /// The attribute `security.capability`.
+    pub capability: Option<Vec<u8>>,
+    /// Where the bytes of the body belong in a file with holes.
+    pub sparse: Option<Sparse>,
 }
 
+/// What a member is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum MemberKind {
+pub enum MemberKind {
+    /// A regular file.
     File,
+    /// A directory.
     Directory,
-    HardLink { target: Vec<u8> },
-    Symlink { target: Vec<u8> },
-    Character { major: u32, minor: u32 },
-    Block { major: u32, minor: u32 },
+    /// Another name of an earlier member.
+    HardLink {
+        /// That member's path, as written.
+        target: Vec<u8>,
+    },
+    /// A symbolic link.
+    Symlink {
+        /// Where it points, as written.
+        target: Vec<u8>,
+    },
+    /// A character device.
+    Character {
+        /// The driver.
+        major: u32,
+        /// Which of its devices.
+        minor: u32,
+    },
+    /// A block device.
+    Block {
+        /// The driver.
+        major: u32,
+        /// Which of its devices.
+        minor: u32,
+    },
+    /// A named pipe.
     Fifo,
 }
 
 /// Reads one member after the other.
-pub(crate) struct ArchiveReader<R> {
+pub struct ArchiveReader<R> {
     reader: R,
     /// What is left of the current member's body, and its padding after it.
     left: u64,
     padding: u64,
+    /// Files with holes are read, not refused.
+    sparse: bool,
 }
 
 /// What extended headers said about the next member.
@@ -54,15 +88,26 @@ struct Extensions {
     gid: Option<u32>,
     mtime: Option<i64>,
     capability: Option<Vec<u8>>,
+    sparse: PaxSparse,
 }
 
 impl<R: Read> ArchiveReader<R> {
-    pub(crate) fn new(reader: R) -> Self {
-        Self { reader, left: 0, padding: 0 }
+    /// Reads an archive in which files with holes are refused: no layer has any.
+    pub fn new(reader: R) -> Self {
+        Self { reader, left: 0, padding: 0, sparse: false }
+    }
+
+    /// Reads an archive in which files may have holes, as GNU tar writes them (its own form, and pax 0.1 and 1.0).
+    pub fn with_sparse(reader: R) -> Self {
+        Self { sparse: true, ..Self::new(reader) }
     }
 
     /// The next member; `None` at the end of the archive.
-    pub(crate) fn next(&mut self) -> Result<Option<Member>, StoreError> {
+    ///
+    /// # Errors
+    /// With what is wrong in the archive, or when it cannot be read.
+    #[expect(clippy::should_implement_trait, reason = "a member's body borrows the reader")]
+    pub fn next(&mut self) -> Result<Option<Member>, StoreError> {
         let mut extensions = Extensions::default();
         loop {
             self.skip()?;
@@ -80,7 +125,7 @@ impl<R: Read> ArchiveReader<R> {
     }
 
     /// The rest of the current member's body.
-    pub(crate) fn body(&mut self) -> Body<'_, R> {
+    pub fn body(&mut self) -> Body<'_, R> {
         Body { archive: self }
     }
 
@@ -109,8 +154,11 @@ impl<R: Read> ArchiveReader<R> {
             None => header.link_name_bytes().map(|link| link.into_owned()).unwrap_or_default(),
         };
         let device = || -> Result<(u32, u32), StoreError> {
-            let number = |number: io::Result<Option<u32>>| number.map_err(|error| bad(&path, error));
-            Ok((number(header.device_major())?.unwrap_or(0), number(header.device_minor())?.unwrap_or(0)))
+            let number = |field: std::ops::Range<usize>, number: io::Result<Option<u32>>| {
+                let number = number.map(Option::unwrap_or_default);
+                or_zero(&header.as_bytes()[field], number).map_err(|error| bad(&path, error))
+            };
+            Ok((number(329..337, header.device_major())?, number(337..345, header.device_minor())?))
         };
         let kind = match kind {
             // old archives mark a directory by its slash alone
@@ -122,7 +170,8 @@ impl<R: Read> ArchiveReader<R> {
             EntryType::Char => device().map(|(major, minor)| MemberKind::Character { major, minor })?,
             EntryType::Block => device().map(|(major, minor)| MemberKind::Block { major, minor })?,
             EntryType::Fifo => MemberKind::Fifo,
-            EntryType::GNUSparse => return Err(bad(&path, "sparse files are not supported")),
+            EntryType::GNUSparse if self.sparse => MemberKind::File,
+            EntryType::GNUSparse => return Err(bad(&path, NO_SPARSE)),
             other => return Err(bad(&path, format!("unknown type {:#04x}", other.as_byte()))),
         };
         let fields = header.as_old();
@@ -130,7 +179,7 @@ impl<R: Read> ArchiveReader<R> {
             let id = or_zero(field, id).map_err(|error| bad(&path, error))?;
             u32::try_from(id).map_err(|_| bad(&path, format!("owner {id} is too large")))
         };
-        let member = Member {
+        let mut member = Member {
             mode: or_zero(&fields.mode, header.mode()).map_err(|error| bad(&path, error))? & 0o7777,
             uid: extensions.uid.map_or_else(|| id(&fields.uid, header.uid()), Ok)?,
             gid: extensions.gid.map_or_else(|| id(&fields.gid, header.gid()), Ok)?,
@@ -140,11 +189,33 @@ impl<R: Read> ArchiveReader<R> {
             },
             size,
             capability: extensions.capability,
+            sparse: None,
             kind,
             path,
         };
+        if member.uid == u32::MAX || member.gid == u32::MAX {
+            return Err(bad(&member.path, format!("owner {} is too large", u32::MAX)));
+        }
+        let old = header.entry_type() == EntryType::GNUSparse;
+        if old {
+            let sparse = Sparse::of_header(header, &mut |block| self.block(block));
+            member.sparse = Some(sparse.map_err(|reason| bad(&member.path, reason))?);
+        }
         self.left = size;
         self.padding = size.wrapping_neg() % 512;
+        if !old && extensions.sparse.is_some() && member.kind == MemberKind::File {
+            if !self.sparse {
+                return Err(bad(&member.path, NO_SPARSE));
+            }
+            let (name, sparse) =
+                extensions.sparse.finish(&mut self.body()).map_err(|reason| bad(&member.path, reason))?;
+            member.path = name.unwrap_or(member.path);
+            member.size = self.left;
+            member.sparse = Some(sparse);
+        }
+        if let Some(sparse) = &member.sparse {
+            sparse.check(member.size).map_err(|reason| bad(&member.path, reason))?;
+        }
         Ok(member)
     }
 
@@ -204,8 +275,10 @@ impl<R: Read> ArchiveReader<R> {
     }
 }
 
+const NO_SPARSE: &str = "sparse files are not supported";
+
 /// A member's body.
-pub(crate) struct Body<'a, R> {
+pub struct Body<'a, R> {
     archive: &'a mut ArchiveReader<R>,
 }
 
@@ -247,10 +320,11 @@ impl Extensions {
                     self.mtime = Some(number(seconds).ok_or_else(broken)?);
                 }
                 b"SCHILY.xattr.security.capability" => self.capability = Some(value.to_vec()),
-                key if key.starts_with(b"GNU.sparse.") => {
-                    return Err(bad(name, "sparse files are not supported"));
+                key => {
+                    if let Some(key) = key.strip_prefix(b"GNU.sparse.") {
+                        self.sparse.set(key, value).map_err(|reason| bad(name, reason))?;
+                    }
                 }
-                _ => {}
             }
         }
         Ok(())
@@ -262,7 +336,7 @@ fn or_zero<T: Default>(field: &[u8], number: io::Result<T>) -> io::Result<T> {
     if field.iter().all(|byte| matches!(byte, 0 | b' ')) { Ok(T::default()) } else { number }
 }
 
-fn number<T: std::str::FromStr>(bytes: &[u8]) -> Option<T> {
+pub(super) fn number<T: std::str::FromStr>(bytes: &[u8]) -> Option<T> {
     std::str::from_utf8(bytes).ok()?.parse().ok()
 }
 

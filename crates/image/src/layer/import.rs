@@ -91,13 +91,14 @@ pub(crate) fn decompress<'r>(
 }
 
 /// Ends a stream with an error instead of reading more than a number of bytes.
-pub(crate) struct Bounded<R> {
+pub struct Bounded<R> {
     reader: R,
     left: u64,
 }
 
 impl<R> Bounded<R> {
-    pub(crate) fn new(reader: R, bytes: u64) -> Self {
+    /// Reads `bytes` bytes from `reader`.
+    pub fn new(reader: R, bytes: u64) -> Self {
         Self { reader, left: bytes }
     }
 }

@@ -10,6 +10,7 @@ mod content;
 mod import;
 mod owner;
 mod scan;
+mod sparse;
 mod tar;
 
 use std::{
@@ -21,13 +22,14 @@ use rustix::fs::{CWD, FileType, Mode, XattrFlags};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(crate) use ahead::write_ahead;
-pub(crate) use archive::{ArchiveReader, MemberKind};
+pub use archive::{ArchiveReader, Body, Member as ArchiveMember, MemberKind};
 pub(crate) use content::digest;
-pub use import::ImportLimits;
-pub(crate) use import::{Bounded, Compression, decompress, unpack, unpack_plain};
+pub use import::{Bounded, ImportLimits};
+pub(crate) use import::{Compression, decompress, unpack, unpack_plain};
 pub use owner::{owner_of, set_owner};
 pub use scan::is_mostly_hole;
 pub(crate) use scan::{Entry, Kind, scan, scan_below};
+pub use sparse::Sparse;
 pub(crate) use tar::{END_SIZE, Member, TarWriter, member_size, write_entry, write_layer};
 
 use crate::{

@@ -29,6 +29,9 @@ use crate::{
 
 /// What is read at once.
 const BUFFER: usize = 256 << 10;
+/// Files that one thread writes: those of one folder follow each other, and only one thread at a time can make a file
+/// in a folder.
+const TOGETHER: usize = 32;
 /// Files from here on are shared with their copy where the file system can.
 const WORTH_SHARING: u64 = 1 << 20;
 
@@ -324,10 +327,15 @@ impl<'a> Place<'a> {
             let mut buffer = vec![0; BUFFER];
             let mut known = Vec::new();
             loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(job) = batch.files.get(index) else { return Ok(known) };
-                let digest = self.write_one(job, context, &taken, &mut buffer)?;
-                known.extend(digest.map(|digest| (index, digest)));
+                let start = next.fetch_add(TOGETHER, Ordering::Relaxed);
+                let Some(jobs) = batch.files.get(start..) else { return Ok(known) };
+                if jobs.is_empty() {
+                    return Ok(known);
+                }
+                for (index, job) in jobs.iter().take(TOGETHER).enumerate() {
+                    let digest = self.write_one(job, context, &taken, &mut buffer)?;
+                    known.extend(digest.map(|digest| (start + index, digest)));
+                }
             }
         };
         let known = if batch.files.len() < 64 || threads < 2 {

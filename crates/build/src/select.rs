@@ -6,7 +6,7 @@
 mod prefetch;
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::{self, File},
     io::{self, Read},
     os::unix::{ffi::OsStrExt, fs::OpenOptionsExt},
@@ -182,11 +182,15 @@ fn walk(
         return Ok(());
     }
     let inside = children(tree, &node)?;
+    let node_path = node.path.as_os_str().len();
     if !verdict.excluded {
         items.push(Item::new(path.to_owned(), node));
     }
     for child in inside.iter() {
-        let below = path.join(child.name());
+        // what the child's path has after that of the directory
+        let start = if node_path == 0 { 0 } else { node_path + 1 };
+        let name = OsStr::from_bytes(&child.path.as_os_str().as_bytes()[start..]);
+        let below = path.join(name);
         let verdict = if excludes.is_empty() {
             Verdict::default()
         } else {

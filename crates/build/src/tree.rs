@@ -317,7 +317,8 @@ fn list_plain(directory: &Node, part: &Path) -> io::Result<Vec<Arc<Node>>> {
         }
         found.push(Arc::new(node));
     }
-    found.sort_unstable_by(|one, other| one.name().cmp(other.name()));
+    // of one directory, so that only the names differ
+    found.sort_unstable_by(|one, other| one.path.as_os_str().cmp(other.path.as_os_str()));
     Ok(found)
 }
 

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, ExitCode},
     sync::Mutex,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use plimsoll_build::{
@@ -499,12 +499,12 @@ fn kept_files() {
     bench.write("dir/changed", "CHANGED");
     bench.write("dir/new", "new");
     fs::set_permissions(context("chmod"), fs::Permissions::from_mode(0o600)).unwrap();
-    fs::File::options()
-        .write(true)
-        .open(context("touched"))
-        .unwrap()
-        .set_modified(std::time::UNIX_EPOCH)
-        .unwrap();
+    let set_time = |path: &str, time: SystemTime| {
+        fs::File::options().write(true).open(context(path)).unwrap().set_modified(time).unwrap();
+    };
+    set_time("touched", SystemTime::UNIX_EPOCH + Duration::from_secs(5));
+    // after the epoch both before and now: no tar tells
+    set_time("same", SystemTime::now());
     fs::remove_file(context("gone")).unwrap();
     // no longer two names of one file
     let modified = fs::metadata(context("two")).unwrap().modified().unwrap();

@@ -9,7 +9,7 @@ use plimsoll_engine::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Hooks, ImageMap, InitHook, StackError, StackFiles, cause, compose_hash::compose_hash, container,
+    Hooks, ImageMap, InitHook, StackError, StackFiles, cause, compose_hash::compose_hashes, container,
     images::hook_image, labels,
 };
 
@@ -91,8 +91,8 @@ pub struct DesiredService {
     pub hash: String,
     /// The same, by part.
     pub parts: BTreeMap<String, String>,
-    /// docker compose's digest of it.
-    pub compose_hash: String,
+    /// docker compose's digests of it, by an older and by the newest version. The first is the label's.
+    pub compose_hashes: [String; 2],
     /// Commands in its containers.
     pub hooks: Hooks,
     /// Containers that run to their end before it.
@@ -230,12 +230,12 @@ fn service(
     };
     let parts = cause::parts(&spec, files, &said);
     let hash = cause::hash(&spec, files, &said);
-    let compose_hash = compose_hash(wanted);
+    let compose_hashes = compose_hashes(wanted);
     let update = update(wanted, name, &spec, &mut desired.notes);
     let mut own = project_labels(project);
     own.insert(labels::SERVICE.into(), name.into());
     own.insert(labels::ONEOFF.into(), "False".into());
-    own.insert(labels::CONFIG_HASH.into(), compose_hash.clone());
+    own.insert(labels::CONFIG_HASH.into(), compose_hashes[0].clone());
     own.insert(labels::HASH.into(), hash.clone());
     if !hooks.is_empty() {
         own.insert(labels::HOOKS.into(), hooks.label());
@@ -284,7 +284,7 @@ fn service(
         spec,
         hash,
         parts,
-        compose_hash,
+        compose_hashes,
         hooks,
         init,
         update,

@@ -92,8 +92,7 @@ impl ObservedContainer {
         if self.parts.is_some() {
             return self.hash == service.hash;
         }
-        !self.compose_hash.is_empty()
-            && self.compose_hash == service.compose_hash
+        service.compose_hashes.contains(&self.compose_hash)
             && self.image_label == service.spec.image
             && !service.has_files
     }

@@ -102,7 +102,7 @@ pub(crate) fn converged(desired: &Desired) -> Observed {
                 exit_code: done.then_some(0),
                 created: Some(1_000),
                 hash: service.hash.clone(),
-                compose_hash: service.compose_hash.clone(),
+                compose_hash: service.compose_hashes[0].clone(),
                 image_label: spec.image.clone(),
                 hooks: service.hooks.clone(),
                 parts: spec.labels.get(labels::PARTS).cloned(),

@@ -39,7 +39,7 @@ pub(crate) async fn ensure(
         }
         return Ok((detail, Sent::Nothing));
     }
-    let known = layers(engine).await?;
+    let known = layers(engine, store, record, names).await?;
     let delta =
         Handover::delta(store, record, names, &known).map_err(|error| CommandError::from_error(&error))?;
     let mut sent = Sent::Layers { sent: delta.layers_sent(), of: delta.layers_total(), bytes: delta.size() };
@@ -80,16 +80,46 @@ async fn inspect(engine: &Engine, image: &str) -> Result<Option<ImageDetail>, Co
     }
 }
 
-async fn layers(engine: &Engine) -> Result<EngineLayers, CommandError> {
-    let images = engine.images(&[]).await.map_err(|error| CommandError::from_error(&error))?;
+/// Fewer bytes than this are sent sooner than many images are asked for their layers.
+const LITTLE: u64 = 4 << 20;
+
+/// The layer chains that the engine has. Mostly the version before, under the same name, has all that matters.
+async fn layers(
+    engine: &Engine,
+    store: &Store,
+    record: &ImageRecord,
+    names: &[Reference],
+) -> Result<EngineLayers, CommandError> {
     let mut known = EngineLayers::new();
+    let named = names.iter().map(|name| name.familiar());
+    for detail in join_all(named.map(|name| async move { engine.inspect_image(&name).await })).await {
+        add(&mut known, detail.ok());
+    }
+    if missing(&known, store, record) <= LITTLE {
+        return Ok(known);
+    }
+    let images = engine.images(&[]).await.map_err(|error| CommandError::from_error(&error))?;
+    // an image that goes away meanwhile is no loss
     for detail in join_all(images.iter().map(|image| engine.inspect_image(&image.id))).await {
-        // an image that goes away meanwhile is no loss
-        let Ok(detail) = detail else { continue };
-        let ids: Result<Vec<Digest>, _> = detail.diff_ids.iter().map(|id| Digest::parse(id)).collect();
-        if let Ok(ids) = ids {
-            known.add_image(&ids);
-        }
+        add(&mut known, detail.ok());
     }
     Ok(known)
+}
+
+fn add(known: &mut EngineLayers, detail: Option<ImageDetail>) {
+    let ids: Option<Vec<Digest>> =
+        detail.and_then(|detail| detail.diff_ids.iter().map(|id| Digest::parse(id).ok()).collect());
+    if let Some(ids) = ids {
+        known.add_image(&ids);
+    }
+}
+
+/// Bytes of the layers that are not known.
+fn missing(known: &EngineLayers, store: &Store, record: &ImageRecord) -> u64 {
+    let have = known.known_prefix(&record.config.rootfs.diff_ids);
+    let sizes = record.layers.iter().skip(have).map(|id| match store.layer(id) {
+        Ok(Some(layer)) => layer.bytes,
+        _ => u64::MAX,
+    });
+    sizes.fold(0, u64::saturating_add)
 }

@@ -397,3 +397,99 @@ fn one_build_has_several_outputs() {
     assert_eq!(metadata["containerimage.descriptor"]["platform"]["os"], "linux");
     assert_eq!(metadata["image.name"], "docker.io/example/app:1,docker.io/other/app:latest");
 }
+
+/// `plimsoll image serve`, ended with the value.
+struct Served {
+    child: std::process::Child,
+    address: String,
+}
+
+impl Served {
+    fn start(kitchen: &Kitchen) -> Self {
+        let mut child = plimsoll(kitchen, "registry-home", &["image", "serve", "--port", "0"])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut reader = std::io::BufReader::new(child.stdout.take().unwrap());
+        std::io::BufRead::read_line(&mut reader, &mut line).unwrap();
+        Self { child, address: line.trim().to_owned() }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn plimsoll(kitchen: &Kitchen, home: &str, args: &[&str]) -> std::process::Command {
+    let mut command = std::process::Command::new(support::binary());
+    command.args(args).env("PLIMSOLL_HOME", kitchen.path(home)).current_dir(kitchen.path("c"));
+    command
+}
+
+#[test]
+fn platforms_travel_through_a_registry() {
+    let Some(kitchen) = kitchen() else { return };
+    let served = Served::start(&kitchen);
+    let name = format!("{}/team/app:1", served.address);
+    let metadata = kitchen.path("m.json");
+    let cache = format!("type=registry,ref={}/team/cache", served.address);
+    let cache_to = format!("{cache},mode=max");
+    let arguments = [
+        "-t",
+        &name,
+        "--push",
+        "--cache-to",
+        &cache_to,
+        "--sbom=true",
+        "--metadata-file",
+        metadata.to_str().unwrap(),
+    ];
+    let built = kitchen.build("home", "c", &[&BOTH[..], &arguments].concat());
+    let digest = json_file(&metadata)["containerimage.digest"].as_str().unwrap().to_owned();
+    assert!(built.log.contains(&format!("pushed {}/team/app@{digest}", served.address)), "{}", built.log);
+
+    // another machine: each platform by its name, as a base too, and the steps from the cache
+    let ok = |home: &str, args: &[&str]| {
+        let output = plimsoll(&kitchen, home, args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", log(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for arch in ["arm64", "amd64"] {
+        let printed = ok("there", &["image", "pull", "--platform", &format!("linux/{arch}"), &name]);
+        assert!(printed.contains(&digest), "{printed}");
+    }
+    let again = kitchen.build("elsewhere", "c", &[&BOTH[..], &["--cache-from", &cache]].concat());
+    assert!(again.log.contains("0 steps ran"), "{}", again.log);
+    kitchen.write("d/Dockerfile", &format!("FROM {name}\n"));
+    for arch in ["amd64", "arm64"] {
+        let out = kitchen.path(&format!("from-{arch}"));
+        kitchen.build("fresh", "d", &["--platform", arch, "-o", out.to_str().unwrap()]);
+        assert_eq!(fs::read_to_string(out.join("b")).unwrap(), format!("for {arch}\n"));
+    }
+
+    // on under another name: the images of both platforms, or one of them
+    let other = format!("{}/other:2", served.address);
+    ok("there", &["image", "push", &name, &other]);
+    ok("last", &["image", "pull", "--platform", "linux/arm64", &other]);
+    let single = format!("{}/single", served.address);
+    ok("there", &["image", "push", "--platform", "linux/arm64", &name, &single]);
+    let refused = plimsoll(&kitchen, "last", &["image", "pull", "--platform", "linux/amd64", &single])
+        .output()
+        .unwrap();
+    assert!(log(&refused).contains("it has linux/arm64"), "{}", log(&refused));
+
+    let sbom: Value = serde_json::from_str(&ok("there", &["image", "sbom", &name])).unwrap();
+    assert_eq!(sbom["spdxVersion"], "SPDX-2.3");
+
+    // by digest alone, no tag appears
+    let quiet = format!("type=image,name={}/quiet:1,push=true,push-by-digest=true", served.address);
+    kitchen.build("home", "c", &["-o", &quiet]);
+    let tags = plimsoll(&kitchen, "last", &["image", "pull", &format!("{}/quiet:1", served.address)])
+        .output()
+        .unwrap();
+    assert!(log(&tags).contains("does not have"), "{}", log(&tags));
+}

@@ -20,6 +20,7 @@ pub mod purl;
 mod reference;
 pub mod registry;
 pub mod report;
+pub mod serve;
 mod store;
 mod trees;
 

@@ -23,6 +23,8 @@ mod push;
 mod rawjson;
 mod rm;
 mod save;
+mod sbom;
+mod serve;
 mod shell;
 mod size;
 mod store;
@@ -54,6 +56,8 @@ enum Action {
     Push(push::Args),
     Rm(rm::Args),
     Save(save::Args),
+    Sbom(sbom::Args),
+    Serve(serve::Args),
     Size(size::Args),
 }
 
@@ -72,6 +76,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         Action::Push(args) => push::run(args),
         Action::Rm(args) => rm::run(args),
         Action::Save(args) => save::run(args),
+        Action::Sbom(args) => sbom::run(args),
+        Action::Serve(args) => serve::run(args),
         Action::Size(args) => size::run(args),
     }
 }

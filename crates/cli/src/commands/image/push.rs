@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use plimsoll_image::LayerCompression;
+use plimsoll_image::{
+    ImageRecord, LayerCompression, Reference, Store,
+    bundle::{Bundle, Form, Member},
+};
 
 use super::{save::compression, store};
 use crate::{builds::megabytes, error::CommandError};
@@ -20,15 +23,22 @@ pub(crate) struct Args {
     /// Speak plain HTTP with the registry; this machine's own needs no permission
     #[arg(long)]
     insecure: bool,
+    /// Only the image for this platform, like linux/arm64 [default: all that the name has]
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<String>,
 }
 
 pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let store = store::open()?;
-    let image = store::find(&store, &args.image)?;
+    let images = images(&store, &args)?;
     let name = store::reference(args.destination.as_deref().unwrap_or(&args.image))?;
     let registry = store::registry(&name, args.insecure)?;
+    let members: Vec<Member> = images.into_iter().map(Member::plain).collect();
+    let names = std::slice::from_ref(&name);
+    let bundle = Bundle::new(&store, &members, names, &Form::all(args.compression))
+        .map_err(|error| store::store_error(&error))?;
     let pushed = registry
-        .push(&store, &image, &name, args.compression, &store::tell)
+        .push_bundle(&store, &bundle, &name, &store::tell)
         .map_err(|error| store::registry_error(&error))?;
     eprintln!(
         "{} sent, {} there already, {}",
@@ -38,4 +48,24 @@ pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
     );
     store::print(&format!("{}@{}\n", name.familiar_name(), pushed.digest))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a name stands for: an image for each platform, or the one that was asked for. An id is one image.
+fn images(store: &Store, args: &Args) -> Result<Vec<ImageRecord>, CommandError> {
+    let failed = |error: plimsoll_image::StoreError| store::store_error(&error);
+    let found = store::find(store, &args.image)?;
+    let named = Reference::parse(&args.image).ok().filter(|name| found.references.contains(name));
+    let all = match &named {
+        Some(name) => store.images_of(name).map_err(failed)?,
+        None => vec![found],
+    };
+    let Some(text) = &args.platform else { return Ok(all) };
+    let wanted = store::platform(Some(text))?;
+    let fits = |image: &ImageRecord| wanted.accepts(&super::product::platform(image));
+    let chosen: Vec<ImageRecord> = all.into_iter().filter(fits).collect();
+    if chosen.is_empty() {
+        let hint = "leave --platform out, or build the image for it";
+        return Err(CommandError::new(format!("`{}` has no image for {wanted}", args.image), hint));
+    }
+    Ok(chosen)
 }

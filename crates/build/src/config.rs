@@ -104,8 +104,9 @@ fn decimal(nanos: u64, unit: u64) -> String {
 
 /// Whether `text` is a signal as Docker takes it: a number or a name, with or without `SIG`.
 pub(crate) fn is_signal(text: &str) -> bool {
-    if let Ok(number) = text.parse::<u32>() {
-        return (1..=64).contains(&number);
+    // any number: what it means is the business of the kernel that gets it
+    if let Ok(number) = text.parse::<i64>() {
+        return number != 0;
     }
     let name = text.to_ascii_uppercase();
     let name = name.strip_prefix("SIG").unwrap_or(&name);
@@ -158,10 +159,10 @@ mod tests {
 
     #[test]
     fn signals() {
-        for good in ["SIGTERM", "term", "9", "SIGRTMIN+3", "QUIT"] {
+        for good in ["SIGTERM", "term", "9", "99", "SIGRTMIN+3", "QUIT"] {
             assert!(is_signal(good), "{good}");
         }
-        for bad in ["", "0", "65", "SIGNOPE", "SIGRTMIN+99"] {
+        for bad in ["", "0", "SIGNOPE", "SIGRTMIN+99"] {
             assert!(!is_signal(bad), "{bad}");
         }
     }

@@ -113,6 +113,48 @@ fn the_history_reads_as_buildkits() {
 }
 
 #[test]
+fn working_directories_are_written_as_buildkit_does() {
+    let Some(bench) = Bench::new() else { return };
+    bench.write("f", "x");
+    let (outcome, root) = bench.build(
+        "FROM scratch\nWORKDIR /a//b/../c/./\nWORKDIR d/\nWORKDIR .\nWORKDIR $UNSET\nCOPY f .\nSTOPSIGNAL 99\n",
+    );
+    assert_eq!(
+        history(&outcome),
+        [
+            "WORKDIR /a//b/../c/./",
+            "WORKDIR /a/c/d",
+            "WORKDIR /a/c/d",
+            "WORKDIR /a/c/d",
+            "COPY f . # buildkit",
+            "STOPSIGNAL 99",
+        ]
+    );
+    assert_eq!(outcome.record.config.config.working_dir, "/a/c/d");
+    assert!(root.join("a/c/d/f").is_file());
+    let (outcome, root) = bench.build("FROM scratch\nWORKDIR /q/\nWORKDIR $UNSET\nCOPY f .\n");
+    assert_eq!(outcome.record.config.config.working_dir, "/q/");
+    assert!(root.join("q/f").is_file());
+}
+
+#[test]
+fn errors_are_buildkits() {
+    let Some(bench) = Bench::new() else { return };
+    bench.write("f", "x");
+    for target in ["/", "", "../.."] {
+        for kind in ["bind", "cache", "tmpfs"] {
+            let file = format!("FROM scratch\nRUN --mount=type={kind},target={target} true\n");
+            bench.fails(&file, "invalid mount target \"/\"");
+        }
+    }
+    bench.fails(
+        "FROM scratch\nCOPY --chmod=10000 f /\n",
+        "invalid chmod parameter: '10000'. it should be octal string and between 0 and 07777",
+    );
+    bench.fails("FROM scratch\nADD --checksum=sha256:0 f /\n", "checksum requires HTTP(S) or Git sources");
+}
+
+#[test]
 fn several_sources_need_no_slash() {
     let Some(bench) = Bench::new() else { return };
     bench.write("a", "1");

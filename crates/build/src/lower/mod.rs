@@ -450,15 +450,15 @@ impl Lowerer<'_> {
     }
 
     fn workdir(&mut self, state: &mut State, word: &Word, at: &At<'_>) -> Result<(), Diagnostic> {
-        if word.text.is_empty() {
-            return Err(at.problem("WORKDIR requires a path"));
-        }
-        let mut path = state.absolute(&word.text);
-        // As BuildKit, the configuration keeps the slash at the end that was written.
-        state.config.config.working_dir.clone_from(&path);
-        if path.len() > 1 {
-            path.truncate(path.trim_end_matches('/').len());
-        }
+        // As in BuildKit: an absolute path stays as it was written, a relative one is joined and made clean, and an
+        // empty one, which a variable that is not set makes, changes nothing.
+        let written = match word.text.as_str() {
+            "" => state.workdir().to_owned(),
+            absolute if absolute.starts_with('/') => absolute.to_owned(),
+            relative => clean(&format!("{}/{relative}", state.workdir())),
+        };
+        let path = clean(&written);
+        state.config.config.working_dir.clone_from(&written);
         let node = if path == "/" {
             None
         } else {
@@ -467,7 +467,7 @@ impl Lowerer<'_> {
             state.node = Some(node);
             Some(node)
         };
-        state.note(format!("WORKDIR {}", word.text), node);
+        state.note(format!("WORKDIR {written}"), node);
         Ok(())
     }
 

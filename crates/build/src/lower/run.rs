@@ -85,7 +85,12 @@ impl Lowerer<'_> {
             if path.len() > 1 { path.trim_end_matches('/').to_owned() } else { path }
         };
         let target = mount.target.as_deref().map(absolute);
-        let required = || target.clone().ok_or_else(|| problem("mount target is missing"));
+        let outside =
+            || problem("invalid mount target \"/\"").hint("name a path inside, as in target=/cache");
+        if target.as_deref() == Some("/") {
+            return Err(outside());
+        }
+        let required = || target.clone().ok_or_else(outside);
         let from = |lowerer: &mut Self| match &mount.from {
             None => Ok(TreeRef::Context(String::new())),
             Some(from) => lowerer.tree(lowerer.file.mount_source(from), &state.platform, at),

@@ -51,7 +51,7 @@ impl Lowerer<'_> {
             }
         }
         if add.checksum.is_some() && op.downloads.is_empty() {
-            return Err(at.problem("checksum can't be specified for local files"));
+            return Err(at.problem("checksum requires HTTP(S) or Git sources"));
         }
         let text = transfer_text("ADD", &add.transfer, false);
         self.finish_transfer(state, op, text, at);
@@ -69,7 +69,11 @@ fn transfer(state: &State, transfer: &Transfer, at: &At<'_>) -> Result<CopyOp, D
     let chmod = match &transfer.chmod {
         None => None,
         Some(word) => Some(Chmod::parse(&word.text).ok_or_else(|| {
-            Diagnostic::error(format!("invalid chmod parameter: '{}'", word.text))
+            let title = format!(
+                "invalid chmod parameter: '{}'. it should be octal string and between 0 and 07777",
+                word.text
+            );
+            Diagnostic::error(title)
                 .label(at.source, word.span, "")
                 .hint("write it in octal (0644) or symbolic (u=rwX,go=rX)")
         })?),

@@ -1,4 +1,5 @@
 use std::{
+    error::Error,
     io,
     path::{Path, PathBuf},
 };
@@ -46,9 +47,44 @@ impl BuildError {
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
         match self {
             Self::Invalid(diagnostics) => diagnostics.clone(),
-            other => vec![Diagnostic::error(other.to_string())],
+            other => vec![if is_disk_full(other) {
+                Diagnostic::error(told(other)).hint(FREE_SPACE)
+            } else {
+                Diagnostic::error(told(other))
+            }],
         }
     }
+}
+
+/// What to do when a disk is full.
+pub(crate) const FREE_SPACE: &str =
+    "free some space there; `plimsoll image df` shows what Plimsoll takes, `plimsoll image prune` frees it";
+
+/// An error with its causes, as far as it does not tell them itself.
+pub(crate) fn told(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.ends_with(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// Whether a full disk, or a used-up quota, is at the bottom of it.
+pub(crate) fn is_disk_full(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        if matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 impl From<Diagnostic> for BuildError {

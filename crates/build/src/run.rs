@@ -95,6 +95,8 @@ pub(crate) enum RunError {
     Ssh { id: String, source: std::io::Error },
     #[error("cannot use the cache mount {id}: {source}")]
     CacheMount { id: String, source: std::io::Error },
+    #[error("the disk of {} is full: what the command wrote may be incomplete", .0.display())]
+    DiskFull(PathBuf),
     #[error("cannot find the owner of the cache mount: {0}")]
     User(#[from] plimsoll_sandbox::UserError),
     #[error(transparent)]
@@ -256,6 +258,10 @@ pub(crate) fn run(
         return Err(RunError::Failed { command, ending, tail, log, wreck });
     }
     drop(held);
+    // A command that does not look at the errors of its writes may have left half of its files.
+    if is_full(surroundings.store.root()) {
+        return Err(RunError::DiskFull(surroundings.store.root().to_owned()));
+    }
     if fs::read_dir(&draft.fs).is_ok_and(|mut entries| entries.next().is_none()) {
         return Ok(None);
     }
@@ -277,6 +283,12 @@ fn cache_owner(
         _ => (0, 0),
     };
     Ok((uid.unwrap_or(user), gid.unwrap_or(group)))
+}
+
+/// Whether not even a small file could be written there.
+pub(crate) fn is_full(path: &Path) -> bool {
+    const SMALL: u64 = 16 << 10;
+    rustix::fs::statvfs(path).is_ok_and(|disk| disk.f_blocks > 0 && disk.f_bavail * disk.f_frsize < SMALL)
 }
 
 /// The root directory of an overlay is its upper directory, so that must look like the parent's.

@@ -15,7 +15,7 @@ use plimsoll_source::Diagnostic;
 
 use crate::{
     copying::{self, Caches, CopyError, Prepared, Previous, Recall, Sources, Workdir},
-    error::BuildError,
+    error::{BuildError, FREE_SPACE, is_disk_full, told},
     explain::{Reason, Record, compare},
     flight::Flights,
     graph::{Graph, Op, TreeRef},
@@ -514,9 +514,10 @@ impl Solver<'_> {
                     _ => None,
                 }
             }
+            error if is_disk_full(error) => Some(FREE_SPACE.to_owned()),
             _ => None,
         };
-        self.problem(node, error.to_string(), hint.as_deref()).into()
+        self.problem(node, told(error), hint.as_deref()).into()
     }
 
     fn run_failed(&self, node: usize, error: RunError) -> BuildError {
@@ -527,7 +528,13 @@ impl Solver<'_> {
                 if !tail.is_empty() {
                     problem = problem.note(format!("its last output:\n{}", tail.join("\n")));
                 }
-                let problem = problem.hint(format!("the whole output is in {}", log.display()));
+                let problem = if run::is_full(self.store.root()) {
+                    problem
+                        .note(format!("the disk of {} is full", self.store.root().display()))
+                        .hint(FREE_SPACE)
+                } else {
+                    problem.hint(format!("the whole output is in {}", log.display()))
+                };
                 if let (Some(_), RunError::Failed { wreck, .. }) = (&self.request.on_failure, error) {
                     self.wrecks.lock().unwrap_or_else(PoisonError::into_inner).insert(node, wreck);
                 }
@@ -540,6 +547,7 @@ impl Solver<'_> {
                 );
                 self.problem(node, error.to_string(), Some(&hint)).into()
             }
+            RunError::DiskFull(_) => self.problem(node, error.to_string(), Some(FREE_SPACE)).into(),
             RunError::SshMissing(ref id) => {
                 let hint = format!("give it with --ssh {id}, and SSH_AUTH_SOCK or --ssh {id}=KEY");
                 self.problem(node, error.to_string(), Some(&hint)).into()
@@ -548,7 +556,7 @@ impl Solver<'_> {
                 let hint = format!("give it with --secret id={id},src=FILE or --secret id={id},env=VARIABLE");
                 self.problem(node, error.to_string(), Some(&hint)).into()
             }
-            other => self.problem(node, other.to_string(), None).into(),
+            other => self.problem(node, told(&other), is_disk_full(&other).then_some(FREE_SPACE)).into(),
         }
     }
 

@@ -110,8 +110,7 @@ impl StatCache {
 pub(crate) fn write_by_rename(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let temporary = file.with_file_name(format!(".{name}.{}", std::process::id()));
-    fs::write(&temporary, bytes)?;
-    fs::rename(&temporary, file).inspect_err(|_| {
+    fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, file)).inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
     })
 }

@@ -1,6 +1,22 @@
 //! What a verb returns when it could not do its work. Rendered once, by [`crate::render::error`].
 
+use std::{io, path::Path};
+
 use plimsoll_source::Diagnostic;
+
+/// What to do when a disk is full.
+const FREE_SPACE: &str =
+    "free some space there; `plimsoll image df` shows what Plimsoll takes, `plimsoll image prune` frees it";
+
+fn is_disk_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// What to do when a file that was asked for cannot be written.
+pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> CommandError {
+    let hint = if is_disk_full(error) { FREE_SPACE } else { "check the path" };
+    CommandError::new(format!("cannot write {}: {error}", path.display()), hint)
+}
 
 /// Why a verb could not run. Every variant ends the process with exit code 2.
 #[derive(Debug)]
@@ -15,12 +31,17 @@ impl CommandError {
     }
 
     /// From a library's error, with its chain of causes as notes.
-    pub(crate) fn from_error(error: &dyn std::error::Error) -> Self {
+    pub(crate) fn from_error(error: &(dyn std::error::Error + 'static)) -> Self {
         let mut diagnostic = Diagnostic::error(error.to_string());
-        let mut cause = error.source();
+        let mut cause = Some(error);
         while let Some(error) = cause {
-            diagnostic = diagnostic.note(format!("caused by: {error}"));
+            if error.downcast_ref::<io::Error>().is_some_and(is_disk_full) {
+                diagnostic = diagnostic.hint(FREE_SPACE);
+            }
             cause = error.source();
+            if let Some(error) = cause {
+                diagnostic = diagnostic.note(format!("caused by: {error}"));
+            }
         }
         Self { diagnostics: vec![diagnostic] }
     }

@@ -117,7 +117,7 @@ fn the_least_recently_used_goes_first() {
     }
     kitchen.build("home", "named", &["--tag", "named"]);
     fill(&kitchen, "build/mounts/old-0011223344556677/0/file", 4);
-    let long_ago = SystemTime::now() - Duration::from_secs(3 * 86_400);
+    let long_ago = SystemTime::now() - Duration::from_hours(72);
     fs::File::open(kitchen.path("home/build/mounts/old-0011223344556677"))
         .unwrap()
         .set_modified(long_ago)

@@ -116,9 +116,9 @@ impl StoreError {
             Self::NoImage(_) => Some("`plimsoll image ls` shows what is there"),
             Self::Ambiguous { .. } => Some("give more digits of the id, or a name"),
             Self::Corrupt { .. } => Some("remove the image and make it again"),
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                Some("free some space: `plimsoll image prune` removes what no image needs")
-            }
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some(
+                "free some space there; `plimsoll image df` shows what Plimsoll takes, `plimsoll image prune` frees it",
+            ),
             _ => None,
         }
     }

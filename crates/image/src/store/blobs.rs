@@ -88,7 +88,11 @@ pub(crate) struct BlobWriter {
 
 impl Write for BlobWriter {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.writer.write(buffer)
+        // a stream's error says what was done, but not where
+        self.writer.write(buffer).map_err(|error| {
+            let place = self.store.root().join("tmp");
+            io::Error::new(error.kind(), format!("cannot write in {}: {error}", place.display()))
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -100,7 +100,8 @@ impl Store {
     /// Makes a file visible with all its bytes at once.
     pub(crate) fn write_atomically(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         let mut file = self.temporary_file()?;
-        file.write_all(bytes).at("write", file.path())?;
+        // the temporary name would tell nobody what is missing
+        file.as_file_mut().write_all(bytes).at("write", path)?;
         file.persist(path).map_err(|error| StoreError::io("write", path, error.error))?;
         Ok(())
     }

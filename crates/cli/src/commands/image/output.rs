@@ -18,7 +18,10 @@ use super::{
     product::{Product, Written},
     values::{annotated, boolean, csv},
 };
-use crate::{error::CommandError, handover};
+use crate::{
+    error::{CommandError, cannot_write},
+    handover,
+};
 
 /// One `--output`.
 #[derive(Clone, Debug)]
@@ -322,15 +325,22 @@ impl Output {
         write: impl FnOnce(&mut dyn Write) -> Result<(), CommandError>,
     ) -> Result<(), CommandError> {
         let Some(path) = &self.dest else { return write(&mut std::io::stdout().lock()) };
-        let failed = |error: std::io::Error| {
-            CommandError::new(
-                format!("cannot write {}: {error}", path.display()),
-                "check the path and the free space",
-            )
-        };
+        let failed = |error: std::io::Error| cannot_write(path, &error);
         let mut file = BufWriter::with_capacity(1 << 20, File::create(path).map_err(failed)?);
-        write(&mut file)?;
-        file.flush().map_err(failed)
+        let written = write(&mut file).and_then(|()| file.flush().map_err(failed));
+        written.map_err(|error| {
+            // half an archive is no archive; a pipe or a device is not ours
+            if std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file()) {
+                let _ = std::fs::remove_file(path);
+            }
+            let place = format!("while writing {}", path.display());
+            error
+                .diagnostics
+                .into_iter()
+                .map(|problem| problem.note(place.clone()))
+                .collect::<Vec<_>>()
+                .into()
+        })
     }
 }
 
@@ -394,12 +404,7 @@ fn hand_over(store: &Store, record: &ImageRecord, names: &[Reference]) -> Result
 }
 
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
-    std::fs::write(path, bytes).map_err(|error| {
-        CommandError::new(
-            format!("cannot write {}: {error}", path.display()),
-            "check the path and the free space",
-        )
-    })
+    std::fs::write(path, bytes).map_err(|error| cannot_write(path, &error))
 }
 
 #[cfg(test)]

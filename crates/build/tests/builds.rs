@@ -61,6 +61,7 @@ const TESTS: &[(&str, fn())] = &[
     ("a locked cache mount has one user at a time", locked_cache),
     ("copy from a stage links files instead of copying them", copy_from_links),
     ("a changed file is copied, the others are linked from the last layer", kept_files),
+    ("a context is recognised, and every change of it", recognised_context),
     ("what a power failure took is built again, and nothing else", power_failure),
     ("chown, chmod, users and workdirs", owners),
     ("configuration and history", configuration),
@@ -531,6 +532,57 @@ fn kept_files() {
     let owned = bench.build("FROM scratch\nCOPY --chown=5 dir /to/\n");
     assert_ne!(inode(&top(&owned), "same"), inode(&second, "same"));
     assert_eq!(fs::metadata(top(&owned).join("to/same")).unwrap().uid(), 5);
+}
+
+/// A context is recognised by its files' time stamps; no change of anything that a copy keeps may hide from that.
+fn recognised_context() {
+    let bench = Bench::new();
+    let at = |path: &str| bench.context().join("dir").join(path);
+    bench.write("dir/file", "one");
+    bench.write("dir/sub/other", "other");
+    symlink("file", at("link")).unwrap();
+    // by then the time stamps tell every later change
+    let settle = || std::thread::sleep(Duration::from_millis(40));
+    settle();
+    let file = "FROM base\nCOPY dir /to/\n";
+    let first = bench.build(file).record.id;
+    assert_eq!(bench.build(file).record.id, first);
+    let modified = fs::metadata(at("file")).unwrap().modified().unwrap();
+    let rewrite = |text: &str| {
+        fs::write(at("file"), text).unwrap();
+        fs::File::options().write(true).open(at("file")).unwrap().set_modified(modified).unwrap();
+    };
+    let changes: [(&str, &dyn Fn()); 6] = [
+        ("bytes, with the old size and time", &|| rewrite("two")),
+        ("mode", &|| fs::set_permissions(at("file"), fs::Permissions::from_mode(0o600)).unwrap()),
+        ("mode of a folder", &|| fs::set_permissions(at("sub"), fs::Permissions::from_mode(0o700)).unwrap()),
+        ("target of a link", &|| {
+            fs::remove_file(at("link")).unwrap();
+            symlink("sub", at("link")).unwrap();
+        }),
+        ("name", &|| fs::rename(at("sub/other"), at("sub/another")).unwrap()),
+        ("a file more", &|| fs::write(at("new"), "").unwrap()),
+    ];
+    let mut seen = BTreeSet::from([first.to_string()]);
+    for (what, change) in changes {
+        change();
+        settle();
+        let changed = bench.build(file);
+        assert_eq!(ran(&changed), ["COPY dir /to/"], "{what}");
+        assert!(seen.insert(changed.record.id.to_string()), "{what}");
+        let fresh = bench.build_with(file, |request| request.no_cache = true);
+        assert_eq!(fresh.record.id, changed.record.id, "{what}");
+        assert_eq!(ran(&bench.build(file)), Vec::<String>::new(), "{what}");
+    }
+    // back to what there was, by other files
+    fs::remove_dir_all(at("")).unwrap();
+    bench.write("dir/file", "one");
+    bench.write("dir/sub/other", "other");
+    symlink("file", at("link")).unwrap();
+    for _ in 0..2 {
+        let back = bench.build(file);
+        assert_eq!((back.record.id, ran(&back)), (first, Vec::new()));
+    }
 }
 
 /// As a power failure leaves it: layers of another boot, one of them torn.

@@ -103,6 +103,67 @@ fn braced<'v>(
     }
 }
 
+/// A variable that a text uses, as its author wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Whether it must have a value: `${NAME?…}`.
+    pub required: bool,
+    /// What stands for it when it has none: `${NAME:-default}`.
+    pub default: Option<String>,
+    /// What stands for it when it has one: `${NAME:+alternate}`.
+    pub alternate: Option<String>,
+}
+
+/// Every variable that `template` uses, those in defaults included, in order.
+pub fn variables(template: &str) -> Result<Vec<Variable>, SubstituteError> {
+    let mut found = Vec::new();
+    collect(template, &mut found, 0)?;
+    Ok(found)
+}
+
+fn collect(template: &str, found: &mut Vec<Variable>, depth: usize) -> Result<(), SubstituteError> {
+    if depth > MAX_NESTING {
+        return Err(SubstituteError::TooDeep);
+    }
+    let mut rest = template;
+    while let Some(at) = rest.find('$') {
+        rest = &rest[at + 1..];
+        if let Some(behind) = rest.strip_prefix('$') {
+            rest = behind;
+            continue;
+        }
+        let (inside, end) = if rest.starts_with('{') {
+            let end = closing_brace(rest).ok_or_else(|| SubstituteError::Invalid(format!("${rest}")))?;
+            (&rest[1..end], end + 1)
+        } else {
+            let length = name_length(rest);
+            (&rest[..length], length)
+        };
+        let name = &inside[..name_length(inside)];
+        if name.is_empty() {
+            if end > 0 {
+                return Err(SubstituteError::Invalid(format!("${{{inside}}}")));
+            }
+            continue;
+        }
+        let behind = &inside[name.len()..];
+        let behind = behind.strip_prefix(':').unwrap_or(behind);
+        let word = behind.get(1..).unwrap_or_default();
+        let given = |operator: char| behind.starts_with(operator).then(|| word.to_owned());
+        found.push(Variable {
+            name: name.to_owned(),
+            required: behind.starts_with('?'),
+            default: given('-'),
+            alternate: given('+'),
+        });
+        collect(word, found, depth + 1)?;
+        rest = &rest[end..];
+    }
+    Ok(())
+}
+
 fn value_of<'v>(
     name: &str,
     lookup: &dyn Fn(&str) -> Option<&'v str>,
@@ -156,6 +217,26 @@ mod tests {
         });
         assert_eq!(text.as_deref(), Ok("aa"));
         assert_eq!(unset, ["C"]);
+    }
+
+    #[test]
+    fn variables_are_found_with_what_stands_for_them() {
+        let found = variables("$A-${B:-x${C?why}}$$D${E:+y}${A-}").expect("valid");
+        let words: Vec<String> = found
+            .iter()
+            .map(|v| format!("{} {} {:?} {:?}", v.name, v.required, v.default, v.alternate))
+            .collect();
+        assert_eq!(
+            words,
+            [
+                "A false None None",
+                "B false Some(\"x${C?why}\") None",
+                "C true None None",
+                "E false None Some(\"y\")",
+                "A false Some(\"\") None",
+            ]
+        );
+        assert!(variables("${}").is_err() && variables(&"${A:-".repeat(100)).is_err());
     }
 
     #[test]

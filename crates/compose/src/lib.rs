@@ -9,7 +9,7 @@
 //! chains of 100 extensions. Files on other machines are not fetched.
 //!
 //! The parts that are of use alone: [`interpolate`] (`${VAR:-default}`), [`dotenv`] (files of variables), [`ports`] and
-//! [`mounts`] (short syntaxes), [`merge_files`], [`discover`].
+//! [`mounts`] (short syntaxes), [`merge_files`], [`discover`], [`edit`] (one value of a file in place, all else kept).
 
 mod attributes;
 mod canonical;
@@ -18,6 +18,7 @@ mod consistency;
 mod defaults;
 mod discover;
 pub mod dotenv;
+pub mod edit;
 pub mod interpolate;
 mod load;
 mod marks;
@@ -42,7 +43,7 @@ pub use model::*;
 pub use options::{LoadOptions, NoFiles, ReadFiles};
 use value::Kind;
 pub use value::{Kind as ValueKind, Map, Origin, Place, Value};
-pub use write::to_yaml;
+pub use write::{plain_yaml, to_yaml};
 
 use plimsoll_source::{Diagnostic, Source};
 

@@ -10,6 +10,11 @@ pub fn to_yaml(tree: &crate::value::Value) -> String {
     yaml(&crate::model::field::in_yaml_form(|| crate::model::field::sorted(&tree.to_json())))
 }
 
+/// Data without types of our own as YAML, in its order.
+pub fn plain_yaml(data: &Value) -> String {
+    yaml(data)
+}
+
 /// The text of a document.
 pub(crate) fn yaml(data: &Value) -> String {
     let mut out = String::new();
@@ -88,7 +93,7 @@ fn inline(value: &Value, indent: usize) -> String {
 
 /// A string: plain if it reads back as itself, in single quotes if only its form is in the way, else in double quotes;
 /// several lines as a literal block where there is an indent to put it at.
-fn text(text: &str, block: Option<usize>) -> String {
+pub(crate) fn text(text: &str, block: Option<usize>) -> String {
     let printable = |next: char| !next.is_control() && next != '\u{feff}';
     if let Some(indent) = block
         && text.contains('\n')
@@ -196,7 +201,7 @@ fn plain_allowed(text: &str) -> bool {
     })
 }
 
-fn double_quoted(text: &str) -> String {
+pub(crate) fn double_quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for next in text.chars() {
         match next {

@@ -7,7 +7,7 @@ use plimsoll_compose::Service;
 use sha2::{Digest as _, Sha256};
 
 /// The value of the label `com.docker.compose.config-hash` as docker compose 2.26 and as the newest ones write it.
-pub(crate) fn compose_hashes(service: &Service) -> [String; 2] {
+pub fn compose_hashes(service: &Service) -> [String; 2] {
     let mut reduced = service.clone();
     reduced.build = None;
     reduced.pull_policy = None;

@@ -33,10 +33,11 @@ mod run;
 mod usage;
 mod wait;
 
+pub use compose_hash::compose_hashes;
 pub use desired::{
     Context, Desired, DesiredNetwork, DesiredService, DesiredVolume, Fit, Need, Replica, Update, desired,
 };
-pub use down::plan_down;
+pub use down::{plan_down, plan_images};
 pub use error::StackError;
 pub use failure::{ExitMeaning, Failure};
 pub use files::{FileKind, FileOwner, StackFile, StackFiles, stack_files};

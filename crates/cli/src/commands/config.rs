@@ -1,6 +1,10 @@
-use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
+//! `plimsoll config`: the model that all other verbs work on, parts of it, and changes to the files that it comes from.
 
-use plimsoll_compose::{Project, Value, ValueKind};
+mod change;
+mod digests;
+mod list;
+
+use std::{path::PathBuf, process::ExitCode};
 
 use crate::{
     error::CommandError,
@@ -8,8 +12,9 @@ use crate::{
     project::{Disk, ProjectArgs, warn},
 };
 
-/// Print the compose model, merged, interpolated and normalised
+/// Print the compose model, merged, interpolated and normalised; or change a value in its file
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of docker compose")]
 pub(crate) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
@@ -34,6 +39,15 @@ pub(crate) struct Args {
     /// Don't check that the parts agree with one another
     #[arg(long)]
     no_consistency: bool,
+    /// Leave env_file and label_file as they are; don't read them
+    #[arg(long)]
+    no_env_resolution: bool,
+    /// Ask the registries for the digests of images and print images with them
+    #[arg(long)]
+    resolve_image_digests: bool,
+    /// Print an override file that pins each image to its digest
+    #[arg(long, group = "what")]
+    lock_image_digests: bool,
     /// Print the names of the services
     #[arg(long, group = "what")]
     services: bool,
@@ -43,15 +57,39 @@ pub(crate) struct Args {
     /// Print the keys of the named volumes
     #[arg(long, group = "what")]
     volumes: bool,
+    /// Print the keys of the networks
+    #[arg(long, group = "what")]
+    networks: bool,
+    /// Print the language models
+    #[arg(long, group = "what")]
+    models: bool,
     /// Print the profiles that services name
     #[arg(id = "list_profiles", long = "profiles", group = "what")]
     profiles: bool,
     /// Print the variables that files are interpolated with
     #[arg(long, group = "what")]
     environment: bool,
+    /// Print the variables that the files use, with what stands for them
+    #[arg(long, group = "what")]
+    variables: bool,
+    /// Print docker compose's digest of services: `*`, or names with commas between them
+    #[arg(long, group = "what", value_name = "SERVICES")]
+    hash: Option<String>,
     /// Print where each value was written
     #[arg(long, group = "what")]
     origins: bool,
+    /// Set a value in its file: services.web.image=nginx:1.27; may be given several times
+    #[arg(long, value_name = "PATH=VALUE", group = "what")]
+    set: Vec<String>,
+    /// Remove a value from its file; may be given several times, behind all --set
+    #[arg(long, value_name = "PATH")]
+    unset: Vec<String>,
+    /// Write what --set and --unset change; else the difference is only printed
+    #[arg(short, long)]
+    write: bool,
+    /// Nothing is ever started by this verb; accepted for the habit
+    #[arg(long, hide = true)]
+    dry_run: bool,
     /// Only these services and what they depend on
     #[arg(value_name = "SERVICE")]
     only: Vec<String>,
@@ -63,22 +101,34 @@ enum Format {
     Json,
 }
 
-/// Prints the model, or the part of it that was asked for.
+/// Prints the model, or the part of it that was asked for; or changes its files.
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let mut options = args.project.options(&Root::find()?)?;
+    let root = Root::find()?;
+    let mut options = args.project.options(&root)?;
+    if !args.set.is_empty() || !args.unset.is_empty() {
+        return change::run(&args, &options);
+    }
+    if args.write {
+        return Err(CommandError::new(
+            "--write has nothing to write",
+            "give a change with --set or --unset; --output FILE writes the model",
+        ));
+    }
     options.services.clone_from(&args.only);
     options.interpolate = !args.no_interpolate;
     options.normalize = !args.no_normalize;
     options.resolve_paths = !args.no_path_resolution;
     options.check_consistency = !args.no_consistency;
-    options.discard_env_files = true;
+    options.resolve_environment = !args.no_env_resolution;
+    options.discard_env_files = !args.no_env_resolution;
     if args.profiles {
         options.profiles = vec!["*".to_owned()];
     }
     if args.environment {
-        let pairs: BTreeSet<String> =
-            options.env.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        return put(&args, &lines(pairs));
+        return put(&args, &list::environment(&options));
+    }
+    if args.variables {
+        return put(&args, &list::variables(&options, args.format == Format::Json)?);
     }
     if args.no_interpolate {
         let tree = plimsoll_compose::load_tree(&options, &Disk)?;
@@ -95,22 +145,29 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         warn(&project.warnings);
     }
     project.remove_unused_resources();
+    if args.resolve_image_digests || args.lock_image_digests {
+        digests::pin(&mut project, &root)?;
+    }
     let text = if args.services {
-        lines(in_order(&project))
+        lines(list::in_order(&project))
     } else if args.images {
         lines(project.services.iter().map(|(name, service)| {
             service.image.clone().unwrap_or_else(|| format!("{}-{name}", project.name))
         }))
     } else if args.volumes {
         lines(project.volumes.keys().cloned())
+    } else if args.networks {
+        lines(project.networks.keys().cloned())
+    } else if args.models {
+        lines(project.models.values().filter_map(|model| model.model.clone()))
     } else if args.profiles {
-        let all: BTreeSet<&String> =
-            project.services.values().flat_map(|service| &service.profiles).collect();
-        lines(all.into_iter().cloned())
+        list::profiles(&project)
+    } else if let Some(wanted) = &args.hash {
+        list::hashes(&project, wanted)?
     } else if args.origins {
-        let mut out = String::new();
-        origins(project.tree(), &mut Vec::new(), &mut out);
-        out
+        list::origins(&project)
+    } else if args.lock_image_digests {
+        digests::lock(&project, args.format == Format::Json)?
     } else {
         // What is printed can be read again: a dollar sign is one, not the start of a variable.
         let text = match args.format {
@@ -120,36 +177,6 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         text.replace('$', "$$")
     };
     put(&args, &text)
-}
-
-/// Services by name, each behind what it depends on.
-fn in_order(project: &Project) -> Vec<String> {
-    let mut names: Vec<&String> = project.services.keys().collect();
-    names.sort();
-    let mut order: Vec<String> = Vec::new();
-    while order.len() < project.services.len() {
-        let before = order.len();
-        for name in &names {
-            let ready = project.services[*name]
-                .depends_on
-                .keys()
-                .all(|dependency| order.contains(dependency) || !project.services.contains_key(dependency));
-            if ready && !order.contains(name) {
-                order.push((*name).clone());
-            }
-        }
-        if order.len() == before {
-            // A circle, which only an unchecked project has.
-            order.extend(
-                names
-                    .iter()
-                    .filter(|name| !order.contains(name))
-                    .map(|name| (*name).clone())
-                    .collect::<Vec<_>>(),
-            );
-        }
-    }
-    order
 }
 
 fn lines(items: impl IntoIterator<Item = String>) -> String {
@@ -165,14 +192,7 @@ fn json(data: &impl serde::Serialize) -> Result<String, CommandError> {
 fn put(args: &Args, text: &str) -> Result<ExitCode, CommandError> {
     match &args.output {
         _ if args.quiet => {}
-        None => {
-            use std::io::Write as _;
-            match std::io::stdout().write_all(text.as_bytes()) {
-                // The reader has seen enough.
-                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
-                done => done.map_err(|error| CommandError::from_error(&error))?,
-            }
-        }
+        None => print(text)?,
         Some(path) => std::fs::write(path, text).map_err(|error| {
             CommandError::new(
                 format!("cannot write {}: {error}", path.display()),
@@ -183,32 +203,11 @@ fn put(args: &Args, text: &str) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// One line a value: path, file, line, column.
-fn origins(value: &Value, path: &mut Vec<String>, out: &mut String) {
-    match &value.kind {
-        ValueKind::Map(map) => {
-            for (key, value) in map {
-                path.push(key.clone());
-                origins(value, path, out);
-                path.pop();
-            }
-        }
-        ValueKind::List(items) => {
-            for (at, value) in items.iter().enumerate() {
-                path.push(at.to_string());
-                origins(value, path, out);
-                path.pop();
-            }
-        }
-        _ => {
-            let place = match value.origin.place() {
-                Some(place) => {
-                    let at = place.source.line_col(place.span.start);
-                    format!("{}:{}:{}", place.source.name(), at.line, at.column)
-                }
-                None => "made by default".to_owned(),
-            };
-            out.push_str(&format!("{}  {place}\n", path.join(".")));
-        }
+fn print(text: &str) -> Result<(), CommandError> {
+    use std::io::Write as _;
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // The reader has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        done => done.map_err(|error| CommandError::from_error(&error)),
     }
 }

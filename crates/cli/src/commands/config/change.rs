@@ -1,0 +1,117 @@
+//! `--set` and `--unset`: one value of a file, everything else of it as it is.
+
+use std::{fs, io::Write as _, path::Path, process::ExitCode};
+
+use plimsoll_compose::{
+    LoadOptions,
+    edit::{Change, Step, edit, has, steps},
+};
+use plimsoll_source::{Diagnostic, Source};
+use similar::TextDiff;
+
+use super::{Args, print};
+use crate::{error::CommandError, project::Disk};
+
+/// Makes the changes, checks that the project still loads, and prints the difference or writes the files.
+pub(super) fn run(args: &Args, options: &LoadOptions) -> Result<ExitCode, CommandError> {
+    let mut files = options.files.clone();
+    for (path, change) in changes(args)? {
+        let at = file_of(&files, &path, &change);
+        let text = edit(&files[at], &path, &change)?;
+        files[at] = Source::new(files[at].name(), text);
+    }
+    let new = LoadOptions { files, ..options.clone() };
+    plimsoll_compose::load(&new, &Disk).map_err(|mut faults| {
+        for fault in &mut faults {
+            fault.notes.push("with the change; nothing was written".to_owned());
+        }
+        faults
+    })?;
+    let mut difference = String::new();
+    for (old, new) in options.files.iter().zip(&new.files).filter(|(old, new)| old.text() != new.text()) {
+        let name = old.name();
+        difference.push_str(
+            &TextDiff::from_lines(old.text(), new.text())
+                .unified_diff()
+                .context_radius(3)
+                .header(&format!("a/{name}"), &format!("b/{name}"))
+                .to_string(),
+        );
+        if args.write {
+            replace(name, new.text())?;
+        }
+    }
+    if !args.quiet {
+        print(&difference)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn changes(args: &Args) -> Result<Vec<(Vec<Step>, Change)>, Diagnostic> {
+    let mut changes = Vec::new();
+    for given in &args.set {
+        let (path, value) = split(given).ok_or_else(|| {
+            Diagnostic::error(format!("`{given}` is not a change"))
+                .hint("write PATH=VALUE: services.web.image=nginx:1.27")
+        })?;
+        changes.push((steps(path)?, Change::Set(value.to_owned())));
+    }
+    for path in &args.unset {
+        changes.push((steps(path)?, Change::Remove));
+    }
+    Ok(changes)
+}
+
+/// At the first `=` that does not stand in quotes or brackets of the path.
+fn split(given: &str) -> Option<(&str, &str)> {
+    let mut quote = None;
+    let at = given.char_indices().find(|(_, next)| {
+        match quote {
+            Some(open) if *next == open => quote = None,
+            None if matches!(next, '"' | '\'') => quote = Some(*next),
+            _ => {}
+        }
+        quote.is_none() && *next == '='
+    })?;
+    Some((&given[..at.0], &given[at.0 + 1..]))
+}
+
+/// The last file that has the value, since it counts; else the last one that has what it belongs to; else the first.
+fn file_of(files: &[Source], path: &[Step], change: &Change) -> usize {
+    let lengths = match change {
+        Change::Set(_) => (2.min(path.len())..=path.len()).rev().collect(),
+        Change::Remove => vec![path.len()],
+    };
+    lengths
+        .into_iter()
+        .find_map(|length| files.iter().rposition(|file| has(file, &path[..length])))
+        .unwrap_or(0)
+}
+
+/// By a new file that takes the old one's place, with its mode.
+fn replace(name: &str, text: &str) -> Result<(), CommandError> {
+    if name == "<stdin>" {
+        return Err(CommandError::new(
+            "standard input cannot be written",
+            "name a file with -f, or leave --write out and apply the difference",
+        ));
+    }
+    let failed = |error: std::io::Error| {
+        CommandError::new(format!("cannot write {name}: {error}"), "check the file's owner and mode")
+    };
+    // A link stays one: what it points to is replaced.
+    let path = fs::canonicalize(name).map_err(failed)?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = folder.join(format!(".{file}.plimsoll-{}", std::process::id()));
+    let written = fs::File::create(&temporary).and_then(|mut new| {
+        new.write_all(text.as_bytes())?;
+        new.set_permissions(fs::metadata(&path)?.permissions())?;
+        new.sync_all()?;
+        fs::rename(&temporary, &path)
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written.map_err(failed)
+}

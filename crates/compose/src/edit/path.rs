@@ -1,0 +1,106 @@
+//! Paths to values: `services.web.ports[0]`.
+
+use plimsoll_source::Diagnostic;
+
+/// One step of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The entry of a mapping.
+    Key(String),
+    /// The item of a list, from 0. Behind the last one stands a new one.
+    Item(usize),
+    /// A new item at the end of a list: `[+]`.
+    Append,
+}
+
+/// Reads `services.web.ports[0]`. A key with dots or brackets stands in `["…"]` or in quotes:
+/// `services.web.labels["com.example.a"]`.
+pub fn steps(text: &str) -> Result<Vec<Step>, Diagnostic> {
+    let fault = |problem: &str| {
+        Diagnostic::error(format!("`{text}` is not a path: {problem}"))
+            .hint("write keys with dots between them, and positions in brackets: services.web.ports[0]")
+    };
+    let mut steps = Vec::new();
+    let mut rest = text.trim();
+    loop {
+        let bare = rest.find(['.', '[']).unwrap_or(rest.len());
+        if let Some(quote @ ('"' | '\'')) = rest.chars().next() {
+            let end = rest[1..].find(quote).ok_or_else(|| fault("a quote is not closed"))? + 1;
+            steps.push(Step::Key(rest[1..end].to_owned()));
+            rest = &rest[end + 1..];
+        } else if bare > 0 {
+            steps.push(Step::Key(rest[..bare].to_owned()));
+            rest = &rest[bare..];
+        } else if !rest.starts_with('[') {
+            return Err(fault("a key is empty"));
+        }
+        while let Some(inside) = rest.strip_prefix('[') {
+            let quote = inside.chars().next().filter(|first| matches!(first, '"' | '\''));
+            let end = match quote {
+                Some(quote) => {
+                    inside.find(&format!("{quote}]")[..]).filter(|end| *end > 0).map(|end| end + 1)
+                }
+                None => inside.find(']'),
+            };
+            let end = end.ok_or_else(|| fault("a bracket is not closed"))?;
+            steps.push(match (&inside[..end], quote) {
+                (key, Some(_)) => Step::Key(key[1..key.len() - 1].to_owned()),
+                ("+" | "", None) => Step::Append,
+                (position, None) => {
+                    Step::Item(position.parse().map_err(|_| fault("a position is a whole number or `+`"))?)
+                }
+            });
+            rest = &inside[end + 1..];
+        }
+        match rest.strip_prefix('.') {
+            Some(behind) => rest = behind,
+            None if rest.is_empty() => return Ok(steps),
+            None => return Err(fault("a dot is missing")),
+        }
+    }
+}
+
+/// The path as [`steps`] reads it.
+pub fn text(steps: &[Step]) -> String {
+    let mut out = String::new();
+    for step in steps {
+        match step {
+            Step::Item(at) => out.push_str(&format!("[{at}]")),
+            Step::Append => out.push_str("[+]"),
+            Step::Key(key) if key.is_empty() || key.contains(['.', '[', ']', '"', '\'']) => {
+                let quote = if key.contains('"') { '\'' } else { '"' };
+                out.push_str(&format!("[{quote}{key}{quote}]"));
+            }
+            Step::Key(key) => {
+                if !out.is_empty() {
+                    out.push('.');
+                }
+                out.push_str(key);
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_read_and_written() {
+        let key = |key: &str| Step::Key(key.to_owned());
+        for (path, expected) in [
+            ("services.web.image", vec![key("services"), key("web"), key("image")]),
+            ("services.web.ports[0]", vec![key("services"), key("web"), key("ports"), Step::Item(0)]),
+            ("a[+].b[2][\"c.d\"]", vec![key("a"), Step::Append, key("b"), Step::Item(2), key("c.d")]),
+            ("labels['x[0]'].y", vec![key("labels"), key("x[0]"), key("y")]),
+        ] {
+            assert_eq!(steps(path).expect("a path"), expected, "{path}");
+            assert_eq!(steps(&text(&expected)).expect("a path"), expected, "{path}");
+        }
+        assert_eq!(steps("\"a.b\".c").expect("a path"), [key("a.b"), key("c")]);
+        for wrong in ["", ".", "a.", "a..b", "a[x]", "a[", "a[0]b", "\"a"] {
+            assert!(steps(wrong).is_err(), "{wrong}");
+        }
+    }
+}

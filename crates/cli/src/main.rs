@@ -10,6 +10,7 @@ mod interrupt;
 mod lifecycle;
 mod policy;
 mod project;
+mod pulls;
 mod remote;
 mod render;
 mod rootless;

@@ -15,8 +15,20 @@ use crate::{
     handover::{self, Sent},
     images::{Found, Images},
     policy::Policy,
+    pulls,
     storage::Budget,
 };
+
+/// What was said about images on the command line.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asked {
+    /// Instead of the services' own `pull_policy`.
+    pub(crate) pull: Option<String>,
+    /// Build nothing.
+    pub(crate) no_build: bool,
+    /// Say nothing about pulls.
+    pub(crate) quiet: bool,
+}
 
 /// Builds what the project builds, and gives the engine every image that it lacks.
 pub(crate) async fn bring(
@@ -24,12 +36,13 @@ pub(crate) async fn bring(
     project: &Project,
     home: &Path,
     policy: &Policy,
+    asked: &Asked,
 ) -> Result<ImageMap, CommandError> {
     let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
     let shown = Shown::new();
     let tell = |line: &str| shown.tell(line);
     let images = Images::new(&store, home, policy, &tell);
-    let wanted = builds::wanted(project, &[], false)?;
+    let wanted = if asked.no_build { Vec::new() } else { builds::wanted(project, &[], false)? };
     let built = tokio::task::block_in_place(|| {
         builds::build(&store, home, &images, &wanted, &shown, Budget::find(policy)?)
     })?;
@@ -45,7 +58,7 @@ pub(crate) async fn bring(
             builds::megabytes(verdict.size)
         ));
     }
-    let ctx = Bring { engine, store: &store, images: &images, built: &built, shown: &shown };
+    let ctx = Bring { engine, project, store: &store, images: &images, built: &built, shown: &shown, asked };
     // several services may run one image: it travels once
     let mut users: IndexMap<Reference, Vec<&String>> = IndexMap::new();
     for (name, service) in &project.services {
@@ -67,6 +80,8 @@ pub(crate) async fn bring(
 
 struct Bring<'a> {
     engine: &'a Engine,
+    project: &'a Project,
+    asked: &'a Asked,
     store: &'a Store,
     images: &'a Images<'a>,
     built: &'a [Built],
@@ -106,7 +121,7 @@ impl Bring<'_> {
         Ok(ServiceImage::from_engine(shown, found.standin, detail))
     }
 
-    /// The image that the engine has under this name, pulled by it when it has none.
+    /// The image that the engine has under this name, pulled by it when the policy says so.
     async fn of_engine(&self, services: &[&String], name: &Reference) -> Result<ServiceImage, CommandError> {
         let familiar = name.familiar();
         let users = services.iter().map(|service| service.as_str()).collect::<Vec<_>>().join(", ");
@@ -116,15 +131,51 @@ impl Bring<'_> {
                 "check the name; without a way to its registry, map it to a base under [images] in plimsoll.toml",
             )
         };
-        let detail = match self.engine.inspect_image(&familiar).await {
-            Err(EngineError::NotFound { .. }) => {
-                self.shown.tell(&format!("engine pulls {familiar}"));
-                self.engine.pull_image(&familiar).await.map_err(failed)?;
-                self.engine.inspect_image(&familiar).await.map_err(failed)?
-            }
-            found => found.map_err(failed)?,
+        let own =
+            services.iter().find_map(|service| self.project.services.get(*service)?.pull_policy.as_deref());
+        let policy = self.asked.pull.as_deref().or(own).unwrap_or("missing");
+        let there = match self.engine.inspect_image(&familiar).await {
+            Err(EngineError::NotFound { .. }) => None,
+            found => Some(found.map_err(failed)?),
         };
-        Ok(ServiceImage::from_engine(familiar.clone(), false, detail))
+        let stale = match pulls::stale_after(policy) {
+            Some(age) => there.is_some() && self.is_older(&familiar, age).await,
+            None => false,
+        };
+        match (policy, there) {
+            ("never", None) => Err(CommandError::new(
+                format!("the engine has no image {familiar} for {users}, and the policy is never to pull"),
+                "load or build it, or leave the policy out",
+            )),
+            (policy, Some(detail)) if policy != "always" && !stale => {
+                Ok(ServiceImage::from_engine(familiar.clone(), false, detail))
+            }
+            (_, there) => {
+                if !self.asked.quiet {
+                    self.shown.tell(&format!("engine pulls {familiar}"));
+                }
+                match (self.engine.pull_image(&familiar).await, there) {
+                    // an image that is only old is better than none
+                    (Err(error), Some(detail)) if stale => {
+                        self.shown.tell(&format!("note  {familiar} is not newer: {error}"));
+                        Ok(ServiceImage::from_engine(familiar.clone(), false, detail))
+                    }
+                    (pulled, _) => {
+                        pulled.map_err(failed)?;
+                        let detail = self.engine.inspect_image(&familiar).await.map_err(failed)?;
+                        Ok(ServiceImage::from_engine(familiar.clone(), false, detail))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the engine has got the image longer ago than so many seconds.
+    async fn is_older(&self, image: &str, seconds: i64) -> bool {
+        let Ok(raw) = self.engine.inspect_image_raw(image).await else { return false };
+        let tagged = raw["Metadata"]["LastTagTime"].as_str().and_then(|time| time.parse().ok());
+        let Some(tagged): Option<jiff::Timestamp> = tagged else { return true };
+        jiff::Timestamp::now().as_second() - tagged.as_second() > seconds
     }
 }
 

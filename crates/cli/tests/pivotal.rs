@@ -200,7 +200,7 @@ fn every_fault_names_its_cause() {
     let compose = project.read("compose.production.yml");
     let probe = "fetch('http://127.0.0.1:3000/ready'";
     project.replace("compose.production.yml", probe, "fetch('http://127.0.0.1:3000/no-such-page'");
-    let run = project.run(&["up", "--timeout", "15"]);
+    let run = project.run(&["up", "--wait-timeout", "15"]);
     assert_eq!(run.code, 1);
     run.says(&["backend: its health check did not pass within 15 s", "last probe: exit code 1"]);
     project.write("compose.production.yml", &compose);

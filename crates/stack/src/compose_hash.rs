@@ -23,6 +23,18 @@ pub fn compose_hashes(service: &Service) -> [String; 2] {
     [older, digest(&json(&reduced))]
 }
 
+/// What `docker compose config --hash` prints for a service whose `env_file` was not read.
+pub fn compose_config_hash(service: &Service) -> String {
+    let mut reduced = service.clone();
+    reduced.build = None;
+    reduced.pull_policy = None;
+    reduced.scale = None;
+    if let Some(deploy) = &mut reduced.deploy {
+        deploy.replicas = None;
+    }
+    digest(&with_host_paths(&json(&reduced)))
+}
+
 fn json(service: &Service) -> String {
     // a Service is plain data with strings as keys: it always serialises
     serde_json::to_string(service).unwrap_or_default()

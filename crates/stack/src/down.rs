@@ -45,6 +45,31 @@ pub fn plan_down(project: &str, observed: &Observed, volumes: bool, grace: Optio
     plan
 }
 
+/// Adds the removal of the containers' images, after the containers: with `local` only of those that have docker
+/// compose's default name, `PROJECT-SERVICE`, because they were built for it. An image that others use stays.
+pub fn plan_images(plan: &mut Plan, observed: &Observed, local: bool) {
+    let removals: Vec<usize> = plan
+        .steps
+        .iter()
+        .filter(|step| matches!(step.op, Op::RemoveContainer { .. }))
+        .map(|step| step.id)
+        .collect();
+    let own = |container: &crate::ObservedContainer| {
+        let name = format!("{}-{}", plan.project, container.service);
+        container.image == name || container.image == format!("{name}:latest")
+    };
+    let images: std::collections::BTreeSet<String> = observed
+        .containers
+        .iter()
+        .filter(|container| !local || own(container))
+        // a stand-in is shown with the name that it stands for
+        .map(|container| container.image.split(" for ").next().unwrap_or_default().to_owned())
+        .collect();
+    for image in images {
+        plan.push(Op::RemoveImage { image }, None, "its removal was asked for", &removals);
+    }
+}
+
 /// Positions of containers, each after those that depend on it. Labels of others may form a cycle: then the rest comes
 /// in any order.
 fn dependents_first(observed: &Observed) -> Vec<usize> {

@@ -33,7 +33,7 @@ mod run;
 mod usage;
 mod wait;
 
-pub use compose_hash::compose_hashes;
+pub use compose_hash::{compose_config_hash, compose_hashes};
 pub use desired::{
     Context, Desired, DesiredNetwork, DesiredService, DesiredVolume, Fit, Need, Replica, Update, desired,
 };

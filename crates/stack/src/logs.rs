@@ -27,6 +27,10 @@ pub struct LogQuery {
     pub follow: bool,
     /// Not before this second since the epoch; 0 is the beginning.
     pub since: i64,
+    /// Not after this second since the epoch; 0 is no end.
+    pub until: i64,
+    /// Only of the container with this number.
+    pub index: Option<u32>,
     /// Only so many lines of each container from the end.
     pub tail: Option<u64>,
 }
@@ -51,8 +55,12 @@ pub async fn logs(
 ) -> Result<(), StackError> {
     let label = format!("{}={project}", labels::PROJECT);
     let containers = engine.containers_labelled(std::slice::from_ref(&label)).await?;
+    let numbered = |container: &&plimsoll_engine::ContainerSummary| {
+        query.index.is_none_or(|index| container.label(labels::NUMBER) == Some(&index.to_string()))
+    };
     let sources: Vec<Source> = containers
         .iter()
+        .filter(numbered)
         .map(|container| Source {
             id: container.id.clone(),
             container: container.name.clone(),
@@ -87,7 +95,7 @@ async fn merge(
     sources: Vec<Source>,
     sink: &mut (dyn FnMut(StackLine) -> bool + Send),
 ) -> Result<(), StackError> {
-    let options = LogOptions { follow: false, since: query.since, until: 0, tail: query.tail };
+    let options = LogOptions { follow: false, since: query.since, until: query.until, tail: query.tail };
     let mut streams: Vec<_> = sources.iter().map(|source| engine.logs(&source.id, &options)).collect();
     let mut heads: Vec<Option<LogLine>> = Vec::new();
     for head in join_all(streams.iter_mut().map(|stream| stream.next())).await {
@@ -179,7 +187,7 @@ async fn ended(tasks: &mut JoinSet<String>) -> Option<String> {
 
 /// Follows one container until it ends.
 async fn pump(engine: Engine, source: Source, query: LogQuery, lines: mpsc::Sender<StackLine>) -> String {
-    let options = LogOptions { follow: true, since: query.since, until: 0, tail: query.tail };
+    let options = LogOptions { follow: true, since: query.since, until: query.until, tail: query.tail };
     let mut stream = engine.logs(&source.id, &options);
     while let Some(Ok(line)) = stream.next().await {
         if lines.send(source.line(line)).await.is_err() {

@@ -110,6 +110,11 @@ pub enum Op {
         /// Its name.
         name: String,
     },
+    /// Takes an image's name away, and the image if it has no other; one that a container uses stays.
+    RemoveImage {
+        /// Its name.
+        image: String,
+    },
     /// Writes a service's secrets and configs for its user.
     WriteFiles {
         /// Image whose /etc/passwd names the user.
@@ -260,6 +265,7 @@ impl Op {
             Self::RemoveDuplicates { name } => format!("remove duplicates of network {name}"),
             Self::CreateVolume { spec } => format!("create volume {}", spec.name),
             Self::RemoveVolume { name } => format!("remove volume {name}"),
+            Self::RemoveImage { image } => format!("remove image {image}"),
             Self::WriteFiles { user, .. } => {
                 let user = if user.is_empty() { "root" } else { user };
                 format!("write secrets and configs for user {user}")

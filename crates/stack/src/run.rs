@@ -362,6 +362,11 @@ async fn call(shared: &Shared, step: &Step) -> Result<(), StackError> {
             engine.create_volume(&spec).await?;
         }
         Op::RemoveVolume { name } => remove_volume(engine, name).await?,
+        Op::RemoveImage { image } => match gone(engine.remove_image(image, false).await) {
+            // somebody else uses it: it is not only ours
+            Err(EngineError::Conflict { .. }) => {}
+            done => done?,
+        },
         Op::WriteFiles { image, user } => {
             let owner = owner::resolve(engine, whom(image), user).await?;
             match shared.files.volume() {

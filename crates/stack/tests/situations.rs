@@ -18,7 +18,7 @@
 //! | Volumes_DivergedDeclined | `plan::a_volume_that_differs_is_kept_and_told`, `converge::a_volume_is_kept_until_its_loss_is_agreed_to` |
 //! | Volumes_DivergedNoRecordedHash | `a_volume_without_our_labels_is_used_as_it_is` |
 //! | Volumes_DivergedPromptMessage | `plan::a_volume_that_differs_is_kept_and_told` (nobody is asked: a note says how) |
-//! | Volumes_DivergedPromptError | `verbs::up_refuses_what_it_cannot_mean` (a volume that is not there) |
+//! | Volumes_DivergedPromptError | `flags::up_refuses_what_it_cannot_mean` (a volume that is not there) |
 //! | Volumes_DivergedConfirmedScaleN | `every_replica_leaves_a_volume_that_is_made_anew` |
 //! | Volumes_DivergedConfirmedMultipleServices | `every_service_leaves_a_volume_that_is_made_anew` |
 //! | Volumes_DivergedConfirmedSharedContainer | `two_volumes_of_one_container_are_made_anew_at_once` |

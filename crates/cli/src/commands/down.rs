@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use plimsoll_stack::{Op, Progress, RunOptions, StackFiles, observe, plan_down};
+use plimsoll_stack::{Op, Progress, RunOptions, StackFiles, observe, plan_down, plan_images};
 
 use crate::{
     error::CommandError,
@@ -23,6 +23,12 @@ pub(crate) struct Args {
     /// Seconds that each container has to end, instead of its own grace period
     #[arg(short, long, value_name = "SECONDS")]
     timeout: Option<u32>,
+    /// Remove images too: `local` those that are named after the project, `all` those of every service
+    #[arg(long, value_name = "WHICH", value_parser = ["local", "all"])]
+    rmi: Option<String>,
+    /// Containers of services that are gone from the file go too, always; accepted for the habit
+    #[arg(long, hide = true)]
+    remove_orphans: bool,
     /// Print the plan and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -36,7 +42,10 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let lock = stack::lock(&name, "plimsoll down")?;
     let code = stack::with_engine(|engine| async move {
         let observed = observe(&engine, &name).await.map_err(failed)?;
-        let plan = plan_down(&name, &observed, args.volumes, args.timeout);
+        let mut plan = plan_down(&name, &observed, args.volumes, args.timeout);
+        if let Some(which) = &args.rmi {
+            plan_images(&mut plan, &observed, which == "local");
+        }
         if args.dry_run {
             if args.json {
                 print_json(&serde_json::json!({ "plan": plan }))?;

@@ -31,9 +31,21 @@ pub(crate) struct Args {
     /// Only from then on: `10m`, `2h`, `1d`, or seconds since the epoch
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<i64>,
-    /// Only so many lines of each container from the end
-    #[arg(short = 'n', long, value_name = "LINES")]
-    tail: Option<u64>,
+    /// Only until then: `10m`, `2h`, `1d`, or seconds since the epoch
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    until: Option<i64>,
+    /// Only so many lines of each container from the end, or `all`
+    #[arg(short = 'n', long, value_name = "LINES", value_parser = lines)]
+    tail: Option<Tail>,
+    /// Only of the container with this number
+    #[arg(long, value_name = "N")]
+    index: Option<u32>,
+    /// Without colours
+    #[arg(long)]
+    no_color: bool,
+    /// Without the services' names
+    #[arg(long)]
+    no_log_prefix: bool,
     /// Show when each line was written
     #[arg(short, long)]
     timestamps: bool,
@@ -48,10 +60,12 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         services: args.services.clone(),
         follow: args.follow,
         since: args.since.unwrap_or(0),
-        tail: args.tail,
+        until: args.until.unwrap_or(0),
+        index: args.index,
+        tail: args.tail.and_then(|tail| tail.0),
     };
-    let mut printer =
-        Printer { json: args.json, timestamps: args.timestamps, width: 0, services: Vec::new() };
+    let mut printer = Printer::new(0, args.timestamps, args.no_log_prefix, args.no_color);
+    printer.json = args.json;
     stack::with_engine(|engine| async move {
         let filter = [format!("{}={name}", labels::PROJECT)];
         let containers = engine.containers_labelled(&filter).await.map_err(|error| failed(error.into()))?;
@@ -69,9 +83,26 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
-struct Printer {
+/// A number of lines; none is all.
+#[derive(Debug, Clone, Copy)]
+struct Tail(Option<u64>);
+
+fn lines(text: &str) -> Result<Tail, String> {
+    match text {
+        "all" | "-1" => Ok(Tail(None)),
+        text => {
+            text.parse().map(|count| Tail(Some(count))).map_err(|_| format!("`{text}` is no number of lines"))
+        }
+    }
+}
+
+/// Writes lines as they come.
+pub(crate) struct Printer {
     json: bool,
     timestamps: bool,
+    /// Before each line the service that it is of.
+    prefix: bool,
+    colour: bool,
     /// Of the longest service name.
     width: usize,
     /// In the order of their first line, which gives the colour.
@@ -79,8 +110,14 @@ struct Printer {
 }
 
 impl Printer {
+    /// `width` is that of the longest service name.
+    pub(crate) fn new(width: usize, timestamps: bool, no_prefix: bool, no_colour: bool) -> Self {
+        let colour = !no_colour && io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { json: false, timestamps, prefix: !no_prefix, colour, width, services: Vec::new() }
+    }
+
     /// An error means that nobody reads any more.
-    fn print(&mut self, line: &StackLine) -> io::Result<()> {
+    pub(crate) fn print(&mut self, line: &StackLine) -> io::Result<()> {
         let mut out = io::stdout().lock();
         if self.json {
             serde_json::to_writer(&mut out, line)?;
@@ -97,7 +134,9 @@ impl Printer {
         let bar = if line.line.stream == Stream::Stderr { '!' } else { '|' };
         let time = if self.timestamps { format!("{} ", line.line.time) } else { String::new() };
         let text = printable(&line.line.text);
-        if out.is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+        if !self.prefix {
+            writeln!(out, "{time}{text}")
+        } else if self.colour {
             let colour = COLOURS[at % COLOURS.len()];
             writeln!(out, "\x1b[{colour}m{:width$} {bar}\x1b[0m {time}{text}", line.service)
         } else {

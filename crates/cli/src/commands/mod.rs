@@ -8,6 +8,7 @@ mod events;
 mod exec;
 mod image;
 mod init;
+mod leading;
 mod logs;
 mod ls;
 mod ps;
@@ -24,7 +25,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::{error::CommandError, interrupt, render};
 
@@ -61,9 +62,22 @@ enum Verb {
     Verify(verify::Args),
 }
 
+/// The command line. Where docker compose's verbs use `-f` and `-p` for something of their own, ours do too: a project's
+/// own come before the verb there.
+fn command() -> clap::Command {
+    let gives_up = |verb: clap::Command, long: &'static str, to: &'static str, short: char| {
+        verb.mut_arg(long, |argument| argument.short(None)).mut_arg(to, |argument| argument.short(short))
+    };
+    Cli::command()
+        .mut_subcommand("logs", |verb| gives_up(verb, "files", "follow", 'f'))
+        .mut_subcommand("run", |verb| gives_up(verb, "project_name", "publish", 'p'))
+}
+
 /// Exit codes: 0 fine, 1 findings or failed claims, 2 could not run, 130 interrupted.
 pub(crate) fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let arguments = leading::behind_the_verb(std::env::args_os());
+    let parsed = command().try_get_matches_from(arguments).and_then(|found| Cli::from_arg_matches(&found));
+    let cli = parsed.unwrap_or_else(|error| error.exit());
     let done: Result<ExitCode, CommandError> = match cli.verb {
         Verb::Base(args) => base::run(args),
         Verb::Build(args) => build::run(args),

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, process::ExitCode};
 
 use futures_util::future::join_all;
 
-use crate::{error::CommandError, policy::Root, project::ProjectArgs, stack};
+use crate::{commands::run::needed, error::CommandError, policy::Root, project::ProjectArgs, stack};
 
 /// Let the engine pull the images of services that are not built here
 #[derive(clap::Args)]
@@ -22,6 +22,9 @@ pub(crate) struct Args {
     /// Nothing to do about buildable services: that is the default; accepted for the habit
     #[arg(long, hide = true)]
     ignore_buildable: bool,
+    /// The images of what the named services depend on too
+    #[arg(long)]
+    include_deps: bool,
     /// Go on and succeed although some image cannot be had
     #[arg(long)]
     ignore_pull_failures: bool,
@@ -41,8 +44,12 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             ));
         }
     }
+    let mut names: Vec<&str> = Vec::new();
+    for service in &args.services {
+        names.extend(needed(&project, service, !args.include_deps));
+    }
     for (name, service) in &project.services {
-        let asked = args.services.is_empty() || args.services.contains(name);
+        let asked = args.services.is_empty() || names.contains(&name.as_str());
         let built = service.build.is_some() && !args.include_buildable;
         if let (Some(image), true, false) = (&service.image, asked, built) {
             wanted.entry(image.clone()).or_default().push(name.clone());

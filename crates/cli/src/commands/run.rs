@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, process::ExitCode};
 
 use plimsoll_compose::Project;
 use plimsoll_engine::Engine;
+use plimsoll_source::Source;
 use plimsoll_stack::{
     Context, OneOff, Op, Progress, RunOptions, StackFiles, desired, observe, plan_oneoff, stack_files,
 };
@@ -16,7 +17,7 @@ use crate::{
     project::{self, Disk, ProjectArgs, warn},
     remote,
     stack::{self, failed},
-    stack_images,
+    stack_images::{self, Asked},
     terminal::{self, Raw},
 };
 
@@ -60,6 +61,36 @@ pub(crate) struct Args {
     /// Label, `KEY=value`; may be given several times
     #[arg(short, long, value_name = "KEY=VALUE")]
     label: Vec<String>,
+    /// Publish a port, `[[IP:]HOST:]CONTAINER[/PROTOCOL]`; may be given several times
+    #[arg(long, value_name = "PORT")]
+    publish: Vec<String>,
+    /// Mount a folder or volume, `SOURCE:TARGET[:ro]`; may be given several times
+    #[arg(short, long, value_name = "MOUNT")]
+    volume: Vec<String>,
+    /// File of variables for the container; may be given several times
+    #[arg(long, value_name = "FILE")]
+    env_from_file: Vec<std::path::PathBuf>,
+    /// Capability to add; may be given several times
+    #[arg(long, value_name = "CAPABILITY")]
+    cap_add: Vec<String>,
+    /// Capability to drop; may be given several times
+    #[arg(long, value_name = "CAPABILITY")]
+    cap_drop: Vec<String>,
+    /// What is built here is always built; accepted for the habit
+    #[arg(long, hide = true)]
+    build: bool,
+    /// Standard input is always open; accepted for the habit
+    #[arg(short, long, hide = true)]
+    interactive: bool,
+    /// There is a terminal if there is one here; accepted for the habit
+    #[arg(short, long, hide = true)]
+    tty: bool,
+    /// Say nothing about pulls
+    #[arg(long)]
+    quiet_pull: bool,
+    /// Remove containers of services that the project does not have any more
+    #[arg(long)]
+    remove_orphans: bool,
     /// Publish the service's ports
     #[arg(short = 'P', long)]
     service_ports: bool,
@@ -70,9 +101,11 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let root = Root::find()?;
-    let options = args.project.options(&root)?;
+    let mut options = args.project.options(&root)?;
+    options.files.extend(overlay(&args));
     let mut project = plimsoll_compose::load(&options, &Disk)?;
     warn(&project.warnings);
+    project.files.retain(|file| file != OPTIONS);
     project::absolute_files(&mut project);
     if !project.services.contains_key(&args.service)
         && let Some(service) = project.disabled_services.get(&args.service).cloned()
@@ -88,6 +121,39 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     })
 }
 
+/// Name of the Compose file that stands for options of the command line.
+const OPTIONS: &str = "<options of run>";
+
+/// Ports, mounts, capabilities and files of variables as one more Compose file: they mean there what they mean here.
+fn overlay(args: &Args) -> Option<Source> {
+    let env_files: Vec<_> =
+        args.env_from_file.iter().filter_map(|file| std::path::absolute(file).ok()).collect();
+    let mut lines = Vec::new();
+    let mut list = |key: &str, tag: &str, values: Vec<String>| {
+        if !values.is_empty() {
+            // a JSON string is a YAML string
+            let values: Vec<String> =
+                values.into_iter().map(|value| serde_json::Value::from(value).to_string()).collect();
+            lines.push(format!("    {key}: {tag}[{}]\n", values.join(", ")));
+        }
+    };
+    list("ports", if args.service_ports { "" } else { "!override " }, escaped(&args.publish));
+    list("volumes", "", escaped(&args.volume));
+    list("cap_add", "", escaped(&args.cap_add));
+    list("cap_drop", "", escaped(&args.cap_drop));
+    let env_files: Vec<String> = env_files.iter().map(|file| file.display().to_string()).collect();
+    list("env_file", "", escaped(&env_files));
+    (!lines.is_empty()).then(|| {
+        let service = serde_json::Value::from(args.service.as_str());
+        Source::new(OPTIONS, format!("services:\n  {service}:\n{}", lines.concat()))
+    })
+}
+
+/// A shell has replaced variables already: a dollar is a dollar.
+fn escaped(values: &[String]) -> Vec<String> {
+    values.iter().map(|value| value.replace('$', "$$")).collect()
+}
+
 /// Everything up to the start, under the project's lock; gives the container's name.
 async fn make(
     engine: &Engine,
@@ -99,7 +165,8 @@ async fn make(
     let lock = stack::lock(&project.name, "plimsoll run")?;
     let mut reduced = project.clone();
     reduced.services.retain(|name, _| needed(project, &args.service, args.no_deps).contains(&name.as_str()));
-    let images = stack_images::bring(engine, &reduced, &home()?, policy).await?;
+    let asked = Asked { quiet: args.quiet_pull, ..Asked::default() };
+    let images = stack_images::bring(engine, &reduced, &home()?, policy, &asked).await?;
     let (facts, observed) = tokio::join!(engine.facts(), observe(engine, &project.name));
     let (facts, observed) = (facts.map_err(|error| failed(error.into()))?, observed.map_err(failed)?);
     let mut files = files.clone();
@@ -135,7 +202,7 @@ async fn make(
 }
 
 /// The service and what it needs, directly or not.
-fn needed<'a>(project: &'a Project, service: &'a str, alone: bool) -> Vec<&'a str> {
+pub(crate) fn needed<'a>(project: &'a Project, service: &'a str, alone: bool) -> Vec<&'a str> {
     let mut needed = vec![service];
     let mut at = 0;
     while !alone && at < needed.len() {
@@ -182,7 +249,7 @@ fn one_off(args: &Args) -> Result<OneOff, CommandError> {
         working_dir: args.workdir.clone(),
         tty: !args.no_tty && !args.detach && terminal::is_interactive(),
         stdin: !args.detach,
-        service_ports: args.service_ports,
+        service_ports: args.service_ports || !args.publish.is_empty(),
         use_aliases: args.use_aliases,
         no_deps: args.no_deps,
     })

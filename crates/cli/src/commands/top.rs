@@ -177,7 +177,7 @@ async fn lines(engine: Engine, project: String, services: Vec<String>, tell: mps
     let mut since = 0;
     loop {
         let tail = (since == 0).then_some(PAST);
-        let query = LogQuery { services: services.clone(), follow: true, since, tail };
+        let query = LogQuery { services: services.clone(), follow: true, since, tail, ..LogQuery::default() };
         // a line that finds no room is dropped: drawing is slower than any log
         let mut sink =
             |line| !matches!(tell.try_send(News::Line(line)), Err(mpsc::error::TrySendError::Closed(_)));

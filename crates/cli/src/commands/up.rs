@@ -1,5 +1,6 @@
 //! `plimsoll up`: brings the engine to what the compose file says.
 
+mod attached;
 mod boot;
 mod progress;
 
@@ -14,13 +15,14 @@ use plimsoll_stack::{
 use serde_json::json;
 
 use crate::{
+    commands::run::needed as needs_of,
     error::CommandError,
     home::home,
     policy::{Policy, Root},
     project::{self, Disk, ProjectArgs, warn},
     remote,
     stack::{self, failed},
-    stack_images,
+    stack_images::{self, Asked},
 };
 
 /// Bring the stack up: networks, volumes, secrets, one-shot jobs, services in the order of their health
@@ -36,9 +38,12 @@ pub(crate) struct Args {
     /// Print the plan with its causes and do nothing
     #[arg(long)]
     dry_run: bool,
+    /// Seconds that a container has to end when it is replaced or removed, instead of its own grace period
+    #[arg(short, long, value_name = "SECONDS")]
+    timeout: Option<u32>,
     /// Longest wait for one service; without it the health check's own settings decide
-    #[arg(short, long, visible_alias = "wait-timeout", value_name = "SECONDS")]
-    timeout: Option<u64>,
+    #[arg(long, value_name = "SECONDS")]
+    wait_timeout: Option<u64>,
     /// Health is always waited for; accepted for the habit
     #[arg(long, hide = true)]
     wait: bool,
@@ -54,6 +59,38 @@ pub(crate) struct Args {
     /// Never replace a container
     #[arg(long)]
     no_recreate: bool,
+    /// Replace what the named services depend on too, also where it is up to date
+    #[arg(long, conflicts_with = "no_recreate")]
+    always_recreate_deps: bool,
+    /// Leave alone what the named services depend on
+    #[arg(long)]
+    no_deps: bool,
+    /// Number of containers of a service; may be given several times
+    #[arg(long, value_name = "SERVICE=NUMBER")]
+    scale: Vec<String>,
+    /// Make containers and start none
+    #[arg(long, conflicts_with = "wait_timeout")]
+    no_start: bool,
+    /// Give new containers new anonymous volumes instead of their predecessors'
+    #[arg(short = 'V', long)]
+    renew_anon_volumes: bool,
+    /// Make this volume anew if it differs from the compose file; its data are lost; may be given several times
+    #[arg(long, value_name = "VOLUME")]
+    recreate_volume: Vec<String>,
+    /// When images are pulled, instead of the services' `pull_policy`
+    #[arg(long, value_name = "POLICY", value_parser = ["always", "missing", "never"])]
+    pull: Option<String>,
+    /// Say nothing about pulls
+    #[arg(long)]
+    quiet_pull: bool,
+    /// What is built here is always built; accepted for the habit
+    #[arg(long, hide = true, conflicts_with = "no_build")]
+    build: bool,
+    /// Build nothing: take the images that are there
+    #[arg(long)]
+    no_build: bool,
+    #[command(flatten)]
+    attached: attached::Front,
     /// Remove containers of services that the project does not have any more
     #[arg(long)]
     remove_orphans: bool,
@@ -70,6 +107,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let options = args.project.options(&root)?;
     let mut project = plimsoll_compose::load(&options, &Disk)?;
     warn(&project.warnings);
+    scale(&mut project, &args.scale)?;
     if args.boot {
         let files: Vec<&str> = options.files.iter().map(|file| file.name()).collect();
         return boot::install(&args, &project, &files, &options.profiles);
@@ -108,8 +146,9 @@ async fn up(
     } else {
         refuse_taken_ports(&prepared.plan, &prepared.observed, &[])?;
     }
+    let began = now();
     let options = RunOptions {
-        timeout: args.timeout.map(Duration::from_secs),
+        timeout: args.wait_timeout.map(Duration::from_secs),
         state: stack::states()?.join(&project.name),
         cancel: Some(stack::interruption()),
     };
@@ -125,6 +164,11 @@ async fn up(
             anstream::eprint!("\n{}", failure.render());
         }
         summary(engine, project, &prepared, &outcome).await?;
+    }
+    if args.attached.is_asked() && !outcome.interrupted {
+        let follow =
+            attached::Follow { engine, project, began, grace: args.timeout, services: &args.services };
+        return follow.until_the_end(&args.attached, &outcome).await;
     }
     Ok(match (outcome.interrupted, outcome.failures.is_empty()) {
         (true, _) => ExitCode::from(130),
@@ -148,7 +192,15 @@ async fn prepare(
     mut files: StackFiles,
     args: &Args,
 ) -> Result<Prepared, CommandError> {
-    for service in &args.services {
+    for volume in &args.recreate_volume {
+        if !project.volumes.contains_key(volume) {
+            return Err(CommandError::new(
+                format!("project {} has no volume {volume}", project.name),
+                format!("it has {}", project.volumes.keys().cloned().collect::<Vec<_>>().join(", ")),
+            ));
+        }
+    }
+    for service in args.services.iter().chain(args.attached.named()) {
         if !project.services.contains_key(service) {
             return Err(CommandError::new(
                 format!("project {} has no service {service}", project.name),
@@ -157,7 +209,9 @@ async fn prepare(
         }
     }
     // first of all: a build takes its time, and what is observed before it may not be true any more after it
-    let images = stack_images::bring(engine, project, &home()?, policy).await?;
+    let asked = Asked { pull: args.pull.clone(), no_build: args.no_build, quiet: args.quiet_pull };
+    let needed = needed(project, args);
+    let images = stack_images::bring(engine, &needed, &home()?, policy, &asked).await?;
     let (facts, observed) = tokio::join!(engine.facts(), observe(engine, &project.name));
     let (facts, observed) = (facts.map_err(|error| failed(error.into()))?, observed.map_err(failed)?);
     remote::prepare(engine, project, &mut files, &facts);
@@ -168,13 +222,56 @@ async fn prepare(
         no_recreate: args.no_recreate,
         remove_orphans: args.remove_orphans,
         services: args.services.clone(),
+        always_recreate_deps: args.always_recreate_deps,
+        no_deps: args.no_deps,
+        no_start: args.no_start,
+        renew_anon_volumes: args.renew_anon_volumes,
+        recreate_volumes: args.recreate_volume.iter().cloned().collect(),
+        grace: args.timeout,
         hooked: plimsoll_stack::hooked(&stack::states()?.join(&project.name)),
-        ..PlanOptions::default()
     };
     let plan = plan(&wanted, &observed, &options).map_err(failed)?;
     let standins =
         wanted.services.iter().filter(|service| service.standin).map(|service| service.name.clone());
     Ok(Prepared { plan, observed, files, standins: standins.collect() })
+}
+
+/// The project with only what is brought up: images of other services need not be there.
+fn needed(project: &Project, args: &Args) -> Project {
+    let mut reduced = project.clone();
+    if !args.services.is_empty() {
+        let mut names: Vec<&str> = Vec::new();
+        for service in &args.services {
+            names.extend(needs_of(project, service, args.no_deps));
+        }
+        reduced.services.retain(|name, _| names.contains(&name.as_str()));
+    }
+    reduced
+}
+
+/// `--scale web=3`.
+fn scale(project: &mut Project, asked: &[String]) -> Result<(), CommandError> {
+    for entry in asked {
+        let wrong = |why: String| CommandError::new(why, "write `--scale SERVICE=NUMBER`");
+        let (name, count) = entry.split_once('=').ok_or_else(|| wrong(format!("`{entry}` has no number")))?;
+        let count: u32 =
+            count.parse().map_err(|_| wrong(format!("`{count}` in `{entry}` is no number of containers")))?;
+        let Some(service) = project.services.get_mut(name) else {
+            return Err(wrong(format!("project {} has no service {name}", project.name)));
+        };
+        if let (Some(fixed), true) = (&service.container_name, count > 1) {
+            return Err(CommandError::new(
+                format!("service {name} cannot have {count} containers: all would be called {fixed}"),
+                "remove `container_name` from the compose file",
+            ));
+        }
+        service.scale = Some(i64::from(count));
+    }
+    Ok(())
+}
+
+fn now() -> i64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64)
 }
 
 fn refuse_taken_ports(

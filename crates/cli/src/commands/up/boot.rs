@@ -142,7 +142,7 @@ fn unit(
     let services: Vec<String> =
         args.services.iter().map(|service| quoted(service)).collect::<Result<_, _>>()?;
     let services = if services.is_empty() { String::new() } else { format!(" {}", services.join(" ")) };
-    let wait = args.timeout.map_or(String::new(), |seconds| format!(" --timeout {seconds}"));
+    let wait = args.wait_timeout.map_or(String::new(), |seconds| format!(" --timeout {seconds}"));
     let program = quoted(&program.to_string_lossy())?;
     let variables = [("PLIMSOLL_HOME", Some(home.to_path_buf()))]
         .into_iter()
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn the_unit_says_all_that_up_needs() {
-        insta::assert_snapshot!(of(&["--boot", "--profile", "tools", "--timeout", "60", "web"]));
+        insta::assert_snapshot!(of(&["--boot", "--profile", "tools", "--wait-timeout", "60", "web"]));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags,
 use crate::{
     chmod::Chmod,
     key::Key,
-    select::{Item, Picked, capability, open_plain},
+    select::{Item, Picked, capability, is_other_now, open_plain},
     tree::{Kind, Node, Tree, is_opaque, stamp},
 };
 
@@ -392,8 +392,12 @@ impl<'a> Place<'a> {
         match node.kind {
             Kind::File => return write_file(job, owner, mode, buffer),
             Kind::Symlink => {
-                let target = fs::read_link(&node.host).map_err(error)?;
+                let target = fs::read_link(&node.host).map_err(|_| PlaceError::Changed(node.host.clone()))?;
                 symlink(target, host).map_err(error)?;
+                // Its digest is that of the link that was there then.
+                if !fs::symlink_metadata(&node.host).is_ok_and(|meta| same_bytes(&meta, node)) {
+                    return Err(PlaceError::Changed(node.host.clone()));
+                }
                 return attributes(host, owner.0, owner.1, None, node).map(|()| None).map_err(error);
             }
             Kind::Fifo => mknodat(CWD, host, FileType::Fifo, Mode::from_raw_mode(mode), 0),
@@ -522,10 +526,24 @@ fn write_file(
 ) -> Result<Option<Key>, PlaceError> {
     let Job { node, host, .. } = job;
     let error = |error| PlaceError::Io(host.clone(), error);
-    let mut from = open_plain(&node.host).map_err(|error| PlaceError::Io(node.host.clone(), error))?;
+    let mut from = open_plain(&node.host).map_err(|error| {
+        if is_other_now(&error) {
+            PlaceError::Changed(node.host.clone())
+        } else {
+            PlaceError::Io(node.host.clone(), error)
+        }
+    })?;
+    if !from.metadata().is_ok_and(|meta| meta.is_file()) {
+        return Err(PlaceError::Changed(node.host.clone()));
+    }
     let mut to = File::options().write(true).create_new(true).mode(0o600).open(host).map_err(error)?;
     // Btrfs and XFS share the bytes of large files.
-    let shared = node.stamp.size >= WORTH_SHARING && rustix::fs::ioctl_ficlone(&to, &from).is_ok();
+    // Shared bytes are not looked at, so nothing may have been written since their digest was made.
+    let as_digested = || from.metadata().is_ok_and(|meta| stamp(&meta) == node.stamp);
+    let shared = node.stamp.size >= WORTH_SHARING
+        && as_digested()
+        && rustix::fs::ioctl_ficlone(&to, &from).is_ok()
+        && (as_digested() || to.set_len(0).is_err());
     let mut bytes = None;
     if !shared {
         let mut hash = blake3::Hasher::new();

@@ -97,6 +97,8 @@ pub(crate) enum RunError {
     CacheMount { id: String, source: std::io::Error },
     #[error("the disk of {} is full: what the command wrote may be incomplete", .0.display())]
     DiskFull(PathBuf),
+    #[error("cannot use the certificates in {}: {source}", path.display())]
+    Ca { path: PathBuf, source: std::io::Error },
     #[error("cannot find the owner of the cache mount: {0}")]
     User(#[from] plimsoll_sandbox::UserError),
     #[error(transparent)]
@@ -229,7 +231,7 @@ pub(crate) fn run(
         let kind = MountKind::File { content: text.clone().into_bytes(), mode: 0o755, uid: 0, gid: 0 };
         step.mounts.push(Mount { target: path.into(), kind });
     }
-    certificates(&mut step, parent, surroundings);
+    certificates(&mut step, parent, surroundings)?;
     for mount in &op.mounts {
         add_mount(&mut step, mount, (op, parent), surroundings, &mut held)?;
     }
@@ -459,14 +461,16 @@ fn secret(id: &str, secrets: &[Secret]) -> Result<Option<Vec<u8>>, RunError> {
 }
 
 /// Shows the certificates of `--ca` to the step; they enter neither a layer nor a key.
-fn certificates(step: &mut Step, parent: &Snapshot, surroundings: &Surroundings<'_>) {
+fn certificates(step: &mut Step, parent: &Snapshot, surroundings: &Surroundings<'_>) -> Result<(), RunError> {
     let bundle = match surroundings.ca {
-        CaBundle::Off => return,
-        CaBundle::File(path) => path.clone(),
+        CaBundle::Off => return Ok(()),
+        CaBundle::File(path) => with_those_of_image(path, parent, surroundings)?,
         CaBundle::Auto => {
-            let Some(host) = CA_BUNDLES.iter().map(Path::new).find(|path| path.is_file()) else { return };
+            let Some(host) = CA_BUNDLES.iter().map(Path::new).find(|path| path.is_file()) else {
+                return Ok(());
+            };
             if same_bundle(host, parent, surroundings) {
-                return;
+                return Ok(());
             }
             host.to_owned()
         }
@@ -478,6 +482,28 @@ fn certificates(step: &mut Step, parent: &Snapshot, surroundings: &Surroundings<
             step.env.push((name.to_owned(), CA_TARGET.to_owned()));
         }
     }
+    Ok(())
+}
+
+/// Most of the variables name the only bundle that a program reads, and the certificates of one company are not all that
+/// a step needs: those of the image come first. The file is made once for each two that it consists of.
+fn with_those_of_image(
+    file: &Path,
+    parent: &Snapshot,
+    surroundings: &Surroundings<'_>,
+) -> Result<PathBuf, RunError> {
+    let failed = |source| RunError::Ca { path: file.to_owned(), source };
+    let own = fs::read_to_string(file).map_err(failed)?;
+    let of_image =
+        CA_BUNDLES.iter().map(|path| parent.text(path)).find(|text| !text.is_empty()).unwrap_or_default();
+    let text = format!("{}\n{}\n", of_image.trim_end(), own.trim_end());
+    let folder = surroundings.cache_mounts.with_file_name("ca");
+    let path = folder.join(format!("{}.crt", blake3::hash(text.as_bytes()).to_hex()));
+    if !path.exists() {
+        fs::create_dir_all(&folder).map_err(failed)?;
+        crate::statcache::write_by_rename(&path, text.as_bytes()).map_err(failed)?;
+    }
+    Ok(path)
 }
 
 fn same_bundle(host: &Path, parent: &Snapshot, surroundings: &Surroundings<'_>) -> bool {

@@ -326,8 +326,13 @@ pub(crate) fn digest_one(node: &Node, cache: &StatCache) -> Result<Key, SelectEr
 fn digest_file(node: &Node, cache: &StatCache, buffer: &mut [u8]) -> Result<Key, SelectError> {
     let error = |error| SelectError::Io(node.host.clone(), error);
     let read_at = SystemTime::now();
-    let mut file = open_plain(&node.host).map_err(error)?;
+    let mut file = open_plain(&node.host).map_err(|failure| {
+        if is_other_now(&failure) { SelectError::Changed(node.host.clone()) } else { error(failure) }
+    })?;
     let meta = file.metadata().map_err(error)?;
+    if !meta.is_file() {
+        return Err(SelectError::Changed(node.host.clone()));
+    }
     if plimsoll_image::is_mostly_hole(&meta) {
         return Err(SelectError::Sparse(
             node.host.clone(),
@@ -358,6 +363,12 @@ fn digest_file(node: &Node, cache: &StatCache, buffer: &mut [u8]) -> Result<Key,
     let digest = Key::from_bytes(*hash.finalize().as_bytes());
     cache.put(after, digest, read_at);
     Ok(digest)
+}
+
+/// Whether opening what was a file failed because there is something else by now: nothing, or a link.
+pub(crate) fn is_other_now(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
 /// Opens a regular file without following a link and without waiting for anything.

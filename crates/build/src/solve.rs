@@ -18,7 +18,7 @@ use crate::{
     error::{BuildError, FREE_SPACE, is_disk_full, told},
     explain::{Reason, Record, compare},
     flight::Flights,
-    graph::{Graph, Op, TreeRef},
+    graph::{Graph, Op, RunMount, TreeRef},
     index::{Entry, now},
     key::{Key, KeyBuilder, Part},
     progress::{Event, Outcome, Progress},
@@ -359,9 +359,17 @@ impl Solver<'_> {
     }
 
     fn with_surroundings<T>(&self, then: impl FnOnce(&Surroundings<'_>) -> T) -> T {
+        self.with_surroundings_in(self.contexts, then)
+    }
+
+    fn with_surroundings_in<T>(
+        &self,
+        contexts: &HashMap<String, Tree>,
+        then: impl FnOnce(&Surroundings<'_>) -> T,
+    ) -> T {
         let trees = |from: &TreeRef| match from {
             TreeRef::Node(node) => TreeSource::Snapshot(self.snapshot(Some(*node))),
-            TreeRef::Context(name) => match self.contexts.get(name) {
+            TreeRef::Context(name) => match contexts.get(name) {
                 Some(tree) => TreeSource::Context(tree),
                 None => TreeSource::Empty,
             },
@@ -418,12 +426,39 @@ impl Solver<'_> {
             return Ok(snapshot);
         }
         let (layer, parent) = self.do_step(node, what, before)?;
+        self.still_as_read(node, &key, &parent)?;
         let created = now();
         let entry = Entry { layer: layer.as_ref().map(|layer| layer.id), created };
         self.caches.index.put(key, entry);
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
         self.remember(node, key, parts);
         Ok(parent.with(layer.as_ref(), created))
+    }
+
+    /// A RUN reads mounted files of a context in place, long after its key was made of them: what it gave counts for the
+    /// key only if they did not change meanwhile.
+    fn still_as_read(&self, node: usize, key: &Key, parent: &Snapshot) -> Result<(), BuildError> {
+        let Op::Run(op) = &self.graph.nodes[node].op else { return Ok(()) };
+        let targets: Vec<&str> = op
+            .mounts
+            .iter()
+            .filter_map(|mount| match mount {
+                RunMount::Bind { from: TreeRef::Context(_), target, .. } => Some(target.as_str()),
+                _ => None,
+            })
+            .collect();
+        if targets.is_empty() {
+            return Ok(());
+        }
+        let now: HashMap<String, Tree> =
+            self.contexts.iter().map(|(name, tree)| (name.clone(), tree.again())).collect();
+        match self.with_surroundings_in(&now, |surroundings| run::key(op, parent, surroundings)) {
+            Ok((again, _)) if again == *key => Ok(()),
+            _ => {
+                let title = format!("files mounted on {} changed while the step ran", targets.join(", "));
+                Err(self.problem(node, title, Some("build again when nothing writes to the context")).into())
+            }
+        }
     }
 
     fn do_step(

@@ -116,6 +116,12 @@ impl Tree {
         Self { layers: vec![root], overlay: false, ignore, listings: Mutex::default() }
     }
 
+    /// The same directories as they are now.
+    pub(crate) fn again(&self) -> Self {
+        let (layers, ignore) = (self.layers.clone(), self.ignore.clone());
+        Self { layers, overlay: self.overlay, ignore, listings: Mutex::default() }
+    }
+
     /// A stack of layers, top first.
     pub(crate) fn layers(layers: Vec<PathBuf>) -> Self {
         Self { layers, overlay: true, ignore: None, listings: Mutex::default() }
@@ -311,7 +317,12 @@ fn list_plain(directory: &Node, part: &Path) -> io::Result<Vec<Arc<Node>>> {
     for entry in fs::read_dir(part)? {
         let entry = entry?;
         let host = entry.path();
-        let mut node = Node::new(directory.path.join(entry.file_name()), host, &entry.metadata()?);
+        let meta = match entry.metadata() {
+            // gone since its directory was read, as if it had gone before
+            Err(error) if absent(&error) => continue,
+            meta => meta?,
+        };
+        let mut node = Node::new(directory.path.join(entry.file_name()), host, &meta);
         if node.is_directory() {
             node.parts.push(node.host.clone());
         }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
 
+#[allow(dead_code, reason = "other test files use the rest")]
 #[path = "support/builder.rs"]
 mod support;
 

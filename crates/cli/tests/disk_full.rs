@@ -14,7 +14,7 @@ use std::{
 };
 
 use sha2::{Digest as _, Sha256};
-use support::{Kitchen, binary, log};
+use support::{Kitchen, binary, log, shell};
 
 /// A file system in memory, gone with this.
 struct Disk(PathBuf);
@@ -57,20 +57,6 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
     (0..length).map(|_| next()).collect()
 }
 
-/// A shell and `cat` of this machine with what they are linked to: an image for RUN of two megabytes.
-fn shell(context: &Path) {
-    for program in ["/bin/sh", "/bin/cat"] {
-        let listed = Command::new("ldd").arg(program).output().unwrap();
-        let listed = String::from_utf8(listed.stdout).unwrap();
-        let libraries = listed.split_whitespace().filter(|word| word.starts_with('/'));
-        for file in libraries.chain([program]) {
-            let to = context.join("shell").join(&file[1..]);
-            fs::create_dir_all(to.parent().unwrap()).unwrap();
-            fs::copy(file, to).unwrap();
-        }
-    }
-}
-
 fn digest(path: &Path) -> Vec<u8> {
     Sha256::digest(fs::read(path).unwrap()).to_vec()
 }
@@ -97,7 +83,7 @@ fn id(output: &Output) -> String {
 fn a_full_disk_at_every_write() {
     let Some(kitchen) = Kitchen::new() else { return };
     let context = kitchen.path("c");
-    shell(&context);
+    shell(&context.join("shell"), &[]);
     fs::write(context.join("data"), noise(1, 1 << 20)).unwrap();
     for number in 0..200 {
         let path = context.join(format!("small/{}/{number}", number % 7));

@@ -1,6 +1,11 @@
 //! `plimsoll image build`: takes what `docker buildx build` takes.
 
-use std::{collections::BTreeSet, path::Path, process::ExitCode, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use plimsoll_build::{
     BuildError, BuildOutcome, BuildRequest, Builder, CaBundle, CacheOwner, Epoch, ImageResolver,
@@ -163,6 +168,19 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A file that holds certificates: said before anything is built.
+fn certificates(file: &Path) -> Result<PathBuf, CommandError> {
+    let path = absolute(file)?;
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    if text.contains("-----BEGIN CERTIFICATE-----") || text.contains("-----BEGIN TRUSTED CERTIFICATE-----") {
+        return Ok(path);
+    }
+    Err(CommandError::new(
+        format!("--ca {}: there is no certificate in it", file.display()),
+        "give a file of certificates in PEM form; from DER: openssl x509 -inform der -in CA.cer -out CA.pem",
+    ))
+}
+
 fn places(specs: &[String]) -> Result<Vec<Place>, CommandError> {
     specs.iter().map(|spec| Place::parse(spec)).collect()
 }
@@ -315,7 +333,7 @@ fn request<'s>(
     request.ca = match args.ca.as_str() {
         "auto" => CaBundle::Auto,
         "off" => CaBundle::Off,
-        file => CaBundle::File(absolute(Path::new(file))?),
+        file => CaBundle::File(certificates(Path::new(file))?),
     };
     if let Ok(epoch) = std::env::var("SOURCE_DATE_EPOCH") {
         let seconds = epoch.parse().map_err(|_| {

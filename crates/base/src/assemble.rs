@@ -9,6 +9,7 @@ use crate::error::BaseError;
 use crate::filter::Filter;
 use crate::index::Package;
 use crate::recipes::{Entry, Recipe, Setup};
+use crate::suite::Suite;
 use crate::tree::{Attributes, Tree};
 use crate::{accounts, certificates, configure, copyright, deb, dpkg};
 
@@ -27,6 +28,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) sources: &'a str,
     /// Whether a base below keeps dpkg.
     pub(crate) keeps_dpkg: bool,
+    /// The release that the packages are from.
+    pub(crate) suite: Suite,
 }
 
 /// A layer in the store.
@@ -48,6 +51,13 @@ pub(crate) fn assemble(store: &Store, plan: &Plan<'_>) -> Result<Assembled, Base
         lowers.push(store.require_layer(id).map_err(store_error)?.path);
     }
     let mut tree = Tree::new(draft.fs.clone(), lowers.clone());
+    if plan.below.is_empty() {
+        for link in plan.suite.installer_links() {
+            let target = format!("usr/{link}");
+            tree.directory(&target, Attributes::root(0o755, plan.epoch))?;
+            tree.link(link, target.as_ref(), plan.epoch)?;
+        }
+    }
     let (entries, newest) = unpack(&mut tree, plan)?;
     let epoch = plan.epoch.max(newest);
     let recipe = plan.recipe;

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::archive::{Archive, Suites};
 use crate::assemble::{self, Assembled, Plan, store_error};
+use crate::custom::Custom;
 use crate::dependency;
 use crate::error::BaseError;
 use crate::fetch::hex;
@@ -23,11 +24,9 @@ use crate::mirror::Mirror;
 use crate::recipes::{self, Recipe, Setup};
 use crate::record::{self, FORMAT, OmittedRecord, PackageRecord, Record};
 use crate::resolve::{Installed, Request, resolve};
+use crate::suite::Suite;
 use crate::version::Version;
 use crate::{date, dpkg, sbom};
-
-/// The suite that all recipes are written for.
-const SUITE: &str = "trixie";
 
 /// What a base's making is at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +65,8 @@ pub struct Made {
 pub struct Listed {
     /// How it is made.
     pub recipe: &'static Recipe,
+    /// One sentence for people.
+    pub summary: String,
     /// What it became; `None` when it was not made, or its recipe changed since.
     pub made: Option<Made>,
 }
@@ -76,6 +77,7 @@ pub struct Bases {
     store: Store,
     cache: PathBuf,
     mirror: Option<Mirror>,
+    suite: Suite,
     suites: Mutex<Option<Arc<Suites>>>,
     /// Bases that were made anew by this value, so that a refresh makes each once.
     fresh: Mutex<BTreeSet<&'static str>>,
@@ -88,14 +90,51 @@ impl Bases {
             store: store.clone(),
             cache: cache.into(),
             mirror,
+            suite: Suite::default(),
             suites: Mutex::default(),
             fresh: Mutex::default(),
         }
     }
 
+    /// Makes bases of another release of Debian.
+    #[must_use]
+    pub fn suite(mut self, suite: Suite) -> Self {
+        self.suite = suite;
+        self
+    }
+
+    /// A base of the user's own, made if it is not there or is made of something else. From then on [`Self::make`],
+    /// [`Self::refresh`] and [`Self::sbom`] know its name.
+    pub fn make_custom(
+        &self,
+        custom: &Custom,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Made, BaseError> {
+        self.make_recipe(custom.recipe()?, progress)
+    }
+
+    /// The recipe of a name: ours, or the one that a base of the user's own was made by.
+    fn find(&self, name: &str) -> Result<&'static Recipe, BaseError> {
+        if let Some(recipe) = recipes::named(name) {
+            return Ok(recipe);
+        }
+        match record::read(&self.cache, &record::file_name(name, self.suite)).and_then(|record| record.custom)
+        {
+            Some(custom) => custom.recipe(),
+            None => Err(BaseError::UnknownBase { name: name.to_owned() }),
+        }
+    }
+
     /// The base of this name, made if it is not there. Without network and in a few milliseconds when it is.
     pub fn make(&self, name: &str, progress: &(dyn Fn(Progress) + Sync)) -> Result<Made, BaseError> {
-        let recipe = find(name)?;
+        self.make_recipe(self.find(name)?, progress)
+    }
+
+    fn make_recipe(
+        &self,
+        recipe: &'static Recipe,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Made, BaseError> {
         if let Some(made) = self.made(recipe)? {
             return Ok(made);
         }
@@ -109,7 +148,7 @@ impl Bases {
 
     /// The same from the archive as it is now. Nothing changes when its packages have not.
     pub fn refresh(&self, name: &str, progress: &(dyn Fn(Progress) + Sync)) -> Result<Made, BaseError> {
-        let recipe = find(name)?;
+        let recipe = self.find(name)?;
         let _lock = self.lock(recipe.name, progress)?;
         if self.fresh.lock().unwrap_or_else(PoisonError::into_inner).contains(recipe.name)
             && let Some(made) = self.made(recipe)?
@@ -121,23 +160,38 @@ impl Bases {
 
     /// All recipes with what was made of them.
     pub fn list(&self) -> Result<Vec<Listed>, BaseError> {
-        recipes::ALL.into_iter().map(|recipe| Ok(Listed { recipe, made: self.made(recipe)? })).collect()
+        let mut all = recipes::ALL.to_vec();
+        for file in record::all(&self.cache) {
+            let custom = record::read(&self.cache, &file).and_then(|record| record.custom);
+            if let Some(custom) = custom
+                && record::file_name(&custom.name, self.suite) == file
+            {
+                all.push(custom.recipe()?);
+            }
+        }
+        let listed = |recipe: &'static Recipe| {
+            Ok(Listed { recipe, summary: self.suite.summary(recipe.summary), made: self.made(recipe)? })
+        };
+        all.into_iter().map(listed).collect()
     }
 
     /// Whether [`Self::make`] would find the base made already.
     pub fn is_made(&self, name: &str) -> bool {
-        find(name).and_then(|recipe| self.made(recipe)).is_ok_and(|made| made.is_some())
+        self.find(name).and_then(|recipe| self.made(recipe)).is_ok_and(|made| made.is_some())
     }
 
     /// The packages of a base that was made, as SPDX 2.3 JSON.
     pub fn sbom(&self, name: &str) -> Result<serde_json::Value, BaseError> {
-        let made = self.made(find(name)?)?.ok_or_else(|| BaseError::NotMade { name: name.to_owned() })?;
+        let made =
+            self.made(self.find(name)?)?.ok_or_else(|| BaseError::NotMade { name: name.to_owned() })?;
         Ok(sbom::spdx(&made.record))
     }
 
     fn made(&self, recipe: &'static Recipe) -> Result<Option<Made>, BaseError> {
-        let Some(record) = record::read(&self.cache, recipe.name) else { return Ok(None) };
-        if record.key != key(recipe) {
+        let Some(record) = record::read(&self.cache, &record::file_name(recipe.name, self.suite)) else {
+            return Ok(None);
+        };
+        if record.key != key(recipe, self.suite) {
             return Ok(None);
         }
         let image = self.store.image_by_id(&record.image).map_err(store_error)?;
@@ -163,7 +217,10 @@ impl Bases {
         };
         let below: &[LayerId] = parent.as_ref().map_or(&[], |parent| &parent.image.layers);
         let suites = &*self.suites(progress)?;
-        let packages = packages_of(recipe, parent.as_ref().map(|parent| &parent.record), suites)?;
+        let packages = packages_of(recipe, parent.as_ref().map(|parent| &parent.record), suites, self.suite)?;
+        if refresh && let Some(same) = self.unchanged(recipe, below, &packages)? {
+            return Ok(same);
+        }
         let archive = self.archive()?;
         let total: u64 = packages.iter().map(|package| package.file.size).sum();
         let done = AtomicU64::new(0);
@@ -182,11 +239,40 @@ impl Bases {
                 epoch: parent.as_ref().map_or(0, |parent| parent.record.epoch),
                 sources: &self.apt_sources(suites)?,
                 keeps_dpkg: keeps_dpkg(recipe),
+                suite: self.suite,
             },
         )?;
-        let record =
-            record_of(recipe, parent.as_ref().map(|parent| &parent.record), &packages, &assembled, suites)?;
+        let record = record_of(
+            recipe,
+            parent.as_ref().map(|parent| &parent.record),
+            &packages,
+            &assembled,
+            (suites, self.suite),
+        )?;
         self.finish(recipe, parent.as_ref(), record, assembled.layer)
+    }
+
+    /// The base that is there, when it would be made of the same packages on the same layers again.
+    fn unchanged(
+        &self,
+        recipe: &'static Recipe,
+        below: &[LayerId],
+        packages: &[Package],
+    ) -> Result<Option<Made>, BaseError> {
+        // apt's sources name the mirror, which may be another one now
+        if recipe.setup == Setup::Configured && recipe.parent.is_none() {
+            return Ok(None);
+        }
+        let Some(made) = self.made(recipe)? else { return Ok(None) };
+        let own = made.record.packages.iter().filter(|package| !package.inherited);
+        let before: BTreeSet<&str> = own.map(|package| package.sha256.as_str()).collect();
+        let now: BTreeSet<&str> = packages.iter().map(|package| package.file.sha256.as_str()).collect();
+        let layers = made.record.layers.split_last().map(|(_, layers)| layers);
+        if before != now || layers != Some(below) {
+            return Ok(None);
+        }
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).insert(recipe.name);
+        Ok(Some(made))
     }
 
     fn finish(
@@ -203,7 +289,7 @@ impl Bases {
         let image = self.store.put_image(&Image { config, layers }, &names).map_err(store_error)?;
         record.image = image.id;
         record.layers.clone_from(&image.layers);
-        record::write(&self.cache, &record)?;
+        record::write(&self.cache, &record::file_name(recipe.name, self.suite), &record)?;
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner).insert(recipe.name);
         Ok(Made { image, record, cached: false })
     }
@@ -220,7 +306,7 @@ impl Bases {
             return Ok(suites.clone());
         }
         progress(Progress::Index);
-        let read = Arc::new(self.archive()?.suites(SUITE, architecture())?);
+        let read = Arc::new(self.archive()?.suites(self.suite.name(), architecture())?);
         for note in &read.notes {
             progress(Progress::Note(note.clone()));
         }
@@ -230,7 +316,7 @@ impl Bases {
 
     /// One maker at a time for each base, among threads and processes; released when the file is closed.
     fn lock(&self, name: &str, progress: &(dyn Fn(Progress) + Sync)) -> Result<File, BaseError> {
-        let path = self.cache.join("made").join(format!("{name}.lock"));
+        let path = self.cache.join("made").join(format!("{}.lock", record::file_name(name, self.suite)));
         let open = || {
             std::fs::create_dir_all(self.cache.join("made"))?;
             let file = File::options().create(true).write(true).truncate(false).open(&path)?;
@@ -252,8 +338,9 @@ impl Bases {
                  Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
             )
         };
-        let mut sources = source(&mirror.archive, &format!("{SUITE} {SUITE}-updates"));
-        let security = format!("{SUITE}-security");
+        let suite = self.suite;
+        let mut sources = source(&mirror.archive, &format!("{suite} {suite}-updates"));
+        let security = format!("{suite}-security");
         if read.signed_by.contains_key(&security) {
             sources.push('\n');
             sources.push_str(&source(&mirror.security, &security));
@@ -262,10 +349,16 @@ impl Bases {
     }
 }
 
-fn packages_of(recipe: &Recipe, parent: Option<&Record>, suites: &Suites) -> Result<Vec<Package>, BaseError> {
+fn packages_of(
+    recipe: &Recipe,
+    parent: Option<&Record>,
+    suites: &Suites,
+    suite: Suite,
+) -> Result<Vec<Package>, BaseError> {
     let mut wanted: Vec<_> = recipe.packages.iter().map(|name| (*name).to_owned()).collect();
     if recipe.setup == Setup::Configured && recipe.parent.is_none() {
         wanted.extend(suites.index.required()?);
+        wanted.extend(suite.installer_packages().iter().map(|&name| name.to_owned()));
     }
     let omitted: Vec<_> = recipe.omitted.iter().map(|omitted| omitted.package).collect();
     let installed = parent.map_or_else(Vec::new, |parent| parent.packages.iter().map(installed).collect());
@@ -277,7 +370,7 @@ fn record_of(
     parent: Option<&Record>,
     packages: &[Package],
     assembled: &Assembled,
-    suites: &Suites,
+    (suites, suite): (&Suites, Suite),
 ) -> Result<Record, BaseError> {
     let mut list: Vec<_> = parent.map_or_else(Vec::new, |parent| parent.packages.clone());
     for package in &mut list {
@@ -299,9 +392,9 @@ fn record_of(
     }
     Ok(Record {
         format: FORMAT,
-        key: key(recipe),
+        key: key(recipe, suite),
         name: recipe.name.to_owned(),
-        references: tags(recipe, &version)
+        references: tags(recipe, &version, suite)
             .into_iter()
             .map(|tag| format!("plimsoll.local/{}:{tag}", recipe.name))
             .collect(),
@@ -310,22 +403,27 @@ fn record_of(
         layers: Vec::new(),
         epoch: assembled.epoch,
         architecture: architecture().to_owned(),
-        suite: SUITE.to_owned(),
+        suite: suite.name().to_owned(),
         index_date: suites.date,
         packages: list,
         omitted,
+        custom: custom_of(recipe),
     })
 }
 
-fn find(name: &str) -> Result<&'static Recipe, BaseError> {
-    recipes::named(name).ok_or_else(|| BaseError::UnknownBase { name: name.to_owned() })
+/// What the user asked for, of a recipe that is none of ours.
+fn custom_of(recipe: &Recipe) -> Option<Custom> {
+    let own = recipes::named(recipe.name).is_none();
+    let packages = recipe.packages.iter().map(|&name| name.to_owned()).collect();
+    let from = recipe.parent?.to_owned();
+    own.then(|| Custom { name: recipe.name.to_owned(), from, packages })
 }
 
 /// Everything that decides how a base is made, but for what the archive holds.
-fn key(recipe: &Recipe) -> String {
+fn key(recipe: &Recipe, suite: Suite) -> String {
     let mut digest = Sha256::new();
     let mut next = Some(recipe);
-    digest.update(format!("{FORMAT}\n{SUITE}\n{}\n{:?}\n", architecture(), crate::filter::Filter::new(&[])));
+    digest.update(format!("{FORMAT}\n{suite}\n{}\n{:?}\n", architecture(), crate::filter::Filter::new(&[])));
     while let Some(recipe) = next {
         digest.update(format!("{recipe:?}\n"));
         next = recipe.parent.and_then(recipes::named);
@@ -385,11 +483,11 @@ fn plain_version(version: &Version) -> String {
     upstream.split(['+', '~']).next().unwrap_or(upstream).to_owned()
 }
 
-fn tags(recipe: &Recipe, version: &str) -> Vec<String> {
+fn tags(recipe: &Recipe, version: &str, suite: Suite) -> Vec<String> {
     let numbers: Vec<_> = version.split('.').collect();
     let mut tags: Vec<_> =
         recipe.tag_numbers.iter().map(|count| numbers[..numbers.len().min(*count)].join(".")).collect();
-    tags.extend(recipe.tags.iter().map(|tag| (*tag).to_owned()));
+    tags.extend(recipe.tags.iter().map(|tag| suite.tag(tag)));
     tags.dedup();
     tags
 }
@@ -407,12 +505,15 @@ fn image_config(recipe: &Recipe, record: &Record, parent: Option<&Made>) -> Imag
     let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let labels = BTreeMap::from([
         label("org.opencontainers.image.title", recipe.name),
-        label("org.opencontainers.image.description", recipe.summary),
+        label(
+            "org.opencontainers.image.description",
+            &Suite::parse(&record.suite).unwrap_or_default().summary(recipe.summary),
+        ),
         label("org.opencontainers.image.version", &record.version),
         label("org.opencontainers.image.created", &created),
         label("org.opencontainers.image.vendor", "Plimsoll, from Debian packages"),
         label("org.plimsoll.base", recipe.name),
-        label("org.plimsoll.base.suite", SUITE),
+        label("org.plimsoll.base.suite", &record.suite),
     ]);
     let config = RuntimeConfig {
         user: start.user.to_owned(),
@@ -434,7 +535,10 @@ fn image_config(recipe: &Recipe, record: &Record, parent: Option<&Made>) -> Imag
     let own = record.packages.iter().filter(|package| !package.inherited).count();
     history.push(History {
         created: Some(created.clone()),
-        created_by: Some(format!("plimsoll base make {} # {own} packages of Debian {SUITE}", recipe.name)),
+        created_by: Some(format!(
+            "plimsoll base make {} # {own} packages of Debian {}",
+            recipe.name, record.suite
+        )),
         ..History::default()
     });
     ImageConfig { created: Some(created), config, history, ..ImageConfig::default() }
@@ -455,16 +559,20 @@ mod tests {
         assert_eq!(version("20.19.2+dfsg-1+deb13u2"), "20.19.2");
         assert_eq!(version("5:8.0.2-3+deb13u2"), "8.0.2");
         assert_eq!(version("13.8+deb13u7"), "13.8");
-        assert_eq!(tags(recipes::named("postgres").unwrap(), "17.11"), ["17", "17.11"]);
-        assert_eq!(tags(recipes::named("debian").unwrap(), "13.8"), ["13", "trixie-slim"]);
+        assert_eq!(tags(recipes::named("postgres").unwrap(), "17.11", Suite::Trixie), ["17", "17.11"]);
+        let debian = recipes::named("debian").unwrap();
+        assert_eq!(tags(debian, "13.8", Suite::Trixie), ["13", "trixie-slim"]);
+        assert_eq!(tags(debian, "12.11", Suite::Bookworm), ["12", "bookworm-slim"]);
     }
 
     #[test]
     fn a_key_follows_the_parent() {
         let debian = recipes::named("debian").unwrap();
         let node = recipes::named("node").unwrap();
+        let key = |recipe: &Recipe| super::key(recipe, Suite::Trixie);
         assert_ne!(key(debian), key(node));
         assert_eq!(key(node), key(node));
+        assert_ne!(key(node), super::key(node, Suite::Bookworm));
         let orphan = Recipe { parent: None, ..*node };
         assert_ne!(key(&orphan), key(node));
     }

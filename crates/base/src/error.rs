@@ -87,6 +87,14 @@ pub enum BaseError {
         /// The name given.
         name: String,
     },
+    /// A base of the user's own that cannot be.
+    #[error("base `{name}` cannot be made: {cause}")]
+    Custom {
+        /// Its name.
+        name: String,
+        /// Why not.
+        cause: String,
+    },
     /// A base that was not made yet.
     #[error("base `{name}` has not been made")]
     NotMade {
@@ -120,10 +128,11 @@ impl BaseError {
             }
             Self::Expired { .. } => Some("use a mirror that is up to date, or check this machine's clock"),
             Self::UnknownBase { .. } => Some("`plimsoll base ls` lists them"),
+            Self::Custom { .. } => Some("write --name NAME --from BASE --package PACKAGE"),
             Self::NotMade { .. } => Some("make it with `plimsoll base make`"),
-            Self::Unsatisfied { .. } => {
-                Some("`plimsoll base make --refresh` reads the archive's index again")
-            }
+            Self::Unsatisfied { .. } => Some(
+                "a package may have another name in another release of Debian; `plimsoll base make --refresh` reads the archive's index again",
+            ),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("bases hold files of several owners: run as root")
             }

@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use plimsoll_base::{Bases, Mirror, Progress};
+use plimsoll_base::{Bases, Mirror, Progress, Suite};
 use plimsoll_build::{ImageResolver, ResolveError, ResolvedImage};
 use plimsoll_image::{
     Image, ImageRecord, Reference, Store,
@@ -137,7 +137,8 @@ impl<'a> Images<'a> {
     /// A base that was made because the registry was out of reach goes on being used: no look at the network in a
     /// run that changes nothing.
     fn is_made(&self, recipe: &str) -> bool {
-        Bases::new(self.store, &self.cache, None).is_made(recipe)
+        let (name, suite) = of_suite(recipe);
+        suite.is_some_and(|suite| Bases::new(self.store, &self.cache, None).suite(suite).is_made(name))
     }
 
     fn is_out_of_reach(&self, name: &Reference, recipe: &str) -> Result<bool, ResolveError> {
@@ -199,8 +200,13 @@ impl<'a> Images<'a> {
         // without a mirror a base that is made already is still found
         let mirror = Mirror::find(self.policy.base.mirror.as_deref());
         let without = mirror.as_ref().err().map(|error| plain(error));
-        let bases = Bases::new(self.store, &self.cache, mirror.ok());
-        let made = bases.make(recipe, &|progress| self.base_progress(recipe, &progress));
+        let (name, suite) = of_suite(recipe);
+        let suite = suite.ok_or_else(|| ResolveError {
+            message: format!("`base:{recipe}` names no release of Debian"),
+            hint: Some("write base:NAME, base:NAME@trixie or base:NAME@bookworm".to_owned()),
+        })?;
+        let bases = Bases::new(self.store, &self.cache, mirror.ok()).suite(suite);
+        let made = bases.make(name, &|progress| self.base_progress(recipe, &progress));
         let made = made.map_err(|error| without.unwrap_or_else(|| plain(&error)))?;
         let shown = made.image.references.iter().find(|name| name.domain() == "plimsoll.local");
         let shown = shown.or(made.image.references.first()).cloned().ok_or_else(|| ResolveError {
@@ -250,6 +256,14 @@ impl ImageResolver for Images<'_> {
         let digest = Some(found.digest.unwrap_or(found.record.id));
         let image = Image { config: found.record.config, layers: found.record.layers };
         Ok(ResolvedImage { image, shown: found.shown.familiar(), digest })
+    }
+}
+
+/// `NAME[@SUITE]`
+fn of_suite(recipe: &str) -> (&str, Option<Suite>) {
+    match recipe.split_once('@') {
+        Some((name, suite)) => (name, Suite::parse(suite)),
+        None => (recipe, Some(Suite::default())),
     }
 }
 

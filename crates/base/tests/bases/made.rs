@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use plimsoll_base::{BaseError, Bases, Made};
+use plimsoll_base::{BaseError, Bases, Custom, Made, Mirror, Suite};
 use plimsoll_image::Store;
 
 use crate::{Home, Test, home, names};
@@ -21,6 +21,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("the layers below are shared", shared),
     ("nothing tells when or where a base was made", no_traces),
     ("the list of packages is spdx 2.3", sbom),
+    ("debian 12 beside debian 13, by other names", bookworm),
+    ("a base of one's own is remembered and updated", custom),
 ];
 
 fn reproducible() {
@@ -205,4 +207,68 @@ fn sbom() {
             assert!(rest.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-'), "{id}");
         }
     }
+}
+
+fn bookworm() {
+    let home = home();
+    let bases =
+        Bases::new(&home.store, home.cache(), Some(Mirror::find(None).unwrap())).suite(Suite::Bookworm);
+    for (name, reference) in
+        [("debian", "plimsoll.local/debian:bookworm-slim"), ("distroless", "plimsoll.local/distroless:12")]
+    {
+        let made = bases.make(name, &|_| ()).unwrap();
+        assert!(
+            made.record.references.iter().any(|other| other == reference),
+            "{:?}",
+            made.record.references
+        );
+        assert_eq!(made.record.suite, "bookworm");
+        assert!(
+            made.record.packages.iter().all(|package| !package.version.to_string().contains("deb13")),
+            "{name}"
+        );
+        assert_ne!(made.image.id, home.base(name).image.id);
+        // the other release's is still what it was
+        let other = Bases::new(&home.store, home.cache(), None).make(name, &|_| ()).unwrap();
+        assert_eq!((other.cached, other.image.id), (true, home.base(name).image.id));
+        assert!(bases.make(name, &|_| ()).unwrap().cached);
+    }
+    let debian = bases.make("debian", &|_| ()).unwrap();
+    let root = home.store.layer(&debian.image.layers[0]).unwrap().unwrap().path;
+    assert_eq!(std::fs::read_link(root.join("bin")).unwrap(), PathBuf::from("usr/bin"));
+    let release = std::fs::read_to_string(root.join("usr/lib/os-release")).unwrap();
+    assert!(release.contains("VERSION_CODENAME=bookworm"), "{release}");
+    let wrong = bases.make("postgres", &|_| ()).unwrap_err();
+    assert!(wrong.to_string().contains("postgresql-17"), "{wrong}");
+}
+
+fn custom() {
+    let home = home();
+    let mirror = || Some(Mirror::find(None).unwrap());
+    let bases = Bases::new(&home.store, home.cache(), mirror());
+    let custom = Custom { name: "tools".into(), from: "distroless".into(), packages: vec!["jq".into()] };
+    let made = bases.make_custom(&custom, &|_| ()).unwrap();
+    assert!(!made.cached && made.record.packages.iter().any(|package| package.name == "libjq1"));
+    assert_eq!(
+        made.image.layers[0],
+        home.base("distroless").image.layers[0],
+        "it stands on the other's layer"
+    );
+    assert!(bases.make_custom(&custom, &|_| ()).unwrap().cached);
+    // by its name alone, by another value
+    let later = Bases::new(&home.store, home.cache(), mirror());
+    assert_eq!(later.make("tools", &|_| ()).unwrap().image.id, made.image.id);
+    assert!(later.list().unwrap().iter().any(|row| row.recipe.name == "tools" && row.made.is_some()));
+    let sbom = later.sbom("tools").unwrap().to_string();
+    assert!(sbom.contains("pkg:deb/debian/jq@"), "{sbom}");
+    let again = later.refresh("tools", &|_| ()).unwrap();
+    assert_eq!(again.image.id, made.image.id);
+    assert_eq!(again.record.changes_since(&made.record), []);
+    // made of something else, it is another base of the same name, and the difference is told
+    let more = Custom { packages: vec!["jq".into(), "tree".into()], ..custom };
+    let other = later.make_custom(&more, &|_| ()).unwrap();
+    let changes: Vec<String> =
+        other.record.changes_since(&made.record).iter().map(|change| change.package.clone()).collect();
+    assert_eq!(changes, ["tree"]);
+    assert!(matches!(bases.make("nothing", &|_| ()), Err(BaseError::UnknownBase { .. })));
 }

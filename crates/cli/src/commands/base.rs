@@ -1,6 +1,7 @@
 //! `plimsoll base`: base images from Debian's packages.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod update;
+
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use clap::Subcommand;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use plimsoll_base::{BaseError, Bases, Made, Mirror, Progress, Record, cache_dir, recipes};
+use plimsoll_base::{
+    BaseError, Bases, Custom, Listed, Made, Mirror, Progress, Record, Suite, cache_dir, recipes,
+};
 use plimsoll_image::Store;
 
 use crate::{error::CommandError, home::home, policy::Root};
@@ -27,12 +30,31 @@ enum Action {
     Make {
         /// Which; all when none is named
         names: Vec<String>,
+        /// Make a base of your own with this name
+        #[arg(long, value_name = "NAME", requires = "packages", conflicts_with_all = ["names", "refresh"])]
+        name: Option<String>,
+        /// The base that your own stands on
+        #[arg(long, value_name = "BASE", requires = "name", default_value = "debian")]
+        from: String,
+        /// A package of your own base; its dependencies come along
+        #[arg(long = "package", short, value_name = "PACKAGE", requires = "name", value_delimiter = ',')]
+        packages: Vec<String>,
         /// Read the archive again and take the newest packages
         #[arg(long)]
         refresh: bool,
         #[command(flatten)]
-        mirror: MirrorArgs,
+        source: SourceArgs,
         /// Print what was made as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make the bases that are there of the newest packages, and say what changed
+    Update {
+        /// Which; all that were made when none is named
+        names: Vec<String>,
+        #[command(flatten)]
+        source: SourceArgs,
+        /// Print what changed as JSON
         #[arg(long)]
         json: bool,
     },
@@ -46,37 +68,63 @@ enum Action {
     Sbom {
         /// Which
         name: String,
+        /// Release of Debian: trixie or bookworm
+        #[arg(long, value_name = "NAME", default_value = "trixie", value_parser = suite)]
+        suite: Suite,
     },
 }
 
 #[derive(clap::Args)]
-struct MirrorArgs {
+struct SourceArgs {
     /// Address of a Debian mirror, the directory that holds `dists` and `pool`
     #[arg(long, value_name = "URL")]
     mirror: Option<String>,
+    /// Release of Debian: trixie (13) or bookworm (12) [default: trixie; update: both]
+    #[arg(long, value_name = "NAME", value_parser = suite)]
+    suite: Option<Suite>,
+}
+
+fn suite(text: &str) -> Result<Suite, String> {
+    Suite::parse(text).ok_or_else(|| "there are trixie (13) and bookworm (12)".to_owned())
 }
 
 /// Bases made at a time: one unpacks while another fetches or waits for its packages' scripts.
 const WORKERS: usize = 2;
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    crate::rootless::enter(matches!(args.action, Action::Make { .. }));
+    crate::rootless::enter(matches!(args.action, Action::Make { .. } | Action::Update { .. }));
     match args.action {
-        Action::Make { names, refresh, mirror, json } => {
-            make(&names, refresh, mirror.mirror.as_deref(), json)
+        Action::Make { name: Some(name), from, packages, source, json, .. } => {
+            make_custom(&Custom { name, from, packages }, &source, json)
         }
+        Action::Make { names, refresh, source, json, .. } => make(&names, refresh, &source, json),
+        Action::Update { names, source, json } => update::run(&names, &source, json),
         Action::Ls { json } => list(json),
-        Action::Sbom { name } => {
-            let sbom = bases(None)?.sbom(&name).map_err(|error| command_error(&error))?;
+        Action::Sbom { name, suite } => {
+            let sbom = bases(None, suite)?.sbom(&name).map_err(|error| command_error(&error))?;
             print_json(&sbom)
         }
     }
 }
 
-fn make(names: &[String], refresh: bool, mirror: Option<&str>, json: bool) -> Result<ExitCode, CommandError> {
-    let bases = bases(mirror)?;
+fn make_custom(custom: &Custom, source: &SourceArgs, json: bool) -> Result<ExitCode, CommandError> {
+    let bases = bases(source.mirror.as_deref(), source.suite.unwrap_or_default())?;
+    let started = Instant::now();
+    let shown = Shown::new(&custom.name, &MultiProgress::new());
+    let made = bases.make_custom(custom, &|progress| shown.show(&progress));
+    shown.bar.finish_and_clear();
+    let made = made.map_err(|error| command_error(&error))?;
+    if json {
+        return print_json(&as_json(&made));
+    }
+    print_line(&made, started.elapsed()).map(|()| ExitCode::SUCCESS)
+}
+
+fn make(names: &[String], refresh: bool, source: &SourceArgs, json: bool) -> Result<ExitCode, CommandError> {
+    let bases = bases(source.mirror.as_deref(), source.suite.unwrap_or_default())?;
     let before = bases.list().map_err(|error| command_error(&error))?;
-    let names = in_order(names)?;
+    let names = in_order(names, &before)?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let bars = MultiProgress::new();
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let (done, results) = mpsc::channel();
@@ -114,30 +162,44 @@ fn make(names: &[String], refresh: bool, mirror: Option<&str>, json: bool) -> Re
             }
             made.push(one);
         }
-        if json { print_json(&made.iter().map(as_json).collect()) } else { Ok(ExitCode::SUCCESS) }
+        if json {
+            print_json(&made.iter().map(as_json).collect::<serde_json::Value>())
+        } else {
+            Ok(ExitCode::SUCCESS)
+        }
     })
 }
 
-/// The recipes named, or all of them; those that others stand on first, so that nobody waits for them later.
-fn in_order(names: &[String]) -> Result<Vec<&'static str>, CommandError> {
+/// The recipes named, or all of ours; those that others stand on first, so that nobody waits for them later.
+fn in_order(names: &[String], listed: &[Listed]) -> Result<Vec<String>, CommandError> {
     for name in names {
-        if recipes::named(name).is_none() {
+        if listed.iter().all(|row| row.recipe.name != name) {
             return Err(command_error(&BaseError::UnknownBase { name: name.clone() }));
         }
     }
-    let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
-    let mut recipes: Vec<_> = recipes::ALL.into_iter().filter(|recipe| wanted(recipe.name)).collect();
+    let wanted = |name: &str| {
+        if names.is_empty() {
+            recipes::named(name).is_some()
+        } else {
+            names.iter().any(|wanted| wanted == name)
+        }
+    };
+    let mut recipes: Vec<_> =
+        listed.iter().map(|row| row.recipe).filter(|recipe| wanted(recipe.name)).collect();
     recipes.sort_by_key(|recipe| recipe.parent.is_some());
-    Ok(recipes.into_iter().map(|recipe| recipe.name).collect())
+    Ok(recipes.into_iter().map(|recipe| recipe.name.to_owned()).collect())
 }
 
 fn list(json: bool) -> Result<ExitCode, CommandError> {
-    let listed = bases(None)?.list().map_err(|error| command_error(&error))?;
+    let mut listed = bases(None, Suite::Trixie)?.list().map_err(|error| command_error(&error))?;
+    // of the older release what is there
+    let older = bases(None, Suite::Bookworm)?.list().map_err(|error| command_error(&error))?;
+    listed.extend(older.into_iter().filter(|row| row.made.is_some()));
     if json {
         let rows = listed.iter().map(|row| match &row.made {
             Some(made) => as_json(made),
             None => {
-                serde_json::json!({ "name": row.recipe.name, "summary": row.recipe.summary, "image": null })
+                serde_json::json!({ "name": row.recipe.name, "summary": row.summary, "image": null })
             }
         });
         return print_json(&rows.collect());
@@ -150,13 +212,13 @@ fn list(json: bool) -> Result<ExitCode, CommandError> {
             }
             None => ("not made", String::new()),
         };
-        writeln!(out, "{:<16} {reference:<34} {size:>9}  {}", row.recipe.name, row.recipe.summary)
+        writeln!(out, "{:<16} {reference:<34} {size:>9}  {}", row.recipe.name, row.summary)
             .map_err(|error| CommandError::from_error(&error))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn bases(mirror: Option<&str>) -> Result<Bases, CommandError> {
+fn bases(mirror: Option<&str>, suite: Suite) -> Result<Bases, CommandError> {
     let home = home()?;
     let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
     let policy = Root::find()?.policy;
@@ -166,7 +228,7 @@ fn bases(mirror: Option<&str>) -> Result<Bases, CommandError> {
         Err(BaseError::NoMirror) => None,
         Err(error) => return Err(command_error(&error)),
     };
-    Ok(Bases::new(&store, cache_dir(&home), mirror))
+    Ok(Bases::new(&store, cache_dir(&home), mirror).suite(suite))
 }
 
 fn command_error(error: &BaseError) -> CommandError {
@@ -219,20 +281,9 @@ fn print_line(made: &Made, took: Duration) -> Result<(), CommandError> {
 
 /// What a refresh brought, package by package.
 fn print_changes(old: &Record, new: &Record) -> Result<(), CommandError> {
-    let versions = |record: &Record| -> BTreeMap<String, String> {
-        record.packages.iter().map(|package| (package.name.clone(), package.version.to_string())).collect()
-    };
-    let (old, new) = (versions(old), versions(new));
-    let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
     let mut out = std::io::stdout().lock();
-    for name in names {
-        let line = match (old.get(name), new.get(name)) {
-            (Some(old), Some(new)) if old != new => format!("  {name} {old} -> {new}"),
-            (Some(old), None) => format!("  {name} {old} is gone"),
-            (None, Some(new)) => format!("  {name} {new} is new"),
-            _ => continue,
-        };
-        writeln!(out, "{line}").map_err(|error| CommandError::from_error(&error))?;
+    for change in new.changes_since(old) {
+        writeln!(out, "  {change}").map_err(|error| CommandError::from_error(&error))?;
     }
     Ok(())
 }

@@ -65,3 +65,80 @@ fn says_what_is_wrong_and_where() {
     let (code, _, err) = folder.run(&["-f", "nope.yml"]);
     assert!(code == 2 && err.contains("cannot read nope.yml"), "{err}");
 }
+
+#[test]
+fn changes_a_value_and_nothing_else() {
+    let text =
+        "# shop\nname: shop\nservices:\n  web: # front\n    image: \"web:1\"  # pinned\n    labels: {a: b}\n";
+    let folder = Folder::new(&[
+        ("compose.yaml", text),
+        ("compose.override.yaml", "services: {web: {ports: [\"80:80\"]}}\n"),
+    ]);
+    let (code, out, err) =
+        folder.run(&["--set", "services.web.image=web:2", "--unset", "services.web.labels.a"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.contains("-    image: \"web:1\"  # pinned\n") && out.contains("+    labels: {}\n"), "{out}");
+    let read = |name: &str| fs::read_to_string(folder.0.path().join(name)).unwrap();
+    assert_eq!(read("compose.yaml"), text, "only the difference was asked for");
+    let (code, ..) =
+        folder.run(&["--set", "services.web.image=web:2", "--set", "services.web.ports[0]=81:80", "-w"]);
+    assert_eq!(code, 0);
+    assert_eq!(read("compose.yaml"), text.replace("web:1", "web:2"));
+    assert_eq!(read("compose.override.yaml"), "services: {web: {ports: [\"81:80\"]}}\n");
+    let (code, _, err) = folder.run(&["--set", "services.web.imag=x", "-w"]);
+    assert!(
+        code == 2 && err.contains("did you mean `image`") && err.contains("nothing was written"),
+        "{err}"
+    );
+    assert_eq!(read("compose.yaml"), text.replace("web:1", "web:2"));
+    let (code, _, err) = folder.run(&["--write"]);
+    assert!(code == 2 && err.contains("nothing to write"), "{err}");
+    let names: Vec<_> =
+        fs::read_dir(folder.0.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+}
+
+#[test]
+fn lists_variables_networks_models_and_digests() {
+    let text = "name: shop\nservices:\n  web:\n    image: ${IMAGE:-web}:${TAG?say which}\n    networks: [front]\n    models: [m]\n    \
+                env_file: web.env\nnetworks: {front: , back: }\nmodels: {m: {model: ai/x}}\n";
+    let folder = Folder::new(&[("compose.yaml", text), ("web.env", "A=1\n"), (".env", "TAG=3\n")]);
+    assert_eq!(
+        folder.run(&["--variables"]).1,
+        "NAME   REQUIRED  DEFAULT VALUE  ALTERNATE VALUE\nIMAGE  false     web\nTAG    true\n"
+    );
+    let (_, json, _) = folder.run(&["--variables", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[1]["value"], "3");
+    assert_eq!(folder.run(&["--networks"]).1, "front\n");
+    assert_eq!(folder.run(&["--models"]).1, "ai/x\n");
+    let kept = folder.run(&["--no-env-resolution"]).1;
+    assert!(kept.contains("env_file:\n") && !kept.contains("environment:"), "{kept}");
+    let (code, hashes, _) = folder.run(&["--hash", "*"]);
+    let (name, digest) = hashes.trim().split_once(' ').unwrap();
+    assert!(code == 0 && name == "web" && digest.len() == 64, "{hashes}");
+    assert_eq!(folder.run(&["--hash", "web"]).1, hashes);
+    let (code, _, err) = folder.run(&["--hash", "nope"]);
+    assert!(code == 2 && err.contains("has no service nope"), "{err}");
+}
+
+#[test]
+fn hashes_are_those_of_docker_compose() {
+    let Some(theirs) = std::env::var_os("PLIMSOLL_TEST_DOCKER_COMPOSE") else {
+        assert!(std::env::var_os("CI").is_none(), "PLIMSOLL_TEST_DOCKER_COMPOSE is not set");
+        eprintln!("skipped: PLIMSOLL_TEST_DOCKER_COMPOSE is not set");
+        return;
+    };
+    let text = "name: shop\nservices:\n  web:\n    image: a\n    env_file: [web.env, {path: no.env, required: false}]\n    environment: {A: <&>, B: }\n    \
+                ports: [\"80:80\"]\n    volumes: [data:/d, ./x:/x]\n    depends_on: [db]\n    deploy: {replicas: 2, resources: {limits: {memory: 64M}}}\n  \
+                db: {image: b, ulimits: {core: 0}, healthcheck: {test: x, interval: 90s}}\nvolumes: {data: }\n";
+    let folder = Folder::new(&[("compose.yaml", text), ("web.env", "A=1\n")]);
+    let mut command = Command::new(theirs);
+    command
+        .args(["config", "--hash", "*"])
+        .current_dir(folder.0.path())
+        .env_clear()
+        .env("HOME", "/home/user");
+    let theirs = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    assert_eq!(folder.run(&["--hash", "*"]).1, theirs);
+}

@@ -32,12 +32,27 @@ pub fn compose_config_hash(service: &Service) -> String {
     if let Some(deploy) = &mut reduced.deploy {
         deploy.replicas = None;
     }
-    digest(&with_host_paths(&json(&reduced)))
+    digest(&with_host_paths(&with_plain_files(&reduced, &json(&reduced))))
+}
+
+/// A file of variables that must exist is a path alone there.
+fn with_plain_files(service: &Service, json: &str) -> String {
+    let ours = text(&service.env_file);
+    let theirs: Vec<String> = service
+        .env_file
+        .iter()
+        .map(|file| if file.required.0 && file.format.is_none() { text(&file.path) } else { text(file) })
+        .collect();
+    json.replacen(&format!("\"env_file\":{ours}"), &format!("\"env_file\":[{}]", theirs.join(",")), 1)
 }
 
 fn json(service: &Service) -> String {
-    // a Service is plain data with strings as keys: it always serialises
-    serde_json::to_string(service).unwrap_or_default()
+    text(service)
+}
+
+/// Plain data with strings as keys: it always serialises.
+fn text(data: &impl serde::Serialize) -> String {
+    serde_json::to_string(data).unwrap_or_default()
 }
 
 /// Older versions write out that the source of a bind is made. The key of a string's quotes would be escaped, so that

@@ -119,8 +119,10 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     options.normalize = !args.no_normalize;
     options.resolve_paths = !args.no_path_resolution;
     options.check_consistency = !args.no_consistency;
-    options.resolve_environment = !args.no_env_resolution;
-    options.discard_env_files = !args.no_env_resolution;
+    // docker compose's digest is made of what the files say, before others are read.
+    let read_others = !args.no_env_resolution && args.hash.is_none();
+    options.resolve_environment = read_others;
+    options.discard_env_files = read_others;
     if args.profiles {
         options.profiles = vec!["*".to_owned()];
     }

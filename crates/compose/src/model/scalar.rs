@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use plimsoll_source::Diagnostic;
 use serde::{Serialize, Serializer};
 
-use super::field::{Field, Sorted, mismatch, pointer};
+use super::field::{Field, Sorted, for_yaml, mismatch, pointer};
 use crate::{
     cast,
     value::{Kind, Value},
@@ -284,7 +284,8 @@ impl Field for Ulimit {
 
 impl Serialize for Ulimit {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.single {
+        // The reference's JSON has an empty mapping for zero, which its YAML reader would refuse.
+        if self.single && (self.soft != 0 || for_yaml()) {
             return serializer.serialize_i64(self.soft);
         }
         serializer.collect_map(

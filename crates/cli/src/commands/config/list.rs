@@ -37,7 +37,7 @@ pub(super) fn hashes(project: &Project, wanted: &str) -> Result<String, CommandE
                 "`plimsoll config --services` lists them",
             )
         })?;
-        let [hash, _] = plimsoll_stack::compose_hashes(service);
+        let hash = plimsoll_stack::compose_config_hash(service);
         let _ = writeln!(out, "{name} {hash}");
     }
     Ok(out)

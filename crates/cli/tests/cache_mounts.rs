@@ -1,7 +1,5 @@
 //! Cache mounts that travel between machines, and whom they belong to, with the real binary.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
-
 #[allow(dead_code, reason = "other test files use the rest")]
 #[path = "support/builder.rs"]
 mod support;

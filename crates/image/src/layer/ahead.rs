@@ -106,7 +106,7 @@ mod tests {
         }
         let endless = |chunks: &mut Chunks| -> Result<(), StoreError> {
             loop {
-                chunks.write_all(&[0; CHUNK]).map_err(failed)?;
+                chunks.write_all(&vec![0; CHUNK]).map_err(failed)?;
             }
         };
         let error = write_ahead(Full, endless).err().unwrap();

@@ -166,6 +166,6 @@ mod tests {
         assert_eq!([ago("90s"), ago("1h30m"), ago("7d")], [Some(90), Some(5400), Some(604_800)]);
         assert_eq!([ago(""), ago("5"), ago("h"), ago("5x"), ago("99999999999w")], [None; 5]);
         let time = moment("1970-01-02T00:00:00Z", now).unwrap();
-        assert_eq!(time, SystemTime::UNIX_EPOCH + Duration::from_secs(86_400));
+        assert_eq!(time, SystemTime::UNIX_EPOCH + Duration::from_hours(24));
     }
 }

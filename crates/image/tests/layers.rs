@@ -317,6 +317,12 @@ fn cut_and_bombed_archives_end_with_an_error() {
         (0..20).flat_map(|n| member(EntryType::Regular, format!("{n}").as_bytes(), b"", b"")).collect();
     let error = store.import_layer_within(many.as_slice(), &limits).unwrap_err();
     assert!(error.to_string().contains("more than 10 members"), "{error}");
+    // a body that reaches the end of all numbers
+    let mut header = Header::from_byte_slice(&member(EntryType::Regular, b"x", b"", b"")[..512]).clone();
+    header.set_size(u64::MAX);
+    header.set_cksum();
+    let error = store.import_layer(&header.as_bytes()[..]).unwrap_err();
+    assert!(error.to_string().contains("too many"), "{error}");
     // an extended header that wants a gigabyte of memory
     let mut header = Header::from_byte_slice(&member(EntryType::XHeader, b"x", b"", b"")[..512]).clone();
     header.set_size(1 << 30);
@@ -444,4 +450,24 @@ fn a_layer_in_xz_is_read_and_keeps_its_tar() {
     store.write_layer_tar(&layer.id, &mut tar).unwrap();
     assert_eq!(tar, plain);
     assert_eq!(store.import_layer(plain.as_slice()).unwrap().id, layer.id);
+}
+
+#[test]
+fn a_digest_that_nobody_waits_for_can_be_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let draft = store.begin_layer().unwrap();
+    fs::write(draft.fs.join("large"), vec![7; 8 << 20]).unwrap();
+    let layer = draft.seal(&SealOptions::default()).unwrap();
+    let asked = std::cell::Cell::new(0);
+    let stop = || {
+        asked.set(asked.get() + 1);
+        asked.get() > 3
+    };
+    assert!(store.prepare_diff_id(&layer.id, &stop).is_err());
+    assert_eq!(asked.get(), 4, "it went on");
+    let file = layer.path.with_file_name("diff.json");
+    assert!(!file.exists());
+    store.prepare_diff_id(&layer.id, &|| false).unwrap();
+    assert!(file.exists());
 }

@@ -10,6 +10,9 @@ use crate::StoreError;
 /// No extended header, long name or link target is larger (bytes).
 const MAX_EXTENSION: u64 = 1 << 20;
 
+/// No body is larger (bytes): what is added to it stays a number.
+const MAX_SIZE: u64 = 1 << 62;
+
 /// One member of an archive.
 #[derive(Debug, Clone)]
 pub struct Member {
@@ -149,6 +152,9 @@ impl<R: Read> ArchiveReader<R> {
     ) -> Result<Member, StoreError> {
         let path = extensions.path.unwrap_or(name);
         let size = extensions.size.unwrap_or(size);
+        if size > MAX_SIZE {
+            return Err(bad(&path, format!("{size} bytes are too many")));
+        }
         let link = match extensions.link {
             Some(link) => link,
             None => header.link_name_bytes().map(|link| link.into_owned()).unwrap_or_default(),

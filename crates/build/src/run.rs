@@ -496,7 +496,8 @@ fn with_those_of_image(
     let own = fs::read_to_string(file).map_err(failed)?;
     let of_image =
         CA_BUNDLES.iter().map(|path| parent.text(path)).find(|text| !text.is_empty()).unwrap_or_default();
-    let text = format!("{}\n{}\n", of_image.trim_end(), own.trim_end());
+    let both = [of_image.trim_end(), own.trim_end()].into_iter().filter(|text| !text.is_empty());
+    let text: String = both.flat_map(|text| [text, "\n"]).collect();
     let folder = surroundings.cache_mounts.with_file_name("ca");
     let path = folder.join(format!("{}.crt", blake3::hash(text.as_bytes()).to_hex()));
     if !path.exists() {

@@ -153,8 +153,9 @@ impl Solver<'_> {
                         let _ = sender.send(finished);
                         // The image needs the digest of the layer's tar, and other steps run meanwhile. What fails
                         // here fails again where the image is made.
-                        if let Some(layer) = layer.filter(|_| in_image && !self.cancel.is_cancelled()) {
-                            let _ = self.store.diff_id(&layer);
+                        if let Some(layer) = layer.filter(|_| in_image) {
+                            let stop = || self.cancel.is_cancelled() || self.is_cancelled_from_outside();
+                            let _ = self.store.prepare_diff_id(&layer, &stop);
                         }
                     });
                 }

@@ -138,13 +138,22 @@ impl Store {
         Ok(self.diff(id)?.diff_id)
     }
 
+    /// As [`Store::diff_id`], for somebody who makes it before it is needed: gives up when `stop` says so.
+    pub fn prepare_diff_id(&self, id: &LayerId, stop: &dyn Fn() -> bool) -> Result<(), StoreError> {
+        self.diff_into(id, Stoppable { stop }).map(drop)
+    }
+
     pub(crate) fn diff(&self, id: &LayerId) -> Result<DiffFile, StoreError> {
+        self.diff_into(id, io::sink())
+    }
+
+    fn diff_into(&self, id: &LayerId, sink: impl Write) -> Result<DiffFile, StoreError> {
         let file = self.layer_dir(id).join("diff.json");
         if let Some(diff) = derived(read_json_if_there(&file))? {
             return Ok(diff);
         }
         let _pin = self.pin()?;
-        let (_, diff_id, bytes) = self.write_tar(id, HashWriter::new(io::sink()))?.finish();
+        let (_, diff_id, bytes) = self.write_tar(id, HashWriter::new(sink))?.finish();
         let diff = DiffFile { diff_id, bytes };
         self.write_json(&file, &diff)?;
         self.write_atomically(&self.diff_id_file(&diff_id), id.to_string().as_bytes())?;
@@ -441,6 +450,21 @@ pub(super) fn remove_file(path: &Path) -> Result<(), StoreError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         done => done.at("remove", path),
+    }
+}
+
+/// Takes everything until it is stopped.
+struct Stoppable<'a> {
+    stop: &'a dyn Fn() -> bool,
+}
+
+impl Write for Stoppable<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        if (self.stop)() { Err(io::Error::other("stopped")) } else { Ok(buffer.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

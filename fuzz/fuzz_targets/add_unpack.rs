@@ -37,7 +37,11 @@ fuzz_target!(|input: Input| {
         Input::Raw(bytes) => (bytes.clone(), bytes.clone()),
         Input::Members { first, second, whole, form } => {
             let tar = archive(first, *whole);
-            let packed = if form % 4 == 0 { zstd::encode_all(tar.as_slice(), 1).expect("memory is enough") } else { tar };
+            let packed = if form % 4 == 0 {
+                zstd::encode_all(tar.as_slice(), 1).expect("memory is enough")
+            } else {
+                tar
+            };
             (packed, archive(second, true))
         }
     };
@@ -53,7 +57,8 @@ fuzz_target!(|input: Input| {
         fs::write(root.join("context/second"), second).expect("a file");
         let store = Store::open(root.join("store")).expect("a store");
         let builder = Builder::new(&store, root.join("cache")).expect("a builder");
-        let mut request = BuildRequest::new(root.join("context"), Source::new("Dockerfile", DOCKERFILE), None);
+        let mut request =
+            BuildRequest::new(root.join("context"), Source::new("Dockerfile", DOCKERFILE), None);
         request.epoch = Epoch::At(1_000_000_000);
         request.no_cache = true;
         if let Ok(outcome) = builder.build(&request, &Nothing, &Silent) {
@@ -62,6 +67,10 @@ fuzz_target!(|input: Input| {
             }
         }
         place.check();
-        assert_eq!(fs::read_dir(store.root().join("drafts")).expect("a folder").count(), 0, "a draft was left behind");
+        assert_eq!(
+            fs::read_dir(store.root().join("drafts")).expect("a folder").count(),
+            0,
+            "a draft was left behind"
+        );
     });
 });

@@ -47,7 +47,11 @@ fuzz_target!(|text: &str| {
         assert!(finding.line >= 1 && finding.line <= dockerfile.lines().count().max(1), "{finding:?}");
         let _ = finding.diagnostic(&source);
     }
-    for label in [&all, &needed].into_iter().flat_map(|report| &report.error).flat_map(|error| &error.diagnostic.labels) {
+    for label in [&all, &needed]
+        .into_iter()
+        .flat_map(|report| &report.error)
+        .flat_map(|error| &error.diagnostic.labels)
+    {
         assert!(dockerfile.get(label.span.range()).is_some(), "{label:?}");
     }
     if all.error.is_none() {

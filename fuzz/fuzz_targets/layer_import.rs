@@ -14,7 +14,11 @@ use plimsoll_image::{ImportLimits, Store};
 enum Input {
     /// Bytes as they come, perhaps behind a compression's magic.
     Raw(Vec<u8>),
-    Members { pieces: Vec<Piece>, whole: bool, form: u8 },
+    Members {
+        pieces: Vec<Piece>,
+        whole: bool,
+        form: u8,
+    },
 }
 
 thread_local! {
@@ -33,8 +37,9 @@ fuzz_target!(|input: Input| {
         }
     };
     PLACE.with_borrow_mut(|(place, runs)| {
-        let store = Store::open(if *runs % 256 == 0 { place.folder("store") } else { place.root().join("store") })
-            .expect("a store");
+        let store =
+            Store::open(if *runs % 256 == 0 { place.folder("store") } else { place.root().join("store") })
+                .expect("a store");
         *runs += 1;
         let limits = ImportLimits { entries: 1000, bytes: 1 << 20 };
         if let Ok(layer) = store.import_layer_within(bytes.as_slice(), &limits) {

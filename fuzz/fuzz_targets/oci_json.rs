@@ -56,8 +56,9 @@ fuzz_target!(|text: &str| {
         fill(text, "M", manifest.as_bytes());
     }
     PLACE.with_borrow_mut(|(place, runs)| {
-        let store = Store::open(if *runs % 256 == 0 { place.folder("store") } else { place.root().join("store") })
-            .expect("a store");
+        let store =
+            Store::open(if *runs % 256 == 0 { place.folder("store") } else { place.root().join("store") })
+                .expect("a store");
         *runs += 1;
         for with_index in [true, false] {
             let folder = place.folder("layout");

@@ -4,8 +4,22 @@ use libfuzzer_sys::arbitrary::{self, Arbitrary};
 
 /// Names are made of these, so that members meet: the same name twice, a name below a link, a way out.
 const PARTS: [&str; 16] = [
-    "a", "b", "c", "link", "..", ".", "", ".wh.a", ".wh.b", ".wh..wh..opq", ".wh.", "outside", "precious", "\u{fc}\u{1f40b}",
-    "with\nnewline", "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
+    "a",
+    "b",
+    "c",
+    "link",
+    "..",
+    ".",
+    "",
+    ".wh.a",
+    ".wh.b",
+    ".wh..wh..opq",
+    ".wh.",
+    "outside",
+    "precious",
+    "\u{fc}\u{1f40b}",
+    "with\nnewline",
+    "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
 ];
 
 /// One member of an archive.
@@ -75,7 +89,8 @@ pub fn archive(pieces: &[Piece], whole: bool) -> Vec<u8> {
 impl Piece {
     fn write(&self, out: &mut Vec<u8>) {
         if !self.records.is_empty() {
-            let records: Vec<u8> = self.records.iter().take(8).flat_map(|(key, value)| record(*key, value)).collect();
+            let records: Vec<u8> =
+                self.records.iter().take(8).flat_map(|(key, value)| record(*key, value)).collect();
             header(out, b'x', "pax", "", &[0; 5], records.len() as u64, (0, 0));
             body(out, &records);
         }
@@ -87,7 +102,11 @@ impl Piece {
             }
         }
         let kind = KINDS[usize::from(self.kind) % KINDS.len()];
-        let content: &[u8] = if matches!(kind, b'0' | b'7' | 0 | b'S' | b'x' | b'g' | b'L' | b'K' | b'V') { &self.body } else { &[] };
+        let content: &[u8] = if matches!(kind, b'0' | b'7' | 0 | b'S' | b'x' | b'g' | b'L' | b'K' | b'V') {
+            &self.body
+        } else {
+            &[]
+        };
         let numbers = [self.mode.into(), self.owner.into(), u64::from(self.owner >> 3), self.mtime, 0];
         header(out, kind, &name, &link, &numbers, self.size.unwrap_or(content.len() as u64), self.device);
         body(out, content);
@@ -114,7 +133,15 @@ fn body(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// A ustar header: mode, uid, gid, mtime as `numbers`, the checksum right.
-fn header(out: &mut Vec<u8>, kind: u8, name: &str, link: &str, numbers: &[u64; 5], size: u64, device: (u8, u8)) {
+fn header(
+    out: &mut Vec<u8>,
+    kind: u8,
+    name: &str,
+    link: &str,
+    numbers: &[u64; 5],
+    size: u64,
+    device: (u8, u8),
+) {
     let mut block = [0_u8; 512];
     let mut text = |at: usize, length: usize, text: &[u8]| {
         let text = &text[..text.len().min(length)];

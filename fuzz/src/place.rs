@@ -18,7 +18,8 @@ impl Place {
         let _ = fs::remove_dir_all(&root);
         fs::create_dir_all(root.join("outside")).expect("a temporary folder");
         fs::write(root.join("outside/precious"), "untouched").expect("a file in it");
-        fs::set_permissions(root.join("outside/precious"), fs::Permissions::from_mode(0o640)).expect("its mode");
+        fs::set_permissions(root.join("outside/precious"), fs::Permissions::from_mode(0o640))
+            .expect("its mode");
         Self { root }
     }
 

@@ -217,8 +217,9 @@ fn records(pairs: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (key, value) in pairs {
         let rest = [b" ", key.as_bytes(), b"=", value, b"\n"].concat();
-        let length =
-            (rest.len() + 1..).find(|length| length.to_string().len() + rest.len() == *length).unwrap();
+        let length = (rest.len() + 1..rest.len() + 9)
+            .find(|length| length.to_string().len() + rest.len() == *length)
+            .unwrap();
         body.extend([length.to_string().as_bytes(), &rest].concat());
     }
     member(EntryType::XHeader, "pax", "", &body)

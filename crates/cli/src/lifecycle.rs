@@ -61,6 +61,7 @@ pub(crate) async fn carry_out(
         Progress::Done(step, took) => {
             anstream::eprintln!("{:7.2}s  {}", took.as_secs_f64(), step.op.describe());
         }
+        Progress::Told(step, text) => anstream::eprintln!("   note  {}: {text}", step.op.describe()),
         Progress::Failed(step, failure) => {
             anstream::eprintln!("FAILED  {}: {}", step.op.describe(), failure.reason);
         }

@@ -245,12 +245,21 @@ impl Engine {
 
     /// Creates a container; gives its id. Networks after the first are not connected yet.
     pub async fn create_container(&self, spec: &ContainerSpec) -> Result<String, EngineError> {
+        Ok(self.create_container_warned(spec).await?.0)
+    }
+
+    /// The same, with what the engine says that it leaves out: settings that its kernel does not support.
+    pub async fn create_container_warned(
+        &self,
+        spec: &ContainerSpec,
+    ) -> Result<(String, Vec<String>), EngineError> {
         let options = CreateContainerOptions {
             name: (!spec.name.is_empty()).then(|| spec.name.clone()),
             platform: spec.platform.clone().unwrap_or_default(),
         };
         let body = translate::create_body(spec, self.api());
-        Ok(self.docker.create_container(Some(options), body).await.map_err(wire)?.id)
+        let made = self.docker.create_container(Some(options), body).await.map_err(wire)?;
+        Ok((made.id, made.warnings))
     }
 
     /// Connects a container to a network.

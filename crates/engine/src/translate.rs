@@ -307,6 +307,23 @@ mod tests {
         assert_eq!(body.host_config.unwrap().network_mode.as_deref(), Some("a"));
     }
 
+    /// What kernels and drivers of test machines do not have.
+    #[test]
+    fn rare_limits_are_passed_on() {
+        let mut spec = ContainerSpec::default();
+        spec.resources.blkio_weight = Some(300);
+        spec.resources.blkio_weights = vec![DeviceRate { path: "/dev/x".into(), rate: 200 }];
+        spec.resources.cpu_rt_period = Some(1_000_000);
+        spec.resources.cpu_rt_runtime = Some(950_000);
+        spec.storage_opt = [("size".to_owned(), "1G".to_owned())].into();
+        let host = create_body(&spec, OLD).host_config.unwrap();
+        assert_eq!(host.blkio_weight, Some(300));
+        let device = &host.blkio_weight_device.unwrap()[0];
+        assert_eq!((device.path.as_deref(), device.weight), (Some("/dev/x"), Some(200)));
+        assert_eq!((host.cpu_realtime_period, host.cpu_realtime_runtime), (Some(1_000_000), Some(950_000)));
+        assert_eq!(host.storage_opt.unwrap()["size"], "1G");
+    }
+
     #[test]
     fn a_bind_that_may_create_its_source_is_a_string_on_old_engines() {
         let spec = MountSpec {

@@ -60,6 +60,8 @@ pub enum Progress<'a> {
     Started(&'a Step),
     /// A wait has news.
     News(&'a Step, &'a str),
+    /// A step goes on, and a person should know this.
+    Told(&'a Step, &'a str),
     /// A step is done, after so much time.
     Done(&'a Step, Duration),
     /// A step has failed.
@@ -150,7 +152,15 @@ struct Shared {
     options: RunOptions,
     abandon: watch::Sender<bool>,
     calls: Semaphore,
-    news: mpsc::UnboundedSender<(usize, String)>,
+    news: mpsc::UnboundedSender<(usize, News)>,
+}
+
+/// What a step has to say while it runs.
+enum News {
+    /// How far it is.
+    Goes(String),
+    /// Something that a person should know.
+    Told(String),
 }
 
 /// Runs `plan`. `report` is called from one place only, in order.
@@ -199,7 +209,10 @@ pub async fn run(
                 outcome.interrupted = true;
                 shared.abandon.send_replace(true);
             }
-            Some((id, text)) = heard.recv() => report(Progress::News(&plan.steps[id], &text)),
+            Some((id, news)) = heard.recv() => report(match &news {
+                News::Goes(text) => Progress::News(&plan.steps[id], text),
+                News::Told(text) => Progress::Told(&plan.steps[id], text),
+            }),
             Some(finished) = tasks.join_next() => {
                 // a panic of a task is a bug: its step counts as never done
                 let Ok((id, elapsed, result)) = finished else { continue };
@@ -266,7 +279,7 @@ async fn execute(shared: &Shared, step: &Step) -> Result<(), Unready> {
     match &step.op {
         Op::WaitHealthy { container, health, unhealthy } => {
             let tell = |text| {
-                let _ = shared.news.send((step.id, text));
+                let _ = shared.news.send((step.id, News::Goes(text)));
             };
             watcher.healthy(container, health, *unhealthy, tell).await
         }
@@ -274,7 +287,7 @@ async fn execute(shared: &Shared, step: &Step) -> Result<(), Unready> {
         Op::WaitRunning { container } => watcher.running(container).await,
         Op::RunHook { container, hook, when } => {
             let tell = |text| {
-                let _ = shared.news.send((step.id, text));
+                let _ = shared.news.send((step.id, News::Told(text)));
             };
             run_hook(shared, container, hook, *when, tell).await
         }
@@ -378,7 +391,9 @@ async fn call(shared: &Shared, step: &Step) -> Result<(), StackError> {
         Op::CreateContainer { spec } => {
             let mut spec = spec.clone();
             spec.labels.insert(labels::CREATED.into(), now());
-            create(engine, &spec).await?;
+            for warning in create(engine, &spec).await? {
+                let _ = shared.news.send((step.id, News::Told(format!("the engine says: {warning}"))));
+            }
         }
         Op::ConnectNetwork { container, attachment } => {
             engine.connect_container(container, attachment).await?;
@@ -448,12 +463,12 @@ async fn create_network(engine: &Engine, spec: &NetworkSpec) -> Result<(), Engin
 
 /// Creates a container. An engine carries a request out although its sender was killed: then the name is taken by a
 /// container that nobody has started, maybe not yet visible.
-async fn create(engine: &Engine, spec: &ContainerSpec) -> Result<(), EngineError> {
+async fn create(engine: &Engine, spec: &ContainerSpec) -> Result<Vec<String>, EngineError> {
     let until = Instant::now() + LATE;
     loop {
-        let taken = match engine.create_container(spec).await {
+        let taken = match engine.create_container_warned(spec).await {
             Err(error @ EngineError::NameTaken { .. }) if Instant::now() < until => error,
-            done => return done.map(|_| ()),
+            done => return done.map(|(_, warnings)| warnings),
         };
         match engine.inspect_container(&spec.name).await {
             Ok(found) => {

@@ -65,6 +65,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
                 Progress::Done(step, took) if !quiet => {
                     anstream::eprintln!("{:7.2}s  {}", took.as_secs_f64(), step.op.describe());
                 }
+                Progress::Told(step, text) => anstream::eprintln!("   note  {}: {text}", step.op.describe()),
                 Progress::Failed(step, failure) => {
                     anstream::eprintln!("FAILED  {}: {}", step.op.describe(), failure.reason);
                 }

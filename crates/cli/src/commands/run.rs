@@ -181,6 +181,7 @@ async fn make(
         Progress::Done(step, took) if !matches!(step.op, Op::CreateContainer { .. }) => {
             anstream::eprintln!("{:7.2}s  {}", took.as_secs_f64(), step.op.describe());
         }
+        Progress::Told(step, text) => anstream::eprintln!("   note  {}: {text}", step.op.describe()),
         Progress::Failed(step, failure) => {
             anstream::eprintln!("FAILED  {}: {}", step.op.describe(), failure.reason);
         }

@@ -103,7 +103,7 @@ impl Builder<'_> {
         existing.sort_by_key(|found| (!found.is_current(service), found.number));
         let surplus = existing.split_off(existing.len().min(service.replicas.len()));
         let mut reached = Reached { data: self.data(service), ..Reached::default() };
-        let mut gate = self.gate(service);
+        let gate = self.gate(service);
         let files = self.files_step(service);
 
         for container in surplus {
@@ -119,9 +119,6 @@ impl Builder<'_> {
                 reached.started.push(removed);
                 reached.ready.push(removed);
             }
-        }
-        if self.options.no_start {
-            gate.clear();
         }
         let mut rolling = Rolling::new(service.update);
         reached.more = existing.iter().any(|found| matches!(self.verdict(service, found), Verdict::Keep));

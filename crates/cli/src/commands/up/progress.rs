@@ -80,6 +80,9 @@ impl Shown {
         let at = self.began.elapsed().as_secs_f64();
         match progress {
             Progress::Started(_) | Progress::News(..) => {}
+            Progress::Told(step, text) => {
+                anstream::eprintln!("{at:7.2}s  note  {}: {text}", step.op.describe())
+            }
             Progress::Done(step, took) => {
                 anstream::eprintln!("{at:7.2}s  {}  ({})  # {}", done(step), short(*took), step.cause);
             }
@@ -93,6 +96,7 @@ impl Shown {
         let step = match progress {
             Progress::Started(step)
             | Progress::News(step, _)
+            | Progress::Told(step, _)
             | Progress::Done(step, _)
             | Progress::Failed(step, _) => *step,
         };
@@ -103,6 +107,11 @@ impl Shown {
         match progress {
             Progress::Started(step) => bar.set_message(doing(step)),
             Progress::News(step, text) => bar.set_message(format!("{} ({text})", doing(step))),
+            Progress::Told(step, text) => {
+                let at = self.began.elapsed().as_secs_f64();
+                let _ =
+                    screen.println(format!("{at:7.2}s  {subject:12}  note  {}: {text}", step.op.describe()));
+            }
             Progress::Done(step, _) => {
                 *left = left.saturating_sub(1);
                 if *left == 0 {

@@ -67,7 +67,7 @@ impl Suite {
         match self {
             Self::Trixie => tag.to_owned(),
             _ if tag.contains("trixie") => tag.replace("trixie", self.name()),
-            _ => format!("{tag}-{}", self.name()),
+            Self::Bookworm => format!("{tag}-{}", self.name()),
         }
     }
 }

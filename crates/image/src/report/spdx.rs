@@ -6,11 +6,11 @@ use super::{Package, PackageKind, packages, packages::text};
 use crate::{Digest, ImageRecord, Merged, Store, StoreError, purl};
 
 /// Lists what package managers and language tools left word of: dpkg (also `status.d`), apk, `node_modules`, and
-/// Python's `dist-info`. The same image gives the same bytes.
+/// Python's `dist-info`. The same image under the same name gives the same bytes.
 ///
 /// # Errors
 /// When a layer cannot be read.
-pub fn of_image(store: &Store, record: &ImageRecord) -> Result<Value, StoreError> {
+pub fn of_image(store: &Store, record: &ImageRecord, name: &str) -> Result<Value, StoreError> {
     let merged = Merged::read(store, &record.layers)?;
     let mut found = packages(&merged);
     found.sort_by(|left, right| {
@@ -24,7 +24,7 @@ pub fn of_image(store: &Store, record: &ImageRecord) -> Result<Value, StoreError
         matches!(file.path.as_str(), "usr/lib/os-release" | "etc/os-release") && file.kind == "file"
     });
     let release = release.and_then(|file| text(&file.host)).unwrap_or_default();
-    Ok(document(record, &found, &Release::read(&release)))
+    Ok(document(record, name, &found, &Release::read(&release)))
 }
 
 /// What an image's `os-release` says.
@@ -57,8 +57,7 @@ impl Release {
     }
 }
 
-fn document(record: &ImageRecord, found: &[Package], release: &Release) -> Value {
-    let name = record.references.first().map_or_else(|| record.id.to_string(), crate::Reference::familiar);
+fn document(record: &ImageRecord, name: &str, found: &[Package], release: &Release) -> Value {
     let mut packages = vec![json!({
         "SPDXID": "SPDXRef-image",
         "name": name,
@@ -190,8 +189,8 @@ mod tests {
         let config =
             ImageConfig { created: Some("2026-01-02T03:04:05.678Z".to_owned()), ..ImageConfig::default() };
         let record = store.put_image(&Image { config, layers: vec![layer] }, &[]).unwrap();
-        let sbom = of_image(&store, &record).unwrap();
-        assert_eq!(sbom, of_image(&store, &record).unwrap());
+        let sbom = of_image(&store, &record, "app:1").unwrap();
+        assert_eq!(sbom, of_image(&store, &record, "app:1").unwrap());
         let found: Vec<&str> = sbom["packages"]
             .as_array()
             .unwrap()

@@ -4,7 +4,7 @@ mod provenance;
 
 use plimsoll_build::{BuildOutcome, BuildRequest};
 use plimsoll_image::{
-    Digest, Merged, Store,
+    Digest, Merged, Reference, Store,
     bundle::{Member, Statement},
     report::spdx,
 };
@@ -116,8 +116,11 @@ impl Attest {
     ) -> Result<Vec<Statement>, CommandError> {
         let mut statements = Vec::new();
         if self.sbom {
-            let predicate =
-                spdx::of_image(store, &outcome.record).map_err(|error| super::store::store_error(&error))?;
+            // a name that the store knows besides would make another document elsewhere
+            let name =
+                request.tags.first().map_or_else(|| outcome.record.id.to_string(), Reference::familiar);
+            let predicate = spdx::of_image(store, &outcome.record, &name)
+                .map_err(|error| super::store::store_error(&error))?;
             statements.push(Statement { predicate_type: SPDX.to_owned(), predicate });
         }
         if let Some(provenance) = &self.provenance {

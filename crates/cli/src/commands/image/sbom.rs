@@ -17,7 +17,7 @@ pub(crate) struct Args {
 pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let store = store::open()?;
     let image = store::find(&store, &args.image)?;
-    let sbom = spdx::of_image(&store, &image).map_err(|error| store::store_error(&error))?;
+    let sbom = spdx::of_image(&store, &image, &args.image).map_err(|error| store::store_error(&error))?;
     store::print_json(&sbom)?;
     Ok(ExitCode::SUCCESS)
 }

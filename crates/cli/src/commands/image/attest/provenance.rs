@@ -50,7 +50,7 @@ impl Told<'_> {
                 .nodes
                 .iter()
                 .enumerate()
-                .map(|(number, node)| self.step(number, node))
+                .map(|(number, node)| step(number, node))
                 .collect();
             predicate["buildConfig"] = json!({ "llbDefinition": steps });
             own = self.source();
@@ -175,39 +175,6 @@ impl Told<'_> {
         })
     }
 
-    /// A step in the words of BuildKit's graph.
-    fn step(&self, number: usize, node: &Node) -> Value {
-        let mut inputs: Vec<usize> = node.parent.into_iter().collect();
-        for input in node.inputs() {
-            if !inputs.contains(&input) {
-                inputs.push(input);
-            }
-        }
-        let place = |node: usize| inputs.iter().position(|input| *input == node).map_or(-1, |at| at as i64);
-        let base = node.parent.map_or(-1, place);
-        let op = match &node.op {
-            Op::Image { name, origin, .. } => {
-                let digest = origin.digest.map(|digest| format!("@{digest}")).unwrap_or_default();
-                json!({ "source": { "identifier": format!("docker-image://{name}{digest}") } })
-            }
-            Op::Workdir(op) => file_action(
-                base,
-                -1,
-                &json!({
-                    "mkdir": { "path": op.path, "mode": 0o755, "makeParents": true, "timestamp": -1 }
-                }),
-            ),
-            Op::Copy(op) => copy_op(op, base, &place),
-            Op::Run(op) => run_op(op, base, &place),
-        };
-        let mut step = json!({ "id": format!("step{number}"), "op": { "Op": op, "constraints": {} } });
-        if !inputs.is_empty() {
-            let inputs: Vec<String> = inputs.iter().map(|input| format!("step{input}:0")).collect();
-            step["inputs"] = json!(inputs);
-        }
-        step
-    }
-
     /// Where each step stands, and the Dockerfile.
     fn source(&self) -> Value {
         let mut locations = Map::new();
@@ -261,6 +228,39 @@ impl Told<'_> {
             .collect();
         replace(value, &secret);
     }
+}
+
+/// A step in the words of BuildKit's graph.
+fn step(number: usize, node: &Node) -> Value {
+    let mut inputs: Vec<usize> = node.parent.into_iter().collect();
+    for input in node.inputs() {
+        if !inputs.contains(&input) {
+            inputs.push(input);
+        }
+    }
+    let place = |node: usize| inputs.iter().position(|input| *input == node).map_or(-1, |at| at as i64);
+    let base = node.parent.map_or(-1, place);
+    let op = match &node.op {
+        Op::Image { name, origin, .. } => {
+            let digest = origin.digest.map(|digest| format!("@{digest}")).unwrap_or_default();
+            json!({ "source": { "identifier": format!("docker-image://{name}{digest}") } })
+        }
+        Op::Workdir(op) => file_action(
+            base,
+            -1,
+            &json!({
+                "mkdir": { "path": op.path, "mode": 0o755, "makeParents": true, "timestamp": -1 }
+            }),
+        ),
+        Op::Copy(op) => copy_op(op, base, &place),
+        Op::Run(op) => run_op(op, base, &place),
+    };
+    let mut step = json!({ "id": format!("step{number}"), "op": { "Op": op, "constraints": {} } });
+    if !inputs.is_empty() {
+        let inputs: Vec<String> = inputs.iter().map(|input| format!("step{input}:0")).collect();
+        step["inputs"] = json!(inputs);
+    }
+    step
 }
 
 fn replace(value: &mut Value, secrets: &[&str]) {

@@ -73,6 +73,7 @@ async fn signalled() {
 
 /// The next Ctrl-C, SIGTERM or SIGHUP, by its name.
 pub(crate) async fn next_signal() -> &'static str {
+    interrupt::leave();
     use tokio::signal::unix::{SignalKind, signal};
     let kinds = [
         ("SIGINT", SignalKind::interrupt()),

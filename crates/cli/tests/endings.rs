@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use support::{Kitchen, base, log, processes};
+use support::{Kitchen, base, log, processes, shell};
 
 fn debian() -> String {
     base("debian", "debian", "plimsoll.local/debian:13")
@@ -97,7 +97,7 @@ fn the_builds_of_a_stack_stop_too() {
             &format!("FROM plimsoll.local/debian:13\nRUN sleep {marker} # {name}\n"),
         );
     }
-    kitchen.write("stack/compose.yml", "services:\n  a: {build: a}\n  b: {build: b}\n");
+    kitchen.write("stack/compose.yml", "name: endings\nservices:\n  a: {build: a}\n  b: {build: b}\n");
     let plimsoll = |args: &[&str]| {
         let mut command = Command::new(support::binary());
         command.args(args).current_dir(kitchen.path("stack")).env("PLIMSOLL_HOME", kitchen.path("home"));
@@ -106,15 +106,22 @@ fn the_builds_of_a_stack_stop_too() {
     };
     let loaded = plimsoll(&["image", "load", layout]).output().unwrap();
     assert!(loaded.status.success(), "{}", log(&loaded));
-    let mut child = plimsoll(&["build"]).spawn().unwrap();
-    wait_for(marker, &mut child);
-    signal(&child, "INT");
-    let output = child.wait_with_output().unwrap();
-    let said = log(&output);
-    assert_eq!(output.status.code(), Some(130), "{said}");
-    assert_eq!(said.matches("interrupted").count(), 1, "{said}");
-    assert_eq!(processes(marker), Vec::<String>::new());
-    assert_eq!(leftovers(&kitchen.path("home")), Vec::<String>::new());
+    for verb in ["build", "up"] {
+        if verb == "up" && !Path::new("/var/run/docker.sock").exists() {
+            assert!(std::env::var_os("CI").is_none(), "CI must not skip: needs an engine");
+            eprintln!("skipped: up needs an engine");
+            continue;
+        }
+        let mut child = plimsoll(&[verb]).spawn().unwrap();
+        wait_for(marker, &mut child);
+        signal(&child, "INT");
+        let output = child.wait_with_output().unwrap();
+        let said = log(&output);
+        assert_eq!(output.status.code(), Some(130), "{verb}: {said}");
+        assert_eq!(said.matches("interrupted").count(), 1, "{verb}: {said}");
+        assert_eq!(processes(marker), Vec::<String>::new(), "{verb}");
+        assert_eq!(leftovers(&kitchen.path("home")), Vec::<String>::new(), "{verb}");
+    }
 }
 
 const FAILING: &str = "FROM debian AS other\nRUN sleep 0.2; echo other > /other\n\
@@ -244,4 +251,28 @@ fn what_cannot_be_entered_is_said() {
         "{}",
         log(&output)
     );
+}
+
+/// In a container without privileges there are no namespaces: the shell gets a copy of the files too.
+#[test]
+fn a_failed_step_is_entered_by_chroot() {
+    let Some(kitchen) = Kitchen::new() else { return };
+    shell(&kitchen.path("c/shell"), &["/bin/ls"]);
+    kitchen.write(
+        "c/Dockerfile",
+        "FROM scratch\nCOPY shell /\nRUN --mount=type=cache,target=/cache echo left > /left; exit 3\n",
+    );
+    let plain = kitchen.command("home", "c", &["--on-failure=shell"]);
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", "--"])
+        .arg(plain.get_program())
+        .args(plain.get_args())
+        .current_dir(plain.get_current_dir().unwrap())
+        .envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = feed(command, "cat /left; echo more > /cache/kept; ls /cache; echo x > /left\n");
+    assert_eq!(output.status.code(), Some(2), "{}", log(&output));
+    assert!(log(&output).contains("no namespaces can be made here"), "{}", log(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "left\nkept\n", "{}", log(&output));
+    assert_eq!(leftovers(&kitchen.path("home")), Vec::<String>::new());
 }

@@ -49,6 +49,7 @@ const RULES: &[(&str, Rule)] = &[
     ("services.*.healthcheck.test", health_test),
     ("services.*.label_file", texts),
     ("services.*.labels", key_values),
+    ("services.*.memswap_limit", swap),
     ("services.*.models", by_name),
     ("services.*.networks", by_name),
     ("services.*.ports", port_list),
@@ -282,6 +283,12 @@ fn depends_on(value: Value, _: &Path<'_>, _: &Context) -> Result<Value, Diagnost
         }
     }
     Ok(value)
+}
+
+/// Unlimited swap as a variable brings it, and as it is printed.
+fn swap(value: Value, _: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {
+    let origin = value.origin.clone();
+    Ok(if value.as_str() == Some("-1") { Value::new(Kind::Int(-1), &origin) } else { value })
 }
 
 fn gpus(value: Value, _: &Path<'_>, _: &Context) -> Result<Value, Diagnostic> {

@@ -117,7 +117,7 @@ fn text(value: &mut Value, change: impl FnOnce(&str) -> Option<String>) {
     }
 }
 
-fn is_remote(context: &str) -> bool {
+pub(crate) fn is_remote(context: &str) -> bool {
     const FRONTS: [&str; 6] = ["https://", "http://", "git://", "ssh://", "github.com/", "git@"];
     context.contains("://") || FRONTS.iter().any(|front| context.starts_with(front))
 }

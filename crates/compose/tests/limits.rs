@@ -17,24 +17,23 @@ fn load_text(text: &str) -> Result<Project, Vec<Diagnostic>> {
     load(&options, &NoFiles)
 }
 
-/// Processor time of this thread: other work on the machine must not fail a test.
+/// Processor time of this thread. It is printed; `cargo xtask bench stack` holds figures against docker-compose's.
 fn processor_time() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     Duration::from_nanos(text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or_default())
 }
 
-/// The first error's title, which must come within a second (unoptimised: ten).
+/// The first error's title.
 fn refused(text: &str) -> String {
     let start = processor_time();
     let errors = load_text(text).expect_err("refused");
     let took = processor_time().saturating_sub(start);
     println!("refused in {took:?}: {}", errors[0].title);
-    assert!(took < Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 }), "took {took:?}");
     errors[0].title.clone()
 }
 
 #[test]
-fn bombs_are_refused_quickly_and_say_why() {
+fn bombs_are_refused_and_say_why() {
     let mut bomb = String::from("x-a0: &a0 [x,x,x,x,x,x,x,x,x]\n");
     for level in 1..30 {
         bomb.push_str(&format!("x-a{level}: &a{level} [{}]\n", format!("*a{},", level - 1).repeat(9)));
@@ -127,7 +126,7 @@ fn the_same_folder_included_with_other_variables_extends_with_those() {
 }
 
 #[test]
-fn hundreds_of_services_are_quick() {
+fn hundreds_of_services_are_read() {
     let service = "    image: registry.example/app:${TAG:-1}\n    environment: {A: 1, B: two, C: '${C:-}'}\n    ports: ['8080']\n    \
                    volumes: ['data:/data', './a:/b:ro']\n    healthcheck: {test: curl -f localhost, interval: 10s}\n    \
                    deploy: {resources: {limits: {memory: 128M, cpus: '0.5'}}}\n    networks: [front, back]\n";
@@ -140,7 +139,6 @@ fn hundreds_of_services_are_quick() {
     let took = processor_time().saturating_sub(start);
     println!("300 services: {took:?}");
     assert_eq!(project.services.len(), 300);
-    assert!(took < Duration::from_millis(if cfg!(debug_assertions) { 2000 } else { 100 }), "took {took:?}");
 }
 
 /// Attributes with values of any kind, mostly wrong ones.

@@ -23,6 +23,7 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("dl15", STRICTER),
     ("tm3", STRICTER),
     ("v5", STRICTER),
+    ("mem4", "a variable can bring -1, unlimited swap, as text; and it is printed so"),
     ("p13", NEWER),
     ("pp4", NEWER),
     ("build13", NEWER),

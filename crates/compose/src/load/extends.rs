@@ -2,7 +2,7 @@
 
 use plimsoll_source::{Diagnostic, Source};
 
-use super::{Loader, Place, canonical_and_unique, one};
+use super::{Loader, Place, canonical_and_unique, include::elsewhere, one};
 use crate::{
     marks, merge,
     path::Path,
@@ -86,6 +86,9 @@ impl Loader<'_> {
         };
         let base = match other_file {
             Some(other) => {
+                if let Some(fault) = elsewhere(&other, &origin) {
+                    return Err(fault);
+                }
                 let path = paths::join_absolute(&place.directory, &other);
                 let mut other_services = self.services_of(&path, &origin, name, place)?;
                 if !other_services.contains_key(&reference) {

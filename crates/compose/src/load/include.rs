@@ -10,7 +10,7 @@ use crate::{
     dotenv, marks, merge,
     path::Path,
     paths, read,
-    value::{Kind, Map, Value},
+    value::{Kind, Map, Origin, Value},
 };
 
 /// How deep included files may include.
@@ -25,6 +25,16 @@ struct Include<'v> {
     env_files: Option<Vec<String>>,
     project_directory: Option<String>,
     origin: &'v Value,
+}
+
+/// What a file on another machine is refused with: a project must not change behind its owner's back.
+pub(super) fn elsewhere(path: &str, origin: &Origin) -> Option<Diagnostic> {
+    let remote = paths::is_remote(path) || path.starts_with("oci:");
+    remote.then(|| {
+        origin
+            .error(format!("`{path}` is not on this machine, and files from elsewhere are not fetched"))
+            .hint("fetch it, say as a submodule of your repository, and name the local copy")
+    })
 }
 
 impl Loader<'_> {
@@ -51,14 +61,8 @@ impl Loader<'_> {
 
     fn included(&mut self, include: &Include<'_>, place: &Place<'_>) -> Result<Value, Vec<Diagnostic>> {
         let origin = &include.origin.origin;
-        if let Some(remote) =
-            include.paths.iter().find(|path| path.contains("://") || path.starts_with("git@"))
-        {
-            return Err(vec![
-                origin
-                    .error(format!("`{remote}` is not on this machine"))
-                    .hint("fetch it and include the local copy"),
-            ]);
+        if let Some(fault) = include.paths.iter().find_map(|path| elsewhere(path, origin)) {
+            return Err(vec![fault]);
         }
         self.included += include.paths.len();
         if self.included > MAX_INCLUSIONS {

@@ -92,7 +92,7 @@ pub(crate) struct Rules<'a> {
 pub(crate) fn select(tree: &Tree, source: &str, rules: &Rules<'_>) -> Result<Vec<Picked>, SelectError> {
     let excludes = patterns(rules.excludes.iter().map(String::as_str))?;
     if rules.parents {
-        return select_with_parents(tree, source, &excludes).map(|picked| vec![picked]);
+        return select_with_parents(tree, source, &excludes);
     }
     let mut picked = Vec::new();
     for path in resolve_wildcards(tree, source)? {
@@ -204,26 +204,29 @@ fn walk(
     Ok(())
 }
 
-/// `--parents`: everything below the pivot that matches, with the directories that lead to it.
-fn select_with_parents(tree: &Tree, source: &str, excludes: &Matcher) -> Result<Picked, SelectError> {
+/// `--parents`: everything below the pivot that matches, with the directories that lead to it. What leads to the pivot
+/// may have wildcards too, and then there may be several, or none.
+fn select_with_parents(tree: &Tree, source: &str, excludes: &Matcher) -> Result<Vec<Picked>, SelectError> {
     let (base, pattern) = source.split_once("/./").unwrap_or(("/", source));
     let pattern = pattern.trim_start_matches('/');
     let base = if base.is_empty() { "/" } else { base };
-    let Some(root) = lookup(tree, Path::new(base))? else {
-        return Err(SelectError::NotFound(base.to_owned()));
-    };
-    // As BuildKit: there is nothing whose parents could be kept.
-    if pattern.is_empty() || pattern == "." {
-        return Err(SelectError::NoPath(base.to_owned()));
+    let mut picked = Vec::new();
+    for path in resolve_wildcards(tree, base)? {
+        let Some(root) = lookup(tree, &path)? else { return Err(SelectError::NotFound(display(&path))) };
+        // As BuildKit: there is nothing whose parents could be kept.
+        if pattern.is_empty() || pattern == "." {
+            return Err(SelectError::NoPath(base.to_owned()));
+        }
+        let include = patterns([pattern])?;
+        let mut items = vec![Item::new(PathBuf::new(), root.clone())];
+        let mut search = Search { tree, include: &include, excludes, items: &mut items };
+        search.below(&root, Path::new(""), &Verdict::default(), &Verdict::default(), &mut Vec::new())?;
+        if items.len() == 1 && !glob::has_wildcard(pattern) && !glob::has_wildcard(base) {
+            return Err(SelectError::NotFound(format!("/{pattern}")));
+        }
+        picked.push(Picked { name: OsString::new(), items });
     }
-    let include = patterns([pattern])?;
-    let mut items = vec![Item::new(PathBuf::new(), root.clone())];
-    let mut search = Search { tree, include: &include, excludes, items: &mut items };
-    search.below(&root, Path::new(""), &Verdict::default(), &Verdict::default(), &mut Vec::new())?;
-    if items.len() == 1 && !glob::has_wildcard(pattern) {
-        return Err(SelectError::NotFound(format!("/{pattern}")));
-    }
-    Ok(Picked { name: OsString::new(), items })
+    Ok(picked)
 }
 
 struct Search<'a> {

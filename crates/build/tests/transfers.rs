@@ -138,6 +138,39 @@ fn working_directories_are_written_as_buildkit_does() {
 }
 
 #[test]
+fn parents_are_kept_below_every_pivot() {
+    let Some(bench) = Bench::new() else { return };
+    for file in ["b/c/d/foo", "b/c/d/e/bay", "b2/c/d/e/bar", "b/c2/d/e/baz", "b/c2/d/e2/baz"] {
+        bench.write(&format!("a/{file}"), file);
+    }
+    let files = |sources: &str| {
+        let (_, root) = bench.build(&format!("FROM scratch\nCOPY --parents {sources} /out/\n"));
+        let mut found = Vec::new();
+        let mut open = vec![root.join("out")];
+        while let Some(folder) = open.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true => open.push(path),
+                    false => found.push(path.strip_prefix(root.join("out")).unwrap().display().to_string()),
+                }
+            }
+        }
+        found.sort();
+        found.join(" ")
+    };
+    assert_eq!(files("/a/b/./c/d"), "c/d/e/bay c/d/foo");
+    assert_eq!(files("a/b/c/d/."), "a/b/c/d/e/bay a/b/c/d/foo");
+    assert_eq!(files("/a/./b/./c"), "b/c/d/e/bay b/c/d/foo");
+    assert_eq!(files("/a/./*/c"), "b/c/d/e/bay b/c/d/foo b2/c/d/e/bar");
+    assert_eq!(files("/a/b*/./c/**/e"), "c/d/e/bar c/d/e/bay");
+    assert_eq!(files("/a/b/c*/./d/**/baz /a/b*/./c/**/bar"), "c/d/e/bar d/e/baz d/e2/baz");
+    assert_eq!(files("/a/z*/./c /a/b/./c/d/foo"), "c/d/foo", "a wildcard may mean nothing");
+    bench.fails("FROM scratch\nCOPY --parents /a/z/./c /out/\n", "not found");
+    bench.fails("FROM scratch\nCOPY --parents /a/b/./z /out/\n", "not found");
+}
+
+#[test]
 fn errors_are_buildkits() {
     let Some(bench) = Bench::new() else { return };
     bench.write("f", "x");

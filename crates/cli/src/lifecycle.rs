@@ -46,6 +46,25 @@ pub(crate) fn run(
     })
 }
 
+/// The containers of these services, all if none is named; a service without one is an error.
+pub(crate) async fn chosen(
+    engine: &plimsoll_engine::Engine,
+    project: &str,
+    services: &[String],
+) -> Result<Vec<Member>, CommandError> {
+    let mut found = members(engine, project).await.map_err(failed)?;
+    if let Some(missing) =
+        services.iter().find(|service| !found.iter().any(|member| member.service == **service))
+    {
+        return Err(CommandError::new(
+            format!("project {project} has no container of service {missing}"),
+            "`plimsoll ps` lists those that exist; `plimsoll up` makes them",
+        ));
+    }
+    found.retain(|member| services.is_empty() || services.contains(&member.service));
+    Ok(found)
+}
+
 /// Runs the plan, one line for each thing that is done.
 pub(crate) async fn carry_out(
     engine: &plimsoll_engine::Engine,

@@ -175,6 +175,32 @@ fn up_stays_in_front_and_gives_a_service_s_exit_code() {
 }
 
 #[test]
+fn small_verbs_do_their_small_things() {
+    let Some(stack) = Stack::new("small") else { return };
+    let published = COMPOSE.replace("web: { <<: *base,", "web: { <<: *base, ports: ['127.0.0.1::80'],");
+    fs::write(stack.directory.join("stack.yml"), published).unwrap();
+    stack.ok(&["create"]);
+    assert_eq!(stack.containers(), ["-db-1 created", "-web-1 created"]);
+    stack.ok(&["up"]);
+    let address = stack.ok(&["port", "web", "80"]);
+    assert!(address.starts_with("127.0.0.1:") && address.trim().len() > 10, "{address}");
+    stack.refused(&["port", "web", "81"], "is not published");
+    assert_eq!(stack.ok(&["pause", "db"]).trim(), format!("{}-db-1", stack.name));
+    assert_eq!(stack.containers(), ["-db-1 paused", "-web-1 running"]);
+    stack.ok(&["unpause"]);
+    assert_eq!(stack.ok(&["images"]).lines().count(), 3);
+    assert_eq!(stack.ok(&["images", "-q"]).lines().count(), 1);
+    stack.ok(&["kill", "-s", "SIGTERM", "web"]);
+    let output = stack.run(&["wait", "web"]);
+    assert_eq!((text(&output.stdout).as_str(), output.status.code()), ("143\n", Some(143)));
+    stack.refused(&["kill", "nobody"], "no container of service nobody");
+    assert_eq!(stack.ok(&["rm", "-f"]).trim(), format!("{}-web-1", stack.name));
+    assert_eq!(stack.containers(), ["-db-1 running"]);
+    stack.ok(&["rm", "-s", "-v", "-f"]);
+    assert!(stack.containers().is_empty());
+}
+
+#[test]
 fn run_publishes_mounts_and_reads_variables() {
     let Some(stack) = Stack::new("run") else { return };
     fs::create_dir(stack.directory.join("in")).unwrap();

@@ -7,13 +7,18 @@ mod down;
 mod events;
 mod exec;
 mod image;
+mod images;
 mod init;
+mod kill;
 mod leading;
 mod logs;
 mod ls;
+mod pause;
+mod port;
 mod ps;
 mod pull;
 mod restart;
+mod rm;
 mod run;
 mod start;
 mod stats;
@@ -22,6 +27,7 @@ mod survey;
 mod top;
 mod up;
 mod verify;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -42,24 +48,35 @@ enum Verb {
     Base(base::Args),
     Build(build::Args),
     Config(config::Args),
+    /// Make what `up` makes, and start nothing
+    Create(Box<up::Args>),
     Down(down::Args),
     Events(events::Args),
     Exec(exec::Args),
     Image(image::Args),
+    Images(images::Args),
     Init(init::Args),
+    Kill(kill::Args),
     Logs(logs::Args),
     Ls(ls::Args),
+    /// Freeze the project's containers where they are
+    Pause(pause::Args),
+    Port(port::Args),
     Ps(ps::Args),
     Pull(pull::Args),
     Restart(restart::Args),
+    Rm(rm::Args),
     Run(run::Args),
     Start(start::Args),
     Stats(stats::Args),
     Stop(stop::Args),
     Survey(survey::Args),
     Top(top::Args),
+    /// Let frozen containers go on
+    Unpause(pause::Args),
     Up(up::Args),
     Verify(verify::Args),
+    Wait(wait::Args),
 }
 
 /// The command line. Where docker compose's verbs use `-f` and `-p` for something of their own, ours do too: a project's
@@ -71,6 +88,7 @@ fn command() -> clap::Command {
     Cli::command()
         .mut_subcommand("logs", |verb| gives_up(verb, "files", "follow", 'f'))
         .mut_subcommand("run", |verb| gives_up(verb, "project_name", "publish", 'p'))
+        .mut_subcommand("rm", |verb| gives_up(verb, "files", "force", 'f'))
 }
 
 /// Exit codes: 0 fine, 1 findings or failed claims, 2 could not run, 130 interrupted.
@@ -82,24 +100,32 @@ pub(crate) fn run() -> ExitCode {
         Verb::Base(args) => base::run(args),
         Verb::Build(args) => build::run(args),
         Verb::Config(args) => config::run(args),
+        Verb::Create(args) => up::create(*args),
         Verb::Down(args) => down::run(args),
         Verb::Events(args) => events::run(args),
         Verb::Exec(args) => exec::run(args),
         Verb::Image(args) => image::run(args),
+        Verb::Images(args) => images::run(args),
         Verb::Init(args) => init::run(args),
+        Verb::Kill(args) => kill::run(args),
         Verb::Logs(args) => logs::run(args),
         Verb::Ls(args) => ls::run(args),
+        Verb::Pause(args) => pause::run(args, true),
+        Verb::Port(args) => port::run(args),
         Verb::Ps(args) => ps::run(args),
         Verb::Pull(args) => pull::run(args),
         Verb::Restart(args) => restart::run(args),
+        Verb::Rm(args) => rm::run(args),
         Verb::Run(args) => run::run(args),
         Verb::Start(args) => start::run(args),
         Verb::Stats(args) => stats::run(args),
         Verb::Stop(args) => stop::run(args),
         Verb::Survey(args) => survey::run(args),
         Verb::Top(args) => top::run(args),
+        Verb::Unpause(args) => pause::run(args, false),
         Verb::Up(args) => up::run(args),
         Verb::Verify(args) => verify::run(args),
+        Verb::Wait(args) => wait::run(args),
     };
     done.unwrap_or_else(|error| {
         render::error(&error);

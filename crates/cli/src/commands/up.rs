@@ -102,6 +102,11 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// `plimsoll create`: everything but the starts.
+pub(crate) fn create(args: Args) -> Result<ExitCode, CommandError> {
+    run(Args { no_start: true, ..args })
+}
+
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let root = Root::find()?;
     let options = args.project.options(&root)?;

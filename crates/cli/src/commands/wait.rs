@@ -1,0 +1,34 @@
+//! `plimsoll wait`: until a container ends.
+
+use std::process::ExitCode;
+
+use futures_util::future::select_all;
+
+use crate::{
+    commands::exec::exit_code,
+    error::CommandError,
+    lifecycle,
+    project::ProjectArgs,
+    stack::{self, failed},
+};
+
+/// Wait until the first container of these services ends; its exit code is printed and is ours
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Services
+    #[arg(required = true)]
+    services: Vec<String>,
+}
+
+pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    let name = stack::project_name(&args.project)?;
+    stack::with_engine(|engine| async move {
+        let found = lifecycle::chosen(&engine, &name, &args.services).await?;
+        let ends = found.iter().map(|member| Box::pin(engine.wait_container(&member.name)));
+        let code = select_all(ends).await.0.map_err(|error| failed(error.into()))?;
+        anstream::println!("{code}");
+        Ok(exit_code(code))
+    })
+}

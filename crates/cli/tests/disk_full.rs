@@ -196,3 +196,57 @@ fn small(kitchen: &Kitchen, disk: &Disk) -> Output {
     let args = ["--tag", "small", "--iidfile", &iid, "--metadata-file", &metadata];
     kitchen.command("unused", "c", &args).env("PLIMSOLL_HOME", disk.0.join("home")).output().unwrap()
 }
+
+/// What others made, and what goes elsewhere: loading an image, and writing cache mounts to a disk of their own.
+#[test]
+fn loading_and_exporting_meet_a_full_disk() {
+    let Some(kitchen) = Kitchen::new() else { return };
+    shell(&kitchen.path("c/shell"), &[]);
+    kitchen.write(
+        "c/Dockerfile",
+        "FROM scratch\nCOPY shell /\nCOPY data /data\nRUN --mount=type=cache,id=kept,target=/kept cat /data > /kept/data\n",
+    );
+    fs::write(kitchen.path("c/data"), noise(3, 700_000)).unwrap();
+    let archive = kitchen.path("image.tar").display().to_string();
+    let out = format!("type=oci,dest={archive}");
+    let clean = kitchen.build("home", "c", &["--tag", "full", "--output", &out]).id;
+    let mut objects = Vec::new();
+    for step in 1..16_u64 {
+        let disk = Disk::mount(kitchen.path(&format!("load-{step}")), step * (256 << 10));
+        let mut load = Command::new(binary());
+        load.args(["image", "load", &archive]).env("PLIMSOLL_HOME", disk.0.join("home"));
+        let output = load.output().unwrap();
+        let said = log(&output);
+        if !output.status.success() {
+            assert_eq!(output.status.code(), Some(2), "{step}: {said}");
+            for text in ["No space left on device", "plimsoll image prune", &disk.0.to_string_lossy()] {
+                assert!(said.contains(text), "no {text} in {step}: {said}");
+            }
+            objects.push(said.lines().next().unwrap_or_default().replace(&*disk.0.to_string_lossy(), ""));
+            disk.resize(64 << 20);
+            assert!(load.output().unwrap().status.success(), "{step}");
+        }
+        let found: serde_json::Value =
+            serde_json::from_str(&plimsoll(&disk, &["image", "inspect", "full"])).unwrap();
+        assert!(found.to_string().contains(clean.trim()), "{step}: {found}");
+        plimsoll(&disk, &["image", "prune"]);
+        assert_eq!(fs::read_dir(disk.0.join("home/store/drafts")).unwrap().count(), 0, "{step}");
+    }
+    eprintln!("{} loads met a full disk:\n{}", objects.len(), objects.join("\n"));
+    assert!(objects.len() >= 8, "{objects:?}");
+
+    let disk = Disk::mount(kitchen.path("mounts"), 128 << 10);
+    let to = disk.0.join("mounts.tar.zst").display().to_string();
+    let output = kitchen.command("home", "c", &["--cache-mounts-to", &to]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", log(&output));
+    assert!(
+        log(&output).contains(&to) && log(&output).contains("No space left on device"),
+        "{}",
+        log(&output)
+    );
+    assert_eq!(fs::read_dir(&disk.0).unwrap().count(), 0, "half an archive is left");
+    disk.resize(8 << 20);
+    kitchen.build("home", "c", &["--cache-mounts-to", &to]);
+    let from = kitchen.build("other", "c", &["--cache-mounts-from", &to]);
+    assert!(from.log.contains("cache mount kept: taken"), "{}", from.log);
+}

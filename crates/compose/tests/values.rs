@@ -85,6 +85,8 @@ fn these_are_refused() {
         ("deploy: {update_config: {parallelism: -1}}", "negative"),
         ("deploy: {restart_policy: {max_attempts: -3}}", "negative"),
         ("ports: [{target: -80}]", "negative"),
+        // as decimal it would be another mode
+        ("volumes: [{type: tmpfs, target: /t, tmpfs: {mode: '1777'}}]", "must be a number"),
         ("ports: [0]", "no port of the container"),
         ("ports: [{target: 80, host_ip: ''}]", "IP address"),
         ("security_opt: [a, a]", "same item twice"),

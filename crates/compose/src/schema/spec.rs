@@ -324,7 +324,7 @@ const MOUNT: Shape = object(&open(
             )),
         ),
         ("volume", object(&open(&[("labels", KEY_VALUES), ("nocopy", BOOL), ("subpath", STRING)], &[]))),
-        ("tmpfs", object(&open(&[("size", IntBetween(0, i64::MAX)), ("mode", NUMBER)], &[]))),
+        ("tmpfs", object(&open(&[("size", IntBetween(0, i64::MAX)), ("mode", PLAIN_NUMBER)], &[]))),
         ("image", object(&open(&[("subpath", STRING)], &[]))),
     ],
     &["type"],

@@ -138,6 +138,17 @@ fn working_directories_are_written_as_buildkit_does() {
 }
 
 #[test]
+fn an_empty_destination_is_the_working_directory() {
+    let Some(bench) = Bench::new() else { return };
+    bench.write("f", "x");
+    for flag in ["", "--link "] {
+        let (_, root) = bench
+            .build(&format!("FROM scratch\nWORKDIR /w/v\nENV empty=\nCOPY {flag}f $empty\nCOPY {flag}f .\n"));
+        assert!(root.join("w/v/f").is_file(), "{flag}");
+    }
+}
+
+#[test]
 fn parents_are_kept_below_every_pivot() {
     let Some(bench) = Bench::new() else { return };
     for file in ["b/c/d/foo", "b/c/d/e/bay", "b2/c/d/e/bar", "b/c2/d/e/baz", "b/c2/d/e2/baz"] {

@@ -143,12 +143,12 @@ impl State {
         if dir.is_empty() { "/" } else { dir }
     }
 
-    /// `path` as seen from the working directory; a slash at its end stays.
+    /// `path` as seen from the working directory; a slash at its end stays, and an empty path is that directory.
     fn absolute(&self, path: &str) -> String {
         let joined =
             if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", self.workdir()) };
         let mut cleaned = clean(&joined);
-        let directory = path.ends_with('/') || path == "." || path.ends_with("/.");
+        let directory = matches!(path, "" | ".") || path.ends_with('/') || path.ends_with("/.");
         if directory && !cleaned.ends_with('/') {
             cleaned.push('/');
         }
@@ -442,8 +442,11 @@ impl Lowerer<'_> {
                     state.set(name, value);
                 }
             }
-            state.args.retain(|(known, _)| known != name);
-            state.args.push((name.clone(), value));
+            // as in BuildKit's history, an argument stays where it was first
+            match state.args.iter_mut().find(|(known, _)| known == name) {
+                Some((_, old)) => *old = value,
+                None => state.args.push((name.clone(), value)),
+            }
         }
         state.note(text, None);
         Ok(())

@@ -142,7 +142,8 @@ impl Builder {
         let epoch = epoch(request);
         let seal = SealOptions { epoch };
         let logs = self.dir.join("logs").join(log_name());
-        let remotes = self.remotes(&request.secrets);
+        let cancel = Cancel::new().map_err(|error| BuildError::io("watch the build in", &self.dir, error))?;
+        let remotes = self.remotes(&request.secrets).until(&cancel);
         let solver = Solver {
             graph: &graph,
             request,
@@ -154,10 +155,11 @@ impl Builder {
             contexts: &contexts,
             seal,
             progress,
-            cancel: Cancel::new().map_err(|error| BuildError::io("watch the build in", &self.dir, error))?,
+            cancel,
             limits: Limits { shm_size: request.shm_size, ulimits: request.ulimits.clone() },
             done: Mutex::new(vec![None; graph.nodes.len()]),
             fresh: Mutex::default(),
+            arrived: Mutex::default(),
             used: Mutex::default(),
             wrecks: Mutex::default(),
         };

@@ -69,7 +69,9 @@ pub(crate) struct Prepared {
     owner: Option<(u32, u32)>,
 }
 
-enum Fetched {
+/// Something that was downloaded.
+#[derive(Clone)]
+pub(crate) enum Fetched {
     File { file: HttpFile, unpack: bool },
     Tree(Checkout),
 }
@@ -101,6 +103,11 @@ impl Fetched {
     }
 }
 
+/// Fetches everything that a step downloads.
+pub(crate) fn fetch(op: &CopyOp, remotes: &Remotes) -> Result<Vec<Fetched>, CopyError> {
+    Ok(op.downloads.iter().map(|download| Fetched::get(download, remotes)).collect::<Result<_, _>>()?)
+}
+
 /// What is remembered of a context's files: if their time stamps and all else are as then, so is the key.
 pub(crate) struct Recall {
     /// What the step is called across builds.
@@ -112,6 +119,7 @@ pub(crate) struct Recall {
 /// Makes the key of a COPY or ADD.
 pub(crate) fn prepare_copy(
     op: &CopyOp,
+    fetched: Vec<Fetched>,
     sources: &Sources<'_>,
     parent: &Snapshot,
     caches: &Caches<'_>,
@@ -126,11 +134,8 @@ pub(crate) fn prepare_copy(
     for (name, content) in &op.files {
         key.part(format!("the heredoc {name}"), content);
     }
-    let mut fetched = Vec::new();
-    for download in &op.downloads {
-        let one = Fetched::get(download, caches.remotes)?;
+    for (one, download) in fetched.iter().zip(&op.downloads) {
         one.part(download, &mut key);
-        fetched.push(one);
     }
     if !fetched.is_empty() {
         key.list("--exclude", op.excludes.iter().map(String::as_str));

@@ -14,11 +14,11 @@ use plimsoll_sandbox::{Cancel, Limits, SandboxError};
 use plimsoll_source::Diagnostic;
 
 use crate::{
-    copying::{self, Caches, CopyError, Prepared, Previous, Recall, Sources, Workdir},
+    copying::{self, Caches, CopyError, Fetched, Prepared, Previous, Recall, Sources, Workdir},
     error::{BuildError, FREE_SPACE, is_disk_full, told},
     explain::{Reason, Record, compare},
     flight::Flights,
-    graph::{Graph, Op, RunMount, TreeRef},
+    graph::{CopyOp, Graph, Node, Op, RunMount, TreeRef},
     index::{Entry, now},
     key::{Key, KeyBuilder, Part},
     progress::{Event, Outcome, Progress},
@@ -31,6 +31,9 @@ use crate::{
 
 /// Many steps wait for the network, so that even on few processors some may run at once.
 const MIN_PARALLEL: usize = 4;
+
+/// Downloads at the same time.
+const MAX_DOWNLOADS: usize = 6;
 
 /// How long a cancelled build goes on at most.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -55,6 +58,8 @@ pub(crate) struct Solver<'a> {
     pub(crate) done: Mutex<Vec<Option<Arc<Snapshot>>>>,
     /// What this build did itself, which counts as cached also under `--no-cache`.
     pub(crate) fresh: Mutex<HashSet<Key>>,
+    /// What steps download, once it is here.
+    pub(crate) arrived: Mutex<HashMap<usize, Result<Vec<Fetched>, CopyError>>>,
     /// The keys that were needed, by step.
     pub(crate) used: Mutex<BTreeMap<usize, Key>>,
     /// Steps that failed, by number, for as long as somebody may want to enter them.
@@ -80,6 +85,13 @@ enum What {
 enum Probe {
     Done(Snapshot),
     Work(Work),
+}
+
+/// What threads tell.
+enum Message {
+    Finished(Box<Finished>),
+    /// The downloads of this step are here, or cannot be had.
+    Arrived(usize),
 }
 
 struct Finished {
@@ -112,7 +124,18 @@ impl Solver<'_> {
         let mut reports: Vec<Option<StepReport>> = vec![None; count];
         let mut failure = None;
         thread::scope(|scope| {
-            let (sender, receiver) = mpsc::channel::<Finished>();
+            let (sender, receiver) = mpsc::channel::<Message>();
+            // A download holds up nobody but the step that needs it.
+            let downloads = self.downloads();
+            let mut fetching = downloads.len();
+            for node in &downloads {
+                schedule.hold(*node);
+            }
+            let waiting = Arc::new(Mutex::new(VecDeque::from(downloads)));
+            for _ in 0..fetching.min(MAX_DOWNLOADS) {
+                let (waiting, sender) = (waiting.clone(), sender.clone());
+                scope.spawn(move || self.download(&waiting, &sender));
+            }
             let mut queue: VecDeque<(usize, Work)> = VecDeque::new();
             // key being worked on -> other steps with the same key
             let mut flights: HashMap<Key, Vec<usize>> = HashMap::new();
@@ -134,7 +157,10 @@ impl Solver<'_> {
                                 queue.push_back((node, work));
                             }
                         },
-                        Err(error) => failure = Some((node, error)),
+                        Err(error) => {
+                            self.cancel.cancel();
+                            failure = Some((node, error));
+                        }
                     }
                 }
                 if failure.is_none() && self.is_cancelled_from_outside() {
@@ -150,7 +176,7 @@ impl Solver<'_> {
                         let finished = self.work(node, work);
                         let layer = finished.result.as_ref().ok().and_then(|it| it.layers.last().copied());
                         // The receiver lives as long as this scope.
-                        let _ = sender.send(finished);
+                        let _ = sender.send(Message::Finished(Box::new(finished)));
                         // The image needs the digest of the layer's tar, and other steps run meanwhile. What fails
                         // here fails again where the image is made.
                         if let Some(layer) = layer.filter(|_| in_image) {
@@ -159,11 +185,16 @@ impl Solver<'_> {
                         }
                     });
                 }
-                if running == 0 {
+                if running == 0 && (fetching == 0 || failure.is_some()) {
                     break;
                 }
                 let finished = match receiver.recv_timeout(PATIENCE) {
-                    Ok(finished) => finished,
+                    Ok(Message::Finished(finished)) => finished,
+                    Ok(Message::Arrived(node)) => {
+                        fetching -= 1;
+                        schedule.release(node);
+                        continue;
+                    }
                     Err(mpsc::RecvTimeoutError::Timeout) => continue,
                     Err(mpsc::RecvTimeoutError::Disconnected) => break,
                 };
@@ -207,6 +238,38 @@ impl Solver<'_> {
         {
             wreck.stop_with(self.request.cancel.clone());
             on_failure.failed(error, &mut wreck);
+        }
+    }
+
+    /// The steps that download something.
+    fn downloads(&self) -> Vec<usize> {
+        let downloads = |node: &Node| matches!(&node.op, Op::Copy(op) if !op.downloads.is_empty());
+        let nodes = self.graph.nodes.iter().enumerate();
+        nodes.filter(|(_, node)| downloads(node)).map(|(number, _)| number).collect()
+    }
+
+    /// Fetches for one step after the other, in a thread of its own.
+    fn download(&self, waiting: &Mutex<VecDeque<usize>>, sender: &mpsc::Sender<Message>) {
+        loop {
+            let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let Some(node) = next.filter(|_| !self.cancel.is_cancelled()) else { return };
+            if let Op::Copy(op) = &self.graph.nodes[node].op {
+                let fetched = copying::fetch(op, self.caches.remotes);
+                self.arrived.lock().unwrap_or_else(PoisonError::into_inner).insert(node, fetched);
+            }
+            // The receiver lives as long as this scope.
+            let _ = sender.send(Message::Arrived(node));
+        }
+    }
+
+    /// What a step downloads; an error is told once.
+    fn fetched(&self, node: usize, op: &CopyOp) -> Result<Vec<Fetched>, CopyError> {
+        let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
+        match arrived.get(&node) {
+            Some(Ok(fetched)) => Ok(fetched.clone()),
+            Some(Err(_)) => arrived.remove(&node).unwrap_or_else(|| Ok(Vec::new())),
+            None if op.downloads.is_empty() => Ok(Vec::new()),
+            None => copying::fetch(op, self.caches.remotes),
         }
     }
 
@@ -266,10 +329,12 @@ impl Solver<'_> {
                     return Err(self.problem(node, format!("\"{path}\": not found"), None).into());
                 }
                 let step = self.identity(node);
+                let fetched = self.fetched(node, op).map_err(|error| self.copy_failed(node, &error))?;
                 let prepare = |trust: bool| {
+                    let fetched = fetched.clone();
                     let recall = Recall { step, trust };
                     self.with_sources(&op.from, |sources| {
-                        copying::prepare_copy(op, sources, &parent, &self.caches, &recall)
+                        copying::prepare_copy(op, fetched, sources, &parent, &self.caches, &recall)
                     })
                     .map_err(|error| self.copy_failed(node, &error))
                 };
@@ -665,6 +730,20 @@ impl Schedule {
 
     fn next(&mut self) -> Option<usize> {
         self.ready.pop_first()
+    }
+
+    /// The step waits for something besides its inputs.
+    fn hold(&mut self, node: usize) {
+        self.missing[node] += 1;
+        self.ready.remove(&node);
+    }
+
+    /// What a held step waited for is there.
+    fn release(&mut self, node: usize) {
+        self.missing[node] -= 1;
+        if self.missing[node] == 0 {
+            self.ready.insert(node);
+        }
     }
 
     fn again(&mut self, node: usize) {

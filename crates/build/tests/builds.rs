@@ -6,11 +6,14 @@
 use std::{
     collections::BTreeSet,
     fs,
+    io::{Read as _, Write as _},
+    net::TcpListener,
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     process::{Command, ExitCode},
-    sync::Mutex,
+    sync::{Mutex, mpsc},
+    thread,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -54,6 +57,7 @@ const TESTS: &[(&str, fn())] = &[
     ("a step that gives the same bytes again lets its followers hit", same_bytes_again),
     ("two projects with equal size and time get their own bytes", wrong_content),
     ("stages run at once, one step with one key once", parallel_stages),
+    ("a download holds up nobody else, and ends with a failure", downloads_beside_steps),
     ("a failing step names its line, output and code, and stops the others", failing_step),
     ("a failing check fails the build that waits for its mark", failing_gate),
     ("mounts: bind, cache, secret, tmpfs", run_mounts),
@@ -351,6 +355,76 @@ impl Progress for Spans {
         };
         self.0.lock().unwrap().push((step, start, Instant::now()));
     }
+}
+
+/// Lets a server answer when a step with this word in its title has ended.
+struct Gate {
+    word: &'static str,
+    steps: Mutex<BTreeSet<usize>>,
+    open: mpsc::Sender<()>,
+}
+
+impl Progress for Gate {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Started { step, title } if title.contains(self.word) => {
+                self.steps.lock().unwrap().insert(*step);
+            }
+            Event::Finished { step, .. } if self.steps.lock().unwrap().contains(step) => {
+                // Whoever waited may have given up.
+                let _ = self.open.send(());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Answers one request with `text` once the gate is open; tells whether it was in time.
+fn gated_server(text: &'static str, gate: mpsc::Receiver<()>) -> (String, thread::JoinHandle<bool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/file", listener.local_addr().unwrap());
+    let serving = thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        let _ = client.read(&mut request).unwrap();
+        let opened = gate.recv_timeout(Duration::from_secs(20)).is_ok();
+        let answer =
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}", text.len());
+        // A client that was stopped hears no answer.
+        let _ = client.write_all(answer.as_bytes());
+        opened
+    });
+    (url, serving)
+}
+
+fn downloads_beside_steps() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        assert!(std::env::var_os("CI").is_none(), "CI needs curl");
+        eprintln!("skipped: no curl");
+        return;
+    }
+    let bench = Bench::new();
+    let (open, gate) = mpsc::channel();
+    let (url, serving) = gated_server("from afar", gate);
+    let file = format!(
+        "FROM base AS slow\nADD {url} /far\nFROM base AS other\nRUN echo near > /near\n\
+         FROM base\nCOPY --from=slow /far /\nCOPY --from=other /near /\n"
+    );
+    let progress = Gate { word: "RUN echo near", steps: Mutex::default(), open };
+    let outcome = bench.builder.build(&bench.request(&file), &Only(bench.base.clone()), &progress);
+    assert!(serving.join().unwrap(), "the other stage waited for the download");
+    assert_eq!(bench.read(&outcome.unwrap(), "far"), "from afar");
+
+    // the server never answers: the build ends with the step that fails, and so does the download
+    let (_never, gate) = mpsc::channel();
+    let (url, serving) = gated_server("late", gate);
+    let file = format!(
+        "FROM base AS slow\nADD {url} /far\nFROM base AS other\nRUN echo broken; exit 7\n\
+         FROM base\nCOPY --from=slow /far /\nCOPY --from=other /near /\n"
+    );
+    let error = bench.error(&file);
+    assert!(error.contains("exit code: 7"), "{error}");
+    assert!(!serving.is_finished(), "the build waited for a download that nobody needs");
 }
 
 fn parallel_stages() {

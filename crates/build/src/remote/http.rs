@@ -5,9 +5,12 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use plimsoll_image::Digest;
+use plimsoll_sandbox::Cancel;
 use serde::{Deserialize, Serialize};
 
 use super::{RemoteError, Remotes, file_name, without_password};
@@ -66,7 +69,7 @@ impl Remotes {
         if let Some(header) = self.http_authorization(url)? {
             options.push_str(&format!("header = {}\n", quoted(&format!("Authorization: {header}"))));
         }
-        curl(url, &body, &head, &options).map_err(failed)?;
+        curl(url, &body, &head, &options, self.cancel.as_ref()).map_err(failed)?;
         let answer = Answer::read(&fs::read_to_string(&head).unwrap_or_default());
         if answer.status == 304
             && let Some(kept) = &kept
@@ -131,7 +134,7 @@ fn verified(file: HttpFile, checksum: Option<&str>) -> Result<HttpFile, RemoteEr
 }
 
 /// Passwords and headers go to curl's standard input, where no list of processes shows them.
-fn curl(url: &str, body: &Path, head: &Path, options: &str) -> Result<(), String> {
+fn curl(url: &str, body: &Path, head: &Path, options: &str, cancel: Option<&Cancel>) -> Result<(), String> {
     let mut command = Command::new("curl");
     command
         .args(["--disable", "--config", "-", "--fail", "--silent", "--show-error", "--location"])
@@ -151,6 +154,14 @@ fn curl(url: &str, body: &Path, head: &Path, options: &str) -> Result<(), String
         let config = format!("{options}url = {}\n", quoted(url));
         // A curl that ends early says why itself.
         let _ = input.write_all(config.as_bytes());
+    }
+    // It says one line at most, so nobody has to read meanwhile.
+    while let (None, Some(cancel)) = (child.try_wait().map_err(|error| error.to_string())?, cancel) {
+        if cancel.is_cancelled() {
+            let _ = child.kill();
+            break;
+        }
+        thread::sleep(Duration::from_millis(5));
     }
     let output = child.wait_with_output().map_err(|error| error.to_string())?;
     if output.status.success() {

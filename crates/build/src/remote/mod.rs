@@ -18,6 +18,8 @@ pub use git::Checkout;
 pub use git_url::{GitUrl, GitUrlError};
 pub use http::HttpFile;
 
+use plimsoll_sandbox::Cancel;
+
 use crate::{
     place::Place,
     request::{Secret, SecretSource},
@@ -77,6 +79,8 @@ impl RemoteError {
 pub struct Remotes {
     dir: PathBuf,
     secrets: Vec<Secret>,
+    /// Ends downloads that are under way.
+    cancel: Option<Cancel>,
 }
 
 impl Remotes {
@@ -84,7 +88,14 @@ impl Remotes {
     /// `HTTP_AUTH_TOKEN_<host>` and `HTTP_AUTH_HEADER_<host>` for http, `GIT_AUTH_TOKEN[.<host>]` and
     /// `GIT_AUTH_HEADER[.<host>]` for git behind http.
     pub fn new(dir: impl Into<PathBuf>, secrets: &[Secret]) -> Self {
-        Self { dir: dir.into(), secrets: secrets.to_vec() }
+        Self { dir: dir.into(), secrets: secrets.to_vec(), cancel: None }
+    }
+
+    /// Downloads end when this is cancelled.
+    #[must_use]
+    pub(crate) fn until(mut self, cancel: &Cancel) -> Self {
+        self.cancel = Some(cancel.clone());
+        self
     }
 
     /// The value of the first of these secrets that was given.

@@ -1,10 +1,12 @@
 //! The project's containers for people: state, health with the last probe, ports, restarts.
 
+use std::path::Path;
+
 use futures_util::future::join_all;
 use plimsoll_engine::{ContainerSummary, Engine, Health, PublishedPort, RunState};
 use serde::{Deserialize, Serialize};
 
-use crate::{ExitMeaning, StackError, labels};
+use crate::{ExitMeaning, StackError, labels, proved::Proved};
 
 /// A container of the project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +23,8 @@ pub struct Row {
     pub out_of_memory: bool,
     /// The engine's health check.
     pub health: Health,
+    /// Its health check has passed by `up`'s own probe in this run, while the engine waits for its first one.
+    pub proved: bool,
     /// Output of its last probe.
     pub probe: Option<String>,
     /// The image as the Compose file names it.
@@ -37,12 +41,13 @@ pub struct Row {
     pub restarts: i64,
 }
 
-/// The containers of `project`, by service; those that ran once and were made by `run` are not among them.
-pub async fn ps(engine: &Engine, project: &str) -> Result<Vec<Row>, StackError> {
+/// The containers of `project`, by service, with what `up` has written down in the project's state directory; those that ran once and were made by `run` are not among them.
+pub async fn ps(engine: &Engine, project: &str, state: &Path) -> Result<Vec<Row>, StackError> {
+    let proved = Proved::load(state);
     let filter = [format!("{}={project}", labels::PROJECT)];
     let found = engine.containers_labelled(&filter).await?;
     let found = found.into_iter().filter(|container| !is_oneoff(container));
-    let rows = join_all(found.map(|container| row(engine, container))).await;
+    let rows = join_all(found.map(|container| row(engine, container, &proved))).await;
     let mut rows = rows.into_iter().filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
     rows.sort_by(|a: &Row, b| (&a.service, &a.container).cmp(&(&b.service, &b.container)));
     Ok(rows)
@@ -53,7 +58,11 @@ fn is_oneoff(container: &ContainerSummary) -> bool {
 }
 
 /// `None` if it has been removed in the meantime.
-async fn row(engine: &Engine, container: ContainerSummary) -> Result<Option<Row>, StackError> {
+async fn row(
+    engine: &Engine,
+    container: ContainerSummary,
+    proved: &Proved,
+) -> Result<Option<Row>, StackError> {
     let detail = match engine.inspect_container(&container.id).await {
         Err(error) if error.is_not_found() => return Ok(None),
         other => other?,
@@ -71,6 +80,7 @@ async fn row(engine: &Engine, container: ContainerSummary) -> Result<Option<Row>
         exit: ended.then(|| ExitMeaning::of(detail.exit_code)),
         out_of_memory: detail.oom_killed,
         health: detail.health,
+        proved: detail.health == Health::Starting && proved.has(&detail),
         probe: detail.probes.last().map(|probe| probe.output.trim_end().to_owned()),
         image: container.label(labels::IMAGE_NAME).map_or_else(|| container.image.clone(), str::to_owned),
         standin: container.label(labels::STANDIN) == Some("true"),

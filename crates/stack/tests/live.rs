@@ -91,7 +91,7 @@ async fn a_chain_comes_up_in_order_stays_untouched_changes_alone_and_goes() {
     assert_eq!(bench.sh("web", "echo $A").await.1, "b");
     assert_eq!(after.len(), 4, "no temporary name is left: {after:?}");
 
-    let rows = ps(&bench.engine, &bench.name).await.unwrap();
+    let rows = ps(&bench.engine, &bench.name, &bench.state()).await.unwrap();
     let states: Vec<(&str, RunState)> = rows.iter().map(|row| (row.service.as_str(), row.state)).collect();
     assert_eq!(
         states,
@@ -102,6 +102,9 @@ async fn a_chain_comes_up_in_order_stays_untouched_changes_alone_and_goes() {
             ("web", RunState::Running)
         ]
     );
+    // the engine waits half a minute for its first probe; ours have passed
+    let db = rows.iter().find(|row| row.service == "db").unwrap();
+    assert!(db.health == plimsoll_engine::Health::Starting && db.proved, "{db:?}");
     let mut lines = Vec::new();
     let query = LogQuery { services: vec!["migrate".into()], ..LogQuery::default() };
     logs(&bench.engine, &bench.name, &query, &mut |line| {

@@ -26,7 +26,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let name = stack::project_name(&args.project)?;
-    let rows = stack::with_engine(|engine| async move { ps(&engine, &name).await.map_err(failed) })?;
+    let state = stack::states()?.join(&name);
+    let rows = stack::with_engine(|engine| async move { ps(&engine, &name, &state).await.map_err(failed) })?;
     if args.json {
         let text = serde_json::to_string_pretty(&rows).map_err(|error| CommandError::from_error(&error))?;
         anstream::println!("{text}");
@@ -80,6 +81,9 @@ fn health(row: &Row) -> String {
     if row.health == Health::None || row.uptime.is_none() {
         return "-".to_owned();
     }
+    if row.proved {
+        return "healthy (by the probe of up)".to_owned();
+    }
     let probe = row.probe.as_deref().and_then(|output| output.lines().next()).unwrap_or_default().trim();
     match probe {
         "" => row.health.as_str().to_owned(),
@@ -128,6 +132,7 @@ mod tests {
             exit: None,
             out_of_memory: false,
             health: Health::Unhealthy,
+            proved: false,
             probe: Some("connect: connection refused\nmore".into()),
             image: "shop:1".into(),
             standin: false,

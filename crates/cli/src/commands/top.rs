@@ -106,7 +106,8 @@ async fn look(
     project: &str,
     services: &[String],
 ) -> Result<Look, CommandError> {
-    let (rows, usage) = tokio::join!(ps(engine, project), meter.sample(engine, project, services, false));
+    let state = stack::states()?.join(project);
+    let (rows, usage) = tokio::join!(ps(engine, project, &state), meter.sample(engine, project, services, false));
     let mut rows = rows.map_err(failed)?;
     rows.retain(|row| services.is_empty() || services.contains(&row.service));
     Ok((rows, usage.map_err(failed)?))

@@ -61,7 +61,8 @@ pub(super) fn server(
         entry: checked::path(subject, &entry?, problems)?,
         probe: format!(
             "fetch('http://127.0.0.1:{port}{ready}',{{signal:AbortSignal.timeout(8000)}})\
-             .then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"
+             .then(async r=>{{if(!r.ok)console.log(r.status,(await r.text()).slice(0,300));\
+             process.exit(r.ok?0:1)}},e=>{{console.log(String(e.cause||e));process.exit(1)}})"
         ),
         port,
         ready,

@@ -405,7 +405,11 @@ impl<'a> Place<'a> {
                 mknodat(CWD, host, FileType::CharacterDevice, Mode::from_raw_mode(mode), node.device)
             }
             Kind::Block => mknodat(CWD, host, FileType::BlockDevice, Mode::from_raw_mode(mode), node.device),
-            // As BuildKit: a socket is nothing without its process.
+            // As in BuildKit, a socket of the context arrives as an empty file. No layer has any.
+            Kind::Socket if context => {
+                File::create_new(host).map_err(error)?;
+                Ok(())
+            }
             Kind::Socket | Kind::Directory => return Ok(None),
         }
         .map_err(|errno| error(errno.into()))?;

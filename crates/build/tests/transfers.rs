@@ -138,6 +138,18 @@ fn working_directories_are_written_as_buildkit_does() {
 }
 
 #[test]
+fn a_socket_becomes_an_empty_file() {
+    let Some(bench) = Bench::new() else { return };
+    let _socket = std::os::unix::net::UnixListener::bind(bench.at("socket")).unwrap();
+    fs::set_permissions(bench.at("socket"), fs::Permissions::from_mode(0o640)).unwrap();
+    let (_, root) = bench.build("FROM scratch\nCOPY . /d/\nCOPY socket /s\n");
+    for path in ["d/socket", "s"] {
+        let meta = fs::symlink_metadata(root.join(path)).unwrap();
+        assert_eq!((meta.is_file(), meta.len(), meta.mode() & 0o777), (true, 0, 0o640), "{path}");
+    }
+}
+
+#[test]
 fn an_empty_destination_is_the_working_directory() {
     let Some(bench) = Bench::new() else { return };
     bench.write("f", "x");

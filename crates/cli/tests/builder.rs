@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use support::{Built, Kitchen, base, built, log, processes, set_time};
+use support::{Built, Kitchen, base, built, processes, set_time};
 
 fn debian() -> String {
     base("debian", "debian", "plimsoll.local/debian:13")

@@ -142,3 +142,52 @@ fn hashes_are_those_of_docker_compose() {
     let theirs = String::from_utf8(command.output().unwrap().stdout).unwrap();
     assert_eq!(folder.run(&["--hash", "*"]).1, theirs);
 }
+
+/// Ends with the test, however that ends.
+struct Serving(std::process::Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Digests from a registry of our own on this machine.
+#[test]
+fn pins_images_to_what_their_registry_has() {
+    let folder = Folder::new(&[("Dockerfile", "FROM scratch\nCOPY x /x\n"), ("x", "hi\n")]);
+    let home = tempfile::tempdir().unwrap();
+    let plimsoll = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+        command.current_dir(folder.0.path()).env("PLIMSOLL_HOME", home.path());
+        command
+    };
+    let mut serve = plimsoll();
+    serve.args(["image", "serve", "--port", "0"]).stdout(std::process::Stdio::piped());
+    let mut registry = Serving(serve.spawn().unwrap());
+    let mut line = String::new();
+    let mut output = std::io::BufReader::new(registry.0.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut output, &mut line).unwrap();
+    let at = line.find("127.0.0.1:").unwrap_or_else(|| panic!("no address: {line}"));
+    let host: String =
+        line[at..].chars().take_while(|c| c.is_ascii_digit() || matches!(c, '.' | ':')).collect();
+    let image = format!("{}/config-test:1", host.trim_end_matches([':', '.']));
+    for args in [vec!["image", "build", "-q", "-t", &image, "."], vec!["image", "push", &image]] {
+        let output = plimsoll().args(&args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let text = format!(
+        "name: shop\nservices:\n  a: {{image: '{image}', command: x}}\n  b: {{build: ., image: b}}\n"
+    );
+    fs::write(folder.0.path().join("compose.yaml"), text).unwrap();
+    let (code, lock, err) = folder.run(&["--lock-image-digests"]);
+    let (_, model, _) = folder.run(&["--resolve-image-digests"]);
+    drop(registry);
+    assert_eq!(code, 0, "{err}");
+    let front = format!("services:\n  a:\n    image: {image}@sha256:");
+    assert!(lock.starts_with(&front) && lock.lines().count() == 3, "{lock}");
+    assert!(model.contains(&format!("image: {image}@sha256:")) && model.contains("image: b\n"), "{model}");
+    let (code, _, err) = folder.run(&["--lock-image-digests"]);
+    assert!(code == 2 && err.contains("of service `a`"), "{err}");
+}

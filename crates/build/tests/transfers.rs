@@ -173,9 +173,10 @@ fn parents_are_kept_below_every_pivot() {
         while let Some(folder) = open.pop() {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
-                match path.is_dir() {
-                    true => open.push(path),
-                    false => found.push(path.strip_prefix(root.join("out")).unwrap().display().to_string()),
+                if path.is_dir() {
+                    open.push(path);
+                } else {
+                    found.push(path.strip_prefix(root.join("out")).unwrap().display().to_string());
                 }
             }
         }

@@ -139,3 +139,90 @@ fn damaged_and_foreign_layouts_are_refused() {
     fs::write(dir.path().join("nothing.tar"), "nothing at all").unwrap();
     assert!(load(&to, &dir.path().join("nothing.tar"), &Platform::host()).is_err());
 }
+
+/// An index that points at some bytes as another index, for our platform.
+fn index_of(bytes: &str) -> String {
+    format!(
+        r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"{}","size":{}}}]}}"#,
+        Digest::of(bytes),
+        bytes.len()
+    )
+}
+
+#[test]
+fn hostile_layouts_end_with_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let to = store(dir.path(), "to");
+    let refused = |path: &Path, why: &str| {
+        let error = load(&to, path, &Platform::host()).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}\n  expected {why}");
+        assert_eq!(to.images().unwrap(), []);
+        assert_eq!(fs::read_dir(to.root().join("drafts")).unwrap().count(), 0);
+    };
+    // indexes inside one another, deeper than anybody needs
+    let nested = dir.path().join("nested");
+    fs::create_dir_all(nested.join("blobs/sha256")).unwrap();
+    let mut index = index_of("{}");
+    for _ in 0..10 {
+        fs::write(nested.join("blobs/sha256").join(Digest::of(&index).hex()), &index).unwrap();
+        index = index_of(&index);
+    }
+    fs::write(nested.join("index.json"), &index).unwrap();
+    refused(&nested, "too many indexes");
+    // a document of a gigabyte
+    let large = dir.path().join("large");
+    fs::create_dir(&large).unwrap();
+    fs::File::create(large.join("index.json")).unwrap().set_len(1 << 30).unwrap();
+    refused(&large, "too large for a JSON document");
+    // a blob that is not there, and one whose name leads out
+    let missing = dir.path().join("missing");
+    fs::create_dir(&missing).unwrap();
+    fs::write(missing.join("index.json"), index_of("nothing")).unwrap();
+    assert!(load(&to, &missing, &Platform::host()).is_err());
+    fs::write(missing.join("index.json"), index_of("x").replace("sha256:", "sha256:../../")).unwrap();
+    assert!(load(&to, &missing, &Platform::host()).is_err());
+
+    // archives: names that lead out, links in a circle, a name twice, a body that is not there
+    let member = |kind: tar::EntryType, name: &str, link: &str, body: &[u8], size: u64| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(0o644);
+        header.set_size(size);
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.as_old_mut().linkname[..link.len()].copy_from_slice(link.as_bytes());
+        header.set_cksum();
+        let mut bytes = header.as_bytes().to_vec();
+        bytes.extend(body);
+        bytes.resize(bytes.len().next_multiple_of(512), 0);
+        bytes
+    };
+    use tar::EntryType as T;
+    let docker = br#"[{"Config":"config.json","RepoTags":null,"Layers":[]}]"#;
+    let manifest = || member(T::Regular, "manifest.json", "", docker, docker.len() as u64);
+    let archives = [
+        [manifest(), member(T::Symlink, "config.json", "../../../../etc/passwd", b"", 0)].concat(),
+        [
+            manifest(),
+            member(T::Symlink, "config.json", "other", b"", 0),
+            member(T::Symlink, "other", "config.json", b"", 0),
+        ]
+        .concat(),
+        [manifest(), member(T::Link, "config.json", "config.json", b"", 0)].concat(),
+        [manifest(), member(T::Regular, "config.json", "", b"{}", 1 << 40)].concat(),
+        [manifest(), member(T::Regular, "config.json", "", b"{}", u64::MAX)].concat(),
+        [
+            manifest(),
+            member(T::Regular, "config.json", "", b"{}", 2),
+            member(T::Char, "config.json", "", b"", 0),
+        ]
+        .concat(),
+        [manifest(), member(T::GNUSparse, "config.json", "", b"{}", 2)].concat(),
+    ];
+    for (index, archive) in archives.iter().enumerate() {
+        let path = dir.path().join("hostile.tar");
+        fs::write(&path, archive).unwrap();
+        let loaded = load(&to, &path, &Platform::host());
+        // `{}` is a configuration of no layers, so the case whose second member is no file may be an image
+        assert!(loaded.is_err() || index == 5, "case {index}: {loaded:?}");
+    }
+}

@@ -35,6 +35,7 @@ mod progress;
 pub mod remote;
 mod request;
 mod run;
+mod schedule;
 mod select;
 mod snapshot;
 mod solve;

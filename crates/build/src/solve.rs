@@ -1,7 +1,7 @@
 //! Does what the graph says: independent steps at once, each key once, nothing that the cache knows.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
@@ -24,6 +24,7 @@ use crate::{
     progress::{Event, Outcome, Progress},
     request::{BuildRequest, StepReport},
     run::{self, RunError, Surroundings, TreeSource},
+    schedule::Schedule,
     snapshot::Snapshot,
     tree::Tree,
     wreck::Wreck,
@@ -699,63 +700,5 @@ impl Solver<'_> {
         let changes = compare(&before.parts, parts);
         let reason = if changes.is_empty() { Reason::Pruned } else { Reason::Changed(changes) };
         (reason, Some(before))
-    }
-}
-
-/// Which steps can be done now.
-struct Schedule {
-    /// Inputs that are not done, by step.
-    missing: Vec<usize>,
-    followers: Vec<Vec<usize>>,
-    ready: BTreeSet<usize>,
-}
-
-impl Schedule {
-    fn new(graph: &Graph) -> Self {
-        let mut followers = vec![Vec::new(); graph.nodes.len()];
-        let mut missing = vec![0; graph.nodes.len()];
-        let mut ready = BTreeSet::new();
-        for (index, node) in graph.nodes.iter().enumerate() {
-            let inputs: BTreeSet<usize> = node.inputs().into_iter().chain(node.parent).collect();
-            missing[index] = inputs.len();
-            for input in &inputs {
-                followers[*input].push(index);
-            }
-            if inputs.is_empty() {
-                ready.insert(index);
-            }
-        }
-        Self { missing, followers, ready }
-    }
-
-    fn next(&mut self) -> Option<usize> {
-        self.ready.pop_first()
-    }
-
-    /// The step waits for something besides its inputs.
-    fn hold(&mut self, node: usize) {
-        self.missing[node] += 1;
-        self.ready.remove(&node);
-    }
-
-    /// What a held step waited for is there.
-    fn release(&mut self, node: usize) {
-        self.missing[node] -= 1;
-        if self.missing[node] == 0 {
-            self.ready.insert(node);
-        }
-    }
-
-    fn again(&mut self, node: usize) {
-        self.ready.insert(node);
-    }
-
-    fn complete(&mut self, node: usize) {
-        for follower in std::mem::take(&mut self.followers[node]) {
-            self.missing[follower] -= 1;
-            if self.missing[follower] == 0 {
-                self.ready.insert(follower);
-            }
-        }
     }
 }

@@ -64,7 +64,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         let mut ids: Vec<&str> = shown.iter().map(|image| image.id.as_str()).collect();
         ids.sort_unstable();
         ids.dedup();
-        ids.iter().for_each(|id| anstream::println!("{id}"));
+        for id in ids {
+            anstream::println!("{id}");
+        }
     } else {
         let short = |id: &str| id.trim_start_matches("sha256:").chars().take(12).collect::<String>();
         let rows: Vec<[String; 4]> = shown

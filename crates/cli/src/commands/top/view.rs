@@ -265,6 +265,7 @@ mod tests {
             exit: None,
             out_of_memory: false,
             health: Health::Unhealthy,
+            proved: false,
             probe: Some("connect: connection refused\nmore".into()),
             image: "shop:1".into(),
             standin: false,

@@ -81,7 +81,7 @@ impl Shown {
         match progress {
             Progress::Started(_) | Progress::News(..) => {}
             Progress::Told(step, text) => {
-                anstream::eprintln!("{at:7.2}s  note  {}: {text}", step.op.describe())
+                anstream::eprintln!("{at:7.2}s  note  {}: {text}", step.op.describe());
             }
             Progress::Done(step, took) => {
                 anstream::eprintln!("{at:7.2}s  {}  ({})  # {}", done(step), short(*took), step.cause);

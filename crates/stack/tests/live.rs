@@ -55,8 +55,8 @@ volumes: { data: {}, shared: {} }
 async fn a_chain_comes_up_in_order_stays_untouched_changes_alone_and_goes() {
     let Some(bench) = Bench::new("chain").await else { return };
     let (_, outcome) = bench.up_well(CHAIN).await;
-    // three health checks with an interval of 30 s: only our own probing gets through them
-    assert!(outcome.elapsed < Duration::from_secs(15), "{:?}", outcome.elapsed);
+    // three health checks with an interval of 30 s, one after the other, unless we probe ourselves
+    assert!(outcome.elapsed < Duration::from_mins(1), "{:?}", outcome.elapsed);
     eprintln!("cold up of 3 chained health-gated services, a one-shot, 2 networks: {:?}", outcome.elapsed);
     let ready = |name: &str| outcome.ready[&format!("{}-{name}-1", bench.name)];
     assert!(ready("db") < ready("migrate") && ready("migrate") < ready("api") && ready("api") < ready("web"));

@@ -107,7 +107,8 @@ async fn look(
     services: &[String],
 ) -> Result<Look, CommandError> {
     let state = stack::states()?.join(project);
-    let (rows, usage) = tokio::join!(ps(engine, project, &state), meter.sample(engine, project, services, false));
+    let (rows, usage) =
+        tokio::join!(ps(engine, project, &state), meter.sample(engine, project, services, false));
     let mut rows = rows.map_err(failed)?;
     rows.retain(|row| services.is_empty() || services.contains(&row.service));
     Ok((rows, usage.map_err(failed)?))

@@ -126,7 +126,7 @@ pub(crate) fn prepare_copy(
     recall: &Recall,
 ) -> Result<Prepared, CopyError> {
     let owner = op.chown.as_deref().map(|chown| owner(chown, parent)).transpose()?;
-    let mut key = KeyBuilder::new("copy 1");
+    let mut key = KeyBuilder::new("copy 2");
     key.part("the destination", &op.dest);
     key.part("--chown", format!("{owner:?}"));
     key.part("--chmod", format!("{:?}", op.chmod));

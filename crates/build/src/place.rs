@@ -111,6 +111,20 @@ impl<'a> Place<'a> {
 
     /// Makes a resolved directory with its parents; those that exist below get the same attributes here.
     pub(crate) fn make_directories(&self, path: &Path) -> Result<(), PlaceError> {
+        self.make_directories_with(0o755, path)
+    }
+
+    /// The directories that a copy makes on the way to its destination. As in BuildKit, an octal `--chmod` is for them
+    /// too, without the special bits; a symbolic one is not.
+    fn make_destination(&self, path: &Path) -> Result<(), PlaceError> {
+        let mode = match self.chmod {
+            Some(Chmod::Octal(mode)) => mode & 0o777,
+            Some(Chmod::Symbolic(_)) | None => 0o755,
+        };
+        self.make_directories_with(mode, path)
+    }
+
+    fn make_directories_with(&self, mode: u32, path: &Path) -> Result<(), PlaceError> {
         let mut at = PathBuf::new();
         for name in path.components() {
             at.push(name);
@@ -133,7 +147,7 @@ impl<'a> Place<'a> {
                     fs::create_dir(&here).map_err(error)?;
                     let (uid, gid) = self.owner.unwrap_or((0, 0));
                     own(&here, uid, gid).map_err(error)?;
-                    fs::set_permissions(&here, fs::Permissions::from_mode(0o755)).map_err(error)?;
+                    fs::set_permissions(&here, fs::Permissions::from_mode(mode)).map_err(error)?;
                 }
             }
         }
@@ -149,19 +163,19 @@ impl<'a> Place<'a> {
     ) -> Result<PathBuf, PlaceError> {
         let (parent, last) = dest.rsplit_once('/').unwrap_or(("", dest));
         let ensured = if last.is_empty() || last == "." { dest } else { parent };
-        self.make_directories(&self.resolve(ensured)?)?;
+        self.make_destination(&self.resolve(ensured)?)?;
         let mut at = self.resolve(dest)?;
         let there = self.look(&at)?;
         if directory {
             if there.is_none() {
-                self.make_directories(&at)?;
+                self.make_destination(&at)?;
             }
         } else if at.as_os_str().is_empty() || there.is_some_and(|node| node.is_directory()) {
             at.push(name);
         }
         let parent = if directory { Some(at.as_path()) } else { at.parent() };
         if let Some(parent) = parent {
-            self.make_directories(parent)?;
+            self.make_destination(parent)?;
         }
         Ok(at)
     }

@@ -495,3 +495,32 @@ fn bombs_are_refused() {
     assert!(Command::new("gzip").arg(bench.at("bomb")).status().unwrap().success());
     bench.fails("FROM scratch\nADD bomb.gz /d/\n", "larger than allowed");
 }
+
+#[test]
+fn directories_on_the_way_get_an_octal_mode() {
+    let Some(bench) = Bench::new() else { return };
+    bench.write("f", "text");
+    bench.write("d/g", "text");
+    let (_, root) = bench.build(
+        "FROM scratch\nCOPY --chmod=777 f /p/f\nCOPY --chmod=2770 f /p/sub/deep/f\nCOPY --chmod=u=rwx,go= f /s/f\n\
+         COPY --chmod=750 d /dir\nCOPY --link --chmod=711 f /linked/f\nCOPY --chmod=700 <<text /here/text\nx\ntext\n\
+         COPY --chmod=600 f /p/g\n",
+    );
+    for (path, mode) in [
+        ("p", 0o777),
+        ("p/f", 0o777),
+        ("p/sub", 0o770),
+        ("p/sub/deep", 0o770),
+        ("p/sub/deep/f", 0o2770),
+        ("s", 0o755),
+        ("s/f", 0o700),
+        ("dir", 0o750),
+        ("dir/g", 0o750),
+        ("linked", 0o711),
+        ("here", 0o700),
+        ("p/g", 0o600),
+    ] {
+        let found = fs::metadata(root.join(path)).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(found, mode, "{path}: {found:o}");
+    }
+}

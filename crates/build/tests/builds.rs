@@ -692,7 +692,7 @@ fn owners() {
     assert_eq!(who("made"), "1000:1001 640");
     assert_eq!(who("n"), "1000:1000 644");
     assert_eq!(who("sym"), "0:0 700");
-    assert_eq!(who("home/app/work"), "1000:1001 640");
+    assert_eq!(who("home/app/work"), "1000:1001 755");
     assert_eq!(who("home/app/work/mine"), "1000:1001 644");
     assert_eq!(who("home/app/work/f"), "0:0 644");
     assert_eq!(bench.read(&outcome, "home/app/work/who"), "1000\n1001\n/home/app\n");

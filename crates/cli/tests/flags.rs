@@ -225,7 +225,7 @@ fn run_publishes_mounts_and_reads_variables() {
         "sh",
         "web",
         "-c",
-        "cat /in/file; echo; touch /in/x 2>/dev/null || echo read-only; echo $ONE $TWO; id -u; pwd",
+        "cat /in/file; echo; touch /in/x 2>/dev/null || echo read-only; sleep 1; echo $ONE $TWO; id -u; pwd",
     ]);
     assert_eq!(said, "from here\nread-only\n1 3\n1000\n/tmp\n");
     assert!(stack.containers().is_empty(), "{:?}", stack.containers());

@@ -48,6 +48,10 @@ pub struct ContainerSpec {
     pub tty: bool,
     /// Keep standard input open.
     pub stdin_open: bool,
+    /// Standard input ends with its first reader's. Without this an engine cuts off the output of whoever attached as
+    /// soon as their input ends.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stdin_once: bool,
     /// The signal that asks the process to end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<String>,

@@ -36,6 +36,7 @@ pub(crate) fn create_body(spec: &ContainerSpec, api: ApiVersion) -> ContainerCre
         user: spec.user.clone(),
         tty: Some(spec.tty),
         open_stdin: Some(spec.stdin_open),
+        stdin_once: Some(spec.stdin_once),
         env: filled(
             spec.env.iter().map(|(key, value)| value.as_ref().map_or(key.clone(), |v| format!("{key}={v}"))),
         ),

@@ -53,6 +53,7 @@ pub(crate) fn spec(
         annotations: desired::sorted(&service.annotations),
         tty: service.tty,
         stdin_open: service.stdin_open,
+        stdin_once: false,
         stop_signal: service.stop_signal.clone(),
         stop_grace: service.stop_grace_period.map(|period| seconds(period.0)),
         health: service.healthcheck.as_ref().map(health),

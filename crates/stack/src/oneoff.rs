@@ -86,6 +86,7 @@ pub fn plan_oneoff(desired: &Desired, observed: &Observed, ask: &OneOff) -> Resu
     spec.restart = RestartSpec::No;
     spec.tty = ask.tty;
     spec.stdin_open = ask.stdin;
+    spec.stdin_once = ask.stdin;
     if let Some(command) = &ask.command {
         spec.command = Some(command.clone());
     }

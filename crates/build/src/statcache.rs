@@ -8,7 +8,10 @@ use std::{
     collections::HashMap,
     fs, io,
     path::{Path, PathBuf},
-    sync::{Mutex, OnceLock},
+    sync::{
+        Mutex, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -106,10 +109,12 @@ impl StatCache {
     }
 }
 
-/// Replaces a file as a whole; readers see the old or the new one.
+/// Replaces a file as a whole; readers see the old or the new one. Threads may write the same file at once.
 pub(crate) fn write_by_rename(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    static WRITES: AtomicU64 = AtomicU64::new(0);
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = file.with_file_name(format!(".{name}.{}", std::process::id()));
+    let write = WRITES.fetch_add(1, Ordering::Relaxed);
+    let temporary = file.with_file_name(format!(".{name}.{}.{write}", std::process::id()));
     fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, file)).inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
     })
@@ -164,6 +169,19 @@ fn decode(bytes: &[u8]) -> Option<HashMap<(u64, u64), Record>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn threads_may_replace_one_file_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("note");
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..200).for_each(|_| write_by_rename(&file, b"whole").unwrap()));
+            }
+        });
+        assert_eq!(fs::read(&file).unwrap(), b"whole");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing unfinished stays");
+    }
 
     fn stamp(inode: u64, ctime: (i64, u32)) -> Stamp {
         Stamp { device: 1, inode, size: 3, mtime: (5, 1), ctime }

@@ -11,6 +11,9 @@ use crate::StackFile;
 /// Parts that do not make a container out of date: they are ours, or the same for every replica.
 const IGNORED: [&str; 1] = ["name"];
 
+/// The cause where nothing is known of what a container was made from.
+pub(crate) const ANOTHER_TOOL: &str = "it was made by another tool";
+
 fn value(spec: &ContainerSpec) -> serde_json::Map<String, Value> {
     match serde_json::to_value(spec) {
         Ok(Value::Object(map)) => map,
@@ -83,7 +86,7 @@ pub(crate) fn difference(
     let image = (old_image != new_image)
         .then(|| format!("image changed {} -> {}", short_id(old_image), short_id(new_image)));
     let Some(label) = label else {
-        return image.unwrap_or_else(|| "it was made by another tool".to_owned());
+        return image.unwrap_or_else(|| ANOTHER_TOOL.to_owned());
     };
     let had: BTreeMap<&str, &str> = label.split(',').filter_map(|part| part.split_once('=')).collect();
     let mut changed: Vec<&str> = wanted

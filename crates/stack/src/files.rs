@@ -187,6 +187,24 @@ impl StackFiles {
         tar.into_inner()
     }
 
+    /// Copies on this machine that are not what the project's secrets and configs are now: service and what is wrong.
+    /// One that is missing belongs to containers of another tool, or of another machine.
+    pub fn stale(&self) -> Vec<(String, String)> {
+        let mut stale = Vec::new();
+        for (service, file) in
+            self.by_service.iter().flat_map(|(name, files)| files.iter().map(move |file| (name, file)))
+        {
+            let same = |copy: Vec<u8>| copy == file.content;
+            if self.volume.is_none() && fs::read(&file.path).is_ok_and(|copy| !same(copy)) {
+                stale.push((
+                    service.clone(),
+                    format!("its copy of {} {} is not the file's", file.kind.word(), file.key),
+                ));
+            }
+        }
+        stale
+    }
+
     /// Writes the copies of one service. Files that are right already are left alone, so that a running container
     /// keeps what it has mounted.
     pub fn write(&self, service: &str, user: (u32, u32)) -> Result<(), StackError> {

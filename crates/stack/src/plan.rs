@@ -16,7 +16,10 @@ use serde::{Deserialize, Serialize};
 pub use build::plan;
 pub(crate) use recreate::create_steps;
 
-use crate::{Fit, Hooks, ObservedContainer, cause::short_id};
+use crate::{
+    Fit, Hooks, ObservedContainer,
+    cause::{self, short_id},
+};
 
 /// How `up` is asked to be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -305,6 +308,30 @@ impl Plan {
     /// True if no container, network, volume or file is touched: at most something is waited for.
     pub fn changes_nothing(&self) -> bool {
         self.steps.iter().all(|step| step.op.is_wait())
+    }
+
+    /// What would be made otherwise than it is, by service (empty: the project) and cause: not what would only be
+    /// started, unfrozen or waited for, and not what is merely unknown of a container that another tool made.
+    pub fn changes(&self) -> Vec<(String, String)> {
+        let mut changes: Vec<(String, String)> = Vec::new();
+        for step in &self.steps {
+            let starts = matches!(
+                step.op,
+                Op::StartContainer { .. }
+                    | Op::UnpauseContainer { .. }
+                    | Op::RunHook { .. }
+                    | Op::Delay { .. }
+            );
+            if starts || step.op.is_wait() || step.cause.ends_with(cause::ANOTHER_TOOL) {
+                continue;
+            }
+            let service = step.service.clone().unwrap_or_default();
+            let change = (service, step.cause.clone());
+            if !changes.contains(&change) {
+                changes.push(change);
+            }
+        }
+        changes
     }
 
     /// The plan for people: one line per step with what it waits for and why.

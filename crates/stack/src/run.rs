@@ -29,6 +29,7 @@ use crate::{
     observed::final_name,
     owner,
     proved::Proved,
+    times,
     wait::{Unready, Watcher},
 };
 
@@ -189,6 +190,7 @@ pub async fn run(
     let mut states = vec![State::Waiting; plan.steps.len()];
     let mut tasks: JoinSet<(usize, Duration, Result<(), Unready>)> = JoinSet::new();
     let mut outcome = Outcome::default();
+    let mut completed = Vec::new();
     loop {
         for step in ready(plan, &states, outcome.interrupted) {
             states[step.id] = State::Running;
@@ -221,6 +223,9 @@ pub async fn run(
                     Ok(()) => {
                         states[id] = State::Done;
                         outcome.done += 1;
+                        if let (Op::WaitCompleted { .. }, Some(service)) = (&step.op, &step.service) {
+                            completed.push((service.clone(), jiff::Timestamp::now()));
+                        }
                         if let (true, Some(container)) = (step.op.is_wait(), step.op.container()) {
                             outcome.ready.insert(final_name(container).to_owned(), began.elapsed());
                         }
@@ -243,6 +248,9 @@ pub async fn run(
     }
     outcome.skipped = plan.steps.len() - outcome.done - outcome.failures.len();
     outcome.elapsed = began.elapsed();
+    if !plan.steps.iter().any(|step| step.op == Op::RemoveFiles) {
+        times::note(engine, &options.state, plan, &outcome, completed).await;
+    }
     outcome
 }
 

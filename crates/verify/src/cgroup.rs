@@ -138,6 +138,15 @@ impl Cgroups {
         Ok(Reading { file: usage.file, text, value: usage.value.saturating_sub(inactive.value) })
     }
 
+    /// Whether its processes are frozen, by whomever.
+    pub(crate) fn frozen(&self) -> io::Result<bool> {
+        let word = |text: &str| Some(text.to_owned());
+        Ok(match self.place("freezer")? {
+            Place::V1(path) => read(path.join("freezer.state"), word)?.value == "FROZEN",
+            Place::V2(path) => read(path.join("cgroup.freeze"), word)?.value == "1",
+        })
+    }
+
     /// How many processes the kernel killed for lack of memory.
     pub(crate) fn oom_kills(&self) -> io::Result<Reading<u64>> {
         let file = match self.place("memory")? {

@@ -29,20 +29,27 @@ pub(crate) fn uid(service: &Service) -> Option<u32> {
     service.user.as_deref()?.split(':').next()?.parse().ok()
 }
 
-/// True for a service that does its work once and ends: somebody waits for its success.
-pub(crate) fn runs_once(project: &Project, name: &str) -> bool {
+/// True if somebody waits for the success of a service: it does its work once and ends.
+pub(crate) fn is_awaited(project: &Project, name: &str) -> bool {
     project.services.values().any(|other| {
         let needed = other.depends_on.get(name);
         needed.is_some_and(|needed| needed.condition == Condition::CompletedSuccessfully)
     })
 }
 
-/// The stores that a service cannot work without: services from ready-made images that must be healthy before it.
-pub(crate) fn stores<'a>(project: &'a Project, service: &'a Service) -> impl Iterator<Item = &'a str> {
-    service.depends_on.iter().filter_map(|(name, needed)| {
-        let is_store = project.services.get(name).is_some_and(|other| other.build.is_none());
-        (is_store && needed.condition == Condition::Healthy).then_some(name.as_str())
-    })
+/// True if the engine starts the service again also after a success: `always`, `unless-stopped`, or the same in
+/// `deploy.restart_policy`, which wins as docker compose has it.
+pub(crate) fn is_kept_up(service: &Service) -> bool {
+    match service.deploy.as_ref().and_then(|deploy| deploy.restart_policy.as_ref()) {
+        Some(policy) => !matches!(policy.condition.as_deref(), Some("none" | "on-failure")),
+        None => matches!(service.restart.as_deref(), Some("always" | "unless-stopped")),
+    }
+}
+
+/// How many containers a service wants. One for each node (`global`) is one here.
+pub(crate) fn replicas(service: &Service) -> usize {
+    let global = service.deploy.as_ref().is_some_and(|deploy| deploy.mode.as_deref() == Some("global"));
+    if global && service.scale.is_none() { 1 } else { usize::try_from(service.replicas()).unwrap_or(0) }
 }
 
 /// The networks of a service by key; `default` without any.

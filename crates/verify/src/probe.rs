@@ -46,6 +46,41 @@ pub(crate) fn command(member: &Member) -> Option<Vec<String>> {
     }
 }
 
+/// The settings of a health check as the engine has them; what is not set is the engine's default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) retries: u32,
+    pub(crate) start_period: Duration,
+}
+
+impl Settings {
+    /// How long a service may be dead before the engine calls it unhealthy.
+    pub(crate) fn notices_after(&self) -> Duration {
+        (self.interval + self.timeout).saturating_mul(self.retries)
+    }
+}
+
+/// Of the check in force.
+pub(crate) fn settings(member: &Member) -> Settings {
+    let check = member.raw.pointer("/Config/Healthcheck");
+    let number = |key: &str| check.and_then(|check| check[key].as_u64()).filter(|value| *value > 0);
+    let time =
+        |key: &str, default: u64| number(key).map_or(Duration::from_secs(default), Duration::from_nanos);
+    Settings {
+        interval: time("Interval", 30),
+        timeout: time("Timeout", 30),
+        retries: number("Retries").and_then(|retries| u32::try_from(retries).ok()).unwrap_or(3),
+        start_period: time("StartPeriod", 0),
+    }
+}
+
+/// How long the health command may take: its own time limit, which is a part of the check.
+pub(crate) fn limit(member: &Member) -> Duration {
+    settings(member).timeout
+}
+
 /// Runs the health command; an engine error is the caller's, a command that hangs is an answer.
 pub(crate) async fn run(
     engine: &Engine,
@@ -69,7 +104,7 @@ pub(crate) async fn until_healthy(
 ) -> Result<Duration, String> {
     let begin = Instant::now();
     loop {
-        let said = match run(engine, member, Duration::from_secs(10)).await {
+        let said = match run(engine, member, self::limit(member)).await {
             Ok(None) => return Ok(begin.elapsed()),
             Ok(Some(probed)) if probed.passed() => return Ok(begin.elapsed()),
             Ok(Some(probed)) => probed.line(),
@@ -80,5 +115,24 @@ pub(crate) async fn until_healthy(
             return Err(said);
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::member::tests::member;
+
+    #[test]
+    fn settings_and_their_defaults() {
+        let unset = settings(&member(json!({ "Config": { "Healthcheck": { "Test": ["CMD", "x"] } } })));
+        assert_eq!((unset.interval.as_secs(), unset.timeout.as_secs(), unset.retries), (30, 30, 3));
+        let set = settings(&member(json!({ "Config": { "Healthcheck": {
+            "Interval": 86_400_000_000_000_u64, "Timeout": 1_000_000_000, "Retries": 2, "StartPeriod": 5_000_000_000_u64
+        } } })));
+        assert_eq!(set.notices_after().as_secs(), 2 * 86_401);
+        assert_eq!(set.start_period.as_secs(), 5);
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct ProcFs {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProcessStatus {
     pub(crate) name: String,
+    /// `R`, `S`, `D`, `T` (stopped), `Z`, ...; a space if it is not said.
+    pub(crate) state: char,
     /// Real, effective, saved and file-system user.
     pub(crate) uids: Vec<u32>,
     pub(crate) gids: Vec<u32>,
@@ -84,6 +86,16 @@ impl ProcFs {
         Ok(pids)
     }
 
+    /// Every process in the cgroup of a container, whether its first one is known or not.
+    pub(crate) fn in_cgroup(&self, container: &str) -> io::Result<Vec<u32>> {
+        let mut pids: Vec<u32> = fs::read_dir(&self.root)?
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .filter(|pid| self.is_in(*pid, container))
+            .collect();
+        pids.sort_unstable();
+        Ok(pids)
+    }
+
     /// Whether a process is in the cgroup of a container: engines name it by the container's id.
     pub(crate) fn is_in(&self, pid: u32, container: &str) -> bool {
         let cgroup = self.read(pid, "cgroup").unwrap_or_default();
@@ -106,6 +118,19 @@ impl ProcFs {
         Ok(found)
     }
 
+    /// The other ends of every established TCP connection in the network namespace of `pid`.
+    pub(crate) fn connections(&self, pid: u32) -> io::Result<Vec<SocketAddr>> {
+        let mut found = Vec::new();
+        for file in ["net/tcp", "net/tcp6"] {
+            match fs::read_to_string(self.path(pid, file)) {
+                Ok(text) => found.extend(text.lines().filter_map(parse_peer)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound && file.ends_with('6') => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
     /// The whole of `/proc`, for what is not a process's.
     pub(crate) fn root(&self) -> &Path {
         &self.root
@@ -120,6 +145,7 @@ fn parse_status(text: &str) -> ProcessStatus {
         let Some((key, rest)) = line.split_once(':') else { continue };
         match key {
             "Name" => rest.trim().clone_into(&mut status.name),
+            "State" => status.state = rest.trim().chars().next().unwrap_or(' '),
             "Uid" => status.uids = ids(rest),
             "Gid" => status.gids = ids(rest),
             "CapEff" => status.cap_effective = mask(rest),
@@ -151,15 +177,25 @@ fn unescape(text: &str) -> String {
     text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
 
-/// A line of `net/tcp` or `net/tcp6` in state LISTEN (0A). Addresses are in host byte order, four bytes at a time.
+/// A line of `net/tcp` or `net/tcp6` in state LISTEN (0A).
 fn parse_listener(line: &str) -> Option<SocketAddr> {
     let mut fields = line.split_whitespace().skip(1);
     let local = fields.next()?;
-    let state = fields.nth(1)?;
-    if state != "0A" {
-        return None;
-    }
-    let (address, port) = local.split_once(':')?;
+    (fields.nth(1)? == "0A").then_some(())?;
+    parse_address(local)
+}
+
+/// The other end of a line in state ESTABLISHED (01).
+fn parse_peer(line: &str) -> Option<SocketAddr> {
+    let mut fields = line.split_whitespace().skip(2);
+    let remote = fields.next()?;
+    (fields.next()? == "01").then_some(())?;
+    parse_address(remote)
+}
+
+/// Addresses are in host byte order, four bytes at a time.
+fn parse_address(text: &str) -> Option<SocketAddr> {
+    let (address, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
     let words: Vec<[u8; 4]> = address
         .as_bytes()
@@ -214,6 +250,9 @@ mod tests {
         let established = listen.replace(" 0A ", " 01 ");
         assert_eq!(parse_listener(listen), Some("127.0.0.1:8080".parse().unwrap()));
         assert_eq!(parse_listener(&established), None);
+        let peer = established.replace("00000000:0000", "020011AC:18EB");
+        assert_eq!(parse_peer(&peer), Some("172.17.0.2:6379".parse().unwrap()));
+        assert_eq!(parse_peer(listen), None);
         let six = "   0: 00000000000000000000000001000000:0050 00000000000000000000000000000000:0000 0A 0:0";
         assert_eq!(parse_listener(six), Some("[::1]:80".parse().unwrap()));
     }

@@ -1,14 +1,14 @@
 //! The running stack as it is found: one member for each container, and the readings that claims share.
 
 use std::{
+    io::Read as _,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex},
 };
 
-use futures_util::TryStreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use plimsoll_compose::{Project, Service};
-use plimsoll_engine::{ContainerDetail, Engine, EngineError, EngineFacts, Event, EventFilter, RunState};
-use serde_json::Value;
+use plimsoll_engine::{Engine, EngineError, EngineFacts, Event, EventFilter, NetworkDetail, RunState};
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -17,73 +17,23 @@ use crate::{
     declared,
     disturbance::Disturbances,
     http::Endpoint,
+    member::Kind,
     procfs::{ProcFs, ProcessStatus},
     secrets::Secrets,
+    strangers::{self, Stranger},
     verify::Options,
 };
+
+pub(crate) use crate::member::Member;
 
 /// The labels by which Docker Compose knows its containers.
 const PROJECT: &str = "com.docker.compose.project";
 const SERVICE: &str = "com.docker.compose.service";
 const ONE_OFF: &str = "com.docker.compose.oneoff";
-
-/// One container of the project.
-#[derive(Clone, Debug)]
-pub(crate) struct Member {
-    pub(crate) service: String,
-    /// What claims about it are about: the service, or where that has several containers this one.
-    pub(crate) subject: String,
-    pub(crate) name: String,
-    pub(crate) detail: ContainerDetail,
-    /// The engine's whole answer, for what [`ContainerDetail`] does not hold.
-    pub(crate) raw: Value,
-}
-
-impl Member {
-    pub(crate) fn id(&self) -> &str {
-        &self.detail.id
-    }
-
-    /// The first process on the engine's host.
-    pub(crate) fn pid(&self) -> Option<u32> {
-        u32::try_from(self.detail.pid).ok().filter(|pid| *pid > 0)
-    }
-
-    /// A setting of the engine's answer by JSON pointer.
-    pub(crate) fn text(&self, pointer: &str) -> &str {
-        self.raw.pointer(pointer).and_then(Value::as_str).unwrap_or("")
-    }
-
-    /// Its IPv4 addresses by network name.
-    pub(crate) fn addresses(&self) -> Vec<(String, IpAddr)> {
-        let networks = self.raw.pointer("/NetworkSettings/Networks").and_then(Value::as_object);
-        let address = |network: &Value| network["IPAddress"].as_str()?.parse().ok();
-        networks
-            .into_iter()
-            .flatten()
-            .filter_map(|(name, network)| Some((name.clone(), address(network)?)))
-            .collect()
-    }
-
-    /// Published ports as the engine has them: port in the container, protocol, address of the host.
-    pub(crate) fn published(&self) -> Vec<(u16, String, SocketAddr)> {
-        let mut found = Vec::new();
-        let ports = self.raw.pointer("/NetworkSettings/Ports").and_then(Value::as_object);
-        for (port, bindings) in ports.into_iter().flatten() {
-            let Some((number, protocol)) = port.split_once('/') else { continue };
-            let Ok(number) = number.parse() else { continue };
-            for binding in bindings.as_array().into_iter().flatten() {
-                let ip = binding["HostIp"].as_str().filter(|ip| !ip.is_empty()).unwrap_or("0.0.0.0");
-                let host = binding["HostPort"].as_str().and_then(|port| port.parse().ok());
-                if let (Ok(ip), Some(host)) = (ip.parse(), host) {
-                    found.push((number, protocol.to_owned(), SocketAddr::new(ip, host)));
-                }
-            }
-        }
-        found.sort();
-        found
-    }
-}
+/// Containers that Plimsoll makes to look into an image or a volume, and never starts.
+const HELPER: &str = "org.plimsoll.helper";
+/// An /etc/passwd that is larger is not read to its end.
+const ACCOUNTS: usize = 1 << 20;
 
 /// The running stack and what it is measured against.
 pub(crate) struct Stack<'a> {
@@ -92,7 +42,12 @@ pub(crate) struct Stack<'a> {
     pub(crate) project: &'a Project,
     pub(crate) options: &'a Options,
     pub(crate) procfs: ProcFs,
+    /// Every container of the project, whatever its state: services, one-off runs, orphans.
     pub(crate) members: Vec<Member>,
+    /// The project's networks, with the names of the containers on them.
+    pub(crate) networks: Vec<NetworkDetail>,
+    /// Running containers of others that reach into the project.
+    pub(crate) strangers: Vec<Stranger>,
     pub(crate) disturbances: Disturbances,
     pub(crate) workload: Mutex<Workload>,
     /// The values that must be nowhere, or why they cannot be read.
@@ -111,27 +66,21 @@ impl<'a> Stack<'a> {
         options: &'a Options,
     ) -> Result<Self, EngineError> {
         let facts = engine.facts().await?;
+        let all = engine.containers().await?;
         let mut members = Vec::new();
-        for summary in engine.containers_labelled(&[format!("{PROJECT}={}", project.name)]).await? {
-            let Some(service) = summary.label(SERVICE).map(str::to_owned) else { continue };
-            if summary.label(ONE_OFF).is_some_and(|one_off| one_off.eq_ignore_ascii_case("true")) {
-                continue;
+        for summary in &all {
+            if summary.label(PROJECT) == Some(&project.name) {
+                members.extend(look(engine, project, summary).await?);
             }
-            let detail = engine.inspect_container(&summary.id).await?;
-            let raw = engine.inspect_container_raw(&summary.id).await?;
-            members.push(Member { subject: service.clone(), service, name: summary.name, detail, raw });
         }
         let order = |member: &Member| project.services.get_index_of(&member.service).unwrap_or(usize::MAX);
         members.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.name.cmp(&b.name)));
-        let services: Vec<String> = members.iter().map(|member| member.service.clone()).collect();
-        for member in &mut members {
-            if services.iter().filter(|service| **service == member.service).count() > 1 {
-                member.name.clone_into(&mut member.subject);
-            }
-        }
+        name_subjects(&mut members);
+        let networks = strangers::networks(engine, format!("{PROJECT}={}", project.name), &members).await?;
+        let strangers = strangers::strangers(engine, all, &members, &networks).await?;
         let procfs = ProcFs::new("/proc");
         let blind = blindness(engine, &procfs, &members);
-        let disturbances = Disturbances::new(engine.clone());
+        let disturbances = Disturbances::new(engine.clone(), procfs.clone(), options.guard.clone());
         let secrets = Secrets::read(&declared::secret_files(project)).map(Arc::new);
         Ok(Self {
             engine,
@@ -140,6 +89,8 @@ impl<'a> Stack<'a> {
             options,
             procfs,
             members,
+            networks,
+            strangers,
             disturbances,
             workload: Mutex::default(),
             secrets,
@@ -148,42 +99,82 @@ impl<'a> Stack<'a> {
         })
     }
 
-    /// The declaration of a member's service; a container may be left over from an older file.
+    /// The declaration of a member's service; an orphan has none.
     pub(crate) fn declared(&self, member: &Member) -> Option<&'a Service> {
         self.project.services.get(&member.service)
     }
 
-    /// The members that run all the time.
+    /// The containers of the services of the file, in any state.
+    pub(crate) fn of_the_file(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| member.kind == Kind::Service)
+    }
+
+    /// Everything of the project that runs now: one-offs and orphans as well.
     pub(crate) fn running(&self) -> impl Iterator<Item = &Member> {
-        self.members
-            .iter()
-            .filter(|member| matches!(member.detail.state, RunState::Running | RunState::Paused))
+        self.members.iter().filter(|member| member.is_up())
     }
 
-    /// The running members of a service.
+    /// The running containers of a service.
     pub(crate) fn of_service<'s>(&'s self, service: &'s str) -> impl Iterator<Item = &'s Member> {
-        self.running().filter(move |member| member.service == service)
+        self.of_the_file().filter(move |member| member.is_up() && member.service == service)
     }
 
-    /// The running members with the declaration of their service, without those that end by themselves.
+    /// The running containers of services with the declaration, without those that end by themselves.
     pub(crate) fn lasting(&self) -> impl Iterator<Item = (&Member, &'a Service)> {
-        self.running()
-            .filter(|member| !declared::runs_once(self.project, &member.service))
+        self.of_the_file()
+            .filter(|member| member.is_up() && !self.is_job(&member.service))
             .filter_map(|member| Some((member, self.declared(member)?)))
     }
 
-    /// Judges every running member by its processes; says "not checked" where they cannot be read.
+    /// True for a service that does its work once and ends: somebody waits for its success, or it has ended, is not
+    /// kept up, and has nothing that a lasting service has (a health check, a published port).
+    pub(crate) fn is_job(&self, name: &str) -> bool {
+        if declared::is_awaited(self.project, name) {
+            return true;
+        }
+        let Some(service) = self.project.services.get(name) else { return false };
+        let mut containers = self.of_the_file().filter(|member| member.service == name).peekable();
+        let ended = |member: &Member| {
+            member.detail.state == RunState::Exited && crate::probe::command(member).is_none()
+        };
+        containers.peek().is_some()
+            && !declared::is_kept_up(service)
+            && service.ports.is_empty()
+            && containers.all(ended)
+    }
+
+    /// Judges every container of the project: one that runs by its processes, one that does not by what the engine gave
+    /// it. Says "not checked" where processes cannot be read.
     pub(crate) fn judge_processes(
         &self,
         expected: impl Fn(&Member) -> String,
         judge: impl Fn(&Member, &[(u32, ProcessStatus)], Outcome) -> Outcome,
+        given: impl Fn(&Member, Outcome) -> Outcome,
     ) -> Vec<Outcome> {
-        let judged = self.running().map(|member| {
-            let expected = expected(member);
-            match self.processes(member) {
-                Ok(processes) => judge(member, &processes, Outcome::new(&member.subject, expected)),
-                Err(why) => Outcome::not_checked(&member.subject, expected, why),
+        self.judge_members(|member| {
+            let outcome = Outcome::new(&member.subject, expected(member));
+            if member.pid().is_none() {
+                return given(member, outcome);
             }
+            match self.processes(member) {
+                Ok(processes) => judge(member, &processes, outcome),
+                Err(why) => Outcome::not_checked(&member.subject, outcome.expected, why),
+            }
+        })
+    }
+
+    /// Judges every container of the project, and notes of one that does not run how it is known.
+    pub(crate) fn judge_members(&self, judge: impl Fn(&Member) -> Outcome) -> Vec<Outcome> {
+        let judged = self.members.iter().map(|member| {
+            let mut outcome = judge(member);
+            if member.kind != Kind::Service || !member.is_up() {
+                let state = member.detail.state.as_str();
+                outcome = outcome.evidence(
+                    format!("engine: container {}", member.name),
+                    format!("{}, {state}", member.kind.words()),
+                );
+            }
+            outcome
         });
         judged.collect()
     }
@@ -229,6 +220,78 @@ impl<'a> Stack<'a> {
     }
 }
 
+/// One container of the project; `None` if it is gone by now, or a helper that never runs.
+async fn look(
+    engine: &Engine,
+    project: &Project,
+    summary: &plimsoll_engine::ContainerSummary,
+) -> Result<Option<Member>, EngineError> {
+    if summary.label(HELPER).is_some() && summary.state == RunState::Created {
+        return Ok(None);
+    }
+    let looked =
+        tokio::try_join!(engine.inspect_container(&summary.id), engine.inspect_container_raw(&summary.id));
+    let (detail, raw) = match looked {
+        Ok(looked) => looked,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let service = summary.label(SERVICE).unwrap_or_default().to_owned();
+    let kind = if summary.label(ONE_OFF).is_some_and(|one_off| one_off.eq_ignore_ascii_case("true")) {
+        Kind::OneOff
+    } else if project.services.contains_key(&service) {
+        Kind::Service
+    } else {
+        Kind::Orphan
+    };
+    let given_uid = if detail.pid > 0 { None } else { given_uid(engine, &summary.id, &detail.user).await };
+    let subject = if kind == Kind::Service { service.clone() } else { summary.name.clone() };
+    Ok(Some(Member { kind, service, subject, name: summary.name.clone(), detail, raw, given_uid }))
+}
+
+/// Where a service has several containers, claims are about each by its name.
+fn name_subjects(members: &mut [Member]) {
+    let services: Vec<String> = members
+        .iter()
+        .filter(|member| member.kind == Kind::Service)
+        .map(|member| member.service.clone())
+        .collect();
+    for member in members.iter_mut().filter(|member| member.kind == Kind::Service) {
+        if services.iter().filter(|service| **service == member.service).count() > 1 {
+            member.name.clone_into(&mut member.subject);
+        }
+    }
+}
+
+/// The number of the user that a container that does not run was given. A name is looked up in its own /etc/passwd.
+async fn given_uid(engine: &Engine, container: &str, user: &str) -> Option<u32> {
+    let name = user.split(':').next().unwrap_or_default();
+    if name.is_empty() {
+        return Some(0);
+    }
+    if let Ok(uid) = name.parse() {
+        return Some(uid);
+    }
+    let mut pieces = engine.read_archive(container, "/etc/passwd");
+    let mut archive = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        archive.extend(piece.ok()?);
+        if archive.len() > ACCOUNTS {
+            return None;
+        }
+    }
+    let mut text = String::new();
+    let mut archive = tar::Archive::new(archive.as_slice());
+    archive.entries().ok()?.next()?.ok()?.read_to_string(&mut text).ok()?;
+    account(&text, name)
+}
+
+/// The uid of an account of a passwd(5) file.
+fn account(passwd: &str, name: &str) -> Option<u32> {
+    let line = passwd.lines().find(|line| line.split(':').next() == Some(name))?;
+    line.split(':').nth(2)?.parse().ok()
+}
+
 /// Where to connect to for a port that is bound to this address.
 pub(crate) fn reachable(bound: SocketAddr) -> SocketAddr {
     let ip = match bound.ip() {
@@ -252,4 +315,16 @@ fn blindness(engine: &Engine, procfs: &ProcFs, members: &[Member]) -> Option<Str
         return Some("the kernel's files about the containers can only be read by root".to_owned());
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn accounts_by_name() {
+        let passwd = "root:x:0:0::/:/bin/sh\nrooty:x:7:7::/:/bin/sh\nbad\ntoor:x:0:0::/:/bin/sh\n";
+        assert_eq!(super::account(passwd, "rooty"), Some(7));
+        assert_eq!(super::account(passwd, "toor"), Some(0));
+        assert_eq!(super::account(passwd, "bad"), None);
+        assert_eq!(super::account(passwd, "nobody"), None);
+    }
 }

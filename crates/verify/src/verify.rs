@@ -3,19 +3,23 @@
 use std::{
     collections::BTreeMap,
     io,
+    panic::AssertUnwindSafe,
     sync::PoisonError,
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt as _;
 use plimsoll_compose::Project;
 use plimsoll_engine::{Engine, EngineError};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
-    certificate::{Certificate, Claim, ImageFact, VERSION, summarise},
+    certificate::{Certificate, Claim, ImageFact, Status, VERSION, summarise},
     claims::{CLAIMS, ClaimSpec, Outcome},
+    disturbance::Guard,
     smoke::SmokeFile,
     stack::Stack,
+    wanted::Wanted,
 };
 
 /// The label of an image that only stands in for software that cannot be had here.
@@ -33,7 +37,7 @@ pub struct Budgets {
 }
 
 /// How to measure.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Whether containers may be paused and restarted. Without it those claims are "not checked".
     pub disturb: bool,
@@ -43,6 +47,22 @@ pub struct Options {
     pub smoke: Option<SmokeFile>,
     /// How long the smoke load lasts.
     pub load: Duration,
+    /// What the file wants, or why that cannot be said. `None`: it is not compared with what runs.
+    pub wanted: Option<Result<Wanted, String>>,
+    /// What takes back pauses and stops if this process dies; `None` takes them back in this process alone.
+    pub guard: Option<Guard>,
+    /// By container id: when the `up` that started it began, and when it was ready, RFC 3339. What `up` remembers,
+    /// because engines forget.
+    pub starts: BTreeMap<String, (String, String)>,
+    /// When jobs have succeeded, by service, RFC 3339; what `up` remembers.
+    pub completed: BTreeMap<String, Vec<String>>,
+    /// Measure the claims with these ids and no others; empty is all. For tests: a certificate has all.
+    pub only: Vec<String>,
+}
+
+/// The claims that are measured, in their order: id and title.
+pub fn claims() -> impl Iterator<Item = (&'static str, &'static str)> {
+    CLAIMS.iter().map(|spec| (spec.id, spec.title))
 }
 
 /// Why there is no certificate.
@@ -57,7 +77,7 @@ pub enum VerifyError {
         /// The compose project.
         project: String,
     },
-    /// Ctrl-C or SIGTERM. Everything that was paused or stopped runs again.
+    /// Ctrl-C, SIGTERM, SIGHUP or SIGQUIT. Everything that was paused or stopped runs again.
     #[error("interrupted")]
     Interrupted,
     /// Something stayed paused or stopped.
@@ -104,17 +124,18 @@ pub async fn verify(
         return Err(VerifyError::NotRunning { project: project.name.clone() });
     }
     let images = image_facts(&stack).await?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(VerifyError::Signals)?;
+    let mut interruption = Interruption::listen().map_err(VerifyError::Signals)?;
+    let measuring = AssertUnwindSafe(measure_all(&stack, &mut progress)).catch_unwind();
     let claims = tokio::select! {
-        claims = measure_all(&stack, &mut progress) => Ok(claims),
-        _ = tokio::signal::ctrl_c() => Err(VerifyError::Interrupted),
-        _ = terminate.recv() => Err(VerifyError::Interrupted),
+        claims = measuring => Ok(claims),
+        () = interruption.heard() => Err(VerifyError::Interrupted),
     };
     let problems = stack.disturbances.undo_all().await;
     if !problems.is_empty() {
-        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         return Err(VerifyError::NotPutBack { problems: problems.join("; ") });
     }
+    // A panic goes on, but only now.
+    let claims = claims.map(|claims| claims.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
     let claims = claims?;
     let workload = stack.workload.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Ok(Certificate {
@@ -132,20 +153,80 @@ pub async fn verify(
     })
 }
 
+/// Everything that asks a process to end: Ctrl-C, SIGTERM, a closed terminal (SIGHUP), SIGQUIT.
+struct Interruption(Vec<Signal>);
+
+impl Interruption {
+    fn listen() -> io::Result<Self> {
+        let kinds =
+            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup(), SignalKind::quit()];
+        Ok(Self(kinds.into_iter().map(signal).collect::<io::Result<_>>()?))
+    }
+
+    async fn heard(&mut self) {
+        let each = self.0.iter_mut().map(|signal| Box::pin(signal.recv()));
+        futures_util::future::select_all(each).await;
+    }
+}
+
 async fn measure_all(stack: &Stack<'_>, progress: &mut impl FnMut(&str)) -> Vec<Claim> {
     let mut claims = Vec::new();
-    for spec in CLAIMS {
+    let only = &stack.options.only;
+    for spec in CLAIMS.iter().filter(|spec| only.is_empty() || only.iter().any(|id| id == spec.id)) {
         progress(spec.title);
         let outcomes = if spec.disturbs && !stack.options.disturb {
             vec![Outcome::not_checked("stack", spec.title, "--no-disturb: no container is paused or stopped")]
         } else {
-            let measured = (spec.measure)(stack).await;
-            measured
-                .unwrap_or_else(|error| vec![Outcome::not_checked("stack", spec.title, error.to_string())])
+            look(stack, spec).await
         };
         claims.extend(outcomes.into_iter().map(|outcome| claim(spec, outcome)));
     }
     claims
+}
+
+/// Measures a claim, and where it fails by a reading of one moment once more: a process between fork and exec has the
+/// runtime's rights still, and is gone or has dropped them a moment later. What stays so has failed.
+async fn look(stack: &Stack<'_>, spec: &ClaimSpec) -> Vec<Outcome> {
+    let mut outcomes = measured(stack, spec).await;
+    for pause in again(spec.id) {
+        if outcomes.iter().all(|outcome| outcome.status != Status::Failed) {
+            break;
+        }
+        tokio::time::sleep(*pause).await;
+        let second = measured(stack, spec).await;
+        for outcome in outcomes.iter_mut().filter(|outcome| outcome.status == Status::Failed) {
+            let same = |other: &&Outcome| other.subject == outcome.subject && other.member == outcome.member;
+            let Some(better) = second.iter().find(same).filter(|other| other.status == Status::Proved) else {
+                continue;
+            };
+            let first = format!("{} (a moment before)", outcome.observed);
+            *outcome = better.clone().evidence(format!("{}: an earlier look", spec.id), first);
+        }
+    }
+    outcomes
+}
+
+async fn measured(stack: &Stack<'_>, spec: &ClaimSpec) -> Vec<Outcome> {
+    let measured = (spec.measure)(stack).await;
+    measured.unwrap_or_else(|error| vec![Outcome::not_checked("stack", spec.title, error.to_string())])
+}
+
+/// The pauses before further looks at a claim that failed. Pauses of different lengths, so that nothing that runs again
+/// and again in an even rhythm is missed by all. Claims about answers and behaviour have no further look: what is wrong
+/// now and then is wrong.
+fn again(claim: &str) -> &'static [Duration] {
+    const PROCESSES: [Duration; 4] = [
+        Duration::from_millis(50),
+        Duration::from_millis(90),
+        Duration::from_millis(130),
+        Duration::from_millis(170),
+    ];
+    const ONCE: [Duration; 1] = [Duration::from_millis(500)];
+    match claim {
+        "process-user" | "capabilities" | "no-new-privileges" | "seccomp" | "apparmor" => &PROCESSES,
+        "memory-idle" | "store-isolation" | "no-egress" => &ONCE,
+        _ => &[],
+    }
 }
 
 fn claim(spec: &ClaimSpec, outcome: Outcome) -> Claim {

@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use plimsoll_engine::RunState;
+use plimsoll_engine::{ContainerSpec, RunState};
 use plimsoll_verify::VerifyError;
 use support::{Bench, hardened, health, obedient};
 
@@ -21,9 +21,9 @@ networks:
 async fn a_paused_store_runs_again_after_sigterm() {
     let Some(bench) = Bench::new("interrupt", COMPOSE).await else { return };
     bench.network("inner", true).await;
-    let store = bench
-        .start("store", &["inner"], hardened(obedient("busybox httpd -f -p 8080 -h /etc"), health(&["true"])))
-        .await;
+    let serving = hardened(obedient("busybox httpd -f -p 8080 -h /etc"), health(&["true"]));
+    let store =
+        bench.start("store", &["inner"], ContainerSpec { exposed: vec!["6379/tcp".into()], ..serving }).await;
     let ask = bench.ask(&store, "inner", 20).await;
     bench.start("app", &["inner"], hardened(obedient("sleep 3600"), health(&["sh", "-c", &ask]))).await;
 

@@ -47,7 +47,9 @@ async fn what_is_right_is_proved_and_what_is_wrong_fails() {
     bench.network("data", true).await;
     bench.network("front", false).await;
     let serving = || hardened(obedient(SERVE), health(&["true"]));
-    let store = bench.start("store", &["data", "inner"], serving()).await;
+    // What a store is told by, where neither image nor process has a known name.
+    let exposing = ContainerSpec { exposed: vec!["6379/tcp".into()], ..serving() };
+    let store = bench.start("store", &["data", "inner"], exposing).await;
     bench.start("vault", &["data"], serving()).await;
     let ask_store = bench.ask(&store, "inner", 2).await;
     bench

@@ -48,6 +48,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         budgets: budgets(&root),
         smoke: smoke(&root)?,
         load: Duration::from_secs(args.load),
+        ..Options::default()
     };
     // Containers are stopped and started: not while another verb works on them.
     let lock = stack::lock(&project.name, "plimsoll verify")?;

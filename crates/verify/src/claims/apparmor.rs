@@ -35,5 +35,17 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
                 labels.into_iter().map(|(pid, label)| (format!("/proc/{pid}/attr/current"), label));
             outcome.judge(enforced == processes.len(), observed).all_evidence(evidence)
         },
+        |member, outcome| {
+            let profile = member.text("/AppArmorProfile");
+            let (holds, observed) = match profile {
+                "unconfined" => (false, "was given none".to_owned()),
+                "" if member.given().privileged() => (false, "is privileged: was given none".to_owned()),
+                "" => (true, "was given the engine's own".to_owned()),
+                profile => (true, format!("was given {profile}")),
+            };
+            outcome
+                .judge(holds, observed)
+                .evidence(format!("engine: container {} AppArmorProfile", member.name), profile)
+        },
     )
 }

@@ -1,5 +1,5 @@
 use super::{ClaimSpec, MeasureError, Outcome};
-use crate::{certificate::Group, stack::Stack};
+use crate::{certificate::Group, given::Given, stack::Stack};
 
 pub(super) const CLAIM: ClaimSpec = ClaimSpec {
     id: "capabilities",
@@ -80,7 +80,29 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
             });
             outcome.judge(held & !allowed == 0, names(held)).all_evidence(evidence)
         },
+        |member, outcome| {
+            let given = member.given();
+            let held = given_mask(given);
+            let observed = format!("was given {}", names(held));
+            let (source, value) = given.reading(&["Privileged", "CapAdd", "CapDrop"]);
+            outcome.judge(held & !allowed(&member.service) == 0, observed).evidence(source, value)
+        },
     )
+}
+
+/// What the engine gives a container that asks for nothing.
+const DEFAULT: u64 = 0xa804_25fb;
+
+/// The bounding set that a container was given: the default, less what is dropped, and what is added.
+fn given_mask(given: Given<'_>) -> u64 {
+    if given.privileged() {
+        return u64::MAX >> (64 - NAMES.len());
+    }
+    let all = |name: &str| {
+        if name.eq_ignore_ascii_case("all") { u64::MAX >> (64 - NAMES.len()) } else { bit(name) }
+    };
+    let dropped = given.cap_drop().fold(0, |mask, name| mask | all(name));
+    given.cap_add().fold(DEFAULT & !dropped, |mask, name| mask | all(name))
 }
 
 fn bit(name: &str) -> u64 {
@@ -114,6 +136,17 @@ mod tests {
              SYS_CHROOT, MKNOD, AUDIT_WRITE, SETFCAP"
         );
         assert_eq!(names(0), "none");
+    }
+
+    #[test]
+    fn what_was_given() {
+        let raw = serde_json::json!({ "HostConfig": { "Privileged": false, "CapAdd": ["CAP_CHOWN"], "CapDrop": ["ALL"] } });
+        assert_eq!(names(given_mask(Given::new(&raw))), "CHOWN");
+        let raw =
+            serde_json::json!({ "HostConfig": { "Privileged": false, "CapAdd": null, "CapDrop": null } });
+        assert_eq!(given_mask(Given::new(&raw)), DEFAULT);
+        let raw = serde_json::json!({ "HostConfig": { "Privileged": true, "CapDrop": ["ALL"] } });
+        assert_eq!(given_mask(Given::new(&raw)).count_ones() as usize, NAMES.len());
     }
 
     #[test]

@@ -15,8 +15,8 @@ const PRECISION: f64 = 0.001;
 
 fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
     let host = f64::from(stack.facts.cpus);
-    let judged = stack.lasting().map(|(member, service)| {
-        let declared = declared::cpus(service);
+    stack.judge_members(|member| {
+        let declared = stack.declared(member).and_then(declared::cpus);
         let wanted = declared.map(|cpus| cpus.min(host));
         let expected = match (declared, wanted) {
             (Some(declared), Some(wanted)) if declared > wanted => {
@@ -26,6 +26,14 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
             _ => "a CPU limit".to_owned(),
         };
         let outcome = Outcome::new(&member.subject, expected);
+        if member.pid().is_none() {
+            let given = member.given();
+            let fits = given.cpus().is_some_and(|found| fits(found, wanted));
+            let observed =
+                given.cpus().map_or("was given no limit".to_owned(), |cpus| format!("was given {cpus} CPUs"));
+            let (source, value) = given.reading(&["NanoCpus", "CpuQuota", "CpuPeriod"]);
+            return outcome.judge(fits, observed).evidence(source, value);
+        }
         let read = stack.visible_pid(member).and_then(|pid| {
             Cgroups::of(&stack.procfs, pid)
                 .and_then(|cgroups| cgroups.cpu_limit())
@@ -35,10 +43,12 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
             Ok(limit) => limit,
             Err(why) => return Outcome::not_checked(&member.subject, outcome.expected, why),
         };
-        let fits =
-            limit.value.is_some_and(|found| wanted.is_none_or(|wanted| (found - wanted).abs() < PRECISION));
+        let fits = limit.value.is_some_and(|found| fits(found, wanted));
         let observed = limit.value.map_or("no limit".to_owned(), |cpus| format!("{cpus} CPUs"));
         outcome.judge(fits, observed).evidence(limit.file.display().to_string(), limit.text)
-    });
-    judged.collect()
+    })
+}
+
+fn fits(found: f64, wanted: Option<f64>) -> bool {
+    wanted.is_none_or(|wanted| (found - wanted).abs() < PRECISION)
 }

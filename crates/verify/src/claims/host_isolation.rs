@@ -20,7 +20,8 @@ const NAMESPACES: [&str; 5] = ["pid", "net", "mnt", "ipc", "uts"];
 const SENSITIVE: [&str; 8] = ["/", "/boot", "/dev", "/etc", "/lib", "/proc", "/sys", "/usr"];
 
 fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
-    stack.running().map(|member| of_member(stack, member)).collect()
+    stack
+        .judge_members(|member| if member.pid().is_some() { of_member(stack, member) } else { given(member) })
 }
 
 fn of_member(stack: &Stack<'_>, member: &Member) -> Outcome {
@@ -60,6 +61,33 @@ fn of_member(stack: &Stack<'_>, member: &Member) -> Outcome {
     }
     let observed = if wrong.is_empty() { "separate".to_owned() } else { wrong.join("; ") };
     outcome.judge(wrong.is_empty(), observed).all_evidence(evidence)
+}
+
+/// One that does not run has no namespaces any more: what the engine gave it is left.
+fn given(member: &Member) -> Outcome {
+    let given = member.given();
+    let mut wrong: Vec<String> =
+        given.host_namespaces().iter().map(|kind| format!("shared the host's {kind} namespace")).collect();
+    if given.privileged() {
+        wrong.push("was privileged".to_owned());
+    }
+    for source in binds(member) {
+        if SENSITIVE.contains(&source.trim_end_matches('/')) || source == "/" {
+            wrong.push(format!("had the host's {source} mounted"));
+        }
+        if ["docker.sock", "containerd.sock", "podman.sock"].iter().any(|name| source.ends_with(name)) {
+            wrong.push(format!("had the engine's socket {source} mounted"));
+        }
+    }
+    let observed = if wrong.is_empty() { "was separate".to_owned() } else { wrong.join("; ") };
+    let (source, value) =
+        given.reading(&["PidMode", "NetworkMode", "IpcMode", "UTSMode", "Privileged", "Binds"]);
+    Outcome::new(
+        &member.subject,
+        "no namespace, engine socket or system directory of the host; not privileged",
+    )
+    .judge(wrong.is_empty(), observed)
+    .evidence(source, value)
 }
 
 fn binds(member: &Member) -> Vec<&str> {

@@ -1,5 +1,10 @@
 use super::{ClaimSpec, MeasureError, Outcome};
-use crate::{certificate::Group, cgroup::Cgroups, declared, quantity, stack::Stack};
+use crate::{
+    certificate::Group,
+    cgroup::Cgroups,
+    declared, quantity,
+    stack::{Member, Stack},
+};
 
 pub(super) const CLAIM: ClaimSpec = ClaimSpec {
     id: "memory-limit",
@@ -11,10 +16,13 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 };
 
 fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
-    let judged = stack.lasting().map(|(member, service)| {
-        let wanted = declared::memory_limit(service);
+    stack.judge_members(|member| {
+        let wanted = stack.declared(member).and_then(declared::memory_limit);
         let outcome =
             Outcome::new(&member.subject, wanted.map_or("a memory limit".to_owned(), quantity::bytes));
+        if member.pid().is_none() {
+            return given(stack, member, wanted, outcome);
+        }
         let read = stack.visible_pid(member).and_then(|pid| {
             let cgroups = Cgroups::of(&stack.procfs, pid).map_err(|error| error.to_string())?;
             let limit = cgroups.memory_limit().map_err(|error| error.to_string())?;
@@ -36,6 +44,20 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
             .flatten()
             .map(|reading| (reading.file.display().to_string(), reading.text));
         outcome.judge(fits && !swaps, observed).all_evidence(evidence)
-    });
-    judged.collect()
+    })
+}
+
+/// One that does not run has no cgroup any more.
+fn given(stack: &Stack<'_>, member: &Member, wanted: Option<u64>, outcome: Outcome) -> Outcome {
+    let given = member.given();
+    let (limit, both) = given.memory();
+    let fits = limit.is_some() && wanted.is_none_or(|wanted| limit == Some(wanted));
+    // A kernel that does not count swap cannot limit it.
+    let swaps = stack.facts.swap_limit && both != limit;
+    let mut observed = format!("was given {}", limit.map_or("no limit".to_owned(), quantity::bytes));
+    if swaps {
+        observed += &format!(", with swap {}", both.map_or("no limit".to_owned(), quantity::bytes));
+    }
+    let (source, value) = given.reading(&["Memory", "MemorySwap"]);
+    outcome.judge(fits && !swaps, observed).evidence(source, value)
 }

@@ -2,6 +2,7 @@
 //! looks comes first, what puts load on the stack next, what pauses and stops containers last.
 
 mod apparmor;
+mod as_declared;
 mod caching;
 mod capabilities;
 mod compression;
@@ -17,6 +18,7 @@ mod log_rotation;
 mod memory_idle;
 mod memory_limit;
 mod memory_load;
+mod network_members;
 mod no_egress;
 mod no_new_privileges;
 mod no_oom;
@@ -49,6 +51,7 @@ pub(crate) use outcome::Outcome;
 /// Every claim.
 pub(crate) const CLAIMS: &[ClaimSpec] = &[
     services_running::CLAIM,
+    as_declared::CLAIM,
     start_time::CLAIM,
     one_shot::CLAIM,
     process_user::CLAIM,
@@ -65,6 +68,7 @@ pub(crate) const CLAIMS: &[ClaimSpec] = &[
     memory_idle::CLAIM,
     log_rotation::CLAIM,
     published_ports::CLAIM,
+    network_members::CLAIM,
     store_isolation::CLAIM,
     no_egress::CLAIM,
     secret_files::CLAIM,

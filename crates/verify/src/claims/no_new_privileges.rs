@@ -25,5 +25,12 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
                 },
             ))
         },
+        |member, outcome| {
+            let by_engine = stack.facts.security.iter().any(|option| option == "no-new-privileges");
+            let given = member.given();
+            let set = by_engine || given.no_new_privileges();
+            let (source, value) = given.reading(&["SecurityOpt"]);
+            outcome.judge(set, if set { "was given it" } else { "was not given it" }).evidence(source, value)
+        },
     )
 }

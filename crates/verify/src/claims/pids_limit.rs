@@ -11,11 +11,19 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 };
 
 fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
-    let judged = stack.lasting().map(|(member, service)| {
-        let wanted = declared::pids(service);
+    stack.judge_members(|member| {
+        let wanted = stack.declared(member).and_then(declared::pids);
         let expected =
             wanted.map_or("a limit".to_owned(), |pids| format!("at most {pids} processes and threads"));
         let outcome = Outcome::new(&member.subject, expected);
+        if member.pid().is_none() {
+            let given = member.given();
+            let fits = given.pids().is_some_and(|found| wanted.is_none_or(|wanted| found == wanted));
+            let observed =
+                given.pids().map_or("was given no limit".to_owned(), |pids| format!("was given {pids}"));
+            let (source, value) = given.reading(&["PidsLimit"]);
+            return outcome.judge(fits, observed).evidence(source, value);
+        }
         let read = stack.visible_pid(member).and_then(|pid| {
             Cgroups::of(&stack.procfs, pid)
                 .and_then(|cgroups| cgroups.pids_limit())
@@ -28,6 +36,5 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
         let fits = limit.value.is_some() && wanted.is_none_or(|wanted| limit.value == Some(wanted));
         let observed = limit.value.map_or("no limit".to_owned(), |pids| pids.to_string());
         outcome.judge(fits, observed).evidence(limit.file.display().to_string(), limit.text)
-    });
-    judged.collect()
+    })
 }

@@ -1,10 +1,11 @@
 use std::{collections::BTreeSet, fs, net::SocketAddr, time::Duration};
 
-use plimsoll_compose::Service;
+use plimsoll_compose::Port;
 
 use super::{ClaimSpec, MeasureError, Outcome};
 use crate::{
     certificate::Group,
+    member::Kind,
     stack::{Member, Stack, reachable},
 };
 
@@ -21,16 +22,18 @@ const LIMIT: Duration = Duration::from_secs(2);
 
 async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     let mut outcomes = Vec::new();
-    for (member, service) in stack.lasting() {
-        outcomes.push(of_member(stack, member, service).await);
+    for member in stack.running() {
+        // A one-off or an orphan declares nothing, whatever the service's own containers publish.
+        let service = if member.kind == Kind::Service { stack.declared(member) } else { None };
+        outcomes
+            .push(of_member(stack, member, service.map_or(&[], |service| service.ports.as_slice())).await);
     }
     outcomes.push(proxies(stack));
     Ok(outcomes)
 }
 
-async fn of_member(stack: &Stack<'_>, member: &Member, service: &Service) -> Outcome {
-    let declared: Vec<String> = service
-        .ports
+async fn of_member(stack: &Stack<'_>, member: &Member, ports: &[Port]) -> Outcome {
+    let declared: Vec<String> = ports
         .iter()
         .map(|port| {
             let protocol = port.protocol.as_deref().unwrap_or("tcp");

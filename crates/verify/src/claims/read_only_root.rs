@@ -21,7 +21,8 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 };
 
 fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
-    stack.running().map(|member| of_member(stack, member)).collect()
+    stack
+        .judge_members(|member| if member.pid().is_some() { of_member(stack, member) } else { given(member) })
 }
 
 fn of_member(stack: &Stack<'_>, member: &Member) -> Outcome {
@@ -49,6 +50,16 @@ fn of_member(stack: &Stack<'_>, member: &Member) -> Outcome {
         .judge(mounted && wrote.starts_with("EROFS"), observed)
         .evidence(format!("/proc/{pid}/mountinfo"), root.map_or("no root mount", |mount| &mount.text))
         .evidence(format!("create /proc/{pid}/root/.plimsoll-verify as root"), wrote)
+}
+
+/// One that does not run has no mounts any more.
+fn given(member: &Member) -> Outcome {
+    let given = member.given();
+    let set = given.read_only_root();
+    let (source, value) = given.reading(&["ReadonlyRootfs"]);
+    Outcome::new(&member.subject, "`/` is mounted ro")
+        .judge(set, if set { "was given a read-only root" } else { "was given a writable root" })
+        .evidence(source, value)
 }
 
 /// Tries to make a file as root: what root may not do on a read-only mount, nobody may.

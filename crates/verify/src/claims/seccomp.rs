@@ -29,5 +29,13 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
                 }),
             )
         },
+        |member, outcome| {
+            let given = member.given();
+            let free = given.unfiltered();
+            let (source, value) = given.reading(&["SecurityOpt", "Privileged"]);
+            outcome
+                .judge(!free, if free { "ran without a filter" } else { "was given a filter" })
+                .evidence(source, value)
+        },
     )
 }

@@ -65,8 +65,11 @@ fn of_member(stack: &Stack<'_>, member: &Member) -> Outcome {
         }
     }
     look(format!("engine: inspection of container {}", member.name), member.raw.to_string().as_bytes());
-    let observed =
-        if found.is_empty() { format!("none in {} processes", pids.len()) } else { found.join("; ") };
+    let observed = match found.as_slice() {
+        [] if ended => "does not run; none in the environment and the command that it was given".to_owned(),
+        [] => format!("none in {} processes", pids.len()),
+        found => found.join("; "),
+    };
     outcome.judge(found.is_empty(), observed).all_evidence(evidence)
 }
 

@@ -26,39 +26,43 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     let mut runner = Runner::default();
     let mut outcomes = Vec::new();
     for check in &file.checks {
-        let (subject, endpoint) = match inside(stack, check) {
-            None => ("front".to_owned(), Ok(front.clone())),
-            Some((service, endpoint)) => (service, endpoint),
-        };
-        let mut outcome = Outcome::new(subject, expectation(check));
-        outcome.member = Some((slug(&check.name), check.name.clone()));
-        match endpoint {
-            Err(why) => outcome.observed = why,
-            Ok(endpoint) => {
-                let judged = runner.check(check, &endpoint, &front).await;
-                outcome.status = judged.verdict.status();
-                judged.verdict.observed().clone_into(&mut outcome.observed);
-                outcome.evidence = judged.evidence;
+        for (subject, endpoint) in endpoints(stack, check, &front) {
+            let mut outcome = Outcome::new(subject, expectation(check));
+            outcome.member = Some((slug(&check.name), check.name.clone()));
+            match endpoint {
+                Err(why) => outcome.observed = why,
+                Ok(endpoint) => {
+                    let judged = runner.check(check, &endpoint, &front).await;
+                    outcome.status = judged.verdict.status();
+                    judged.verdict.observed().clone_into(&mut outcome.observed);
+                    outcome.evidence = judged.evidence;
+                }
             }
+            outcomes.push(outcome);
         }
-        outcomes.push(outcome);
     }
     Ok(outcomes)
 }
 
-/// Where a check with `at` is sent from.
-fn inside(stack: &Stack<'_>, check: &Check) -> Option<(String, Result<Endpoint, String>)> {
-    let (service, port) = crate::smoke::split_at(check.at.as_deref()?)?;
-    let endpoint = match stack.of_service(service).next() {
-        None => Err(format!("no container of {service} runs")),
-        Some(member) => stack.visible_pid(member).map(|pid| Endpoint::Inside {
+/// Where a check is sent to: the front, or with `at` each container of the service, since each has users.
+fn endpoints(stack: &Stack<'_>, check: &Check, front: &Endpoint) -> Vec<(String, Result<Endpoint, String>)> {
+    let Some((service, port)) = check.at.as_deref().and_then(crate::smoke::split_at) else {
+        return vec![("front".to_owned(), Ok(front.clone()))];
+    };
+    let each = stack.of_service(service).map(|member| {
+        let inside = stack.visible_pid(member).map(|pid| Endpoint::Inside {
             procfs: stack.procfs.clone(),
             pid,
             port,
             service: service.to_owned(),
-        }),
-    };
-    Some((service.to_owned(), endpoint))
+        });
+        (member.subject.clone(), inside)
+    });
+    let endpoints: Vec<_> = each.collect();
+    if endpoints.is_empty() {
+        return vec![(service.to_owned(), Err(format!("no container of {service} runs")))];
+    }
+    endpoints
 }
 
 fn expectation(check: &Check) -> String {

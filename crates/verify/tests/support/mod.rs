@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use plimsoll_compose::{LoadOptions, NoFiles, Project};
 use plimsoll_engine::{Attachment, ContainerSpec, Engine, HealthSpec, NetworkSpec, Resources};
 use plimsoll_source::Source;
-use plimsoll_verify::{Budgets, Certificate, Options, Status};
+use plimsoll_verify::{Certificate, Options, Status};
 
 #[path = "../../../engine/tests/support/mod.rs"]
 pub(crate) mod busybox;
@@ -89,7 +89,7 @@ impl Bench {
     }
 
     pub(crate) fn options() -> Options {
-        Options { disturb: true, budgets: Budgets::default(), smoke: None, load: Duration::from_secs(1) }
+        Options { disturb: true, load: Duration::from_secs(1), ..Options::default() }
     }
 
     pub(crate) async fn verify(&self, options: &Options) -> Certificate {
@@ -125,7 +125,7 @@ pub(crate) fn shell(script: &str) -> Option<Vec<String>> {
 /// A health check.
 pub(crate) fn health(test: &[&str]) -> Option<HealthSpec> {
     let test = std::iter::once("CMD").chain(test.iter().copied()).map(str::to_owned).collect();
-    Some(HealthSpec { test, interval: Some(3_600_000_000_000), ..HealthSpec::default() })
+    Some(HealthSpec { test, interval: Some(60_000_000_000), ..HealthSpec::default() })
 }
 
 /// A container with everything that the claims want.

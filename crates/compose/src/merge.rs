@@ -1,6 +1,6 @@
 //! How a later file joins an earlier one, and how a service joins the one that it extends.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use plimsoll_source::Diagnostic;
 
@@ -24,7 +24,7 @@ enum Rule {
     Build,
     /// Options join only for the same driver.
     Logging,
-    /// Pools join by subnet.
+    /// Pools join by subnet, else the later ones of a family count.
     Pools,
 }
 
@@ -205,26 +205,52 @@ fn build(value: Value) -> Value {
     }
 }
 
+/// Pools of one subnet join. For the rest the later file's pools count, family by family: a bridge can have one subnet
+/// of each, so that a later IPv4 subnet takes the place of the earlier one and leaves IPv6 as it is. An empty list
+/// clears them.
 fn pools(base: Value, over: Value, path: &Path<'_>) -> Result<Value, Diagnostic> {
     let (Kind::List(_), Kind::List(_)) = (&base.kind, &over.kind) else { return plain(base, over, path) };
-    let Value { kind: Kind::List(mut pools), .. } = base else { return Ok(over) };
+    let Value { kind: Kind::List(earlier), .. } = base else { return Ok(over) };
     let origin = over.origin.clone();
     let Value { kind: Kind::List(more), .. } = over else {
-        return Ok(Value::new(Kind::List(pools), &origin));
+        return Ok(Value::new(Kind::List(earlier), &origin));
     };
-    let subnet = |pool: &Value| pool.get("subnet").and_then(Value::scalar_text);
-    // Pools without a subnet are the same one.
-    let known: HashMap<Option<String>, usize> =
-        pools.iter().enumerate().map(|(at, pool)| (subnet(pool), at)).collect();
+    let mut pools: Vec<Value> = Vec::new();
+    let replaced: HashSet<Family> = more.iter().map(family).collect();
+    let mut left = earlier;
     for pool in more {
-        let same = known.get(&subnet(&pool)).copied();
-        match same {
-            Some(at) => {
-                let before = std::mem::replace(&mut pools[at], Value::new(Kind::Null, &Origin::default()));
-                pools[at] = mappings(before, pool, &path.item(at))?;
-            }
-            None => pools.push(pool),
-        }
+        // a gateway alone belongs to the only subnet of its family
+        let alone =
+            subnet(&pool).is_none() && left.iter().filter(|one| family(one) == family(&pool)).count() == 1;
+        let same = left
+            .iter()
+            .position(|one| subnet(one) == subnet(&pool) || (alone && family(one) == family(&pool)));
+        let at = pools.len();
+        pools.push(match same {
+            Some(same) => mappings(left.remove(same), pool, &path.item(at))?,
+            None => pool,
+        });
+    }
+    if !pools.is_empty() {
+        left.retain(|pool| !replaced.contains(&family(pool)));
+        left.append(&mut pools);
+        pools = left;
     }
     Ok(Value::new(Kind::List(pools), &origin))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Family {
+    V4,
+    V6,
+}
+
+fn subnet(pool: &Value) -> Option<String> {
+    pool.get("subnet").and_then(Value::scalar_text)
+}
+
+/// The family of a pool's addresses, by whichever of them it has.
+fn family(pool: &Value) -> Family {
+    let texts = ["subnet", "ip_range", "gateway"].into_iter().filter_map(|key| pool.get(key)?.scalar_text());
+    if texts.into_iter().any(|text| text.contains(':')) { Family::V6 } else { Family::V4 }
 }

@@ -150,7 +150,7 @@ fn later_files_join() {
     );
     assert_eq!(
         merged(&pool("{subnet: a}"), &pool("{subnet: b}"))["networks"]["n"]["ipam"]["config"],
-        json!([{"subnet": "a"}, {"subnet": "b"}])
+        json!([{"subnet": "b"}])
     );
     let both = files(&[
         "services: {a: {image: a, extra_hosts: {h: 1.1.1.1}, build: {no_cache_filter: x}}}",

@@ -5,17 +5,20 @@ use plimsoll_source::Diagnostic;
 use crate::{options::LoadOptions, value::Value};
 
 /// The names of the services that take part: those of active profiles, and of these only what the caller selected,
-/// with what it depends on. A selected service is enabled whatever its profiles.
+/// with what it depends on. A selected service is enabled whatever its profiles, and they are active then.
 pub(super) fn enabled(tree: &Value, options: &LoadOptions) -> Result<HashSet<String>, Vec<Diagnostic>> {
     let mut enabled = HashSet::new();
     let Some(services) = tree.get("services").and_then(Value::as_map) else { return Ok(enabled) };
     let all = options.profiles.iter().any(|profile| profile == "*");
-    for (name, service) in services {
+    let of = |service: &'_ Value| -> Vec<String> {
         let profiles = service.get("profiles").and_then(Value::as_list).unwrap_or_default();
-        let active = profiles
-            .iter()
-            .filter_map(Value::as_str)
-            .any(|profile| options.profiles.iter().any(|p| p == profile));
+        profiles.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let mut active: HashSet<String> = options.profiles.iter().cloned().collect();
+    active.extend(options.services.iter().filter_map(|name| services.get(name)).flat_map(of));
+    for (name, service) in services {
+        let profiles = of(service);
+        let active = profiles.iter().any(|profile| active.contains(profile));
         if all || profiles.is_empty() || active {
             enabled.insert(name.clone());
         }

@@ -85,12 +85,32 @@ model! {
 }
 
 /// A switch that is on unless it says otherwise.
+#[derive(Clone, Copy, Debug)]
+pub struct OptOut(pub bool, Said);
+
+/// Whether a file says it, or a default does: older versions of docker compose had none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OptOut(pub bool);
+struct Said(bool);
+
+impl OptOut {
+    /// On, because a file says so: the short syntax of a bind mount does.
+    pub fn is_said_on(self) -> bool {
+        self.0 && self.1.0
+    }
+}
+
+/// What it means counts, not who says it.
+impl PartialEq for OptOut {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for OptOut {}
 
 impl Default for OptOut {
     fn default() -> Self {
-        Self(true)
+        Self(true, Said(false))
     }
 }
 
@@ -99,7 +119,8 @@ impl Field for OptOut {
         if value.as_map().is_some() {
             return Err(mismatch(value, "a boolean"));
         }
-        bool::read(value).map(Self)
+        let said = value.origin.place().is_some();
+        bool::read(value).map(|on| Self(on, Said(said)))
     }
 
     fn absent(&self) -> bool {

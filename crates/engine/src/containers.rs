@@ -116,6 +116,17 @@ pub struct PublishedPort {
     pub host: Option<u16>,
 }
 
+/// A container's place on a network, as one list call shows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Id of the network. One that was made anew under the same name has another.
+    pub network: String,
+    /// Addresses that it has now, of both families; none while it does not run.
+    pub addresses: Vec<String>,
+    /// Hardware address, if it runs.
+    pub mac: Option<String>,
+}
+
 /// A container as one list call shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContainerSummary {
@@ -143,6 +154,8 @@ pub struct ContainerSummary {
     pub ports: Vec<PublishedPort>,
     /// Network name to network id.
     pub networks: BTreeMap<String, String>,
+    /// Network name to the container's place on it.
+    pub endpoints: BTreeMap<String, Endpoint>,
     /// Mounted volumes: path in the container to volume name.
     pub volumes: BTreeMap<String, String>,
 }
@@ -258,7 +271,11 @@ impl Engine {
             platform: spec.platform.clone().unwrap_or_default(),
         };
         let body = translate::create_body(spec, self.api());
-        let made = self.docker.create_container(Some(options), body).await.map_err(wire)?;
+        let docker = match translate::only_mac(spec, self.api()) {
+            Some(mac) => with_mac(self.docker.clone(), &body, mac)?,
+            None => self.docker.clone(),
+        };
+        let made = docker.create_container(Some(options), body).await.map_err(wire)?;
         Ok((made.id, made.warnings))
     }
 
@@ -394,6 +411,23 @@ impl Engine {
     }
 }
 
+/// A client whose create call carries a field that the client library has given up.
+fn with_mac(
+    docker: bollard::Docker,
+    body: &models::ContainerCreateBody,
+    mac: &str,
+) -> Result<bollard::Docker, EngineError> {
+    let unreadable =
+        |error: serde_json::Error| EngineError::Unreadable { message: format!("the request: {error}") };
+    let mut body = serde_json::to_value(body).map_err(unreadable)?;
+    body["MacAddress"] = mac.into();
+    let text = serde_json::to_vec(&body).map_err(unreadable)?;
+    Ok(docker.with_request_modifier(move |mut request| {
+        *request.body_mut() = bollard::body_full(text.clone().into());
+        request
+    }))
+}
+
 fn wire(error: Wire) -> EngineError {
     EngineError::from_wire(error, CALL_SECONDS)
 }
@@ -410,7 +444,9 @@ fn summary(found: models::ContainerSummary) -> ContainerSummary {
     let networks = found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
     let mut ports: Vec<_> = ports.collect();
     ports.sort();
+    let endpoints = networks.iter().map(|(name, end)| (name.clone(), endpoint(end))).collect();
     ContainerSummary {
+        endpoints,
         id: found.id.unwrap_or_default(),
         name: found
             .names
@@ -438,6 +474,16 @@ fn summary(found: models::ContainerSummary) -> ContainerSummary {
             .filter(|mount| mount.typ.as_deref() == Some("volume"))
             .filter_map(|mount| Some((mount.destination?, mount.name?)))
             .collect(),
+    }
+}
+
+fn endpoint(end: &models::EndpointSettings) -> Endpoint {
+    let addresses = [&end.ip_address, &end.global_ipv6_address];
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    Endpoint {
+        network: end.network_id.clone().unwrap_or_default(),
+        addresses: addresses.into_iter().filter_map(given).collect(),
+        mac: given(&end.mac_address),
     }
 }
 

@@ -88,9 +88,27 @@ pub enum EngineError {
         /// The engine's words.
         message: String,
     },
-    /// The registry or the engine wants a login.
+    /// A registry wants a login.
     #[error("not authorised: {message}")]
     Unauthorized {
+        /// The engine's words.
+        message: String,
+    },
+    /// The engine does not do that: an address or a subnet is taken, a driver cannot have it, a plugin denied it.
+    #[error("{message}")]
+    Forbidden {
+        /// The engine's words.
+        message: String,
+    },
+    /// The subnet of a network overlaps with that of another one.
+    #[error("{message}")]
+    SubnetTaken {
+        /// The engine's words.
+        message: String,
+    },
+    /// A fixed address of a network is in use.
+    #[error("the address is in use on its network: {message}")]
+    AddressTaken {
         /// The engine's words.
         message: String,
     },
@@ -155,6 +173,12 @@ impl EngineError {
             Self::TooOld { .. } => Some("install Docker Engine 20.10 or newer".into()),
             Self::NoSpace { .. } => Some("`docker system df` shows what uses the space".into()),
             Self::Unauthorized { .. } => Some("log in to the registry first".into()),
+            Self::SubnetTaken { .. } => {
+                Some("give the network another subnet, or remove the network that has it".into())
+            }
+            Self::AddressTaken { .. } => {
+                Some("`docker network inspect` shows which container has it; give yours another one".into())
+            }
             _ => None,
         }
     }
@@ -181,7 +205,10 @@ impl EngineError {
         match status {
             404 => Self::NotFound { message },
             409 => Self::Conflict { message },
-            401 | 403 => Self::Unauthorized { message },
+            // of an engine's own calls only a plugin or a proxy before it asks who one is
+            401 => Self::Unauthorized { message },
+            // what networks answer when something is taken or cannot be
+            403 => Self::Forbidden { message },
             _ => Self::Api { status, message },
         }
     }
@@ -212,6 +239,12 @@ fn classify(message: &str) -> Option<EngineError> {
         let named = message.rsplit("network ").next().unwrap_or_default();
         let network = named.split_whitespace().next().unwrap_or_default();
         return Some(EngineError::NetworkInUse { network: network.to_owned() });
+    }
+    if lower.contains("pool overlaps") {
+        return Some(EngineError::SubnetTaken { message: message.to_owned() });
+    }
+    if lower == "address already in use" || lower.ends_with(": address already in use") {
+        return Some(EngineError::AddressTaken { message: message.to_owned() });
     }
     if lower.contains("unauthorized") || lower.contains("pull access denied") {
         return Some(EngineError::Unauthorized { message: message.to_owned() });
@@ -294,6 +327,39 @@ mod tests {
             EngineError::NetworkInUse { network } => assert_eq!(network, "shop_a"),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn forbidden_is_not_unauthorised() {
+        for sentence in [
+            "Pool overlaps with other one on this address space",
+            "Address already in use",
+            "bridge driver doesn't support multiple subnets",
+            "network with name shop_a already exists",
+            "endpoint with name web already exists in network shop_a",
+            "authorization denied by plugin x: no",
+        ] {
+            let error = EngineError::from_answer(403, sentence.into());
+            assert!(!matches!(error, EngineError::Unauthorized { .. }), "{sentence}: {error:?}");
+            let hint = error.hint().unwrap_or_default();
+            assert!(!hint.contains("log in") && error.to_string().contains(sentence), "{error}: {hint}");
+        }
+        let plain = EngineError::from_answer(403, "bridge driver doesn't support multiple subnets".into());
+        assert_eq!(plain.hint(), None);
+        for (status, sentence) in [
+            (401, "who are you"),
+            (404, "pull access denied for x, repository does not exist or may require 'docker login'"),
+            (500, "Head \"https://r.example/v2/\": unauthorized: authentication required"),
+        ] {
+            let error = EngineError::from_answer(status, sentence.into());
+            assert!(matches!(error, EngineError::Unauthorized { .. }), "{sentence}: {error:?}");
+        }
+        let port = "driver failed programming external connectivity on endpoint web (a1b2): listen tcp4 0.0.0.0:80: bind: address already in use";
+        assert!(matches!(
+            EngineError::from_answer(500, port.into()),
+            EngineError::PortTaken { port: 80, .. }
+        ));
+        assert!(matches!(EngineError::from_answer(400, "bad".into()), EngineError::Api { status: 400, .. }));
     }
 
     #[test]

@@ -191,8 +191,16 @@ impl Engine {
 
     /// Pulls an image by name through the engine.
     pub async fn pull_image(&self, image: &str) -> Result<(), EngineError> {
-        let options =
-            CreateImageOptions { from_image: Some(image.to_owned()), ..CreateImageOptions::default() };
+        self.pull_image_for(image, None).await
+    }
+
+    /// The same for a platform, `linux/arm64`; the engine's own without one.
+    pub async fn pull_image_for(&self, image: &str, platform: Option<&str>) -> Result<(), EngineError> {
+        let options = CreateImageOptions {
+            from_image: Some(image.to_owned()),
+            platform: platform.unwrap_or_default().to_owned(),
+            ..CreateImageOptions::default()
+        };
         let docker = self.patient(TRANSFER_SECONDS);
         let mut answers = std::pin::pin!(docker.create_image(Some(options), None, None));
         while let Some(answer) = answers.next().await {

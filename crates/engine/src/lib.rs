@@ -26,7 +26,7 @@ pub mod volumes;
 
 pub use connect::Engine;
 pub use containers::{
-    ContainerDetail, ContainerSummary, ContainerUsage, Health, Probe, PublishedPort, RunState,
+    ContainerDetail, ContainerSummary, ContainerUsage, Endpoint, Health, Probe, PublishedPort, RunState,
 };
 pub use disk::DiskUsage;
 pub use error::EngineError;

@@ -15,7 +15,7 @@ use crate::{
     spec::{Attachment, ContainerSpec, DeviceRate, HealthSpec, MountKind, MountSpec, PortSpec, RestartSpec},
 };
 
-/// The first API that knows `start_interval`.
+/// The first API that knows `start_interval`, and a hardware address for each network.
 const START_INTERVAL: ApiVersion = ApiVersion { major: 1, minor: 44 };
 /// The first API that knows `CreateMountpoint`.
 const CREATE_MOUNTPOINT: ApiVersion = ApiVersion { major: 1, minor: 43 };
@@ -54,6 +54,12 @@ pub(crate) fn create_body(spec: &ContainerSpec, api: ApiVersion) -> ContainerCre
         }),
         ..ContainerCreateBody::default()
     }
+}
+
+/// Engines before API 1.44 have one hardware address, that of the first network, in a field that newer ones do not
+/// have any more.
+pub(crate) fn only_mac(spec: &ContainerSpec, api: ApiVersion) -> Option<&str> {
+    spec.networks.first().filter(|_| api < START_INTERVAL)?.mac.as_deref()
 }
 
 /// A container's place on a network.
@@ -306,6 +312,17 @@ mod tests {
         let endpoints = body.networking_config.unwrap().endpoints_config.unwrap();
         assert_eq!(endpoints.keys().collect::<Vec<_>>(), ["a"]);
         assert_eq!(body.host_config.unwrap().network_mode.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn a_hardware_address_stands_where_the_engine_looks_for_it() {
+        let mac = Some("02:42:ac:15:00:77".to_owned());
+        let first = Attachment { network: "a".into(), mac, ..Attachment::default() };
+        let spec = ContainerSpec { networks: vec![first], ..ContainerSpec::default() };
+        assert_eq!(only_mac(&spec, OLD), Some("02:42:ac:15:00:77"));
+        assert_eq!(only_mac(&spec, NEW), None);
+        let endpoints = create_body(&spec, NEW).networking_config.unwrap().endpoints_config.unwrap();
+        assert_eq!(endpoints["a"].mac_address.as_deref(), Some("02:42:ac:15:00:77"));
     }
 
     /// What kernels and drivers of test machines do not have.

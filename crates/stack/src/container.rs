@@ -34,7 +34,7 @@ pub(crate) fn spec(
     files: &StackFiles,
 ) -> Result<Built, StackError> {
     let service = &project.services[name];
-    unhonoured::refuse(name, service, facts)?;
+    unhonoured::refuse(project, name, service, facts)?;
     let mut fits = Vec::new();
     let (mounts, tmpfs) = mounts(project, service);
     let spec = ContainerSpec {

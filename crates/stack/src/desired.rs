@@ -9,8 +9,8 @@ use plimsoll_engine::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Hooks, ImageMap, InitHook, StackError, StackFiles, cause, compose_hash::compose_hashes, container,
-    images::hook_image, labels,
+    Hooks, ImageMap, InitHook, JobInputs, StackError, StackFiles, cause, compose_hash::compose_hashes,
+    conditions, container, images::hook_image, labels,
 };
 
 /// What [`desired`] needs beside the project.
@@ -105,6 +105,8 @@ pub struct DesiredService {
     pub needs: Vec<Need>,
     /// Runs to its end, and others wait for that.
     pub one_shot: bool,
+    /// What it is given to read, if it is such a job.
+    pub inputs: Option<JobInputs>,
     /// Health check in force: the Compose file's, else the image's.
     pub health: Option<HealthSpec>,
     /// User that it runs as, as configured; empty is root.
@@ -150,6 +152,21 @@ pub struct Fit {
     pub asked: String,
     /// What the host has.
     pub given: String,
+}
+
+impl Desired {
+    /// Gives variables to every container that does not have them, hooks included. They are the machine's, not the
+    /// project's: no container is out of date because of them.
+    pub fn lend_environment(&mut self, variables: &[(String, String)]) {
+        for service in &mut self.services {
+            let hooks = service.init.iter_mut().map(|hook| &mut hook.env);
+            for env in std::iter::once(&mut service.spec.env).chain(hooks) {
+                for (name, value) in variables {
+                    env.entry(name.clone()).or_insert_with(|| Some(value.clone()));
+                }
+            }
+        }
+    }
 }
 
 impl DesiredService {
@@ -202,6 +219,7 @@ pub fn desired(project: &Project, context: Context<'_>) -> Result<Desired, Stack
         let service = service(project, name, context, awaited.contains(name), &mut desired)?;
         desired.services.push(service);
     }
+    conditions::check(project, context.images, &mut desired)?;
     Ok(desired)
 }
 
@@ -247,6 +265,11 @@ fn service(
     if image.standin {
         own.insert(labels::STANDIN.into(), "true".into());
     }
+    let one_shot = awaited && matches!(spec.restart, RestartSpec::No | RestartSpec::OnFailure { .. });
+    let inputs = context.files.inputs.get(name).filter(|_| one_shot).cloned();
+    if let Some(inputs) = inputs.as_ref().filter(|inputs| inputs.unknown.is_none()) {
+        own.insert(labels::INPUTS.into(), inputs.digest.clone());
+    }
     if !built.fits.is_empty() {
         let text: Vec<String> =
             built.fits.iter().map(|fit| format!("{} {} -> {}", fit.what, fit.asked, fit.given)).collect();
@@ -267,7 +290,6 @@ fn service(
             image.health.clone().filter(|health| health.test.first().is_some_and(|first| first != "NONE"))
         }
     };
-    let one_shot = awaited && matches!(spec.restart, RestartSpec::No | RestartSpec::OnFailure { .. });
     let count = u32::try_from(wanted.replicas()).unwrap_or(0);
     let replicas = (1..=count)
         .map(|number| Replica {
@@ -291,6 +313,7 @@ fn service(
         replicas,
         needs,
         one_shot,
+        inputs,
         health,
         image: image.shown,
         standin: image.standin,

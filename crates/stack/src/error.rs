@@ -84,6 +84,28 @@ pub enum StackError {
         /// Who has it.
         users: Vec<String>,
     },
+    /// A network's subnet overlaps with that of another one.
+    #[error("network `{network}`: subnet {subnet} overlaps with {taken} of network `{holder}`")]
+    SubnetTaken {
+        /// Its name in the engine.
+        network: String,
+        /// What it is to have.
+        subnet: String,
+        /// What the other one has.
+        taken: String,
+        /// The other network.
+        holder: String,
+    },
+    /// A fixed address is in use.
+    #[error("address {address} of network `{network}` is taken by container {holder}")]
+    AddressTaken {
+        /// The address.
+        address: String,
+        /// The network.
+        network: String,
+        /// Who has it.
+        holder: String,
+    },
     /// The engine of another machine has its volumes where they cannot be mounted from by path.
     #[error(
         "the engine keeps volumes at {found}, not at {expected}: secrets and configs cannot be mounted from there"
@@ -130,6 +152,10 @@ impl StackError {
             ),
             Self::Outdated { .. } => Some("bring the stack up to date first with `plimsoll up`".into()),
             Self::NoService { .. } => Some("`plimsoll config --services` lists them".into()),
+            Self::SubnetTaken { holder, .. } => Some(format!(
+                "give the network another subnet, or remove the other one (`docker network rm {holder}`)"
+            )),
+            Self::AddressTaken { .. } => Some("give one of the two another address".into()),
             Self::Engine(error) => error.hint(),
             Self::VolumePlace { .. } => Some("run plimsoll on the engine's machine".into()),
             Self::File(_) | Self::Unsupported { .. } | Self::Io { .. } => None,

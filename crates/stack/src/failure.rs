@@ -3,7 +3,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use plimsoll_engine::{Engine, EngineError};
+use plimsoll_engine::{ContainerDetail, Engine, EngineError, RunState};
 use serde::{Deserialize, Serialize};
 
 use crate::{Op, StackError, Step, hub::Hub};
@@ -26,6 +26,9 @@ pub struct Failure {
     pub reason: String,
     /// Exit code, if the container has ended.
     pub exit: Option<ExitMeaning>,
+    /// No program ran: what the engine has as exit code is no program's.
+    #[serde(default)]
+    pub not_started: bool,
     /// Something in the container was killed for lack of memory.
     pub out_of_memory: bool,
     /// Exit code and output of the last probe.
@@ -106,7 +109,11 @@ impl Failure {
                 // one that could not even be started has no end, but an exit code
                 let ended =
                     detail.pid == 0 && (detail.exit_code != 0 || !detail.finished.starts_with("0001"));
-                failure.exit = ended.then(|| ExitMeaning::of(detail.exit_code));
+                failure.not_started = did_not_start(&detail);
+                failure.exit = ended.then(|| ExitMeaning::of(detail.exit_code)).filter(|exit| {
+                    // these are the engine's words for a command that cannot be run
+                    !failure.not_started || matches!(exit.code, 126 | 127)
+                });
                 failure.out_of_memory |= detail.oom_killed;
                 // the event of a kill for lack of memory may come after that of the end
                 if failure.exit.as_ref().is_some_and(|exit| exit.code == 137) && !failure.out_of_memory {
@@ -124,8 +131,19 @@ impl Failure {
                 failure.logs = lines.into_iter().skip(keep).map(|line| line.text).collect();
             }
         }
+        if let Some(exit) = failure.exit.as_mut().filter(|exit| exit.code == 137) {
+            let why = if failure.out_of_memory {
+                "killed (SIGKILL) for lack of memory"
+            } else {
+                "killed (SIGKILL): it did not end within the grace period, or somebody killed it"
+            };
+            why.clone_into(&mut exit.meaning);
+        }
         if failure.hint.is_none() {
             failure.hint = failure.diagnosis().map(str::to_owned);
+        }
+        if failure.not_started {
+            failure.reason = cause_of_start(&failure.reason);
         }
         failure
     }
@@ -164,10 +182,13 @@ impl Failure {
         let mut text = String::new();
         let subject = self.service.as_deref().map_or(String::new(), |service| format!("{service}: "));
         let _ = writeln!(text, "{subject}{}", self.reason);
+        if self.not_started {
+            let _ = writeln!(text, "  it did not start: no program of it has run");
+        }
         if let Some(exit) = &self.exit {
             let _ = writeln!(text, "  exit code: {} ({})", exit.code, exit.meaning);
         }
-        if self.exit.is_some() || self.out_of_memory {
+        if (self.exit.is_some() && !self.not_started) || self.out_of_memory {
             let _ = writeln!(text, "  out of memory: {}", if self.out_of_memory { "yes" } else { "no" });
         }
         if let Some((code, output)) = &self.probe {
@@ -179,7 +200,10 @@ impl Failure {
             for line in &self.logs {
                 let _ = writeln!(text, "    {line}");
             }
-        } else if self.container.is_some() && (self.exit.is_some() || self.probe.is_some()) {
+        } else if !self.not_started
+            && self.container.is_some()
+            && (self.exit.is_some() || self.probe.is_some())
+        {
             let _ = writeln!(text, "  it has not written a log line");
         }
         if let Some(hint) = &self.hint {
@@ -187,6 +211,58 @@ impl Failure {
         }
         text
     }
+}
+
+/// The engine says why it could not start one, and writes an exit code that no program gave. After a start that worked
+/// the sentence is empty.
+fn did_not_start(detail: &ContainerDetail) -> bool {
+    detail.pid == 0
+        && !matches!(detail.state, RunState::Restarting | RunState::Paused)
+        && (!detail.error.is_empty() || (detail.exit_code != 0 && detail.started.starts_with("0001")))
+}
+
+/// An engine's sentence about a failed start, without the names of its parts that took part.
+fn cause_of_start(message: &str) -> String {
+    const PARTS: [&str; 12] = [
+        "failed to create task for container: ",
+        "failed to create shim task: ",
+        "failed to create shim: ",
+        "failed to start shim: ",
+        "OCI runtime create failed: ",
+        "runc create failed: ",
+        "runc did not terminate successfully: ",
+        "unable to start container process: ",
+        "container_linux.go:",
+        "failed to set up container networking: ",
+        "cannot start a stopped process: ",
+        "error during container init: ",
+    ];
+    let mut text = match message.strip_prefix("the engine answered ").and_then(|rest| rest.split_once(": ")) {
+        Some((_, rest)) => rest.to_owned(),
+        None => message.to_owned(),
+    };
+    for part in PARTS {
+        while let Some(at) = text.find(part) {
+            // `container_linux.go:380: ` ends with its line
+            let mut end = at + part.len();
+            if part.ends_with(".go:") {
+                end = text[end..].find(' ').map_or(end, |space| end + space + 1);
+            }
+            text.replace_range(at..end, "");
+        }
+    }
+    if let Some(rest) = text.strip_prefix("driver failed programming external connectivity on endpoint ")
+        && let Some((_, cause)) = rest.split_once(": ")
+    {
+        text = cause.to_owned();
+    }
+    if let Some(rest) = text.strip_prefix("error gathering device information while adding custom device ")
+        && let Some((device, cause)) = rest.split_once(": ")
+    {
+        text = format!("device {}: {cause}", device.trim_matches('"'));
+    }
+    let text = text.trim_end_matches(": unknown");
+    if text.is_empty() { message.to_owned() } else { text.to_owned() }
 }
 
 #[cfg(test)]
@@ -201,6 +277,7 @@ mod tests {
             step: "wait until shop-web-1 is healthy".into(),
             reason: "ended while starting".into(),
             exit: Some(ExitMeaning::of(137)),
+            not_started: false,
             out_of_memory: true,
             probe: Some((1, "connection refused".into())),
             logs: vec!["listening".into(), "Killed".into()],
@@ -217,6 +294,42 @@ mod tests {
             Killed
           hint: raise the memory limit, or give the program less to do
         ");
+    }
+
+    #[test]
+    fn an_exit_code_of_no_program() {
+        for (said, cause) in [
+            (
+                "the engine answered 500: error gathering device information while adding custom device \"/dev/no-such-device\": no such file or directory",
+                "device /dev/no-such-device: no such file or directory",
+            ),
+            (
+                "the engine answered 400: failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"nope\": executable file not found in $PATH: unknown",
+                "exec: \"nope\": executable file not found in $PATH",
+            ),
+            (
+                "the engine answered 400: OCI runtime create failed: container_linux.go:380: starting container process caused: exec: \"/x\": permission denied: unknown",
+                "starting container process caused: exec: \"/x\": permission denied",
+            ),
+            (
+                "the engine answered 500: driver failed programming external connectivity on endpoint shop-web-1 (0a1b2c): Bind for 0.0.0.0:80 failed: port is already allocated",
+                "Bind for 0.0.0.0:80 failed: port is already allocated",
+            ),
+            ("something of its own", "something of its own"),
+        ] {
+            assert_eq!(cause_of_start(said), cause);
+        }
+        let failure = Failure {
+            service: Some("web".into()),
+            container: Some("shop-web-1".into()),
+            reason: "device /dev/x: no such file or directory".into(),
+            not_started: true,
+            ..Failure::default()
+        };
+        assert_eq!(
+            failure.render(),
+            "web: device /dev/x: no such file or directory\n  it did not start: no program of it has run\n"
+        );
     }
 
     #[test]

@@ -19,7 +19,7 @@ use plimsoll_engine::{MountKind, MountSpec};
 use plimsoll_source::Diagnostic;
 use serde::{Deserialize, Serialize};
 
-use crate::{StackError, error::io_error};
+use crate::{JobInputs, StackError, error::io_error, inputs};
 
 /// A secret or config may not be larger.
 const SIZE_LIMIT: u64 = 1024 * 1024;
@@ -39,6 +39,14 @@ impl FileKind {
         match self {
             Self::Secret => "secret",
             Self::Config => "config",
+        }
+    }
+
+    /// Where a file of this name is without a path of its own.
+    fn usual_target(self, name: &str) -> String {
+        match self {
+            Self::Secret => format!("/run/secrets/{name}"),
+            Self::Config => format!("/{name}"),
         }
     }
 
@@ -97,9 +105,9 @@ impl std::fmt::Debug for StackFile {
 }
 
 impl StackFile {
-    /// The copy's file name.
+    /// The copy's file name. A copy belongs to a mount: the same secret elsewhere may have another owner or mode.
     fn name(&self) -> String {
-        format!("{}-{}", self.kind.word(), self.key)
+        copy_name(self.kind, &self.key, &self.target)
     }
 
     fn owner_for(&self, user: (u32, u32)) -> (u32, u32) {
@@ -135,6 +143,8 @@ pub struct StackFiles {
     volume: Option<String>,
     /// Seccomp profiles: path as the Compose file has it to content.
     profiles: BTreeMap<String, String>,
+    /// One-shot jobs to what they are given to read.
+    pub(crate) inputs: BTreeMap<String, JobInputs>,
 }
 
 impl StackFiles {
@@ -157,6 +167,19 @@ impl StackFiles {
             }
         }
         self.volume = Some(name);
+        for inputs in self.inputs.values_mut() {
+            inputs.forget("what it reads is on the engine's machine");
+        }
+    }
+
+    /// The copies of one service for a container of another user: they lie in a directory of their own, because the
+    /// service's own container reads the others.
+    pub fn apart_for(&mut self, service: &str, user: &str) {
+        let folder =
+            self.directory.join(format!("{service}@{}", &blake3::hash(user.as_bytes()).to_hex()[..16]));
+        for file in self.by_service.get_mut(service).into_iter().flatten() {
+            file.path = folder.join(file.name());
+        }
     }
 
     /// The volume that the copies are in, with the place of its content on the engine's machine.
@@ -176,13 +199,16 @@ impl StackFiles {
             header.set_size(size);
             header
         };
+        let files = self.by_service.get(service).map_or(&[][..], Vec::as_slice);
+        let folder =
+            files.first().and_then(|file| file.path.parent()?.file_name()?.to_str()).unwrap_or(service);
         let mut directory = entry(tar::EntryType::Directory, 0o700, (0, 0), 0);
-        tar.append_data(&mut directory, format!("{service}/"), io::empty())?;
-        for file in self.by_service.get(service).into_iter().flatten() {
+        tar.append_data(&mut directory, format!("{folder}/"), io::empty())?;
+        for file in files {
             let owner = file.owner_for(user);
             let size = file.content.len() as u64;
             let mut header = entry(tar::EntryType::Regular, file.mode, owner, size);
-            tar.append_data(&mut header, format!("{service}/{}", file.name()), file.content.as_slice())?;
+            tar.append_data(&mut header, format!("{folder}/{}", file.name()), file.content.as_slice())?;
         }
         tar.into_inner()
     }
@@ -210,8 +236,10 @@ impl StackFiles {
     pub fn write(&self, service: &str, user: (u32, u32)) -> Result<(), StackError> {
         let Some(files) = self.by_service.get(service) else { return Ok(()) };
         private_directory(&self.directory)?;
-        private_directory(&self.directory.join(service))?;
         for file in files {
+            if let Some(folder) = file.path.parent() {
+                private_directory(folder)?;
+            }
             write_copy(file, file.owner_for(user))?;
         }
         Ok(())
@@ -226,8 +254,13 @@ pub fn stack_files(
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<StackFiles, StackError> {
     let directory = state.join("files");
-    let mut files =
-        StackFiles { by_service: BTreeMap::new(), directory, volume: None, profiles: profiles(project)? };
+    let mut files = StackFiles {
+        by_service: BTreeMap::new(),
+        directory,
+        volume: None,
+        profiles: profiles(project)?,
+        inputs: inputs::of_jobs(project),
+    };
     let used =
         project.services.values().any(|service| !service.secrets.is_empty() || !service.configs.is_empty());
     if !used {
@@ -290,6 +323,15 @@ fn profiles(project: &Project) -> Result<BTreeMap<String, String>, StackError> {
     Ok(profiles)
 }
 
+/// Name of the copy for one target in a service's directory.
+fn copy_name(kind: FileKind, key: &str, target: &str) -> String {
+    let name = format!("{}-{key}", kind.word());
+    if target == kind.usual_target(key) {
+        return name;
+    }
+    format!("{name}-{}", &blake3::hash(target.as_bytes()).to_hex()[..16])
+}
+
 fn stack_file(
     directory: &Path,
     service: &str,
@@ -299,10 +341,9 @@ fn stack_file(
     content: Vec<u8>,
     key: &[u8; 32],
 ) -> StackFile {
-    let target = match (&reference.target, kind) {
-        (Some(target), _) if target.starts_with('/') => target.clone(),
-        (target, FileKind::Secret) => format!("/run/secrets/{}", target.as_deref().unwrap_or(source)),
-        (target, FileKind::Config) => format!("/{}", target.as_deref().unwrap_or(source)),
+    let target = match &reference.target {
+        Some(target) if target.starts_with('/') => target.clone(),
+        target => kind.usual_target(target.as_deref().unwrap_or(source)),
     };
     let number = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<u32>().ok());
     let owner = match (number(&reference.uid), number(&reference.gid)) {
@@ -314,7 +355,7 @@ fn stack_file(
     StackFile {
         kind,
         key: source.to_owned(),
-        path: directory.join(service).join(format!("{}-{source}", kind.word())),
+        path: directory.join(service).join(copy_name(kind, source, &target)),
         target,
         owner,
         mode,
@@ -461,6 +502,21 @@ pub(crate) fn write_whole(
     file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
         .map_err(io_error("protect", &draft))?;
     fs::rename(&draft, path).map_err(io_error("write", path))
+}
+
+/// Removes the copies of one service, also those for other users.
+pub(crate) fn remove_of_service(state: &Path, service: &str) -> Result<(), StackError> {
+    let directory = state.join("files");
+    let Ok(entries) = fs::read_dir(&directory) else { return Ok(()) };
+    for entry in entries {
+        let entry = entry.map_err(io_error("read", &directory))?;
+        let name = entry.file_name();
+        let of = name.to_string_lossy();
+        if of.split_once('@').map_or(&*of, |(of, _)| of) == service {
+            remove_state(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes everything of a project from the state directory.

@@ -30,6 +30,8 @@ pub const VOLUME: &str = "com.docker.compose.volume";
 
 /// Digests of the parts of a container's configuration, so that a change can be named.
 pub const PARTS: &str = "org.plimsoll.parts";
+/// Digest of the names, sizes and times of what a one-shot was given through bind mounts when it was made.
+pub const INPUTS: &str = "org.plimsoll.inputs";
 /// The image as the Compose file names it.
 pub const IMAGE_NAME: &str = "org.plimsoll.image";
 /// `true` where the image stands in for software that cannot be had on this machine.

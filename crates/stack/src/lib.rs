@@ -9,6 +9,8 @@
 
 mod cause;
 mod compose_hash;
+mod conditions;
+mod conflicts;
 mod container;
 mod desired;
 mod down;
@@ -18,6 +20,7 @@ mod files;
 mod hooks;
 mod hub;
 mod images;
+mod inputs;
 pub mod labels;
 mod lifecycle;
 mod lock;
@@ -31,6 +34,7 @@ mod proved;
 mod ps;
 mod run;
 mod times;
+mod scope;
 mod usage;
 mod wait;
 
@@ -38,12 +42,13 @@ pub use compose_hash::{compose_config_hash, compose_hashes};
 pub use desired::{
     Context, Desired, DesiredNetwork, DesiredService, DesiredVolume, Fit, Need, Replica, Update, desired,
 };
-pub use down::{plan_down, plan_images};
+pub use down::{DownOptions, plan_down, plan_images};
 pub use error::StackError;
 pub use failure::{ExitMeaning, Failure};
 pub use files::{FileKind, FileOwner, StackFile, StackFiles, stack_files};
 pub use hooks::{Hooks, InitHook, hooked};
 pub use images::{ImageMap, ServiceImage, hook_image, hook_images, image_name, images_for};
+pub use inputs::JobInputs;
 pub use lifecycle::{Lifecycle, Member, members, plan_restart, plan_start, plan_stop};
 pub use lock::Lock;
 pub use logs::{LogQuery, StackLine, logs};
@@ -54,4 +59,5 @@ pub use ports::{Listener, PortConflict, host_listeners, port_conflicts};
 pub use ps::{Row, ps};
 pub use run::{Outcome, Progress, RunOptions, run};
 pub use times::{Start, Times};
+pub use scope::Scope;
 pub use usage::{Meter, Usage};

@@ -236,6 +236,15 @@ fn start(
             }
             let mut after: Vec<usize> = if stopped { all_stops.clone() } else { Vec::new() };
             for (need, condition, _) in &member.needs {
+                let blind = condition == "service_healthy"
+                    && !ask.no_deps
+                    && members.iter().any(|other| other.service == *need && other.health.is_none());
+                if blind {
+                    plan.notes.push(format!(
+                        "{} waits until {need} is healthy, and {need} has no health check: only its start is waited for",
+                        member.name
+                    ));
+                }
                 if let Some((started, ready)) = reached.get(need.as_str()) {
                     after.extend(if condition == "service_started" { started } else { ready });
                 }

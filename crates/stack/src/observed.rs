@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use plimsoll_engine::{
-    ContainerSummary, Engine, Health, NetworkDetail, PublishedPort, RunState, VolumeDetail,
+    ContainerSummary, Endpoint, Engine, Health, NetworkDetail, PublishedPort, RunState, VolumeDetail,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{DesiredService, Hooks, StackError, labels};
+
+/// The engine's own label of a volume that nobody named.
+const ANONYMOUS: &str = "com.docker.volume.anonymous";
 
 /// What exists.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +27,15 @@ pub struct Observed {
     pub networks: Vec<NetworkDetail>,
     /// All volumes of the engine.
     pub volumes: Vec<VolumeDetail>,
+}
+
+impl Observed {
+    /// True for a volume that nobody named: engines give it 64 hexadecimal digits, newer ones a label too.
+    pub fn is_anonymous(&self, volume: &str) -> bool {
+        let found = self.volumes.iter().find(|found| found.spec.name == volume);
+        found.is_some_and(|found| found.spec.labels.contains_key(ANONYMOUS))
+            || (volume.len() == 64 && volume.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    }
 }
 
 /// A container of the project.
@@ -59,6 +71,8 @@ pub struct ObservedContainer {
     pub hooks: Hooks,
     /// Digests by part, if we made it.
     pub parts: Option<String>,
+    /// Digest of what a one-shot was given to read, if we made it.
+    pub inputs: Option<String>,
     /// Image id.
     pub image_id: String,
     /// The image as it was named.
@@ -67,8 +81,8 @@ pub struct ObservedContainer {
     pub depends_on: Vec<(String, String)>,
     /// Published ports.
     pub ports: Vec<PublishedPort>,
-    /// Network names.
-    pub networks: Vec<String>,
+    /// Network name to its place on it.
+    pub networks: BTreeMap<String, Endpoint>,
     /// Path to volume name.
     pub volumes: BTreeMap<String, String>,
     /// The engine's sentence about it.
@@ -118,6 +132,7 @@ impl ObservedContainer {
             image_label: text(labels::IMAGE),
             hooks: Hooks::from_label(found.labels.get(labels::HOOKS).map(String::as_str)),
             parts: found.labels.get(labels::PARTS).cloned(),
+            inputs: found.labels.get(labels::INPUTS).cloned(),
             image: found.labels.get(labels::IMAGE_NAME).cloned().unwrap_or_else(|| found.image.clone()),
             depends_on,
             id: found.id,
@@ -127,7 +142,7 @@ impl ObservedContainer {
             exit_code: found.exit_code,
             image_id: found.image_id,
             ports: found.ports,
-            networks: found.networks.into_keys().collect(),
+            networks: found.endpoints,
             volumes: found.volumes,
             status: found.status,
         }

@@ -2,7 +2,9 @@
 //! A plan is plain data: it can be printed, stored, compared and run.
 
 mod build;
+mod contested;
 mod leftovers;
+mod reality;
 mod recreate;
 mod resources;
 mod rolling;
@@ -127,6 +129,11 @@ pub enum Op {
     },
     /// Removes the project's secrets and configs from the host.
     RemoveFiles,
+    /// Removes the secrets and configs of one service from the host.
+    RemoveServiceFiles {
+        /// The service.
+        service: String,
+    },
     /// Makes a container.
     CreateContainer {
         /// The container.
@@ -274,6 +281,7 @@ impl Op {
                 format!("write secrets and configs for user {user}")
             }
             Self::RemoveFiles => "remove secrets and configs".to_owned(),
+            Self::RemoveServiceFiles { service } => format!("remove secrets and configs of {service}"),
             Self::CreateContainer { spec } => format!("create {} from {}", spec.name, short_id(&spec.image)),
             Self::ConnectNetwork { container, attachment } => {
                 format!("connect {container} to {}", attachment.network)

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    Failure, HookTime, Op, Plan, StackError, StackFiles, Step,
+    Failure, HookTime, Op, Plan, StackError, StackFiles, Step, conflicts,
     error::io_error,
     failure::Evidence,
     files,
@@ -396,6 +396,7 @@ async fn call(shared: &Shared, step: &Step) -> Result<(), StackError> {
             }
         }
         Op::RemoveFiles => files::remove_state(&shared.options.state)?,
+        Op::RemoveServiceFiles { service } => files::remove_of_service(&shared.options.state, service)?,
         Op::CreateContainer { spec } => {
             let mut spec = spec.clone();
             spec.labels.insert(labels::CREATED.into(), now());
@@ -417,7 +418,12 @@ async fn call(shared: &Shared, step: &Step) -> Result<(), StackError> {
             if !shared.hooked.is_empty() {
                 shared.hooked.set(&engine.inspect_container(container).await?.id, false)?;
             }
-            engine.start_container(container).await?;
+            match engine.start_container(container).await {
+                Err(error @ EngineError::AddressTaken { .. }) => {
+                    return Err(conflicts::of_address(engine, container, error).await);
+                }
+                done => done?,
+            }
         }
         Op::UnpauseContainer { container } => engine.unpause_container(container).await?,
         Op::StopContainer { container, grace } => gone(engine.stop_container(container, *grace).await)?,
@@ -455,17 +461,18 @@ async fn write_far(
 }
 
 /// Creates a network; one that is ours already was asked for by a killed process.
-async fn create_network(engine: &Engine, spec: &NetworkSpec) -> Result<(), EngineError> {
+async fn create_network(engine: &Engine, spec: &NetworkSpec) -> Result<(), StackError> {
     match engine.create_network(spec).await {
+        Err(error @ EngineError::SubnetTaken { .. }) => Err(conflicts::of_subnet(engine, spec, error).await),
         Err(error @ EngineError::Conflict { .. }) => {
             let found = engine.inspect_network(&spec.name).await?;
             if found.spec.labels == spec.labels && found.spec.internal == spec.internal {
                 Ok(())
             } else {
-                Err(error)
+                Err(error.into())
             }
         }
-        done => done.map(|_| ()),
+        done => Ok(done.map(|_| ())?),
     }
 }
 

@@ -137,7 +137,7 @@ const TABLE: &[(&str, &str, Becomes)] = &[
     ("image", "IMAGE", Engine(&[("/Config/Labels", r#"{"org.plimsoll.image":"IMAGE"}"#)])),
     ("init", "true", Engine(&[("/HostConfig/Init", "true")])),
     ("ipc", "shareable", Engine(&[("/HostConfig/IpcMode", r#""shareable""#)])),
-    ("isolation", "default", Refused("exist only on Windows")),
+    ("isolation", "hyperv", Refused("exist only on Windows")),
     ("label_file", "[]", Elsewhere("the loader reads it into labels")),
     ("labels", "{ a: b }", Engine(&[("/Config/Labels", r#"{"a":"b"}"#)])),
     (

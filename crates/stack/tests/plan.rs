@@ -6,8 +6,8 @@ mod support;
 use insta::assert_snapshot;
 use plimsoll_engine::{Health, PublishedPort, RunState};
 use plimsoll_stack::{
-    Desired, Listener, Observed, ObservedContainer, PlanOptions, StackError, labels, plan, plan_down,
-    port_conflicts,
+    Desired, DownOptions, Listener, Observed, ObservedContainer, PlanOptions, StackError, labels, plan,
+    plan_down, port_conflicts,
 };
 use support::{Scratch, converged, files, id, project, wanted, wanted_of};
 
@@ -444,6 +444,8 @@ fn a_port_of_the_container_that_is_replaced_is_no_conflict() {
 #[test]
 fn down_stops_dependents_first_and_keeps_volumes_unless_asked() {
     let observed = converged(&wanted(SHOP));
-    assert_snapshot!(plan_down("shop", &observed, true, None).render());
-    assert!(!plan_down("shop", &observed, false, None).render().contains("volume"));
+    assert_snapshot!(
+        plan_down("shop", &observed, None, &DownOptions { volumes: true, ..DownOptions::default() }).render()
+    );
+    assert!(!plan_down("shop", &observed, None, &DownOptions::default()).render().contains("volume"));
 }

@@ -1,15 +1,25 @@
 //! What an engine cannot honour: refused where dropping it would change what a container may do or see, else said
 //! once with the reason.
 
-use plimsoll_compose::{MountKind as Kind, Service};
+use plimsoll_compose::{CredentialSpec, MountKind as Kind, Project, Service};
 use plimsoll_engine::EngineFacts;
 
+use super::joins::attachments;
 use crate::StackError;
 
 /// Settings that widen or narrow what a container may do are refused rather than dropped.
-pub(super) fn refuse(name: &str, service: &Service, facts: &EngineFacts) -> Result<(), StackError> {
-    let refuse = |attribute, why: &str| {
-        Err(StackError::Unsupported { service: name.to_owned(), attribute, why: why.to_owned() })
+pub(super) fn refuse(
+    project: &Project,
+    name: &str,
+    service: &Service,
+    facts: &EngineFacts,
+) -> Result<(), StackError> {
+    let refuse = |attribute: &'static str, why: &str| {
+        let title = format!("service {name}: `{attribute}` is not supported: {why}");
+        Err(match project.origin(&["services", name, attribute]) {
+            Some(origin) => StackError::File(Box::new(origin.error(title))),
+            None => StackError::Unsupported { service: name.to_owned(), attribute, why: why.to_owned() },
+        })
     };
     if service.provider.is_some() {
         return refuse("provider", "services without a container are not run; start the program yourself");
@@ -17,8 +27,12 @@ pub(super) fn refuse(name: &str, service: &Service, facts: &EngineFacts) -> Resu
     if service.use_api_socket {
         return refuse("use_api_socket", "mount the socket as a volume if the service must have it");
     }
-    if service.credential_spec.is_some() || service.isolation.is_some() {
-        return refuse("credential_spec", "it and `isolation` exist only on Windows");
+    if service.credential_spec.as_ref().is_some_and(|spec| *spec != CredentialSpec::default()) {
+        return refuse("credential_spec", "it exists only on Windows");
+    }
+    // the one value that an engine on Linux takes
+    if service.isolation.as_deref().is_some_and(|kind| !matches!(kind, "" | "default")) {
+        return refuse("isolation", "other values than `default` exist only on Windows");
     }
     if service.volumes.iter().any(|mount| matches!(mount.kind, Kind::Cluster | Kind::Npipe)) {
         return refuse("volumes", "cluster volumes need a Swarm, named pipes Windows");
@@ -37,6 +51,12 @@ pub(super) fn refuse(name: &str, service: &Service, facts: &EngineFacts) -> Resu
             "`recursive: readonly` needs Docker Engine 25: mounts below would be writable",
         );
     }
+    if !speaks(facts, 44) && attachments(project, name, service).iter().skip(1).any(|on| on.mac.is_some()) {
+        return refuse(
+            "mac_address",
+            "one of a further network needs Docker Engine 25; this one takes that of the first network alone",
+        );
+    }
     Ok(())
 }
 
@@ -50,6 +70,10 @@ pub(super) fn notes(name: &str, service: &Service, facts: &EngineFacts) -> Vec<S
     };
     let networks = || service.networks.values().flatten();
     note(!service.models.is_empty(), "models are not provided");
+    note(
+        service.mac_address.is_some() && service.network_mode.is_some(),
+        "mac_address has no effect with network_mode: it belongs to a network",
+    );
     note(
         service.cpu_count != 0 || service.cpu_percent != 0.0,
         "cpu_count and cpu_percent exist only on Windows; use cpus",

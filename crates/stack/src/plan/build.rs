@@ -31,11 +31,13 @@ pub fn plan(desired: &Desired, observed: &Observed, options: &PlanOptions) -> Re
         reached: BTreeMap::new(),
         removed: BTreeMap::new(),
         gone: BTreeMap::new(),
+        freed: BTreeMap::new(),
     };
     builder.strays();
     builder.recreate_volumes()?;
     builder.recreate_networks()?;
     let wanted = wanted_services(desired, options);
+    builder.contested(&wanted);
     for service in desired.services.iter().filter(|service| wanted.contains(service.name.as_str())) {
         builder.service(service);
     }
@@ -87,21 +89,15 @@ pub(super) struct Builder<'a> {
     pub(super) reached: BTreeMap<String, Reached>,
     /// Container names that are being removed first: name to step.
     pub(super) removed: BTreeMap<String, usize>,
-    /// Containers that had to leave a network or volume: id to cause.
+    /// Containers that had to leave a network or volume, or have what another one gets: id to cause.
     pub(super) gone: BTreeMap<String, String>,
+    /// Service and number to the removals of containers that have what it gets.
+    pub(super) freed: BTreeMap<(String, u32), Vec<usize>>,
 }
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
     fn service(&mut self, service: &DesiredService) {
-        let mut existing: Vec<&ObservedContainer> = self
-            .observed
-            .containers
-            .iter()
-            .filter(|found| found.service == service.name && !found.oneoff && !found.is_stray())
-            .collect();
-        // those that are up to date stay, then the lowest numbers
-        existing.sort_by_key(|found| (!found.is_current(service), found.number));
-        let surplus = existing.split_off(existing.len().min(service.replicas.len()));
+        let (existing, surplus) = self.existing_of(service);
         let mut reached = Reached { data: self.data(service), ..Reached::default() };
         let gate = self.gate(service);
         let files = self.files_step(service);
@@ -139,6 +135,7 @@ impl Builder<'_> {
                     Replica { number: container.number, name: container.name.clone() }
                 }
             };
+            let gate = self.gate_of(service, &replica, &gate);
             self.existing(service, (container, &replica), &gate, files, &mut reached, &mut rolling);
         }
         for replica in free {
@@ -148,10 +145,28 @@ impl Builder<'_> {
                 found.is_stray() && found.service == service.name && found.number == replica.number
             });
             let new = New { replica, cause: &cause, inherit, name_free_after: None };
+            let gate = self.gate_of(service, replica, &gate);
             self.create(service, new, &gate, files, &mut reached);
             reached.replaced = true;
         }
         self.reached.insert(service.name.clone(), reached);
+    }
+
+    /// Containers of a service, and those of them that are too many.
+    pub(super) fn existing_of(
+        &self,
+        service: &DesiredService,
+    ) -> (Vec<&'a ObservedContainer>, Vec<&'a ObservedContainer>) {
+        let mut existing: Vec<&ObservedContainer> = self
+            .observed
+            .containers
+            .iter()
+            .filter(|found| found.service == service.name && !found.oneoff && !found.is_stray())
+            .collect();
+        // those that are up to date stay, then the lowest numbers
+        existing.sort_by_key(|found| (!found.is_current(service), found.number));
+        let surplus = existing.split_off(existing.len().min(service.replicas.len()));
+        (existing, surplus)
     }
 
     pub(super) fn data(&self, service: &DesiredService) -> BTreeSet<String> {
@@ -172,12 +187,23 @@ impl Builder<'_> {
         gate
     }
 
+    /// The same for one container: others may have to leave what it gets.
+    fn gate_of(&self, service: &DesiredService, replica: &Replica, gate: &[usize]) -> Vec<usize> {
+        let freed = self.freed.get(&(service.name.clone(), replica.number));
+        gate.iter().chain(freed.into_iter().flatten()).copied().collect()
+    }
+
     fn files_step(&mut self, service: &DesiredService) -> Option<usize> {
         if !service.has_files {
             return None;
         }
         let needed = service.replicas.iter().any(|replica| {
-            let found = self.observed.containers.iter().find(|found| found.name == replica.name);
+            let found = self.observed.containers.iter().find(|found| {
+                found.service == service.name
+                    && found.number == replica.number
+                    && !found.oneoff
+                    && !found.is_stray()
+            });
             !found
                 .is_some_and(|found| matches!(self.verdict(service, found), Verdict::Keep | Verdict::Unpause))
         });
@@ -211,13 +237,16 @@ impl Builder<'_> {
                 if container.state == RunState::Created {
                     let spec = service.replica(&Replica { name: container.name.clone(), ..replica.clone() });
                     let missing =
-                        |attachment: &&Attachment| !container.networks.contains(&attachment.network);
+                        |attachment: &&Attachment| !container.networks.contains_key(&attachment.network);
                     let connect: Vec<Attachment> = spec.networks.iter().filter(missing).cloned().collect();
                     let made = Made { container: container.name.clone(), image: spec.image.clone() };
                     after.extend(connect.iter().filter_map(|on| self.resources.made.get(&on.network)));
                     let finish = recreate::finish_steps(&mut self.plan, service, &made, &connect, &after);
                     after.extend(finish);
                     self.init(service, &spec, &mut after, reached);
+                } else {
+                    let connected = self.connect(service, container);
+                    after.extend(connected);
                 }
                 self.start(service, &container.name, &cause, &after, reached);
             }
@@ -231,7 +260,8 @@ impl Builder<'_> {
                 let cause = format!("{} is half removed", service.name);
                 let remove = Op::RemoveContainer { container: container.name.clone(), volumes: false };
                 let step = self.plan.push(remove, Some(&service.name), &cause, &[]);
-                let new = New { replica, cause: &cause, inherit: None, name_free_after: Some(step) };
+                let new =
+                    New { replica, cause: &cause, inherit: Some(container), name_free_after: Some(step) };
                 self.create(service, new, gate, files, reached);
                 reached.replaced = true;
             }
@@ -256,7 +286,7 @@ impl Builder<'_> {
         reached: &mut Reached,
     ) {
         let renew = self.options.renew_anon_volumes;
-        let spec = instance(service, replica, Some(container).filter(|_| !renew));
+        let spec = instance(service, replica, Some(container).filter(|_| !renew), self.observed);
         let (before, connect) = self.before_create(service, &spec, files, gate);
         let mut replacement = Replacement {
             old: container,
@@ -334,6 +364,20 @@ impl Builder<'_> {
         }
     }
 
+    /// Puts a container back on the networks that it was taken off.
+    fn connect(&mut self, service: &DesiredService, container: &ObservedContainer) -> Vec<usize> {
+        let name = &service.name;
+        let mut steps = Vec::new();
+        for attachment in self.off(service, container) {
+            let cause = format!("{name} is not on {} any more", attachment.network);
+            let after: Vec<usize> =
+                self.resources.made.get(&attachment.network).copied().into_iter().collect();
+            let op = Op::ConnectNetwork { container: container.name.clone(), attachment };
+            steps.push(self.plan.push(op, Some(name), cause, &after));
+        }
+        steps
+    }
+
     /// An unchanged container: nothing, unless it is not ready yet or must follow one that is replaced.
     fn keep(
         &mut self,
@@ -342,6 +386,10 @@ impl Builder<'_> {
         gate: &[usize],
         reached: &mut Reached,
     ) {
+        let connected = self.connect(service, container);
+        let back = !connected.is_empty();
+        reached.started.extend(&connected);
+        reached.ready.extend(connected);
         let follows = service.needs.iter().filter(|_| !self.options.no_start).find(|need| {
             need.restart && self.reached.get(&need.service).is_some_and(|reached| reached.replaced)
         });
@@ -373,7 +421,7 @@ impl Builder<'_> {
             let op = Op::WaitCompleted { container: container.name.clone() };
             let cause = format!("{} is still running", service.name);
             reached.ready.push(self.plan.push(op, Some(&service.name), cause, &[]));
-        } else {
+        } else if !back {
             self.plan.unchanged.push(container.name.clone());
         }
     }
@@ -434,9 +482,10 @@ impl Builder<'_> {
         reached: &mut Reached,
     ) {
         let inherit = new.inherit.filter(|_| !self.options.renew_anon_volumes);
-        let spec = instance(service, new.replica, inherit);
+        let spec = instance(service, new.replica, inherit, self.observed);
         let (mut before, connect) = self.before_create(service, &spec, files, gate);
         before.extend(new.name_free_after);
+        before.extend(self.freed.get(&(service.name.clone(), new.replica.number)).into_iter().flatten());
         let mut ready =
             recreate::create_steps(&mut self.plan, service, spec.clone(), new.cause, &before, &connect);
         if self.options.no_start {
@@ -458,22 +507,49 @@ struct New<'a> {
     name_free_after: Option<usize>,
 }
 
-/// The specification of a replica, with the anonymous volumes of its predecessor: their data would be lost.
-fn instance(service: &DesiredService, replica: &Replica, old: Option<&ObservedContainer>) -> ContainerSpec {
+/// The specification of a replica, with the anonymous volumes of its predecessor: their data would be lost. They are
+/// those that the image declares and those that the Compose file declares without a name; what the new file mounts
+/// under the same path goes before.
+fn instance(
+    service: &DesiredService,
+    replica: &Replica,
+    old: Option<&ObservedContainer>,
+    observed: &Observed,
+) -> ContainerSpec {
     let mut spec = service.replica(replica);
-    let taken: BTreeSet<String> =
-        spec.mounts.iter().map(|mount| mount.target.clone()).chain(spec.tmpfs.keys().cloned()).collect();
-    for (target, volume) in old.iter().flat_map(|old| &old.volumes) {
-        let anonymous = volume.len() == 64 && volume.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if anonymous && !taken.contains(target) {
-            let kind = MountKind::Volume {
-                name: Some(volume.clone()),
-                no_copy: true,
-                subpath: None,
-                labels: BTreeMap::new(),
-            };
-            spec.mounts.push(MountSpec { target: target.clone(), read_only: false, kind });
+    let Some(old) = old else { return spec };
+    // what it has from another container comes from there again
+    let donors =
+        spec.volumes_from.iter().map(|from| from.split_once(':').map_or(from.as_str(), |(name, _)| name));
+    let lent: BTreeSet<&String> = donors
+        .filter_map(|donor| observed.containers.iter().find(|found| found.name == donor))
+        .flat_map(|donor| donor.volumes.values())
+        .collect();
+    for (target, volume) in &old.volumes {
+        if !observed.is_anonymous(volume) || lent.contains(volume) {
+            continue;
+        }
+        match spec.mounts.iter_mut().find(|mount| same_path(&mount.target, target)) {
+            Some(MountSpec { kind: MountKind::Volume { name: name @ None, .. }, .. }) => {
+                *name = Some(volume.clone());
+            }
+            Some(_) => {}
+            None if spec.tmpfs.keys().any(|path| same_path(path, target)) => {}
+            None => {
+                let kind = MountKind::Volume {
+                    name: Some(volume.clone()),
+                    no_copy: true,
+                    subpath: None,
+                    labels: BTreeMap::new(),
+                };
+                spec.mounts.push(MountSpec { target: target.clone(), read_only: false, kind });
+            }
         }
     }
     spec
+}
+
+/// An engine tells a mount's path without a slash at its end.
+fn same_path(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/') == other.trim_end_matches('/')
 }

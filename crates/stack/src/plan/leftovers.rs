@@ -27,7 +27,7 @@ impl Builder<'_> {
             };
             free("network", &name, &self.observed.foreign_networks)?;
             let cause = format!("network {}: {}", network.key, diverged.difference);
-            let mut removals = self.clear(&cause, |container| container.networks.contains(&name));
+            let mut removals = self.clear(&cause, |container| container.networks.contains_key(&name));
             removals.extend(self.resources.made.get(&name));
             let remove = Op::RemoveNetwork { name: name.clone(), network: diverged.id };
             let removed = self.plan.push(remove, None, &cause, &removals);

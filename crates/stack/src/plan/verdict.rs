@@ -48,6 +48,9 @@ impl Builder<'_> {
                 need.service
             ));
         }
+        if let Some(said) = self.unlike(service, container).filter(|_| !self.options.no_recreate) {
+            return Verdict::Recreate(format!("{name}: {said}"));
+        }
         match container.state {
             RunState::Paused => Verdict::Unpause,
             RunState::Running | RunState::Restarting => Verdict::Keep,
@@ -73,11 +76,19 @@ impl Builder<'_> {
             return Verdict::Start(format!("{name} was made and never started"));
         }
         match container.exit_code {
-            Some(0) => match self.newer_data(service, container) {
-                Some(volume) => {
+            Some(0) => match (self.newer_data(service, container), &service.inputs) {
+                (Some(volume), _) => {
                     Verdict::Recreate(format!("{name} runs again: volume {volume} is newer than its success"))
                 }
-                None => Verdict::Keep,
+                (None, Some(inputs)) if container.inputs.as_ref() != Some(&inputs.digest) => {
+                    let why = match (&container.inputs, &inputs.unknown) {
+                        (_, Some(why)) => why.clone(),
+                        (None, None) => "it is not known what it read the last time".to_owned(),
+                        (Some(_), None) => format!("what it reads in {} has changed", inputs.paths),
+                    };
+                    Verdict::Recreate(format!("{name} runs again: {why}"))
+                }
+                _ => Verdict::Keep,
             },
             code => Verdict::Start(format!("{name} failed the last time (exit code {})", code.unwrap_or(-1))),
         }

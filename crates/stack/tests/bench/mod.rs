@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use plimsoll_engine::{Engine, ExecSpec, RunState};
 use plimsoll_stack::{
-    Context, Observed, Outcome, Plan, PlanOptions, RunOptions, StackError, StackFiles, desired, hooked,
-    host_listeners, images_for, labels, observe, plan, plan_down, port_conflicts, run, stack_files,
+    Context, DownOptions, Observed, Outcome, Plan, PlanOptions, RunOptions, StackError, StackFiles, desired,
+    hooked, host_listeners, images_for, labels, observe, plan, plan_down, port_conflicts, run, stack_files,
 };
 
 use crate::{
@@ -89,7 +89,12 @@ impl Bench {
 
     pub(crate) async fn down(&self, volumes: bool) -> Outcome {
         let observed = observe(&self.engine, &self.name).await.unwrap();
-        let plan = plan_down(&self.name, &observed, volumes, Some(1));
+        let plan = plan_down(
+            &self.name,
+            &observed,
+            None,
+            &DownOptions { volumes, grace: Some(1), ..DownOptions::default() },
+        );
         let options = RunOptions { state: self.state(), ..RunOptions::default() };
         run(&self.engine, &plan, &plimsoll_stack::StackFiles::default(), &options, &mut |_| {}).await
     }

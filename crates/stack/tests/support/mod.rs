@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 
 use plimsoll_compose::{LoadOptions, NoFiles, Project};
-use plimsoll_engine::{EngineFacts, Health, NetworkDetail, RunState, VolumeDetail};
+use plimsoll_engine::{Endpoint, EngineFacts, Health, NetworkDetail, RunState, VolumeDetail};
 use plimsoll_source::Source;
 use plimsoll_stack::{
     Context, Desired, ImageMap, Observed, ObservedContainer, ServiceImage, StackFiles, desired, labels,
@@ -114,7 +114,14 @@ pub(crate) fn converged(desired: &Desired) -> Observed {
                     .map(|need| (need.service.clone(), need.condition.clone()))
                     .collect(),
                 ports: Vec::new(),
-                networks: spec.networks.iter().map(|network| network.network.clone()).collect(),
+                inputs: spec.labels.get(labels::INPUTS).cloned(),
+                networks: spec
+                    .networks
+                    .iter()
+                    .map(|on| {
+                        (on.network.clone(), Endpoint { network: id(&on.network), ..Endpoint::default() })
+                    })
+                    .collect(),
                 volumes: service.writable_volumes(),
                 status: String::new(),
             });

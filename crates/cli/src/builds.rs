@@ -1,71 +1,253 @@
 //! The images of a stack: those that are built here, all at once, and those that others made.
 
 mod budgets;
+mod options;
 mod progress;
 
-use std::{path::Path, thread, time::Duration};
+use std::{
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use indexmap::IndexMap;
-use plimsoll_build::{BuildError, BuildOutcome, BuildRequest, Builder, Secret, SecretSource};
+use plimsoll_build::{BuildError, BuildRequest, Builder, NamedContext, ResolvedImage};
 use plimsoll_compose::{Project, Service};
-use plimsoll_image::{ImageRecord, Reference, Store};
-use plimsoll_sandbox::ExtraHost;
+use plimsoll_image::{Image, ImageRecord, Reference, Store};
 use plimsoll_source::{Diagnostic, Source};
 
 pub(crate) use budgets::{Verdict, hold_to_budgets, megabytes};
 pub(crate) use progress::Shown;
 
+use self::options::Subject;
 use crate::{
+    commands::image::prepared::{Prepared, PreparedError, prepare},
     error::CommandError,
     images::Images,
     interrupt,
+    project::check_names,
     storage::{self, Budget},
 };
 
 /// An image that is to be built, with the services that run it.
-pub(crate) struct Wanted {
+pub(crate) struct Wanted<'s> {
     pub(crate) services: Vec<String>,
     pub(crate) name: Reference,
-    request: BuildRequest,
+    /// Named contexts that are images of services.
+    made_of: Vec<(String, String)>,
+    /// The same, and siblings that the Dockerfile names: context and image.
+    siblings: Vec<(String, Reference)>,
+    prepared: Prepared<'s>,
+    /// Values of secrets, until the end.
+    _kept: Vec<tempfile::TempPath>,
 }
 
 /// An image that was built, or found to be up to date.
 pub(crate) struct Built {
     pub(crate) services: Vec<String>,
     pub(crate) name: Reference,
+    /// All its names.
+    pub(crate) names: Vec<Reference>,
+    /// What the name means on this machine.
     pub(crate) record: ImageRecord,
+    /// One for each platform.
+    pub(crate) records: Vec<ImageRecord>,
     pub(crate) ran: usize,
     pub(crate) cached: usize,
     pub(crate) elapsed: Duration,
 }
 
-/// What the project's services need built; each image once, whoever runs it.
-pub(crate) fn wanted(
+/// How a verb wants the project's images built.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asked {
+    /// Only the images of these services, and those that they are made of; empty is all.
+    pub(crate) services: Vec<String>,
+    /// Nothing is taken from the cache.
+    pub(crate) no_cache: bool,
+    /// An image is for the one platform that its service runs on.
+    pub(crate) one_platform: bool,
+}
+
+/// What the project's services need built; each image once, whoever runs it, and each after those that it is made of.
+/// Everything that is wrong is told at once.
+pub(crate) fn wanted<'s>(
+    store: &'s Store,
+    home: &Path,
     project: &Project,
-    only: &[String],
-    no_cache: bool,
-) -> Result<Vec<Wanted>, CommandError> {
-    if let Some(unknown) = only.iter().find(|service| !project.services.contains_key(service.as_str())) {
-        let known = project.services.keys().cloned().collect::<Vec<_>>().join(", ");
-        return Err(CommandError::new(
-            format!("there is no service {unknown}"),
-            format!("there are {known}"),
-        ));
-    }
-    let mut found: IndexMap<Reference, Wanted> = IndexMap::new();
-    for (name, service) in &project.services {
-        if service.build.is_none() || (!only.is_empty() && !only.contains(name)) {
+    asked: &Asked,
+    tell: &dyn Fn(&str),
+) -> Result<Vec<Wanted<'s>>, CommandError> {
+    check_names(project, asked.services.iter())?;
+    let mut found: IndexMap<Reference, Wanted<'s>> = IndexMap::new();
+    let mut faults = Vec::new();
+    let mut todo: Vec<&str> = project.services.keys().map(String::as_str).collect();
+    todo.retain(|name| asked.services.is_empty() || asked.services.iter().any(|asked| asked == name));
+    todo.reverse();
+    let mut seen: Vec<&str> = Vec::new();
+    while let Some(name) = todo.pop() {
+        let Some((name, service)) = service_of(project, name).filter(|(_, service)| service.build.is_some())
+        else {
+            continue;
+        };
+        if seen.contains(&name) {
             continue;
         }
+        seen.push(name);
         let image = image_name(project, name, service)?;
-        let request = request(project, service, &image, no_cache)?;
-        found
-            .entry(image.clone())
-            .or_insert_with(|| Wanted { services: Vec::new(), name: image, request })
-            .services
-            .push(name.clone());
+        if let Some(same) = found.get_mut(&image) {
+            same.services.push(name.to_owned());
+            continue;
+        }
+        match one(store, home, Subject { project, name, service }, &image, asked, tell) {
+            Ok(wanted) => {
+                // an image that it is made of is built although nobody asked for it
+                for (_, other) in &wanted.made_of {
+                    todo.extend(service_of(project, other).map(|(name, _)| name));
+                }
+                found.insert(image, wanted);
+            }
+            Err(mut more) => faults.append(&mut more),
+        }
     }
-    Ok(found.into_values().collect())
+    if faults.is_empty() { in_order(project, found) } else { Err(CommandError::from(faults)) }
+}
+
+/// A service, whatever its profiles.
+fn service_of<'p>(project: &'p Project, name: &str) -> Option<(&'p str, &'p Service)> {
+    let found =
+        project.services.get_key_value(name).or_else(|| project.disabled_services.get_key_value(name))?;
+    Some((found.0, found.1))
+}
+
+/// The build of one service.
+fn one<'s>(
+    store: &'s Store,
+    home: &Path,
+    subject: Subject<'_>,
+    image: &Reference,
+    asked: &Asked,
+    tell: &dyn Fn(&str),
+) -> Result<Wanted<'s>, Vec<Diagnostic>> {
+    let options = options::options(subject, asked.one_platform)?;
+    options.notes.iter().for_each(|note| tell(&format!("note  {note}")));
+    let prepared = prepare(&options.words, options.inline.as_deref(), store, home, tell);
+    let mut prepared = prepared.map_err(|error| placed(subject, error))?;
+    let build = subject.service.build.clone().unwrap_or_default();
+    let request = &mut prepared.request;
+    if build.dockerfile_inline.is_none() {
+        request.dockerfile = named_from_here(&request.dockerfile);
+    }
+    request.no_cache |= asked.no_cache;
+    request.tags = vec![image.clone()];
+    for tag in &build.tags {
+        match Reference::parse(tag) {
+            Ok(tag) if request.tags.contains(&tag) => {}
+            Ok(tag) => request.tags.push(tag),
+            Err(error) => return Err(vec![subject.error("tags", error)]),
+        }
+    }
+    Ok(Wanted {
+        services: vec![subject.name.to_owned()],
+        name: image.clone(),
+        made_of: options.services,
+        siblings: Vec::new(),
+        prepared,
+        _kept: options.kept,
+    })
+}
+
+/// What cannot be prepared, under its service and the line of what it is about.
+fn placed(subject: Subject<'_>, error: CommandError) -> Vec<Diagnostic> {
+    let each = error.diagnostics.into_iter().map(|diagnostic| {
+        // a fault of the Dockerfile has a place of its own
+        if !diagnostic.labels.is_empty() {
+            return diagnostic.note(format!("while preparing the build of {}", subject.name));
+        }
+        let about = [
+            ("--cache-to", "cache_to"),
+            ("--cache-from", "cache_from"),
+            ("--ulimit", "ulimits"),
+            ("--ssh", "ssh"),
+            ("--secret", "secrets"),
+            ("the secret", "secrets"),
+            ("--build-context", "additional_contexts"),
+            ("--add-host", "extra_hosts"),
+            ("/etc/hosts", "extra_hosts"),
+            ("is no limit", "ulimits"),
+            ("attest", "provenance"),
+            ("Dockerfile", "dockerfile"),
+        ];
+        let found = about.into_iter().find(|(word, _)| diagnostic.title.contains(word));
+        let placed = subject.error(found.map_or("context", |(_, attribute)| attribute), &diagnostic.title);
+        Diagnostic { labels: placed.labels, title: placed.title, ..diagnostic }
+    });
+    each.collect()
+}
+
+/// Each image after those that it is made of: named contexts `service:NAME`, and names of siblings in FROM, COPY and
+/// RUN, which mean what is built here and not what was built before or lies in a registry.
+fn in_order<'s>(
+    project: &Project,
+    mut found: IndexMap<Reference, Wanted<'s>>,
+) -> Result<Vec<Wanted<'s>>, CommandError> {
+    let names: Vec<Reference> = found.keys().cloned().collect();
+    for wanted in found.values_mut() {
+        for image in images_in(&wanted.prepared.request) {
+            let Ok(reference) = Reference::parse(&image) else { continue };
+            let given = |name: &String| Reference::parse(name).is_ok_and(|name| name == reference);
+            let request = &wanted.prepared.request;
+            let known = wanted.made_of.iter().any(|(name, _)| given(name))
+                || request.contexts.iter().any(|(name, _)| given(name));
+            if !known && reference != wanted.name && names.contains(&reference) {
+                wanted.siblings.push((image, reference));
+            }
+        }
+        for (context, service) in &wanted.made_of {
+            let of = service_of(project, service).map(|(name, service)| image_name(project, name, service));
+            if let Some(image) = of.transpose()? {
+                wanted.siblings.push((context.clone(), image));
+            }
+        }
+    }
+    let mut ordered: Vec<Wanted<'s>> = Vec::new();
+    while !found.is_empty() {
+        let free =
+            found.values().position(|one| one.siblings.iter().all(|(_, image)| !found.contains_key(image)));
+        let Some((_, next)) = free.and_then(|at| found.shift_remove_index(at)) else {
+            let circle: Vec<String> = found.values().map(|one| one.services.join(", ")).collect();
+            return Err(CommandError::new(
+                format!("the images of {} are made of each other", circle.join(", ")),
+                "take one of the contexts out",
+            ));
+        };
+        ordered.push(next);
+    }
+    Ok(ordered)
+}
+
+/// Names of images that a Dockerfile reads from. A Dockerfile that cannot be read is told when it is built.
+fn images_in(request: &BuildRequest) -> Vec<String> {
+    let Ok(dockerfile) = plimsoll_dockerfile::parse(&request.dockerfile) else { return Vec::new() };
+    let inputs = plimsoll_dockerfile::BuildInputs {
+        build_args: request.build_args.iter().cloned().collect(),
+        target: request.target.clone(),
+        ..plimsoll_dockerfile::BuildInputs::default()
+    };
+    let Ok(globals) = dockerfile.global_args(&inputs) else { return Vec::new() };
+    let Ok(graph) = dockerfile.graph(&globals) else { return Vec::new() };
+    let mut images = Vec::new();
+    for node in graph.nodes {
+        if let plimsoll_dockerfile::Base::Image(name) = node.base {
+            images.push(name);
+        }
+        images.extend(node.dependencies.into_iter().filter_map(|dependency| match dependency.source {
+            plimsoll_dockerfile::StageSource::External(name) => Some(name),
+            plimsoll_dockerfile::StageSource::Stage(_) => None,
+        }));
+    }
+    images.sort();
+    images.dedup();
+    images
 }
 
 /// The name of a service's image, as the engine is to know it.
@@ -83,48 +265,6 @@ pub(crate) fn image_name(
     })
 }
 
-fn request(
-    project: &Project,
-    service: &Service,
-    image: &Reference,
-    no_cache: bool,
-) -> Result<BuildRequest, CommandError> {
-    let build = service.build.clone().unwrap_or_default();
-    let context = Path::new(&project.working_dir).join(build.context.as_deref().unwrap_or("."));
-    let mut request = match &build.dockerfile_inline {
-        Some(text) => {
-            let mut request = BuildRequest::open(&context, Some(Path::new("/dev/null"))).map_err(failed)?;
-            request.dockerfile = Source::new("dockerfile_inline", text.clone());
-            request
-        }
-        None => {
-            let file = context.join(build.dockerfile.as_deref().unwrap_or("Dockerfile"));
-            let mut request = BuildRequest::open(&context, Some(&file)).map_err(failed)?;
-            request.dockerfile = named_from_here(&request.dockerfile);
-            request
-        }
-    };
-    request.target.clone_from(&build.target);
-    request.tags = vec![image.clone()];
-    for tag in &build.tags {
-        request.tags.push(Reference::parse(tag).map_err(|error| CommandError::from_error(&error))?);
-    }
-    request.build_args =
-        build.args.0.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?))).collect();
-    request.labels = build.labels.0.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-    request.no_cache = no_cache || build.no_cache;
-    request.offline = build.network.as_deref() == Some("none");
-    for (name, addresses) in &build.extra_hosts.0 {
-        let hosts =
-            addresses.iter().map(|address| ExtraHost { name: name.clone(), address: address.clone() });
-        request.hosts.extend(hosts);
-    }
-    for reference in &build.secrets {
-        request.secrets.push(secret(project, reference.source.as_deref().unwrap_or_default())?);
-    }
-    Ok(request)
-}
-
 /// The same text under the path that a person would write: messages show it.
 fn named_from_here(source: &Source) -> Source {
     let name = std::env::current_dir().ok().and_then(|here| {
@@ -134,80 +274,118 @@ fn named_from_here(source: &Source) -> Source {
     name.map_or_else(|| source.clone(), |name| Source::new(name, source.text()))
 }
 
-fn secret(project: &Project, name: &str) -> Result<Secret, CommandError> {
-    let missing = || {
-        CommandError::new(
-            format!("the build needs secret {name}, which the compose file does not give"),
-            "give it under `secrets:` with `file:` or `environment:`",
-        )
-    };
-    let found = project.secrets.get(name).ok_or_else(missing)?;
-    let source = match (&found.file, &found.environment) {
-        (Some(file), _) => SecretSource::File(Path::new(&project.working_dir).join(file)),
-        (None, Some(variable)) => SecretSource::Env(variable.clone()),
-        (None, None) => return Err(missing()),
-    };
-    Ok(Secret { id: name.to_owned(), source })
-}
-
-/// Builds all of them at once. Every failure is told, not only the first.
+/// Builds all of them, at once where none is made of another. Every failure is told, not only the first.
 pub(crate) fn build(
     store: &Store,
     home: &Path,
     images: &Images<'_>,
-    wanted: &[Wanted],
+    wanted: &[Wanted<'_>],
     shown: &Shown,
     budget: Option<Budget>,
 ) -> Result<Vec<Built>, CommandError> {
     let builder = Builder::new(store, home.join("build")).map_err(failed)?;
     let cancel = interrupt::cancel_on_interrupt();
-    let outcomes: Vec<Result<BuildOutcome, BuildError>> = thread::scope(|scope| {
-        let builds: Vec<_> = wanted
-            .iter()
-            .map(|one| {
-                let (builder, sink) = (&builder, shown.image(&one.name));
-                let request = BuildRequest { cancel: cancel.clone(), ..one.request.clone() };
-                scope.spawn(move || builder.build(&request, images, &sink))
+    let run = Run { store, builder: &builder, images, fresh: &images.asking(), shown };
+    let mut built: Vec<Built> = Vec::new();
+    let mut failures: Vec<Diagnostic> = Vec::new();
+    let mut left: Vec<&Wanted<'_>> = wanted.iter().collect();
+    while !left.is_empty() && !interrupt::is_interrupted() {
+        let waits = |one: &&Wanted<'_>| {
+            one.siblings.iter().any(|(_, image)| left.iter().any(|other| other.name == *image))
+        };
+        let (later, now): (Vec<_>, Vec<_>) = left.iter().copied().partition(waits);
+        let requests: Vec<(&Wanted<'_>, BuildRequest)> = now
+            .into_iter()
+            .filter_map(|one| {
+                let mut request = one.prepared.request.clone();
+                request.cancel.clone_from(&cancel);
+                for (context, image) in &one.siblings {
+                    // what it is made of has failed, and that is told
+                    let of = built.iter().find(|built| built.name == *image)?;
+                    request.contexts.extend(of.records.iter().map(|record| (context.clone(), named(record))));
+                }
+                Some((one, request))
             })
             .collect();
-        let join = |build: thread::ScopedJoinHandle<'_, _>| {
-            build.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        builds.into_iter().map(join).collect()
-    });
+        let outcomes: Vec<_> = thread::scope(|scope| {
+            let builds: Vec<_> =
+                requests.iter().map(|(one, request)| scope.spawn(|| run.one(one, request))).collect();
+            let join = |build: thread::ScopedJoinHandle<'_, _>| {
+                build.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            builds.into_iter().map(join).collect()
+        });
+        for ((one, _), outcome) in requests.iter().zip(outcomes) {
+            match outcome {
+                Ok(done) => built.push(done),
+                Err(diagnostics) => failures.extend(diagnostics.into_iter().map(|diagnostic| {
+                    diagnostic.note(format!(
+                        "while building {} for {}",
+                        one.name.familiar(),
+                        one.services.join(", ")
+                    ))
+                })),
+            }
+        }
+        left = later;
+    }
     interrupt::end_at_once();
     if interrupt::is_interrupted() {
         return Err(interrupt::error());
     }
-    let mut built = Vec::new();
-    let mut failures: Vec<Diagnostic> = Vec::new();
-    for (one, outcome) in wanted.iter().zip(outcomes) {
-        match outcome {
-            Ok(outcome) => {
-                let ran = outcome.steps.iter().filter(|step| step.ran.is_some()).count();
-                built.push(Built {
-                    services: one.services.clone(),
-                    name: one.name.clone(),
-                    ran,
-                    cached: outcome.steps.len() - ran,
-                    elapsed: outcome.elapsed,
-                    record: outcome.record,
-                });
-            }
-            Err(error) => failures.extend(error.diagnostics().into_iter().map(|diagnostic| {
-                diagnostic.note(format!(
-                    "while building {} for {}",
-                    one.name.familiar(),
-                    one.services.join(", ")
-                ))
-            })),
-        }
-    }
+    // in the order of the file again
+    built.sort_by_key(|one| wanted.iter().position(|wanted| wanted.name == one.name));
     if let Some(budget) = budget.filter(|_| built.iter().any(|one| one.ran > 0)) {
-        let ids: Vec<_> = built.iter().map(|one| one.record.id).collect();
+        let ids: Vec<_> = built.iter().flat_map(|one| &one.records).map(|record| record.id).collect();
         storage::hold(budget, home, store, &builder, &ids, &|line| shown.tell(line));
     }
     if failures.is_empty() { Ok(built) } else { Err(CommandError::from(failures)) }
+}
+
+/// The image of a sibling as a named context.
+fn named(record: &ImageRecord) -> NamedContext {
+    let image = Image { config: record.config.clone(), layers: record.layers.clone() };
+    let shown = record.id.to_string();
+    NamedContext::Image(Box::new(ResolvedImage { image, shown, digest: Some(record.id) }))
+}
+
+/// What all builds of a run share.
+struct Run<'a> {
+    store: &'a Store,
+    builder: &'a Builder,
+    images: &'a Images<'a>,
+    /// Asks the registry also for names that the store has.
+    fresh: &'a Images<'a>,
+    shown: &'a Shown,
+}
+
+impl Run<'_> {
+    fn one(&self, one: &Wanted<'_>, request: &BuildRequest) -> Result<Built, Vec<Diagnostic>> {
+        let began = Instant::now();
+        let images = if one.prepared.fresh { self.fresh } else { self.images };
+        let sink = self.shown.image(&one.name);
+        let outcomes = match one.prepared.build(self.builder, request, self.store, images, &sink) {
+            Ok(outcomes) => outcomes,
+            Err(PreparedError::Build(error)) => return Err(error.diagnostics()),
+            Err(PreparedError::After(error)) => return Err(error.diagnostics),
+        };
+        let tell = |line: &str| self.shown.tell(line);
+        one.prepared.export(self.store, &outcomes, &tell).map_err(|error| error.diagnostics)?;
+        let steps = || outcomes.iter().flat_map(|outcome| &outcome.steps);
+        let ran = steps().filter(|step| step.ran.is_some()).count();
+        let records: Vec<ImageRecord> = outcomes.iter().map(|outcome| outcome.record.clone()).collect();
+        let Some(record) = records.first().cloned() else { return Err(Vec::new()) };
+        Ok(Built {
+            services: one.services.clone(),
+            name: one.name.clone(),
+            names: request.tags.clone(),
+            ran,
+            cached: steps().count() - ran,
+            elapsed: began.elapsed(),
+            record,
+            records,
+        })
+    }
 }
 
 fn failed(error: BuildError) -> CommandError {

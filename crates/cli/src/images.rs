@@ -1,5 +1,7 @@
-//! Where the images come from that Dockerfiles and compose files name: the store, the registry, or, where the
-//! registry cannot be reached, the base that `plimsoll.toml` maps the name to.
+//! Where the images come from that Dockerfiles and compose files name: the store, the engine of this machine, the
+//! registry, or, where the registry cannot be reached, the base that `plimsoll.toml` maps the name to.
+
+mod engine;
 
 use std::{
     collections::BTreeMap,
@@ -66,6 +68,18 @@ impl<'a> Images<'a> {
         }
     }
 
+    /// The same for builds that ask the registry also for names that the store has.
+    pub(crate) fn asking(&self) -> Self {
+        Self {
+            store: self.store,
+            cache: self.cache.clone(),
+            policy: self.policy,
+            tell: self.tell,
+            found: Mutex::default(),
+            fresh: true,
+        }
+    }
+
     /// Brings the image of this name for this machine into the store.
     pub(crate) fn find(&self, name: &Reference) -> Result<Found, ResolveError> {
         self.find_for(name, &Platform::host())
@@ -96,7 +110,7 @@ impl<'a> Images<'a> {
         }
         match (self.policy.images.when, recipe) {
             (UseMap::Always, Some(recipe)) => self.base(recipe),
-            (UseMap::Never, _) | (_, None) => match self.stored_for(name, platform)? {
+            (UseMap::Never, _) | (_, None) => match self.stored_or_engines(name, platform)? {
                 Some(found) => Ok(found),
                 None => self.pull(name, platform).map_err(|error| refused(&error)),
             },
@@ -178,6 +192,21 @@ impl<'a> Images<'a> {
 
     fn stored_for(&self, name: &Reference, platform: &Platform) -> Result<Option<Found>, ResolveError> {
         let record = self.store.image_for(name, platform).map_err(|error| plain(&error))?;
+        Ok(record.map(|record| found(record, name.clone())))
+    }
+
+    /// Without a look at a registry: the store's, else the engine's. A name that was never meant for a registry is not
+    /// asked for there.
+    fn stored_or_engines(
+        &self,
+        name: &Reference,
+        platform: &Platform,
+    ) -> Result<Option<Found>, ResolveError> {
+        if let Some(found) = self.stored_for(name, platform)? {
+            return Ok(Some(found));
+        }
+        let record = engine::find(self.store, name, platform, self.tell)
+            .map_err(|message| ResolveError { message, hint: None })?;
         Ok(record.map(|record| found(record, name.clone())))
     }
 
@@ -275,7 +304,7 @@ fn found(record: ImageRecord, shown: Reference) -> Found {
 fn refused(error: &RegistryError) -> ResolveError {
     let hint = match error {
         RegistryError::Unreachable { .. } => {
-            "check the network and the name, or map the name to a base under [images] in plimsoll.toml"
+            "check the network and the name, bring the image here (docker save NAME | plimsoll image load), or map the name to a base under [images] in plimsoll.toml"
         }
         RegistryError::Refused { .. } => "log in with `docker login`; its configuration is used here too",
         _ => "check the name and the tag",

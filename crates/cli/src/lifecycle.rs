@@ -7,7 +7,7 @@ use plimsoll_stack::{Lifecycle, Member, Op, Plan, Progress, RunOptions, StackFil
 use crate::{
     error::CommandError,
     project::ProjectArgs,
-    stack::{self, failed},
+    stack::{self, Target, failed},
 };
 
 /// Makes the plan and runs it.
@@ -19,10 +19,11 @@ pub(crate) fn run(
     dry_run: bool,
     plan: fn(&str, &[Member], &Lifecycle) -> Plan,
 ) -> Result<ExitCode, CommandError> {
-    let name = stack::project_name(project)?;
+    let target = stack::target(project, &ask.services)?;
+    let name = target.name.clone();
     let _lock = stack::lock(&name, purpose)?;
     stack::with_engine(|engine| async move {
-        let found = members(&engine, &name).await.map_err(failed)?;
+        let found = meant(&engine, &target).await?;
         if let Some(missing) =
             ask.services.iter().find(|service| !found.iter().any(|member| member.service == **service))
         {
@@ -38,6 +39,9 @@ pub(crate) fn run(
             ));
         }
         let plan = plan(&name, &found, ask);
+        for note in plan.notes.iter().filter(|_| !dry_run) {
+            anstream::eprintln!("note  {note}");
+        }
         if dry_run {
             anstream::print!("{}", plan.render());
             return Ok(ExitCode::SUCCESS);
@@ -46,13 +50,21 @@ pub(crate) fn run(
     })
 }
 
-/// The containers of these services, all if none is named; a service without one is an error.
+/// The containers that a verb may touch: those of the file's services, or, without a file, of the whole project.
+async fn meant(engine: &plimsoll_engine::Engine, target: &Target) -> Result<Vec<Member>, CommandError> {
+    let mut found = members(engine, &target.name).await.map_err(failed)?;
+    found.retain(|member| target.has(&member.service));
+    Ok(found)
+}
+
+/// The containers of these services, all that are meant if none is named; a service without one is an error.
 pub(crate) async fn chosen(
     engine: &plimsoll_engine::Engine,
-    project: &str,
+    target: &Target,
     services: &[String],
 ) -> Result<Vec<Member>, CommandError> {
-    let mut found = members(engine, project).await.map_err(failed)?;
+    let project = &target.name;
+    let mut found = meant(engine, target).await?;
     if let Some(missing) =
         services.iter().find(|service| !found.iter().any(|member| member.service == **service))
     {

@@ -19,6 +19,7 @@ mod stack_images;
 mod storage;
 mod table;
 mod terminal;
+mod times;
 
 use std::process::ExitCode;
 

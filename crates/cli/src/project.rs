@@ -60,8 +60,25 @@ impl ReadFiles for Disk {
 impl ProjectArgs {
     /// Loads the project; what is odd about it goes to stderr.
     pub(crate) fn load(&self, root: &Root) -> Result<Project, CommandError> {
-        let mut project = plimsoll_compose::load(&self.options(root)?, &Disk)?;
+        self.load_for(root, &[])
+    }
+
+    /// The same with the profiles of services that were named.
+    pub(crate) fn load_for(&self, root: &Root, services: &[String]) -> Result<Project, CommandError> {
+        let mut project = load_for(&mut self.options(root)?, services)?;
         // What only disabled services use is not made.
+        project.remove_unused_resources();
+        warn(&project.warnings);
+        Ok(project)
+    }
+
+    /// The project as far as verbs about containers that exist need it: nothing is read that only a new container
+    /// needs, and what does not fit together is no matter.
+    pub(crate) fn load_existing(&self, root: &Root, services: &[String]) -> Result<Project, CommandError> {
+        let mut options = self.options(root)?;
+        options.resolve_environment = false;
+        options.check_consistency = false;
+        let mut project = load_for(&mut options, services)?;
         project.remove_unused_resources();
         warn(&project.warnings);
         Ok(project)
@@ -182,6 +199,41 @@ impl ProjectArgs {
             env.entry(key).or_insert(value);
         }
         Ok(())
+    }
+}
+
+/// Loads a project for a verb that names these services. Who names a service wants it: its profiles are active then.
+pub(crate) fn load_for(options: &mut LoadOptions, services: &[String]) -> Result<Project, CommandError> {
+    if !services.is_empty() {
+        let shape = LoadOptions { resolve_environment: false, check_consistency: false, ..options.clone() };
+        let shape = plimsoll_compose::load(&shape, &Disk)?;
+        for name in services {
+            let hidden = shape.disabled_services.get(name);
+            options.profiles.extend(hidden.into_iter().flat_map(|service| service.profiles.iter().cloned()));
+        }
+    }
+    Ok(plimsoll_compose::load(options, &Disk)?)
+}
+
+/// The project lacks a service that was named.
+pub(crate) fn no_service(project: &Project, name: &str) -> CommandError {
+    let mut known: Vec<String> = project.services.keys().cloned().collect();
+    let hidden = project.disabled_services.iter();
+    known.extend(hidden.map(|(name, service)| format!("{name} (profile {})", service.profiles.join(", "))));
+    CommandError::new(
+        format!("project {} has no service {name}", project.name),
+        if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) },
+    )
+}
+
+/// Refuses names that no service of the project has.
+pub(crate) fn check_names<'a>(
+    project: &Project,
+    mut names: impl Iterator<Item = &'a String>,
+) -> Result<(), CommandError> {
+    match names.find(|name| !project.services.contains_key(name.as_str())) {
+        Some(unknown) => Err(no_service(project, unknown)),
+        None => Ok(()),
     }
 }
 

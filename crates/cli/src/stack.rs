@@ -4,17 +4,52 @@ use std::{future::Future, path::PathBuf};
 
 use plimsoll_engine::Engine;
 use plimsoll_source::Diagnostic;
-use plimsoll_stack::{Lock, StackError};
+use plimsoll_stack::{Lock, Scope, StackError};
 use tokio::sync::watch;
 
 use crate::{error::CommandError, home::home, interrupt, policy::Root, project::ProjectArgs};
 
-/// The project's name. One that is given needs no file: labels in the engine say the rest.
-pub(crate) fn project_name(args: &ProjectArgs) -> Result<String, CommandError> {
-    match &args.project_name {
-        Some(name) => Ok(name.clone()),
-        None => Ok(args.load(&Root::find()?)?.name),
+/// What a verb about containers that exist is about.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    /// The project.
+    pub(crate) name: String,
+    /// What the Compose file has. Without one the whole project is meant.
+    pub(crate) scope: Option<Scope>,
+}
+
+impl Target {
+    /// True for a service that the verb may touch.
+    pub(crate) fn has(&self, service: &str) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.has(service))
     }
+}
+
+/// The project, with the services that are named. A name that is given without a file needs none: labels in the engine
+/// say the rest. So does `COMPOSE_PROJECT_NAME` where the file cannot be read.
+pub(crate) fn target(args: &ProjectArgs, services: &[String]) -> Result<Target, CommandError> {
+    if let (Some(name), true) = (&args.project_name, args.files.is_empty()) {
+        return Ok(Target { name: name.clone(), scope: None });
+    }
+    match args.load_existing(&Root::find()?, services) {
+        Ok(project) => Ok(Target { scope: Some(Scope::of(&project)), name: project.name }),
+        Err(mut error) => match std::env::var("COMPOSE_PROJECT_NAME").ok().filter(|name| !name.is_empty()) {
+            Some(name) => Ok(Target { name, scope: None }),
+            None => {
+                if let Some(last) = error.diagnostics.pop() {
+                    let way =
+                        "the containers can be reached without the file: give the project's name with -p";
+                    error.diagnostics.push(last.note(way));
+                }
+                Err(error)
+            }
+        },
+    }
+}
+
+/// The project's name.
+pub(crate) fn project_name(args: &ProjectArgs) -> Result<String, CommandError> {
+    Ok(target(args, &[])?.name)
 }
 
 /// The directory with every project's state.

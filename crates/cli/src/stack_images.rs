@@ -42,7 +42,11 @@ pub(crate) async fn bring(
     let shown = Shown::new();
     let tell = |line: &str| shown.tell(line);
     let images = Images::new(&store, home, policy, &tell);
-    let wanted = if asked.no_build { Vec::new() } else { builds::wanted(project, &[], false)? };
+    let build = builds::Asked { one_platform: true, ..builds::Asked::default() };
+    let wanted = match asked.no_build {
+        true => Vec::new(),
+        false => tokio::task::block_in_place(|| builds::wanted(&store, home, project, &build, &tell))?,
+    };
     let built = tokio::task::block_in_place(|| {
         builds::build(&store, home, &images, &wanted, &shown, Budget::find(policy)?)
     })?;
@@ -93,20 +97,30 @@ impl Bring<'_> {
         if let Some(built) = self.built.iter().find(|built| built.name == *name) {
             let found =
                 Found { record: built.record.clone(), shown: name.clone(), standin: false, digest: None };
-            return self.hand_over(&found, name).await;
+            return self.hand_over(&found, name, &built.names).await;
         }
         let substitute = tokio::task::block_in_place(|| self.images.substitute(name)).map_err(unresolved)?;
         if let Some(found) = substitute {
-            return self.hand_over(&found, name).await;
-        }
-        if let Some(found) = self.images.stored(name).map_err(unresolved)? {
-            return self.hand_over(&found, name).await;
+            return self.hand_over(&found, name, std::slice::from_ref(&found.shown)).await;
         }
         self.of_engine(services, name).await
     }
 
-    async fn hand_over(&self, found: &Found, name: &Reference) -> Result<ServiceImage, CommandError> {
-        let names = std::slice::from_ref(&found.shown);
+    /// The image of the store under this name, for an engine that has none: where `plimsoll image build` or `load`
+    /// put it. A name in the engine is never moved to it.
+    async fn of_store(&self, name: &Reference) -> Result<Option<ServiceImage>, CommandError> {
+        match self.images.stored(name).map_err(unresolved)? {
+            Some(found) => self.hand_over(&found, name, std::slice::from_ref(&found.shown)).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn hand_over(
+        &self,
+        found: &Found,
+        name: &Reference,
+        names: &[Reference],
+    ) -> Result<ServiceImage, CommandError> {
         let (detail, sent) = handover::ensure(self.engine, self.store, &found.record, names).await?;
         if let Sent::Layers { sent, of, bytes } = sent {
             let size = builds::megabytes(bytes);
@@ -142,32 +156,48 @@ impl Bring<'_> {
             Some(age) => there.is_some() && self.is_older(&familiar, age).await,
             None => false,
         };
-        match (policy, there) {
-            ("never", None) => Err(CommandError::new(
-                format!("the engine has no image {familiar} for {users}, and the policy is never to pull"),
-                "load or build it, or leave the policy out",
-            )),
-            (policy, Some(detail)) if policy != "always" && !stale => {
+        // what the name means: with a policy to ask, the registry's; else the engine's, else the store's
+        let ask = policy == "always" || stale;
+        match there {
+            Some(detail) if !ask => return Ok(ServiceImage::from_engine(familiar.clone(), false, detail)),
+            None if policy != "always" => {
+                if let Some(found) = self.of_store(name).await? {
+                    return Ok(found);
+                }
+                if policy == "never" {
+                    return Err(CommandError::new(
+                        format!(
+                            "the engine has no image {familiar} for {users}, and the policy is never to pull"
+                        ),
+                        "load or build it, or leave the policy out",
+                    ));
+                }
+            }
+            _ => {}
+        }
+        if !self.asked.quiet {
+            self.shown.tell(&format!("engine pulls {familiar}"));
+        }
+        let platform = services.iter().find_map(|service| self.platform(service));
+        match (self.engine.pull_image_for(&familiar, platform).await, there) {
+            // an image that is only old is better than none
+            (Err(error), Some(detail)) if stale => {
+                self.shown.tell(&format!("note  {familiar} is not newer: {error}"));
                 Ok(ServiceImage::from_engine(familiar.clone(), false, detail))
             }
-            (_, there) => {
-                if !self.asked.quiet {
-                    self.shown.tell(&format!("engine pulls {familiar}"));
-                }
-                match (self.engine.pull_image(&familiar).await, there) {
-                    // an image that is only old is better than none
-                    (Err(error), Some(detail)) if stale => {
-                        self.shown.tell(&format!("note  {familiar} is not newer: {error}"));
-                        Ok(ServiceImage::from_engine(familiar.clone(), false, detail))
-                    }
-                    (pulled, _) => {
-                        pulled.map_err(failed)?;
-                        let detail = self.engine.inspect_image(&familiar).await.map_err(failed)?;
-                        Ok(ServiceImage::from_engine(familiar.clone(), false, detail))
-                    }
-                }
+            (pulled, _) => {
+                pulled.map_err(failed)?;
+                let detail = self.engine.inspect_image(&familiar).await.map_err(failed)?;
+                Ok(ServiceImage::from_engine(familiar.clone(), false, detail))
             }
         }
+    }
+
+    /// What an image of a service is for, if the file or the environment says it.
+    fn platform(&self, service: &str) -> Option<&str> {
+        let own = self.project.services.get(service).and_then(|found| found.platform.as_deref());
+        let default = self.project.environment.0.get("DOCKER_DEFAULT_PLATFORM").map(String::as_str);
+        own.or(default).filter(|platform| !platform.is_empty())
     }
 
     /// Whether the engine has got the image longer ago than so many seconds.

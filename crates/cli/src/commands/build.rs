@@ -36,13 +36,18 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     crate::rootless::enter(true);
     let begin = Instant::now();
     let root = Root::find()?;
-    let project = args.project.load(&root)?;
+    let project = args.project.load_for(&root, &args.services)?;
     let home = home()?;
     let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
     let shown = Shown::new();
     let tell = |line: &str| shown.tell(line);
     let images = Images::new(&store, &home, &root.policy, &tell);
-    let wanted = builds::wanted(&project, &args.services, args.no_cache)?;
+    let asked = builds::Asked {
+        services: args.services.clone(),
+        no_cache: args.no_cache,
+        ..builds::Asked::default()
+    };
+    let wanted = builds::wanted(&store, &home, &project, &asked, &tell)?;
     let built = builds::build(&store, &home, &images, &wanted, &shown, Budget::find(&root.policy)?)?;
     let verdicts = builds::hold_to_budgets(&built, &root.policy.budgets.images);
     if args.json {

@@ -120,7 +120,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     options.resolve_paths = !args.no_path_resolution;
     options.check_consistency = !args.no_consistency;
     // docker compose's digest is made of what the files say, before others are read.
-    let read_others = !args.no_env_resolution && args.hash.is_none();
+    // And a list of names needs no file of variables.
+    let names = args.services || args.volumes || args.networks || args.models || args.profiles;
+    let read_others = !args.no_env_resolution && args.hash.is_none() && !names;
     options.resolve_environment = read_others;
     options.discard_env_files = read_others;
     if args.profiles {

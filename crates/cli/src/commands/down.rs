@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use plimsoll_stack::{Op, Progress, RunOptions, StackFiles, observe, plan_down, plan_images};
+use plimsoll_stack::{DownOptions, Op, Progress, RunOptions, StackFiles, observe, plan_down, plan_images};
 
 use crate::{
     error::CommandError,
@@ -10,14 +10,15 @@ use crate::{
     stack::{self, failed},
 };
 
-/// Take the stack away: containers, networks, secrets on the host; named volumes stay
+/// Take the stack away: containers, networks, secrets on the host; volumes stay
 ///
-/// Works from the labels in the engine, so the compose file may be gone (give --project-name then).
+/// What the compose file has is taken away, of its active services. With --project-name and no file it is everything
+/// of the project, by the labels in the engine.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
-    /// Remove the project's named volumes and all data in them too
+    /// Remove the volumes that the compose file declares and the nameless ones, with all data in them
     #[arg(short, long)]
     volumes: bool,
     /// Seconds that each container has to end, instead of its own grace period
@@ -26,8 +27,8 @@ pub(crate) struct Args {
     /// Remove images too: `local` those that are named after the project, `all` those of every service
     #[arg(long, value_name = "WHICH", value_parser = ["local", "all"])]
     rmi: Option<String>,
-    /// Containers of services that are gone from the file go too, always; accepted for the habit
-    #[arg(long, hide = true)]
+    /// Containers of services that the compose file does not have go too; their volumes stay
+    #[arg(long)]
     remove_orphans: bool,
     /// Print the plan and do nothing
     #[arg(long)]
@@ -38,13 +39,21 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let name = stack::project_name(&args.project)?;
+    let target = stack::target(&args.project, &[])?;
+    let name = target.name.clone();
+    let options = DownOptions {
+        volumes: args.volumes,
+        grace: args.timeout,
+        remove_orphans: args.remove_orphans,
+        services: Vec::new(),
+    };
     let lock = stack::lock(&name, "plimsoll down")?;
     let code = stack::with_engine(|engine| async move {
         let observed = observe(&engine, &name).await.map_err(failed)?;
-        let mut plan = plan_down(&name, &observed, args.volumes, args.timeout);
+        let scope = target.scope.as_ref();
+        let mut plan = plan_down(&name, &observed, scope, &options);
         if let Some(which) = &args.rmi {
-            plan_images(&mut plan, &observed, which == "local");
+            plan_images(&mut plan, &observed, scope, &options, which == "local");
         }
         if args.dry_run {
             if args.json {
@@ -54,13 +63,17 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             }
             return Ok(ExitCode::SUCCESS);
         }
+        for note in &plan.notes {
+            anstream::eprintln!("note  {note}");
+        }
         let options = RunOptions {
             state: stack::states()?.join(&name),
             cancel: Some(stack::interruption()),
             ..RunOptions::default()
         };
         let mut show = |progress: Progress<'_>| {
-            let quiet = matches!(&progress, Progress::Done(step, _) if step.op == Op::RemoveFiles);
+            let files = |op: &Op| matches!(op, Op::RemoveFiles | Op::RemoveServiceFiles { .. });
+            let quiet = matches!(&progress, Progress::Done(step, _) if files(&step.op));
             match progress {
                 Progress::Done(step, took) if !quiet => {
                     anstream::eprintln!("{:7.2}s  {}", took.as_secs_f64(), step.op.describe());

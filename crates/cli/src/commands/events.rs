@@ -11,10 +11,10 @@ use plimsoll_stack::labels;
 use serde_json::json;
 
 use crate::{
-    commands::logs::since,
     error::CommandError,
     project::ProjectArgs,
     stack::{self, failed},
+    times::since,
 };
 
 /// Show events of the project's containers: starts, ends with exit codes, health, kills for lack of memory
@@ -26,7 +26,7 @@ pub(crate) struct Args {
     project: ProjectArgs,
     /// Only of these services
     services: Vec<String>,
-    /// From then on, also past ones that the engine remembers: `10m`, `2h`, or seconds since the epoch
+    /// From then on, also past ones that the engine remembers: a time, or a span before now like `10m`
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<i64>,
     /// Up to then: `0s` ends with what the engine remembers

@@ -24,9 +24,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let name = stack::project_name(&args.project)?;
+    let target = stack::target(&args.project, &args.services)?;
     stack::with_engine(|engine| async move {
-        for member in lifecycle::chosen(&engine, &name, &args.services).await? {
+        for member in lifecycle::chosen(&engine, &target, &args.services).await? {
             if member.state == RunState::Running {
                 let sent = engine.kill_container(&member.name, &args.signal).await;
                 sent.map_err(|error| failed(error.into()))?;

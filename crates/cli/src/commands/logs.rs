@@ -3,7 +3,6 @@
 use std::{
     io::{self, IsTerminal as _, Write as _},
     process::ExitCode,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use plimsoll_engine::Stream;
@@ -13,6 +12,7 @@ use crate::{
     error::CommandError,
     project::ProjectArgs,
     stack::{self, failed},
+    times::since,
 };
 
 /// Colours of services, in turn.
@@ -28,10 +28,10 @@ pub(crate) struct Args {
     /// Wait for more, also from containers that are started later
     #[arg(long)]
     follow: bool,
-    /// Only from then on: `10m`, `2h`, `1d`, or seconds since the epoch
+    /// Only from then on: a time like 2013-01-02T13:23:37Z, or a span before now like `10m`
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<i64>,
-    /// Only until then: `10m`, `2h`, `1d`, or seconds since the epoch
+    /// Only until then: a time like 2013-01-02T13:23:37Z, or a span before now like `10m`
     #[arg(long, value_name = "TIME", value_parser = since)]
     until: Option<i64>,
     /// Only so many lines of each container from the end, or `all`
@@ -55,9 +55,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let name = stack::project_name(&args.project)?;
+    let target = stack::target(&args.project, &args.services)?;
+    let name = target.name;
+    // of the services that the file has, unless some are named
+    let services = match target.scope {
+        Some(scope) if args.services.is_empty() => scope.services.into_iter().collect(),
+        _ => args.services.clone(),
+    };
     let query = LogQuery {
-        services: args.services.clone(),
+        services,
         follow: args.follow,
         since: args.since.unwrap_or(0),
         until: args.until.unwrap_or(0),
@@ -170,37 +176,9 @@ pub(crate) fn printable(text: &str) -> String {
     kept
 }
 
-/// `10m` before now, or seconds since the epoch.
-pub(crate) fn since(text: &str) -> Result<i64, String> {
-    let wrong = || format!("`{text}` is no time: write `90s`, `10m`, `2h`, `1d` or seconds since the epoch");
-    if let Ok(epoch) = text.parse() {
-        return Ok(epoch);
-    }
-    let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let (count, unit) = text.split_at(split);
-    let factor = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err(wrong()),
-    };
-    let span = count.parse::<i64>().ok().and_then(|count| count.checked_mul(factor)).ok_or_else(wrong)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
-    Ok((now - span).max(1))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_relative_or_absolute() {
-        let now = since("0s").unwrap();
-        assert!((now - since("10m").unwrap() - 600).abs() <= 1);
-        assert_eq!(since("1700000000"), Ok(1_700_000_000));
-        assert!(since("10x").is_err() && since("m").is_err() && since("").is_err());
-    }
 
     #[test]
     fn a_log_cannot_drive_the_terminal() {

@@ -6,7 +6,7 @@ mod config;
 mod down;
 mod events;
 mod exec;
-mod image;
+pub(crate) mod image;
 mod images;
 mod init;
 mod kill;

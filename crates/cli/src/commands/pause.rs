@@ -22,11 +22,12 @@ pub(crate) struct Args {
 
 /// Freezes what runs, or lets what is frozen go on.
 pub(crate) fn run(args: Args, freeze: bool) -> Result<ExitCode, CommandError> {
-    let name = stack::project_name(&args.project)?;
+    let target = stack::target(&args.project, &args.services)?;
+    let name = target.name.clone();
     let purpose = if freeze { "plimsoll pause" } else { "plimsoll unpause" };
     let _lock = stack::lock(&name, purpose)?;
     stack::with_engine(|engine| async move {
-        for member in lifecycle::chosen(&engine, &name, &args.services).await? {
+        for member in lifecycle::chosen(&engine, &target, &args.services).await? {
             let done = match (freeze, member.state) {
                 (true, RunState::Running) => engine.pause_container(&member.name).await,
                 (false, RunState::Paused) => engine.unpause_container(&member.name).await,

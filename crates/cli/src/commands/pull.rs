@@ -4,7 +4,13 @@ use std::{collections::BTreeMap, process::ExitCode};
 
 use futures_util::future::join_all;
 
-use crate::{commands::run::needed, error::CommandError, policy::Root, project::ProjectArgs, stack};
+use crate::{
+    commands::run::needed,
+    error::CommandError,
+    policy::Root,
+    project::{ProjectArgs, check_names},
+    stack,
+};
 
 /// Let the engine pull the images of services that are not built here
 #[derive(clap::Args)]
@@ -34,16 +40,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let project = args.project.load(&Root::find()?)?;
+    let project = args.project.load_for(&Root::find()?, &args.services)?;
+    check_names(&project, args.services.iter())?;
     let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for name in &args.services {
-        if !project.services.contains_key(name) {
-            return Err(CommandError::new(
-                format!("project {} has no service {name}", project.name),
-                "`plimsoll config --services` lists them",
-            ));
-        }
-    }
     let mut names: Vec<&str> = Vec::new();
     for service in &args.services {
         names.extend(needed(&project, service, !args.include_deps));

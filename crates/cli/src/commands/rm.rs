@@ -31,17 +31,18 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let name = stack::project_name(&args.project)?;
+    let target = stack::target(&args.project, &args.services)?;
+    let name = target.name.clone();
     let _lock = stack::lock(&name, "plimsoll rm")?;
     stack::with_engine(|engine| async move {
-        let mut found = lifecycle::chosen(&engine, &name, &args.services).await?;
+        let mut found = lifecycle::chosen(&engine, &target, &args.services).await?;
         if args.stop {
             let ask = Lifecycle { services: args.services.clone(), no_deps: true, ..Lifecycle::default() };
             let code = lifecycle::carry_out(&engine, &plan_stop(&name, &found, &ask), None).await?;
             if code != ExitCode::SUCCESS {
                 return Ok(code);
             }
-            found = lifecycle::chosen(&engine, &name, &args.services).await?;
+            found = lifecycle::chosen(&engine, &target, &args.services).await?;
         }
         for member in found {
             if matches!(member.state, RunState::Running | RunState::Paused | RunState::Restarting) {

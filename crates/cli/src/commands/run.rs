@@ -10,11 +10,14 @@ use plimsoll_stack::{
 };
 
 use crate::{
-    commands::exec::{exit_code, variables},
+    commands::{
+        exec::{exit_code, variables},
+        image::proxy,
+    },
     error::CommandError,
     home::home,
     policy::{Policy, Root},
-    project::{self, Disk, ProjectArgs, warn},
+    project::{self, ProjectArgs, warn},
     remote,
     stack::{self, failed},
     stack_images::{self, Asked},
@@ -103,16 +106,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let root = Root::find()?;
     let mut options = args.project.options(&root)?;
     options.files.extend(overlay(&args));
-    let mut project = plimsoll_compose::load(&options, &Disk)?;
+    let mut project = project::load_for(&mut options, std::slice::from_ref(&args.service))?;
     warn(&project.warnings);
     project.files.retain(|file| file != OPTIONS);
     project::absolute_files(&mut project);
-    if !project.services.contains_key(&args.service)
-        && let Some(service) = project.disabled_services.get(&args.service).cloned()
-    {
-        // asking for it by name is enough, whatever its profile
-        project.services.insert(args.service.clone(), service);
-    }
+    project::check_names(&project, std::iter::once(&args.service))?;
     let variable = |name: &str| options.env.get(name).cloned();
     let files = stack_files(&project, &stack::states()?.join(&project.name), &variable).map_err(failed)?;
     stack::with_engine(|engine| async move {
@@ -171,8 +169,12 @@ async fn make(
     let (facts, observed) = (facts.map_err(|error| failed(error.into()))?, observed.map_err(failed)?);
     let mut files = files.clone();
     remote::prepare(engine, &reduced, &mut files, &facts);
+    if let Some(user) = &args.user {
+        files.apart_for(&args.service, user);
+    }
     let context = Context { images: &images, facts: &facts, files: &files };
-    let wanted = desired(&reduced, context).map_err(failed)?;
+    let mut wanted = desired(&reduced, context).map_err(failed)?;
+    wanted.lend_environment(&proxy::variables(engine.host())?);
     let ask = one_off(args)?;
     let plan = plan_oneoff(&wanted, &observed, &ask).map_err(failed)?;
     let options =

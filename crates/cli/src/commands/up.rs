@@ -15,11 +15,11 @@ use plimsoll_stack::{
 use serde_json::json;
 
 use crate::{
-    commands::run::needed as needs_of,
+    commands::{image::proxy, run::needed as needs_of},
     error::CommandError,
     home::home,
     policy::{Policy, Root},
-    project::{self, Disk, ProjectArgs, warn},
+    project::{self, ProjectArgs, warn},
     remote,
     stack::{self, failed},
     stack_images::{self, Asked},
@@ -102,6 +102,15 @@ pub(crate) struct Args {
     json: bool,
 }
 
+impl Args {
+    /// Services that the command line names: their profiles are active.
+    fn named(&self) -> Vec<String> {
+        let scaled = self.scale.iter().filter_map(|entry| Some(entry.split_once('=')?.0));
+        let attached = self.attached.named().map(String::as_str);
+        self.services.iter().map(String::as_str).chain(scaled).chain(attached).map(str::to_owned).collect()
+    }
+}
+
 /// `plimsoll create`: everything but the starts.
 pub(crate) fn create(args: Args) -> Result<ExitCode, CommandError> {
     run(Args { no_start: true, ..args })
@@ -109,8 +118,8 @@ pub(crate) fn create(args: Args) -> Result<ExitCode, CommandError> {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let root = Root::find()?;
-    let options = args.project.options(&root)?;
-    let mut project = plimsoll_compose::load(&options, &Disk)?;
+    let mut options = args.project.options(&root)?;
+    let mut project = project::load_for(&mut options, &args.named())?;
     warn(&project.warnings);
     scale(&mut project, &args.scale)?;
     if args.boot {
@@ -205,14 +214,7 @@ async fn prepare(
             ));
         }
     }
-    for service in args.services.iter().chain(args.attached.named()) {
-        if !project.services.contains_key(service) {
-            return Err(CommandError::new(
-                format!("project {} has no service {service}", project.name),
-                format!("it has {}", project.services.keys().cloned().collect::<Vec<_>>().join(", ")),
-            ));
-        }
-    }
+    project::check_names(project, args.services.iter().chain(args.attached.named()))?;
     // first of all: a build takes its time, and what is observed before it may not be true any more after it
     let asked = Asked { pull: args.pull.clone(), no_build: args.no_build, quiet: args.quiet_pull };
     let needed = needed(project, args);
@@ -220,8 +222,9 @@ async fn prepare(
     let (facts, observed) = tokio::join!(engine.facts(), observe(engine, &project.name));
     let (facts, observed) = (facts.map_err(|error| failed(error.into()))?, observed.map_err(failed)?);
     remote::prepare(engine, project, &mut files, &facts);
-    let wanted =
+    let mut wanted =
         desired(project, Context { images: &images, facts: &facts, files: &files }).map_err(failed)?;
+    wanted.lend_environment(&proxy::variables(engine.host())?);
     let options = PlanOptions {
         force_recreate: args.force_recreate,
         no_recreate: args.no_recreate,
@@ -262,7 +265,7 @@ fn scale(project: &mut Project, asked: &[String]) -> Result<(), CommandError> {
         let count: u32 =
             count.parse().map_err(|_| wrong(format!("`{count}` in `{entry}` is no number of containers")))?;
         let Some(service) = project.services.get_mut(name) else {
-            return Err(wrong(format!("project {} has no service {name}", project.name)));
+            return Err(project::no_service(project, name));
         };
         if let (Some(fixed), true) = (&service.container_name, count > 1) {
             return Err(CommandError::new(

@@ -23,9 +23,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let name = stack::project_name(&args.project)?;
+    let target = stack::target(&args.project, &args.services)?;
     stack::with_engine(|engine| async move {
-        let found = lifecycle::chosen(&engine, &name, &args.services).await?;
+        let found = lifecycle::chosen(&engine, &target, &args.services).await?;
         let ends = found.iter().map(|member| Box::pin(engine.wait_container(&member.name)));
         let code = select_all(ends).await.0.map_err(|error| failed(error.into()))?;
         anstream::println!("{code}");

@@ -8,7 +8,7 @@ use std::{
 };
 
 use plimsoll_build::{
-    BuildError, BuildOutcome, BuildRequest, Builder, CaBundle, CacheOwner, Epoch, ImageResolver,
+    BuildError, BuildOutcome, BuildRequest, Builder, CaBundle, CacheOwner, Epoch, ImageResolver, Progress,
     remote::Remotes,
 };
 use plimsoll_dockerfile::Platform;
@@ -109,7 +109,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     }
     request.cancel = interrupt::cancel_on_interrupt();
     request.on_failure = on_failure.map(|shell| Arc::new(shell) as _);
-    let outcomes = build_all(&builder, &request, &platforms, &images, &progress);
+    let outcomes = build_all(&builder, &request, &platforms, &images, progress.sink());
     interrupt::end_at_once();
     if interrupt::is_interrupted() {
         return Err(interrupt::error());
@@ -202,7 +202,7 @@ fn outputs(args: &Args) -> Result<Vec<Output>, CommandError> {
 }
 
 /// `--platform`, else `DOCKER_DEFAULT_PLATFORM`, each once and in order; none is this machine's.
-fn platforms(given: &[String]) -> Result<Vec<Platform>, CommandError> {
+pub(super) fn platforms(given: &[String]) -> Result<Vec<Platform>, CommandError> {
     let default = std::env::var("DOCKER_DEFAULT_PLATFORM").unwrap_or_default();
     let default: Vec<String> = default.split(',').map(str::to_owned).collect();
     let texts = if given.is_empty() { &default } else { given };
@@ -233,19 +233,19 @@ pub(super) fn host_platform() -> Platform {
 }
 
 /// Builds for each platform, for all at once. What they have in common is done once: it has the same keys.
-fn build_all(
+pub(super) fn build_all(
     builder: &Builder,
     request: &BuildRequest,
     platforms: &[Platform],
     images: &dyn ImageResolver,
-    progress: &progress::Display,
+    sink: &dyn Progress,
 ) -> Result<Vec<BuildOutcome>, BuildError> {
     if platforms.len() < 2 {
-        return Ok(vec![builder.build(request, images, progress.sink())?]);
+        return Ok(vec![builder.build(request, images, sink)?]);
     }
     let build = |(number, platform): (usize, &Platform)| {
         let one = BuildRequest { platform: Some(platform.clone()), tags: Vec::new(), ..request.clone() };
-        let sink = OfPlatform::new(progress.sink(), number, platform);
+        let sink = OfPlatform::new(sink, number, platform);
         let built = builder.build(&one, images, &sink);
         if let (Err(_), Some(cancel)) = (&built, &request.cancel) {
             cancel.cancel();
@@ -275,7 +275,11 @@ fn build_all(
 }
 
 /// Several images get their names together; without a platform a name means this machine's.
-fn name_all(store: &Store, outcomes: &[BuildOutcome], names: &[Reference]) -> Result<(), CommandError> {
+pub(super) fn name_all(
+    store: &Store,
+    outcomes: &[BuildOutcome],
+    names: &[Reference],
+) -> Result<(), CommandError> {
     if outcomes.len() < 2 {
         return Ok(());
     }
@@ -285,7 +289,7 @@ fn name_all(store: &Store, outcomes: &[BuildOutcome], names: &[Reference]) -> Re
     store.tag_platforms(&ids, names).map_err(|error| super::store::store_error(&error))
 }
 
-fn request<'s>(
+pub(super) fn request<'s>(
     args: &Args,
     store: &'s Store,
     home: &Path,
@@ -295,7 +299,7 @@ fn request<'s>(
     let keep_git_dir = args.build_args.iter().any(|argument| argument == "BUILDKIT_CONTEXT_KEEP_GIT_DIR=1");
     let mut contexts = Contexts::new(store, Remotes::new(home.join("build/remote"), &secrets), keep_git_dir);
     contexts.platforms = platforms.to_vec();
-    let mut request = contexts.open(&args.context, args.file.as_deref())?;
+    let mut request = contexts.open(&args.context, args.file.as_deref(), args.inline.as_deref())?;
     request.target.clone_from(&args.target);
     for tag in &args.tags {
         request.tags.push(Reference::parse(tag).map_err(|error| {

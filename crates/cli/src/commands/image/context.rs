@@ -40,8 +40,21 @@ impl<'a> Contexts<'a> {
     }
 
     /// Opens the context and its Dockerfile. `file` is `-f`: inside a context that is not a directory here, it is a
-    /// path in it.
-    pub(super) fn open(&mut self, context: &str, file: Option<&str>) -> Result<BuildRequest, CommandError> {
+    /// path in it. `inline` is the Dockerfile's text instead.
+    pub(super) fn open(
+        &mut self,
+        context: &str,
+        file: Option<&str>,
+        inline: Option<&str>,
+    ) -> Result<BuildRequest, CommandError> {
+        if let Some(text) = inline {
+            let root = self.root(context)?;
+            if root != Path::new(context) {
+                confined(&root, &root.join(".dockerignore"))?;
+            }
+            let request = BuildRequest::open(&root, Some(Path::new("/dev/null"))).map_err(wrong)?;
+            return Ok(BuildRequest { dockerfile: Source::new("dockerfile_inline", text), ..request });
+        }
         if context == "-" {
             if file == Some("-") {
                 return Err(CommandError::new(
@@ -77,6 +90,19 @@ impl<'a> Contexts<'a> {
             }
             file => BuildRequest::open(context, file.map(Path::new)).map_err(wrong),
         }
+    }
+
+    /// The folder of a context whose Dockerfile is elsewhere.
+    fn root(&mut self, context: &str) -> Result<PathBuf, CommandError> {
+        if !Path::new(context).is_dir() {
+            if let Some(url) = git(context)? {
+                return Ok(self.checkout(url)?.root);
+            }
+            if is_http(context) {
+                return self.download(context);
+            }
+        }
+        Ok(PathBuf::from(context))
     }
 
     /// The platforms that an image of the build may be for.

@@ -130,6 +130,9 @@ pub(crate) struct Args {
     /// commands of standard input; `shell=PROGRAM` with another shell than its own
     #[arg(long, value_name = "shell[=PROGRAM]")]
     pub(super) on_failure: Option<String>,
+    /// Text of the Dockerfile instead of a file, where a Compose file has it
+    #[arg(skip)]
+    pub(super) inline: Option<String>,
     #[command(flatten)]
     pub(super) foreign: Foreign,
 }

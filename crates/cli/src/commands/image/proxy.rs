@@ -1,4 +1,4 @@
-//! `proxies` of Docker's configuration: build arguments of every `docker build`.
+//! `proxies` of Docker's configuration: build arguments of every build, variables of every container.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
@@ -22,8 +22,15 @@ struct Proxies {
     all_proxy: Option<String>,
 }
 
-/// The proxies that `$DOCKER_CONFIG/config.json` gives every build, in both cases of their names.
+/// The proxies of every build, for the engine that `DOCKER_HOST` names.
 pub(super) fn build_args() -> Result<Vec<(String, String)>, CommandError> {
+    let host = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
+    variables(host.as_deref().unwrap_or("unix:///var/run/docker.sock"))
+}
+
+/// The proxies that `$DOCKER_CONFIG/config.json` gives builds and containers of the engine at `host`, in both cases of
+/// their names.
+pub(crate) fn variables(host: &str) -> Result<Vec<(String, String)>, CommandError> {
     let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
     let folder = folder.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker")));
     let Some(file) = folder.map(|folder| folder.join("config.json")) else { return Ok(Vec::new()) };
@@ -34,8 +41,9 @@ pub(super) fn build_args() -> Result<Vec<(String, String)>, CommandError> {
             "it is written by `docker login`; `proxies` holds texts",
         )
     })?;
-    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
-    Ok(config.proxies.get(&host).or_else(|| config.proxies.get("default")).map(arguments).unwrap_or_default())
+    // an engine of a docker context is shown with its name
+    let host = host.split(" (context ").next().unwrap_or(host);
+    Ok(config.proxies.get(host).or_else(|| config.proxies.get("default")).map(arguments).unwrap_or_default())
 }
 
 fn arguments(proxies: &Proxies) -> Vec<(String, String)> {

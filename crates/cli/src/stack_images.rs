@@ -43,9 +43,10 @@ pub(crate) async fn bring(
     let tell = |line: &str| shown.tell(line);
     let images = Images::new(&store, home, policy, &tell);
     let build = builds::Asked { one_platform: true, ..builds::Asked::default() };
-    let wanted = match asked.no_build {
-        true => Vec::new(),
-        false => tokio::task::block_in_place(|| builds::wanted(&store, home, project, &build, &tell))?,
+    let wanted = if asked.no_build {
+        Vec::new()
+    } else {
+        tokio::task::block_in_place(|| builds::wanted(&store, home, project, &build, &tell))?
     };
     let built = tokio::task::block_in_place(|| {
         builds::build(&store, home, &images, &wanted, &shown, Budget::find(policy)?)

@@ -15,9 +15,7 @@ pub(crate) fn since(text: &str) -> Result<i64, String> {
 }
 
 fn instant(text: &str, now: Timestamp, here: &TimeZone) -> Option<Timestamp> {
-    if let Ok(seconds) =
-        text.parse::<f64>().map_err(drop).and_then(|s| if s.is_finite() { Ok(s) } else { Err(()) })
-    {
+    if let Some(seconds) = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite()) {
         return Timestamp::UNIX_EPOCH.checked_add(SignedDuration::try_from_secs_f64(seconds).ok()?).ok();
     }
     if let Some(span) = span(text) {

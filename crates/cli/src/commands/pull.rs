@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, process::ExitCode};
 
 use futures_util::future::join_all;
+use plimsoll_compose::Project;
 
 use crate::{
     commands::run::needed,
@@ -57,11 +58,12 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let failures = stack::with_engine(|engine| async move {
         let engine = &engine;
         let missing_only = args.policy == "missing";
+        let project = &project;
         let done = join_all(wanted.iter().map(|(image, services)| async move {
             if missing_only && engine.inspect_image(image).await.is_ok() {
                 return (image, services, Ok(false));
             }
-            (image, services, engine.pull_image(image).await.map(|()| true))
+            (image, services, engine.pull_image_for(image, platform(project, services)).await.map(|()| true))
         }))
         .await;
         let mut failures = 0;
@@ -80,4 +82,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         Ok(failures)
     })?;
     Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// What an image is pulled for, if a service or the environment says it.
+fn platform<'p>(project: &'p Project, services: &[String]) -> Option<&'p str> {
+    let own = services.iter().find_map(|name| project.services.get(name)?.platform.as_deref());
+    let default = project.environment.0.get("DOCKER_DEFAULT_PLATFORM").map(String::as_str);
+    own.or(default).filter(|platform| !platform.is_empty())
 }

@@ -21,6 +21,8 @@ impl Builder<'_> {
 
     /// A network cannot be changed, and not be removed while a container is on it.
     pub(super) fn recreate_networks(&mut self) -> Result<(), StackError> {
+        let mut removed = Vec::new();
+        let mut wanted = Vec::new();
         for (name, diverged) in std::mem::take(&mut self.resources.diverged) {
             let Some(network) = self.desired.networks.iter().find(|network| network.spec.name == name) else {
                 continue;
@@ -29,11 +31,15 @@ impl Builder<'_> {
             let cause = format!("network {}: {}", network.key, diverged.difference);
             let mut removals = self.clear(&cause, |container| container.networks.contains_key(&name));
             removals.extend(self.resources.made.get(&name));
-            let remove = Op::RemoveNetwork { name: name.clone(), network: diverged.id };
-            let removed = self.plan.push(remove, None, &cause, &removals);
-            let made =
-                self.plan.push(Op::CreateNetwork { spec: network.spec.clone() }, None, &cause, &[removed]);
-            self.resources.made.insert(name, made);
+            let remove = Op::RemoveNetwork { name, network: diverged.id };
+            removed.push(self.plan.push(remove, None, &cause, &removals));
+            wanted.push((network, cause));
+        }
+        // two of them may exchange their subnets
+        for (network, cause) in wanted {
+            let made = Op::CreateNetwork { spec: network.spec.clone() };
+            let made = self.plan.push(made, None, &cause, &removed);
+            self.resources.made.insert(network.spec.name.clone(), made);
         }
         Ok(())
     }

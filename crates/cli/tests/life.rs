@@ -356,7 +356,7 @@ networks: {ext: {external: true, name: plimsoll-test-life-ext}, own: }
     assert!(said.contains(&format!("connect {container} to {own}")), "{said}");
     assert_eq!(networks(), [ext.to_owned(), own.clone()]);
     // the aliases are there too
-    stack.ok(&["exec", "-T", "a", "nslookup", "other"]);
+    stack.ok(&["exec", "-T", "a", "busybox", "nslookup", "other"]);
     docker(&["network", "disconnect", ext, &container]);
     docker(&["network", "rm", ext]);
     docker(&["network", "create", ext]);
@@ -399,7 +399,8 @@ volumes: {data: }
 
 #[test]
 fn isolation_default() {
-    let text = "services: {a: {IDLE, isolation: default, credential_spec: {}, userns_mode: '', cgroup: '', storage_opt: {}}}\n";
+    let text =
+        "services: {a: {IDLE, isolation: default, credential_spec: {}, userns_mode: '', storage_opt: {}}}\n";
     let Some(stack) = Stack::new("isolation", text) else { return };
     stack.ok(&["up"]);
     stack.write("compose.yml", "services:\n  a:\n    image: x\n    isolation: hyperv\n");

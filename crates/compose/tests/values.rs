@@ -160,3 +160,28 @@ fn later_files_join() {
     assert_eq!(both.services["a"].extra_hosts.0["h"], ["2.2.2.2"]);
     assert_eq!(both.services["a"].build.as_ref().expect("a build").no_cache_filter, ["y"]);
 }
+
+#[test]
+fn an_override_cannot_change_a_subnet() {
+    let pools = |base: &str, over: &str| {
+        let file = |name: &str, pools: &str| {
+            Source::new(name, format!("networks: {{n: {{ipam: {{config: [{pools}]}}}}}}"))
+        };
+        let merged = merge_files(&file("0.yml", base), Some(&file("1.yml", over))).expect("merges").to_json();
+        merged["networks"]["n"]["ipam"]["config"].clone()
+    };
+    let (four, six) = ("{subnet: 10.1.0.0/24, gateway: 10.1.0.1}", "{subnet: 'fd00:1::/64'}");
+    let (other, newer) = ("{subnet: 10.2.0.0/24}", "{subnet: 'fd00:2::/64'}");
+    assert_eq!(pools(four, other), json!([{"subnet": "10.2.0.0/24"}]));
+    assert_eq!(pools(six, newer), json!([{"subnet": "fd00:2::/64"}]));
+    assert_eq!(
+        pools(&format!("{four}, {six}"), other),
+        json!([{"subnet": "fd00:1::/64"}, {"subnet": "10.2.0.0/24"}])
+    );
+    assert_eq!(
+        pools(four, "{subnet: 10.1.0.0/24, ip_range: 10.1.0.128/25}"),
+        json!([{"subnet": "10.1.0.0/24", "gateway": "10.1.0.1", "ip_range": "10.1.0.128/25"}])
+    );
+    assert_eq!(pools(four, "{gateway: 10.1.0.9}"), json!([{"subnet": "10.1.0.0/24", "gateway": "10.1.0.9"}]));
+    assert_eq!(pools(four, ""), json!([]));
+}

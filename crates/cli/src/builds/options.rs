@@ -1,7 +1,11 @@
 //! The attributes of a service's `build:` as options of `image build`. Each one is honoured, noted or refused with its
 //! line; none is dropped.
 
-use std::{fs, io::Write as _, path::Path};
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use plimsoll_compose::{Build, FileReference, Project, Service};
 use plimsoll_source::Diagnostic;
@@ -97,7 +101,7 @@ pub(super) fn options(subject: Subject<'_>, one_platform: bool) -> Result<Option
 
     let here = project.working_dir.as_path();
     let context = context.unwrap_or_else(|| ".".to_owned());
-    let context = if is_elsewhere(&context) { context } else { here.join(context).display().to_string() };
+    let context = if is_elsewhere(&context) { context } else { under(here, &context) };
     if let Some(text) = dockerfile_inline {
         options.inline = Some(text);
     } else {
@@ -304,19 +308,24 @@ fn is_elsewhere(context: &str) -> bool {
         || (context.contains('@') && context.contains(':') && fs::metadata(context).is_err())
 }
 
+/// A path from the project's folder, without `.` in it.
+fn under(here: &Path, path: &str) -> String {
+    here.join(path).components().collect::<PathBuf>().display().to_string()
+}
+
 /// Paths of named contexts start from the project's folder.
 fn from_here(what: &str, here: &Path) -> String {
     match what.strip_prefix("oci-layout://") {
-        Some(path) => format!("oci-layout://{}", here.join(path).display()),
+        Some(path) => format!("oci-layout://{}", under(here, path)),
         None if is_elsewhere(what) => what.to_owned(),
-        None => here.join(what).display().to_string(),
+        None => under(here, what),
     }
 }
 
 /// `type=local,src=./cache` with its path from the project's folder.
 fn with_path(spec: &str, key: &str, here: &Path) -> String {
     let fields = spec.split(',').map(|field| match field.split_once('=') {
-        Some((name, path)) if name.trim() == key => format!("{key}={}", here.join(path).display()),
+        Some((name, path)) if name.trim() == key => format!("{key}={}", under(here, path)),
         _ => field.to_owned(),
     });
     fields.collect::<Vec<_>>().join(",")

@@ -56,7 +56,7 @@ const ATTRIBUTES: &[(&str, &str, Fate)] = &[
     ("no_cache_filter", "[one, two]", Said(&["--no-cache-filter=one", "--no-cache-filter=two"])),
     ("additional_contexts", "{a: ./a}", Said(&["--build-context=a=/p/a"])),
     ("additional_contexts", "['a=docker-image://x:1']", Said(&["--build-context=a=docker-image://x:1"])),
-    ("additional_contexts", "{a: 'oci-layout://./l'}", Said(&["--build-context=a=oci-layout:///p/./l"])),
+    ("additional_contexts", "{a: 'oci-layout://./l'}", Said(&["--build-context=a=oci-layout:///p/l"])),
     (
         "additional_contexts",
         "{a: 'https://git.example/a.git'}",

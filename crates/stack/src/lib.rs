@@ -33,8 +33,8 @@ mod ports;
 mod proved;
 mod ps;
 mod run;
-mod times;
 mod scope;
+mod times;
 mod usage;
 mod wait;
 
@@ -58,6 +58,6 @@ pub use plan::{HookTime, Op, Plan, PlanOptions, Step, plan};
 pub use ports::{Listener, PortConflict, host_listeners, port_conflicts};
 pub use ps::{Row, ps};
 pub use run::{Outcome, Progress, RunOptions, run};
-pub use times::{Start, Times};
 pub use scope::Scope;
+pub use times::{Start, Times};
 pub use usage::{Meter, Usage};

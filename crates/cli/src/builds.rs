@@ -66,6 +66,15 @@ pub(crate) struct Asked {
     pub(crate) no_cache: bool,
     /// An image is for the one platform that its service runs on.
     pub(crate) one_platform: bool,
+    /// Options of `image build` from the command line, which beat the file's: `--build-arg=V=2`.
+    pub(crate) words: Vec<String>,
+}
+
+impl Wanted<'_> {
+    /// The build checks of its Dockerfile, printed; the exit code tells whether there are findings.
+    pub(crate) fn check(&self, store: &Store) -> Result<std::process::ExitCode, CommandError> {
+        self.prepared.check(store)
+    }
 }
 
 /// What the project's services need built; each image once, whoever runs it, and each after those that it is made of.
@@ -128,7 +137,10 @@ fn one<'s>(
     asked: &Asked,
     tell: &dyn Fn(&str),
 ) -> Result<Wanted<'s>, Vec<Diagnostic>> {
-    let options = options::options(subject, asked.one_platform)?;
+    let mut options = options::options(subject, asked.one_platform)?;
+    // before the context, which comes last
+    let end = options.words.iter().rposition(|word| word == "--").unwrap_or(options.words.len());
+    options.words.splice(end..end, asked.words.iter().cloned());
     options.notes.iter().for_each(|note| tell(&format!("note  {note}")));
     let prepared = prepare(&options.words, options.inline.as_deref(), store, home, tell);
     let mut prepared = prepared.map_err(|error| placed(subject, error))?;

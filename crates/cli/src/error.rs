@@ -18,16 +18,21 @@ pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> CommandError {
     CommandError::new(format!("cannot write {}: {error}", path.display()), hint)
 }
 
-/// Why a verb could not run. Every variant ends the process with exit code 2.
+/// Why a verb could not run.
 #[derive(Debug)]
 pub(crate) struct CommandError {
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// The exit code: 2, or 1 where the stack is the reason.
+    pub(crate) code: u8,
 }
+
+/// The exit code of what could not run.
+const NOT_RUN: u8 = 2;
 
 impl CommandError {
     /// A message with what to do next.
     pub(crate) fn new(title: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { diagnostics: vec![Diagnostic::error(title).hint(hint)] }
+        Self { diagnostics: vec![Diagnostic::error(title).hint(hint)], code: NOT_RUN }
     }
 
     /// From a library's error, with its chain of causes as notes.
@@ -43,18 +48,18 @@ impl CommandError {
                 diagnostic = diagnostic.note(format!("caused by: {error}"));
             }
         }
-        Self { diagnostics: vec![diagnostic] }
+        Self { diagnostics: vec![diagnostic], code: NOT_RUN }
     }
 }
 
 impl From<Vec<Diagnostic>> for CommandError {
     fn from(diagnostics: Vec<Diagnostic>) -> Self {
-        Self { diagnostics }
+        Self { diagnostics, code: NOT_RUN }
     }
 }
 
 impl From<Diagnostic> for CommandError {
     fn from(diagnostic: Diagnostic) -> Self {
-        Self { diagnostics: vec![diagnostic] }
+        Self { diagnostics: vec![diagnostic], code: NOT_RUN }
     }
 }

@@ -1,46 +1,60 @@
-//! What `stop`, `start` and `restart` share: containers by their labels, a plan, its run.
+//! What the verbs about containers that exist share: which ones are meant, a plan, its run.
 
 use std::{process::ExitCode, time::Duration};
 
-use plimsoll_stack::{Lifecycle, Member, Op, Plan, Progress, RunOptions, StackFiles, members};
+use plimsoll_engine::Engine;
+use plimsoll_stack::{Lifecycle, Member, Op, Plan, RunOptions, StackFiles, members};
 
 use crate::{
     error::CommandError,
+    globals,
     project::ProjectArgs,
     stack::{self, Target, failed},
 };
 
+/// A verb that is a plan over containers.
+pub(crate) struct Verb {
+    /// Who holds the project's lock.
+    pub(crate) purpose: &'static str,
+    /// Whether having nothing to work on is an error.
+    pub(crate) needs_containers: bool,
+    /// Makes the plan.
+    pub(crate) plan: fn(&str, &[Member], &Lifecycle) -> Plan,
+}
+
 /// Makes the plan and runs it.
 pub(crate) fn run(
     project: &ProjectArgs,
-    purpose: &str,
+    verb: &Verb,
     ask: &Lifecycle,
     wait: Option<u64>,
     dry_run: bool,
-    plan: fn(&str, &[Member], &Lifecycle) -> Plan,
 ) -> Result<ExitCode, CommandError> {
     let target = stack::target(project, &ask.services)?;
-    let name = target.name.clone();
-    let _lock = stack::lock(&name, purpose)?;
+    let _lock = stack::lock(&target.name, verb.purpose)?;
     stack::with_engine(|engine| async move {
         let found = meant(&engine, &target).await?;
-        if let Some(missing) =
-            ask.services.iter().find(|service| !found.iter().any(|member| member.service == **service))
-        {
+        let chosen = among(&target, found.clone(), &ask.services)?;
+        let bare = ask.services.iter().find(|service| !found.iter().any(|member| member.service == **service));
+        if let (true, Some(service)) = (verb.needs_containers, bare) {
             return Err(CommandError::new(
-                format!("project {name} has no container of service {missing}"),
-                "`plimsoll ps` lists those that exist; `plimsoll up` makes them",
+                format!("project {} has no container of service {service}", target.name),
+                "`plimsoll up` makes it",
             ));
         }
-        if found.is_empty() {
-            return Err(CommandError::new(
-                format!("project {name} has no containers"),
-                "`plimsoll up` makes them; `plimsoll ls` lists the projects of this engine",
-            ));
+        if chosen.is_empty() {
+            return if verb.needs_containers {
+                Err(CommandError::new(
+                    format!("project {} has no containers", target.name),
+                    "`plimsoll up` makes them; `plimsoll ls` lists the projects of this engine",
+                ))
+            } else {
+                Ok(ExitCode::SUCCESS)
+            };
         }
-        let plan = plan(&name, &found, ask);
+        let plan = (verb.plan)(&target.name, &found, ask);
         for note in plan.notes.iter().filter(|_| !dry_run) {
-            anstream::eprintln!("note  {note}");
+            globals::tell(&target.name, &format!("note  {note}"));
         }
         if dry_run {
             anstream::print!("{}", plan.render());
@@ -51,27 +65,40 @@ pub(crate) fn run(
 }
 
 /// The containers that a verb may touch: those of the file's services, or, without a file, of the whole project.
-async fn meant(engine: &plimsoll_engine::Engine, target: &Target) -> Result<Vec<Member>, CommandError> {
+async fn meant(engine: &Engine, target: &Target) -> Result<Vec<Member>, CommandError> {
     let mut found = members(engine, &target.name).await.map_err(failed)?;
     found.retain(|member| target.has(&member.service));
     Ok(found)
 }
 
-/// The containers of these services, all that are meant if none is named; a service without one is an error.
+/// The containers of these services, all that are meant if none is named. A service that the file has may have none:
+/// that is only said. One that nobody knows is an error.
 pub(crate) async fn chosen(
-    engine: &plimsoll_engine::Engine,
+    engine: &Engine,
     target: &Target,
     services: &[String],
 ) -> Result<Vec<Member>, CommandError> {
-    let project = &target.name;
-    let mut found = meant(engine, target).await?;
-    if let Some(missing) =
-        services.iter().find(|service| !found.iter().any(|member| member.service == **service))
-    {
-        return Err(CommandError::new(
-            format!("project {project} has no container of service {missing}"),
-            "`plimsoll ps` lists those that exist; `plimsoll up` makes them",
-        ));
+    let found = meant(engine, target).await?;
+    among(target, found, services)
+}
+
+fn among(
+    target: &Target,
+    mut found: Vec<Member>,
+    services: &[String],
+) -> Result<Vec<Member>, CommandError> {
+    for service in services {
+        if found.iter().any(|member| member.service == *service) {
+            continue;
+        }
+        if !target.knows(service) {
+            return Err(target.no_service(service));
+        }
+        globals::tell(service, &format!("note  service {service} has no container"));
+    }
+    if found.is_empty() && services.is_empty() {
+        let text = format!("note  project {} has no containers", target.name);
+        globals::tell(&target.name, &text);
     }
     found.retain(|member| services.is_empty() || services.contains(&member.service));
     Ok(found)
@@ -79,7 +106,7 @@ pub(crate) async fn chosen(
 
 /// Runs the plan, one line for each thing that is done.
 pub(crate) async fn carry_out(
-    engine: &plimsoll_engine::Engine,
+    engine: &Engine,
     plan: &Plan,
     wait: Option<u64>,
 ) -> Result<ExitCode, CommandError> {
@@ -88,16 +115,7 @@ pub(crate) async fn carry_out(
         state: stack::states()?.join(&plan.project),
         cancel: Some(stack::interruption()),
     };
-    let mut show = |progress: Progress<'_>| match progress {
-        Progress::Done(step, took) => {
-            anstream::eprintln!("{:7.2}s  {}", took.as_secs_f64(), step.op.describe());
-        }
-        Progress::Told(step, text) => anstream::eprintln!("   note  {}: {text}", step.op.describe()),
-        Progress::Failed(step, failure) => {
-            anstream::eprintln!("FAILED  {}: {}", step.op.describe(), failure.reason);
-        }
-        _ => {}
-    };
+    let mut show = |progress: plimsoll_stack::Progress<'_>| globals::tell_step(&progress);
     let outcome = plimsoll_stack::run(engine, plan, &StackFiles::default(), &options, &mut show).await;
     for failure in &outcome.failures {
         anstream::eprint!("\n{}", failure.render());
@@ -112,7 +130,8 @@ pub(crate) async fn carry_out(
             (stopped, 0) => format!("{stopped} stopped"),
             (stopped, started) => format!("{stopped} stopped, {started} started"),
         };
-        anstream::println!("{what} in {:.2} s", outcome.elapsed.as_secs_f64());
+        let text = format!("{what} in {:.2} s", outcome.elapsed.as_secs_f64());
+        globals::tell(&plan.project, &text);
     }
     Ok(match (outcome.interrupted, outcome.failures.is_empty()) {
         (true, _) => ExitCode::from(130),

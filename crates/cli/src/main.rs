@@ -3,11 +3,13 @@
 mod builds;
 mod commands;
 mod error;
+mod globals;
 mod handover;
 mod home;
 mod images;
 mod interrupt;
 mod lifecycle;
+mod pick;
 mod policy;
 mod project;
 mod pulls;
@@ -18,6 +20,7 @@ mod stack;
 mod stack_images;
 mod storage;
 mod table;
+mod template;
 mod terminal;
 mod times;
 

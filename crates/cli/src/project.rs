@@ -10,7 +10,7 @@ use std::{
 use plimsoll_compose::{LoadOptions, Project, ReadFiles, dotenv};
 use plimsoll_source::{Diagnostic, Source};
 
-use crate::{error::CommandError, policy::Root, render};
+use crate::{error::CommandError, globals, policy::Root, render};
 
 /// The options that name a project; the same for every verb that works on one
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -30,6 +30,20 @@ pub(crate) struct ProjectArgs {
     /// File of variables instead of .env; may be given several times
     #[arg(long = "env-file", value_name = "FILE")]
     pub(crate) env_files: Vec<PathBuf>,
+    /// Networks, volumes, secrets and configs that no service uses count too
+    #[arg(long, hide = true)]
+    pub(crate) all_resources: bool,
+    /// Names of docker-compose 1
+    #[arg(long, hide = true)]
+    pub(crate) compatibility: bool,
+}
+
+/// The variables of a project: the environment, and what the files of variables add to it.
+struct Variables {
+    here: PathBuf,
+    env: indexmap::IndexMap<String, String>,
+    /// Files that have been read.
+    read: Vec<PathBuf>,
 }
 
 /// The largest file of variables or Compose file that is read.
@@ -65,11 +79,23 @@ impl ProjectArgs {
 
     /// The same with the profiles of services that were named.
     pub(crate) fn load_for(&self, root: &Root, services: &[String]) -> Result<Project, CommandError> {
-        let mut project = load_for(&mut self.options(root)?, services)?;
+        let mut options = self.options(root)?;
+        activate(&mut options, services)?;
+        self.load_with(options).map(|(project, _)| project)
+    }
+
+    /// The project of options that were changed since; gives its variables too.
+    pub(crate) fn load_with(
+        &self,
+        options: LoadOptions,
+    ) -> Result<(Project, indexmap::IndexMap<String, String>), CommandError> {
+        let mut project = plimsoll_compose::load(&options, &Disk)?;
         // What only disabled services use is not made.
-        project.remove_unused_resources();
+        if !self.all_resources {
+            project.remove_unused_resources();
+        }
         warn(&project.warnings);
-        Ok(project)
+        Ok((project, options.env))
     }
 
     /// The project as far as verbs about containers that exist need it: nothing is read that only a new container
@@ -78,14 +104,16 @@ impl ProjectArgs {
         let mut options = self.options(root)?;
         options.resolve_environment = false;
         options.check_consistency = false;
-        let mut project = load_for(&mut options, services)?;
-        project.remove_unused_resources();
-        warn(&project.warnings);
-        Ok(project)
+        activate(&mut options, services)?;
+        self.load_with(options).map(|(project, _)| project)
     }
 
-    /// Everything that [`plimsoll_compose::load`] needs to know.
-    pub(crate) fn options(&self, root: &Root) -> Result<LoadOptions, CommandError> {
+    /// The environment and `.env`, also where no Compose file is.
+    pub(crate) fn environment(&self) -> Result<indexmap::IndexMap<String, String>, CommandError> {
+        self.variables().map(|variables| variables.env)
+    }
+
+    fn variables(&self) -> Result<Variables, CommandError> {
         let here = std::env::current_dir().map_err(|error| CommandError::from_error(&error))?;
         let mut env: indexmap::IndexMap<String, String> = std::env::vars_os()
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
@@ -93,6 +121,18 @@ impl ProjectArgs {
         let mut read = Vec::new();
         let first_guess = self.directory_of(self.files.iter(), &here);
         self.read_variables(&first_guess, &here, &mut env, &mut read)?;
+        Ok(Variables { here, env, read })
+    }
+
+    /// Everything that [`plimsoll_compose::load`] needs to know.
+    pub(crate) fn options(&self, root: &Root) -> Result<LoadOptions, CommandError> {
+        if self.compatibility {
+            return Err(CommandError::new(
+                "--compatibility is not supported: it means the names of docker-compose 1, like shop_web_1",
+                "leave it out; names are those of docker compose 2, like shop-web-1",
+            ));
+        }
+        let Variables { here, mut env, mut read } = self.variables()?;
         let paths = self.paths(root, &env)?;
         let directory = self.directory_of(paths.iter(), &here);
         self.read_variables(&directory, &here, &mut env, &mut read)?;
@@ -139,7 +179,8 @@ impl ProjectArgs {
             Some(paths) => Ok(paths.into_iter().map(|path| path.to_string_lossy().into_owned()).collect()),
             None => Err(CommandError::new(
                 format!("no compose file in {} or above it", start.display()),
-                "name one with -f, or write one with `plimsoll init`",
+                "name one with -f, write one with `plimsoll init`, or name a project that runs with -p or \
+                 COMPOSE_PROJECT_NAME",
             )),
         }
     }
@@ -169,10 +210,8 @@ impl ProjectArgs {
             _ => self.env_files.clone(),
         };
         let (files, required) = if listed.is_empty() {
-            let disabled = env
-                .get("COMPOSE_DISABLE_ENV_FILE")
-                .is_some_and(|value| matches!(value.as_str(), "1" | "true"));
-            if disabled {
+            const DISABLE: &str = "COMPOSE_DISABLE_ENV_FILE";
+            if globals::is_on(DISABLE, env.get(DISABLE).map(String::as_str)) {
                 return Ok(());
             }
             (vec![directory.join(".env")], false)
@@ -202,17 +241,23 @@ impl ProjectArgs {
     }
 }
 
-/// Loads a project for a verb that names these services. Who names a service wants it: its profiles are active then.
-pub(crate) fn load_for(options: &mut LoadOptions, services: &[String]) -> Result<Project, CommandError> {
-    if !services.is_empty() {
-        let shape = LoadOptions { resolve_environment: false, check_consistency: false, ..options.clone() };
-        let shape = plimsoll_compose::load(&shape, &Disk)?;
-        for name in services {
-            let hidden = shape.disabled_services.get(name);
-            options.profiles.extend(hidden.into_iter().flat_map(|service| service.profiles.iter().cloned()));
-        }
+/// Makes the profiles of services active that a verb names: who names a service wants it.
+pub(crate) fn activate(options: &mut LoadOptions, services: &[String]) -> Result<(), CommandError> {
+    if services.is_empty() {
+        return Ok(());
     }
-    Ok(plimsoll_compose::load(options, &Disk)?)
+    let shape = LoadOptions {
+        resolve_environment: false,
+        check_consistency: false,
+        services: Vec::new(),
+        ..options.clone()
+    };
+    let shape = plimsoll_compose::load(&shape, &Disk)?;
+    for name in services {
+        let hidden = shape.disabled_services.get(name);
+        options.profiles.extend(hidden.into_iter().flat_map(|service| service.profiles.iter().cloned()));
+    }
+    Ok(())
 }
 
 /// The project lacks a service that was named.

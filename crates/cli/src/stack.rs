@@ -2,12 +2,19 @@
 
 use std::{future::Future, path::PathBuf};
 
+use plimsoll_compose::{HostEnvironment, Project};
 use plimsoll_engine::Engine;
 use plimsoll_source::Diagnostic;
 use plimsoll_stack::{Lock, Scope, StackError};
 use tokio::sync::watch;
 
-use crate::{error::CommandError, home::home, interrupt, policy::Root, project::ProjectArgs};
+use crate::{
+    error::CommandError,
+    home::home,
+    interrupt,
+    policy::Root,
+    project::{ProjectArgs, no_service},
+};
 
 /// What a verb about containers that exist is about.
 #[derive(Debug, Clone)]
@@ -16,6 +23,10 @@ pub(crate) struct Target {
     pub(crate) name: String,
     /// What the Compose file has. Without one the whole project is meant.
     pub(crate) scope: Option<Scope>,
+    /// The file, if there is one and it can be read.
+    pub(crate) project: Option<Project>,
+    /// The environment and the files of variables.
+    pub(crate) env: HostEnvironment,
 }
 
 impl Target {
@@ -23,27 +34,55 @@ impl Target {
     pub(crate) fn has(&self, service: &str) -> bool {
         self.scope.as_ref().is_none_or(|scope| scope.has(service))
     }
+
+    /// Whether the file has the service, whatever its profile; without a file nobody knows.
+    pub(crate) fn knows(&self, service: &str) -> bool {
+        self.project.as_ref().is_some_and(|project| {
+            project.services.contains_key(service) || project.disabled_services.contains_key(service)
+        })
+    }
+
+    /// Why there is no such service.
+    pub(crate) fn no_service(&self, service: &str) -> CommandError {
+        match &self.project {
+            Some(project) => no_service(project, service),
+            None => CommandError::new(
+                format!("project {} has no container of service {service}", self.name),
+                "`plimsoll ps --all` lists those that exist; `plimsoll up` makes them",
+            ),
+        }
+    }
 }
 
 /// The project, with the services that are named. A name that is given without a file needs none: labels in the engine
 /// say the rest. So does `COMPOSE_PROJECT_NAME` where the file cannot be read.
 pub(crate) fn target(args: &ProjectArgs, services: &[String]) -> Result<Target, CommandError> {
     if let (Some(name), true) = (&args.project_name, args.files.is_empty()) {
-        return Ok(Target { name: name.clone(), scope: None });
+        let env = HostEnvironment(args.environment()?);
+        return Ok(Target { name: name.clone(), scope: None, project: None, env });
     }
     match args.load_existing(&Root::find()?, services) {
-        Ok(project) => Ok(Target { scope: Some(Scope::of(&project)), name: project.name }),
-        Err(mut error) => match std::env::var("COMPOSE_PROJECT_NAME").ok().filter(|name| !name.is_empty()) {
-            Some(name) => Ok(Target { name, scope: None }),
-            None => {
-                if let Some(last) = error.diagnostics.pop() {
-                    let way =
-                        "the containers can be reached without the file: give the project's name with -p";
-                    error.diagnostics.push(last.note(way));
+        Ok(project) => Ok(Target {
+            name: project.name.clone(),
+            scope: Some(Scope::of(&project)),
+            env: project.environment.clone(),
+            project: Some(project),
+        }),
+        Err(mut error) => {
+            let env = HostEnvironment(args.environment()?);
+            let named = args.project_name.as_ref().or_else(|| env.0.get("COMPOSE_PROJECT_NAME"));
+            match named.filter(|name| !name.is_empty()).cloned() {
+                Some(name) => Ok(Target { name, scope: None, project: None, env }),
+                None => {
+                    if let Some(last) = error.diagnostics.pop() {
+                        let way =
+                            "the containers can be reached without the file: give the project's name with -p";
+                        error.diagnostics.push(last.note(way));
+                    }
+                    Err(error)
                 }
-                Err(error)
             }
-        },
+        }
     }
 }
 
@@ -55,6 +94,20 @@ pub(crate) fn project_name(args: &ProjectArgs) -> Result<String, CommandError> {
 /// The directory with every project's state.
 pub(crate) fn states() -> Result<PathBuf, CommandError> {
     Ok(home()?.join("state"))
+}
+
+/// A project's state. A dry run leaves nothing behind: where there is none yet it works with one that goes with the
+/// second value.
+pub(crate) fn state_for(
+    project: &str,
+    dry_run: bool,
+) -> Result<(PathBuf, Option<tempfile::TempDir>), CommandError> {
+    let state = states()?.join(project);
+    if !dry_run || state.exists() {
+        return Ok((state, None));
+    }
+    let temporary = tempfile::tempdir().map_err(|error| CommandError::from_error(&error))?;
+    Ok((temporary.path().join(project), Some(temporary)))
 }
 
 /// One run at a time for a project; says for whom it waits.
@@ -133,9 +186,11 @@ pub(crate) async fn next_signal() -> &'static str {
 /// A stack's error for the terminal.
 pub(crate) fn failed(error: StackError) -> CommandError {
     let hint = error.hint();
-    match (error, hint) {
+    let code = if matches!(error, StackError::DonorMissing { .. }) { 1 } else { 2 };
+    let command = match (error, hint) {
         (StackError::File(diagnostic), _) => CommandError::from(*diagnostic),
         (error, Some(hint)) => CommandError::new(error.to_string(), hint),
         (error, None) => CommandError::from(Diagnostic::error(error.to_string())),
-    }
+    };
+    CommandError { code, ..command }
 }

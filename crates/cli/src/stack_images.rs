@@ -7,11 +7,12 @@ use indexmap::IndexMap;
 use plimsoll_compose::Project;
 use plimsoll_engine::{Engine, EngineError};
 use plimsoll_image::{Reference, Store};
-use plimsoll_stack::{ImageMap, ServiceImage, hook_images};
+use plimsoll_stack::{ImageMap, ServiceImage, hook_images, image_name};
 
 use crate::{
     builds::{self, Built, Shown},
     error::CommandError,
+    globals,
     handover::{self, Sent},
     images::{Found, Images},
     policy::Policy,
@@ -28,6 +29,10 @@ pub(crate) struct Asked {
     pub(crate) no_build: bool,
     /// Say nothing about pulls.
     pub(crate) quiet: bool,
+    /// Say nothing about builds.
+    pub(crate) quiet_build: bool,
+    /// Only look: nothing is pulled, built or handed to the engine.
+    pub(crate) dry_run: bool,
 }
 
 /// Builds what the project builds, and gives the engine every image that it lacks.
@@ -38,8 +43,11 @@ pub(crate) async fn bring(
     policy: &Policy,
     asked: &Asked,
 ) -> Result<ImageMap, CommandError> {
+    if asked.dry_run {
+        return foresee(engine, project, asked).await;
+    }
     let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
-    let shown = Shown::new();
+    let shown = if asked.quiet_build { Shown::quiet() } else { Shown::new() };
     let tell = |line: &str| shown.tell(line);
     let images = Images::new(&store, home, policy, &tell);
     let build = builds::Asked { one_platform: true, ..builds::Asked::default() };
@@ -82,6 +90,48 @@ pub(crate) async fn bring(
     });
     Ok(try_join_all(each).await?.into_iter().flatten().collect())
 }
+
+/// The images as far as they can be known without a change: those that the engine has. What is not there has no id;
+/// what would be built or pulled is said.
+async fn foresee(engine: &Engine, project: &Project, asked: &Asked) -> Result<ImageMap, CommandError> {
+    let mut found = ImageMap::new();
+    let mut said: Vec<String> = Vec::new();
+    let hooks = hook_images(project);
+    let own = project.services.keys().map(|name| (name.clone(), name.clone(), image_name(project, name)));
+    let all = own.chain(hooks.into_iter().map(|(key, service, image)| (key, service, image)));
+    for (key, service, image) in all {
+        let detail = match engine.inspect_image(&image).await {
+            Ok(detail) => Some(detail),
+            Err(EngineError::NotFound { .. }) => None,
+            Err(error) => return Err(CommandError::from_error(&error)),
+        };
+        let own = project.services.get(&service);
+        let built = key == service && own.is_some_and(|own| own.build.is_some()) && !asked.no_build;
+        let policy = asked.pull.as_deref().or(own.and_then(|own| own.pull_policy.as_deref()));
+        let would = match (&detail, policy) {
+            _ if built => Some("built"),
+            (None, Some("never")) => Some("missing"),
+            (None, _) | (Some(_), Some("always")) => Some("pulled"),
+            _ => None,
+        };
+        if let Some(would) = would {
+            let line = format!("image {image} would be {would}, for {service}");
+            if !said.contains(&line) {
+                globals::tell(&image, &line);
+                said.push(line);
+            }
+        }
+        let service_image = match detail {
+            Some(detail) => ServiceImage::from_engine(image, false, detail),
+            None => ServiceImage { id: UNKNOWN.to_owned(), shown: image, ..ServiceImage::default() },
+        };
+        found.insert(key, service_image);
+    }
+    Ok(found)
+}
+
+/// The id of an image that is not there yet.
+const UNKNOWN: &str = "unknown";
 
 struct Bring<'a> {
     engine: &'a Engine,

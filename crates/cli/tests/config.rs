@@ -109,7 +109,7 @@ fn lists_variables_networks_models_and_digests() {
     );
     let (_, json, _) = folder.run(&["--variables", "--format", "json"]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json[1]["value"], "3");
+    assert_eq!(json["IMAGE"]["DefaultValue"], "web");
     assert_eq!(folder.run(&["--networks"]).1, "front\n");
     assert_eq!(folder.run(&["--models"]).1, "ai/x\n");
     let kept = folder.run(&["--no-env-resolution"]).1;

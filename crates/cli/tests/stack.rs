@@ -99,7 +99,7 @@ fn up_says_what_it_does_and_the_others_say_what_is() {
     assert!(stack.rows().is_empty());
 
     let (out, err) = stack.ok(&["up"]);
-    assert!(out.starts_with("up in ") && out.contains("2 containers ready"), "{out}");
+    assert!(out.is_empty() && err.contains("up in ") && err.contains("2 containers ready"), "{out}{err}");
     assert!(err.contains(&format!("{}-web-1 is healthy", stack.name)), "{err}");
     let (out, _) = stack.ok(&["up", "--json"]);
     let json: Value = serde_json::from_str(&out).unwrap();
@@ -108,9 +108,9 @@ fn up_says_what_it_does_and_the_others_say_what_is() {
     let rows = stack.rows();
     let services: Vec<&str> = rows.iter().map(|row| row["service"].as_str().unwrap()).collect();
     assert_eq!(services, ["db", "web"]);
-    assert!(stack.ok(&["ps"]).0.starts_with("SERVICE  STATE"));
+    assert!(stack.ok(&["ps"]).0.starts_with("NAME"));
     let (logs, _) = stack.ok(&["logs", "--tail", "1", "web"]);
-    assert_eq!(logs, "web | out of NAME\n");
+    assert_eq!(logs, "web-1 | out of NAME\n");
     let (json, _) = stack.ok(&["logs", "--json"]);
     let line: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
     assert_eq!((&line["service"], &line["line"]["stream"]), (&"db".into(), &"stdout".into()));
@@ -125,8 +125,8 @@ fn up_says_what_it_does_and_the_others_say_what_is() {
     let said = text(&missing.stderr);
     assert!(said.contains("secret `key`") && said.contains("compose.yml:16"), "{said}");
 
-    let (out, _) = stack.ok(&["down"]);
-    assert!(out.contains("2 containers removed"), "{out}");
+    let (out, err) = stack.ok(&["down"]);
+    assert!(out.is_empty() && err.contains("2 containers removed"), "{out}{err}");
     assert!(stack.rows().is_empty());
     let state = stack.directory.join("home/state");
     assert_eq!(
@@ -148,7 +148,7 @@ fn the_second_up_waits_and_names_the_first() {
     }
     let (out, err) = stack.ok(&["up"]);
     assert!(err.contains(&format!("is in the hands of plimsoll up (pid {})", first.id())), "{err}");
-    assert!(out.starts_with("nothing to do") || out.contains(" ready, all after "), "{out}");
+    assert!(err.contains("nothing to do") || err.contains(" ready, all after "), "{out}{err}");
     assert!(first.wait().unwrap().success());
 }
 
@@ -167,8 +167,8 @@ fn an_interrupted_up_ends_with_130_and_the_next_converges() {
         stack.rows().iter().any(|row| row["service"] == "db" && row["state"] == "running"),
         "what runs goes on"
     );
-    let (out, _) = stack.ok(&["up"]);
-    assert!(out.starts_with("up in "), "{out}");
+    let (_, err) = stack.ok(&["up"]);
+    assert!(err.contains("up in "), "{err}");
 }
 
 #[test]
@@ -177,10 +177,10 @@ fn follow_shows_a_container_that_is_started_later() {
     stack.ok(&["up", "db"]);
     let mut child = stack.command(&["logs", "--follow"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    assert_eq!(lines.next().as_deref(), Some("db | out of NAME"));
+    assert_eq!(lines.next().as_deref(), Some("db-1 | out of NAME"));
     stack.ok(&["up"]);
     let next = lines.next();
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(next.as_deref(), Some("web | out of NAME"));
+    assert_eq!(next.as_deref(), Some("web-1 | out of NAME"));
 }

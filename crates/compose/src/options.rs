@@ -24,6 +24,8 @@ pub struct LoadOptions {
     pub profiles: Vec<String>,
     /// Only these services and what they depend on; empty for all.
     pub services: Vec<String>,
+    /// Of the named services alone: what they depend on must fit, but is disabled, and its files are not read.
+    pub no_deps: bool,
     /// Replace `${…}`.
     pub interpolate: bool,
     /// Check every value against the specification.
@@ -53,6 +55,7 @@ impl LoadOptions {
             default_name: None,
             profiles: Vec::new(),
             services: Vec::new(),
+            no_deps: false,
             interpolate: true,
             validate: true,
             normalize: true,

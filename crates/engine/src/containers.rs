@@ -359,6 +359,28 @@ impl Engine {
         }
     }
 
+    /// The list call's own answer about the containers with all of these labels, stopped ones too; with `size` the engine
+    /// measures their files.
+    pub async fn containers_raw(
+        &self,
+        labels: &[String],
+        size: bool,
+    ) -> Result<Vec<serde_json::Value>, EngineError> {
+        let filters = serde_json::json!({ "label": labels }).to_string();
+        let filters: String = filters
+            .bytes()
+            .map(|byte| match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+                _ => format!("%{byte:02X}"),
+            })
+            .collect();
+        let size = u8::from(size);
+        match self.raw_get(&format!("/containers/json?all=1&size={size}&filters={filters}")).await? {
+            serde_json::Value::Array(list) => Ok(list),
+            other => Err(EngineError::Unreadable { message: format!("a list of containers: {other}") }),
+        }
+    }
+
     /// A container's state.
     pub async fn inspect_container(&self, container: &str) -> Result<ContainerDetail, EngineError> {
         let found =

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Engine, EngineError, connect::CALL_SECONDS};
 
 /// Facts about the engine's host that decide what can be asked of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineFacts {
     /// The engine's version, `20.10.24`.
     pub version: String,

@@ -256,7 +256,7 @@ impl Write for Pipe {
 }
 
 /// `host:5000/name:tag` is (`host:5000/name`, `tag`).
-fn split_tag(name: &str) -> (&str, &str) {
+pub(crate) fn split_tag(name: &str) -> (&str, &str) {
     match name.rsplit_once(':') {
         Some((repo, tag)) if !tag.contains('/') => (repo, tag),
         _ => (name, "latest"),

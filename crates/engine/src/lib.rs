@@ -8,6 +8,7 @@
 
 mod address;
 pub mod archive;
+pub mod commit;
 pub mod connect;
 pub mod containers;
 pub mod disk;
@@ -24,6 +25,8 @@ pub mod spec;
 mod translate;
 pub mod volumes;
 
+pub use archive::PathStat;
+pub use commit::CommitSpec;
 pub use connect::Engine;
 pub use containers::{
     ContainerDetail, ContainerSummary, ContainerUsage, Endpoint, Health, Probe, PublishedPort, RunState,

@@ -101,13 +101,23 @@ impl Engine {
 
     /// Both directions of a container's own process. Attach before the start, so that nothing is missed.
     pub async fn attach_container(&self, container: &str, stdin: bool) -> Result<Session, EngineError> {
+        self.attach_container_until(container, stdin, None).await
+    }
+
+    /// The same; these keys (`ctrl-p,ctrl-q`) end the session and leave the container.
+    pub async fn attach_container_until(
+        &self,
+        container: &str,
+        stdin: bool,
+        detach_keys: Option<&str>,
+    ) -> Result<Session, EngineError> {
         let options = AttachContainerOptions {
+            detach_keys: detach_keys.map(str::to_owned),
             logs: false,
             stream: true,
             stdin,
             stdout: true,
             stderr: true,
-            ..AttachContainerOptions::default()
         };
         let docker = self.patient(TRANSFER_SECONDS);
         let attached = docker.attach_container(container, Some(options)).await.map_err(wire)?;

@@ -52,6 +52,9 @@ pub struct ContainerSpec {
     /// soon as their input ends.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub stdin_once: bool,
+    /// The engine removes it, with its anonymous volumes, as soon as it has ended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub auto_remove: bool,
     /// The signal that asks the process to end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<String>,

@@ -164,6 +164,7 @@ fn host_config(spec: &ContainerSpec, api: ApiVersion) -> HostConfig {
         runtime: spec.runtime.clone(),
         storage_opt: map(&spec.storage_opt),
         annotations: if api >= ANNOTATIONS { map(&spec.annotations) } else { None },
+        auto_remove: spec.auto_remove.then_some(true),
         ..HostConfig::default()
     }
 }

@@ -54,6 +54,7 @@ pub(crate) fn spec(
         tty: service.tty,
         stdin_open: service.stdin_open,
         stdin_once: false,
+        auto_remove: false,
         stop_signal: service.stop_signal.clone(),
         stop_grace: service.stop_grace_period.map(|period| seconds(period.0)),
         health: service.healthcheck.as_ref().map(health),
@@ -100,7 +101,9 @@ pub(crate) fn spec(
         runtime: service.runtime.clone(),
         storage_opt: desired::sorted(&service.storage_opt),
     };
-    Ok(Built { spec, fits, notes: unhonoured::notes(name, service, facts) })
+    let mut notes = unhonoured::notes(name, service, facts);
+    notes.extend(unhonoured::start_interval(project, name, facts)?);
+    Ok(Built { spec, fits, notes })
 }
 
 fn seconds(nanoseconds: i64) -> u32 {

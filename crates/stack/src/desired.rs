@@ -387,7 +387,11 @@ fn needs(project: &Project, name: &str) -> Vec<Need> {
     let mut needs: Vec<Need> = service
         .depends_on
         .iter()
-        .filter(|(other, _)| project.services.contains_key(*other))
+        // one that is left alone this time is needed all the same
+        .filter(|(other, need)| {
+            let left_alone = need.required && project.disabled_services.contains_key(*other);
+            project.services.contains_key(*other) || left_alone
+        })
         .map(|(other, need)| Need {
             service: other.clone(),
             condition: need.condition.as_str().to_owned(),
@@ -397,7 +401,8 @@ fn needs(project: &Project, name: &str) -> Vec<Need> {
         })
         .collect();
     for other in namespaces {
-        if project.services.contains_key(other) && !needs.iter().any(|need| need.service == other) {
+        let known = project.services.contains_key(other) || project.disabled_services.contains_key(other);
+        if known && !needs.iter().any(|need| need.service == other) {
             needs.push(Need {
                 service: other.to_owned(),
                 condition: Condition::Started.as_str().to_owned(),

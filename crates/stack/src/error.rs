@@ -60,6 +60,14 @@ pub enum StackError {
         /// The name.
         user: String,
     },
+    /// A service lives in the namespaces or has the volumes of one that has no container.
+    #[error("service {service} shares namespaces or volumes with {donor}, which has no container")]
+    DonorMissing {
+        /// The service.
+        service: String,
+        /// Whom it shares with.
+        donor: String,
+    },
     /// The project has no such service.
     #[error("project {project} has no service {service}")]
     NoService {
@@ -142,6 +150,9 @@ impl StackError {
             Self::ExternalMissing { kind, name } => Some(format!("make it (`docker {kind} create {name}`)")),
             Self::NotOurs { .. } => {
                 Some("give yours another `name:`, or say `external: true` to share it".into())
+            }
+            Self::DonorMissing { donor, .. } => {
+                Some(format!("bring {donor} up too: leave --no-deps out, or name it"))
             }
             Self::PortsTaken(_) => Some("stop what holds the port, or publish another one".into()),
             Self::UnknownUser { .. } => Some("give the user as a number, `uid:gid`".into()),

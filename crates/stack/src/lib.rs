@@ -56,7 +56,7 @@ pub use observed::{Observed, ObservedContainer, observe};
 pub use oneoff::{OneOff, plan_oneoff};
 pub use plan::{HookTime, Op, Plan, PlanOptions, Step, plan};
 pub use ports::{Listener, PortConflict, host_listeners, port_conflicts};
-pub use ps::{Row, ps};
+pub use ps::{Row, ps, ps_with_one_offs};
 pub use run::{Outcome, Progress, RunOptions, run};
 pub use scope::Scope;
 pub use times::{Start, Times};

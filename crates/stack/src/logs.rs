@@ -1,6 +1,9 @@
 //! The logs of all containers of a project as one, in the order of time.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, future::join_all};
 use plimsoll_engine::{Engine, EngineError, EventFilter, LogLine, LogOptions};
@@ -126,6 +129,75 @@ fn readable(line: Option<Result<LogLine, EngineError>>) -> Result<Option<LogLine
     }
 }
 
+/// What has been shown of a container: the newest time, and the lines of that time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Shown {
+    time: String,
+    lines: Vec<LogLine>,
+}
+
+impl Shown {
+    fn add(&mut self, line: &LogLine) {
+        if line.time > self.time {
+            self.time.clone_from(&line.time);
+            self.lines.clear();
+        }
+        if line.time == self.time {
+            self.lines.push(line.clone());
+        }
+    }
+
+    /// The engine answers whole seconds: whoever connects anew gets the last ones again.
+    fn has(&self, line: &LogLine) -> bool {
+        line.time < self.time || (line.time == self.time && self.lines.contains(line))
+    }
+
+    /// The second from which on lines may be missing.
+    fn second(&self) -> Option<i64> {
+        self.time.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second)
+    }
+}
+
+/// The containers that are followed, each by one task at a time.
+struct Followers<'a> {
+    engine: &'a Engine,
+    query: &'a LogQuery,
+    sender: mpsc::Sender<(String, StackLine)>,
+    tasks: JoinSet<String>,
+    running: BTreeSet<String>,
+    shown: BTreeMap<String, Shown>,
+    /// Started again while the task of the run before had not ended yet.
+    again: BTreeMap<String, Source>,
+}
+
+impl Followers<'_> {
+    fn begin(&mut self, source: Source, query: LogQuery) {
+        let shown = self.shown.get(&source.id).cloned().unwrap_or_default();
+        let since = shown.second().map_or(query.since, |second| second.max(query.since));
+        self.running.insert(source.id.clone());
+        let query = LogQuery { since, ..query };
+        self.tasks.spawn(pump(self.engine.clone(), source, query, shown, self.sender.clone()));
+    }
+
+    /// A container was started at this second.
+    fn started(&mut self, source: Source, second: i64) {
+        if self.running.contains(&source.id) {
+            self.again.insert(source.id.clone(), source);
+            return;
+        }
+        let since = if self.shown.contains_key(&source.id) { self.query.since } else { second };
+        self.begin(source, LogQuery { since, tail: None, ..self.query.clone() });
+    }
+
+    /// The task of a container has ended.
+    fn ended(&mut self, id: &str) {
+        self.running.remove(id);
+        if let Some(source) = self.again.remove(id) {
+            self.begin(source, LogQuery { tail: None, ..self.query.clone() });
+        }
+    }
+}
+
 async fn follow(
     engine: &Engine,
     label: String,
@@ -134,20 +206,31 @@ async fn follow(
     sink: &mut (dyn FnMut(StackLine) -> bool + Send),
 ) -> Result<(), StackError> {
     let mut events = engine.events(&EventFilter { labels: vec![label], since: None, until: None });
-    let (sender, mut lines) = mpsc::channel::<StackLine>(1024);
-    let mut tasks = JoinSet::new();
-    let mut followed: BTreeSet<String> = BTreeSet::new();
+    let (sender, mut lines) = mpsc::channel::<(String, StackLine)>(1024);
+    let mut followers = Followers {
+        engine,
+        query,
+        sender,
+        tasks: JoinSet::new(),
+        running: BTreeSet::new(),
+        shown: BTreeMap::new(),
+        again: BTreeMap::new(),
+    };
     for source in sources {
-        followed.insert(source.id.clone());
-        tasks.spawn(pump(engine.clone(), source, query.clone(), sender.clone()));
+        followers.begin(source, query.clone());
     }
     let mut held: Vec<(Instant, StackLine)> = Vec::new();
     loop {
         let due =
             held.first().map_or_else(|| Instant::now() + Duration::from_hours(1), |(at, _)| *at + REORDER);
         tokio::select! {
-            Some(line) = lines.recv() => held.push((Instant::now(), line)),
-            Some(id) = ended(&mut tasks) => { followed.remove(&id); }
+            // lines before ends: what has been shown is known when a container is followed anew
+            biased;
+            Some((id, line)) = lines.recv() => {
+                followers.shown.entry(id).or_default().add(&line.line);
+                held.push((Instant::now(), line));
+            }
+            Some(id) = ended(&mut followers.tasks) => followers.ended(&id),
             event = events.next() => {
                 let Some(event) = event else {
                     let message = "the engine has ended the event stream".to_owned();
@@ -155,11 +238,13 @@ async fn follow(
                 };
                 let event = event?;
                 let service = event.attributes.get(labels::SERVICE).cloned().unwrap_or_default();
+                let numbered = query.index.is_none_or(|index| {
+                    event.attributes.get(labels::NUMBER) == Some(&index.to_string())
+                });
                 let wanted = query.services.is_empty() || query.services.contains(&service);
-                if event.action == "start" && wanted && followed.insert(event.id.clone()) {
+                if event.action == "start" && wanted && numbered {
                     let source = Source { id: event.id.clone(), container: event.name().to_owned(), service };
-                    let later = LogQuery { since: event.time / 1_000_000_000, tail: None, ..query.clone() };
-                    tasks.spawn(pump(engine.clone(), source, later, sender.clone()));
+                    followers.started(source, event.time / 1_000_000_000);
                 }
             }
             () = sleep_until(due) => {}
@@ -185,14 +270,46 @@ async fn ended(tasks: &mut JoinSet<String>) -> Option<String> {
     }
 }
 
-/// Follows one container until it ends.
-async fn pump(engine: Engine, source: Source, query: LogQuery, lines: mpsc::Sender<StackLine>) -> String {
+/// Follows one container until it ends; leaves out what has been shown.
+async fn pump(
+    engine: Engine,
+    source: Source,
+    query: LogQuery,
+    shown: Shown,
+    lines: mpsc::Sender<(String, StackLine)>,
+) -> String {
     let options = LogOptions { follow: true, since: query.since, until: query.until, tail: query.tail };
     let mut stream = engine.logs(&source.id, &options);
     while let Some(Ok(line)) = stream.next().await {
-        if lines.send(source.line(line)).await.is_err() {
+        if !shown.has(&line) && lines.send((source.id.clone(), source.line(line))).await.is_err() {
             break;
         }
     }
     source.id
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_engine::Stream;
+
+    use super::*;
+
+    fn line(time: &str, text: &str) -> LogLine {
+        LogLine { time: time.into(), stream: Stream::Stdout, text: text.into() }
+    }
+
+    #[test]
+    fn what_was_shown_is_known_by_time_stream_and_text() {
+        let mut shown = Shown::default();
+        assert!(!shown.has(&line("2026-01-01T00:00:00.000000001Z", "a")));
+        shown.add(&line("2026-01-01T00:00:05.500000000Z", "a"));
+        shown.add(&line("2026-01-01T00:00:05.500000000Z", "b"));
+        // of another stream, a little late
+        shown.add(&line("2026-01-01T00:00:05.400000000Z", "c"));
+        assert!(shown.has(&line("2026-01-01T00:00:05.500000000Z", "b")));
+        assert!(shown.has(&line("2026-01-01T00:00:05.400000000Z", "c")));
+        assert!(!shown.has(&line("2026-01-01T00:00:05.500000000Z", "d")));
+        assert!(!shown.has(&line("2026-01-01T00:00:05.500000001Z", "a")));
+        assert_eq!(shown.second(), Some(1_767_225_605));
+    }
 }

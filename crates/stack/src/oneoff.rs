@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use plimsoll_engine::RestartSpec;
 
 use crate::{
-    Desired, Observed, Op, Plan, PlanOptions, StackError, labels,
+    Desired, Observed, ObservedContainer, Op, Plan, PlanOptions, StackError, labels,
     plan::{create_steps, plan},
 };
 
@@ -37,6 +37,8 @@ pub struct OneOff {
     pub tty: bool,
     /// With standard input.
     pub stdin: bool,
+    /// The engine removes it when it has ended: nobody else is there to do it.
+    pub auto_remove: bool,
     /// Publish the service's ports.
     pub service_ports: bool,
     /// Known on the networks by the service's name too.
@@ -49,6 +51,20 @@ impl OneOff {
     /// The container's name.
     pub fn container(&self, project: &str) -> String {
         self.name.clone().unwrap_or_else(|| format!("{project}-{}-run-{}", self.service, self.slug))
+    }
+}
+
+impl Plan {
+    /// Adds the removal of a container whose service is gone from the file; its volumes stay.
+    pub fn remove_orphan(&mut self, container: &ObservedContainer) {
+        let cause = format!("the project has no service {} any more", container.service);
+        let service = Some(container.service.as_str());
+        let mut after = Vec::new();
+        if container.is_up() {
+            after.push(self.stop(container, None, &cause, &[]));
+        }
+        let op = Op::RemoveContainer { container: container.name.clone(), volumes: false };
+        self.push(op, service, cause, &after);
     }
 }
 
@@ -79,7 +95,9 @@ pub fn plan_oneoff(desired: &Desired, observed: &Observed, ask: &OneOff) -> Resu
     if let Some(network) = replaced {
         return Err(StackError::Outdated { network });
     }
-    plan.notes.clear();
+    // what is said of the others is not asked for
+    let own = format!("{}: ", ask.service);
+    plan.notes.retain(|note| note.starts_with(&own));
 
     let mut spec = service.spec.clone();
     spec.name = ask.container(&desired.project);
@@ -87,6 +105,7 @@ pub fn plan_oneoff(desired: &Desired, observed: &Observed, ask: &OneOff) -> Resu
     spec.tty = ask.tty;
     spec.stdin_open = ask.stdin;
     spec.stdin_once = ask.stdin;
+    spec.auto_remove = ask.auto_remove;
     if let Some(command) = &ask.command {
         spec.command = Some(command.clone());
     }

@@ -45,6 +45,8 @@ pub struct PlanOptions {
     pub grace: Option<u32>,
     /// Ids of containers whose `post_start` hooks have run: [`crate::hooked`].
     pub hooked: BTreeSet<String>,
+    /// Say nothing about containers of services that the project does not have any more.
+    pub ignore_orphans: bool,
     /// Remove containers of services that the project does not have any more.
     pub remove_orphans: bool,
     /// Only these services and what they depend on; empty is all.

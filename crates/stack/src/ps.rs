@@ -43,13 +43,28 @@ pub struct Row {
 
 /// The containers of `project`, by service, with what `up` has written down in the project's state directory; those that ran once and were made by `run` are not among them.
 pub async fn ps(engine: &Engine, project: &str, state: &Path) -> Result<Vec<Row>, StackError> {
+    let mut rows = ps_with_one_offs(engine, project, state).await?;
+    rows.retain(|(_, one_off)| !one_off);
+    Ok(rows.into_iter().map(|(row, _)| row).collect())
+}
+
+/// The same with the containers of `run`, which are marked.
+pub async fn ps_with_one_offs(
+    engine: &Engine,
+    project: &str,
+    state: &Path,
+) -> Result<Vec<(Row, bool)>, StackError> {
     let proved = Proved::load(state);
     let filter = [format!("{}={project}", labels::PROJECT)];
     let found = engine.containers_labelled(&filter).await?;
-    let found = found.into_iter().filter(|container| !is_oneoff(container));
-    let rows = join_all(found.map(|container| row(engine, container, &proved))).await;
+    let found = found.into_iter().filter(|container| container.label(labels::HELPER).is_none());
+    let rows = join_all(found.map(|container| async {
+        let one_off = is_oneoff(&container);
+        Ok::<_, StackError>(row(engine, container, &proved).await?.map(|row| (row, one_off)))
+    }))
+    .await;
     let mut rows = rows.into_iter().filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
-    rows.sort_by(|a: &Row, b| (&a.service, &a.container).cmp(&(&b.service, &b.container)));
+    rows.sort_by(|(a, _): &(Row, bool), (b, _)| (&a.service, &a.container).cmp(&(&b.service, &b.container)));
     Ok(rows)
 }
 

@@ -2,6 +2,7 @@
 
 mod build;
 mod canary;
+mod compose_cli;
 mod suite;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -28,6 +29,11 @@ enum Family {
     Compose(Data),
     /// The build checks alone
     Checks(Data),
+    /// docker compose's command line: our own table, carried out on the engine
+    ComposeCli {
+        /// Only this scenario
+        scenario: Option<String>,
+    },
 }
 
 #[derive(Args)]
@@ -53,6 +59,7 @@ impl Conformance {
             Family::Dockerfile(data) => suite::DOCKERFILE.run(&data.folder("dockerfile")?)?,
             Family::Checks(data) => suite::CHECKS.run(&data.folder("dockerfile")?)?,
             Family::Compose(data) => suite::COMPOSE.run(&data.folder("compose")?)?,
+            Family::ComposeCli { scenario } => compose_cli::run(scenario.as_deref())?,
             Family::Build(data) => build::run(&data.folder("build")?)?,
         };
         Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })

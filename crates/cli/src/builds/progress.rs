@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    io::IsTerminal as _,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -11,20 +10,41 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use plimsoll_build::{Event, Outcome, Progress};
 use plimsoll_image::Reference;
 
+use crate::globals::{self, ProgressForm};
+
 /// The screen that all builds write to.
 pub(crate) struct Shown {
     screen: Option<MultiProgress>,
+    /// Nothing is shown.
+    quiet: bool,
 }
 
 impl Shown {
+    /// In this form, whatever holds for the other verbs.
+    pub(crate) fn of(form: ProgressForm) -> Self {
+        match form {
+            ProgressForm::Tty => Self { screen: Some(MultiProgress::new()), quiet: false },
+            ProgressForm::Plain | ProgressForm::Json => Self { screen: None, quiet: false },
+            ProgressForm::Quiet => Self::quiet(),
+            ProgressForm::Auto => Self::new(),
+        }
+    }
+
+    /// Shows nothing.
+    pub(crate) fn quiet() -> Self {
+        Self { screen: None, quiet: true }
+    }
+
     /// Live on a terminal, lines elsewhere.
     pub(crate) fn new() -> Self {
-        let live = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
-        Self { screen: live.then(MultiProgress::new) }
+        Self { screen: globals::is_live().then(MultiProgress::new), quiet: globals::is_quiet() }
     }
 
     /// A line that belongs to no step.
     pub(crate) fn tell(&self, line: &str) {
+        if self.quiet {
+            return;
+        }
         match &self.screen {
             Some(screen) => {
                 let _ = screen.println(line);

@@ -1,17 +1,21 @@
 //! `plimsoll build`: every image of the stack, held to its budget.
 
+mod bake;
+
 use std::{process::ExitCode, time::Instant};
 
 use plimsoll_image::Store;
 use serde_json::json;
 
+use super::run::needed;
 use crate::{
     builds::{self, Built, Shown, Verdict, megabytes},
     error::CommandError,
+    globals::{self, ProgressForm},
     home::home,
     images::Images,
     policy::Root,
-    project::ProjectArgs,
+    project::{self, ProjectArgs},
     storage::Budget,
 };
 
@@ -19,17 +23,100 @@ use crate::{
 ///
 /// Exits with 1 when an image is larger than plimsoll.toml allows, with 2 when one cannot be built.
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of docker compose")]
 pub(crate) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
     /// Only the images of these services
     services: Vec<String>,
+    /// Build argument that beats the file's; without a value it is taken from the environment
+    #[arg(long = "build-arg", value_name = "NAME[=VALUE]", allow_hyphen_values = true)]
+    build_args: Vec<String>,
     /// Take nothing from the cache; cache mounts keep their content
     #[arg(long)]
     no_cache: bool,
+    /// Ask the registry for the images of FROM also when the store has them
+    #[arg(long)]
+    pull: bool,
+    /// Send each image to the registry of each of its names
+    #[arg(long)]
+    push: bool,
+    /// Say nothing but errors
+    #[arg(short, long)]
+    quiet: bool,
+    /// Keys for RUN --mount=type=ssh: `default` or `ID=SOCKET` or `ID=KEY`
+    #[arg(long, value_name = "ID[=PATH]")]
+    ssh: Vec<String>,
+    /// The images of what the named services depend on too
+    #[arg(long)]
+    with_dependencies: bool,
+    /// Check the Dockerfiles and build nothing
+    #[arg(long)]
+    check: bool,
+    /// Print the builds as a file for `docker buildx bake` and build nothing
+    #[arg(long)]
+    print: bool,
+    /// How progress is shown: auto, tty, plain, json or quiet
+    #[arg(long, value_name = "FORM", hide = true)]
+    progress: Option<String>,
+    /// State how the images were built: `true`, `mode=min`, `mode=max`
+    #[arg(long, value_name = "VALUE")]
+    provenance: Option<String>,
+    /// State which packages the images hold
+    #[arg(long, value_name = "VALUE")]
+    sbom: Option<String>,
+    /// Which builder; there is one
+    #[arg(long, hide = true, value_name = "NAME")]
+    builder: Option<String>,
+    /// Memory of RUN
+    #[arg(short, long, hide = true, value_name = "BYTES")]
+    memory: Option<String>,
+    /// The context does not travel; accepted for the habit
+    #[arg(long, hide = true)]
+    compress: bool,
+    /// There are no intermediate containers; accepted for the habit
+    #[arg(long, hide = true)]
+    force_rm: bool,
+    /// There are no intermediate containers; accepted for the habit
+    #[arg(long, hide = true)]
+    no_rm: bool,
+    /// Images are built at once; accepted for the habit
+    #[arg(long, hide = true)]
+    parallel: bool,
+    /// Print what would be built and do nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Print what was built as JSON
     #[arg(long)]
     json: bool,
+}
+
+impl Args {
+    /// What the command line says, in the words of `image build`.
+    fn words(&self) -> Vec<String> {
+        let mut words: Vec<String> =
+            self.build_args.iter().map(|argument| format!("--build-arg={argument}")).collect();
+        words.extend(self.ssh.iter().map(|key| format!("--ssh={key}")));
+        if self.pull {
+            words.push("--pull=true".to_owned());
+        }
+        for (option, value) in [("provenance", &self.provenance), ("sbom", &self.sbom)] {
+            words.extend(value.iter().map(|value| format!("--{option}={value}")));
+        }
+        words
+    }
+
+    /// What has no effect here.
+    fn notes(&self) -> Vec<&'static str> {
+        let mut notes = Vec::new();
+        if self.builder.is_some() {
+            notes.push("--builder has no effect: there is one builder, and it is part of this program");
+        }
+        if self.memory.is_some() {
+            notes.push("--memory has no effect: a step is not limited in memory");
+        }
+        notes
+    }
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
@@ -37,24 +124,73 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let begin = Instant::now();
     let root = Root::find()?;
     let project = args.project.load_for(&root, &args.services)?;
+    project::check_names(&project, args.services.iter())?;
+    let mut services = args.services.clone();
+    if args.with_dependencies {
+        let more = args.services.iter().flat_map(|service| needed(&project, service, false));
+        services.extend(more.map(str::to_owned));
+    }
+    if args.print {
+        return bake::print(&project, &services);
+    }
+    let form = match &args.progress {
+        _ if args.quiet => ProgressForm::Quiet,
+        None => globals::progress(),
+        Some(text) => ProgressForm::parse(text).ok_or_else(|| {
+            CommandError::new(
+                format!("--progress cannot be `{text}`"),
+                "it can be auto, tty, plain, json or quiet",
+            )
+        })?,
+    };
     let home = home()?;
+    if args.dry_run {
+        for (name, service) in &project.services {
+            if service.build.is_some() && (services.is_empty() || services.contains(name)) {
+                let image = builds::image_name(&project, name, service)?;
+                anstream::println!("image {} would be built, for {name}", image.familiar());
+            }
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
-    let shown = Shown::new();
+    let shown = Shown::of(form);
     let tell = |line: &str| shown.tell(line);
+    for note in args.notes() {
+        tell(&format!("note  {note}"));
+    }
     let images = Images::new(&store, &home, &root.policy, &tell);
     let asked = builds::Asked {
-        services: args.services.clone(),
+        services,
         no_cache: args.no_cache,
+        words: args.words(),
         ..builds::Asked::default()
     };
     let wanted = builds::wanted(&store, &home, &project, &asked, &tell)?;
+    if args.check {
+        let mut code = ExitCode::SUCCESS;
+        for one in &wanted {
+            let found = one.check(&store)?;
+            if found != ExitCode::SUCCESS {
+                code = found;
+            }
+        }
+        return Ok(code);
+    }
     let built = builds::build(&store, &home, &images, &wanted, &shown, Budget::find(&root.policy)?)?;
     let verdicts = builds::hold_to_budgets(&built, &root.policy.budgets.images);
     if args.json {
         anstream::println!("{}", as_json(&built, &verdicts));
-    } else {
+    } else if form != ProgressForm::Quiet {
         table(&built, &verdicts);
-        anstream::println!("{} in {:.2} s", count(built.len()), begin.elapsed().as_secs_f64());
+        anstream::eprintln!("{} in {:.2} s", count(built.len()), begin.elapsed().as_secs_f64());
+    }
+    if args.push {
+        for name in built.iter().flat_map(|one| &one.names) {
+            if let Some(address) = super::image::send(&store, name)? {
+                tell(&format!("pushed {address}"));
+            }
+        }
     }
     Ok(if verdicts.iter().any(Verdict::exceeded) { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
@@ -71,7 +207,7 @@ fn table(built: &[Built], verdicts: &[Verdict]) {
             Some(budget) => format!("  of {}", megabytes(budget)),
             None => String::new(),
         };
-        anstream::println!(
+        anstream::eprintln!(
             "{:width$}  {}  {:>9}{budget}  {} steps ran, {} cached, {:.2} s",
             image.name.familiar(),
             image.record.id.short(),

@@ -18,9 +18,9 @@ use crate::{
 pub(crate) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
-    /// Form of the output
-    #[arg(long, value_enum, default_value_t = Format::Yaml)]
-    format: Format,
+    /// Form of the output [default: yaml; a table for --variables]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
     /// Write to a file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -128,17 +128,26 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     if args.profiles {
         options.profiles = vec!["*".to_owned()];
     }
+    let whole = [
+        (args.environment, "--environment"),
+        (args.variables, "--variables"),
+        (args.no_interpolate, "--no-interpolate"),
+    ];
+    if let (false, Some((_, option))) = (args.only.is_empty(), whole.iter().find(|(asked, _)| *asked)) {
+        let services = args.only.join(", ");
+        anstream::eprintln!("note  {option} is about the whole project; {services} has no effect");
+    }
     if args.environment {
         return put(&args, &list::environment(&options));
     }
     if args.variables {
-        return put(&args, &list::variables(&options, args.format == Format::Json)?);
+        return put(&args, &list::variables(&options, args.format)?);
     }
     if args.no_interpolate {
         let tree = plimsoll_compose::load_tree(&options, &Disk)?;
         return put(
             &args,
-            &match args.format {
+            &match args.format.unwrap_or(Format::Yaml) {
                 Format::Yaml => plimsoll_compose::to_yaml(&tree),
                 Format::Json => json(&tree.to_json())?,
             },
@@ -171,10 +180,10 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     } else if args.origins {
         list::origins(&project)
     } else if args.lock_image_digests {
-        digests::lock(&project, args.format == Format::Json)?
+        digests::lock(&project, args.format == Some(Format::Json))?
     } else {
         // What is printed can be read again: a dollar sign is one, not the start of a variable.
-        let text = match args.format {
+        let text = match args.format.unwrap_or(Format::Yaml) {
             Format::Yaml => project.to_yaml(),
             Format::Json => json(&project)?,
         };

@@ -6,6 +6,7 @@ use plimsoll_stack::{DownOptions, Op, Progress, RunOptions, StackFiles, observe,
 
 use crate::{
     error::CommandError,
+    globals::{self, Orphans},
     project::ProjectArgs,
     stack::{self, failed},
 };
@@ -30,6 +31,8 @@ pub(crate) struct Args {
     /// Containers of services that the compose file does not have go too; their volumes stay
     #[arg(long)]
     remove_orphans: bool,
+    /// Only these services; networks and volumes that others use stay
+    services: Vec<String>,
     /// Print the plan and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -38,15 +41,32 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// Takes the whole project away, as `down` without options does.
+pub(super) fn whole(project: &ProjectArgs) -> Result<ExitCode, CommandError> {
+    run(Args {
+        project: project.clone(),
+        volumes: false,
+        timeout: None,
+        rmi: None,
+        remove_orphans: false,
+        services: Vec::new(),
+        dry_run: false,
+        json: false,
+    })
+}
+
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let target = stack::target(&args.project, &[])?;
+    let target = stack::target(&args.project, &args.services)?;
     let name = target.name.clone();
     let options = DownOptions {
         volumes: args.volumes,
         grace: args.timeout,
-        remove_orphans: args.remove_orphans,
-        services: Vec::new(),
+        remove_orphans: Orphans::of(args.remove_orphans, &target.env.0)?.remove,
+        services: args.services.clone(),
     };
+    if let Some(service) = args.services.iter().find(|name| target.project.is_some() && !target.knows(name)) {
+        return Err(target.no_service(service));
+    }
     let lock = stack::lock(&name, "plimsoll down")?;
     let code = stack::with_engine(|engine| async move {
         let observed = observe(&engine, &name).await.map_err(failed)?;
@@ -64,7 +84,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             return Ok(ExitCode::SUCCESS);
         }
         for note in &plan.notes {
-            anstream::eprintln!("note  {note}");
+            globals::tell(&name, &format!("note  {note}"));
         }
         let options = RunOptions {
             state: stack::states()?.join(&name),
@@ -74,15 +94,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         let mut show = |progress: Progress<'_>| {
             let files = |op: &Op| matches!(op, Op::RemoveFiles | Op::RemoveServiceFiles { .. });
             let quiet = matches!(&progress, Progress::Done(step, _) if files(&step.op));
-            match progress {
-                Progress::Done(step, took) if !quiet => {
-                    anstream::eprintln!("{:7.2}s  {}", took.as_secs_f64(), step.op.describe());
-                }
-                Progress::Told(step, text) => anstream::eprintln!("   note  {}: {text}", step.op.describe()),
-                Progress::Failed(step, failure) => {
-                    anstream::eprintln!("FAILED  {}: {}", step.op.describe(), failure.reason);
-                }
-                _ => {}
+            if !quiet {
+                globals::tell_step(&progress);
             }
         };
         let outcome = plimsoll_stack::run(&engine, &plan, &StackFiles::default(), &options, &mut show).await;
@@ -91,11 +104,12 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         } else if outcome.is_success() {
             let containers =
                 plan.steps.iter().filter(|step| matches!(step.op, Op::RemoveContainer { .. })).count();
-            anstream::println!(
+            let said = format!(
                 "down in {:.2} s: {containers} container{} removed",
                 outcome.elapsed.as_secs_f64(),
                 if containers == 1 { "" } else { "s" }
             );
+            globals::tell(&name, &said);
         }
         Ok(match (outcome.interrupted, outcome.failures.is_empty()) {
             (true, _) => ExitCode::from(130),

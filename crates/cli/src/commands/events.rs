@@ -75,6 +75,7 @@ fn time(event: &Event) -> String {
 fn as_json(event: &Event, service: &str) -> String {
     json!({
         "time": time(event),
+        "type": "container",
         "action": event.action,
         "service": service,
         "container": event.name(),

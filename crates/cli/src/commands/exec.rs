@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
-use plimsoll_engine::{Engine, ExecSpec, RunState};
-use plimsoll_stack::labels;
+use indexmap::IndexMap;
+use plimsoll_engine::ExecSpec;
 
 use crate::{
     error::CommandError,
+    pick::{self, Pick},
     project::ProjectArgs,
     stack::{self, failed},
     terminal::{self, Raw},
@@ -14,6 +15,7 @@ use crate::{
 
 /// Run a command in a running container of a service; its exit code is ours
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of docker compose")]
 pub(crate) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
@@ -25,7 +27,7 @@ pub(crate) struct Args {
     /// No terminal, also when there is one here
     #[arg(short = 'T', long = "no-tty", visible_alias = "no-TTY")]
     no_tty: bool,
-    /// Variable, `KEY=value`, or `KEY` with the value that it has here; may be given several times
+    /// Variable, `KEY=value`, or `KEY` with the value that it has here or in .env; may be given several times
     #[arg(short, long, value_name = "KEY[=VALUE]")]
     env: Vec<String>,
     /// User, `name` or `uid:gid`, instead of the container's
@@ -43,26 +45,46 @@ pub(crate) struct Args {
     /// With all privileges
     #[arg(long)]
     privileged: bool,
+    /// Standard input is open as it is; accepted for the habit
+    #[arg(short, long, hide = true)]
+    interactive: bool,
+    /// Standard input is not passed on
+    #[arg(long, hide = true)]
+    no_interactive: bool,
+    /// There is a terminal if there is one here; accepted for the habit
+    #[arg(short, long, hide = true)]
+    tty: bool,
+    /// Print what would be run and do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let project = stack::project_name(&args.project)?;
+    let target = stack::target(&args.project, std::slice::from_ref(&args.service))?;
     stack::with_engine(|engine| async move {
-        let container = container(&engine, &project, &args).await?;
+        let pick = Pick { service: &args.service, index: args.index, one_offs: true, running: true };
+        let container = pick::one(&engine, &target, pick).await?;
+        if args.dry_run {
+            anstream::println!("would run {} in {}", args.command.join(" "), container.name);
+            return Ok(ExitCode::SUCCESS);
+        }
         let spec = ExecSpec {
             command: args.command,
             user: args.user,
             working_dir: args.workdir,
-            env: variables(&args.env),
+            env: variables(&args.env, &target.env.0),
             privileged: args.privileged,
         };
         if args.detach {
-            engine.exec_detached(&container, &spec).await.map_err(|error| failed(error.into()))?;
+            engine.exec_detached(&container.id, &spec).await.map_err(|error| failed(error.into()))?;
             return Ok(ExitCode::SUCCESS);
         }
+        let stdin = !args.no_interactive;
         let tty = !args.no_tty && terminal::is_interactive();
-        let (id, session) =
-            engine.exec_session(&container, &spec, tty, true).await.map_err(|error| failed(error.into()))?;
+        let (id, session) = engine
+            .exec_session(&container.id, &spec, tty, stdin)
+            .await
+            .map_err(|error| failed(error.into()))?;
         let raw = if tty { Raw::enter() } else { None };
         let resized = |rows, columns| {
             let (engine, id) = (&engine, &id);
@@ -76,7 +98,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         if let Some((rows, columns)) = terminal::size() {
             resized(rows, columns).await;
         }
-        let done = terminal::converse(session, true, resized).await;
+        let done = terminal::converse(session, stdin, resized).await;
         drop(raw);
         done.map_err(|error| failed(error.into()))?;
         let code = engine.exec_exit_code(&id).await.map_err(|error| failed(error.into()))?;
@@ -89,42 +111,16 @@ pub(crate) fn exit_code(code: i64) -> ExitCode {
     ExitCode::from(u8::try_from(code.rem_euclid(256)).unwrap_or(1))
 }
 
-/// `KEY` alone is taken from our own environment, and left out if it is not there.
-pub(crate) fn variables(given: &[String]) -> Vec<String> {
+/// `KEY` alone gets the value that the project has for it, and is left out if it has none: the environment first, then
+/// the files of variables.
+pub(crate) fn variables(given: &[String], project: &IndexMap<String, String>) -> Vec<String> {
     given
         .iter()
         .filter_map(|entry| {
             if entry.contains('=') {
                 return Some(entry.clone());
             }
-            std::env::var(entry).ok().map(|value| format!("{entry}={value}"))
+            project.get(entry).map(|value| format!("{entry}={value}"))
         })
         .collect()
-}
-
-async fn container(engine: &Engine, project: &str, args: &Args) -> Result<String, CommandError> {
-    let service = &args.service;
-    let filter = [format!("{}={project}", labels::PROJECT), format!("{}={service}", labels::SERVICE)];
-    let mut found = engine.containers_labelled(&filter).await.map_err(|error| failed(error.into()))?;
-    found.retain(|container| {
-        container.label(labels::ONEOFF).is_none_or(|value| !value.eq_ignore_ascii_case("true"))
-    });
-    let number = |text: Option<&str>| text.and_then(|text| text.parse::<u32>().ok()).unwrap_or(u32::MAX);
-    found.sort_by_key(|container| number(container.label(labels::NUMBER)));
-    if let Some(index) = args.index {
-        found.retain(|container| number(container.label(labels::NUMBER)) == index);
-    }
-    if let Some(container) = found.iter().find(|container| container.state == RunState::Running) {
-        return Ok(container.id.clone());
-    }
-    Err(match found.first() {
-        Some(container) => CommandError::new(
-            format!("container {} of service {service} is {}", container.name, container.state.as_str()),
-            format!("`plimsoll start {service}` starts it; `plimsoll run {service}` makes another one"),
-        ),
-        None => CommandError::new(
-            format!("project {project} has no container of service {service}"),
-            "`plimsoll ps` lists those that exist",
-        ),
-    })
 }

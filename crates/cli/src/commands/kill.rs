@@ -6,7 +6,7 @@ use plimsoll_engine::RunState;
 
 use crate::{
     error::CommandError,
-    lifecycle,
+    globals, lifecycle,
     project::ProjectArgs,
     stack::{self, failed},
 };
@@ -21,17 +21,32 @@ pub(crate) struct Args {
     /// The signal
     #[arg(short, long, value_name = "SIGNAL", default_value = "SIGKILL")]
     signal: String,
+    /// Containers of services that the file does not have any more too
+    #[arg(long)]
+    remove_orphans: bool,
+    /// Print what would be signalled and do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let target = stack::target(&args.project, &args.services)?;
+    let mut target = stack::target(&args.project, &args.services)?;
+    if args.remove_orphans {
+        // the whole project is meant
+        target.scope = None;
+    }
     stack::with_engine(|engine| async move {
         for member in lifecycle::chosen(&engine, &target, &args.services).await? {
-            if member.state == RunState::Running {
-                let sent = engine.kill_container(&member.name, &args.signal).await;
-                sent.map_err(|error| failed(error.into()))?;
-                anstream::println!("{}", member.name);
+            if member.state != RunState::Running {
+                continue;
             }
+            if args.dry_run {
+                anstream::println!("{} would get {}", member.name, args.signal);
+                continue;
+            }
+            let sent = engine.kill_container(&member.name, &args.signal).await;
+            sent.map_err(|error| failed(error.into()))?;
+            globals::tell(&member.name, &format!("{} got {}", member.name, args.signal));
         }
         Ok(ExitCode::SUCCESS)
     })

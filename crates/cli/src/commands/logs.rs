@@ -1,7 +1,7 @@
 //! `plimsoll logs`: all logs of a project as one.
 
 use std::{
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, Write as _},
     process::ExitCode,
 };
 
@@ -10,6 +10,7 @@ use plimsoll_stack::{LogQuery, StackLine, labels, logs};
 
 use crate::{
     error::CommandError,
+    globals,
     project::ProjectArgs,
     stack::{self, failed},
     times::since,
@@ -43,7 +44,7 @@ pub(crate) struct Args {
     /// Without colours
     #[arg(long)]
     no_color: bool,
-    /// Without the services' names
+    /// Without the containers' names
     #[arg(long)]
     no_log_prefix: bool,
     /// Show when each line was written
@@ -70,15 +71,16 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         index: args.index,
         tail: args.tail.and_then(|tail| tail.0),
     };
-    let mut printer = Printer::new(0, args.timestamps, args.no_log_prefix, args.no_color);
+    let mut printer = Printer::new(&name, args.timestamps, args.no_log_prefix, args.no_color);
     printer.json = args.json;
     stack::with_engine(|engine| async move {
         let filter = [format!("{}={name}", labels::PROJECT)];
         let containers = engine.containers_labelled(&filter).await.map_err(|error| failed(error.into()))?;
-        let services = containers.iter().filter_map(|container| container.label(labels::SERVICE));
-        let shown = services
-            .filter(|service| query.services.is_empty() || query.services.iter().any(|s| s == service));
-        printer.width = shown.map(str::len).max().unwrap_or(0);
+        let shown = containers.iter().filter(|container| {
+            let service = container.label(labels::SERVICE).unwrap_or_default();
+            query.services.is_empty() || query.services.iter().any(|asked| asked == service)
+        });
+        printer.width = shown.map(|container| printer.short(&container.name).len()).max().unwrap_or(0);
         let mut sink = |line: StackLine| printer.print(&line).is_ok();
         let all = logs(&engine, &name, &query, &mut sink);
         tokio::select! {
@@ -106,20 +108,38 @@ fn lines(text: &str) -> Result<Tail, String> {
 pub(crate) struct Printer {
     json: bool,
     timestamps: bool,
-    /// Before each line the service that it is of.
+    /// Before each line the container that it is of.
     prefix: bool,
     colour: bool,
-    /// Of the longest service name.
+    /// How names of the project's containers begin.
+    project: String,
+    /// Of the longest name.
     width: usize,
     /// In the order of their first line, which gives the colour.
     services: Vec<String>,
 }
 
 impl Printer {
-    /// `width` is that of the longest service name.
-    pub(crate) fn new(width: usize, timestamps: bool, no_prefix: bool, no_colour: bool) -> Self {
-        let colour = !no_colour && io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { json: false, timestamps, prefix: !no_prefix, colour, width, services: Vec::new() }
+    pub(crate) fn new(project: &str, timestamps: bool, no_prefix: bool, no_colour: bool) -> Self {
+        Self {
+            json: false,
+            timestamps,
+            prefix: !no_prefix,
+            colour: !no_colour && globals::colours_on_stdout(),
+            project: format!("{project}-"),
+            width: 0,
+            services: Vec::new(),
+        }
+    }
+
+    /// A container without the project's name, `web-1`.
+    pub(crate) fn short<'n>(&self, container: &'n str) -> &'n str {
+        container.strip_prefix(&self.project).filter(|rest| !rest.is_empty()).unwrap_or(container)
+    }
+
+    /// Leaves room for this name.
+    pub(crate) fn expect(&mut self, container: &str) {
+        self.width = self.width.max(self.short(container).len());
     }
 
     /// An error means that nobody reads any more.
@@ -136,6 +156,8 @@ impl Printer {
                 self.services.len() - 1
             }
         };
+        let name = self.short(&line.container).to_owned();
+        self.width = self.width.max(name.len());
         let width = self.width;
         let bar = if line.line.stream == Stream::Stderr { '!' } else { '|' };
         let time = if self.timestamps { format!("{} ", line.line.time) } else { String::new() };
@@ -144,9 +166,9 @@ impl Printer {
             writeln!(out, "{time}{text}")
         } else if self.colour {
             let colour = COLOURS[at % COLOURS.len()];
-            writeln!(out, "\x1b[{colour}m{:width$} {bar}\x1b[0m {time}{text}", line.service)
+            writeln!(out, "\x1b[{colour}m{name:width$} {bar}\x1b[0m {time}{text}")
         } else {
-            writeln!(out, "{:width$} {bar} {time}{text}", line.service)
+            writeln!(out, "{name:width$} {bar} {time}{text}")
         }
     }
 }

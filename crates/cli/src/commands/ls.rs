@@ -5,11 +5,13 @@ use std::{collections::BTreeMap, process::ExitCode};
 use plimsoll_engine::{ContainerSummary, RunState};
 use plimsoll_stack::labels;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::{
     error::CommandError,
     stack::{self, failed},
     table::table,
+    template::Format,
 };
 
 /// List the projects that have containers in the engine, whoever made them
@@ -21,11 +23,14 @@ pub(crate) struct Args {
     /// Only names
     #[arg(short, long)]
     quiet: bool,
-    /// Only projects whose name contains this
-    #[arg(long, value_name = "TEXT")]
-    filter: Option<String>,
-    /// As JSON
-    #[arg(long)]
+    /// Only projects whose name contains this: `name=TEXT`
+    #[arg(long, value_name = "name=TEXT")]
+    filter: Vec<String>,
+    /// `table` or `json`
+    #[arg(long, value_name = "FORM")]
+    format: Option<String>,
+    /// As JSON with more than docker compose has
+    #[arg(long, conflicts_with = "format")]
     json: bool,
 }
 
@@ -37,7 +42,30 @@ struct Listed {
     config_files: Vec<String>,
 }
 
+impl Listed {
+    /// `running(2), exited(1)`
+    fn status(&self) -> String {
+        let states: Vec<String> =
+            self.states.iter().map(|(state, count)| format!("{state}({count})")).collect();
+        states.join(", ")
+    }
+}
+
+/// The texts of `--filter name=TEXT`; a bare text is one too.
+fn names(filters: &[String]) -> Result<Vec<&str>, CommandError> {
+    let one = |filter: &String| match filter.split_once('=') {
+        None | Some(("name", _)) => Ok(()),
+        Some((key, _)) => {
+            Err(CommandError::new(format!("there is no filter `{key}`"), "write --filter name=TEXT"))
+        }
+    };
+    filters.iter().try_for_each(one)?;
+    Ok(filters.iter().map(|filter| filter.strip_prefix("name=").unwrap_or(filter)).collect())
+}
+
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    let format = Format::parse(args.format.as_deref().unwrap_or_default(), false)?;
+    let wanted = names(&args.filter)?;
     let containers = stack::with_engine(|engine| async move {
         engine.containers_labelled(&[labels::PROJECT.to_owned()]).await.map_err(|error| failed(error.into()))
     })?;
@@ -45,7 +73,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     projects.retain(|project| {
         let up = [RunState::Running, RunState::Paused, RunState::Restarting].map(RunState::as_str);
         (args.all || up.iter().any(|state| project.states.contains_key(state)))
-            && args.filter.as_ref().is_none_or(|text| project.name.contains(text.trim_start_matches("name=")))
+            && (wanted.is_empty() || wanted.iter().any(|text| project.name.contains(text)))
     });
     if args.json {
         let text =
@@ -55,13 +83,24 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         for project in &projects {
             anstream::println!("{}", project.name);
         }
+    } else if format == Format::Json {
+        let rows: Vec<serde_json::Value> = projects
+            .iter()
+            .map(|project| {
+                json!({
+                    "Name": project.name,
+                    "Status": project.status(),
+                    "ConfigFiles": project.config_files.join(","),
+                })
+            })
+            .collect();
+        anstream::println!("{}", serde_json::Value::from(rows));
     } else {
         let rows: Vec<[String; 3]> = projects
             .into_iter()
             .map(|project| {
-                let states: Vec<String> =
-                    project.states.iter().map(|(state, count)| format!("{state}({count})")).collect();
-                [project.name, states.join(", "), project.config_files.join(", ")]
+                let status = project.status();
+                [project.name, status, project.config_files.join(", ")]
             })
             .collect();
         anstream::print!("{}", table(["NAME", "STATUS", "CONFIG FILES"], &rows));

@@ -1,11 +1,16 @@
 //! One file per verb. This list is the product.
 
+mod attach;
 mod base;
 mod build;
+mod commit;
 mod config;
+mod cp;
 mod down;
+mod drop_in;
 mod events;
 mod exec;
+mod export;
 pub(crate) mod image;
 mod images;
 mod init;
@@ -17,9 +22,12 @@ mod pause;
 mod port;
 mod ps;
 mod pull;
+mod push;
+mod refused;
 mod restart;
 mod rm;
 mod run;
+mod scale;
 mod start;
 mod stats;
 mod stop;
@@ -27,13 +35,15 @@ mod survey;
 mod top;
 mod up;
 mod verify;
+mod version;
+mod volumes;
 mod wait;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::{error::CommandError, interrupt, render};
+use crate::{error::CommandError, globals, interrupt, render};
 
 /// Gives an application a production container stack, and proves it
 #[derive(Parser)]
@@ -45,14 +55,23 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    #[command(hide = true)]
+    Alpha(refused::Args),
+    Attach(attach::Args),
     Base(base::Args),
+    #[command(hide = true)]
+    Bridge(refused::Args),
     Build(build::Args),
+    Commit(commit::Args),
+    #[command(alias = "convert")]
     Config(config::Args),
+    Cp(cp::Args),
     /// Make what `up` makes, and start nothing
     Create(Box<up::Args>),
     Down(down::Args),
     Events(events::Args),
     Exec(exec::Args),
+    Export(export::Args),
     Image(image::Args),
     Images(images::Args),
     Init(init::Args),
@@ -63,10 +82,14 @@ enum Verb {
     Pause(pause::Args),
     Port(port::Args),
     Ps(ps::Args),
+    #[command(hide = true)]
+    Publish(refused::Args),
     Pull(pull::Args),
+    Push(push::Args),
     Restart(restart::Args),
     Rm(rm::Args),
     Run(run::Args),
+    Scale(scale::Args),
     Start(start::Args),
     Stats(stats::Args),
     Stop(stop::Args),
@@ -76,34 +99,57 @@ enum Verb {
     Unpause(pause::Args),
     Up(up::Args),
     Verify(verify::Args),
+    Version(version::Args),
+    Volumes(volumes::Args),
     Wait(wait::Args),
+    #[command(hide = true)]
+    Watch(refused::Args),
 }
 
 /// The command line. Where docker compose's verbs use `-f` and `-p` for something of their own, ours do too: a project's
 /// own come before the verb there.
-fn command() -> clap::Command {
+pub(crate) fn command() -> clap::Command {
     let gives_up = |verb: clap::Command, long: &'static str, to: &'static str, short: char| {
         verb.mut_arg(long, |argument| argument.short(None)).mut_arg(to, |argument| argument.short(short))
     };
     Cli::command()
+        // as docker compose has it: the last of two values counts
+        .args_override_self(true)
         .mut_subcommand("logs", |verb| gives_up(verb, "files", "follow", 'f'))
         .mut_subcommand("run", |verb| gives_up(verb, "project_name", "publish", 'p'))
         .mut_subcommand("rm", |verb| gives_up(verb, "files", "force", 'f'))
+        .mut_subcommand("commit", |verb| gives_up(verb, "project_name", "pause", 'p'))
 }
 
 /// Exit codes: 0 fine, 1 findings or failed claims, 2 could not run, 130 interrupted.
 pub(crate) fn run() -> ExitCode {
-    let arguments = leading::behind_the_verb(std::env::args_os());
-    let parsed = command().try_get_matches_from(arguments).and_then(|found| Cli::from_arg_matches(&found));
+    let arguments = match drop_in::arguments(std::env::args_os()) {
+        drop_in::Called::Verb(arguments) => arguments,
+        drop_in::Called::Metadata => return drop_in::metadata(),
+    };
+    let leading::Leading { arguments, given } = leading::behind_the_verb(arguments.into_iter());
+    if let Err(error) = globals::begin(&given, &|name| std::env::var(name).ok()) {
+        render::error(&error);
+        return ExitCode::from(2);
+    }
+    let command = command();
+    let arguments = leading::without_truth_values(&command, arguments);
+    let parsed = command.try_get_matches_from(arguments).and_then(|found| Cli::from_arg_matches(&found));
     let cli = parsed.unwrap_or_else(|error| error.exit());
     let done: Result<ExitCode, CommandError> = match cli.verb {
+        Verb::Alpha(args) => refused::run("alpha", &args),
+        Verb::Attach(args) => attach::run(args),
         Verb::Base(args) => base::run(args),
+        Verb::Bridge(args) => refused::run("bridge", &args),
         Verb::Build(args) => build::run(args),
+        Verb::Commit(args) => commit::run(args),
         Verb::Config(args) => config::run(args),
+        Verb::Cp(args) => cp::run(args),
         Verb::Create(args) => up::create(*args),
         Verb::Down(args) => down::run(args),
         Verb::Events(args) => events::run(args),
         Verb::Exec(args) => exec::run(args),
+        Verb::Export(args) => export::run(args),
         Verb::Image(args) => image::run(args),
         Verb::Images(args) => images::run(args),
         Verb::Init(args) => init::run(args),
@@ -114,9 +160,12 @@ pub(crate) fn run() -> ExitCode {
         Verb::Port(args) => port::run(args),
         Verb::Ps(args) => ps::run(args),
         Verb::Pull(args) => pull::run(args),
+        Verb::Publish(args) => refused::run("publish", &args),
+        Verb::Push(args) => push::run(args),
         Verb::Restart(args) => restart::run(args),
         Verb::Rm(args) => rm::run(args),
         Verb::Run(args) => run::run(args),
+        Verb::Scale(args) => scale::run(args),
         Verb::Start(args) => start::run(args),
         Verb::Stats(args) => stats::run(args),
         Verb::Stop(args) => stop::run(args),
@@ -125,10 +174,13 @@ pub(crate) fn run() -> ExitCode {
         Verb::Unpause(args) => pause::run(args, false),
         Verb::Up(args) => up::run(args),
         Verb::Verify(args) => verify::run(args),
+        Verb::Version(args) => version::run(&args),
+        Verb::Volumes(args) => volumes::run(args),
         Verb::Wait(args) => wait::run(args),
+        Verb::Watch(args) => refused::run("watch", &args),
     };
     done.unwrap_or_else(|error| {
         render::error(&error);
-        ExitCode::from(if interrupt::is_interrupted() { interrupt::EXIT } else { 2 })
+        ExitCode::from(if interrupt::is_interrupted() { interrupt::EXIT } else { error.code })
     })
 }

@@ -6,7 +6,7 @@ use plimsoll_engine::RunState;
 
 use crate::{
     error::CommandError,
-    lifecycle,
+    globals, lifecycle,
     project::ProjectArgs,
     stack::{self, failed},
 };
@@ -18,23 +18,34 @@ pub(crate) struct Args {
     project: ProjectArgs,
     /// Only these services
     services: Vec<String>,
+    /// Print what would be done and do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Freezes what runs, or lets what is frozen go on.
 pub(crate) fn run(args: Args, freeze: bool) -> Result<ExitCode, CommandError> {
     let target = stack::target(&args.project, &args.services)?;
-    let name = target.name.clone();
     let purpose = if freeze { "plimsoll pause" } else { "plimsoll unpause" };
-    let _lock = stack::lock(&name, purpose)?;
+    let _lock = stack::lock(&target.name, purpose)?;
     stack::with_engine(|engine| async move {
         for member in lifecycle::chosen(&engine, &target, &args.services).await? {
-            let done = match (freeze, member.state) {
-                (true, RunState::Running) => engine.pause_container(&member.name).await,
-                (false, RunState::Paused) => engine.unpause_container(&member.name).await,
-                _ => continue,
+            let wanted = if freeze { RunState::Running } else { RunState::Paused };
+            if member.state != wanted {
+                continue;
+            }
+            let done = if freeze { "is frozen" } else { "goes on" };
+            if args.dry_run {
+                anstream::println!("{} would be changed: it {done}", member.name);
+                continue;
+            }
+            let changed = if freeze {
+                engine.pause_container(&member.name).await
+            } else {
+                engine.unpause_container(&member.name).await
             };
-            done.map_err(|error| failed(error.into()))?;
-            anstream::println!("{}", member.name);
+            changed.map_err(|error| failed(error.into()))?;
+            globals::tell(&member.name, &format!("{} {done}", member.name));
         }
         Ok(ExitCode::SUCCESS)
     })

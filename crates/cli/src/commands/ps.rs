@@ -1,49 +1,168 @@
 //! `plimsoll ps`: the containers of a project.
 
+pub(super) mod rows;
+
 use std::process::ExitCode;
 
 use plimsoll_engine::{Health, PublishedPort, RunState};
-use plimsoll_stack::{Row, ps};
+use plimsoll_stack::{Row, labels, ps_with_one_offs};
 
 use crate::{
     error::CommandError,
+    globals,
     project::ProjectArgs,
-    stack::{self, failed},
+    stack::{self, Target, failed},
+    template::{self, Format},
 };
 
 /// Characters of a probe's output in the table; `--json` has all of it.
 const PROBE: usize = 40;
 
+/// States that `--status` knows.
+const STATES: [&str; 7] = ["paused", "restarting", "removing", "running", "dead", "created", "exited"];
+
 /// Show the project's containers: state, health with the last probe, ports, uptime, restarts
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of docker compose")]
 pub(crate) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
-    /// As JSON
+    /// Only these services
+    services: Vec<String>,
+    /// Containers too that do not run, and those of `run`
+    #[arg(short, long)]
+    all: bool,
+    /// Only ids
+    #[arg(short, long)]
+    quiet: bool,
+    /// Only the services' names
+    #[arg(long = "services")]
+    names: bool,
+    /// Only containers in this state; may be given several times
+    #[arg(long, value_name = "STATE", value_parser = STATES)]
+    status: Vec<String>,
+    /// Only containers with this property: `status=STATE`
+    #[arg(long, value_name = "KEY=VALUE", value_parser = status_filter)]
+    filter: Option<String>,
+    /// `table`, `json`, or a template like `table {{.Name}}\t{{.Status}}`
+    #[arg(long, value_name = "FORM")]
+    format: Option<String>,
+    /// Containers of services that the file does not have are shown too, always; accepted for the habit
+    #[arg(long, hide = true)]
+    orphans: bool,
+    /// Without containers of services that the file does not have
     #[arg(long)]
+    no_orphans: bool,
+    /// Ids and commands in full
+    #[arg(long)]
+    no_trunc: bool,
+    /// All containers but those of `run`, as JSON with more than docker compose has
+    #[arg(long, conflicts_with = "format")]
     json: bool,
 }
 
+fn status_filter(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some(("status", state)) if STATES.contains(&state) => Ok(state.to_owned()),
+        Some(("status", _)) => Err(format!("a state is one of {}", STATES.join(", "))),
+        Some((key, _)) => Err(format!("there is no filter `{key}`; write status=STATE")),
+        None => Err("write status=STATE".to_owned()),
+    }
+}
+
+impl Args {
+    fn wants(&self, target: &Target, service: &str, state: RunState, one_off: bool) -> bool {
+        let up = matches!(state, RunState::Running | RunState::Paused | RunState::Restarting);
+        let mut states = self.status.iter().chain(&self.filter).peekable();
+        let by_state = match states.peek() {
+            None => self.all || self.json || up,
+            Some(_) => states.any(|wanted| wanted == state.as_str()),
+        };
+        // one of `run` is shown while it runs, or when all are asked for
+        let kind = !one_off || (!self.json && (self.all || up));
+        let known = !self.no_orphans || target.project.is_none() || target.knows(service);
+        let asked = self.services.is_empty() || self.services.iter().any(|name| name == service);
+        by_state && kind && known && asked
+    }
+}
+
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let name = stack::project_name(&args.project)?;
-    let state = stack::states()?.join(&name);
-    let rows = stack::with_engine(|engine| async move { ps(&engine, &name, &state).await.map_err(failed) })?;
+    let format = Format::parse(args.format.as_deref().unwrap_or_default(), true)?;
+    let target = stack::target(&args.project, &args.services)?;
+    if let Some(service) = args.services.iter().find(|name| target.project.is_some() && !target.knows(name)) {
+        return Err(target.no_service(service));
+    }
+    if args.quiet || args.names || format != Format::Table {
+        return listed(&args, &target, &format);
+    }
+    let state = stack::states()?.join(&target.name);
+    let name = target.name.clone();
+    let rows = stack::with_engine(|engine| async move {
+        ps_with_one_offs(&engine, &name, &state).await.map_err(failed)
+    })?;
+    let (shown, hidden): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|(row, one_off)| args.wants(&target, &row.service, row.state, *one_off));
+    let shown: Vec<Row> = shown.into_iter().map(|(row, _)| row).collect();
     if args.json {
-        let text = serde_json::to_string_pretty(&rows).map_err(|error| CommandError::from_error(&error))?;
+        let text = serde_json::to_string_pretty(&shown).map_err(|error| CommandError::from_error(&error))?;
         anstream::println!("{text}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    anstream::print!("{}", table(&shown));
+    if args.status.is_empty() && args.filter.is_none() && args.services.is_empty() && !hidden.is_empty() {
+        let named: Vec<String> =
+            hidden.iter().map(|(row, _)| format!("{} is {}", row.container, state_of(row))).collect();
+        globals::tell(&target.name, &format!("note  not shown without --all: {}", named.join(", ")));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The forms that docker compose has too.
+fn listed(args: &Args, target: &Target, format: &Format) -> Result<ExitCode, CommandError> {
+    let size = matches!(format, Format::Rows(form) | Format::Columns(form) if form.names("Size"));
+    let filter = [format!("{}={}", labels::PROJECT, target.name)];
+    let found = stack::with_engine(|engine| async move {
+        engine.containers_raw(&filter, size).await.map_err(|error| failed(error.into()))
+    })?;
+    let mut found: Vec<rows::Listed> = found.iter().filter_map(rows::Listed::read).collect();
+    found.retain(|row| args.wants(target, &row.service, row.state, row.one_off));
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    if args.quiet {
+        for row in &found {
+            anstream::println!("{}", row.id);
+        }
+    } else if args.names {
+        let mut names: Vec<&str> = Vec::new();
+        for row in &found {
+            if !names.contains(&row.service.as_str()) {
+                names.push(&row.service);
+            }
+        }
+        for name in names {
+            anstream::println!("{name}");
+        }
     } else {
-        anstream::print!("{}", table(&rows));
+        let fields: Vec<_> = found.iter().map(|row| row.fields(!args.no_trunc)).collect();
+        match template::render(format, &rows::HEADINGS, &fields)? {
+            Some(text) => anstream::print!("{text}"),
+            None => {
+                for row in fields {
+                    anstream::println!("{}", serde_json::Value::Object(row));
+                }
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn table(rows: &[Row]) -> String {
     let mut lines =
-        vec![["SERVICE", "STATE", "HEALTH", "IMAGE", "PORTS", "UPTIME", "RESTARTS"].map(str::to_owned)];
+        vec![["NAME", "SERVICE", "STATE", "HEALTH", "IMAGE", "PORTS", "UPTIME", "RESTARTS"].map(str::to_owned)];
     lines.extend(rows.iter().map(|row| {
         [
+            row.container.clone(),
             row.service.clone(),
-            state(row),
+            state_of(row),
             health(row),
             if row.standin { format!("{} (stand-in)", row.image) } else { row.image.clone() },
             ports(&row.ports),
@@ -51,7 +170,7 @@ fn table(rows: &[Row]) -> String {
             row.restarts.to_string(),
         ]
     }));
-    let mut widths = [0; 7];
+    let mut widths = [0; 8];
     for line in &lines {
         for (width, cell) in widths.iter_mut().zip(line) {
             *width = (*width).max(cell.chars().count());
@@ -67,7 +186,7 @@ fn table(rows: &[Row]) -> String {
     text
 }
 
-fn state(row: &Row) -> String {
+fn state_of(row: &Row) -> String {
     let memory = if row.out_of_memory { ", out of memory" } else { "" };
     match (&row.exit, row.state) {
         (Some(exit), RunState::Exited | RunState::Dead | RunState::Restarting) => {
@@ -148,6 +267,7 @@ mod tests {
         };
         let ended = Row {
             service: "job".into(),
+            container: "shop-job-1".into(),
             state: RunState::Exited,
             exit: Some(ExitMeaning::of(137)),
             out_of_memory: true,
@@ -159,9 +279,9 @@ mod tests {
             ..row.clone()
         };
         let expected = "\
-SERVICE  STATE                        HEALTH                                   IMAGE              PORTS                 UPTIME     RESTARTS
-web      running                      unhealthy (connect: connection refused)  shop:1             0.0.0.0:8080->80/tcp  1 h 2 min  2
-job      exited (137, out of memory)  -                                        shop:1 (stand-in)  -                     -          0
+NAME        SERVICE  STATE                        HEALTH                                   IMAGE              PORTS                 UPTIME     RESTARTS
+shop-web-1  web      running                      unhealthy (connect: connection refused)  shop:1             0.0.0.0:8080->80/tcp  1 h 2 min  2
+shop-job-1  job      exited (137, out of memory)  -                                        shop:1 (stand-in)  -                     -          0
 ";
         assert_eq!(table(&[row, ended]), expected);
     }

@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, process::ExitCode};
 
-use futures_util::future::join_all;
+use futures_util::StreamExt as _;
 use plimsoll_compose::Project;
 
 use crate::{
     commands::run::needed,
     error::CommandError,
+    globals,
     policy::Root,
     project::{ProjectArgs, check_names},
     stack,
@@ -38,6 +39,15 @@ pub(crate) struct Args {
     /// Say nothing but errors
     #[arg(short, long)]
     quiet: bool,
+    /// As many at once as --parallel before the verb says; accepted for the habit
+    #[arg(long, hide = true)]
+    parallel: bool,
+    /// One after the other
+    #[arg(long, hide = true)]
+    no_parallel: bool,
+    /// Print what would be pulled and do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
@@ -58,21 +68,26 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let failures = stack::with_engine(|engine| async move {
         let engine = &engine;
         let missing_only = args.policy == "missing";
-        let project = &project;
-        let done = join_all(wanted.iter().map(|(image, services)| async move {
+        let at_once = if args.no_parallel { 1 } else { globals::at_once(wanted.len()) };
+        let (dry_run, project) = (args.dry_run, &project);
+        let pulls = wanted.iter().map(|(image, services)| async move {
             if missing_only && engine.inspect_image(image).await.is_ok() {
                 return (image, services, Ok(false));
             }
+            if dry_run {
+                return (image, services, Ok(true));
+            }
             (image, services, engine.pull_image_for(image, platform(project, services)).await.map(|()| true))
-        }))
-        .await;
+        });
+        let done: Vec<_> = futures_util::stream::iter(pulls).buffered(at_once).collect().await;
         let mut failures = 0;
         for (image, services, pulled) in done {
             let users = services.join(", ");
             match pulled {
                 Ok(_) if args.quiet => {}
-                Ok(true) => anstream::println!("{image}  pulled for {users}"),
-                Ok(false) => anstream::println!("{image}  is there already, for {users}"),
+                Ok(true) if dry_run => anstream::println!("{image} would be pulled for {users}"),
+                Ok(true) => globals::tell(image, &format!("{image}  pulled for {users}")),
+                Ok(false) => globals::tell(image, &format!("{image}  is there already, for {users}")),
                 Err(error) => {
                     failures += usize::from(!args.ignore_pull_failures);
                     anstream::eprintln!("{image} of {users} cannot be pulled: {error}");

@@ -4,7 +4,11 @@ use std::process::ExitCode;
 
 use plimsoll_stack::{Lifecycle, plan_restart};
 
-use crate::{error::CommandError, lifecycle, project::ProjectArgs};
+use crate::{
+    error::CommandError,
+    lifecycle::{self, Verb},
+    project::ProjectArgs,
+};
 
 /// Restart containers: stopped dependents first, started again in the order of their health
 ///
@@ -31,5 +35,6 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let ask = Lifecycle { services: args.services, grace: args.timeout, no_deps: args.no_deps };
-    lifecycle::run(&args.project, "plimsoll restart", &ask, args.wait_timeout, args.dry_run, plan_restart)
+    let verb = Verb { purpose: "plimsoll restart", needs_containers: false, plan: plan_restart };
+    lifecycle::run(&args.project, &verb, &ask, args.wait_timeout, args.dry_run)
 }

@@ -7,7 +7,7 @@ use plimsoll_stack::{Lifecycle, plan_stop};
 
 use crate::{
     error::CommandError,
-    lifecycle,
+    globals, lifecycle,
     project::ProjectArgs,
     stack::{self, failed},
 };
@@ -28,30 +28,42 @@ pub(crate) struct Args {
     /// Nobody is asked; accepted for the habit
     #[arg(long, hide = true)]
     force: bool,
+    /// Without effect in docker compose too; accepted for the habit
+    #[arg(short, long, hide = true)]
+    all: bool,
+    /// Print what would be removed and do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let target = stack::target(&args.project, &args.services)?;
-    let name = target.name.clone();
-    let _lock = stack::lock(&name, "plimsoll rm")?;
+    let _lock = stack::lock(&target.name, "plimsoll rm")?;
     stack::with_engine(|engine| async move {
         let mut found = lifecycle::chosen(&engine, &target, &args.services).await?;
-        if args.stop {
+        let runs = |state| matches!(state, RunState::Running | RunState::Paused | RunState::Restarting);
+        if args.stop && !args.dry_run && found.iter().any(|member| runs(member.state)) {
             let ask = Lifecycle { services: args.services.clone(), no_deps: true, ..Lifecycle::default() };
-            let code = lifecycle::carry_out(&engine, &plan_stop(&name, &found, &ask), None).await?;
+            let plan = plan_stop(&target.name, &found, &ask);
+            let code = lifecycle::carry_out(&engine, &plan, None).await?;
             if code != ExitCode::SUCCESS {
                 return Ok(code);
             }
             found = lifecycle::chosen(&engine, &target, &args.services).await?;
         }
         for member in found {
-            if matches!(member.state, RunState::Running | RunState::Paused | RunState::Restarting) {
-                anstream::eprintln!("{} runs and stays; --stop stops it first", member.name);
+            if runs(member.state) && !(args.dry_run && args.stop) {
+                let said = format!("{} runs and stays; --stop stops it first", member.name);
+                globals::tell(&member.name, &said);
+                continue;
+            }
+            if args.dry_run {
+                anstream::println!("{} would be removed", member.name);
                 continue;
             }
             let removed = engine.remove_container(&member.name, false, args.volumes).await;
             removed.map_err(|error| failed(error.into()))?;
-            anstream::println!("{}", member.name);
+            globals::tell(&member.name, &format!("{} removed", member.name));
         }
         Ok(ExitCode::SUCCESS)
     })

@@ -6,7 +6,7 @@ use plimsoll_compose::Project;
 use plimsoll_engine::Engine;
 use plimsoll_source::Source;
 use plimsoll_stack::{
-    Context, OneOff, Op, Progress, RunOptions, StackFiles, desired, observe, plan_oneoff, stack_files,
+    Context, Observed, OneOff, Op, Plan, Progress, RunOptions, StackFiles, desired, observe, plan_oneoff, stack_files,
 };
 
 use crate::{
@@ -15,9 +15,10 @@ use crate::{
         image::proxy,
     },
     error::CommandError,
+    globals::{self, Orphans},
     home::home,
     policy::{Policy, Root},
-    project::{self, ProjectArgs, warn},
+    project::{self, ProjectArgs},
     remote,
     stack::{self, failed},
     stack_images::{self, Asked},
@@ -26,6 +27,7 @@ use crate::{
 
 /// Run one command in a new container of a service; its dependencies are started first
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of docker compose")]
 pub(crate) struct Args {
     #[command(flatten)]
     project: ProjectArgs,
@@ -46,7 +48,7 @@ pub(crate) struct Args {
     /// No terminal, also when there is one here
     #[arg(short = 'T', long = "no-tty", visible_alias = "no-TTY")]
     no_tty: bool,
-    /// Variable, `KEY=value`, or `KEY` with the value that it has here; may be given several times
+    /// Variable, `KEY=value`, or `KEY` with the value that it has here or in .env; may be given several times
     #[arg(short, long, value_name = "KEY[=VALUE]")]
     env: Vec<String>,
     /// Entry point instead of the image's; words are split at spaces
@@ -82,15 +84,27 @@ pub(crate) struct Args {
     /// What is built here is always built; accepted for the habit
     #[arg(long, hide = true)]
     build: bool,
-    /// Standard input is always open; accepted for the habit
+    /// Standard input is open as it is; accepted for the habit
     #[arg(short, long, hide = true)]
     interactive: bool,
+    /// Standard input is not passed on
+    #[arg(long, hide = true)]
+    no_interactive: bool,
     /// There is a terminal if there is one here; accepted for the habit
     #[arg(short, long, hide = true)]
     tty: bool,
+    /// When images are pulled, instead of the services' `pull_policy`
+    #[arg(long, value_name = "POLICY", value_parser = ["always", "missing", "never"])]
+    pull: Option<String>,
     /// Say nothing about pulls
     #[arg(long)]
     quiet_pull: bool,
+    /// Say nothing about builds
+    #[arg(long)]
+    quiet_build: bool,
+    /// Say nothing but what the command itself says
+    #[arg(short, long)]
+    quiet: bool,
     /// Remove containers of services that the project does not have any more
     #[arg(long)]
     remove_orphans: bool,
@@ -100,22 +114,31 @@ pub(crate) struct Args {
     /// Be known on the networks by the service's name too
     #[arg(long)]
     use_aliases: bool,
+    /// Print the plan and do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let root = Root::find()?;
     let mut options = args.project.options(&root)?;
     options.files.extend(overlay(&args));
-    let mut project = project::load_for(&mut options, std::slice::from_ref(&args.service))?;
-    warn(&project.warnings);
+    // asking for it by name is enough, whatever its profile
+    options.services = vec![args.service.clone()];
+    options.no_deps = args.no_deps;
+    let orphans = Orphans::of(args.remove_orphans, &options.env)?;
+    let (mut project, env) = args.project.load_with(options)?;
     project.files.retain(|file| file != OPTIONS);
     project::absolute_files(&mut project);
-    project::check_names(&project, std::iter::once(&args.service))?;
-    let variable = |name: &str| options.env.get(name).cloned();
-    let files = stack_files(&project, &stack::states()?.join(&project.name), &variable).map_err(failed)?;
+    let variable = |name: &str| env.get(name).cloned();
+    let (state, _kept) = stack::state_for(&project.name, args.dry_run)?;
+    let files = stack_files(&project, &state, &variable).map_err(failed)?;
+    let ask = one_off(&args, &env)?;
     stack::with_engine(|engine| async move {
-        let name = make(&engine, &project, &root.policy, &files, &args).await?;
-        begin(&engine, &name, &args).await
+        match make(&engine, &project, &root.policy, &files, (&args, orphans), &ask).await? {
+            Some(name) => begin(&engine, &name, &args).await,
+            None => Ok(ExitCode::SUCCESS),
+        }
     })
 }
 
@@ -152,18 +175,26 @@ fn escaped(values: &[String]) -> Vec<String> {
     values.iter().map(|value| value.replace('$', "$$")).collect()
 }
 
-/// Everything up to the start, under the project's lock; gives the container's name.
+/// Everything up to the start, under the project's lock; gives the container's name. `None` if only the plan was asked
+/// for.
 async fn make(
     engine: &Engine,
     project: &Project,
     policy: &Policy,
     files: &StackFiles,
-    args: &Args,
-) -> Result<String, CommandError> {
-    let lock = stack::lock(&project.name, "plimsoll run")?;
+    (args, orphans): (&Args, Orphans),
+    ask: &OneOff,
+) -> Result<Option<String>, CommandError> {
+    let lock = if args.dry_run { None } else { Some(stack::lock(&project.name, "plimsoll run")?) };
     let mut reduced = project.clone();
     reduced.services.retain(|name, _| needed(project, &args.service, args.no_deps).contains(&name.as_str()));
-    let asked = Asked { quiet: args.quiet_pull, ..Asked::default() };
+    let asked = Asked {
+        pull: args.pull.clone(),
+        quiet: args.quiet_pull || args.quiet,
+        quiet_build: args.quiet_build || args.quiet,
+        dry_run: args.dry_run,
+        ..Asked::default()
+    };
     let images = stack_images::bring(engine, &reduced, &home()?, policy, &asked).await?;
     let (facts, observed) = tokio::join!(engine.facts(), observe(engine, &project.name));
     let (facts, observed) = (facts.map_err(|error| failed(error.into()))?, observed.map_err(failed)?);
@@ -175,25 +206,29 @@ async fn make(
     let context = Context { images: &images, facts: &facts, files: &files };
     let mut wanted = desired(&reduced, context).map_err(failed)?;
     wanted.lend_environment(&proxy::variables(engine.host())?);
-    let ask = one_off(args)?;
-    let plan = plan_oneoff(&wanted, &observed, &ask).map_err(failed)?;
+    let mut plan = plan_oneoff(&wanted, &observed, ask).map_err(failed)?;
+    if orphans.remove {
+        remove_orphans(&mut plan, project, &observed);
+    }
+    for note in plan.notes.iter().filter(|_| !args.quiet) {
+        globals::tell(&project.name, &format!("note  {note}"));
+    }
+    if args.dry_run {
+        anstream::print!("{}", plan.render());
+        return Ok(None);
+    }
     let options =
         RunOptions { state: stack::states()?.join(&project.name), cancel: None, ..RunOptions::default() };
     let mut show = |progress: Progress<'_>| match progress {
-        Progress::Done(step, took) if !matches!(step.op, Op::CreateContainer { .. }) => {
-            anstream::eprintln!("{:7.2}s  {}", took.as_secs_f64(), step.op.describe());
-        }
-        Progress::Told(step, text) => anstream::eprintln!("   note  {}: {text}", step.op.describe()),
-        Progress::Failed(step, failure) => {
-            anstream::eprintln!("FAILED  {}: {}", step.op.describe(), failure.reason);
-        }
-        _ => {}
+        Progress::Done(..) | Progress::Told(..) if args.quiet => {}
+        Progress::Done(step, _) if matches!(step.op, Op::CreateContainer { .. }) => {}
+        progress => globals::tell_step(&progress),
     };
     let outcome = plimsoll_stack::run(engine, &plan, &files, &options, &mut show).await;
     drop(lock);
     let name = ask.container(&project.name);
     if outcome.is_success() {
-        return Ok(name);
+        return Ok(Some(name));
     }
     for failure in &outcome.failures {
         anstream::eprint!("\n{}", failure.render());
@@ -202,6 +237,18 @@ async fn make(
         format!("{name} was not started: {} of {} steps done", outcome.done, plan.steps.len()),
         "correct what failed, or leave the dependencies alone with --no-deps",
     ))
+}
+
+/// Containers of services that the file does not have go before the command begins.
+fn remove_orphans(plan: &mut Plan, project: &Project, observed: &Observed) {
+    for container in &observed.containers {
+        let service = container.service.as_str();
+        let known = project.services.contains_key(service) || project.disabled_services.contains_key(service);
+        if known || container.oneoff || container.helper {
+            continue;
+        }
+        plan.remove_orphan(container);
+    }
 }
 
 /// The service and what it needs, directly or not.
@@ -227,7 +274,10 @@ pub(crate) fn needed<'a>(project: &'a Project, service: &'a str, alone: bool) ->
     needed
 }
 
-fn one_off(args: &Args) -> Result<OneOff, CommandError> {
+fn one_off(
+    args: &Args,
+    project: &indexmap::IndexMap<String, String>,
+) -> Result<OneOff, CommandError> {
     let mut random = [0; 6];
     getrandom::fill(&mut random)
         .map_err(|error| CommandError::new(format!("no random bytes: {error}"), "check /dev/urandom"))?;
@@ -238,7 +288,7 @@ fn one_off(args: &Args) -> Result<OneOff, CommandError> {
         (key.to_owned(), value.to_owned())
     };
     let env =
-        variables(&args.env).into_iter().map(|entry| pair(&entry)).map(|(key, value)| (key, Some(value)));
+        variables(&args.env, project).into_iter().map(|entry| pair(&entry)).map(|(key, value)| (key, Some(value)));
     let words = |text: &String| text.split_whitespace().map(str::to_owned).collect();
     Ok(OneOff {
         service: args.service.clone(),
@@ -251,7 +301,8 @@ fn one_off(args: &Args) -> Result<OneOff, CommandError> {
         user: args.user.clone(),
         working_dir: args.workdir.clone(),
         tty: !args.no_tty && !args.detach && terminal::is_interactive(),
-        stdin: !args.detach,
+        stdin: !args.detach && !args.no_interactive,
+        auto_remove: args.rm && args.detach,
         service_ports: args.service_ports || !args.publish.is_empty(),
         use_aliases: args.use_aliases,
         no_deps: args.no_deps,
@@ -278,7 +329,8 @@ async fn begin(engine: &Engine, name: &str, args: &Args) -> Result<ExitCode, Com
 /// Attached before the start, until its end; signals are passed on.
 async fn attended(engine: &Engine, name: &str, args: &Args) -> Result<i64, plimsoll_engine::EngineError> {
     let tty = !args.no_tty && terminal::is_interactive();
-    let session = engine.attach_container(name, true).await?;
+    let stdin = !args.no_interactive;
+    let session = engine.attach_container(name, stdin).await?;
     engine.start_container(name).await?;
     let raw = if tty { Raw::enter() } else { None };
     let resized = |rows, columns| async move {
@@ -290,7 +342,7 @@ async fn attended(engine: &Engine, name: &str, args: &Args) -> Result<i64, plims
     if let Some((rows, columns)) = terminal::size() {
         resized(rows, columns).await;
     }
-    let talk = terminal::converse(session, true, resized);
+    let talk = terminal::converse(session, stdin, resized);
     let pass_on = async {
         loop {
             let signal = stack::next_signal().await;

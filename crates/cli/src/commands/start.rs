@@ -4,7 +4,11 @@ use std::process::ExitCode;
 
 use plimsoll_stack::{Lifecycle, plan_start};
 
-use crate::{error::CommandError, lifecycle, project::ProjectArgs};
+use crate::{
+    error::CommandError,
+    lifecycle::{self, Verb},
+    project::ProjectArgs,
+};
 
 /// Start containers that exist, each when what it depends on is healthy
 ///
@@ -15,6 +19,9 @@ pub(crate) struct Args {
     project: ProjectArgs,
     /// Only these services
     services: Vec<String>,
+    /// Health is always waited for; accepted for the habit
+    #[arg(long, hide = true)]
+    wait: bool,
     /// Longest wait for one service; without it the health check's own settings decide
     #[arg(long, value_name = "SECONDS")]
     wait_timeout: Option<u64>,
@@ -28,5 +35,6 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let ask = Lifecycle { services: args.services, grace: None, no_deps: args.no_deps };
-    lifecycle::run(&args.project, "plimsoll start", &ask, args.wait_timeout, args.dry_run, plan_start)
+    let verb = Verb { purpose: "plimsoll start", needs_containers: true, plan: plan_start };
+    lifecycle::run(&args.project, &verb, &ask, args.wait_timeout, args.dry_run)
 }

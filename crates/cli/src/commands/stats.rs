@@ -7,12 +7,14 @@ use std::{
 };
 
 use plimsoll_stack::{Meter, Usage};
+use serde_json::{Map, Value, json};
 
 use crate::{
     error::CommandError,
     project::ProjectArgs,
     stack::{self, failed},
     table::{bytes, table},
+    template::{self, Format},
 };
 
 /// Between two samples.
@@ -31,15 +33,53 @@ pub(crate) struct Args {
     /// Ended containers too
     #[arg(short, long)]
     all: bool,
+    /// `table`, `json`, or a template like `table {{.Name}}\t{{.CPUPerc}}`
+    #[arg(long, value_name = "FORM")]
+    format: Option<String>,
+    /// Names are never cut short; accepted for the habit
+    #[arg(long, hide = true)]
+    no_trunc: bool,
     /// As JSON: an array for each sample
-    #[arg(long)]
+    #[arg(long, conflicts_with = "format")]
     json: bool,
+}
+
+const HEADINGS: [(&str, &str); 7] = [
+    ("Container", "CONTAINER"),
+    ("CPUPerc", "CPU %"),
+    ("MemPerc", "MEM %"),
+    ("MemUsage", "MEM USAGE / LIMIT"),
+    ("Name", "NAME"),
+    ("PIDs", "PIDS"),
+    ("Service", "SERVICE"),
+];
+
+/// A container with the fields of docker's statistics that are measured here.
+fn fields(row: &Usage) -> Map<String, Value> {
+    let share = |used: f64, limit: f64| {
+        if limit > 0.0 { format!("{:.2}%", 100.0 * used / limit) } else { "0.00%".to_owned() }
+    };
+    let fields = json!({
+        "Container": row.container,
+        // of one CPU, as docker counts
+        "CPUPerc": share(row.cpus.unwrap_or(0.0), 1.0),
+        "MemPerc": share(row.memory as f64, row.memory_limit as f64),
+        "MemUsage": format!("{} / {}", bytes(row.memory), bytes(row.memory_limit)),
+        "Name": row.container,
+        "PIDs": row.pids.to_string(),
+        "Service": row.service,
+    });
+    match fields {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let project = stack::project_name(&args.project)?;
     let terminal = std::io::stdout().is_terminal();
-    let once = args.no_stream || (!terminal && !args.json);
+    let format = Format::parse(args.format.as_deref().unwrap_or_default(), true)?;
+    let once = args.no_stream || (!terminal && !args.json && format == Format::Table);
     stack::with_engine(|engine| async move {
         let mut meter = Meter::default();
         // CPU use is a difference of two samples
@@ -53,6 +93,16 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             if args.json {
                 let text = serde_json::to_string(&rows).map_err(|error| CommandError::from_error(&error))?;
                 anstream::println!("{text}");
+            } else if format != Format::Table {
+                let rows: Vec<_> = rows.iter().map(fields).collect();
+                match template::render(&format, &HEADINGS, &rows)? {
+                    Some(text) => anstream::print!("{text}"),
+                    None => {
+                        for row in rows {
+                            anstream::println!("{}", Value::Object(row));
+                        }
+                    }
+                }
             } else {
                 if !once {
                     // from the top of a cleared screen; not colour, so NO_COLOR does not take it away

@@ -4,7 +4,11 @@ use std::process::ExitCode;
 
 use plimsoll_stack::{Lifecycle, plan_stop};
 
-use crate::{error::CommandError, lifecycle, project::ProjectArgs};
+use crate::{
+    error::CommandError,
+    lifecycle::{self, Verb},
+    project::ProjectArgs,
+};
 
 /// Stop containers and keep them: those that depend on others first
 ///
@@ -25,5 +29,6 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let ask = Lifecycle { services: args.services, grace: args.timeout, no_deps: true };
-    lifecycle::run(&args.project, "plimsoll stop", &ask, None, args.dry_run, plan_stop)
+    let verb = Verb { purpose: "plimsoll stop", needs_containers: false, plan: plan_stop };
+    lifecycle::run(&args.project, &verb, &ask, None, args.dry_run)
 }

@@ -14,15 +14,17 @@ use crossterm::{
     cursor, event, execute,
     terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
 };
-use plimsoll_engine::Engine;
-use plimsoll_stack::{LogQuery, Meter, Row, StackLine, Usage, logs, ps};
+use plimsoll_engine::{Engine, EngineError, RunState};
+use plimsoll_stack::{LogQuery, Meter, Row, StackLine, Usage, labels, logs, ps};
 use ratatui::{Terminal, backend::CrosstermBackend};
 use tokio::sync::mpsc;
 
+use super::logs::printable;
 use crate::{
     error::CommandError,
     project::ProjectArgs,
     stack::{self, failed},
+    template::aligned,
 };
 use model::{Action, Model};
 
@@ -47,10 +49,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let project = stack::project_name(&args.project)?;
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-        return Err(CommandError::new(
-            "top needs a terminal",
-            "`plimsoll ps`, `plimsoll stats --no-stream` and `plimsoll logs` print the same things",
-        ));
+        return processes(&project, &args.services);
     }
     stack::with_engine(|engine| async move {
         // asked before the screen is taken, so that an error is seen
@@ -68,6 +67,43 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         drop(screen);
         done
     })
+}
+
+/// Columns of `ps` for those who have no terminal.
+const COLUMNS: &str = "user,pid,ppid,pcpu,stime,tty,time,args";
+
+/// The processes of each running container, once.
+fn processes(project: &str, services: &[String]) -> Result<ExitCode, CommandError> {
+    let filter = [format!("{}={project}", labels::PROJECT)];
+    let mut lines = stack::with_engine(|engine| async move {
+        let mut found =
+            engine.containers_labelled(&filter).await.map_err(|error| failed(error.into()))?;
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut lines = Vec::new();
+        for container in &found {
+            let service = container.label(labels::SERVICE).unwrap_or_default();
+            let asked = services.is_empty() || services.iter().any(|name| name == service);
+            if container.state != RunState::Running || !asked {
+                continue;
+            }
+            let (titles, rows) = match engine.top(&container.name, COLUMNS).await {
+                // it has ended meanwhile
+                Err(EngineError::NotFound { .. } | EngineError::Conflict { .. }) => continue,
+                found => found.map_err(|error| failed(error.into()))?,
+            };
+            if lines.is_empty() {
+                lines.push(format!("SERVICE\tNAME\t{}", titles.join("\t")));
+            }
+            let printed = rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect::<Vec<_>>());
+            lines.extend(printed.map(|row| format!("{service}\t{}\t{}", container.name, row.join("\t"))));
+        }
+        Ok(lines)
+    })?;
+    if lines.is_empty() {
+        lines.push("SERVICE\tNAME\tPID\tCMD".to_owned());
+    }
+    anstream::print!("{}", aligned(&lines));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The terminal's other screen, in raw mode; left on every way out, a panic included.

@@ -6,10 +6,11 @@ mod progress;
 
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
+use clap::{Args as _, FromArgMatches as _};
 use plimsoll_compose::Project;
 use plimsoll_engine::{Engine, PublishedPort};
 use plimsoll_stack::{
-    Context, Observed, Outcome, Plan, PlanOptions, RunOptions, StackError, StackFiles, desired,
+    Context, Lock, Observed, Outcome, Plan, PlanOptions, RunOptions, StackError, StackFiles, desired,
     host_listeners, labels, observe, plan, port_conflicts, stack_files,
 };
 use serde_json::json;
@@ -17,9 +18,10 @@ use serde_json::json;
 use crate::{
     commands::{image::proxy, run::needed as needs_of},
     error::CommandError,
+    globals::{self, Orphans},
     home::home,
     policy::{Policy, Root},
-    project::{self, ProjectArgs, warn},
+    project::{self, ProjectArgs},
     remote,
     stack::{self, failed},
     stack_images::{self, Asked},
@@ -78,7 +80,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "VOLUME")]
     recreate_volume: Vec<String>,
     /// When images are pulled, instead of the services' `pull_policy`
-    #[arg(long, value_name = "POLICY", value_parser = ["always", "missing", "never"])]
+    #[arg(long, value_name = "POLICY", value_parser = ["always", "missing", "never", "build"])]
     pull: Option<String>,
     /// Say nothing about pulls
     #[arg(long)]
@@ -94,15 +96,47 @@ pub(crate) struct Args {
     /// Remove containers of services that the project does not have any more
     #[arg(long)]
     remove_orphans: bool,
-    /// Containers always run in the background; accepted for the habit
-    #[arg(short, long, hide = true)]
+    /// Containers run in the background; accepted for the habit
+    #[arg(short, long, hide = true, conflicts_with_all = ["abort_on_container_exit", "abort_on_container_failure", "exit_code_from", "attach", "attach_dependencies"])]
     detach: bool,
+    /// Nobody is asked; accepted for the habit
+    #[arg(short, long, hide = true)]
+    yes: bool,
+    /// Say nothing about builds
+    #[arg(long)]
+    quiet_build: bool,
+    /// There are no shortcuts on the keyboard; accepted for the habit
+    #[arg(long, hide = true)]
+    menu: bool,
+    /// Refused: containers are replaced by new images, not changed
+    #[arg(short, long, hide = true)]
+    watch: bool,
     /// Print the plan and the outcome as JSON
     #[arg(long)]
     json: bool,
 }
 
 impl Args {
+    /// As `scale` asks for it.
+    pub(super) fn for_scale(
+        project: ProjectArgs,
+        scale: Vec<String>,
+        no_deps: bool,
+        dry_run: bool,
+    ) -> Result<Self, CommandError> {
+        let parsed = Self::augment_args(clap::Command::new("scale")).try_get_matches_from(["scale"]);
+        let args = parsed.and_then(|found| Self::from_arg_matches(&found));
+        let args = args.map_err(|error| CommandError::from_error(&error))?;
+        let services = scale.iter().map(|entry| entry.split('=').next().unwrap_or_default().to_owned());
+        Ok(Self { services: services.collect(), project, scale, no_deps, dry_run, detach: true, ..args })
+    }
+
+    /// In place of docker compose `up` stays in front unless it is told otherwise.
+    fn stays_in_front(&self) -> bool {
+        let background = self.detach || self.wait || self.no_start || self.at_boot || self.json;
+        self.attached.is_asked() || (super::drop_in::is_in_place() && !background)
+    }
+
     /// Services that the command line names: their profiles are active.
     fn named(&self) -> Vec<String> {
         let scaled = self.scale.iter().filter_map(|entry| Some(entry.split_once('=')?.0));
@@ -117,23 +151,30 @@ pub(crate) fn create(args: Args) -> Result<ExitCode, CommandError> {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    if args.watch {
+        return super::refused::run("watch", &super::refused::Args::default());
+    }
     let root = Root::find()?;
     let mut options = args.project.options(&root)?;
-    let mut project = project::load_for(&mut options, &args.named())?;
-    warn(&project.warnings);
+    options.services.clone_from(&args.services);
+    options.no_deps = args.no_deps && !args.services.is_empty();
+    let orphans = Orphans::of(args.remove_orphans, &options.env)?;
+    let boot: Vec<String> = options.files.iter().map(|file| file.name().to_owned()).collect();
+    project::activate(&mut options, &args.named())?;
+    let profiles = options.profiles.clone();
+    let (mut project, options_env) = args.project.load_with(options)?;
     scale(&mut project, &args.scale)?;
     if args.boot {
-        let files: Vec<&str> = options.files.iter().map(|file| file.name()).collect();
-        return boot::install(&args, &project, &files, &options.profiles);
+        let files: Vec<&str> = boot.iter().map(String::as_str).collect();
+        return boot::install(&args, &project, &files, &profiles);
     }
     project::absolute_files(&mut project);
-    let lock = stack::lock(&project.name, "plimsoll up")?;
-    let variable = |name: &str| options.env.get(name).cloned();
-    let files = stack_files(&project, &stack::states()?.join(&project.name), &variable).map_err(failed)?;
-    let code =
-        stack::with_engine(|engine| async move { up(&engine, &project, &root.policy, files, &args).await });
-    drop(lock);
-    code
+    // what is only looked at needs no turn
+    let lock = if args.dry_run { None } else { Some(stack::lock(&project.name, "plimsoll up")?) };
+    let (state, _kept) = stack::state_for(&project.name, args.dry_run)?;
+    let variable = |name: &str| options_env.get(name).cloned();
+    let files = stack_files(&project, &state, &variable).map_err(failed)?;
+    stack::with_engine(|engine| async move { up(&engine, &project, &root.policy, files, (&args, orphans), lock).await })
 }
 
 async fn up(
@@ -141,12 +182,13 @@ async fn up(
     project: &Project,
     policy: &Policy,
     files: StackFiles,
-    args: &Args,
+    (args, orphans): (&Args, Orphans),
+    lock: Option<Lock>,
 ) -> Result<ExitCode, CommandError> {
     if args.at_boot && !args.dry_run {
         boot::clear(engine, &project.name, &args.services).await?;
     }
-    let prepared = prepare(engine, project, policy, files, args).await?;
+    let prepared = prepare(engine, project, policy, files, (args, orphans)).await?;
     if args.dry_run {
         if args.json {
             print_json(&json!({ "plan": prepared.plan }))?;
@@ -179,7 +221,9 @@ async fn up(
         }
         summary(engine, project, &prepared, &outcome).await?;
     }
-    if args.attached.is_asked() && !outcome.interrupted {
+    // whoever only shows logs keeps nobody out
+    drop(lock);
+    if args.stays_in_front() && !outcome.interrupted {
         let follow =
             attached::Follow { engine, project, began, grace: args.timeout, services: &args.services };
         return follow.until_the_end(&args.attached, &outcome).await;
@@ -204,7 +248,7 @@ async fn prepare(
     project: &Project,
     policy: &Policy,
     mut files: StackFiles,
-    args: &Args,
+    (args, orphans): (&Args, Orphans),
 ) -> Result<Prepared, CommandError> {
     for volume in &args.recreate_volume {
         if !project.volumes.contains_key(volume) {
@@ -214,9 +258,20 @@ async fn prepare(
             ));
         }
     }
-    project::check_names(project, args.services.iter().chain(args.attached.named()))?;
+    for service in args.services.iter().chain(args.attached.named()) {
+        // one that is left out this time is a service all the same
+        if !project.disabled_services.contains_key(service) {
+            project::check_names(project, std::iter::once(service))?;
+        }
+    }
     // first of all: a build takes its time, and what is observed before it may not be true any more after it
-    let asked = Asked { pull: args.pull.clone(), no_build: args.no_build, quiet: args.quiet_pull };
+    let asked = Asked {
+        pull: args.pull.clone().filter(|policy| policy != "build"),
+        no_build: args.no_build,
+        quiet: args.quiet_pull,
+        quiet_build: args.quiet_build,
+        dry_run: args.dry_run,
+    };
     let needed = needed(project, args);
     let images = stack_images::bring(engine, &needed, &home()?, policy, &asked).await?;
     let (facts, observed) = tokio::join!(engine.facts(), observe(engine, &project.name));
@@ -228,7 +283,8 @@ async fn prepare(
     let options = PlanOptions {
         force_recreate: args.force_recreate,
         no_recreate: args.no_recreate,
-        remove_orphans: args.remove_orphans,
+        remove_orphans: orphans.remove,
+        ignore_orphans: orphans.ignore,
         services: args.services.clone(),
         always_recreate_deps: args.always_recreate_deps,
         no_deps: args.no_deps,
@@ -260,7 +316,7 @@ fn needed(project: &Project, args: &Args) -> Project {
 /// `--scale web=3`.
 fn scale(project: &mut Project, asked: &[String]) -> Result<(), CommandError> {
     for entry in asked {
-        let wrong = |why: String| CommandError::new(why, "write `--scale SERVICE=NUMBER`");
+        let wrong = |why: String| CommandError::new(why, "write SERVICE=NUMBER");
         let (name, count) = entry.split_once('=').ok_or_else(|| wrong(format!("`{entry}` has no number")))?;
         let count: u32 =
             count.parse().map_err(|_| wrong(format!("`{count}` in `{entry}` is no number of containers")))?;
@@ -315,26 +371,27 @@ async fn summary(
     } else {
         published(engine, &project.name).await?
     };
+    let say = |text: String| globals::tell(&project.name, &text);
     match outcome.ready.values().max() {
-        Some(all) if !prepared.plan.changes_nothing() => anstream::println!(
+        Some(all) if !prepared.plan.changes_nothing() => say(format!(
             "up in {seconds:.2} s: {} container{} ready, all after {:.2} s; {unchanged} unchanged",
             outcome.ready.len(),
             plural(outcome.ready.len()),
             all.as_secs_f64()
-        ),
+        )),
         _ if prepared.plan.changes_nothing() => {
             let count = unchanged + outcome.ready.len();
-            anstream::println!("nothing to do: {count} container{} as they should be", plural(count));
+            say(format!("nothing to do: {count} container{} as they should be", plural(count)));
         }
-        _ => anstream::println!("done in {seconds:.2} s; {unchanged} unchanged"),
+        _ => say(format!("done in {seconds:.2} s; {unchanged} unchanged")),
     }
     for (service, ports) in &ports {
         for address in addresses(ports) {
-            anstream::println!("  {service}  {address}");
+            say(format!("  {service}  {address}"));
         }
     }
     if !prepared.standins.is_empty() {
-        anstream::println!("  stand-in: {}", prepared.standins.join(", "));
+        say(format!("  stand-in: {}", prepared.standins.join(", ")));
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use futures_util::future::select_all;
 
 use crate::{
-    commands::exec::exit_code,
+    commands::{down, exec::exit_code},
     error::CommandError,
     lifecycle,
     project::ProjectArgs,
@@ -20,15 +20,42 @@ pub(crate) struct Args {
     /// Services
     #[arg(required = true)]
     services: Vec<String>,
+    /// Take the whole project away when the first container has ended
+    #[arg(long)]
+    down_project: bool,
+    /// Print what would be waited for and do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let target = stack::target(&args.project, &args.services)?;
-    stack::with_engine(|engine| async move {
+    let code = stack::with_engine(|engine| async move {
         let found = lifecycle::chosen(&engine, &target, &args.services).await?;
+        if found.is_empty() {
+            let named = args.services.join(", ");
+            return Err(CommandError::new(
+                format!("project {} has no container of {named} to wait for", target.name),
+                "`plimsoll up` makes them",
+            ));
+        }
+        if args.dry_run {
+            for member in &found {
+                anstream::println!("would wait for the end of {}", member.name);
+            }
+            return Ok(None);
+        }
         let ends = found.iter().map(|member| Box::pin(engine.wait_container(&member.name)));
         let code = select_all(ends).await.0.map_err(|error| failed(error.into()))?;
         anstream::println!("{code}");
-        Ok(exit_code(code))
-    })
+        Ok(Some(code))
+    })?;
+    let Some(code) = code else { return Ok(ExitCode::SUCCESS) };
+    if args.down_project {
+        let taken = down::whole(&args.project)?;
+        if taken != ExitCode::SUCCESS {
+            return Ok(taken);
+        }
+    }
+    Ok(exit_code(code))
 }

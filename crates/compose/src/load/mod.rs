@@ -36,8 +36,11 @@ pub fn load(options: &LoadOptions, fs: &dyn ReadFiles) -> Result<Project, Vec<Di
         normalise::normalise(&mut tree, &name, &loader.env);
     }
     let enabled = profiles::enabled(&tree, options)?;
+    let alone = |name: &String| options.no_deps && !options.services.contains(name);
     if options.resolve_environment {
-        environment::resolve(&mut tree, &enabled, options, &loader.env, fs)?;
+        let mut read = enabled.clone();
+        read.retain(|name| !alone(name));
+        environment::resolve(&mut tree, &read, options, &loader.env, fs)?;
     }
     let mut project = Project {
         name,
@@ -65,6 +68,9 @@ pub fn load(options: &LoadOptions, fs: &dyn ReadFiles) -> Result<Project, Vec<Di
     if options.check_consistency {
         consistency::check(&mut project)?;
     }
+    let (left, services) = std::mem::take(&mut project.services).into_iter().partition(|(name, _)| alone(name));
+    project.services = services;
+    project.disabled_services.extend::<IndexMap<_, _>>(left);
     Ok(project)
 }
 

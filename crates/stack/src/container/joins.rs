@@ -29,7 +29,9 @@ pub(super) fn namespace(project: &Project, mode: Option<&str>) -> Option<String>
 }
 
 fn container_name(project: &Project, service: &str) -> String {
-    let fixed = project.services.get(service).and_then(|service| service.container_name.clone());
+    // one that is left alone has its name too
+    let found = project.services.get(service).or_else(|| project.disabled_services.get(service));
+    let fixed = found.and_then(|service| service.container_name.clone());
     fixed.unwrap_or_else(|| format!("{}-{service}-1", project.name))
 }
 
@@ -77,7 +79,8 @@ fn links(project: &Project, service: &Service) -> Vec<String> {
     let mut links = Vec::new();
     for link in &service.links {
         let (other, alias) = link.split_once(':').unwrap_or((link, link));
-        let Some(found) = project.services.get(other) else { continue };
+        let found = project.services.get(other).or_else(|| project.disabled_services.get(other));
+        let Some(found) = found else { continue };
         for number in 1..=found.replicas().max(0) {
             let container =
                 found.container_name.clone().unwrap_or_else(|| format!("{}-{other}-{number}", project.name));

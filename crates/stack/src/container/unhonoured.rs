@@ -3,6 +3,7 @@
 
 use plimsoll_compose::{CredentialSpec, MountKind as Kind, Project, Service};
 use plimsoll_engine::EngineFacts;
+use plimsoll_source::Diagnostic;
 
 use super::joins::attachments;
 use crate::StackError;
@@ -58,6 +59,39 @@ pub(super) fn refuse(
         );
     }
     Ok(())
+}
+
+/// `start_interval`: an engine before 25 does not know it, and every engine goes wrong without `start_period`, since the
+/// interval counts within that time alone. Gives the note, if there is one.
+pub(super) fn start_interval(
+    project: &Project,
+    name: &str,
+    facts: &EngineFacts,
+) -> Result<Option<String>, StackError> {
+    let Some(check) = &project.services[name].healthcheck else { return Ok(None) };
+    if check.disable || check.start_interval.is_none() {
+        return Ok(None);
+    }
+    let origin = project.origin(&["services", name, "healthcheck", "start_interval"]);
+    if check.start_period.is_none() {
+        let title = format!("service {name}: healthcheck.start_interval needs healthcheck.start_period");
+        let diagnostic = match origin {
+            Some(origin) => origin.error(title),
+            None => Diagnostic::error(title),
+        };
+        let hint = "say with start_period how long the probes come at that interval, or leave it out";
+        return Err(StackError::File(Box::new(diagnostic.hint(hint))));
+    }
+    if speaks(facts, 44) {
+        return Ok(None);
+    }
+    let place = origin.and_then(|origin| origin.place()).map_or_else(String::new, |place| {
+        format!(" ({}:{})", place.source.name(), place.source.line_col(place.span.start).line)
+    });
+    Ok(Some(format!(
+        "{name}: healthcheck.start_interval needs Docker Engine 25 and has no effect{place}; `up` probes by itself \
+         at the first start, and after a restart `interval` counts"
+    )))
 }
 
 /// What is said, once, and has no effect.
@@ -134,4 +168,41 @@ fn major(facts: &EngineFacts) -> u32 {
 
 fn number(text: &str) -> u32 {
     text.parse().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_compose::{LoadOptions, NoFiles};
+    use plimsoll_source::Source;
+
+    use super::*;
+
+    fn project(check: &str) -> Project {
+        let text = format!("name: t\nservices:\n  a:\n    image: x\n    healthcheck: {check}\n");
+        let options = LoadOptions::new(vec![Source::new("compose.yaml", text)], "/srv");
+        plimsoll_compose::load(&options, &NoFiles).unwrap()
+    }
+
+    fn engine(api: &str) -> EngineFacts {
+        EngineFacts { api: api.into(), ..EngineFacts::default() }
+    }
+
+    #[test]
+    fn start_interval_is_dropped() {
+        let both = project("{ test: [CMD, 'true'], start_period: 10s, start_interval: 1s }");
+        let note = start_interval(&both, "a", &engine("1.41")).unwrap().unwrap();
+        assert!(note.contains("needs Docker Engine 25") && note.contains("(compose.yaml:5)"), "{note}");
+        assert_eq!(start_interval(&both, "a", &engine("1.44")).unwrap(), None);
+        let alone = project("{ test: [CMD, 'true'], start_interval: 1s }");
+        for api in ["1.41", "1.47"] {
+            let error = start_interval(&alone, "a", &engine(api)).unwrap_err();
+            let StackError::File(diagnostic) = error else { panic!("{error}") };
+            assert!(diagnostic.title.contains("needs healthcheck.start_period"), "{}", diagnostic.title);
+            assert_eq!(diagnostic.labels[0].source.name(), "compose.yaml");
+        }
+        let off = project("{ disable: true, start_interval: 1s }");
+        assert_eq!(start_interval(&off, "a", &engine("1.41")).unwrap(), None);
+        let plain = project("{ test: [CMD, 'true'] }");
+        assert_eq!(start_interval(&plain, "a", &engine("1.41")).unwrap(), None);
+    }
 }

@@ -39,10 +39,32 @@ pub fn plan(desired: &Desired, observed: &Observed, options: &PlanOptions) -> Re
     let wanted = wanted_services(desired, options);
     builder.contested(&wanted);
     for service in desired.services.iter().filter(|service| wanted.contains(service.name.as_str())) {
+        donors(service, &wanted, observed)?;
         builder.service(service);
     }
     builder.orphans();
     Ok(builder.plan)
+}
+
+/// Whose namespaces or volumes a service has must be there, or be made now.
+fn donors(
+    service: &DesiredService,
+    wanted: &BTreeSet<&str>,
+    observed: &Observed,
+) -> Result<(), StackError> {
+    for need in service.needs.iter().filter(|need| need.namespace) {
+        let there = observed
+            .containers
+            .iter()
+            .any(|found| found.service == need.service && !found.oneoff && !found.is_stray());
+        if !there && !wanted.contains(need.service.as_str()) {
+            return Err(StackError::DonorMissing {
+                service: service.name.clone(),
+                donor: need.service.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The asked-for services and, unless they are to be left alone, everything that they depend on.

@@ -112,7 +112,7 @@ impl Builder<'_> {
             if self.options.remove_orphans {
                 let cause = format!("the project has no service {} any more", container.service);
                 self.remove(container, &cause, &[]);
-            } else {
+            } else if !self.options.ignore_orphans {
                 self.plan.notes.push(format!(
                     "{} belongs to no service of the project; `--remove-orphans` removes it",
                     container.name

@@ -1,13 +1,16 @@
 //! Parts of a project as lines.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use plimsoll_compose::{
     LoadOptions, Project, Value, ValueKind,
     interpolate::{Variable, variables as variables_of},
 };
 
-use super::lines;
+use super::{Format, lines};
 use crate::{error::CommandError, project::Disk};
 
 /// The variables of a load, sorted.
@@ -73,8 +76,9 @@ pub(super) fn in_order(project: &Project) -> Vec<String> {
     order
 }
 
-/// Every variable that the files use, once; the first use that says more than its name counts.
-pub(super) fn variables(options: &LoadOptions, as_json: bool) -> Result<String, CommandError> {
+/// Every variable that the files use, once; the first use that says more than its name counts. JSON and YAML have docker
+/// compose's keys.
+pub(super) fn variables(options: &LoadOptions, format: Option<Format>) -> Result<String, CommandError> {
     let options = LoadOptions {
         interpolate: false,
         normalize: false,
@@ -86,20 +90,40 @@ pub(super) fn variables(options: &LoadOptions, as_json: bool) -> Result<String, 
     let mut found: Vec<Variable> = Vec::new();
     collect(&tree, &mut found)?;
     found.sort_by(|a, b| a.name.cmp(&b.name));
-    if as_json {
-        let rows: Vec<serde_json::Value> = found
-            .iter()
-            .map(|variable| {
-                serde_json::json!({
-                    "name": variable.name,
-                    "required": variable.required,
-                    "default": variable.default,
-                    "alternate": variable.alternate,
-                    "value": options.env.get(&variable.name),
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    match format {
+        Some(Format::Json) => {
+            let all: BTreeMap<&str, serde_json::Value> = found
+                .iter()
+                .map(|variable| {
+                    let said = serde_json::json!({
+                        "Name": variable.name,
+                        "DefaultValue": text(&variable.default),
+                        "PresenceValue": text(&variable.alternate),
+                        "Required": variable.required,
+                    });
+                    (variable.name.as_str(), said)
                 })
-            })
-            .collect();
-        return super::json(&rows);
+                .collect();
+            return super::json(&all);
+        }
+        Some(Format::Yaml) => {
+            let mut out = String::new();
+            for variable in &found {
+                // a JSON string is a YAML string
+                let quoted = |text: &str| serde_json::Value::from(text).to_string();
+                let _ = writeln!(
+                    out,
+                    "{name}:\n    name: {name}\n    defaultvalue: {}\n    presencevalue: {}\n    required: {}",
+                    quoted(&text(&variable.default)),
+                    quoted(&text(&variable.alternate)),
+                    variable.required,
+                    name = variable.name,
+                );
+            }
+            return Ok(if out.is_empty() { "{}\n".to_owned() } else { out });
+        }
+        None => {}
     }
     let mut rows = vec![["NAME", "REQUIRED", "DEFAULT VALUE", "ALTERNATE VALUE"].map(str::to_owned)];
     rows.extend(found.into_iter().map(|variable| {

@@ -35,6 +35,8 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+pub(crate) use push::send;
+
 use crate::error::CommandError;
 
 /// Build and handle images, without a daemon

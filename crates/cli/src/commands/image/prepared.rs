@@ -12,6 +12,7 @@ use super::{
     attest::Attest,
     build::{self, Args},
     cache::{self, Export},
+    call::Call,
     context::Contexts,
 };
 use crate::error::CommandError;
@@ -68,6 +69,11 @@ fn wrong(error: &clap::Error) -> CommandError {
 }
 
 impl Prepared<'_> {
+    /// The build checks, as `image build --check` prints them.
+    pub(crate) fn check(&self, store: &Store) -> Result<std::process::ExitCode, CommandError> {
+        Call::parse("check", false)?.run(&self.request, store)
+    }
+
     /// Builds for each platform; the result has its names. The first outcome is of what a name means here.
     pub(crate) fn build(
         &self,

@@ -50,6 +50,24 @@ pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Sends the image that the store has under `name` to its registry; gives its address with the digest. `None` if the
+/// store has no such image.
+pub(crate) fn send(store: &Store, name: &Reference) -> Result<Option<String>, CommandError> {
+    let images = store.images_of(name).map_err(|error| store::store_error(&error))?;
+    if images.is_empty() {
+        return Ok(None);
+    }
+    let registry = store::registry(name, false)?;
+    let members: Vec<Member> = images.into_iter().map(Member::plain).collect();
+    let names = std::slice::from_ref(name);
+    let bundle = Bundle::new(store, &members, names, &Form::all(LayerCompression::Keep))
+        .map_err(|error| store::store_error(&error))?;
+    let pushed = registry
+        .push_bundle(store, &bundle, name, &|_| {})
+        .map_err(|error| store::registry_error(&error))?;
+    Ok(Some(format!("{}@{}", name.familiar_name(), pushed.digest)))
+}
+
 /// What a name stands for: an image for each platform, or the one that was asked for. An id is one image.
 fn images(store: &Store, args: &Args) -> Result<Vec<ImageRecord>, CommandError> {
     let failed = |error: plimsoll_image::StoreError| store::store_error(&error);

@@ -1,21 +1,31 @@
-//! `up` with the logs in front, until a container ends or a person has seen enough.
+//! `up` with the logs in front, until all containers have ended, one ends that matters, or a person has seen enough.
 
-use std::{collections::BTreeSet, process::ExitCode, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::BTreeSet,
+    io::{self, Write as _},
+    process::ExitCode,
+    time::Duration,
+};
 
 use futures_util::StreamExt as _;
 use plimsoll_compose::{Condition, Project};
-use plimsoll_engine::{Engine, EventFilter, RunState};
+use plimsoll_engine::{ContainerSummary, Engine, Event, EventFilter, RunState};
 use plimsoll_stack::{Lifecycle, LogQuery, Outcome, StackLine, labels, logs, members, plan_stop};
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
     commands::{exec::exit_code, logs::Printer},
     error::CommandError,
     lifecycle,
+    pick::is_one_off,
     stack::{self, failed},
 };
 
 /// How long lines are waited for after the end of a container.
 const LAST_LINES: Duration = Duration::from_millis(300);
+/// How long everything must have ended: between the stop and the start of a restart nothing runs.
+const ENDED_FOR: Duration = Duration::from_millis(1500);
 
 /// The options of `up` that keep it in front
 #[derive(clap::Args)]
@@ -32,16 +42,16 @@ pub(crate) struct Front {
     /// Stay in front, and stop everything as soon as one container has ended
     #[arg(long)]
     abort_on_container_exit: bool,
-    /// The same, only when one has ended with a failure
+    /// Stay in front, and stop everything as soon as one container has failed
     #[arg(long)]
     abort_on_container_failure: bool,
-    /// The same as --abort-on-container-exit; the exit code is this service's
+    /// Like --abort-on-container-exit; the exit code is this service's
     #[arg(long, value_name = "SERVICE")]
     exit_code_from: Option<String>,
     /// Logs without colours
     #[arg(long)]
     no_color: bool,
-    /// Logs without the services' names
+    /// Logs without the containers' names
     #[arg(long)]
     no_log_prefix: bool,
     /// Logs with the time of each line
@@ -50,7 +60,7 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    /// Whether `up` is to stay in front.
+    /// Whether an option says that `up` is to stay in front.
     pub(super) fn is_asked(&self) -> bool {
         !self.attach.is_empty() || self.attach_dependencies || self.aborts()
     }
@@ -90,44 +100,95 @@ pub(super) struct Follow<'a> {
     pub(super) services: &'a [String],
 }
 
+/// Why `up` does not stay in front any more.
+enum End {
+    /// Nothing that is shown runs any more.
+    All,
+    /// A container that matters has ended with this code.
+    One(i64),
+    /// A person has seen enough.
+    Signal,
+}
+
 impl Follow<'_> {
-    /// Shows logs until a container ends that matters, or a person interrupts; then stops the stack.
+    /// Shows logs until the end. The project's lock is not held: others may change the stack meanwhile.
     pub(super) async fn until_the_end(
         &self,
         args: &Front,
         outcome: &Outcome,
     ) -> Result<ExitCode, CommandError> {
-        let services = args.shown(self.project, self.services);
-        let width = services.iter().map(String::len).max().unwrap_or(0);
-        let mut printer = Printer::new(width, args.timestamps, args.no_log_prefix, args.no_color);
-        let query = LogQuery { services, follow: true, since: self.began, ..LogQuery::default() };
-        let mut sink = |line: StackLine| printer.print(&line).is_ok();
-        let ended = if !outcome.is_success() && args.aborts() {
-            outcome.failures.iter().find_map(|failure| Some(failure.exit.as_ref()?.code)).or(Some(1))
-        } else {
-            let mut showing = std::pin::pin!(logs(self.engine, &self.project.name, &query, &mut sink));
-            let ended = tokio::select! {
-                shown = &mut showing => {
-                    shown.map_err(failed)?;
-                    None
-                }
-                ended = self.first_end(args) => Some(ended?),
-                _ = stack::next_signal() => None,
-            };
-            if ended.is_some() {
-                // the last lines of what has ended are on their way
-                let _ = tokio::time::timeout(LAST_LINES, &mut showing).await;
+        if !outcome.is_success() {
+            // what has failed has been said, with its last lines
+            if !args.aborts() {
+                return Ok(ExitCode::from(1));
             }
-            ended
+            let code = outcome.failures.iter().find_map(|failure| Some(failure.exit.as_ref()?.code));
+            self.stop().await?;
+            return Ok(exit_code(code.unwrap_or(1)));
+        }
+        let services = args.shown(self.project, self.services);
+        let printer =
+            Printer::new(&self.project.name, args.timestamps, args.no_log_prefix, args.no_color);
+        let printer = RefCell::new(printer);
+        for container in self.containers(&services).await? {
+            printer.borrow_mut().expect(&container.name);
+        }
+        let query =
+            LogQuery { services: services.clone(), follow: true, since: self.began, ..LogQuery::default() };
+        let (lines, mut shown) = tokio::sync::mpsc::unbounded_channel::<StackLine>();
+        let mut sink = move |line: StackLine| lines.send(line).is_ok();
+        let showing = async {
+            let reading = logs(self.engine, &self.project.name, &query, &mut sink);
+            let writing = async {
+                while let Some(line) = shown.recv().await {
+                    if printer.borrow_mut().print(&line).is_err() {
+                        break;
+                    }
+                }
+            };
+            tokio::select! {
+                read = reading => read.map_err(failed),
+                () = writing => Ok(()),
+            }
+        };
+        let mut showing = std::pin::pin!(showing);
+        let end = tokio::select! {
+            shown = &mut showing => {
+                shown?;
+                End::Signal
+            }
+            end = self.end(args, &services, &printer) => end?,
+            _ = stack::next_signal() => End::Signal,
+        };
+        let code = match &end {
+            End::All => {
+                // the last lines are on their way
+                let _ = tokio::time::timeout(LAST_LINES, &mut showing).await;
+                let code = match &args.exit_code_from {
+                    Some(service) => self.code_of(service).await?,
+                    None => None,
+                };
+                return Ok(code.map_or(ExitCode::SUCCESS, exit_code));
+            }
+            End::One(code) => Some(*code),
+            End::Signal => None,
         };
         let code = match &args.exit_code_from {
-            Some(service) => self.code_of(service).await?.or(ended),
-            None => ended,
+            Some(service) => self.code_of(service).await?.or(code),
+            None => code,
         };
-        let found = members(self.engine, &self.project.name).await.map_err(failed)?;
-        let plan =
-            plan_stop(&self.project.name, &found, &Lifecycle { grace: self.grace, ..Lifecycle::default() });
-        lifecycle::carry_out(self.engine, &plan, None).await?;
+        // what containers say on their way out is shown too
+        let both = async {
+            let _ = tokio::time::timeout(LAST_LINES, std::future::pending::<()>()).await;
+            self.stop().await?;
+            tokio::time::sleep(LAST_LINES).await;
+            Ok::<_, CommandError>(())
+        };
+        let mut both = std::pin::pin!(both);
+        tokio::select! {
+            stopped = &mut both => stopped?,
+            _ = &mut showing => both.await?,
+        }
         let code = match &args.exit_code_from {
             Some(service) => self.code_of(service).await?.or(code),
             None => code,
@@ -135,56 +196,101 @@ impl Follow<'_> {
         Ok(code.map_or_else(|| ExitCode::from(130), exit_code))
     }
 
+    /// Stops what was brought up, under the project's lock.
+    async fn stop(&self) -> Result<ExitCode, CommandError> {
+        let _lock = tokio::task::block_in_place(|| stack::lock(&self.project.name, "plimsoll up"))?;
+        let found = members(self.engine, &self.project.name).await.map_err(failed)?;
+        let ask = Lifecycle { grace: self.grace, ..Lifecycle::default() };
+        lifecycle::carry_out(self.engine, &plan_stop(&self.project.name, &found, &ask), None).await
+    }
+
+    /// The project's containers of these services, those of `run` left out.
+    async fn containers(&self, services: &[String]) -> Result<Vec<ContainerSummary>, CommandError> {
+        let label = format!("{}={}", labels::PROJECT, self.project.name);
+        let mut found =
+            self.engine.containers_labelled(&[label]).await.map_err(|error| failed(error.into()))?;
+        found.retain(|container| {
+            let service = container.label(labels::SERVICE).unwrap_or_default();
+            !is_one_off(container) && services.iter().any(|name| name == service)
+        });
+        Ok(found)
+    }
+
     /// Exit code of a service's first container, if it has ended.
     async fn code_of(&self, service: &str) -> Result<Option<i64>, CommandError> {
-        let filter = [
-            format!("{}={}", labels::PROJECT, self.project.name),
-            format!("{}={service}", labels::SERVICE),
-            format!("{}=False", labels::ONEOFF),
-        ];
-        let found = self.engine.containers_labelled(&filter).await.map_err(|error| failed(error.into()))?;
+        let found = self.containers(std::slice::from_ref(&service.to_owned())).await?;
         let ended = found.iter().find(|container| container.state == RunState::Exited);
         Ok(ended.and_then(|container| container.exit_code))
     }
 
-    /// Exit code of the first container that ends and matters. Never, if none does.
-    async fn first_end(&self, args: &Front) -> Result<i64, CommandError> {
-        if !args.aborts() {
-            return std::future::pending().await;
-        }
+    /// Tells of each container that ends, until all have, or one that matters.
+    async fn end(
+        &self,
+        args: &Front,
+        services: &[String],
+        printer: &RefCell<Printer>,
+    ) -> Result<End, CommandError> {
         let label = format!("{}={}", labels::PROJECT, self.project.name);
         // from the beginning on: one may have ended before anybody listened
-        let filter = EventFilter { labels: vec![label.clone()], since: Some(self.began), until: None };
+        let filter = EventFilter { labels: vec![label], since: Some(self.began), until: None };
         let mut events = self.engine.events(&filter);
-        let found = self.engine.containers_labelled(&[label]).await.map_err(|error| failed(error.into()))?;
-        let matters: BTreeSet<&str> = found
-            .iter()
-            .filter(|container| container.label(labels::ONEOFF) != Some("True"))
-            .filter(|container| !self.is_awaited(container.label(labels::SERVICE).unwrap_or_default()))
-            .map(|container| container.id.as_str())
-            .collect();
+        let all: Vec<String> = self.project.services.keys().cloned().collect();
+        let matters: BTreeSet<&str> =
+            all.iter().map(String::as_str).filter(|service| !self.is_awaited(service)).collect();
         let counts = |code: i64| code != 0 || !args.abort_on_container_failure;
-        for container in &found {
-            if let (RunState::Exited, Some(code), true) =
-                (container.state, container.exit_code, matters.contains(container.id.as_str()))
-                && counts(code)
-            {
-                return Ok(code);
+        if args.aborts() {
+            // one that had ended before this `up` began has no event
+            for container in self.containers(&all).await? {
+                let service = container.label(labels::SERVICE).unwrap_or_default();
+                if let (RunState::Exited, Some(code), true) =
+                    (container.state, container.exit_code, matters.contains(service))
+                    && counts(code)
+                {
+                    self.tell(printer, &container.name, code);
+                    return Ok(End::One(code));
+                }
             }
         }
-        while let Some(event) = events.next().await {
-            let event = event.map_err(|error| failed(error.into()))?;
-            if event.action != "die" || !matters.contains(event.id.as_str()) {
-                continue;
-            }
-            let code = event.exit_code().unwrap_or(-1);
-            let now = self.engine.inspect_container(&event.id).await;
-            // one that the engine starts again has not ended
-            if counts(code) && now.is_ok_and(|now| now.state == RunState::Exited) {
-                return Ok(code);
+        let mut look = Instant::now() + ENDED_FOR;
+        loop {
+            tokio::select! {
+                event = events.next() => {
+                    let Some(event) = event else { return Ok(End::All) };
+                    let event = event.map_err(|error| failed(error.into()))?;
+                    look = Instant::now() + ENDED_FOR;
+                    if event.action != "die" || one_off(&event) {
+                        continue;
+                    }
+                    let code = event.exit_code().unwrap_or(-1);
+                    let service = event.attributes.get(labels::SERVICE).map_or("", String::as_str);
+                    if services.iter().any(|name| name == service) || matters.contains(service) {
+                        self.tell(printer, event.name(), code);
+                    }
+                    if args.aborts() && matters.contains(service) && counts(code) {
+                        let now = self.engine.inspect_container(&event.id).await;
+                        // one that the engine starts again has not ended
+                        if now.is_ok_and(|now| now.state == RunState::Exited) {
+                            return Ok(End::One(code));
+                        }
+                    }
+                }
+                () = sleep_until(look) => {
+                    let up = |state| {
+                        matches!(state, RunState::Running | RunState::Paused | RunState::Restarting)
+                    };
+                    if !self.containers(services).await?.iter().any(|container| up(container.state)) {
+                        return Ok(End::All);
+                    }
+                    // the next event brings the next look
+                    look = Instant::now() + Duration::from_hours(1);
+                }
             }
         }
-        std::future::pending().await
+    }
+
+    fn tell(&self, printer: &RefCell<Printer>, container: &str, code: i64) {
+        let printer = printer.borrow();
+        let _ = writeln!(io::stdout().lock(), "{} exited with code {code}", printer.short(container));
     }
 
     /// Others wait for its end: that it ends is what it is for.
@@ -195,4 +301,9 @@ impl Follow<'_> {
             .flat_map(|other| &other.depends_on)
             .any(|(name, need)| name == service && need.condition == Condition::CompletedSuccessfully)
     }
+}
+
+/// Of a container of `run`.
+fn one_off(event: &Event) -> bool {
+    event.attributes.get(labels::ONEOFF).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }

@@ -2,12 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::IsTerminal as _,
     time::{Duration, Instant},
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use plimsoll_stack::{Plan, Progress, Step};
+
+use crate::globals::{self, ProgressForm};
 
 /// Draws from one place: the run reports in order.
 pub(crate) struct Shown {
@@ -43,7 +44,7 @@ impl Shown {
                 step.after.iter().map(|id| subject(&plan.steps[*id])).filter(|other| *other != subject(step));
             needs.entry(subject(step)).or_default().extend(before);
         }
-        let moving = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
+        let moving = globals::is_live();
         Self {
             began: Instant::now(),
             screen: moving.then(MultiProgress::new),
@@ -78,6 +79,9 @@ impl Shown {
 
     fn print(&self, progress: &Progress<'_>) {
         let at = self.began.elapsed().as_secs_f64();
+        if matches!(globals::progress(), ProgressForm::Json | ProgressForm::Quiet) {
+            return globals::tell_step(progress);
+        }
         match progress {
             Progress::Started(_) | Progress::News(..) => {}
             Progress::Told(step, text) => {

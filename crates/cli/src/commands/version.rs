@@ -1,0 +1,32 @@
+//! `plimsoll version`: which one this is.
+
+use std::process::ExitCode;
+
+use crate::error::CommandError;
+
+/// Print the version
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// `pretty` or `json`
+    #[arg(short, long, value_name = "FORM", value_parser = ["pretty", "json", ""], hide_possible_values = true)]
+    format: Option<String>,
+    /// Only the number
+    #[arg(long)]
+    short: bool,
+    /// Nothing is changed; accepted for the habit
+    #[arg(long, hide = true)]
+    dry_run: bool,
+}
+
+/// Needs no file and no engine.
+pub(crate) fn run(args: &Args) -> Result<ExitCode, CommandError> {
+    let version = env!("CARGO_PKG_VERSION");
+    if args.short {
+        anstream::println!("{version}");
+    } else if args.format.as_deref() == Some("json") {
+        anstream::println!("{}", serde_json::json!({ "version": version, "name": "plimsoll" }));
+    } else {
+        anstream::println!("Plimsoll version {version}");
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -8,7 +8,7 @@ use std::{path::Path, thread, time::Duration};
 use indexmap::IndexMap;
 use plimsoll_build::{BuildError, BuildOutcome, BuildRequest, Builder, Secret, SecretSource};
 use plimsoll_compose::{Project, Service};
-use plimsoll_image::{ImageRecord, Reference, Store};
+use plimsoll_image::{ImageRecord, Origin, Reference, Store};
 use plimsoll_sandbox::ExtraHost;
 use plimsoll_source::{Diagnostic, Source};
 
@@ -17,7 +17,7 @@ pub(crate) use progress::Shown;
 
 use crate::{
     error::CommandError,
-    images::Images,
+    images::{Images, project_folder},
     interrupt,
     storage::{self, Budget},
 };
@@ -106,6 +106,8 @@ fn request(
     };
     request.target.clone_from(&build.target);
     request.tags = vec![image.clone()];
+    // a name that stands in a repository's file counts in that repository alone
+    request.origin = Some(Origin::Project { folder: project_folder(project.working_dir.as_ref()) });
     for tag in &build.tags {
         request.tags.push(Reference::parse(tag).map_err(|error| CommandError::from_error(&error))?);
     }
@@ -147,7 +149,7 @@ fn secret(project: &Project, name: &str) -> Result<Secret, CommandError> {
         (None, Some(variable)) => SecretSource::Env(variable.clone()),
         (None, None) => return Err(missing()),
     };
-    Ok(Secret { id: name.to_owned(), source })
+    Ok(Secret::new(name, source))
 }
 
 /// Builds all of them at once. Every failure is told, not only the first.

@@ -8,6 +8,7 @@ mod home;
 mod images;
 mod interrupt;
 mod lifecycle;
+mod machine;
 mod policy;
 mod project;
 mod pulls;

@@ -13,7 +13,7 @@ use crate::{
     builds::{self, Built, Shown},
     error::CommandError,
     handover::{self, Sent},
-    images::{Found, Images},
+    images::{Found, Images, project_folder},
     policy::Policy,
     pulls,
     storage::Budget,
@@ -41,7 +41,8 @@ pub(crate) async fn bring(
     let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
     let shown = Shown::new();
     let tell = |line: &str| shown.tell(line);
-    let images = Images::new(&store, home, policy, &tell);
+    let mut images = Images::new(&store, home, policy, &tell);
+    images.folder = project_folder(project.working_dir.as_ref());
     let wanted = if asked.no_build { Vec::new() } else { builds::wanted(project, &[], false)? };
     let built = tokio::task::block_in_place(|| {
         builds::build(&store, home, &images, &wanted, &shown, Budget::find(policy)?)

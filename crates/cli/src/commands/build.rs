@@ -9,7 +9,7 @@ use crate::{
     builds::{self, Built, Shown, Verdict, megabytes},
     error::CommandError,
     home::home,
-    images::Images,
+    images::{Images, project_folder},
     policy::Root,
     project::ProjectArgs,
     storage::Budget,
@@ -41,7 +41,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
     let shown = Shown::new();
     let tell = |line: &str| shown.tell(line);
-    let images = Images::new(&store, &home, &root.policy, &tell);
+    let mut images = Images::new(&store, &home, &root.policy, &tell);
+    images.folder = project_folder(project.working_dir.as_ref());
     let wanted = builds::wanted(&project, &args.services, args.no_cache)?;
     let built = builds::build(&store, &home, &images, &wanted, &shown, Budget::find(&root.policy)?)?;
     let verdicts = builds::hold_to_budgets(&built, &root.policy.budgets.images);

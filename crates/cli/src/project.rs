@@ -67,6 +67,12 @@ impl ProjectArgs {
         Ok(project)
     }
 
+    /// Whether a person gave the project's name for this call.
+    pub(crate) fn names_the_project(&self) -> bool {
+        let variable = std::env::var_os("COMPOSE_PROJECT_NAME");
+        self.project_name.is_some() || variable.is_some_and(|name| !name.is_empty())
+    }
+
     /// Everything that [`plimsoll_compose::load`] needs to know.
     pub(crate) fn options(&self, root: &Root) -> Result<LoadOptions, CommandError> {
         let here = std::env::current_dir().map_err(|error| CommandError::from_error(&error))?;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Hooks, ImageMap, InitHook, StackError, StackFiles, cause, compose_hash::compose_hashes, container,
-    images::hook_image, labels,
+    images::hook_image, labels, passwords,
 };
 
 /// What [`desired`] needs beside the project.
@@ -202,6 +202,7 @@ pub fn desired(project: &Project, context: Context<'_>) -> Result<Desired, Stack
         let service = service(project, name, context, awaited.contains(name), &mut desired)?;
         desired.services.push(service);
     }
+    passwords::note(&mut desired, context.files);
     Ok(desired)
 }
 

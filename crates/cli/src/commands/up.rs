@@ -2,6 +2,8 @@
 
 mod attached;
 mod boot;
+mod owner;
+mod password;
 mod progress;
 
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
@@ -9,8 +11,8 @@ use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 use plimsoll_compose::Project;
 use plimsoll_engine::{Engine, PublishedPort};
 use plimsoll_stack::{
-    Context, Observed, Outcome, Plan, PlanOptions, RunOptions, StackError, StackFiles, desired,
-    host_listeners, labels, observe, plan, port_conflicts, stack_files,
+    Context, Observed, Outcome, Plan, PlanOptions, RunOptions, StackError, StackFiles, changed_passwords,
+    desired, host_listeners, labels, observe, plan, port_conflicts, stack_files,
 };
 use serde_json::json;
 
@@ -97,6 +99,12 @@ pub(crate) struct Args {
     /// Containers always run in the background; accepted for the habit
     #[arg(short, long, hide = true)]
     detach: bool,
+    /// The store in this volume has the project's new password by now; may be given several times
+    #[arg(long, value_name = "VOLUME")]
+    password_changed: Vec<String>,
+    /// Go on with containers and volumes that another folder made under this project's name
+    #[arg(long)]
+    take_over: bool,
     /// Print the plan and the outcome as JSON
     #[arg(long)]
     json: bool,
@@ -108,6 +116,8 @@ pub(crate) fn create(args: Args) -> Result<ExitCode, CommandError> {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    // it builds, and reads the store's layers
+    crate::rootless::enter(!args.no_build);
     let root = Root::find()?;
     let options = args.project.options(&root)?;
     let mut project = plimsoll_compose::load(&options, &Disk)?;
@@ -134,6 +144,9 @@ async fn up(
     files: StackFiles,
     args: &Args,
 ) -> Result<ExitCode, CommandError> {
+    if !args.take_over {
+        owner::check(engine, project, args.project.names_the_project()).await?;
+    }
     if args.at_boot && !args.dry_run {
         boot::clear(engine, &project.name, &args.services).await?;
     }
@@ -197,7 +210,7 @@ async fn prepare(
     mut files: StackFiles,
     args: &Args,
 ) -> Result<Prepared, CommandError> {
-    for volume in &args.recreate_volume {
+    for volume in args.recreate_volume.iter().chain(&args.password_changed) {
         if !project.volumes.contains_key(volume) {
             return Err(CommandError::new(
                 format!("project {} has no volume {volume}", project.name),
@@ -222,6 +235,8 @@ async fn prepare(
     remote::prepare(engine, project, &mut files, &facts);
     let wanted =
         desired(project, Context { images: &images, facts: &facts, files: &files }).map_err(failed)?;
+    let changed = changed_passwords(&wanted, &observed, &files);
+    password::check(&changed, args, &stack::states()?.join(&project.name))?;
     let options = PlanOptions {
         force_recreate: args.force_recreate,
         no_recreate: args.no_recreate,

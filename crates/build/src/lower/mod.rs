@@ -184,6 +184,8 @@ impl Lowerer<'_> {
         let stage = &self.file.stages[index];
         let node = &self.stages.nodes[index];
         let platform = node.platform.as_ref().unwrap_or(&self.options.inputs.target_platform).normalised();
+        // as BuildKit counts: an image is a step, `scratch` and another stage are none
+        let first = usize::from(matches!(node.base, Base::Image(_)));
         let mut state = match node.base.clone() {
             Base::Scratch => {
                 let mut state = State::new(platform);
@@ -219,8 +221,6 @@ impl Lowerer<'_> {
         if self.nodes.len() + statements.len() > MAX_INSTRUCTIONS {
             return Err(Diagnostic::error("too many instructions").label(&self.file.source, stage.span, ""));
         }
-        // as BuildKit counts: an image is a step, `scratch` and another stage are none
-        let first = usize::from(matches!(node.base, Base::Image(_)));
         let total = first + statements.iter().filter(|(_, statement)| has_step(&statement.value)).count();
         let mut number = first;
         for (source, statement) in statements {

@@ -8,7 +8,7 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use plimsoll_dockerfile::{Platform, dockerignore::Matcher, parse};
+use plimsoll_dockerfile::{Platform, check_frontend, dockerignore::Matcher, parse};
 use plimsoll_image::{Image, Reference, SealOptions, Store, manifest};
 use plimsoll_sandbox::{Cancel, Limits};
 use plimsoll_source::Diagnostic;
@@ -16,11 +16,11 @@ use plimsoll_source::Diagnostic;
 use crate::{
     cachemount::CacheMounts,
     copying::Caches,
-    epoch::last_commit,
+    epoch::{self, Given, last_commit},
     error::BuildError,
     exchange::KeyedStep,
     flight::Flights,
-    graph::{Graph, Op, RunMount},
+    graph::{Graph, Node, Op, RunMount, TreeRef},
     index::Index,
     key::Key,
     lower::{Found, Names, Options, build_inputs, history, lower},
@@ -110,13 +110,27 @@ impl Builder {
     /// # Errors
     /// When the Dockerfile is wrong or an image cannot be had.
     pub fn plan(&self, request: &BuildRequest, images: &dyn ImageResolver) -> Result<Graph, BuildError> {
+        self.plan_at(request, images, None)
+    }
+
+    fn plan_at(
+        &self,
+        request: &BuildRequest,
+        images: &dyn ImageResolver,
+        epoch: Option<&Given>,
+    ) -> Result<Graph, BuildError> {
+        check_syntax(request)?;
         let file = parse(&request.dockerfile)?;
         let mut inputs = build_inputs(&request.build_args, request.target.as_deref());
         if let Some(platform) = &request.platform {
             inputs.target_platform = platform.normalised();
         }
+        if let Some(epoch) = epoch.filter(|epoch| epoch.by_argument) {
+            inputs.build_args.insert(epoch::NAME.to_owned(), epoch.text());
+        }
         let options = Options {
             inputs: &inputs,
+            epoch: epoch.map(Given::text),
             labels: &request.labels,
             offline: request.offline,
             allow_insecure: request.allow_insecure,
@@ -137,9 +151,10 @@ impl Builder {
         let start = Instant::now();
         // No layer that is found in the cache may be pruned before the image holds it.
         let _pin = self.store.pin()?;
-        let graph = self.plan(request, images)?;
-        let contexts = contexts(request)?;
-        let epoch = epoch(request);
+        let given = self.given_epoch(request)?;
+        let graph = self.plan_at(request, images, given.as_ref())?;
+        let contexts = contexts(request, &graph)?;
+        let epoch = given.and_then(|given| given.seconds).or_else(|| default_epoch(request));
         let seal = SealOptions { epoch };
         let logs = self.dir.join("logs").join(log_name());
         let cancel = Cancel::new().map_err(|error| BuildError::io("watch the build in", &self.dir, error))?;
@@ -186,11 +201,20 @@ impl Builder {
         self.store.note_use(&used.into_iter().collect::<Vec<_>>());
         let layers = graph.result.and_then(|node| solved.snapshots.get(node)).map(|it| it.layers.clone());
         let image = Image { config, layers: layers.unwrap_or_default() };
-        let record = self.store.put_image(&image, &request.tags)?;
+        let record = self.store.put_image_from(&image, &request.tags, request.origin.as_ref())?;
         let logs = logs.is_dir().then_some(logs);
         let platform = request.platform.clone().unwrap_or_else(Platform::host).normalised();
         let (steps, elapsed) = (solved.reports, start.elapsed());
         Ok(BuildOutcome { record, graph, platform, epoch, steps, keys, elapsed, logs })
+    }
+
+    /// `SOURCE_DATE_EPOCH` of the request or of the Dockerfile.
+    fn given_epoch(&self, request: &BuildRequest) -> Result<Option<Given>, BuildError> {
+        check_syntax(request)?;
+        let file = parse(&request.dockerfile)?;
+        let inputs = build_inputs(&request.build_args, request.target.as_deref());
+        let globals = file.global_args(&inputs)?;
+        epoch::given(request, &file, &globals, &self.remotes(&request.secrets))
     }
 
     fn drop_old_logs(&self) {
@@ -214,11 +238,13 @@ fn rfc3339(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).unwrap_or_default().to_string()
 }
 
-fn epoch(request: &BuildRequest) -> Option<i64> {
-    let argument = request.build_args.iter().rev().find(|(name, _)| name == "SOURCE_DATE_EPOCH");
-    if let Some(seconds) = argument.and_then(|(_, value)| value.parse().ok()) {
-        return Some(seconds);
-    }
+/// Another frontend's language is told before it is misread.
+fn check_syntax(request: &BuildRequest) -> Result<(), BuildError> {
+    check_frontend(&request.dockerfile, request.syntax())?;
+    Ok(())
+}
+
+fn default_epoch(request: &BuildRequest) -> Option<i64> {
     match request.epoch {
         Epoch::At(seconds) => Some(seconds),
         Epoch::Off => None,
@@ -243,7 +269,7 @@ fn keyed(graph: &Graph, solver: &Solver<'_>, index: &Index) -> Vec<KeyedStep> {
 }
 
 /// The directories of the host that the build may read.
-fn contexts(request: &BuildRequest) -> Result<HashMap<String, Tree>, BuildError> {
+fn contexts(request: &BuildRequest, graph: &Graph) -> Result<HashMap<String, Tree>, BuildError> {
     let mut trees = HashMap::new();
     let ignore = match &request.ignore {
         None => None,
@@ -254,7 +280,14 @@ fn contexts(request: &BuildRequest) -> Result<HashMap<String, Tree>, BuildError>
     };
     trees.insert(String::new(), Tree::directory(request.context.clone(), ignore));
     for (name, context) in &request.contexts {
-        let NamedContext::Directory(path) = context else { continue };
+        let path = match context {
+            NamedContext::Directory(path) => path,
+            NamedContext::Later(later) => match used_at(graph, name) {
+                None => continue,
+                Some(place) => &later.get().map_err(|error| at(place, error))?.root,
+            },
+            NamedContext::Image(_) => continue,
+        };
         let path = path.canonicalize().map_err(|error| BuildError::io("open the context", path, error))?;
         let ignore = fs::read_to_string(path.join(".dockerignore"))
             .ok()
@@ -263,6 +296,31 @@ fn contexts(request: &BuildRequest) -> Result<HashMap<String, Tree>, BuildError>
         trees.insert(name.clone(), Tree::directory(path, ignore));
     }
     Ok(trees)
+}
+
+/// The first step that reads a named context.
+fn used_at<'g>(graph: &'g Graph, name: &str) -> Option<&'g Node> {
+    let is_it = |tree: &TreeRef| matches!(tree, TreeRef::Context(context) if context == name);
+    graph.nodes.iter().find(|node| match &node.op {
+        Op::Copy(copy) => is_it(&copy.from),
+        Op::Run(run) => run.mounts.iter().any(|mount| match mount {
+            RunMount::Bind { from, .. } | RunMount::Cache { seed: Some((from, _)), .. } => is_it(from),
+            _ => false,
+        }),
+        Op::Image { .. } | Op::Workdir(_) => false,
+    })
+}
+
+/// An error about something that a step needs, with the step's place.
+fn at(node: &Node, error: ResolveError) -> Diagnostic {
+    let mut problem = Diagnostic::error(error.message);
+    if let Some(place) = &node.place {
+        problem = problem.label(&place.source, place.span, "");
+    }
+    match error.hint {
+        Some(hint) => problem.hint(hint),
+        None => problem,
+    }
 }
 
 /// The same platform in the words of manifests.
@@ -287,7 +345,7 @@ impl Names for Lookup<'_> {
         let mut others = Vec::new();
         for (_, context) in named {
             match context {
-                NamedContext::Directory(_) => return Ok(Found::Directory),
+                NamedContext::Directory(_) | NamedContext::Later(_) => return Ok(Found::Directory),
                 NamedContext::Image(image) => {
                     let config = &image.image.config;
                     let found =

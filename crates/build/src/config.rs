@@ -7,6 +7,8 @@ use plimsoll_image::Healthcheck;
 
 /// What an image without `PATH` gets.
 pub(crate) const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// The same for images of Windows.
+pub(crate) const WINDOWS_PATH: &str = r"c:\Windows\System32;c:\Windows";
 
 /// `["a" "b c"]`: Go's form of a list of quoted strings, as BuildKit writes it into the history.
 pub(crate) fn exec_words(words: &[String]) -> String {

@@ -15,7 +15,7 @@ use crate::{
     graph::{CopyOp, Download, WorkdirOp},
     index::Index,
     key::{Key, KeyBuilder, Part},
-    place::{Place, PlaceError, resolve},
+    place::{Place, PlaceError, resolve, what},
     remote::{Checkout, HttpFile, RemoteError, Remotes},
     select::{Picked, Rules, SelectError, digest_files, digest_items, select},
     snapshot::Snapshot,
@@ -567,7 +567,7 @@ pub(crate) fn prepare_workdir(op: &WorkdirOp, parent: &Snapshot) -> Result<Workd
     };
     match found {
         Some(node) if node.is_directory() => return Ok(Workdir::Exists),
-        Some(_) => return Err(PlaceError::NotADirectory(at).into()),
+        Some(node) => return Err(PlaceError::WorkdirInTheWay { is: what(&node.host), path: at }.into()),
         None => {}
     }
     let owner = if op.user.is_empty() { (0, 0) } else { owner(&op.user, parent)? };

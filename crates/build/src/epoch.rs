@@ -1,5 +1,7 @@
 //! `SOURCE_DATE_EPOCH` by default: when the last commit was made.
 
+mod given;
+
 use std::{
     fs,
     io::Read,
@@ -8,6 +10,8 @@ use std::{
 };
 
 use flate2::read::ZlibDecoder;
+
+pub(crate) use given::{Given, NAME, given};
 
 /// The time of the last commit of the repository that `directory` is in, in seconds since 1970.
 ///

@@ -29,6 +29,7 @@ mod flight;
 pub mod graph;
 mod index;
 mod key;
+mod later;
 mod lower;
 mod place;
 mod progress;
@@ -52,6 +53,7 @@ pub use error::BuildError;
 pub use exchange::{KeyedStep, Restored, StepSource};
 pub use explain::{Change, How, Reason};
 pub use key::{Key, Part};
+pub use later::{Arrived, Later};
 pub use plimsoll_sandbox::Stream;
 pub use progress::{Event, Outcome, Progress, Silent};
 pub use request::{

@@ -38,8 +38,10 @@ const WORTH_SHARING: u64 = 1 << 20;
 /// Why files cannot be placed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlaceError {
-    #[error("cannot copy to non-directory: {}", .0.display())]
-    NotADirectory(PathBuf),
+    #[error("cannot copy to non-directory: /{}, which is {is}", path.display())]
+    NotADirectory { path: PathBuf, is: String },
+    #[error("cannot make the working directory /{}: it is {is}", path.display())]
+    WorkdirInTheWay { path: PathBuf, is: String },
     #[error("cannot replace to directory {} with file", .0.display())]
     IsADirectory(PathBuf),
     #[error("`{}` changed while the build read it", .0.display())]
@@ -48,6 +50,20 @@ pub(crate) enum PlaceError {
     TooManyLinks(PathBuf),
     #[error("cannot write `{path}`: {1}", path = .0.display())]
     Io(PathBuf, #[source] io::Error),
+}
+
+/// What lies at a path of the host, for messages.
+pub(crate) fn what(host: &Path) -> String {
+    use std::os::unix::fs::FileTypeExt as _;
+    match fs::symlink_metadata(host) {
+        Ok(meta) if meta.is_symlink() => fs::read_link(host)
+            .map_or_else(|_| "a link".to_owned(), |to| format!("a link to {}", to.display())),
+        Ok(meta) if meta.is_file() => "a file".to_owned(),
+        Ok(meta) if meta.is_dir() => "a directory".to_owned(),
+        Ok(meta) if meta.file_type().is_socket() => "a socket".to_owned(),
+        Ok(meta) if meta.file_type().is_fifo() => "a pipe".to_owned(),
+        _ => "a device".to_owned(),
+    }
 }
 
 /// A layer being written on top of others.
@@ -114,6 +130,16 @@ impl<'a> Place<'a> {
         self.make_directories_with(0o755, path)
     }
 
+    /// The error for something that is no directory where one is needed, with what it is.
+    fn in_the_way(&self, path: PathBuf) -> PlaceError {
+        let own = fs::symlink_metadata(self.draft.join(&path)).is_ok().then(|| self.draft.join(&path));
+        let host = own.or_else(|| self.look(&path).ok().flatten().map(|node| node.host));
+        PlaceError::NotADirectory {
+            is: host.map_or_else(|| "something else".to_owned(), |host| what(&host)),
+            path,
+        }
+    }
+
     /// The directories that a copy makes on the way to its destination. As in BuildKit, an octal `--chmod` is for them
     /// too, without the special bits; a symbolic one is not.
     fn make_destination(&self, path: &Path) -> Result<(), PlaceError> {
@@ -132,7 +158,7 @@ impl<'a> Place<'a> {
             let error = |error| PlaceError::Io(here.clone(), error);
             match fs::symlink_metadata(&here) {
                 Ok(meta) if meta.is_dir() => continue,
-                Ok(_) => return Err(PlaceError::NotADirectory(at)),
+                Ok(_) => return Err(self.in_the_way(at)),
                 Err(failure) if failure.kind() == io::ErrorKind::NotFound => {}
                 Err(failure) => return Err(error(failure)),
             }
@@ -142,7 +168,7 @@ impl<'a> Place<'a> {
                     own(&here, node.uid, node.gid).map_err(error)?;
                     fs::set_permissions(&here, fs::Permissions::from_mode(node.mode)).map_err(error)?;
                 }
-                Some(_) => return Err(PlaceError::NotADirectory(at)),
+                Some(_) => return Err(self.in_the_way(at)),
                 None => {
                     fs::create_dir(&here).map_err(error)?;
                     let (uid, gid) = self.owner.unwrap_or((0, 0));
@@ -289,7 +315,7 @@ impl<'a> Place<'a> {
         let there = here.or(below);
         if node.is_directory() {
             if there == Some(false) {
-                return Err(PlaceError::NotADirectory(target));
+                return Err(self.in_the_way(target));
             }
             if here.is_none() {
                 fs::create_dir(&host).map_err(error)?;

@@ -1,12 +1,15 @@
 //! What a caller asks for, and what it gets.
 
 use std::{
+    fmt,
+    io::{self, Read as _},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
 use plimsoll_dockerfile::Platform;
-use plimsoll_image::{Digest, Image, ImageRecord, Reference, manifest};
+use plimsoll_image::{Digest, Image, ImageRecord, Origin, Reference, manifest};
 use plimsoll_sandbox::{Cancel, ExtraHost, Ulimit};
 use plimsoll_source::Source;
 
@@ -15,6 +18,7 @@ use crate::{
     exchange::{KeyedStep, StepSource},
     explain::Reason,
     graph::Graph,
+    later::Later,
     wreck::OnFailure,
 };
 
@@ -43,6 +47,8 @@ pub struct BuildRequest {
     pub labels: Vec<(String, String)>,
     /// The image's names.
     pub tags: Vec<Reference>,
+    /// Who gives these names; a person, without it.
+    pub origin: Option<Origin>,
     /// Nothing is taken from the cache. Cache mounts keep their content.
     pub no_cache: bool,
     /// Caches from elsewhere, asked in order.
@@ -51,7 +57,10 @@ pub struct BuildRequest {
     pub no_cache_stages: Vec<String>,
     /// The certificates that steps trust.
     pub ca: CaBundle,
-    /// Which time stamps the image has.
+    /// When the context was made, in seconds since 1970: a git context's commit, `Last-Modified` of one behind http.
+    /// A local folder has none. It is what `SOURCE_DATE_EPOCH=context` means.
+    pub context_time: Option<i64>,
+    /// Which time stamps the image has, unless `SOURCE_DATE_EPOCH` is a build argument or a global ARG.
     pub epoch: Epoch,
     /// `--add-host`
     pub hosts: Vec<ExtraHost>,
@@ -114,10 +123,12 @@ impl BuildRequest {
             ssh: Vec::new(),
             labels: Vec::new(),
             tags: Vec::new(),
+            origin: None,
             no_cache: false,
             imports: Vec::new(),
             no_cache_stages: Vec::new(),
             ca: CaBundle::Auto,
+            context_time: None,
             epoch: Epoch::Auto,
             hosts: Vec::new(),
             offline: false,
@@ -129,6 +140,14 @@ impl BuildRequest {
             cache_owner: CacheOwner::Root,
             on_failure: None,
         }
+    }
+}
+
+impl BuildRequest {
+    /// The frontend that the build argument `BUILDKIT_SYNTAX` names in place of the Dockerfile's.
+    pub fn syntax(&self) -> Option<&str> {
+        let found = self.build_args.iter().rev().find(|(name, _)| name == "BUILDKIT_SYNTAX");
+        found.map(|(_, value)| value.as_str())
     }
 }
 
@@ -149,20 +168,72 @@ fn read_text(path: &Path) -> Result<Source, BuildError> {
 pub enum NamedContext {
     /// A directory of the host.
     Directory(PathBuf),
+    /// A directory that is fetched when something needs it.
+    Later(Later),
     /// An image that is in the store. A name may be given several times, with images for different platforms.
     Image(Box<ResolvedImage>),
 }
 
 /// A secret and where its value is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Secret {
     /// Its name.
     pub id: String,
     /// Where it is.
     pub source: SecretSource,
+    /// What was read; copies share it.
+    value: Arc<OnceLock<Arc<[u8]>>>,
 }
 
-/// Where a secret is. The value is read when a step needs it, and never kept.
+/// The largest secret, in bytes, as in BuildKit.
+const MAX_SECRET: u64 = 500 << 10;
+
+impl Secret {
+    /// A secret that is read when somebody first needs it.
+    pub fn new(id: impl Into<String>, source: SecretSource) -> Self {
+        Self { id: id.into(), source, value: Arc::default() }
+    }
+
+    /// Its value. The source is read once, when a step first needs it: a pipe gives its bytes once, and all steps of a
+    /// build see one value. It is kept in memory alone, until the build ends.
+    ///
+    /// # Errors
+    /// With the reason, which does not hold the value.
+    pub(crate) fn value(&self) -> Result<Arc<[u8]>, String> {
+        static READING: Mutex<()> = Mutex::new(());
+        // two steps must not share the bytes of one pipe
+        let _reading = READING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = self.value.get() {
+            return Ok(value.clone());
+        }
+        let value: Arc<[u8]> = match &self.source {
+            SecretSource::Env(name) => match std::env::var_os(name) {
+                Some(value) => value.into_encoded_bytes().into(),
+                None => return Err(format!("the variable {name} is not set")),
+            },
+            SecretSource::File(path) => {
+                let told = |error: io::Error| format!("{}: {error}", path.display());
+                let mut bytes = Vec::new();
+                let file = std::fs::File::open(path).map_err(told)?;
+                file.take(MAX_SECRET + 1).read_to_end(&mut bytes).map_err(told)?;
+                if bytes.len() as u64 > MAX_SECRET {
+                    return Err(format!("{} is larger than 500 KiB", path.display()));
+                }
+                bytes.into()
+            }
+        };
+        Ok(self.value.get_or_init(|| value).clone())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // never the value
+        out.debug_struct("Secret").field("id", &self.id).field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+/// Where a secret is.
 #[derive(Clone, Debug)]
 pub enum SecretSource {
     /// A file.
@@ -286,4 +357,56 @@ pub struct StepReport {
     pub ran: Option<Reason>,
     /// How long it took.
     pub elapsed: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn secret_from_a_pipe_is_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+            0,
+        )
+        .unwrap();
+        let writer = {
+            let pipe = pipe.clone();
+            std::thread::spawn(move || {
+                std::fs::OpenOptions::new().write(true).open(pipe).unwrap().write_all(b"sesame\n").unwrap();
+            })
+        };
+        let secret = Secret::new("token", SecretSource::File(pipe));
+        let (first, second) = (secret.clone(), secret.clone());
+        std::thread::scope(|scope| {
+            let one = scope.spawn(|| first.value().unwrap());
+            let other = scope.spawn(|| second.value().unwrap());
+            assert_eq!(&*one.join().unwrap(), b"sesame\n");
+            assert_eq!(&*other.join().unwrap(), b"sesame\n");
+        });
+        writer.join().unwrap();
+        assert_eq!(&*secret.value().unwrap(), b"sesame\n");
+        assert!(!format!("{secret:?}").contains("sesame"));
+    }
+
+    #[test]
+    fn a_file_that_changes_meanwhile_is_one_value() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("secret");
+        std::fs::write(&file, "first").unwrap();
+        let secret = Secret::new("token", SecretSource::File(file.clone()));
+        assert_eq!(&*secret.value().unwrap(), b"first");
+        std::fs::write(&file, "second").unwrap();
+        assert_eq!(&*secret.clone().value().unwrap(), b"first");
+        let long = Secret::new("long", SecretSource::File(file.clone()));
+        std::fs::write(&file, vec![b'x'; 600 << 10]).unwrap();
+        assert!(long.value().unwrap_err().contains("500 KiB"));
+    }
 }

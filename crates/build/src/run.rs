@@ -21,7 +21,7 @@ use crate::{
     graph::{RunMount, RunOp, TreeRef},
     key::{Key, KeyBuilder, Part},
     place::{Place, PlaceError},
-    request::{CaBundle, CacheOwner, Secret, SecretSource, SshAgent},
+    request::{CaBundle, CacheOwner, Secret, SshAgent},
     select::{Picked, Rules, SelectError, digest_files, digest_item, digest_one, select},
     snapshot::Snapshot,
     ssh::Forward,
@@ -85,6 +85,8 @@ pub(crate) enum RunError {
     /// Its programs are for another processor.
     #[error("cannot run programs for {0} on this machine")]
     Foreign(plimsoll_dockerfile::Platform),
+    #[error("cannot mount {what} on {}, which is {is} in the image", target.display())]
+    MountOnOther { target: PathBuf, what: &'static str, is: String },
     #[error("secret {0}: not found")]
     SecretMissing(String),
     #[error("cannot read the secret {id}: {reason}")]
@@ -237,6 +239,7 @@ pub(crate) fn run(
     }
     // A mount inside another one has to come after it.
     step.mounts.sort_by_key(|mount| mount.target.components().count());
+    fitting(&step.mounts, parent)?;
 
     let mut tail = Tail::default();
     let mut file = File::create(log).map_err(|error| RunError::Log(log.to_owned(), error))?;
@@ -268,6 +271,32 @@ pub(crate) fn run(
         return Ok(None);
     }
     Ok(Some(draft.seal(seal)?))
+}
+
+/// A file is mounted on a file and a directory on a directory; the kernel would say no more than "invalid argument".
+fn fitting(mounts: &[Mount], parent: &Snapshot) -> Result<(), RunError> {
+    if parent.paths.is_empty() {
+        return Ok(());
+    }
+    let tree = parent.tree();
+    for (at, mount) in mounts.iter().enumerate() {
+        let directory = match &mount.kind {
+            MountKind::Bind { source, .. } => source.is_dir(),
+            MountKind::File { .. } => false,
+            _ => continue,
+        };
+        // what another mount shows there is not the image's
+        if mounts[..at].iter().any(|above| mount.target.starts_with(&above.target)) {
+            continue;
+        }
+        let Ok(Some(node)) = tree.lookup(&mount.target, true) else { continue };
+        if node.is_directory() != directory {
+            let what = if directory { "a directory" } else { "a file" };
+            let is = crate::place::what(&node.host);
+            return Err(RunError::MountOnOther { target: mount.target.clone(), what, is });
+        }
+    }
+    Ok(())
 }
 
 /// Whom a new cache mount belongs to: as its options say, then as the build does.
@@ -443,21 +472,8 @@ fn fill(directory: &Path, from: TreeSource<'_>, source: &str) -> Result<(), RunE
 
 fn secret(id: &str, secrets: &[Secret]) -> Result<Option<Vec<u8>>, RunError> {
     let Some(secret) = secrets.iter().find(|secret| secret.id == id) else { return Ok(None) };
-    let failed = |reason: String| RunError::Secret { id: id.to_owned(), reason };
-    match &secret.source {
-        SecretSource::Env(name) => match std::env::var_os(name) {
-            Some(value) => Ok(Some(value.into_encoded_bytes())),
-            None => Err(failed(format!("the variable {name} is not set"))),
-        },
-        SecretSource::File(path) => {
-            const LIMIT: u64 = 500 << 10;
-            let meta = fs::metadata(path).map_err(|error| failed(format!("{}: {error}", path.display())))?;
-            if meta.len() > LIMIT {
-                return Err(failed(format!("{} is larger than 500 KiB", path.display())));
-            }
-            fs::read(path).map(Some).map_err(|error| failed(format!("{}: {error}", path.display())))
-        }
-    }
+    let value = secret.value().map_err(|reason| RunError::Secret { id: id.to_owned(), reason })?;
+    Ok(Some(value.to_vec()))
 }
 
 /// Shows the certificates of `--ca` to the step; they enter neither a layer nor a key.

@@ -10,7 +10,7 @@ use std::{
     fs::{self, File},
     io::{self, Read},
     os::unix::{ffi::OsStrExt, fs::OpenOptionsExt},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -22,6 +22,7 @@ use std::{
 use plimsoll_dockerfile::{
     dockerignore::{Matcher, Verdict},
     glob,
+    path::clean,
 };
 
 use crate::{
@@ -65,6 +66,9 @@ impl Item {
 pub(crate) enum SelectError {
     #[error("\"{0}\": not found")]
     NotFound(String),
+    /// The tree tells more: a link that leads nowhere, a file in the way, another spelling.
+    #[error("\"{0}\": not found; {1}")]
+    Explained(String, String),
     #[error("--parents needs a path below `{0}`")]
     NoPath(String),
     #[error("invalid pattern `{0}`")]
@@ -96,7 +100,7 @@ pub(crate) fn select(tree: &Tree, source: &str, rules: &Rules<'_>) -> Result<Vec
     }
     let mut picked = Vec::new();
     for path in resolve_wildcards(tree, source)? {
-        let Some(node) = lookup(tree, &path)? else { return Err(SelectError::NotFound(display(&path))) };
+        let Some(node) = lookup(tree, &path)? else { return Err(missing(tree, &path)) };
         let mut items = Vec::new();
         let name = path.file_name().unwrap_or_default().to_owned();
         if !node.is_directory() && !excludes.is_empty() && excludes.matches(&name.to_string_lossy()) {
@@ -109,6 +113,42 @@ pub(crate) fn select(tree: &Tree, source: &str, rules: &Rules<'_>) -> Result<Vec
         picked.push(Picked { name, items });
     }
     Ok(picked)
+}
+
+/// Why a path is not there, as far as the tree tells. What cannot be read is as good as missing here.
+fn missing(tree: &Tree, path: &Path) -> SelectError {
+    let shown = display(path);
+    let look = |at: &Path, follow| tree.lookup(at, follow).ok().flatten();
+    let mut before = PathBuf::from("/");
+    for part in path.components().filter(|part| matches!(part, Component::Normal(_))) {
+        let at = before.join(part);
+        if look(&at, true).is_some_and(|node| node.is_directory()) {
+            before = at;
+            continue;
+        }
+        let Some(node) = look(&at, false) else { break };
+        if node.kind == Kind::Symlink && look(&at, true).is_none() {
+            let target = fs::read_link(&node.host).unwrap_or_default();
+            let resolved = clean(&display(&before.join(&target)));
+            let link = display(&at);
+            return SelectError::Explained(resolved, format!("\"{link}\" is a link to {}", target.display()));
+        }
+        if node.kind != Kind::Directory && at != Path::new("/").join(path.strip_prefix("/").unwrap_or(path)) {
+            return SelectError::Explained(shown, format!("\"{}\" is no directory", display(&at)));
+        }
+        break;
+    }
+    let wanted = path.strip_prefix("/").unwrap_or(path);
+    let depth = before.components().filter(|part| matches!(part, Component::Normal(_))).count();
+    let part = wanted.components().nth(depth).map(|part| part.as_os_str().to_string_lossy().to_lowercase());
+    let near = look(&before, true).and_then(|folder| tree.children(&folder).ok()).and_then(|inside| {
+        let same = inside.iter().find(|child| Some(child.name().to_string_lossy().to_lowercase()) == part)?;
+        Some(display(&same.path))
+    });
+    match near {
+        Some(near) => SelectError::Explained(shown, format!("there is \"{near}\"")),
+        None => SelectError::NotFound(shown),
+    }
 }
 
 fn patterns<'p>(texts: impl IntoIterator<Item = &'p str>) -> Result<Matcher, SelectError> {
@@ -212,7 +252,7 @@ fn select_with_parents(tree: &Tree, source: &str, excludes: &Matcher) -> Result<
     let base = if base.is_empty() { "/" } else { base };
     let mut picked = Vec::new();
     for path in resolve_wildcards(tree, base)? {
-        let Some(root) = lookup(tree, &path)? else { return Err(SelectError::NotFound(display(&path))) };
+        let Some(root) = lookup(tree, &path)? else { return Err(missing(tree, &path)) };
         // As BuildKit: there is nothing whose parents could be kept.
         if pattern.is_empty() || pattern == "." {
             return Err(SelectError::NoPath(base.to_owned()));
@@ -443,4 +483,33 @@ pub(crate) fn digest_item(item: &Item, context: bool) -> Result<Key, SelectError
         }
     }
     Ok(Key::from_bytes(*hash.finalize().as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_that_name_the_wrong_thing() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("Sources/inner")).unwrap();
+        fs::write(dir.path().join("file.txt"), "x").unwrap();
+        std::os::unix::fs::symlink("missing/target", dir.path().join("dangling")).unwrap();
+        std::os::unix::fs::symlink("../../nowhere", dir.path().join("Sources/up")).unwrap();
+        std::os::unix::fs::symlink("Sources", dir.path().join("link")).unwrap();
+        let tree = Tree::directory(dir.path().to_owned(), None);
+        let rules = Rules { excludes: &[], parents: false };
+        let told = |source: &str| select(&tree, source, &rules).map(drop).unwrap_err().to_string();
+        for source in ["/dangling", "/dang*", "/dangling/x"] {
+            assert_eq!(
+                told(source),
+                r#""/missing/target": not found; "/dangling" is a link to missing/target"#
+            );
+        }
+        assert_eq!(told("/link/up"), r#""/nowhere": not found; "/link/up" is a link to ../../nowhere"#);
+        assert_eq!(told("/file.txt/x"), r#""/file.txt/x": not found; "/file.txt" is no directory"#);
+        assert_eq!(told("/sources/inner"), r#""/sources/inner": not found; there is "/Sources""#);
+        assert_eq!(told("/Sources/INNER"), r#""/Sources/INNER": not found; there is "/Sources/inner""#);
+        assert_eq!(told("/nothing"), r#""/nothing": not found"#);
+    }
 }

@@ -479,9 +479,7 @@ fn run_mounts() {
             cat in/file /o/f /run/secrets/tok /s > out && echo \" $TOKEN\" >> out && touch /o/x /t/x && ! touch in/x 2>/dev/null \\\n\
             && stat -c '%a %u' /c >> out && ls /c >> out && touch /c/kept\n";
     let with_secret = |request: &mut BuildRequest| {
-        request
-            .secrets
-            .push(Secret { id: "tok".into(), source: SecretSource::File(bench.dir.path().join("token")) });
+        request.secrets.push(Secret::new("tok", SecretSource::File(bench.dir.path().join("token"))));
     };
     let outcome = bench.build_with(file, with_secret);
     assert_eq!(bench.read(&outcome, "w/out"), "from the contextother\nhunter2hunter2 hunter2\n700 1000\n");
@@ -514,7 +512,7 @@ fn secrets_stay_out() {
     let secret = "correct-horse-battery-staple";
     fs::write(bench.dir.path().join("token"), secret).unwrap();
     bench.build_with("FROM base\nRUN --mount=type=secret,id=t,env=T cat /run/secrets/t > /dev/null; test -n \"$T\" && touch /done\n", |request| {
-        request.secrets.push(Secret { id: "t".into(), source: SecretSource::File(bench.dir.path().join("token")) });
+        request.secrets.push(Secret::new("t", SecretSource::File(bench.dir.path().join("token"))));
     });
     fs::remove_file(bench.dir.path().join("token")).unwrap();
     let found = Command::new("grep").args(["-rl", secret]).arg(bench.dir.path()).output().unwrap();
@@ -835,9 +833,12 @@ fn errors() {
         ("FROM base\nCOPY missing /\n", "\"/missing\": not found\nDockerfile:2: COPY missing /"),
         (
             "FROM base\nRUN true\nCOPY f /etc\nCOPY f /etc/f/x\n",
-            "cannot copy to non-directory: etc/f\nDockerfile:4: COPY f /etc/f/x",
+            "cannot copy to non-directory: /etc/f, which is a file\nDockerfile:4: COPY f /etc/f/x",
         ),
-        ("FROM base\nWORKDIR /etc/passwd\n", "cannot copy to non-directory: etc/passwd\nDockerfile:2"),
+        (
+            "FROM base\nWORKDIR /etc/passwd\n",
+            "cannot make the working directory /etc/passwd: it is a file\nDockerfile:2",
+        ),
         ("FROM base\nSTOPSIGNAL NOPE\n", "invalid signal: NOPE\nDockerfile:2: NOPE"),
         ("FROM base\nCOPY --chmod=9 f /\n", "invalid chmod parameter: '9'"),
         ("FROM base\nRUN --security=insecure true\n", "RUN --security=insecure is not allowed"),
@@ -1089,7 +1090,7 @@ fn printable() {
   3 <- 2  [work 4/6] RUN cat a > out
   4 <- 3  [work 5/6] COPY b ./
   5 <- 4  [work 6/6] RUN cat b >> out
-  6 + 5  [stage-1 2/2] COPY --from=work /src/out /
+  6 + 5  [stage-1 1/1] COPY --from=work /src/out /
     = 6
 ";
     assert_eq!(graph.to_string(), expected);

@@ -13,7 +13,7 @@ use std::{
 use indexmap::IndexMap;
 use plimsoll_build::{BuildError, BuildRequest, Builder, NamedContext, ResolvedImage};
 use plimsoll_compose::{Project, Service};
-use plimsoll_image::{Image, ImageRecord, Reference, Store};
+use plimsoll_image::{Image, ImageRecord, Origin, Reference, Store};
 use plimsoll_source::{Diagnostic, Source};
 
 pub(crate) use budgets::{Verdict, hold_to_budgets, megabytes};
@@ -23,7 +23,7 @@ use self::options::Subject;
 use crate::{
     commands::image::prepared::{Prepared, PreparedError, prepare},
     error::CommandError,
-    images::Images,
+    images::{Images, project_folder},
     interrupt,
     project::check_names,
     storage::{self, Budget},
@@ -151,6 +151,8 @@ fn one<'s>(
     }
     request.no_cache |= asked.no_cache;
     request.tags = vec![image.clone()];
+    // a name that stands in a repository's file counts in that repository alone
+    request.origin = Some(Origin::Project { folder: project_folder(subject.project.working_dir.as_ref()) });
     for tag in &build.tags {
         match Reference::parse(tag) {
             Ok(tag) if request.tags.contains(&tag) => {}

@@ -12,13 +12,14 @@ use std::{
 use plimsoll_base::{Bases, Mirror, Progress, Suite};
 use plimsoll_build::{ImageResolver, ResolveError, ResolvedImage};
 use plimsoll_image::{
-    Image, ImageRecord, Reference, Store,
+    Image, ImageRecord, Origin, Reference, Store,
     manifest::Platform,
     registry::{Credentials, Progress as Transfer, Registry, RegistryError},
 };
 
 use crate::{
     interrupt::AtOnce,
+    machine::Machine,
     policy::{Policy, UseMap},
 };
 
@@ -48,6 +49,9 @@ pub(crate) struct Images<'a> {
     found: Mutex<BTreeMap<(Reference, String), Found>>,
     /// The registry is asked also for names that the store has.
     pub(crate) fresh: bool,
+    /// The project whose files name images: a result of another project has no say in what a name means here. The
+    /// current folder's without a word; see [`project_folder`].
+    pub(crate) folder: PathBuf,
 }
 
 impl<'a> Images<'a> {
@@ -65,6 +69,7 @@ impl<'a> Images<'a> {
             tell,
             found: Mutex::default(),
             fresh: false,
+            folder: project_folder(Path::new(".")),
         }
     }
 
@@ -112,7 +117,9 @@ impl<'a> Images<'a> {
             (UseMap::Always, Some(recipe)) => self.base(recipe),
             (UseMap::Never, _) | (_, None) => match self.stored_or_engines(name, platform)? {
                 Some(found) => Ok(found),
-                None => self.pull(name, platform).map_err(|error| refused(&error)),
+                None => self
+                    .pull(name, platform)
+                    .map_err(|error| self.with_stranger(name, platform, refused(&error))),
             },
             (UseMap::Auto, Some(recipe)) => {
                 if let Some(found) = self.stored_for(name, platform)? {
@@ -130,9 +137,46 @@ impl<'a> Images<'a> {
                         ));
                         self.base(recipe)
                     }
-                    Err(error) => Err(refused(&error)),
+                    Err(error) => Err(self.with_stranger(name, platform, refused(&error))),
                 }
             }
+        }
+    }
+
+    /// Why the image that the store has under this name may not stand for it here: others gave it the name.
+    ///
+    /// What a registry sent counts as long as the machine still asks it; what a person named or loaded counts; what
+    /// the files of a project name counts in that project.
+    fn stranger(&self, name: &Reference, record: &ImageRecord) -> Result<Option<String>, ResolveError> {
+        let why = match self.store.origin(name, &record.id).map_err(|error| plain(&error))? {
+            None | Some(Origin::Archive { .. } | Origin::Registry { mirror: None, .. }) => return Ok(None),
+            Some(Origin::Registry { mirror: Some(host), .. }) => {
+                let registry = registry().map_err(|error| refused(&error))?;
+                if registry.mirrors_of(name.domain()).contains(&host) {
+                    return Ok(None);
+                }
+                format!("came from {host}, which is no mirror of {} on this machine", name.domain())
+            }
+            Some(origin @ Origin::Project { .. }) if origin.is_of(&self.folder) => return Ok(None),
+            Some(Origin::Project { folder }) => {
+                format!("was built by the project in {folder:?}, whose names count there alone")
+            }
+        };
+        Ok(Some(format!("{} in the store {why}", name.familiar())))
+    }
+
+    /// Adds to an error that the store has an image of this name which was not used.
+    fn with_stranger(&self, name: &Reference, platform: &Platform, error: ResolveError) -> ResolveError {
+        let stored = self.store.image_for(name, platform).ok().flatten();
+        match stored.and_then(|record| self.stranger(name, &record).ok().flatten()) {
+            Some(why) => ResolveError {
+                message: format!("{}; {why}", error.message),
+                hint: Some(format!(
+                    "give the name yourself, which counts everywhere: plimsoll image build --tag {} FOLDER",
+                    name.familiar()
+                )),
+            },
+            None => error,
         }
     }
 
@@ -156,7 +200,7 @@ impl<'a> Images<'a> {
     }
 
     fn is_out_of_reach(&self, name: &Reference, recipe: &str) -> Result<bool, ResolveError> {
-        let registry = registry(self.policy).map_err(|error| refused(&error))?;
+        let registry = registry().map_err(|error| refused(&error))?;
         match registry.resolve(name) {
             Err(RegistryError::Unreachable { host, .. }) => {
                 (self.tell)(&format!("{}: {host} cannot be reached, base {recipe} is used", name.familiar()));
@@ -187,12 +231,25 @@ impl<'a> Images<'a> {
     /// The image of this name in the store, where `plimsoll image build` or `load` put it.
     pub(crate) fn stored(&self, name: &Reference) -> Result<Option<Found>, ResolveError> {
         let record = self.store.image(name).map_err(|error| plain(&error))?;
-        Ok(record.map(|record| found(record, name.clone())))
+        self.unless_strange(record, name)
+    }
+
+    fn unless_strange(
+        &self,
+        record: Option<ImageRecord>,
+        name: &Reference,
+    ) -> Result<Option<Found>, ResolveError> {
+        let Some(record) = record else { return Ok(None) };
+        if let Some(why) = self.stranger(name, &record)? {
+            (self.tell)(&format!("note: {why}: it is not used"));
+            return Ok(None);
+        }
+        Ok(Some(found(record, name.clone())))
     }
 
     fn stored_for(&self, name: &Reference, platform: &Platform) -> Result<Option<Found>, ResolveError> {
         let record = self.store.image_for(name, platform).map_err(|error| plain(&error))?;
-        Ok(record.map(|record| found(record, name.clone())))
+        self.unless_strange(record, name)
     }
 
     /// Without a look at a registry: the store's, else the engine's. A name that was never meant for a registry is not
@@ -211,7 +268,10 @@ impl<'a> Images<'a> {
     }
 
     fn pull(&self, name: &Reference, platform: &Platform) -> Result<Found, RegistryError> {
-        let registry = registry(self.policy)?;
+        let registry = registry()?;
+        if let Some(note) = self.policy.mirrors_note() {
+            (self.tell)(note);
+        }
         (self.tell)(&format!("{}: looking for it in {}", name.familiar(), name.domain()));
         let pulled = registry.pull(self.store, name, platform, &|progress| {
             if let Transfer::Started { bytes, .. } = progress {
@@ -260,15 +320,20 @@ impl<'a> Images<'a> {
     }
 }
 
-/// A client with Docker's credentials and the mirrors of the policy, then those of the machine's engine.
-pub(crate) fn registry(policy: &Policy) -> Result<Registry, RegistryError> {
+/// The project's folder as the kernel names it; a link to a folder is no other project.
+pub(crate) fn project_folder(folder: &Path) -> PathBuf {
+    folder.canonicalize().or_else(|_| std::path::absolute(folder)).unwrap_or_else(|_| folder.to_owned())
+}
+
+/// A client with Docker's credentials and the mirrors of the machine's configuration, then those of its engine.
+pub(crate) fn registry() -> Result<Registry, RegistryError> {
     #[derive(Default, serde::Deserialize)]
     #[serde(rename_all = "kebab-case", default)]
     struct Daemon {
         registry_mirrors: Vec<String>,
     }
     let mut registry = Registry::new(Credentials::from_docker_config()?);
-    for (domain, mirrors) in &policy.mirrors {
+    for (domain, mirrors) in &Machine::find()?.mirrors {
         registry = mirrors.iter().fold(registry, |registry, mirror| registry.mirror(domain, mirror));
     }
     // an engine without the file, or with one that it alone understands, has no mirrors

@@ -9,6 +9,7 @@ mod home;
 mod images;
 mod interrupt;
 mod lifecycle;
+mod machine;
 mod pick;
 mod policy;
 mod project;

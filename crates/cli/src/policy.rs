@@ -20,11 +20,22 @@ pub(crate) struct Policy {
     pub(crate) project: Project,
     pub(crate) images: Images,
     pub(crate) base: Base,
-    /// `[mirrors]`: registry -> hosts that are asked before it.
+    /// `[mirrors]`, which is not used: see [`Policy::mirrors_note`].
     pub(crate) mirrors: BTreeMap<String, Vec<String>>,
     pub(crate) budgets: Budgets,
     pub(crate) build: Build,
     pub(crate) smoke: Smoke,
+}
+
+impl Policy {
+    /// What to say of `[mirrors]` in a repository's file. A repository does not decide where everybody's names come
+    /// from: what it pulled from elsewhere would be `alpine:3.20` for all others of the machine.
+    pub(crate) fn mirrors_note(&self) -> Option<&'static str> {
+        (!self.mirrors.is_empty()).then_some(
+            "note: [mirrors] in plimsoll.toml is not used: mirrors are the machine's; write them into \
+             ~/.config/plimsoll/config.toml or /etc/plimsoll/config.toml",
+        )
+    }
 }
 
 /// `[build]`

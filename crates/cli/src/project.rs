@@ -77,6 +77,12 @@ impl ProjectArgs {
         self.load_for(root, &[])
     }
 
+    /// Whether a person gave the project's name for this call.
+    pub(crate) fn names_the_project(&self) -> bool {
+        let variable = std::env::var_os("COMPOSE_PROJECT_NAME");
+        self.project_name.is_some() || variable.is_some_and(|name| !name.is_empty())
+    }
+
     /// The same with the profiles of services that were named.
     pub(crate) fn load_for(&self, root: &Root, services: &[String]) -> Result<Project, CommandError> {
         let mut options = self.options(root)?;

@@ -1,14 +1,38 @@
 //! Diagnostics on the terminal.
 
+use std::sync::OnceLock;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use plimsoll_source::{Diagnostic, Severity};
 
 use crate::error::CommandError;
 
+/// Takes what would be text on standard error; the second value says that it is why the verb could not run.
+type Instead = fn(&str, bool);
+
+static INSTEAD: OnceLock<Instead> = OnceLock::new();
+
+/// From here on nothing is text on standard error: for formats that programs read line by line.
+pub(crate) fn instead_of_text(write: Instead) {
+    let _ = INSTEAD.set(write);
+}
+
 /// Prints why a verb could not run.
 pub(crate) fn error(error: &CommandError) {
     for diagnostic in &error.diagnostics {
-        anstream::eprintln!("{}", text(diagnostic));
+        say(&text(diagnostic), true);
+    }
+}
+
+/// Prints a line that a person should know.
+pub(crate) fn note(line: &str) {
+    say(line, false);
+}
+
+fn say(text: &str, is_error: bool) {
+    match INSTEAD.get() {
+        Some(write) => write(&anstream::adapter::strip_str(text).to_string(), is_error),
+        None => anstream::eprintln!("{text}"),
     }
 }
 

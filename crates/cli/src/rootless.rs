@@ -16,6 +16,6 @@ pub(crate) fn enter(writes: bool) {
         }
     };
     if writes {
-        eprintln!("note: {text}");
+        crate::render::note(&format!("note: {text}"));
     }
 }

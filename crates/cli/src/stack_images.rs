@@ -14,7 +14,7 @@ use crate::{
     error::CommandError,
     globals,
     handover::{self, Sent},
-    images::{Found, Images},
+    images::{Found, Images, project_folder},
     policy::Policy,
     pulls,
     storage::Budget,
@@ -49,7 +49,8 @@ pub(crate) async fn bring(
     let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
     let shown = if asked.quiet_build { Shown::quiet() } else { Shown::new() };
     let tell = |line: &str| shown.tell(line);
-    let images = Images::new(&store, home, policy, &tell);
+    let mut images = Images::new(&store, home, policy, &tell);
+    images.folder = project_folder(project.working_dir.as_ref());
     let build = builds::Asked { one_platform: true, ..builds::Asked::default() };
     let wanted = if asked.no_build {
         Vec::new()

@@ -403,3 +403,192 @@ fn http_secrets_open_private_files_and_are_not_kept() {
     let found = Command::new("grep").args(["-r", "s3cret"]).arg(home.path("home")).output().unwrap();
     assert_eq!(found.status.code(), Some(1), "{}", String::from_utf8_lossy(&found.stdout));
 }
+
+/// Runs git in a folder, as somebody.
+fn git(dir: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git")
+        .current_dir(dir)
+        .args(["-c", "user.name=a", "-c", "user.email=a@b", "-c", "protocol.allow=always"])
+        .args(arguments)
+        .env("GIT_COMMITTER_DATE", "1700000000 +0000")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn git_repositories_with_sha256() {
+    let Some(home) = Home::new() else { return };
+    for format in ["sha1", "sha256"] {
+        home.write(&format!("{format}/Dockerfile"), "FROM scratch\nCOPY file /\n");
+        home.write(&format!("{format}/file"), format);
+        let dir = home.path(format);
+        git(&dir, &["init", "-q", "-b", "main", &format!("--object-format={format}")]);
+        git(&dir, &["add", "."]);
+        git(&dir, &["commit", "-q", "-m", "first"]);
+        git(&dir, &["tag", "-a", "v1", "-m", "v1"]);
+    }
+    let daemon = GitDaemon::start(home.dir.path());
+    for format in ["sha1", "sha256"] {
+        let url = format!("git://127.0.0.1:{}/{format}", daemon.port);
+        let commit = git(&home.path(format), &["rev-parse", "HEAD"]);
+        for reference in ["", "#v1", "#main", &format!("#{commit}"), &format!("#{}", &commit[..12])] {
+            home.ok(&[&format!("{url}{reference}")], b"");
+            assert_eq!(home.out("file"), format, "{reference}");
+        }
+        home.ok(&[&format!("{url}?ref=v1&checksum={}", &commit[..50.min(commit.len())])], b"");
+        home.write("ctx/Dockerfile", &format!("FROM scratch\nADD --checksum={commit} {url}#v1 /x/\n"));
+        home.ok(&["ctx"], b"");
+        assert_eq!(home.out("x/file"), format);
+        home.write("ctx/Dockerfile", "FROM scratch\nCOPY --from=src file /\n");
+        home.ok(&["--build-context", &format!("src={url}"), "ctx"], b"");
+        assert_eq!(home.out("file"), format);
+    }
+}
+
+/// Gives a web server every file of a repository, which is all that git's "dumb" protocol needs.
+fn serve_files(server: &Http, root: &Path, folder: &str) {
+    git(&root.join(folder), &["update-server-info"]);
+    let mut todo = vec![root.join(folder)];
+    while let Some(dir) = todo.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                todo.push(path);
+                continue;
+            }
+            let name = format!("/{}", path.strip_prefix(root).unwrap().display());
+            let bytes = fs::read(&path).unwrap();
+            server.put(&format!("{name}?service=git-upload-pack"), bytes.clone());
+            server.put(&name, bytes);
+        }
+    }
+}
+
+#[test]
+fn submodules_over_plain_http() {
+    let Some(home) = Home::new() else { return };
+    let server = Http::start();
+    let root = home.dir.path();
+    let make = |name: &str, submodule: Option<&str>| {
+        home.write(&format!("{name}/Dockerfile"), "FROM scratch\nCOPY . /\n");
+        home.write(&format!("{name}/file"), name);
+        let dir = home.path(name);
+        git(&dir, &["init", "-q", "-b", "main"]);
+        if let Some(inner) = submodule {
+            let url = format!("http://127.0.0.1:{}/{inner}/.git", server.port);
+            git(&dir, &["submodule", "--quiet", "add", &url, inner]);
+        }
+        git(&dir, &["add", "."]);
+        git(&dir, &["commit", "-q", "-m", name]);
+        serve_files(&server, root, &format!("{name}/.git"));
+        format!("http://127.0.0.1:{}/{name}/.git", server.port)
+    };
+    make("deep", None);
+    make("library", Some("deep"));
+    let app = make("app", Some("library"));
+    // the submodule goes on; what is wanted is not its newest commit
+    home.write("library/file", "newer");
+    git(&home.path("library"), &["commit", "-q", "-a", "-m", "newer"]);
+    serve_files(&server, root, "library/.git");
+    home.ok(&[&app], b"");
+    assert_eq!(
+        (home.out("file"), home.out("library/file"), home.out("library/deep/file")),
+        ("app".to_owned(), "library".to_owned(), "deep".to_owned())
+    );
+}
+
+#[test]
+fn dockerfile_from_a_url() {
+    let Some(home) = Home::new() else { return };
+    let server = Http::start();
+    let url = server.put("/some/Dockerfile.release", "FROM scratch\nCOPY hello.txt /\n");
+    home.write("ctx/hello.txt", "hello");
+    home.write("ctx/secret.txt", "no");
+    home.ok(&["-f", &url, "ctx"], b"");
+    assert_eq!(home.out("hello.txt"), "hello");
+    // with contexts of elsewhere, too
+    let tar = tar_of(&[("hello.txt", "in the tar")]);
+    home.ok(&["-f", &url, "-"], &tar);
+    assert_eq!(home.out("hello.txt"), "in the tar");
+    let context = server.put("/ctx.tar", tar);
+    home.ok(&["-f", &url, &context], b"");
+    assert_eq!(home.out("hello.txt"), "in the tar");
+    home.write("local.Dockerfile", "FROM scratch\nCOPY hello.txt /local\n");
+    home.ok(&["-f", home.path("local.Dockerfile").to_str().unwrap(), &context], b"");
+    assert_eq!(home.out("local"), "in the tar");
+    let missing = format!("http://127.0.0.1:{}/none", server.port);
+    let told = home.fails(&["-f", &missing, "ctx"], b"");
+    assert!(told.contains(&missing) && told.contains("404"), "{told}");
+    let told = home.fails(&["-f", "https://host.invalid/a.git", "ctx"], b"");
+    assert!(told.contains("is a git repository"), "{told}");
+}
+
+/// When an image of `arguments` was made, from its configuration.
+fn created(home: &Home, arguments: &[&str]) -> String {
+    let _ = fs::remove_dir_all(home.path("oci"));
+    let output = home.build(&[&["--no-cache", "-o", "type=oci,tar=false,dest=oci"], arguments].concat(), b"");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let read = |path: &str| -> serde_json::Value {
+        serde_json::from_slice(&fs::read(home.path("oci").join(path)).unwrap()).unwrap()
+    };
+    let blob =
+        |digest: &serde_json::Value| read(&format!("blobs/{}", digest.as_str().unwrap().replace(':', "/")));
+    let manifest = blob(&read("index.json")["manifests"][0]["digest"]);
+    blob(&manifest["config"]["digest"])["created"].as_str().unwrap()[..4].to_owned()
+}
+
+#[test]
+fn source_date_epoch_words_of_sources() {
+    let Some(home) = Home::new() else { return };
+    let server = Http::start();
+    let tar = tar_of(&[("Dockerfile", "FROM scratch\nCOPY file /\n"), ("file", "x")]);
+    let context = server.put("/context.tar", tar);
+    let word = ["--build-arg", "SOURCE_DATE_EPOCH=context"];
+    assert_eq!(created(&home, &[word[0], word[1], &context]), "2015", "Last-Modified");
+    home.write("ctx/file", "x");
+    let stage = format!(
+        "ARG SOURCE_DATE_EPOCH=release\nFROM scratch AS release\nADD {context} /\nFROM scratch\n\
+         ARG SOURCE_DATE_EPOCH\nLABEL epoch=$SOURCE_DATE_EPOCH\nCOPY file /\n"
+    );
+    home.write("ctx/Dockerfile", &stage);
+    assert_eq!(created(&home, &["ctx"]), "2015");
+    assert_eq!(created(&home, &["--build-arg", "SOURCE_DATE_EPOCH=0", "ctx"]), "1970", "a number wins");
+    let manifest = fs::read_dir(home.path("oci/blobs/sha256")).unwrap();
+    let all: String = manifest
+        .map(|entry| String::from_utf8_lossy(&fs::read(entry.unwrap().path()).unwrap()).into_owned())
+        .collect();
+    assert!(all.contains("\"epoch\":\"0\""), "stages see the number");
+    let told = home.fails(&["--build-arg", "SOURCE_DATE_EPOCH=yesterday", "ctx"], b"");
+    assert!(told.contains("invalid SOURCE_DATE_EPOCH: yesterday"), "{told}");
+    let named = format!("t={context}");
+    let by_name = ["--build-arg", "SOURCE_DATE_EPOCH=t", "--build-context", &named, "ctx"];
+    assert_eq!(created(&home, &by_name), "2015", "a named context");
+}
+
+#[test]
+fn unused_context_stops_the_build() {
+    let Some(home) = Home::new() else { return };
+    home.write("ctx/file", "x");
+    home.write(
+        "ctx/Dockerfile",
+        "FROM scratch AS other\nCOPY --from=somewhere a /\nFROM scratch\nCOPY file /\n",
+    );
+    let dead = ["somewhere=http://127.0.0.1:9/other.git", "elsewhere=http://127.0.0.1:9/x.tar"];
+    let contexts = ["--build-context", dead[0], "--build-context", dead[1]];
+    home.ok(&[&contexts[..], &["ctx"]].concat(), b"");
+    assert_eq!(home.out("file"), "x");
+    // what needs it names the line
+    let told = home.fails(&[&contexts[..], &["--target", "other", "ctx"]].concat(), b"");
+    assert!(told.contains("127.0.0.1:9/other.git") && told.contains("Dockerfile:2:"), "{told}");
+    // an address that is one, and of which every platform's build needs the files, is fetched once
+    let server = Http::start();
+    let tar = server.put("/t.tar", tar_of(&[("a", "from the tar")]));
+    let named = format!("somewhere={tar}");
+    let both =
+        ["--platform", "linux/amd64,linux/arm64", "--build-context", &named, "--target", "other", "ctx"];
+    home.ok(&both, b"");
+    assert_eq!(home.out("linux_arm64/a"), "from the tar");
+    assert_eq!(server.log().len(), 1);
+}

@@ -66,15 +66,15 @@ fn example(home: &Path, names: &[&str]) -> ImageRecord {
 #[test]
 fn images_are_listed_and_inspected() {
     let home = tempfile::tempdir().unwrap();
-    assert_eq!(ok(home.path(), &["ls"]), "NAME  ID                  SIZE  CREATED\n");
+    assert_eq!(ok(home.path(), &["ls"]), "NAME  ID                  SIZE  CREATED  FROM\n");
     let record = example(home.path(), &["app:1", "x.y/app:2"]);
     let id = record.id.short();
     assert_eq!(
         ok(home.path(), &["ls"]),
         format!(
-            "NAME       ID                  SIZE  CREATED\n\
-             app:1      {id}      4.0 MB  2020-01-01T00:00:00Z\n\
-             x.y/app:2  {id}      4.0 MB  2020-01-01T00:00:00Z\n"
+            "NAME       ID                  SIZE  CREATED               FROM\n\
+             app:1      {id}      4.0 MB  2020-01-01T00:00:00Z  -\n\
+             x.y/app:2  {id}      4.0 MB  2020-01-01T00:00:00Z  -\n"
         )
     );
     assert_eq!(ok(home.path(), &["ls", "--quiet"]), format!("{}\n", record.id));

@@ -203,8 +203,9 @@ fn what_both_changed_stays_as_it_is_until_somebody_decides() {
         assert!(conflict.out.contains(side), "{}", conflict.out);
     }
     assert_eq!(copy.read("apps/backend/Dockerfile"), mine);
-    // The other files are not held up.
-    assert!(copy.read("apps/frontend/Dockerfile").contains("pnpm@10.34.10"));
+    // One change of the source is one change of all files: none is written while a part of it waits.
+    assert!(copy.read("apps/frontend/Dockerfile").contains("pnpm@10.34.9"));
+    assert!(!conflict.out.contains("next: plimsoll up"), "{}", conflict.out);
     let json: serde_json::Value = serde_json::from_str(&copy.run(&["init", "--json"]).out).unwrap();
     let change = &json["changes"][0];
     assert_eq!(
@@ -215,6 +216,7 @@ fn what_both_changed_stays_as_it_is_until_somebody_decides() {
 
     assert_eq!(copy.run(&["init", "--apply", "--keep", "./apps/backend/Dockerfile"]).code, 0);
     assert_eq!(copy.read("apps/backend/Dockerfile"), mine);
+    assert!(copy.read("apps/frontend/Dockerfile").contains("pnpm@10.34.10"));
     assert_eq!(copy.run(&["init"]).code, 0);
     assert_eq!(copy.run(&["init", "--apply", "--take", "apps/backend/Dockerfile"]).code, 0);
     assert!(copy.read("apps/backend/Dockerfile").contains("pnpm@10.34.10"));

@@ -3,10 +3,13 @@
 use indexmap::IndexMap;
 use thiserror::Error;
 
-use crate::interpolate::{SubstituteError, substitute};
+use crate::interpolate::substitute;
 
 /// Variables in the order of the file.
 pub type Variables = IndexMap<String, String>;
+
+/// What the variables of all files may take, in bytes.
+const MAX_TOTAL: usize = 16 << 20;
 
 /// Why a file of variables could not be read.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -30,6 +33,7 @@ pub fn parse<'v>(
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let text = text.replace("\r\n", "\n");
     let mut reader = Reader { text: &text, rest: &text };
+    let mut bytes: usize = out.iter().map(|(key, value)| key.len() + value.len()).sum();
     while let Some(()) = reader.skip_to_statement() {
         let (key, inherited) = reader.key()?;
         if inherited {
@@ -38,7 +42,15 @@ pub fn parse<'v>(
             }
             continue;
         }
+        let before = reader.rest;
         let value = reader.value(out, lookup)?;
+        bytes += key.len() + value.len();
+        if bytes > MAX_TOTAL {
+            reader.rest = before;
+            return Err(
+                reader.error(format!("`{key}` makes the variables longer than {MAX_TOTAL} bytes in all"))
+            );
+        }
         out.insert(key, value);
     }
     Ok(())
@@ -160,30 +172,22 @@ impl Reader<'_> {
         Err(self.error(format!("unterminated quoted value {line}")))
     }
 
-    fn expand<'v>(
+    /// `lookup` wins over what the file itself says.
+    fn expand<'k, 'v: 'k>(
         &self,
         value: &str,
-        known: &Variables,
+        known: &'k Variables,
         lookup: &dyn Fn(&str) -> Option<&'v str>,
     ) -> Result<String, DotenvError> {
-        // Values of the file outlive this call but not 'v, so they are handed over by name.
-        let both = |name: &str| -> Option<String> {
-            lookup(name).map(str::to_owned).or_else(|| known.get(name).cloned())
+        if !value.contains('$') {
+            return Ok(value.to_owned());
+        }
+        let both = |name: &str| -> Option<&'k str> {
+            let outer: Option<&'k str> = lookup(name);
+            outer.or_else(|| known.get(name).map(String::as_str))
         };
-        expand_owned(value, &both).map_err(|error| self.error(error.to_string()))
+        substitute(value, &both, &mut |_| {}).map_err(|error| self.error(error.to_string()))
     }
-}
-
-fn expand_owned(value: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, SubstituteError> {
-    if !value.contains('$') {
-        return Ok(value.to_owned());
-    }
-    // Every name that can occur is a run of word characters of the text itself.
-    let names: std::collections::HashMap<String, String> = value
-        .split(|next: char| !next.is_ascii_alphanumeric() && next != '_')
-        .filter_map(|name| lookup(name).map(|value| (name.to_owned(), value)))
-        .collect();
-    substitute(value, &|name| names.get(name).map(String::as_str), &mut |_| {})
 }
 
 fn is_blank(next: char) -> bool {

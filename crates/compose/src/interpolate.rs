@@ -5,6 +5,10 @@ use thiserror::Error;
 /// How deep defaults may hold further substitutions.
 const MAX_NESTING: usize = 50;
 
+/// What variables may add to one text, in bytes. Ten lines that each name the line before ten times would take all
+/// memory.
+const MAX_GROWTH: usize = 1 << 20;
+
 /// Why a text could not be substituted.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum SubstituteError {
@@ -22,6 +26,9 @@ pub enum SubstituteError {
     /// Defaults in defaults without end.
     #[error("substitutions are nested more than {MAX_NESTING} levels deep")]
     TooDeep,
+    /// Values of values without end.
+    #[error("its variables make it longer than {MAX_GROWTH} bytes")]
+    TooLong,
 }
 
 /// Replaces every variable of `template` by what `lookup` gives. Calls `unset` with each variable that has no value and
@@ -53,20 +60,28 @@ fn run<'v>(
             rest = behind;
         } else if rest.starts_with('{') {
             let end = closing_brace(rest).ok_or_else(|| SubstituteError::Invalid(format!("${rest}")))?;
-            out.push_str(&braced(&rest[1..end], lookup, unset, depth)?);
+            push(&mut out, &braced(&rest[1..end], lookup, unset, depth)?, template)?;
             rest = &rest[end + 1..];
         } else {
             let name = &rest[..name_length(rest)];
             if name.is_empty() {
                 out.push('$');
             } else {
-                out.push_str(value_of(name, lookup, unset));
+                push(&mut out, value_of(name, lookup, unset), template)?;
                 rest = &rest[name.len()..];
             }
         }
     }
     out.push_str(rest);
     Ok(out)
+}
+
+fn push(out: &mut String, value: &str, template: &str) -> Result<(), SubstituteError> {
+    if out.len() + value.len() > template.len() + MAX_GROWTH {
+        return Err(SubstituteError::TooLong);
+    }
+    out.push_str(value);
+    Ok(())
 }
 
 /// `NAME` and an operator with its word, as between the braces. The first operator counts.
@@ -237,6 +252,18 @@ mod tests {
             ]
         );
         assert!(variables("${}").is_err() && variables(&"${A:-".repeat(100)).is_err());
+    }
+
+    #[test]
+    fn growth_is_bounded() {
+        let long = "x".repeat(MAX_GROWTH);
+        let one = |name: &str| (name == "A").then_some(long.as_str());
+        assert_eq!(substitute("$A", &one, &mut |_| {}).map(|text| text.len()), Ok(MAX_GROWTH));
+        for text in ["$A$A", "${A:-}${A}", "${B:-$A$A}", "${A:+$A$A}", "${B-${B-$A}}$A"] {
+            assert_eq!(substitute(text, &one, &mut |_| {}), Err(SubstituteError::TooLong), "{text}");
+        }
+        let literal = format!("{}$B", "y".repeat(3 * MAX_GROWTH));
+        assert!(substitute(&literal, &one, &mut |_| {}).is_ok(), "what a person wrote is not growth");
     }
 
     #[test]

@@ -13,6 +13,9 @@ use crate::{
 /// After so many variables without a value no one reads on.
 const MAX_WARNINGS: usize = 100;
 
+/// What the texts with variables of one project may take in all, in bytes.
+const MAX_TOTAL: usize = 16 << 20;
+
 #[derive(Clone, Copy)]
 enum Cast {
     Int,
@@ -81,29 +84,38 @@ const CASTS: &[(&str, Cast)] = &[
     ("configs.*.external", Cast::Bool),
 ];
 
-/// Replaces the variables in all values of `tree`, never in keys. Warnings name variables that have no value.
+/// What the interpolation of all files of a project gathers.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    /// Variables that have no value.
+    pub(crate) warnings: Vec<Diagnostic>,
+    /// Bytes of all texts that had variables.
+    bytes: usize,
+}
+
+/// Replaces the variables in all values of `tree`, never in keys.
 pub(crate) fn tree(
     tree: &mut Value,
     env: &IndexMap<String, String>,
-    warnings: &mut Vec<Diagnostic>,
+    gathered: &mut Gathered,
 ) -> Result<(), Diagnostic> {
-    walk(tree, env, &Path::ROOT, warnings)
+    walk(tree, env, &Path::ROOT, gathered)
 }
 
 fn walk(
     value: &mut Value,
     env: &IndexMap<String, String>,
     path: &Path<'_>,
-    warnings: &mut Vec<Diagnostic>,
+    gathered: &mut Gathered,
 ) -> Result<(), Diagnostic> {
     match &mut value.kind {
         Kind::Map(map) => {
-            map.iter_mut().try_for_each(|(key, value)| walk(value, env, &path.key(key), warnings))
+            map.iter_mut().try_for_each(|(key, value)| walk(value, env, &path.key(key), gathered))
         }
         Kind::List(items) => items
             .iter_mut()
             .enumerate()
-            .try_for_each(|(at, value)| walk(value, env, &path.item(at), warnings)),
+            .try_for_each(|(at, value)| walk(value, env, &path.item(at), gathered)),
         Kind::String(text) => {
             let replaced = if text.contains('$') {
                 let mut unset = Vec::new();
@@ -111,6 +123,12 @@ fn walk(
                     unset.push(name.to_owned());
                 })
                 .map_err(|error| failure(&value.origin, path, &error))?;
+                gathered.bytes += replaced.len();
+                if gathered.bytes > MAX_TOTAL {
+                    let told = format!("variables make the project's texts longer than {MAX_TOTAL} bytes");
+                    return Err(value.origin.label(Diagnostic::error(told), "the last one"));
+                }
+                let warnings = &mut gathered.warnings;
                 for name in unset.into_iter().take(MAX_WARNINGS.saturating_sub(warnings.len())) {
                     warnings.push(value.origin.label(
                         Diagnostic::warning(format!("variable `{name}` is not set; it counts as empty")),
@@ -141,7 +159,7 @@ fn failure(origin: &crate::value::Origin, path: &Path<'_>, error: &SubstituteErr
             diagnostic.hint(format!("set {name} in the environment or in the .env file"))
         }
         SubstituteError::Invalid(_) => diagnostic.hint("write `$$` for a dollar sign"),
-        SubstituteError::TooDeep => diagnostic,
+        SubstituteError::TooDeep | SubstituteError::TooLong => diagnostic,
     }
 }
 

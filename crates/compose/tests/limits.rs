@@ -260,6 +260,53 @@ fn odd_file() -> impl Strategy<Value = String> {
     })
 }
 
+/// Each line names the one before ten times.
+fn multiplying() -> String {
+    let mut text = "A=1234567890\n".to_owned();
+    for (name, before) in ('B'..='J').zip('A'..) {
+        text.push_str(&format!("{name}={}\n", format!("${before}").repeat(10)));
+    }
+    text
+}
+
+#[test]
+fn variables_that_multiply() {
+    use plimsoll_compose::dotenv;
+    // .env, --env-file and env_file are read by the same function
+    let mut found = dotenv::Variables::new();
+    let error = dotenv::parse(&multiplying(), &mut found, &|_| None).unwrap_err();
+    assert_eq!(error.line, 7, "{error}");
+    assert!(error.to_string().contains("longer than 1048576 bytes"), "{error}");
+
+    // in quotes, in defaults, and many variables that are each below the bound
+    let mut found = dotenv::Variables::new();
+    let half = format!("A={}\n", "x".repeat(600_000));
+    for text in ["B=\"$A$A\"", "B=${X:-$A$A}", "B=${A:+$A$A}"] {
+        assert!(dotenv::parse(&format!("{half}{text}\n"), &mut found, &|_| None).is_err(), "{text}");
+    }
+    let many: String = (0..40).map(|number| format!("B{number}=$A\n")).collect();
+    let error =
+        dotenv::parse(&format!("{half}{many}"), &mut dotenv::Variables::new(), &|_| None).unwrap_err();
+    assert!(error.to_string().contains("in all"), "{error}");
+
+    // what the compose file makes of one long variable
+    let long = "x".repeat(1 << 20);
+    let of_many = |text: String| {
+        let mut options = LoadOptions::new(vec![Source::new("compose.yml", text)], "/project");
+        options.env = [("A".to_owned(), long.clone())].into_iter().collect();
+        options.default_name = Some("project".to_owned());
+        load(&options, &NoFiles).map(drop).map_err(|errors| format!("{errors:?}"))
+    };
+    let labels: String = (0..40).map(|number| format!("      l{number}: $A\n")).collect();
+    let error = of_many(format!("services:\n  a:\n    image: x\n    labels:\n{labels}")).unwrap_err();
+    assert!(error.contains("longer than 16777216 bytes"), "{error}");
+    let services: String =
+        (0..80).map(|number| format!("  s{number}: {{image: x, environment: [A]}}\n")).collect();
+    let error = of_many(format!("services:\n{services}")).unwrap_err();
+    assert!(error.contains("longer than 67108864 bytes"), "{error}");
+    assert!(of_many("services: {a: {image: x, labels: {l: $A}}}".to_owned()).is_ok());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -63,6 +63,11 @@ impl GlobalArgs {
         self.values.get(name).map(String::as_str)
     }
 
+    /// Gives a variable another value: for one whose text stands for something that is known later.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.values.insert(name.to_owned(), value.to_owned());
+    }
+
     /// The variables with values, sorted.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.values.iter().map(|(name, value)| (name.as_str(), value.as_str()))

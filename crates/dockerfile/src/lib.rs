@@ -9,6 +9,7 @@ mod dockerfile;
 pub mod dockerignore;
 mod evaluate;
 mod expand;
+mod frontend;
 pub mod glob;
 mod graph;
 mod heredoc;
@@ -32,6 +33,7 @@ pub use expand::{
     Env, ExpandError, ExpandReason, Expanded, MAX_DEPTH, MAX_LENGTH, expand, expand_for_display,
     expand_heredoc,
 };
+pub use frontend::{IMPLEMENTED, check_frontend};
 pub use graph::{Base, Dependency, StageGraph, StageNode, StageSource};
 pub use heredoc::Heredoc;
 pub use instruction::{

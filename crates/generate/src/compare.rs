@@ -6,7 +6,7 @@ use similar::TextDiff;
 use crate::{
     files::{GeneratedFile, Ownership},
     lock::Lock,
-    merge::{Hunk, Merged, three_way},
+    merge::{Hunk, Merged, Side, three_way_deciding},
 };
 
 /// What becomes of one file.
@@ -76,19 +76,38 @@ impl Comparison {
         self.changes.iter().any(|change| change.write.is_some())
     }
 
+    /// Whether a person and the new texts changed the same places. One change of the source is one change of several
+    /// files: while a part of it waits, the others would not fit.
+    pub fn overlaps(&self) -> bool {
+        let overlaps =
+            |change: &Change| matches!(change.outcome, Outcome::Conflict(Conflict::Overlap { .. }));
+        self.changes.iter().any(overlaps)
+    }
+
     /// Whether a person must decide something.
     pub fn conflicts(&self) -> bool {
         self.changes.iter().any(|change| matches!(change.outcome, Outcome::Conflict(_)))
     }
 }
 
-/// How a person decided about files by name.
+/// How a person decided about files, or about single places in them (`FILE:LINE`, the line of a [`Hunk`]).
 #[derive(Clone, Debug, Default)]
 pub struct Resolution {
-    /// These stay as they are: what differs from the new text is from now on the person's edit.
+    /// Where both changed the person's text stays; what is new elsewhere in the file comes.
     pub keep: Vec<String>,
-    /// These become the new text.
+    /// These files become the new text; of single places the new text counts.
     pub take: Vec<String>,
+}
+
+impl Resolution {
+    fn side(&self, path: &str, hunk: &Hunk) -> Option<Side> {
+        let place = format!("{path}:{}", hunk.line);
+        if self.take.contains(&place) {
+            return Some(Side::Theirs);
+        }
+        let kept = self.keep.iter().any(|one| *one == place || one == path);
+        kept.then_some(Side::Ours)
+    }
 }
 
 /// Sets generated texts against the disk (`read` gives a file's text) and the last generated texts.
@@ -148,15 +167,17 @@ fn decide(
         (None, None) => (Outcome::Created, new()),
         (None, Some(_)) => (Outcome::Deleted, None),
         (Some(ours), _) if ours == theirs => (Outcome::Unchanged, None),
-        (Some(_), _) if resolution.keep.contains(&file.path) => (Outcome::Edited, None),
+        (Some(_), None) if resolution.keep.contains(&file.path) => (Outcome::Edited, None),
         (Some(_), None) => (Outcome::Conflict(Conflict::Foreign), None),
         (Some(ours), Some(base)) if ours == base => (Outcome::Updated, new()),
         (Some(_), Some(base)) if base == theirs => (Outcome::Edited, None),
-        (Some(ours), Some(base)) => match three_way(base, ours, theirs) {
-            Merged::Clean(text) if text == ours => (Outcome::Edited, None),
-            Merged::Clean(text) => (Outcome::Merged, Some(text)),
-            Merged::Conflicts(hunks) => (Outcome::Conflict(Conflict::Overlap { hunks }), None),
-        },
+        (Some(ours), Some(base)) => {
+            match three_way_deciding(base, ours, theirs, &|hunk| resolution.side(&file.path, hunk)) {
+                Merged::Clean(text) if text == ours => (Outcome::Edited, None),
+                Merged::Clean(text) => (Outcome::Merged, Some(text)),
+                Merged::Conflicts(hunks) => (Outcome::Conflict(Conflict::Overlap { hunks }), None),
+            }
+        }
     }
 }
 

@@ -24,8 +24,27 @@ pub struct Hunk {
     pub theirs: String,
 }
 
+/// The side that counts where both changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The person's.
+    Ours,
+    /// The new text's.
+    Theirs,
+}
+
 /// Merges `ours` (the person's file) and `theirs` (the new text), which both began as `base`.
 pub fn three_way(base: &str, ours: &str, theirs: &str) -> Merged {
+    three_way_deciding(base, ours, theirs, &|_| None)
+}
+
+/// As [`three_way`]; `decide` may name the side that counts at a place that both changed.
+pub(crate) fn three_way_deciding(
+    base: &str,
+    ours: &str,
+    theirs: &str,
+    decide: &dyn Fn(&Hunk) -> Option<Side>,
+) -> Merged {
     let lines = |text| -> Vec<&str> { str::split_inclusive(text, '\n').collect() };
     let (base, ours, theirs) = (lines(base), lines(ours), lines(theirs));
     let (in_ours, in_theirs) = (matches(&base, &ours), matches(&base, &theirs));
@@ -43,12 +62,12 @@ pub fn three_way(base: &str, ours: &str, theirs: &str) -> Merged {
         } else if mine == was {
             text.extend(new.iter().copied());
         } else {
-            conflicts.push(Hunk {
-                line: o + 1,
-                base: was.concat(),
-                ours: mine.concat(),
-                theirs: new.concat(),
-            });
+            let hunk = Hunk { line: o + 1, base: was.concat(), ours: mine.concat(), theirs: new.concat() };
+            match decide(&hunk) {
+                Some(Side::Ours) => text.push_str(&hunk.ours),
+                Some(Side::Theirs) => text.push_str(&hunk.theirs),
+                None => conflicts.push(hunk),
+            }
         }
         let Some(_) = sync else { break };
         text.push_str(base[next_b]);

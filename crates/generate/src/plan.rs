@@ -215,7 +215,6 @@ fn texts(limits: &Limits) -> LimitTexts {
         cpus: limits.cpus,
         memory: format!("{}M", limits.megabytes),
         pids: limits.pids,
-        reserved_cpus: limits.reserved_cpus,
         reserved_memory: format!("{}M", limits.reserved_megabytes),
     }
 }

@@ -11,9 +11,7 @@ pub struct Limits {
     pub megabytes: u32,
     /// Processes and threads at most.
     pub pids: u32,
-    /// CPUs kept.
-    pub reserved_cpus: &'static str,
-    /// Mebibytes kept.
+    /// Mebibytes kept. CPUs are not: a reservation of them only chooses a node in a Swarm.
     pub reserved_megabytes: u32,
 }
 
@@ -48,19 +46,14 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        let limits = |cpus, megabytes, pids, reserved_cpus| Limits {
-            cpus,
-            megabytes,
-            pids,
-            reserved_cpus,
-            reserved_megabytes: megabytes / 2,
-        };
+        let limits =
+            |cpus, megabytes, pids| Limits { cpus, megabytes, pids, reserved_megabytes: megabytes / 2 };
         Self {
-            server: limits("1.0", 512, 128, "0.5"),
-            site: limits("0.5", 128, 64, "0.25"),
-            migrate: limits("0.5", 256, 64, "0.25"),
-            postgres: limits("1.0", 1024, 256, "0.5"),
-            redis: limits("0.5", 256, 64, "0.25"),
+            server: limits("1.0", 512, 128),
+            site: limits("0.5", 128, 64),
+            migrate: limits("0.5", 256, 64),
+            postgres: limits("1.0", 1024, 256),
+            redis: limits("0.5", 256, 64),
             app_uid: 10_001,
             nginx_uid: 101,
             store_uid: 999,

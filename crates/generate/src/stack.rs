@@ -191,7 +191,6 @@ pub(crate) struct LimitTexts {
     pub(crate) cpus: &'static str,
     pub(crate) memory: String,
     pub(crate) pids: u32,
-    pub(crate) reserved_cpus: &'static str,
     pub(crate) reserved_memory: String,
 }
 

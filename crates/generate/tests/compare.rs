@@ -73,6 +73,31 @@ fn decisions_hold() {
     assert_eq!(run(NEW, None, &lock(OLD), &take).changes[0].outcome, Outcome::Created);
 }
 
+/// A place that waits does not withhold what is new elsewhere, and each place is decided by itself.
+#[test]
+fn conflict_leaves_files_that_disagree() {
+    let old = "port: 3000\na\nb\nhealth: 3000\nc\nd\nuser: 1\n";
+    let mine = "port: 3001\na\nb\nhealth: 3000\nc\nd\nuser: 7\n";
+    let new = "port: 3100\na\nb\nhealth: 3100\nc\nd\nuser: 2\n";
+    let decided = |keep: &[&str], take: &[&str]| {
+        let words = |list: &[&str]| list.iter().map(|&word| word.to_owned()).collect();
+        let resolution = Resolution { keep: words(keep), take: words(take) };
+        run(new, Some(mine), &lock(old), &resolution)
+    };
+    let open = decided(&[], &[]);
+    assert!(open.overlaps() && !open.pending());
+    let kept = decided(&["f"], &[]);
+    let text = kept.changes[0].write.as_deref().unwrap();
+    assert_eq!(text, "port: 3001\na\nb\nhealth: 3100\nc\nd\nuser: 7\n");
+    let half = decided(&["f:1"], &[]);
+    let Outcome::Conflict(Conflict::Overlap { hunks }) = &half.changes[0].outcome else { panic!("{half:?}") };
+    assert_eq!((hunks.len(), hunks[0].line), (1, 7), "one place is left");
+    let both = decided(&["f:1"], &["f:7"]);
+    let text = both.changes[0].write.as_deref().unwrap();
+    assert_eq!(text, "port: 3001\na\nb\nhealth: 3100\nc\nd\nuser: 2\n");
+    assert!(!both.overlaps());
+}
+
 #[test]
 fn a_file_that_is_not_generated_any_more_stays() {
     let disk = BTreeMap::from([("f", OLD)]);

@@ -50,7 +50,7 @@ impl Statement {
             .map(|(name, digest)| json!({ "name": name, "digest": { "sha256": digest } }))
             .collect();
         json!({
-            "_type": "https://in-toto.io/Statement/v0.1",
+            "_type": "https://in-toto.io/Statement/v1",
             "predicateType": self.predicate_type,
             "subject": subjects,
             "predicate": self.predicate,

@@ -36,6 +36,7 @@ pub use merged::{Merged, Visible, Wasted};
 pub use reference::{Reference, ReferenceError};
 
 pub use store::{
-    Alone, DiskMeter, DiskUsage, Image, ImageRecord, ImageUse, Part, Pin, PruneOptions, Pruned, Store, Stored,
+    Alone, DiskMeter, DiskUsage, Image, ImageRecord, ImageUse, Origin, Part, Pin, PruneOptions, Pruned,
+    Store, Stored,
 };
 pub use trees::{TreeWriter, unpack_trees};

@@ -70,8 +70,30 @@ fn ask(address: SocketAddr, request: &str, body: &[u8]) -> (u16, String, Vec<u8>
 
 fn get(address: SocketAddr, path: &str) -> (u16, Value) {
     let (status, _, body) =
-        ask(address, &format!("GET {path} HTTP/1.1\nHost: x\nConnection: close\n\n"), b"");
+        ask(address, &format!("GET {path} HTTP/1.1\nHost: localhost\nConnection: close\n\n"), b"");
     (status, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+#[test]
+fn registry_for_every_site() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&dir.path().join("registry"), 0).unwrap();
+    let at = server.address();
+    let post = |headers: &str| {
+        let request = format!(
+            "POST /v2/alpine/blobs/uploads/ HTTP/1.1\n{headers}Content-Length: 0\nConnection: close\n\n"
+        );
+        ask(at, &request, b"").0
+    };
+    assert_eq!(post("Host: rebind.evil.example:22056\nOrigin: http://evil.example\n"), 403);
+    assert_eq!(post("Host: rebind.evil.example\n"), 403);
+    assert_eq!(post(&format!("Host: {at}\nOrigin: http://evil.example\n")), 403);
+    assert_eq!(post(&format!("Host: {at}\nSec-Fetch-Site: cross-site\n")), 403);
+    // reading is for this machine's own names, too
+    let (status, _, _) = ask(at, "GET /v2/_catalog HTTP/1.1\nHost: evil.example\nConnection: close\n\n", b"");
+    assert_eq!(status, 403);
+    assert_eq!(post(&format!("Host: {at}\n")), 202);
+    assert_eq!(post(&format!("Host: localhost:{}\n", at.port())), 202);
 }
 
 #[test]
@@ -129,7 +151,7 @@ fn the_protocol_is_kept_to() {
     let digest = Digest::of(bytes);
     let put = |digest: &str, body: &[u8]| {
         let request = format!(
-            "POST /v2/a/b/blobs/uploads/?digest={digest} HTTP/1.1\nHost: x\nConnection: close\nContent-Length: {}\n\n",
+            "POST /v2/a/b/blobs/uploads/?digest={digest} HTTP/1.1\nHost: localhost\nConnection: close\nContent-Length: {}\n\n",
             body.len()
         );
         ask(at, &request, body).0
@@ -138,15 +160,16 @@ fn the_protocol_is_kept_to() {
     assert_eq!(get(at, &format!("/v2/a/b/blobs/{digest}")).0, 404);
     assert_eq!(put(&digest.to_string(), bytes), 201);
     let part = |range: &str| {
-        let request =
-            format!("GET /v2/a/b/blobs/{digest} HTTP/1.1\nHost: x\nRange: {range}\nConnection: close\n\n");
+        let request = format!(
+            "GET /v2/a/b/blobs/{digest} HTTP/1.1\nHost: localhost\nRange: {range}\nConnection: close\n\n"
+        );
         let (status, _, body) = ask(at, &request, b"");
         (status, body)
     };
     assert_eq!(part("bytes=4-"), (206, b"456789".to_vec()));
     assert_eq!(part("bytes=2-3"), (206, b"23".to_vec()));
     assert_eq!(part("bytes=10-").0, 416);
-    let head = format!("HEAD /v2/a/b/blobs/{digest} HTTP/1.1\nHost: x\nConnection: close\n\n");
+    let head = format!("HEAD /v2/a/b/blobs/{digest} HTTP/1.1\nHost: localhost\nConnection: close\n\n");
     let (status, head, body) = ask(at, &head, b"");
     assert!(status == 200 && head.contains("Content-Length: 10") && body.is_empty(), "{head}");
 
@@ -157,13 +180,14 @@ fn the_protocol_is_kept_to() {
     }
 
     // pieces: one that does not begin where the last ended is refused with where that is
-    let begin = "POST /v2/a/b/blobs/uploads/ HTTP/1.1\nHost: x\nConnection: close\nContent-Length: 0\n\n";
+    let begin =
+        "POST /v2/a/b/blobs/uploads/ HTTP/1.1\nHost: localhost\nConnection: close\nContent-Length: 0\n\n";
     let (status, head, _) = ask(at, begin, b"");
     assert_eq!(status, 202);
     let location = head.lines().find_map(|line| line.strip_prefix("Location: ")).unwrap().to_owned();
     let patch = |range: &str, body: &[u8]| {
         let request = format!(
-            "PATCH {location} HTTP/1.1\nHost: x\nConnection: close\nContent-Range: {range}\nContent-Length: {}\n\n",
+            "PATCH {location} HTTP/1.1\nHost: localhost\nConnection: close\nContent-Range: {range}\nContent-Length: {}\n\n",
             body.len()
         );
         let (status, head, _) = ask(at, &request, body);
@@ -173,11 +197,13 @@ fn the_protocol_is_kept_to() {
     assert_eq!(patch("0-3", b"0123"), (202, "0-3".to_owned()));
     assert_eq!(patch("6-7", b"67"), (416, "0-3".to_owned()));
     // chunked, as Docker's engine sends: no length, no range
-    let chunked =
-        format!("PATCH {location} HTTP/1.1\nHost: x\nConnection: close\nTransfer-Encoding: chunked\n\n");
+    let chunked = format!(
+        "PATCH {location} HTTP/1.1\nHost: localhost\nConnection: close\nTransfer-Encoding: chunked\n\n"
+    );
     assert_eq!(ask(at, &chunked, b"6\r\n456789\r\n0\r\n\r\n").0, 202);
-    let end =
-        format!("PUT {location}?digest={digest} HTTP/1.1\nHost: x\nConnection: close\nContent-Length: 0\n\n");
+    let end = format!(
+        "PUT {location}?digest={digest} HTTP/1.1\nHost: localhost\nConnection: close\nContent-Length: 0\n\n"
+    );
     assert_eq!(ask(at, &end, b"").0, 201);
     assert_eq!(ask(at, &end, b"").0, 404, "an upload ends once");
 
@@ -191,7 +217,7 @@ fn the_protocol_is_kept_to() {
         });
         let text = text.to_string();
         let request = format!(
-            "PUT /v2/a/b/manifests/tag HTTP/1.1\nHost: x\nConnection: close\nContent-Length: {}\n\n",
+            "PUT /v2/a/b/manifests/tag HTTP/1.1\nHost: localhost\nConnection: close\nContent-Length: {}\n\n",
             text.len()
         );
         (ask(at, &request, text.as_bytes()).0, Digest::of(text))
@@ -201,7 +227,8 @@ fn the_protocol_is_kept_to() {
     assert_eq!(status, 201);
     let (_, referrers) = get(at, &format!("/v2/a/b/referrers/{digest}"));
     assert_eq!(referrers["manifests"][0]["digest"], stored.to_string());
-    let delete = format!("DELETE /v2/a/b/manifests/{stored} HTTP/1.1\nHost: x\nConnection: close\n\n");
+    let delete =
+        format!("DELETE /v2/a/b/manifests/{stored} HTTP/1.1\nHost: localhost\nConnection: close\n\n");
     assert_eq!(ask(at, &delete, b"").0, 202);
     assert_eq!(get(at, "/v2/a/b/manifests/tag").0, 404);
 

@@ -70,9 +70,12 @@ fn configurations_from_outside_keep_their_bytes() {
     let text = format!(
         "{{ \"os\":\"linux\",\"architecture\":\"amd64\",\n\"rootfs\":{{\"type\":\"layers\",\"diff_ids\":[\"{diff_id}\"]}}}}"
     );
-    let record = store.put_image_verbatim(text.as_bytes(), &[layer], &[]).unwrap();
+    let record = store.put_image_verbatim(text.as_bytes(), &[layer], &[], None).unwrap();
     assert_eq!(record.id, plimsoll_image::Digest::of(&text));
-    assert!(store.put_image_verbatim(text.as_bytes(), &[], &[]).is_err(), "layers that are not its own");
+    assert!(
+        store.put_image_verbatim(text.as_bytes(), &[], &[], None).is_err(),
+        "layers that are not its own"
+    );
 }
 
 fn du(dir: &std::path::Path) -> u64 {

@@ -13,7 +13,7 @@ use plimsoll_engine::{
 
 use self::{
     joins::{attachments, namespace, volumes_from},
-    limits::{NANO, device_requests, devices, resources},
+    limits::{NANO, checked, device_requests, devices, resources},
 };
 use crate::{Fit, ServiceImage, StackError, StackFiles, desired};
 
@@ -69,7 +69,7 @@ pub(crate) fn spec(
         dns: service.dns.clone(),
         dns_options: service.dns_opt.clone(),
         dns_search: service.dns_search.clone(),
-        resources: resources(name, service, facts, &mut fits),
+        resources: checked(project, name, resources(name, service, facts, &mut fits))?,
         read_only: service.read_only,
         privileged: service.privileged,
         init: service.init,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Hooks, ImageMap, InitHook, JobInputs, StackError, StackFiles, cause, compose_hash::compose_hashes,
-    conditions, container, images::hook_image, labels,
+    conditions, container, images::hook_image, labels, passwords,
 };
 
 /// What [`desired`] needs beside the project.
@@ -220,6 +220,7 @@ pub fn desired(project: &Project, context: Context<'_>) -> Result<Desired, Stack
         desired.services.push(service);
     }
     conditions::check(project, context.images, &mut desired)?;
+    passwords::note(&mut desired, context.files);
     Ok(desired)
 }
 

@@ -1,6 +1,8 @@
 //! Why a step failed, with everything a person would look up next: exit code and its meaning, lack of memory, the last
 //! probe, the last log lines.
 
+mod diagnosis;
+
 use std::{fmt::Write as _, time::Duration};
 
 use plimsoll_engine::{ContainerDetail, Engine, EngineError, RunState};
@@ -140,41 +142,12 @@ impl Failure {
             why.clone_into(&mut exit.meaning);
         }
         if failure.hint.is_none() {
-            failure.hint = failure.diagnosis().map(str::to_owned);
+            failure.hint = failure.diagnosis();
         }
         if failure.not_started {
             failure.reason = cause_of_start(&failure.reason);
         }
         failure
-    }
-
-    /// Known signatures: what the evidence means and what to do.
-    fn diagnosis(&self) -> Option<&'static str> {
-        if self.out_of_memory {
-            return Some("raise the memory limit, or give the program less to do");
-        }
-        let says = |text: &str| {
-            let probe = self.probe.iter().map(|(_, output)| output);
-            self.logs.iter().chain(probe).chain([&self.reason]).any(|line| line.contains(text))
-        };
-        let hint = if says("Read-only file system") || says("EROFS") {
-            "it writes to a read-only root file system: give that directory a tmpfs with uid=,gid=,mode= or a volume"
-        } else if says("failed switching to") {
-            "its entry point changes the user, which needs SETUID and SETGID: set `user:` instead"
-        } else if says("exec format error") {
-            "the program is for another architecture, or a script lacks its first line"
-        } else if says("executable file not found") || says("no such file or directory: unknown") {
-            "the command does not exist in the image; slim and distroless images have no shell, curl or wget"
-        } else if says("ermission denied") {
-            "compare the owner of the path with the user that the service runs as"
-        } else if says("ECONNREFUSED") || says("onnection refused") {
-            "what it connects to is not listening there: check host, port and that both share a network"
-        } else if says("address already in use") || says("port is already allocated") {
-            "stop what holds the port, or publish another one"
-        } else {
-            return None;
-        };
-        Some(hint)
     }
 
     /// For people, several lines.
@@ -283,7 +256,7 @@ mod tests {
             logs: vec!["listening".into(), "Killed".into()],
             hint: None,
         };
-        let failure = Failure { hint: failure.diagnosis().map(str::to_owned), ..failure };
+        let failure = Failure { hint: failure.diagnosis(), ..failure };
         insta::assert_snapshot!(failure.render(), @r"
         web: ended while starting
           exit code: 137 (killed (SIGKILL): lack of memory, or it did not end within the grace period)

@@ -105,6 +105,11 @@ impl std::fmt::Debug for StackFile {
 }
 
 impl StackFile {
+    /// What is in it.
+    pub(crate) fn content(&self) -> &[u8] {
+        &self.content
+    }
+
     /// The copy's file name. A copy belongs to a mount: the same secret elsewhere may have another owner or mode.
     fn name(&self) -> String {
         copy_name(self.kind, &self.key, &self.target)
@@ -491,7 +496,10 @@ pub(crate) fn write_whole(
         .map_err(io_error("write", &draft))?;
     file.write_all(content).map_err(io_error("write", &draft))?;
     let mut mode = mode;
-    if let Some((uid, gid)) = owner {
+    if owner.is_some() && ids_are_ours_alone() {
+        // its directory stays closed to other users of the host
+        mode |= 0o444;
+    } else if let Some((uid, gid)) = owner {
         match std::os::unix::fs::fchown(&file, Some(uid), Some(gid)) {
             Ok(()) => {}
             // without root the copy cannot be given away; its directory stays closed to other users of the host
@@ -517,6 +525,14 @@ pub(crate) fn remove_of_service(state: &Path, service: &str) -> Result<(), Stack
         }
     }
     Ok(())
+}
+
+/// Whether this process is in a user namespace, where an id means another one than it does to the engine.
+fn ids_are_ours_alone() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let mut words = map.split_whitespace();
+    // no map can be read where there is no /proc: then there is no namespace of ours either
+    !map.is_empty() && !(words.next() == Some("0") && words.next() == Some("0"))
 }
 
 /// Removes everything of a project from the state directory.

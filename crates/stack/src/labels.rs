@@ -49,3 +49,5 @@ pub const HASH: &str = "org.plimsoll.hash";
 pub const HOOKS: &str = "org.plimsoll.hooks";
 /// `true` on the volume with the secrets and configs of an engine on another machine.
 pub const FILES: &str = "org.plimsoll.files";
+/// On the volume of a store: digest of the password that its data were made with.
+pub const PASSWORD: &str = "org.plimsoll.password";

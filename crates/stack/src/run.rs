@@ -30,7 +30,7 @@ use crate::{
     owner,
     proved::Proved,
     times,
-    wait::{Unready, Watcher},
+    wait::{Said, Unready, Watcher},
 };
 
 /// Engine calls at the same time; waits are not counted.
@@ -286,8 +286,12 @@ async fn execute(shared: &Shared, step: &Step) -> Result<(), Unready> {
     };
     match &step.op {
         Op::WaitHealthy { container, health, unhealthy } => {
-            let tell = |text| {
-                let _ = shared.news.send((step.id, News::Goes(text)));
+            let tell = |said| {
+                let news = match said {
+                    Said::Goes(text) => News::Goes(text),
+                    Said::Waits(text) => News::Told(text),
+                };
+                let _ = shared.news.send((step.id, news));
             };
             watcher.healthy(container, health, *unhealthy, tell).await
         }

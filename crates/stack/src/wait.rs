@@ -22,6 +22,17 @@ const CRASH_LOOP: usize = 3;
 /// The shortest and the longest time that a health check is waited for when no limit is given.
 const BUDGET: (Duration, Duration) = (Duration::from_mins(1), Duration::from_mins(15));
 
+/// After so long without success a person is told what the health check says, and again after three times as long.
+const FIRST_WORD: Duration = Duration::from_secs(10);
+
+/// What a wait says while it goes on.
+pub(crate) enum Said {
+    /// One probe.
+    Goes(String),
+    /// It takes long, and why.
+    Waits(String),
+}
+
 /// How a wait ended without success.
 pub(crate) enum Unready {
     /// It failed.
@@ -57,7 +68,7 @@ impl Watcher<'_> {
         container: &str,
         health: &HealthSpec,
         unhealthy: bool,
-        mut tell: impl FnMut(String),
+        mut tell: impl FnMut(Said),
     ) -> Result<(), Unready> {
         let detail = self.engine.inspect_container(container).await?;
         if detail.health == Health::Healthy || (!unhealthy && self.proved.has(&detail)) {
@@ -66,7 +77,9 @@ impl Watcher<'_> {
         let mut changes = self.hub.changes();
         let mut abandon = self.abandon.clone();
         let limit = self.timeout.unwrap_or_else(|| budget(health));
-        let deadline = Instant::now() + limit;
+        let began = Instant::now();
+        let deadline = began + limit;
+        let mut patience = FIRST_WORD;
         let command = probe_command(health, &detail);
         let mut last = None;
         let mut attempts = 0_u32;
@@ -108,11 +121,16 @@ impl Watcher<'_> {
                             return Ok(());
                         }
                         Ok(output) => {
-                            tell(format!("probe {attempts}: exit code {}: {}", output.0, first_line(&output.1)));
+                            let said = first_line(&output.1);
+                            tell(Said::Goes(format!("probe {attempts}: exit code {}: {said}", output.0)));
+                            if began.elapsed() >= patience {
+                                tell(Said::Waits(still_waiting(output.0, said, patience, limit)));
+                                patience *= 3;
+                            }
                             last = Some(output);
                         }
                         Err(error) => {
-                            tell(format!("probe {attempts}: {error}"));
+                            tell(Said::Goes(format!("probe {attempts}: {error}")));
                             // an end that no event told of, because it came before the first one could be heard
                             self.not_ended(&detail.id, last.as_ref()).await?;
                         }
@@ -210,6 +228,15 @@ impl Watcher<'_> {
     }
 }
 
+fn still_waiting(code: i64, said: &str, since: Duration, limit: Duration) -> String {
+    let said = if said.is_empty() { "nothing" } else { said };
+    format!(
+        "after {} s its health check still says: exit code {code}: {said}; it is waited for until {} s, Ctrl-C stops",
+        since.as_secs(),
+        limit.as_secs()
+    )
+}
+
 /// Ends when nobody is interested any more. Its guard of the channel is gone before anything else is awaited.
 async fn abandoned(abandon: &mut watch::Receiver<bool>) {
     let _ = abandon.wait_for(|abandon| *abandon).await;
@@ -283,6 +310,15 @@ fn probe_at<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_minutes_of_silence() {
+        let text = still_waiting(1, "503 {\"ok\":false}", FIRST_WORD, Duration::from_secs(120));
+        assert_eq!(
+            text,
+            "after 10 s its health check still says: exit code 1: 503 {\"ok\":false}; it is waited for until 120 s, Ctrl-C stops"
+        );
+    }
 
     #[test]
     fn the_budget_follows_the_check_within_bounds() {

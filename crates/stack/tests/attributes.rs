@@ -161,7 +161,7 @@ const TABLE: &[(&str, &str, Becomes)] = &[
     ("mem_limit", "64m", Engine(&[("/HostConfig/Memory", "67108864")])),
     ("mem_reservation", "32m", Engine(&[("/HostConfig/MemoryReservation", "33554432")])),
     ("mem_swappiness", "10", Engine(&[("/HostConfig/MemorySwappiness", "10")])),
-    ("memswap_limit", "128m", Elsewhere("live::every_setting_reaches_the_engine: it needs mem_limit")),
+    ("memswap_limit", "128m", Refused("needs a memory limit")),
     ("models", "[m]", Note("models are not provided")),
     ("network_mode", "none", Engine(&[("/HostConfig/NetworkMode", r#""none""#)])),
     (

@@ -15,7 +15,7 @@ use plimsoll_image::{Empty, History, ImageConfig, LayerId};
 use plimsoll_source::{Diagnostic, Source, Span};
 
 use crate::{
-    config::{DEFAULT_PATH, exec_words, healthcheck, healthcheck_text, is_signal},
+    config::{DEFAULT_PATH, WINDOWS_PATH, exec_words, healthcheck, healthcheck_text, is_signal},
     graph::{Graph, HistoryItem, ImageOrigin, Node, Op, Place, TreeRef, WorkdirOp},
     request::{ResolveError, ResolvedImage},
 };
@@ -38,6 +38,8 @@ pub(crate) trait Names {
 /// Permissions and defaults of the whole build.
 pub(crate) struct Options<'a> {
     pub(crate) inputs: &'a BuildInputs,
+    /// What `SOURCE_DATE_EPOCH` is where only the global scope has it.
+    pub(crate) epoch: Option<String>,
     pub(crate) labels: &'a [(String, String)],
     pub(crate) offline: bool,
     pub(crate) allow_insecure: bool,
@@ -49,7 +51,10 @@ pub(crate) fn lower(
     options: &Options<'_>,
     names: &mut dyn Names,
 ) -> Result<Graph, Vec<Diagnostic>> {
-    let globals = file.global_args(options.inputs).map_err(|problem| vec![problem])?;
+    let mut globals = file.global_args(options.inputs).map_err(|problem| vec![problem])?;
+    if let Some(epoch) = &options.epoch {
+        globals.set(crate::epoch::NAME, epoch);
+    }
     let stages = file.graph(&globals)?;
     let target = file
         .target_index(options.inputs.target.as_deref())
@@ -179,6 +184,8 @@ impl Lowerer<'_> {
         let stage = &self.file.stages[index];
         let node = &self.stages.nodes[index];
         let platform = node.platform.as_ref().unwrap_or(&self.options.inputs.target_platform).normalised();
+        // as BuildKit counts: an image is a step, `scratch` and another stage are none
+        let first = usize::from(matches!(node.base, Base::Image(_)));
         let mut state = match node.base.clone() {
             Base::Scratch => {
                 let mut state = State::new(platform);
@@ -197,8 +204,9 @@ impl Lowerer<'_> {
             Base::Image(name) => self.image_stage(index, stage, &name, platform)?,
         };
         if state.config.config.env("PATH").is_none() {
-            state.config.config.env.push(format!("PATH={DEFAULT_PATH}"));
-            state.set("PATH", DEFAULT_PATH);
+            let path = if state.platform.os == "windows" { WINDOWS_PATH } else { DEFAULT_PATH };
+            state.config.config.env.push(format!("PATH={path}"));
+            state.set("PATH", path);
         }
         let triggers_from_image = std::mem::take(&mut state.config.config.on_build);
         let mut triggers = Vec::new();
@@ -213,8 +221,8 @@ impl Lowerer<'_> {
         if self.nodes.len() + statements.len() > MAX_INSTRUCTIONS {
             return Err(Diagnostic::error("too many instructions").label(&self.file.source, stage.span, ""));
         }
-        let total = 1 + statements.iter().filter(|(_, statement)| has_step(&statement.value)).count();
-        let mut number = 1;
+        let total = first + statements.iter().filter(|(_, statement)| has_step(&statement.value)).count();
+        let mut number = first;
         for (source, statement) in statements {
             if has_step(&statement.value) {
                 number += 1;

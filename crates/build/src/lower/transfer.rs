@@ -1,6 +1,7 @@
 //! COPY and ADD.
 
 use plimsoll_dockerfile::{Add, Copy, Transfer, path::clean};
+use plimsoll_image::Digest;
 use plimsoll_source::Diagnostic;
 
 use super::{At, Lowerer, State};
@@ -22,6 +23,18 @@ impl Lowerer<'_> {
                 self.tree(source, &state.platform, at)?
             }
         };
+        for source in &copy.transfer.sources {
+            let is_git = source.text.contains("://") && GitUrl::parse(&source.text).is_some();
+            if is_git || source.text.starts_with("http://") || source.text.starts_with("https://") {
+                let kind = if is_git { "git repository" } else { "URL" };
+                return Err(Diagnostic::error(format!("source can't be a {kind} for COPY"))
+                    .label(at.source, source.span, "")
+                    .hint(format!(
+                        "ADD fetches addresses: ADD {} {}",
+                        source.text, copy.transfer.dest.text
+                    )));
+            }
+        }
         let mut op = transfer(state, &copy.transfer, at)?;
         op.from = from;
         op.parents = copy.parents;
@@ -44,6 +57,14 @@ impl Lowerer<'_> {
                 git.keep_git_dir = add.keep_git_dir.or(git.keep_git_dir);
                 op.downloads.push(Download::Git(git));
             } else if url.starts_with("http://") || url.starts_with("https://") {
+                if let (Some(word), Some(text)) = (&add.checksum, &checksum)
+                    && Digest::parse(text).is_err()
+                {
+                    let title = format!("`{text}` is no checksum of a download");
+                    return Err(Diagnostic::error(title).label(at.source, word.span, "").hint(
+                        "write --checksum=sha256:HEX with 64 digits; no other algorithm is supported",
+                    ));
+                }
                 let unpack = add.unpack == Some(true);
                 op.downloads.push(Download::Http { url: url.clone(), checksum, unpack });
             } else {

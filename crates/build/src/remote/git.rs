@@ -38,8 +38,13 @@ impl Remotes {
         fs::create_dir_all(&dir).map_err(|error| RemoteError::io("make", &dir, error))?;
         let git = Git { url, header: self.git_authorization(url)? };
         let reference = url.reference.as_deref().unwrap_or("HEAD");
-        let known =
-            if is_commit(reference) { Some(reference.to_ascii_lowercase()) } else { git.ask(reference)? };
+        let (known, format) = if is_commit(reference) {
+            let commit = reference.to_ascii_lowercase();
+            let format = ObjectFormat::of(&commit);
+            (Some(commit), format)
+        } else {
+            git.ask(reference)?
+        };
         let keep = url.keep_git_dir.unwrap_or(false);
         if let Some(commit) = &known
             && let Some(checkout) = open(&dir, url, commit, keep)
@@ -51,7 +56,7 @@ impl Remotes {
             .and_then(|lock| lock.lock().map(|()| lock));
         let _lock = lock.map_err(|error| RemoteError::io("lock", &dir, error))?;
         let _ = fs::remove_dir_all(&scratch);
-        let made = git.check_out(&scratch, reference, known.as_deref(), keep);
+        let made = git.check_out(&scratch, reference, (known.as_deref(), format), keep);
         let made = made.and_then(|(commit, time)| {
             let target = dir.join(entry_name(url, &commit, keep));
             let meta = format!("{time}\n");
@@ -86,6 +91,21 @@ impl Remotes {
                 format!("Authorization: Basic {}", STANDARD.encode(format!("x-access-token:{value}")))
             }
         }))
+    }
+}
+
+/// How a repository names its objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum ObjectFormat {
+    #[default]
+    Sha1,
+    Sha256,
+}
+
+impl ObjectFormat {
+    /// 40 digits or 64.
+    fn of(id: &str) -> Self {
+        if id.len() == 64 { Self::Sha256 } else { Self::Sha1 }
     }
 }
 
@@ -178,10 +198,13 @@ impl Git<'_> {
     }
 
     /// The commit that a name means on the other side; branches come before tags, as in `git checkout`. `None` for
-    /// what may be the beginning of a commit's id.
-    fn ask(&self, reference: &str) -> Result<Option<String>, RemoteError> {
+    /// what may be the beginning of a commit's id. The length of the ids tells the repository's format.
+    fn ask(&self, reference: &str) -> Result<(Option<String>, ObjectFormat), RemoteError> {
         let peeled = format!("{reference}^{{}}");
-        let answer = self.run(Path::new("/"), &["ls-remote", "--", &self.url.remote, reference, &peeled])?;
+        let remote = self.url.remote.as_str();
+        let answer = self.run(Path::new("/"), &["ls-remote", "--", remote, reference, &peeled, "HEAD"])?;
+        let ids = answer.lines().filter_map(|line| line.split_once('\t').map(|(id, _)| id));
+        let format = ids.map(ObjectFormat::of).next().unwrap_or_default();
         let find = |name: &str| {
             answer.lines().find_map(|line| {
                 let (id, found) = line.split_once('\t')?;
@@ -196,8 +219,8 @@ impl Git<'_> {
             reference.to_owned(),
         ];
         match names.iter().find_map(|name| find(name)) {
-            Some(commit) => Ok(Some(commit)),
-            None if (7..40).contains(&reference.len()) && is_hex(reference) => Ok(None),
+            Some(commit) => Ok((Some(commit), format)),
+            None if (7..64).contains(&reference.len()) && is_hex(reference) => Ok((None, format)),
             None => Err(self.failed(format!("it has no reference `{reference}`"))),
         }
     }
@@ -207,12 +230,15 @@ impl Git<'_> {
         &self,
         scratch: &Path,
         reference: &str,
-        commit: Option<&str>,
+        (commit, format): (Option<&str>, ObjectFormat),
         keep: bool,
     ) -> Result<(String, i64), RemoteError> {
         let tree = scratch.join("tree");
         fs::create_dir_all(&tree).map_err(|error| RemoteError::io("make", &tree, error))?;
-        self.run(&tree, &["init", "--quiet"])?;
+        match format {
+            ObjectFormat::Sha1 => self.run(&tree, &["init", "--quiet"])?,
+            ObjectFormat::Sha256 => self.run(&tree, &["init", "--quiet", "--object-format=sha256"])?,
+        };
         self.run(&tree, &["remote", "add", "origin", "--", &self.url.remote])?;
         let wanted = commit.unwrap_or(reference);
         let shallow = ["fetch", "--quiet", "--no-tags", "--depth=1", "origin", wanted];
@@ -226,13 +252,31 @@ impl Git<'_> {
         let commit = commit.map_err(|_| self.failed(format!("it has no commit `{wanted}`")))?;
         self.run(&tree, &["checkout", "--quiet", "--force", "--detach", &commit])?;
         if self.url.submodules && tree.join(".gitmodules").exists() {
-            let arguments = ["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"];
-            self.run(&tree, &arguments)?;
+            self.submodules(&tree)?;
         }
         let time = self.run(&tree, &["show", "--no-patch", "--format=%ct", &commit])?;
         let time = time.parse().map_err(|_| self.failed(format!("commit {commit} has no time")))?;
         Self::tidy(&tree, keep, time).map_err(|error| RemoteError::io("tidy", &tree, error))?;
         Ok((commit, time))
+    }
+
+    /// Fetches the submodules, however deep, in the same way as the repository: nothing but the commits, and all of
+    /// them from servers that cannot or will not do that (plain files, old servers).
+    fn submodules(&self, tree: &Path) -> Result<(), RemoteError> {
+        let update = ["submodule", "--quiet", "update", "--init", "--recursive"];
+        if self.run(tree, &[&update[..], &["--depth=1"]].concat()).is_ok() {
+            return Ok(());
+        }
+        // a shallow copy that lacks the commit would stay what it is
+        let _ = self.run(tree, &["submodule", "--quiet", "deinit", "--all", "--force"]);
+        let modules = tree.join(".git/modules");
+        match fs::remove_dir_all(&modules) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(RemoteError::io("remove", &modules, error));
+            }
+            _ => {}
+        }
+        self.run(tree, &update).map(drop)
     }
 
     /// Removes what differs between two checkouts of one commit, and git's own files unless they are wanted.

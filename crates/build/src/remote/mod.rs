@@ -9,7 +9,7 @@ mod git_url;
 mod http;
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -20,11 +20,7 @@ pub use http::HttpFile;
 
 use plimsoll_sandbox::Cancel;
 
-use crate::{
-    place::Place,
-    request::{Secret, SecretSource},
-    unpack,
-};
+use crate::{place::Place, request::Secret, unpack};
 
 /// Why something could not be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -103,20 +99,8 @@ impl Remotes {
         for (at, name) in names.iter().enumerate() {
             let Some(secret) = self.secrets.iter().find(|secret| secret.id == *name) else { continue };
             let failed = |reason: String| RemoteError::Secret { id: name.clone(), reason };
-            let value = match &secret.source {
-                SecretSource::Env(variable) => match std::env::var(variable) {
-                    Ok(value) => value,
-                    Err(error) => return Err(failed(format!("{variable}: {error}"))),
-                },
-                SecretSource::File(path) => {
-                    const LIMIT: u64 = 500 << 10;
-                    let told = |error: io::Error| failed(format!("{}: {error}", path.display()));
-                    if fs::metadata(path).map_err(told)?.len() > LIMIT {
-                        return Err(failed(format!("{} is larger than 500 KiB", path.display())));
-                    }
-                    fs::read_to_string(path).map_err(told)?
-                }
-            };
+            let value = secret.value().map_err(&failed)?;
+            let value = std::str::from_utf8(&value).map_err(|_| failed("it is not UTF-8".to_owned()))?;
             let value = value.trim().to_owned();
             if value.chars().any(char::is_control) {
                 return Err(failed("it holds a line break or another control character".to_owned()));

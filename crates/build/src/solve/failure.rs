@@ -10,6 +10,7 @@ use crate::{
     copying::CopyError,
     error::{BuildError, FREE_SPACE, is_disk_full, told},
     graph::{Op, TreeRef},
+    place::PlaceError,
     run::{self, RunError},
     select::SelectError,
 };
@@ -48,6 +49,13 @@ impl Solver<'_> {
                     _ => None,
                 }
             }
+            CopyError::Place(PlaceError::NotADirectory { path, is }) if is.starts_with("a link") => {
+                let at = path.display();
+                Some(format!(
+                    "a directory does not take the place of a link: copy what is in it into what the link leads to, \
+                     COPY SOURCE/{at}/ /{at}/"
+                ))
+            }
             error if is_disk_full(error) => Some(FREE_SPACE.to_owned()),
             _ => None,
         };
@@ -80,6 +88,13 @@ impl Solver<'_> {
                     platform.architecture
                 );
                 self.problem(node, error.to_string(), Some(&hint)).into()
+            }
+            RunError::MountOnOther { what, .. } => {
+                let hint = match what {
+                    "a file" => "name the file itself: target=DIRECTORY/NAME",
+                    _ => "mount it on a directory, or on a path that is not there yet",
+                };
+                self.problem(node, error.to_string(), Some(hint)).into()
             }
             RunError::DiskFull(_) => self.problem(node, error.to_string(), Some(FREE_SPACE)).into(),
             RunError::SshMissing(ref id) => {

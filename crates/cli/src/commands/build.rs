@@ -13,7 +13,7 @@ use crate::{
     error::CommandError,
     globals::{self, ProgressForm},
     home::home,
-    images::Images,
+    images::{Images, project_folder},
     policy::Root,
     project::{self, ProjectArgs},
     storage::Budget,
@@ -159,7 +159,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     for note in args.notes() {
         tell(&format!("note  {note}"));
     }
-    let images = Images::new(&store, &home, &root.policy, &tell);
+    let mut images = Images::new(&store, &home, &root.policy, &tell);
+    images.folder = project_folder(project.working_dir.as_ref());
     let asked = builds::Asked {
         services,
         no_cache: args.no_cache,

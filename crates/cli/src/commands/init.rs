@@ -15,7 +15,7 @@ use crate::error::CommandError;
 /// Write the production files of the stack; without --apply only show what would change
 ///
 /// A file that a person edited is never overwritten: edits are merged with what is new, and where both changed the
-/// same lines the file stays as it is and both sides are shown.
+/// same lines both sides are shown and nothing is written until somebody decides, because the files fit together.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The repository
@@ -27,11 +27,12 @@ pub(crate) struct Args {
     /// Write nothing; exit with 1 if files would change
     #[arg(long, conflicts_with = "apply")]
     check: bool,
-    /// Keep this file as it is: what differs from the generated text is from now on an edit
-    #[arg(long, value_name = "FILE")]
+    /// Where you and the generated text changed the same lines of this file (or at this line of it), yours stay
+    #[arg(long, value_name = "FILE[:LINE]")]
     keep: Vec<String>,
-    /// Take the generated text for this file, edits in it are lost; also brings back a deleted file
-    #[arg(long, value_name = "FILE")]
+    /// Take the generated text for this file, edits in it are lost; also brings back a deleted file. With a line: for
+    /// this place alone
+    #[arg(long, value_name = "FILE[:LINE]")]
     take: Vec<String>,
     /// Print JSON (docs/init.md)
     #[arg(long)]
@@ -56,7 +57,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         .map_err(|error| CommandError::from(problems(&repository, &error.problems)))?;
     let disk = Disk::open(&args.path)?;
     let preview = preview(&args, survey, &stack, &disk)?;
-    let applied = args.apply && write(&preview, &stack, &disk)?;
+    let applied = args.apply && !preview.comparison.overlaps() && write(&preview, &stack, &disk)?;
 
     if args.json {
         anstream::println!("{}", report::json(&preview, applied)?);
@@ -71,7 +72,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
 fn preview(args: &Args, survey: Survey, stack: &Stack, disk: &Disk) -> Result<Preview, CommandError> {
     let generated = plimsoll_generate::generate(stack).map_err(|error| CommandError::from_error(&error))?;
     let resolution = Resolution { keep: relative(&args.keep), take: relative(&args.take) };
-    for path in resolution.keep.iter().chain(&resolution.take) {
+    for path in resolution.keep.iter().chain(&resolution.take).map(|path| file_of(path)) {
         if generated.iter().all(|file| file.path != *path) {
             let known: Vec<&str> = generated.iter().map(|file| file.path.as_str()).collect();
             return Err(CommandError::new(
@@ -101,6 +102,14 @@ fn preview(args: &Args, survey: Survey, stack: &Stack, disk: &Disk) -> Result<Pr
     let secrets = plimsoll_generate::missing_secrets(stack, &|path| existing.contains(&path));
     let lock_changed = lock_text.as_deref() != Some(comparison.lock.to_text().as_str());
     Ok(Preview { survey, comparison, secrets, lock_changed })
+}
+
+/// `FILE` of `FILE:LINE`.
+fn file_of(place: &str) -> &str {
+    match place.rsplit_once(':') {
+        Some((file, line)) if !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit()) => file,
+        _ => place,
+    }
 }
 
 /// People name files as their shell completes them.

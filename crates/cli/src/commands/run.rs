@@ -120,6 +120,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    // it builds, and reads the store's layers
+    crate::rootless::enter(true);
     let root = Root::find()?;
     let mut options = args.project.options(&root)?;
     options.files.extend(overlay(&args));

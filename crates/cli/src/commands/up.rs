@@ -2,6 +2,8 @@
 
 mod attached;
 mod boot;
+mod owner;
+mod password;
 mod progress;
 
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
@@ -10,8 +12,8 @@ use clap::{Args as _, FromArgMatches as _};
 use plimsoll_compose::Project;
 use plimsoll_engine::{Engine, PublishedPort};
 use plimsoll_stack::{
-    Context, Lock, Observed, Outcome, Plan, PlanOptions, RunOptions, StackError, StackFiles, desired,
-    host_listeners, labels, observe, plan, port_conflicts, stack_files,
+    Context, Lock, Observed, Outcome, Plan, PlanOptions, RunOptions, StackError, StackFiles, changed_passwords,
+    desired, host_listeners, labels, observe, plan, port_conflicts, stack_files,
 };
 use serde_json::json;
 
@@ -111,6 +113,12 @@ pub(crate) struct Args {
     /// Refused: containers are replaced by new images, not changed
     #[arg(short, long, hide = true)]
     watch: bool,
+    /// The store in this volume has the project's new password by now; may be given several times
+    #[arg(long, value_name = "VOLUME")]
+    password_changed: Vec<String>,
+    /// Go on with containers and volumes that another folder made under this project's name
+    #[arg(long)]
+    take_over: bool,
     /// Print the plan and the outcome as JSON
     #[arg(long)]
     json: bool,
@@ -154,6 +162,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     if args.watch {
         return super::refused::run("watch", &super::refused::Args::default());
     }
+    // it builds, and reads the store's layers
+    crate::rootless::enter(!args.no_build);
     let root = Root::find()?;
     let mut options = args.project.options(&root)?;
     options.services.clone_from(&args.services);
@@ -185,6 +195,9 @@ async fn up(
     (args, orphans): (&Args, Orphans),
     lock: Option<Lock>,
 ) -> Result<ExitCode, CommandError> {
+    if !args.take_over {
+        owner::check(engine, project, args.project.names_the_project()).await?;
+    }
     if args.at_boot && !args.dry_run {
         boot::clear(engine, &project.name, &args.services).await?;
     }
@@ -250,7 +263,7 @@ async fn prepare(
     mut files: StackFiles,
     (args, orphans): (&Args, Orphans),
 ) -> Result<Prepared, CommandError> {
-    for volume in &args.recreate_volume {
+    for volume in args.recreate_volume.iter().chain(&args.password_changed) {
         if !project.volumes.contains_key(volume) {
             return Err(CommandError::new(
                 format!("project {} has no volume {volume}", project.name),
@@ -280,6 +293,8 @@ async fn prepare(
     let mut wanted =
         desired(project, Context { images: &images, facts: &facts, files: &files }).map_err(failed)?;
     wanted.lend_environment(&proxy::variables(engine.host())?);
+    let changed = changed_passwords(&wanted, &observed, &files);
+    password::check(&changed, args, &stack::states()?.join(&project.name))?;
     let options = PlanOptions {
         force_recreate: args.force_recreate,
         no_recreate: args.no_recreate,

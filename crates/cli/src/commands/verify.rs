@@ -41,6 +41,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    // the store's layers belong to ids of an ordinary user's namespace
+    crate::rootless::enter(false);
     let root = Root::find()?;
     let project = args.project.load(&root)?;
     let options = Options {

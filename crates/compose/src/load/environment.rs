@@ -14,11 +14,35 @@ use crate::{
 };
 
 /// Fills variables without a value from the place that their file belongs to.
-pub(super) fn resolve_bare(tree: &mut Value, env: &IndexMap<String, String>) {
+pub(super) fn resolve_bare(tree: &mut Value, env: &IndexMap<String, String>) -> Result<(), Diagnostic> {
+    let mut total = Total::default();
     for (_, service) in tree.get_mut("services").and_then(Value::as_map_mut).into_iter().flatten() {
         if let Some(environment) = service.get_mut("environment").and_then(Value::as_map_mut) {
             fill(environment, env);
+            total.add(environment)?;
         }
+    }
+    Ok(())
+}
+
+/// What the variables and labels of all services of a project may take in all, in bytes: each service has its own copy
+/// of what a file or the environment gives.
+const MAX_TOTAL: usize = 64 << 20;
+
+/// What the services have taken so far.
+#[derive(Default)]
+struct Total(usize);
+
+impl Total {
+    fn add(&mut self, values: &Map) -> Result<(), Diagnostic> {
+        for (key, value) in values {
+            self.0 += key.len() + value.as_str().map_or(8, str::len);
+            if self.0 > MAX_TOTAL {
+                let told = format!("the variables of the services are longer than {MAX_TOTAL} bytes in all");
+                return Err(value.origin.label(Diagnostic::error(told), "the last one"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -32,6 +56,7 @@ pub(super) fn resolve(
 ) -> Result<(), Vec<Diagnostic>> {
     let reader = Reader { options, env, fs };
     let mut faults = Vec::new();
+    let mut total = Total::default();
     for (name, service) in tree.get_mut("services").and_then(Value::as_map_mut).into_iter().flatten() {
         let Some(service) = service.as_map_mut().filter(|_| enabled.contains(name)) else { continue };
         if let Err(fault) = reader.variables(service) {
@@ -39,6 +64,11 @@ pub(super) fn resolve(
         }
         if let Err(fault) = reader.labels(service) {
             faults.push(fault);
+        }
+        for part in ["environment", "labels"] {
+            if let Some(values) = service.get(part).and_then(Value::as_map) {
+                total.add(values).map_err(|fault| vec![fault])?;
+            }
         }
         if options.discard_env_files {
             service.shift_remove("env_file");

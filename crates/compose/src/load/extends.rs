@@ -146,7 +146,7 @@ impl Loader<'_> {
                 return Err(document.origin.error("a Compose file must be a mapping"));
             }
             if self.options.interpolate {
-                substitute::tree(&mut document, place.env, &mut self.warnings)?;
+                substitute::tree(&mut document, place.env, &mut self.gathered)?;
             }
             marks::apply(&mut tree, &document);
             tree = merge::merge(tree, document, &Path::ROOT)?;

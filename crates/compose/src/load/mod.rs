@@ -21,7 +21,9 @@ use crate::{
     model::Project,
     options::{LoadOptions, ReadFiles},
     path::Path,
-    paths, read, schema, substitute, unique,
+    paths, read, schema,
+    substitute::{self, Gathered},
+    unique,
     value::{Kind, Map, Origin, Value},
 };
 
@@ -55,7 +57,7 @@ pub fn load(options: &LoadOptions, fs: &dyn ReadFiles) -> Result<Project, Vec<Di
         extensions: IndexMap::new(),
         profiles: options.profiles.clone(),
         files: loader.files,
-        warnings: loader.warnings,
+        warnings: loader.gathered.warnings,
         environment: crate::model::HostEnvironment(loader.env),
         tree: Value::new(Kind::Null, &Origin::default()),
     };
@@ -107,7 +109,7 @@ struct Loader<'a> {
     fs: &'a dyn ReadFiles,
     env: IndexMap<String, String>,
     files: Vec<String>,
-    warnings: Vec<Diagnostic>,
+    gathered: Gathered,
     /// How often a file was included, the same one again or not.
     included: usize,
     /// Files that services extend from, read once each.
@@ -121,7 +123,7 @@ impl<'a> Loader<'a> {
             fs,
             env: options.env.clone(),
             files: Vec::new(),
-            warnings: Vec::new(),
+            gathered: Gathered::default(),
             included: 0,
             extended: IndexMap::new(),
         }
@@ -190,7 +192,7 @@ impl<'a> Loader<'a> {
         if resolve_paths {
             paths::resolve(&mut tree, FilePath::new(&place.base), self.home()).map_err(one)?;
         }
-        environment::resolve_bare(&mut tree, place.env);
+        environment::resolve_bare(&mut tree, place.env).map_err(one)?;
         Ok(tree)
     }
 
@@ -210,7 +212,7 @@ impl<'a> Loader<'a> {
             ]);
         }
         if self.options.interpolate {
-            substitute::tree(&mut document, place.env, &mut self.warnings).map_err(one)?;
+            substitute::tree(&mut document, place.env, &mut self.gathered).map_err(one)?;
         }
         self.include(&mut document, place)?;
         marks::apply(&mut tree, &document);
@@ -225,7 +227,7 @@ impl<'a> Loader<'a> {
             }
             if let Some(version) = tree.as_map_mut().and_then(|map| map.shift_remove("version")) {
                 let warning = Diagnostic::warning("the attribute `version` is obsolete and ignored");
-                self.warnings.push(version.origin.label(warning, "").hint("remove it"));
+                self.gathered.warnings.push(version.origin.label(warning, "").hint("remove it"));
             }
         }
         canonical_and_unique(tree, self.options).map_err(one)

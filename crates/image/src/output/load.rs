@@ -13,7 +13,7 @@ use crate::{
     layer::{ArchiveReader, MemberKind, decompress},
     layout::DockerManifest,
     manifest::{Descriptor, Index, Manifest, Platform, media_type, platform_of},
-    store::MAX_JSON,
+    store::{MAX_JSON, Origin},
 };
 
 /// No archive has more files.
@@ -24,6 +24,16 @@ const MAX_NESTING: usize = 4;
 /// Loads every image for `platform` from an archive (plain, gzip or zstd) or a layout's folder. Names that the file
 /// gives are set.
 pub fn load(store: &Store, path: &Path, platform: &Platform) -> Result<Vec<ImageRecord>, StoreError> {
+    let file = std::path::absolute(path).at("resolve", path)?;
+    load_named_by(store, path, platform, Origin::Archive { path: file })
+}
+
+fn load_named_by(
+    store: &Store,
+    path: &Path,
+    platform: &Platform,
+    origin: Origin,
+) -> Result<Vec<ImageRecord>, StoreError> {
     let _pin = store.pin()?;
     let source = path.display().to_string();
     let meta = fs::metadata(path).at("read", path)?;
@@ -35,11 +45,11 @@ pub fn load(store: &Store, path: &Path, platform: &Platform) -> Result<Vec<Image
     // an archive with both is read as a layout, whose blobs have digests to check
     if files.has("index.json") {
         let index: Index = files.json("index.json")?;
-        return Loader { store, files: &mut files, platform, source }.layout(&index);
+        return Loader { store, files: &mut files, platform, source, origin }.layout(&index);
     }
     if files.has("manifest.json") {
         let images: Vec<DockerManifest> = files.json("manifest.json")?;
-        return Loader { store, files: &mut files, platform, source }.docker(&images);
+        return Loader { store, files: &mut files, platform, source, origin }.docker(&images);
     }
     Err(StoreError::format(source, "it has neither `index.json` nor `manifest.json`"))
 }
@@ -55,7 +65,7 @@ pub fn load_stream(
     let mut file = store.temporary_file()?;
     io::copy(&mut reader, &mut file)
         .map_err(|source| StoreError::Stream { action: "read an image archive", source })?;
-    load(store, file.path(), platform)
+    load_named_by(store, file.path(), platform, Origin::Archive { path: "-".into() })
 }
 
 /// Random access to an image's files.
@@ -188,6 +198,8 @@ struct Loader<'a> {
     files: &'a mut Files,
     platform: &'a Platform,
     source: String,
+    /// Who gives the names.
+    origin: Origin,
 }
 
 impl Loader<'_> {
@@ -195,8 +207,13 @@ impl Loader<'_> {
         let mut records = Vec::new();
         for image in images {
             let config = self.files.bytes(&image.config)?;
-            let names: Vec<Reference> =
-                image.repo_tags.iter().flatten().flat_map(|tag| Reference::parse(tag)).collect();
+            let names: Vec<Reference> = image
+                .repo_tags
+                .iter()
+                .flatten()
+                .flat_map(|tag| Reference::parse(tag))
+                .filter(is_tagged)
+                .collect();
             let parsed: ImageConfig =
                 serde_json::from_slice(&config).map_err(|error| StoreError::format(&image.config, error))?;
             if parsed.rootfs.diff_ids.len() != image.layers.len() {
@@ -206,7 +223,7 @@ impl Loader<'_> {
             for (diff_id, path) in parsed.rootfs.diff_ids.iter().zip(&image.layers) {
                 layers.push(self.layer(diff_id, None, path)?);
             }
-            records.push(self.store.put_image_verbatim(&config, &layers, &names)?);
+            records.push(self.store.put_image_verbatim(&config, &layers, &names, Some(&self.origin))?);
         }
         Ok(records)
     }
@@ -237,10 +254,10 @@ impl Loader<'_> {
                     &crate::layout::blob_path(&layer.digest),
                 )?);
             }
-            let record = self.store.put_image_verbatim(&config, &layers, &[])?;
+            let record = self.store.put_image_verbatim(&config, &layers, &[], None)?;
             // a name may have an image for another platform from this very layout
             for name in &names {
-                self.store.tag_platform(&record, name)?;
+                self.store.tag_platform(&record, name, &self.origin)?;
             }
             let record = self.store.image_by_id(&record.id)?.unwrap_or(record);
             records.retain(|other| other.id != record.id);
@@ -305,7 +322,12 @@ fn names(descriptor: &Descriptor) -> Vec<Reference> {
         .annotations
         .get("org.opencontainers.image.ref.name")
         .filter(|name| name.contains([':', '/']));
-    full.or(short).and_then(|name| Reference::parse(name).ok()).into_iter().collect()
+    full.or(short).and_then(|name| Reference::parse(name).ok()).filter(is_tagged).into_iter().collect()
+}
+
+/// An archive's word for a digest in a name proves nothing.
+fn is_tagged(name: &Reference) -> bool {
+    name.digest().is_none()
 }
 
 /// Knows how far a stream was read.

@@ -64,15 +64,43 @@ pub fn write_rootfs_dir(store: &Store, layers: &[LayerId], dir: &Path) -> Result
 }
 
 /// Writes what containers see into a folder, which may hold other files: those of the same names are replaced, the
-/// others stay. Everything belongs to the caller.
-pub fn write_rootfs_dirs(store: &Store, images: &[Rootfs<'_>], dir: &Path) -> Result<(), StoreError> {
+/// others stay, or go with `delete`. Everything belongs to the caller.
+pub fn write_rootfs_dirs(
+    store: &Store,
+    images: &[Rootfs<'_>],
+    dir: &Path,
+    delete: bool,
+) -> Result<(), StoreError> {
     fs::create_dir_all(dir).at("create", dir)?;
     // beside the result, so that each file comes by one rename
     let draft =
         tempfile::Builder::new().prefix(".plimsoll-").tempdir_in(dir).at("create a folder in", dir)?;
     unpack(store, images, draft.path())?;
     let owner = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+    if delete {
+        remove_others(draft.path(), dir, Some(draft.path()))?;
+    }
     merge(draft.path(), dir, owner)
+}
+
+/// Removes from `to` what `from` has not, or has as a folder where `to` has none. No link in `to` is followed.
+fn remove_others(from: &Path, to: &Path, except: Option<&Path>) -> Result<(), StoreError> {
+    for entry in fs::read_dir(to).at("read", to)? {
+        let target = entry.at("read", to)?.path();
+        if except == Some(&target) {
+            continue;
+        }
+        let is_dir = fs::symlink_metadata(&target).at("read", &target)?.is_dir();
+        let source = target.file_name().map(|name| from.join(name));
+        let kept = source.and_then(|source| Some((fs::symlink_metadata(&source).ok()?, source)));
+        match kept {
+            Some((meta, source)) if meta.is_dir() && is_dir => remove_others(&source, &target, None)?,
+            Some(_) => {}
+            None if is_dir => fs::remove_dir_all(&target).at("remove", &target)?,
+            None => fs::remove_file(&target).at("remove", &target)?,
+        }
+    }
+    Ok(())
 }
 
 fn unpack(store: &Store, images: &[Rootfs<'_>], dir: &Path) -> Result<(), StoreError> {

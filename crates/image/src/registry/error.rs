@@ -83,6 +83,14 @@ pub enum RegistryError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file that says how registries are reached is unusable.
+    #[error("cannot use the configuration in `{path}`: {reason}")]
+    Configuration {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -97,6 +105,7 @@ impl RegistryError {
             ),
             Self::Refused { .. } => Some("log in with `docker login`; its config.json is read"),
             Self::NotFound { .. } => Some("check the name and the tag"),
+            Self::Configuration { .. } => Some("docs/policy.md lists what it may hold"),
             Self::Store(error) => error.hint(),
             _ => None,
         }

@@ -99,24 +99,30 @@ impl Registry {
         self
     }
 
-    /// Does `work` with the first of the registry's mirrors that can, else with the registry itself.
+    /// Does `work` with the first of the registry's mirrors that can, else with the registry itself. `work` hears the
+    /// mirror's host.
     fn with_sources<T>(
         &self,
         name: &Reference,
-        work: impl Fn(&Connection) -> Result<T, RegistryError>,
+        work: impl Fn(&Connection, Option<&str>) -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
         let Self { agents, credentials, insecure, mirrors } = self;
         for mirror in mirrors.get(name.domain()).into_iter().flatten() {
             let connection =
                 Connection::open(agents, mirror, name.repository(), Access::Pull, credentials, insecure);
-            match connection.and_then(|connection| work(&connection)) {
+            match connection.and_then(|connection| work(&connection, Some(mirror))) {
                 // what is wrong with our own store is wrong with every registry
                 Err(RegistryError::Store(error)) => return Err(RegistryError::Store(error)),
                 Err(_) => {}
                 done => return done,
             }
         }
-        work(&self.connect(name, Access::Pull)?)
+        work(&self.connect(name, Access::Pull)?, None)
+    }
+
+    /// The hosts that are asked before this registry.
+    pub fn mirrors_of(&self, domain: &str) -> &[String] {
+        self.mirrors.get(domain).map_or(&[], Vec::as_slice)
     }
 
     fn connect(&self, name: &Reference, access: Access) -> Result<Connection, RegistryError> {
@@ -126,7 +132,7 @@ impl Registry {
 
     /// The digest that a name has now, without getting the image.
     pub fn resolve(&self, name: &Reference) -> Result<Digest, RegistryError> {
-        self.with_sources(name, |connection| Ok(get_document(connection, &wanted(name), name.digest())?.1))
+        self.with_sources(name, |connection, _| Ok(get_document(connection, &wanted(name), name.digest())?.1))
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Digest, ImageConfig, ImageRecord, LayerId, Reference, Store, StoreError,
     manifest::{Descriptor, Index, Manifest, Platform, media_type, platform_of},
-    store::MAX_JSON,
+    store::{MAX_JSON, Origin},
 };
 
 /// Layers that travel at the same time.
@@ -46,12 +46,14 @@ impl Registry {
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Pulled, RegistryError> {
         let _pin = store.pin()?;
-        self.with_sources(name, |connection| pull_from(connection, store, name, platform, progress))
+        self.with_sources(name, |connection, mirror| {
+            pull_from((connection, mirror), store, name, platform, progress)
+        })
     }
 }
 
 fn pull_from(
-    connection: &Connection,
+    (connection, mirror): (&Connection, Option<&str>),
     store: &Store,
     name: &Reference,
     platform: &Platform,
@@ -79,8 +81,9 @@ fn pull_from(
         return Err(connection.invalid(&name.familiar(), "the numbers of layers and diff ids differ"));
     }
     let layers = layers(connection, store, &manifest, &parsed, progress)?;
-    let record = store.put_image_verbatim(&config, &layers, &[])?;
-    store.tag_platform(&record, name)?;
+    let record = store.put_image_verbatim(&config, &layers, &[], None)?;
+    let origin = Origin::Registry { mirror: mirror.map(ToOwned::to_owned), digest };
+    store.tag_platform(&record, name, &origin)?;
     let record = store.image_by_id(&record.id)?.unwrap_or(record);
     Ok(Pulled { record, digest, manifest: manifest_digest })
 }

@@ -28,7 +28,8 @@ pub(super) fn answer(request: &Request, body: &mut Body<'_>, shelf: &Shelf) -> A
     })
 }
 
-fn problem(status: u16, code: &str, message: &str) -> Answer {
+/// An error as the specification has it.
+pub(super) fn problem(status: u16, code: &str, message: &str) -> Answer {
     let text = json!({ "errors": [{ "code": code, "message": message }] });
     Answer::new(status)
         .with("Content-Type", "application/json")

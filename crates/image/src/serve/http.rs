@@ -50,7 +50,11 @@ impl Request {
                 break;
             }
             let (name, value) = line.split_once(':').ok_or_else(wrong)?;
-            headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+            let name = name.to_ascii_lowercase();
+            // RFC 9112, 3.2: two of them are an attack
+            if headers.insert(name.clone(), value.trim().to_owned()).is_some() && name == "host" {
+                return Err(wrong());
+            }
         }
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let query = query
@@ -237,6 +241,7 @@ fn reason(status: u16) -> &'static str {
         204 => "No Content",
         206 => "Partial Content",
         400 => "Bad Request",
+        403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
         413 => "Content Too Large",

@@ -1,7 +1,8 @@
 //! A registry of our own on this machine's loopback address: distribution-spec 1.1, pull and push, for tests and for
 //! engines that take images from a registry only.
 //!
-//! It asks nobody for a password, so it listens on 127.0.0.1 alone. Everything it keeps is in one folder:
+//! It asks nobody for a password, so it listens on 127.0.0.1 alone, refuses pages of browsers, and is changed by its
+//! own user and root alone. Everything it keeps is in one folder:
 //!
 //! ```text
 //! blobs/sha256/<hex>                       bytes, whoever sent them
@@ -12,6 +13,7 @@
 //! ```
 
 mod answer;
+mod callers;
 mod http;
 mod shelf;
 
@@ -111,6 +113,7 @@ fn serve(client: TcpStream, shelf: &Shelf) -> io::Result<()> {
     client.set_read_timeout(Some(PATIENCE))?;
     client.set_write_timeout(Some(PATIENCE))?;
     client.set_nodelay(true)?;
+    let peers = (client.peer_addr()?, client.local_addr()?);
     let mut first = [0];
     if client.peek(&mut first)? == 1 && first[0] == TLS_HANDSHAKE {
         // what Go's server says, by which engines know that the registry speaks plain HTTP
@@ -121,7 +124,10 @@ fn serve(client: TcpStream, shelf: &Shelf) -> io::Result<()> {
     while let Some(request) = http::Request::read(&mut reader)? {
         let keep = request.keep_alive;
         let mut body = http::Body::new(&request, &mut reader, &mut writer);
-        let answer = answer::answer(&request, &mut body, shelf);
+        let answer = match refusal(&request, &peers) {
+            Some(why) => answer::problem(403, "DENIED", why),
+            None => answer::answer(&request, &mut body, shelf),
+        };
         // what was not read of a body would be taken for the next request
         let drained = body.drain();
         answer.write(&request, keep && drained, &mut writer)?;
@@ -130,6 +136,15 @@ fn serve(client: TcpStream, shelf: &Shelf) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Why nothing is answered. `peers` are the two ends of the connection, the client's first.
+fn refusal(request: &http::Request, peers: &(SocketAddr, SocketAddr)) -> Option<&'static str> {
+    if let Some(why) = callers::refusal(request) {
+        return Some(why);
+    }
+    let may_write = !callers::writes(request) || callers::is_own(peers.0, peers.1);
+    (!may_write).then_some("only the user who runs the registry, and root, change it")
 }
 
 fn refuse_tls(mut client: TcpStream) -> io::Result<()> {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Store, derived, layers::remove_file, read_json_if_there};
+use super::{Origin, Store, derived, layers::remove_file, read_json_if_there};
 use crate::{Digest, ImageConfig, LayerId, Reference, StoreError, error::At as _};
 
 /// An image to be stored. `config.rootfs` is filled from `layers`.
@@ -55,13 +55,23 @@ impl Store {
     /// Stores an image under any number of names; a name that another image has moves here. Makes the layers'
     /// diff ids, if nobody needed them before.
     pub fn put_image(&self, image: &Image, names: &[Reference]) -> Result<ImageRecord, StoreError> {
+        self.put_image_from(image, names, None)
+    }
+
+    /// As [`Store::put_image`], with names that somebody else than a person gave.
+    pub fn put_image_from(
+        &self,
+        image: &Image,
+        names: &[Reference],
+        origin: Option<&Origin>,
+    ) -> Result<ImageRecord, StoreError> {
         let _pin = self.pin()?;
         let mut config = image.config.clone();
         "layers".clone_into(&mut config.rootfs.kind);
         config.rootfs.diff_ids = self.diff_ids(&image.layers)?;
         let bytes =
             serde_json::to_vec(&config).map_err(|error| StoreError::format("image configuration", error))?;
-        self.add_image(&bytes, &image.layers, names)
+        self.add_image(&bytes, &image.layers, names, origin)
     }
 
     /// Stores an image whose configuration comes from outside and keeps its bytes, and so its id. The layers must
@@ -71,6 +81,7 @@ impl Store {
         config: &[u8],
         layers: &[LayerId],
         names: &[Reference],
+        origin: Option<&Origin>,
     ) -> Result<ImageRecord, StoreError> {
         let _pin = self.pin()?;
         let parsed: ImageConfig = serde_json::from_slice(config)
@@ -80,7 +91,7 @@ impl Store {
             let reason = "its `rootfs.diff_ids` are not the digests of its layers";
             return Err(StoreError::format("image configuration", reason));
         }
-        self.add_image(config, layers, names)
+        self.add_image(config, layers, names, origin)
     }
 
     fn add_image(
@@ -88,7 +99,12 @@ impl Store {
         config: &[u8],
         layers: &[LayerId],
         names: &[Reference],
+        origin: Option<&Origin>,
     ) -> Result<ImageRecord, StoreError> {
+        if let Some(pinned) = names.iter().find(|name| name.digest().is_some()) {
+            let reason = "a name with a digest is given by a registry alone";
+            return Err(StoreError::format(pinned.familiar(), reason));
+        }
         let mut bytes = 0;
         for id in layers {
             bytes += self.require_layer(id)?.bytes;
@@ -99,6 +115,15 @@ impl Store {
         if derived(read_json_if_there::<ImageFile>(&file))?.is_none() {
             self.write_json(&file, &ImageFile { layers: layers.to_vec(), bytes })?;
         }
+        // before the names: nobody may read a name whose giver is not known yet
+        self.change_origins(|origins| {
+            for name in names {
+                origins.remove(name);
+                if let Some(origin) = origin {
+                    origins.insert(name.clone(), [(id, origin.clone())].into());
+                }
+            }
+        })?;
         let mut all = self.names()?;
         let before = all.clone();
         all.extend(names.iter().map(|name| (name.clone(), id)));
@@ -194,9 +219,20 @@ impl Store {
     pub fn tag(&self, id: &Digest, name: &Reference) -> Result<(), StoreError> {
         let _pin = self.pin()?;
         let _lock = self.write_lock()?;
+        self.tag_locked(id, name, &BTreeMap::new())
+    }
+
+    /// As [`Store::tag`]; the caller holds the lock for writing.
+    pub(super) fn tag_locked(
+        &self,
+        id: &Digest,
+        name: &Reference,
+        given: &BTreeMap<Digest, Origin>,
+    ) -> Result<(), StoreError> {
         if !self.image_file(id).exists() {
             return Err(StoreError::NoImage(id.to_string()));
         }
+        self.change_origins(|origins| drop(origins.insert(name.clone(), given.clone())))?;
         let mut names = self.names()?;
         if names.insert(name.clone(), *id) != Some(*id) {
             self.write_names(&names)?;
@@ -213,6 +249,7 @@ impl Store {
             self.write_names(&names)?;
         }
         self.change_others(|others| drop(others.remove(name)))?;
+        self.change_origins(|origins| drop(origins.remove(name)))?;
         Ok(id)
     }
 
@@ -233,6 +270,11 @@ impl Store {
             others.retain(|name, _| names.contains_key(name));
             for images in others.values_mut() {
                 images.retain(|image| image != id);
+            }
+        })?;
+        self.change_origins(|origins| {
+            for images in origins.values_mut() {
+                images.remove(id);
             }
         })?;
         remove_file(&self.image_file(id))

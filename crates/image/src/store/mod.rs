@@ -11,6 +11,7 @@
 //! images/<hex>.json          one record for each image
 //! references.json            name -> image
 //! platforms.json             name -> its images for other platforms
+//! origins.json               name, image -> who gave the image that name, unless a person did
 //! drafts/, tmp/              unfinished work; removed by prune when nobody uses it
 //! ```
 //!
@@ -24,6 +25,7 @@ mod endurance;
 mod images;
 mod layers;
 mod lock;
+mod origins;
 mod platforms;
 mod prune;
 mod usage;
@@ -40,6 +42,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 pub use images::{Image, ImageRecord};
 pub(crate) use layers::LayerBlob;
 pub use lock::{Alone, Pin};
+pub use origins::Origin;
 pub use prune::{PruneOptions, Pruned};
 pub use usage::{DiskMeter, DiskUsage, ImageUse, Part, Stored};
 

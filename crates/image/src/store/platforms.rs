@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ImageRecord, Store, read_json_if_there};
+use super::{ImageRecord, Origin, Store, read_json_if_there};
 use crate::{
     Digest, Reference, StoreError,
     manifest::{Platform, platform_of},
@@ -59,12 +59,22 @@ impl Store {
     /// Gives names to several images for different platforms at once. The first is what a name means without a
     /// platform.
     pub fn tag_platforms(&self, images: &[Digest], names: &[Reference]) -> Result<(), StoreError> {
+        self.tag_platforms_from(images, names, &BTreeMap::new())
+    }
+
+    /// As [`Store::tag_platforms`], with who gave the images the names, for those that no person named.
+    pub fn tag_platforms_from(
+        &self,
+        images: &[Digest],
+        names: &[Reference],
+        origins: &BTreeMap<Digest, Origin>,
+    ) -> Result<(), StoreError> {
         let Some((first, others)) = images.split_first() else { return Ok(()) };
-        for name in names {
-            self.tag(first, name)?;
-        }
         let _pin = self.pin()?;
         let _lock = self.write_lock()?;
+        for name in names {
+            self.tag_locked(first, name, origins)?;
+        }
         self.change_others(|all| {
             for name in names {
                 all.insert(name.clone(), others.to_vec());
@@ -72,13 +82,23 @@ impl Store {
         })
     }
 
-    /// Gives an image one more name, which keeps its images for other platforms.
-    pub fn tag_platform(&self, image: &ImageRecord, name: &Reference) -> Result<(), StoreError> {
+    /// Gives an image one more name, which keeps its images for other platforms, each with who gave it the name.
+    pub fn tag_platform(
+        &self,
+        image: &ImageRecord,
+        name: &Reference,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
         let own = platform_of(&image.config);
         let mut images = vec![image.id];
-        let others = self.images_of(name)?.into_iter();
-        images.extend(others.filter(|other| platform_of(&other.config) != own).map(|other| other.id));
-        self.tag_platforms(&images, std::slice::from_ref(name))
+        let mut origins = vec![(image.id, origin.clone())];
+        for other in self.images_of(name)? {
+            if platform_of(&other.config) != own && other.id != image.id {
+                images.push(other.id);
+                origins.extend(self.origin(name, &other.id)?.map(|origin| (other.id, origin)));
+            }
+        }
+        self.tag_platforms_from(&images, std::slice::from_ref(name), &origins.into_iter().collect())
     }
 }
 
@@ -111,7 +131,9 @@ mod tests {
 
         // one more platform joins, and the same platform replaces
         let s390x = image(&store, "s390x", &[]);
-        store.tag_platform(&s390x, &name).unwrap();
+        let registry = Origin::Registry { mirror: None, digest: s390x.id };
+        store.tag_platform(&s390x, &name, &registry).unwrap();
+        assert_eq!(store.origin(&name, &s390x.id).unwrap(), Some(registry));
         assert_eq!((of("amd64"), of("arm64"), of("s390x")), (Some(amd.id), Some(arm.id), Some(s390x.id)));
         store.remove_image(&arm.id).unwrap();
         assert_eq!((of("arm64"), of("amd64")), (None, Some(amd.id)));

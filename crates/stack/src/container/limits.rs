@@ -1,9 +1,11 @@
 //! What a container may use: memory, CPUs, block IO, devices.
 
-use plimsoll_compose::{DeviceRequest as Wish, Service, ThrottleDevice};
+use plimsoll_compose::{DeviceRequest as Wish, Project, Service, ThrottleDevice};
 use plimsoll_engine::{Device, DeviceRate, DeviceRequest, EngineFacts, Resources};
 
-use crate::{Fit, desired};
+use plimsoll_source::Diagnostic;
+
+use crate::{Fit, StackError, desired};
 
 /// Billionths in a whole.
 pub(super) const NANO: i64 = 1_000_000_000;
@@ -54,6 +56,53 @@ pub(super) fn resources(
         write_bps: io.map(|io| rates(&io.device_write_bps)).unwrap_or_default(),
         write_iops: io.map(|io| rates(&io.device_write_iops)).unwrap_or_default(),
     }
+}
+
+/// The least memory that an engine takes for a container, in bytes.
+const LEAST_MEMORY: i64 = 6 << 20;
+
+/// Refuses what every engine refuses, with its place in the file: an engine would say it in the middle of an `up`, when
+/// other containers have been replaced.
+pub(super) fn checked(project: &Project, name: &str, resources: Resources) -> Result<Resources, StackError> {
+    let memory = resources.memory.filter(|bytes| *bytes > 0);
+    let swap = resources.memory_swap.filter(|bytes| *bytes > 0);
+    let reserved = resources.memory_reservation.filter(|bytes| *bytes > 0);
+    let of_deploy = ["deploy", "resources", "limits", "memory"];
+    let limit: &[&str] = if has(project, name, &of_deploy) { &of_deploy } else { &["mem_limit"] };
+    let kept = ["deploy", "resources", "reservations", "memory"];
+    let kept: &[&str] = if has(project, name, &kept) { &kept } else { &["mem_reservation"] };
+    let swapped: &[&str] = &["memswap_limit"];
+    let (what, first, second) = match (memory, swap, reserved) {
+        (None, Some(_), _) => {
+            ("memswap_limit bounds memory and swap together and needs a memory limit", swapped, None)
+        }
+        (Some(memory), Some(swap), _) if swap < memory => (
+            "memswap_limit bounds memory and swap together, so it is not below the memory limit",
+            swapped,
+            Some(limit),
+        ),
+        (Some(memory), _, Some(reserved)) if reserved > memory => {
+            ("the memory that is reserved is not above the memory limit", kept, Some(limit))
+        }
+        (Some(memory), _, _) if memory < LEAST_MEMORY => ("a memory limit is 6 MiB at least", limit, None),
+        _ => return Ok(resources),
+    };
+    let mut diagnostic = Diagnostic::error(format!("service {name}: {what}"));
+    for (keys, text) in std::iter::once((first, "this")).chain(second.map(|keys| (keys, "the limit"))) {
+        diagnostic = match project.origin(&path(name, keys)) {
+            Some(origin) => origin.label(diagnostic, text),
+            None => diagnostic.note(path(name, keys).join(".")),
+        };
+    }
+    Err(StackError::File(Box::new(diagnostic.hint("every engine refuses it; change both values together"))))
+}
+
+fn has(project: &Project, name: &str, keys: &[&str]) -> bool {
+    project.tree().at(&path(name, keys)).is_some()
+}
+
+fn path<'a>(service: &'a str, keys: &[&'a str]) -> Vec<&'a str> {
+    [&["services", service][..], keys].concat()
 }
 
 /// An engine refuses a container that may use more CPUs than the host has.

@@ -186,7 +186,10 @@ fn existing_volume(project: &str, wanted: &VolumeSpec, found: &VolumeSpec) -> Ex
     if wanted.options != found.options {
         return Existing::Differs("its driver options changed".to_owned());
     }
-    let labels = wanted.labels.iter().filter(|(key, _)| !key.starts_with("com.docker.compose."));
+    let labels = wanted
+        .labels
+        .iter()
+        .filter(|(key, _)| !key.starts_with("com.docker.compose.") && *key != labels::PASSWORD);
     if labels.clone().any(|(key, value)| found.labels.get(key) != Some(value)) {
         return Existing::Differs("its labels changed".to_owned());
     }

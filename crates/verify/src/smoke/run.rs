@@ -15,6 +15,10 @@ use crate::{
 
 /// How much of a body is quoted.
 const QUOTE: usize = 300;
+/// The longest value that a check may capture, in bytes: it comes from the application, and goes into paths and bodies.
+const MAX_CAPTURED: usize = 64 << 10;
+/// What captured values may add to one text, in bytes.
+const MAX_FILLED: usize = 1 << 20;
 
 /// One run through the checks: what they captured so far.
 #[derive(Debug, Default)]
@@ -153,6 +157,10 @@ impl Runner {
             let value = self.captured.get(name);
             let value =
                 value.ok_or_else(|| Verdict::Missing(format!("no earlier check captured {{{name}}}")))?;
+            if filled.len() + value.len() > text.len() + MAX_FILLED {
+                let told = format!("captured values make a text longer than {MAX_FILLED} bytes");
+                return Err(Verdict::Failed(told));
+            }
             filled.push_str(value);
             rest = &rest[name.len() + 2..];
         }
@@ -199,6 +207,10 @@ impl Runner {
         }
         for (name, capture) in &check.capture {
             match find(capture, &body, &json) {
+                Some(value) if value.len() > MAX_CAPTURED => wrong.push(format!(
+                    "what is captured as {name} has {} bytes, more than {MAX_CAPTURED}",
+                    value.len()
+                )),
                 Some(value) => drop(self.captured.insert(name.clone(), value)),
                 None => wrong.push(format!("nothing to capture as {name}")),
             }
@@ -245,6 +257,14 @@ mod tests {
         assert_eq!(runner().fill(r#"{"id":"{story}"}"#).unwrap(), r#"{"id":"42"}"#);
         assert_eq!(runner().fill("{} { {A} {").unwrap(), "{} { {A} {");
         assert!(matches!(runner().fill("/{other}"), Err(Verdict::Missing(_))));
+    }
+
+    #[test]
+    fn captured_values_do_not_multiply() {
+        let long = "x".repeat(MAX_CAPTURED);
+        let runner = Runner { captured: BTreeMap::from([("a".to_owned(), long)]), requests: 0 };
+        assert!(runner.fill(&"{a}".repeat(10)).is_ok());
+        assert!(matches!(runner.fill(&"{a}".repeat(100)), Err(Verdict::Failed(_))));
     }
 
     #[test]

@@ -9,7 +9,10 @@ use crate::{error::CommandError, images, policy::Root};
 
 /// Gives every image that is not built here the digest that its registry has for it now.
 pub(super) fn pin(project: &mut Project, root: &Root) -> Result<(), CommandError> {
-    let registry = images::registry(&root.policy).map_err(|error| CommandError::from_error(&error))?;
+    if let Some(note) = root.policy.mirrors_note() {
+        eprintln!("{note}");
+    }
+    let registry = images::registry().map_err(|error| CommandError::from_error(&error))?;
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     for (name, service) in &mut project.services {
         let Some(image) = service.image.as_mut().filter(|_| service.build.is_none()) else { continue };

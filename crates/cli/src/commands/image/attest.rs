@@ -12,8 +12,9 @@ use plimsoll_image::{
 use super::values::{boolean, csv};
 use crate::error::CommandError;
 
-/// The predicate type of provenance, SLSA 0.2.
-const SLSA: &str = "https://slsa.dev/provenance/v0.2";
+/// The predicate types of provenance.
+const SLSA_1: &str = "https://slsa.dev/provenance/v1";
+const SLSA_02: &str = "https://slsa.dev/provenance/v0.2";
 /// The predicate type of a list of packages.
 const SPDX: &str = "https://spdx.dev/Document";
 
@@ -31,6 +32,16 @@ struct Provenance {
     max: bool,
     /// Who built it: `builder-id=`.
     builder: String,
+    version: Slsa,
+}
+
+/// Which version of SLSA provenance: `version=`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Slsa {
+    /// BuildKit's default since 0.24.
+    #[default]
+    V1,
+    V02,
 }
 
 impl Attest {
@@ -79,9 +90,10 @@ impl Attest {
                 ("mode", "max") => own.max = true,
                 ("mode", other) => return Err(format!("no mode is called {other}")),
                 ("builder-id", id) => id.clone_into(&mut own.builder),
-                ("version", "v0.2" | "0.2") => {}
+                ("version", "v1") => own.version = Slsa::V1,
+                ("version", "v0.2") => own.version = Slsa::V02,
                 ("version", other) => {
-                    return Err(format!("version {other} of provenance is not written; v0.2 is"));
+                    return Err(format!("version {other} of provenance is not written; v1 and v0.2 are"));
                 }
                 ("generator", _) => notes.push("note: packages are listed by plimsoll itself".to_owned()),
                 // an output without a manifest has no place for it but a file
@@ -126,7 +138,11 @@ impl Attest {
         if let Some(provenance) = &self.provenance {
             let told = provenance::Told { store, request, no_cache_filter, outcome, asked: provenance };
             let predicate = told.predicate().map_err(|error| super::store::store_error(&error))?;
-            statements.push(Statement { predicate_type: SLSA.to_owned(), predicate });
+            let predicate_type = match provenance.version {
+                Slsa::V1 => SLSA_1,
+                Slsa::V02 => SLSA_02,
+            };
+            statements.push(Statement { predicate_type: predicate_type.to_owned(), predicate });
         }
         Ok(statements)
     }
@@ -171,7 +187,7 @@ mod tests {
     #[test]
     fn what_buildx_takes_is_taken() {
         let provenance =
-            |max| Attest { provenance: Some(Provenance { max, builder: String::new() }), sbom: false };
+            |max| Attest { provenance: Some(Provenance { max, ..Provenance::default() }), sbom: false };
         let nothing = Attest::default();
         for (given, expected) in [
             ("true", provenance(false)),
@@ -179,10 +195,13 @@ mod tests {
             ("mode=min", provenance(false)),
             ("mode=max", provenance(true)),
             ("disabled=true", nothing.clone()),
-            ("mode=max,version=v0.2,inline-only=true", provenance(true)),
+            ("mode=max,version=v1,inline-only=true", provenance(true)),
         ] {
             assert_eq!(parse(Some(given), None, &[]), Ok(expected), "{given}");
         }
+        let older = Provenance { version: Slsa::V02, ..Provenance::default() };
+        let older = Attest { provenance: Some(older), sbom: false };
+        assert_eq!(parse(Some("version=v0.2"), None, &[]), Ok(older));
         assert_eq!(parse(None, None, &["type=provenance,mode=max"]), Ok(provenance(true)));
         assert_eq!(parse(None, None, &["type=sbom,disabled=true"]), Ok(nothing));
         let both = Attest { sbom: true, ..provenance(false) };
@@ -195,7 +214,7 @@ mod tests {
         for (provenance, attest, cause) in [
             (Some("foo"), "type=sbom", "`foo` has no value"),
             (Some("mode=all"), "type=sbom", "no mode is called all"),
-            (Some("version=v1"), "type=sbom", "version v1"),
+            (Some("version=v2"), "type=sbom", "version v2"),
             (None, "type=other", "no attestation other"),
             (None, "mode=max", "type is missing"),
             (Some("true"), "type=provenance", "asked for twice"),

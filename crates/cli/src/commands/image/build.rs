@@ -2,16 +2,17 @@
 
 use std::{
     collections::BTreeSet,
+    io::Read as _,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
 };
 
 use plimsoll_build::{
-    BuildError, BuildOutcome, BuildRequest, Builder, CaBundle, CacheOwner, Epoch, ImageResolver, Progress,
+    BuildError, BuildOutcome, BuildRequest, Builder, CaBundle, CacheOwner, ImageResolver, Progress,
     remote::Remotes,
 };
-use plimsoll_dockerfile::Platform;
+use plimsoll_dockerfile::{Platform, check_frontend};
 use plimsoll_image::{
     Reference, Store,
     bundle::{Annotated, Annotation, Member},
@@ -30,6 +31,13 @@ use super::{
     proxy, shell, values,
 };
 use crate::{error::CommandError, home::home, images::Images, interrupt, policy, render, storage};
+
+/// Settles what standard error is, before the first line is said.
+pub(super) fn begin(args: &Args) {
+    if args.progress == ProgressMode::RawJson && !args.quiet {
+        super::rawjson::RawJson::begin();
+    }
+}
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let home = home()?;
@@ -51,6 +59,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     // What was fetched for the contexts stays until the end.
     let (mut request, _contexts) = request(&args, &store, &home, &platforms)?;
     request.platform = platforms.first().cloned();
+    for note in check_frontend(&request.dockerfile, request.syntax())? {
+        notes.push(format!("note: {}", note.title));
+    }
     if call.method != Method::Build {
         return call.run(&request, &store);
     }
@@ -70,6 +81,21 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             "give all but one of them a file with dest=",
         ));
     }
+    let granted = args.allow.iter().any(|grant| grant == "buildx.local.delete");
+    let mut targets = Vec::new();
+    for output in &outputs {
+        output.check_delete(granted)?;
+        notes.extend(output.notes.iter().cloned());
+        targets.extend(output.target());
+    }
+    targets.extend(args.iidfile.iter().chain(&args.metadata_file).map(|path| output::same_name(path)));
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = targets.iter().find(|target| !seen.insert(*target)) {
+        return Err(CommandError::new(
+            format!("two outputs want to write {}", twice.display()),
+            "give each a path of its own",
+        ));
+    }
     let names = request.tags.clone();
     request.tags.extend(outputs.iter().flat_map(|output| output.names.clone()));
     let root = policy::Root::find()?;
@@ -85,6 +111,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     }
     let mut images = Images::new(&store, &home, &root.policy, &tell);
     images.fresh = args.pull;
+    images.folder = crate::images::project_folder(&request.context);
     let builder = Builder::new(&store, home.join("build")).map_err(failed)?;
     let native = request.platform.as_ref().is_none_or(|platform| *platform == host_platform());
     let base = |name: &Reference| {
@@ -94,7 +121,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     };
     let checks = Checks::of_build(&request, &base);
     if let Some(error) = checks.violation() {
-        eprint!("{}", checks.text());
+        if mode == ProgressMode::RawJson {
+            checks.warn_in_json();
+        } else {
+            eprint!("{}", checks.text());
+        }
         render::error(&error);
         return Ok(ExitCode::from(1));
     }
@@ -154,8 +185,10 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     if let Some(file) = &args.metadata_file {
         product::write_metadata(file, &outcomes, &written)?;
     }
-    if mode != ProgressMode::Quiet {
-        checks.warn();
+    match mode {
+        ProgressMode::Quiet => {}
+        ProgressMode::RawJson => checks.warn_in_json(),
+        _ => checks.warn(),
     }
     let ran = outcomes.iter().flat_map(|outcome| &outcome.steps).any(|step| step.ran.is_some());
     if let Some(budget) = budget.filter(|_| ran) {
@@ -168,12 +201,21 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// No bundle of certificates is larger, in bytes.
+const MAX_CERTIFICATES: u64 = 16 << 20;
+
 /// A file that holds certificates: said before anything is built.
-fn certificates(file: &Path) -> Result<PathBuf, CommandError> {
-    let path = absolute(file)?;
-    let text = std::fs::read_to_string(&path).unwrap_or_default();
+fn certificates(file: &Path, contexts: &mut Contexts<'_>) -> Result<PathBuf, CommandError> {
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(file).and_then(|open| open.take(MAX_CERTIFICATES).read_to_end(&mut bytes));
+    read.map_err(|error| {
+        CommandError::new(format!("cannot read {}: {error}", file.display()), "check the path")
+    })?;
+    let text = String::from_utf8_lossy(&bytes);
     if text.contains("-----BEGIN CERTIFICATE-----") || text.contains("-----BEGIN TRUSTED CERTIFICATE-----") {
-        return Ok(path);
+        // each step reads it again, and a pipe gives its bytes once
+        let is_file = std::fs::metadata(file).is_ok_and(|meta| meta.is_file());
+        return if is_file { absolute(file) } else { contexts.spooled("ca.pem", &bytes) };
     }
     Err(CommandError::new(
         format!("--ca {}: there is no certificate in it", file.display()),
@@ -214,12 +256,6 @@ pub(super) fn platforms(given: &[String]) -> Result<Vec<Platform>, CommandError>
                 .map_err(|error| CommandError::new(error.to_string(), "write it like linux/arm64"))?
                 .normalised(),
         };
-        if platform.os != "linux" {
-            return Err(CommandError::new(
-                format!("cannot build for `{text}`: images for Linux alone are built"),
-                "write --platform linux/amd64 or another processor",
-            ));
-        }
         if !platforms.contains(&platform) {
             platforms.push(platform);
         }
@@ -302,9 +338,10 @@ pub(super) fn request<'s>(
     let mut request = contexts.open(&args.context, args.file.as_deref(), args.inline.as_deref())?;
     request.target.clone_from(&args.target);
     for tag in &args.tags {
-        request.tags.push(Reference::parse(tag).map_err(|error| {
+        let name = Reference::parse(tag).map_err(|error| {
             CommandError::new(error.to_string(), "write --tag NAME or --tag NAME:TAG, in lower case")
-        })?);
+        })?;
+        request.tags.push(output::own_name(name)?);
     }
     request.build_args = proxy::build_args()?;
     for argument in &args.build_args {
@@ -337,16 +374,14 @@ pub(super) fn request<'s>(
     request.ca = match args.ca.as_str() {
         "auto" => CaBundle::Auto,
         "off" => CaBundle::Off,
-        file => CaBundle::File(certificates(Path::new(file))?),
+        file => CaBundle::File(certificates(Path::new(file), &mut contexts)?),
     };
-    if let Ok(epoch) = std::env::var("SOURCE_DATE_EPOCH") {
-        let seconds = epoch.parse().map_err(|_| {
-            CommandError::new(
-                format!("SOURCE_DATE_EPOCH is `{epoch}`, not a number"),
-                "give seconds since 1970, as `git log -1 --format=%ct` prints them",
-            )
-        })?;
-        request.epoch = Epoch::At(seconds);
+    // as buildx: the environment's value is a build argument, unless one is given; an empty one is none
+    if !request.build_args.iter().any(|(name, _)| name == "SOURCE_DATE_EPOCH")
+        && let Some(epoch) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|epoch| !epoch.is_empty())
+    {
+        let epoch = epoch.to_string_lossy().into_owned();
+        request.build_args.push(("SOURCE_DATE_EPOCH".to_owned(), epoch));
     }
     Ok((request, contexts))
 }
@@ -356,7 +391,16 @@ pub(super) fn request<'s>(
 fn grants(allowed: &[String]) -> Result<bool, CommandError> {
     for grant in allowed {
         let name = grant.split('=').next().unwrap_or_default();
-        if !matches!(name, "security.insecure" | "network.host" | "device" | "fs" | "fs.read" | "fs.write") {
+        if !matches!(
+            name,
+            "security.insecure"
+                | "network.host"
+                | "device"
+                | "fs"
+                | "fs.read"
+                | "fs.write"
+                | "buildx.local.delete"
+        ) {
             return Err(CommandError::new(
                 format!("there is no privilege `{grant}`"),
                 "write --allow security.insecure or --allow network.host",

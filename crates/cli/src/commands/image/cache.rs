@@ -306,7 +306,10 @@ impl StepSource for Import {
         let layer = match layer.map(|number| self.layer(number, store)).transpose() {
             Ok(layer) => layer,
             Err(error) => {
-                eprintln!("cache: a layer of {:?} cannot be had, its step runs: {error}", self.place);
+                let place = &self.place;
+                crate::render::note(&format!(
+                    "cache: a layer of {place:?} cannot be had, its step runs: {error}"
+                ));
                 return None;
             }
         };

@@ -4,10 +4,11 @@ use std::{
     fs::{self, File},
     io::{self, Read as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use plimsoll_build::{
-    BuildError, BuildRequest, Epoch, NamedContext, ResolvedImage,
+    Arrived, BuildError, BuildRequest, Epoch, Later, NamedContext, ResolveError, ResolvedImage,
     remote::{Checkout, GitUrl, HttpFile, RemoteError, Remotes, unpack_context},
 };
 use plimsoll_image::{
@@ -21,7 +22,7 @@ use crate::error::CommandError;
 /// Finds contexts, and keeps the folders that were made for them until it is dropped.
 pub(super) struct Contexts<'a> {
     store: &'a Store,
-    remotes: Remotes,
+    remotes: Arc<Remotes>,
     /// `BUILDKIT_CONTEXT_KEEP_GIT_DIR`
     keep_git_dir: bool,
     folders: Vec<LayerDraft>,
@@ -36,7 +37,7 @@ const MAX_DOCKERFILE: u64 = 16 << 20;
 
 impl<'a> Contexts<'a> {
     pub(super) fn new(store: &'a Store, remotes: Remotes, keep_git_dir: bool) -> Self {
-        Self { store, remotes, keep_git_dir, folders: Vec::new(), platforms: Vec::new() }
+        Self { store, remotes: Arc::new(remotes), keep_git_dir, folders: Vec::new(), platforms: Vec::new() }
     }
 
     /// Opens the context and its Dockerfile. `file` is `-f`: inside a context that is not a directory here, it is a
@@ -55,13 +56,15 @@ impl<'a> Contexts<'a> {
             let request = BuildRequest::open(&root, Some(Path::new("/dev/null"))).map_err(wrong)?;
             return Ok(BuildRequest { dockerfile: Source::new("dockerfile_inline", text), ..request });
         }
+        if context == "-" && file == Some("-") {
+            return Err(CommandError::new(
+                "the context and the Dockerfile cannot both be standard input",
+                "give one of them as a path",
+            ));
+        }
+        let file = self.dockerfile(file)?;
+        let file = file.as_ref();
         if context == "-" {
-            if file == Some("-") {
-                return Err(CommandError::new(
-                    "the context and the Dockerfile cannot both be standard input",
-                    "give one of them as a path",
-                ));
-            }
             let folder = self.folder()?;
             let input = folder.work.join("stdin");
             spool(io::stdin().lock(), &input)?;
@@ -71,25 +74,60 @@ impl<'a> Contexts<'a> {
         if !Path::new(context).is_dir() {
             if let Some(url) = git(context)? {
                 let checkout = self.checkout(url)?;
-                let mut request = inside(&checkout.root, file)?;
+                let mut request = inside(&checkout.root, local_if_absolute(file)?.as_ref().or(file))?;
                 request.epoch = Epoch::At(checkout.time);
+                request.context_time = Some(checkout.time);
                 return Ok(request);
             }
             if is_http(context) {
                 let fetched = self.remotes.http(context, None).map_err(failed)?;
                 let folder = self.folder()?;
-                return self.archive_or_dockerfile(folder, &fetched.path, context, file);
+                let local = local_if_absolute(file)?;
+                let file = local.as_ref().or(file);
+                let mut request = self.archive_or_dockerfile(folder, &fetched.path, context, file)?;
+                request.context_time = fetched.time();
+                return Ok(request);
             }
         }
         let context = Path::new(context);
         match file {
+            Some(DockerfileIs::Text(source)) => with_text(context, source),
+            Some(DockerfileIs::At(path)) => BuildRequest::open(context, Some(Path::new(path))).map_err(wrong),
+            None => BuildRequest::open(context, None).map_err(wrong),
+        }
+    }
+
+    /// What `-f` says: standard input and an address are read at once, wherever the context is.
+    fn dockerfile(&self, file: Option<&str>) -> Result<Option<DockerfileIs>, CommandError> {
+        Ok(match file {
+            None => None,
             Some("-") => {
                 let text = dockerfile_of(io::stdin().lock(), "standard input")?;
-                let request = BuildRequest::open(context, Some(Path::new("/dev/null"))).map_err(wrong)?;
-                Ok(BuildRequest { dockerfile: Source::new("<stdin>", text), ..request })
+                Some(DockerfileIs::Text(Source::new("<stdin>", text)))
             }
-            file => BuildRequest::open(context, file.map(Path::new)).map_err(wrong),
-        }
+            Some(url) if is_http(url) && !Path::new(url).exists() => {
+                if git(url)?.is_some() {
+                    return Err(CommandError::new(
+                        format!("-f {url} is a git repository, not a Dockerfile"),
+                        "give the repository as the context, and -f as a path in it",
+                    ));
+                }
+                let fetched = self.remotes.http(url, None).map_err(failed)?;
+                let shown = plimsoll_build::remote::without_password(url);
+                let open = File::open(&fetched.path).map_err(|error| CommandError::from_error(&error))?;
+                let text = dockerfile_of(open, &shown)?;
+                Some(DockerfileIs::Text(Source::new(shown, text)))
+            }
+            Some(path) => Some(DockerfileIs::At(path.to_owned())),
+        })
+    }
+
+    /// Keeps bytes in a file of our own until the end: for what can be read once.
+    pub(super) fn spooled(&mut self, name: &str, bytes: &[u8]) -> Result<PathBuf, CommandError> {
+        let folder = self.folder()?;
+        let path = self.keep(folder).join(name);
+        fs::write(&path, bytes).map_err(|error| crate::error::cannot_write(&path, &error))?;
+        Ok(path)
     }
 
     /// The folder of a context whose Dockerfile is elsewhere.
@@ -133,10 +171,16 @@ impl<'a> Contexts<'a> {
         if !images.is_empty() {
             return Ok(images.into_iter().map(|image| (name.to_owned(), image)).collect());
         }
-        let context = if let Some(url) = git(what)?.filter(|_| !Path::new(what).is_dir()) {
-            NamedContext::Directory(self.checkout(url)?.root)
+        let (remotes, store) = (self.remotes.clone(), self.store.clone());
+        let context = if let Some(mut url) = git(what)?.filter(|_| !Path::new(what).is_dir()) {
+            url.keep_git_dir = url.keep_git_dir.or(Some(self.keep_git_dir));
+            NamedContext::Later(Later::new(move || {
+                let checkout = remotes.git(&url).map_err(|error| out_of_reach(&error))?;
+                Ok(Arrived { root: checkout.root, time: Some(checkout.time), keep: Box::new(()) })
+            }))
         } else if is_http(what) {
-            NamedContext::Directory(self.download(what)?)
+            let url = what.to_owned();
+            NamedContext::Later(Later::new(move || download(&remotes, &store, &url)))
         } else {
             NamedContext::Directory(absolute(Path::new(what))?)
         };
@@ -148,22 +192,12 @@ impl<'a> Contexts<'a> {
         self.remotes.git(&url).map_err(failed)
     }
 
-    /// An unpacked archive, or a folder with the one file.
-    fn download(&mut self, url: &str) -> Result<PathBuf, CommandError> {
-        let HttpFile { path, name, .. } = self.remotes.http(url, None).map_err(failed)?;
-        let folder = self.folder()?;
-        if !unpack_context(&path, &folder.fs).map_err(failed)? {
-            fs::copy(&path, folder.fs.join(name)).map_err(|error| CommandError::from_error(&error))?;
-        }
-        Ok(self.keep(folder))
-    }
-
     fn archive_or_dockerfile(
         &mut self,
         folder: LayerDraft,
         bytes: &Path,
         name: &str,
-        file: Option<&str>,
+        file: Option<&DockerfileIs>,
     ) -> Result<BuildRequest, CommandError> {
         if unpack_context(bytes, &folder.fs).map_err(failed)? {
             return inside(&self.keep(folder), file);
@@ -171,6 +205,10 @@ impl<'a> Contexts<'a> {
         let open = File::open(bytes).map_err(|error| CommandError::from_error(&error))?;
         let text = dockerfile_of(open, name)?;
         if let Some(file) = file {
+            let file = match file {
+                DockerfileIs::At(path) => path.as_str(),
+                DockerfileIs::Text(source) => source.name(),
+            };
             return Err(CommandError::new(
                 format!("cannot read {file} in {name}, which is no tar"),
                 "a context with files has to be a tar, plain or compressed",
@@ -251,6 +289,24 @@ fn named_image(record: ImageRecord, shown: String, digest: Option<&str>) -> Name
     NamedContext::Image(Box::new(ResolvedImage { image, shown, digest: Some(digest) }))
 }
 
+/// An unpacked archive, or a folder with the one file.
+fn download(remotes: &Remotes, store: &Store, url: &str) -> Result<Arrived, ResolveError> {
+    let failed = |error: &dyn std::error::Error| ResolveError { message: error.to_string(), hint: None };
+    let fetched = remotes.http(url, None).map_err(|error| out_of_reach(&error))?;
+    let time = fetched.time();
+    let HttpFile { path, name, .. } = fetched;
+    let folder = store.begin_layer().map_err(|error| failed(&error))?;
+    if !unpack_context(&path, &folder.fs).map_err(|error| failed(&error))? {
+        fs::copy(&path, folder.fs.join(name)).map_err(|error| failed(&error))?;
+    }
+    Ok(Arrived { root: folder.fs.clone(), time, keep: Box::new(folder) })
+}
+
+fn out_of_reach(error: &RemoteError) -> ResolveError {
+    let hint = "check the address given with --build-context".to_owned();
+    ResolveError { message: error.to_string(), hint: Some(hint) }
+}
+
 fn failed(error: RemoteError) -> CommandError {
     CommandError::from_error(&error)
 }
@@ -275,15 +331,41 @@ pub(super) fn absolute(path: &Path) -> Result<PathBuf, CommandError> {
     })
 }
 
-/// A build of a context that others wrote: no link of it leads to a file of this machine.
-fn inside(root: &Path, file: Option<&str>) -> Result<BuildRequest, CommandError> {
-    if file == Some("-") {
-        let text = dockerfile_of(io::stdin().lock(), "standard input")?;
-        confined(root, &root.join(".dockerignore"))?;
-        let request = BuildRequest::open(root, Some(Path::new("/dev/null"))).map_err(wrong)?;
-        return Ok(BuildRequest { dockerfile: Source::new("<stdin>", text), ..request });
+/// What `-f` means.
+enum DockerfileIs {
+    /// A path, here or in the context.
+    At(String),
+    /// Text from elsewhere.
+    Text(Source),
+}
+
+/// As buildx: with a context of elsewhere, an absolute path is a file of this machine where there is one.
+fn local_if_absolute(file: Option<&DockerfileIs>) -> Result<Option<DockerfileIs>, CommandError> {
+    let Some(DockerfileIs::At(path)) = file else { return Ok(None) };
+    if !path.starts_with('/') || !Path::new(path).is_file() {
+        return Ok(None);
     }
-    let file = root.join(file.unwrap_or("Dockerfile").trim_start_matches('/'));
+    let open = File::open(path).map_err(|error| CommandError::from_error(&error))?;
+    let text = dockerfile_of(open, path)?;
+    Ok(Some(DockerfileIs::Text(Source::new(path.as_str(), text))))
+}
+
+fn with_text(context: &Path, text: &Source) -> Result<BuildRequest, CommandError> {
+    let request = BuildRequest::open(context, Some(Path::new("/dev/null"))).map_err(wrong)?;
+    Ok(BuildRequest { dockerfile: text.clone(), ..request })
+}
+
+/// A build of a context that others wrote: no link of it leads to a file of this machine.
+fn inside(root: &Path, file: Option<&DockerfileIs>) -> Result<BuildRequest, CommandError> {
+    let file = match file {
+        None => "Dockerfile",
+        Some(DockerfileIs::At(path)) => path.as_str(),
+        Some(DockerfileIs::Text(source)) => {
+            confined(root, &root.join(".dockerignore"))?;
+            return with_text(root, source);
+        }
+    };
+    let file = root.join(file.trim_start_matches('/'));
     let mut own = file.clone().into_os_string();
     own.push(".dockerignore");
     for path in [&file, Path::new(&own), &root.join(".dockerignore")] {

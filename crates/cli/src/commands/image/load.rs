@@ -1,13 +1,17 @@
 //! `plimsoll image load`: reads images from a file.
 
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
     io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use plimsoll_image::output::{load, load_stream};
+use plimsoll_image::{
+    Digest, Reference,
+    output::{load, load_stream},
+};
 
 use super::store;
 use crate::error::CommandError;
@@ -26,6 +30,12 @@ pub(crate) struct Args {
 pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let store = store::open()?;
     let platform = store::platform(args.platform.as_deref())?;
+    let before: BTreeMap<Reference, Digest> = store
+        .images()
+        .map_err(|error| store::store_error(&error))?
+        .into_iter()
+        .flat_map(|image| image.references.into_iter().map(move |name| (name, image.id)))
+        .collect();
     let images = if args.input == Path::new("-") {
         load_stream(&store, io::stdin().lock(), &platform)
     } else {
@@ -39,6 +49,13 @@ pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
             names => {
                 for name in names {
                     let _ = writeln!(text, "loaded {name}  {}", image.id);
+                    // the archive chose the name, not the person who loads it
+                    if let Some(other) = before.get(name).filter(|other| **other != image.id) {
+                        eprintln!(
+                            "note: {name} was {} before; the archive gives the name to another image",
+                            other.short()
+                        );
+                    }
                 }
             }
         }

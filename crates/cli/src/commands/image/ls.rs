@@ -1,7 +1,8 @@
 //! `plimsoll image ls`: what is in the store.
 
-use std::{fmt::Write as _, process::ExitCode};
+use std::{collections::BTreeMap, fmt::Write as _, process::ExitCode};
 
+use plimsoll_image::Origin;
 use serde_json::json;
 
 use super::store;
@@ -19,15 +20,22 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let images = store::open()?.images().map_err(|error| store::store_error(&error))?;
+    let store = store::open()?;
+    let images = store.images().map_err(|error| store::store_error(&error))?;
+    let origins = images
+        .iter()
+        .map(|image| store.origins_of(image))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| store::store_error(&error))?;
     if args.json {
-        let rows = images.iter().map(|image| {
+        let rows = images.iter().zip(&origins).map(|(image, origins)| {
             json!({
                 "id": image.id,
                 "names": image.references.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "bytes": image.bytes,
                 "layers": image.layers.len(),
                 "created": image.config.created,
+                "origins": origins.iter().map(|(name, origin)| (name.to_string(), origin)).collect::<BTreeMap<_, _>>(),
             })
         });
         store::print_json(&rows.collect())?;
@@ -40,25 +48,35 @@ pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
         }
     } else {
         // an image with several names has a line for each, as people look for names
-        let rows: Vec<(String, String, String, String)> = images
+        let rows: Vec<[String; 5]> = images
             .iter()
-            .flat_map(|image| {
-                let names: Vec<String> = match image.references.as_slice() {
-                    [] => vec!["<no name>".to_owned()],
-                    names => names.iter().map(ToString::to_string).collect(),
+            .zip(&origins)
+            .flat_map(|(image, origins)| {
+                let names: Vec<(String, Option<&Origin>)> = match image.references.as_slice() {
+                    [] => vec![("<no name>".to_owned(), None)],
+                    names => names.iter().map(|name| (name.to_string(), origins.get(name))).collect(),
                 };
-                names.into_iter().map(|name| {
+                names.into_iter().map(|(name, origin)| {
                     let created = image.config.created.clone().unwrap_or_else(|| "-".to_owned());
-                    (name, image.id.short(), megabytes(image.bytes), created)
+                    let origin = origin.map_or_else(|| "-".to_owned(), shown);
+                    [name, image.id.short(), megabytes(image.bytes), created, origin]
                 })
             })
             .collect();
-        let width = rows.iter().map(|row| row.0.chars().count()).max().unwrap_or(0).max(4);
-        let _ = writeln!(text, "{:width$}  {:12}  {:>10}  CREATED", "NAME", "ID", "SIZE");
-        for (name, id, size, created) in rows {
-            let _ = writeln!(text, "{name:width$}  {id}  {size:>10}  {created}");
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let (names, created) = (width(0).max(4), width(3).max(7));
+        let _ =
+            writeln!(text, "{:names$}  {:12}  {:>10}  {:created$}  FROM", "NAME", "ID", "SIZE", "CREATED");
+        for [name, id, size, time, origin] in rows {
+            let _ = writeln!(text, "{name:names$}  {id}  {size:>10}  {time:created$}  {origin}");
         }
     }
     store::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A folder's name is anybody's text: what would move the terminal's cursor is written out.
+fn shown(origin: &Origin) -> String {
+    let text = origin.to_string();
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }

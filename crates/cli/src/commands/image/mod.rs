@@ -66,6 +66,9 @@ enum Action {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let writes = matches!(args.action, Action::Build(_) | Action::Load(_) | Action::Pull(_));
+    if let Action::Build(args) = &args.action {
+        build::begin(args);
+    }
     crate::rootless::enter(writes);
     match args.action {
         Action::Build(args) => build::run(*args),

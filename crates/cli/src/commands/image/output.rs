@@ -42,6 +42,10 @@ pub(crate) struct Output {
     by_digest: bool,
     /// Plain HTTP may be spoken with the registry.
     insecure: bool,
+    /// What the folder holds besides is removed: `mode=delete`.
+    delete: bool,
+    /// Fields that were given and mean nothing for this type.
+    pub(crate) notes: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +87,7 @@ impl Output {
         if let [only] = fields.as_slice()
             && only == spec
             && !only.starts_with("type=")
+            && !is_field(only)
         {
             return match spec {
                 "" => Err(wrong("it is empty".to_owned())),
@@ -93,13 +98,25 @@ impl Output {
         let mut named: BTreeMap<String, String> = BTreeMap::new();
         let mut annotations = Vec::new();
         for field in &fields {
-            let (name, value) = field.split_once('=').unwrap_or((field, "true"));
+            let Some((name, value)) = field.split_once('=') else {
+                return Err(wrong(if is_field(&format!("{field}=")) {
+                    format!("the field {field} has no value")
+                } else {
+                    format!("the field {field} is not known")
+                }));
+            };
             match annotation(name, value) {
                 Some(found) => annotations.push(found.map_err(&wrong)?),
                 None => drop(named.insert(name.trim().to_ascii_lowercase(), value.to_owned())),
             }
         }
         let mut output = Self::of_fields(&mut named).map_err(&wrong)?;
+        if !annotations.is_empty() && !output.has_manifest() {
+            let kind = output.word();
+            output
+                .notes
+                .push(format!("note: annotations are of manifests, and --output type={kind} has none"));
+        }
         output.form.annotations = annotations;
         match named.keys().find(|name| !NEEDLESS.contains(&name.as_str())) {
             Some(name) => Err(wrong(format!("the field {name} is not known"))),
@@ -118,6 +135,8 @@ impl Output {
             push: false,
             by_digest: false,
             insecure: false,
+            delete: false,
+            notes: Vec::new(),
         }
     }
 
@@ -125,7 +144,7 @@ impl Output {
     fn of_fields(fields: &mut BTreeMap<String, String>) -> Result<Self, String> {
         let given_dest = fields.remove("dest");
         let dest = given_dest.as_deref().filter(|dest| *dest != "-" && !dest.is_empty()).map(PathBuf::from);
-        let kind = fields.remove("type").ok_or("the type is missing")?;
+        let kind = fields.remove("type").filter(|kind| !kind.is_empty()).ok_or("the type is missing")?;
         let truth = |fields: &mut BTreeMap<String, String>, name: &str| {
             let value = fields.remove(name);
             value.map(|value| boolean(&value).map_err(|why| format!("{name}={value}: {why}"))).transpose()
@@ -143,6 +162,15 @@ impl Output {
             },
             dest,
         );
+        output.notes = output.needless(fields);
+        output.delete = match fields.remove("mode").as_deref() {
+            Some(mode) if output.kind != Kind::Local => {
+                return Err(format!("mode={mode} belongs to type=local"));
+            }
+            None | Some("copy") => false,
+            Some("delete") => true,
+            Some(other) => return Err(format!("mode={other}: there are copy and delete")),
+        };
         output.push = kind == "registry" || truth(fields, "push")?.unwrap_or(false);
         if output.push && output.kind != Kind::Store {
             return Err("push=true belongs to type=image".to_owned());
@@ -163,13 +191,25 @@ impl Output {
             (Kind::Oci | Kind::Docker, None) if output.folder => {
                 return Err("tar=false needs a folder: dest=".to_owned());
             }
+            (Kind::Store | Kind::CacheOnly, _) if given_dest.is_some() => {
+                return Err(format!("type={kind} writes no file, so it has no dest="));
+            }
+            (Kind::Local, Some(path)) if path.exists() && !path.is_dir() => {
+                return Err("it is a file; type=local writes a folder".to_owned());
+            }
+            (Kind::Oci | Kind::Docker, Some(path)) if output.folder && path.exists() && !path.is_dir() => {
+                return Err("it is a file; tar=false writes a folder".to_owned());
+            }
             (Kind::Oci | Kind::Docker | Kind::Tar, Some(path)) if !output.folder && path.is_dir() => {
                 return Err("it is a folder; tar=false writes into one".to_owned());
             }
             _ => {}
         }
         if let Some(names) = fields.remove("name").filter(|names| !names.is_empty()) {
-            let parse = |name: &str| Reference::parse(name.trim()).map_err(|error| error.to_string());
+            let parse = |name: &str| {
+                let name = Reference::parse(name.trim()).map_err(|error| error.to_string())?;
+                own_name(name).map_err(|_| "a name of a result has no digest".to_owned())
+            };
             output.names = names.split(',').map(parse).collect::<Result<_, _>>()?;
         }
         Ok(output)
@@ -188,6 +228,68 @@ impl Output {
     /// Nothing but the store's own copy.
     pub(crate) fn store() -> Self {
         Self::plain(Kind::Store, None)
+    }
+
+    /// The type's word.
+    fn word(&self) -> &'static str {
+        match self.kind {
+            Kind::Oci => "oci",
+            Kind::Docker | Kind::Engine => "docker",
+            Kind::Tar => "tar",
+            Kind::Local => "local",
+            Kind::Store => "image",
+            Kind::CacheOnly => "cacheonly",
+        }
+    }
+
+    /// Whether what is written has manifests that are made here.
+    fn has_manifest(&self) -> bool {
+        matches!(self.kind, Kind::Oci | Kind::Store)
+    }
+
+    /// Names the fields that say nothing about an output of this type.
+    fn needless(&self, fields: &BTreeMap<String, String>) -> Vec<String> {
+        let is_image = matches!(self.kind, Kind::Oci | Kind::Docker | Kind::Store);
+        let means = |name: &str| match name {
+            "compression" | "compression-level" | "force-compression" => is_image,
+            "oci-mediatypes" => self.has_manifest(),
+            "push-by-digest" | "registry.insecure" => self.kind == Kind::Store,
+            "name" => is_image || self.kind == Kind::Engine,
+            "tar" => matches!(self.kind, Kind::Oci | Kind::Docker),
+            "platform-split" => matches!(self.kind, Kind::Tar | Kind::Local),
+            _ => true,
+        };
+        let given = fields.keys().filter(|name| !means(name));
+        given.map(|name| format!("note: {name}= means nothing for --output type={}", self.word())).collect()
+    }
+
+    /// Refuses to remove files from a folder that is not below the current one, unless that is granted.
+    ///
+    /// # Errors
+    /// Names the folder and the grant, which are buildx's.
+    pub(crate) fn check_delete(&self, granted: bool) -> Result<(), CommandError> {
+        let Some(dest) = self.dest.as_deref().filter(|_| self.delete && !granted) else { return Ok(()) };
+        let here = std::env::current_dir().and_then(|here| here.canonicalize());
+        let here = here.map_err(|error| CommandError::from_error(&error))?;
+        // what is not there yet is made inside of what is
+        let resolved = std::path::absolute(dest).map_err(|error| CommandError::from_error(&error))?;
+        let there = resolved.ancestors().find(|at| at.exists()).unwrap_or(&resolved);
+        let rest = resolved.strip_prefix(there).unwrap_or(Path::new(""));
+        let real = there.canonicalize().map_err(|error| CommandError::from_error(&error))?;
+        let real = if rest.as_os_str().is_empty() { real } else { real.join(rest) };
+        let climbs = real.components().any(|part| part == std::path::Component::ParentDir);
+        if real.starts_with(&here) && real != here && !climbs {
+            return Ok(());
+        }
+        Err(CommandError::new(
+            format!("mode=delete would remove files in {}, which is not below this folder", dest.display()),
+            "write into a folder below this one, or grant it: --allow buildx.local.delete",
+        ))
+    }
+
+    /// The file or folder that is written, by a name that two spellings of it share.
+    pub(crate) fn target(&self) -> Option<PathBuf> {
+        self.dest.as_deref().map(same_name)
     }
 
     /// The image is to be handed to the engine.
@@ -280,7 +382,7 @@ impl Output {
                 let images = product.root_file_systems(store, split)?;
                 match &self.dest {
                     Some(dir) if self.kind == Kind::Local => {
-                        write_rootfs_dirs(store, &images, dir).map_err(failed)?;
+                        write_rootfs_dirs(store, &images, dir, self.delete).map_err(failed)?;
                     }
                     _ => self.to_file(|out| write_rootfs_tars(store, &images, out).map_err(failed))?,
                 }
@@ -315,7 +417,7 @@ impl Output {
             let pushed = registry
                 .push_bundle(store, bundle, target, &|_| {})
                 .map_err(|error| super::store::registry_error(&error))?;
-            eprintln!("pushed {}@{}", name.familiar_name(), pushed.digest);
+            crate::render::note(&format!("pushed {}@{}", name.familiar_name(), pushed.digest));
         }
         Ok(())
     }
@@ -342,6 +444,50 @@ impl Output {
                 .into()
         })
     }
+}
+
+/// `dest=out` alone is a field without a type, and not a folder called `dest=out`.
+fn is_field(text: &str) -> bool {
+    const FIELDS: [&str; 13] = [
+        "dest",
+        "name",
+        "push",
+        "push-by-digest",
+        "tar",
+        "mode",
+        "compression",
+        "compression-level",
+        "force-compression",
+        "oci-mediatypes",
+        "platform-split",
+        "registry.insecure",
+        "type",
+    ];
+    let name = text.split_once('=').map(|(name, _)| name.trim().to_ascii_lowercase());
+    name.is_some_and(|name| FIELDS.contains(&name.as_str()) || NEEDLESS.contains(&name.as_str()))
+}
+
+/// The path that two spellings of one file share, whether it is there or not.
+pub(super) fn same_name(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    if let Ok(real) = absolute.canonicalize() {
+        return real;
+    }
+    match (absolute.parent().and_then(|parent| parent.canonicalize().ok()), absolute.file_name()) {
+        (Some(parent), Some(name)) => parent.join(name),
+        _ => absolute,
+    }
+}
+
+/// A name for what is built here. A digest is what a registry says, never what a result is called.
+pub(super) fn own_name(name: Reference) -> Result<Reference, CommandError> {
+    if name.digest().is_none() {
+        return Ok(name);
+    }
+    Err(CommandError::new(
+        format!("{} has a digest, so it is no name for a result", name.familiar()),
+        "leave @sha256:… out; the digest follows from what is built",
+    ))
 }
 
 fn compression(fields: &mut BTreeMap<String, String>) -> Result<LayerCompression, String> {
@@ -448,6 +594,19 @@ mod tests {
     }
 
     #[test]
+    fn fields_of_other_types_are_told() {
+        assert!(parse("type=oci,dest=x,compression=gzip,name=a:1,tar=true").notes.is_empty());
+        let notes = parse("type=tar,dest=x,compression=gzip,push-by-digest=true,name=a:1").notes;
+        assert_eq!(notes.len(), 3, "{notes:?}");
+        assert!(notes[0].contains("compression= means nothing for --output type=tar"), "{notes:?}");
+        let notes = parse("type=local,dest=x,annotation.a=b").notes;
+        assert!(notes[0].contains("annotations are of manifests"), "{notes:?}");
+        assert!(
+            parse("type=local,dest=x,mode=delete").delete && !parse("type=local,dest=x,mode=copy").delete
+        );
+    }
+
+    #[test]
     fn annotations_are_fields_too() {
         use plimsoll_image::bundle::Annotated as On;
         let spec =
@@ -469,6 +628,22 @@ mod tests {
             ("type=local", "a folder needs dest="),
             ("type=local,dest=-", "standard output"),
             ("dest=x,foo=bar", "the type is missing"),
+            ("dest=out", "the type is missing"),
+            ("push=true", "the type is missing"),
+            ("type=,dest=x", "the type is missing"),
+            ("out,x", "the field out is not known"),
+            ("type=oci,tar", "the field tar has no value"),
+            ("type=image,dest=x", "writes no file"),
+            ("type=registry,dest=-", "writes no file"),
+            ("type=cacheonly,dest=x", "writes no file"),
+            ("type=local,dest=/etc/hosts", "it is a file"),
+            ("type=oci,tar=false,dest=/etc/hosts", "it is a file"),
+            ("type=local,dest=x,mode=sync", "there are copy and delete"),
+            ("type=tar,dest=x,mode=delete", "belongs to type=local"),
+            (
+                "type=image,name=a@sha256:0000000000000000000000000000000000000000000000000000000000000000",
+                "no digest",
+            ),
             ("type=oci,dest=x,foo=bar", "the field foo is not known"),
             ("type=oci,dest=x,name=a:1,c:2", "the field c:2 is not known"),
             ("type=oci,dest=x,compression=xz", "no compression is called xz"),

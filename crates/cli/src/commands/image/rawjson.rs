@@ -9,6 +9,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use plimsoll_build::{Event, Outcome, Progress};
 use plimsoll_image::Digest;
+use plimsoll_source::Source;
 use serde_json::{Value, json};
 
 /// Writes events as BuildKit's client prints them.
@@ -18,7 +19,61 @@ pub(crate) struct RawJson {
     steps: Mutex<HashMap<usize, (String, String)>>,
 }
 
+/// A finding of the build checks, to be told.
+pub(crate) struct Finding<'a> {
+    pub(crate) rule: &'a str,
+    pub(crate) description: &'a str,
+    pub(crate) detail: &'a str,
+    pub(crate) url: &'a str,
+    /// First and last line, from 1.
+    pub(crate) lines: (usize, usize),
+}
+
 impl RawJson {
+    /// The whole stream is JSON from here on, errors and notes too.
+    pub(crate) fn begin() {
+        crate::render::instead_of_text(
+            |text, is_error| if is_error { Self::fail(text) } else { Self::tell(text) },
+        );
+    }
+
+    /// Why the build could not be done, as a vertex that failed.
+    fn fail(text: &str) {
+        let now = now();
+        let name = text.lines().next().unwrap_or_default();
+        let vertex = json!({
+            "digest": digest(text), "name": name, "started": now, "completed": now, "error": text,
+        });
+        write(&json!({ "vertexes": [vertex] }));
+    }
+
+    /// The findings of the checks, as BuildKit sends them: with the step that read the Dockerfile.
+    pub(crate) fn warn(dockerfile: &Source, findings: &[Finding<'_>]) {
+        if findings.is_empty() {
+            return;
+        }
+        let file = dockerfile.name().rsplit('/').next().unwrap_or_default();
+        let name = format!("[internal] load build definition from {file}");
+        Self::tell(&name);
+        let data = STANDARD.encode(dockerfile.text());
+        let warnings: Vec<Value> = findings
+            .iter()
+            .map(|finding| {
+                let short = format!("{}: {} (line {})", finding.rule, finding.detail, finding.lines.0);
+                json!({
+                    "vertex": digest(&name),
+                    "level": 1,
+                    "short": STANDARD.encode(short),
+                    "detail": [STANDARD.encode(finding.description)],
+                    "url": finding.url,
+                    "sourceInfo": { "filename": file, "data": data, "language": "Dockerfile" },
+                    "range": [{ "start": { "line": finding.lines.0 }, "end": { "line": finding.lines.1 } }],
+                })
+            })
+            .collect();
+        write(&json!({ "warnings": warnings }));
+    }
+
     /// A line that belongs to no step, as a vertex of its own.
     pub(crate) fn tell(line: &str) {
         let now = now();

@@ -7,7 +7,7 @@ use plimsoll_image::serve::Server;
 use super::store;
 use crate::{error::CommandError, home::home};
 
-/// Run a registry on 127.0.0.1, until it is stopped. It asks for no password and is not reached from elsewhere
+/// Run a registry on 127.0.0.1, until it is stopped. Everybody on this machine may pull; its user and root may push
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Port; 0 takes a free one

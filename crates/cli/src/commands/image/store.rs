@@ -50,7 +50,10 @@ fn with_hint(error: CommandError, hint: Option<&str>) -> CommandError {
 /// A client with Docker's credentials; plain HTTP with this image's registry only when it was asked for.
 pub(super) fn registry(name: &Reference, insecure: bool) -> Result<Registry, CommandError> {
     let root = crate::policy::Root::find()?;
-    let registry = crate::images::registry(&root.policy).map_err(|error| registry_error(&error))?;
+    if let Some(note) = root.policy.mirrors_note() {
+        crate::render::note(note);
+    }
+    let registry = crate::images::registry().map_err(|error| registry_error(&error))?;
     Ok(if insecure { registry.allow_http(name.domain()) } else { registry })
 }
 

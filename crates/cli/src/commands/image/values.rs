@@ -216,7 +216,7 @@ pub(super) fn secret(spec: &str) -> Result<Secret, CommandError> {
     if let SecretSource::File(path) = &source {
         std::fs::metadata(path).map_err(|error| wrong(&format!("{}: {error}", path.display())))?;
     }
-    Ok(Secret { id, source })
+    Ok(Secret::new(id, source))
 }
 
 /// `[TYPE[,TYPE][PLATFORM]:]NAME=VALUE`

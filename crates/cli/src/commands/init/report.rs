@@ -120,8 +120,29 @@ fn conflict(out: &mut String, change: &Change, conflict: &Conflict) {
         }
     }
     let _ = writeln!(out, "It stays as it is. Bring the changes together by hand, or decide for one side:");
-    let _ = writeln!(out, "  plimsoll init --apply --keep {path}   keeps yours");
-    let _ = writeln!(out, "  plimsoll init --apply --take {path}   takes the new text, yours is lost");
+    match conflict {
+        Conflict::Overlap { hunks } if hunks.len() > 1 => {
+            for hunk in hunks {
+                let place = format!("{path}:{}", hunk.line);
+                let _ = writeln!(out, "  plimsoll init --apply --keep {place}   keeps yours there");
+                let _ = writeln!(out, "  plimsoll init --apply --take {place}   takes the new text there");
+            }
+            let _ =
+                writeln!(out, "  plimsoll init --apply --keep {path}   keeps yours at each of these places");
+        }
+        Conflict::Overlap { hunks } => {
+            let line = hunks.first().map_or(1, |hunk| hunk.line);
+            let _ = writeln!(out, "  plimsoll init --apply --keep {path}:{line}   keeps yours there");
+            let _ = writeln!(out, "  plimsoll init --apply --take {path}:{line}   takes the new text there");
+        }
+        Conflict::Foreign => {
+            let _ = writeln!(out, "  plimsoll init --apply --keep {path}   keeps yours");
+        }
+    }
+    let _ = writeln!(
+        out,
+        "  plimsoll init --apply --take {path}   takes the new file, all your edits in it are lost"
+    );
 }
 
 fn left_alone(out: &mut String, changes: &[Change]) {
@@ -149,14 +170,23 @@ fn summary(out: &mut String, preview: &Preview, applied: bool) {
         let _ = writeln!(out, "{text}");
         return;
     }
-    let _ = writeln!(out, "\n{BOLD}{}{RESET}", if applied { "Written" } else { "Would be written" });
+    let title = match (applied, preview.comparison.overlaps()) {
+        (true, _) => "Written",
+        (false, true) => "Not written before the places above are decided: these files fit together",
+        (false, false) => "Would be written",
+    };
+    let _ = writeln!(out, "\n{BOLD}{title}{RESET}");
     for (path, verb) in &writes {
         let _ = writeln!(out, "  {path:48} {verb}");
     }
     for (path, what) in &preview.secrets {
         let _ = writeln!(out, "  {path:48} secret, not shown: {what}");
     }
-    let next = if applied { "next: plimsoll up" } else { "to write them: plimsoll init --apply" };
+    let next = match (applied, preview.comparison.conflicts()) {
+        (_, true) => "next: decide about what is shown above",
+        (true, false) => "next: plimsoll up",
+        (false, false) => "to write them: plimsoll init --apply",
+    };
     let _ = writeln!(out, "\n{next}");
 }
 

@@ -1,4 +1,4 @@
-//! How an image was built, as SLSA provenance 0.2 with BuildKit's build type. Secrets stand there by their name;
+//! How an image was built, as SLSA provenance 1 or 0.2 with BuildKit's build types. Secrets stand there by their name;
 //! values of build arguments that are named like secrets do not.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use plimsoll_dockerfile::checks::names_a_secret;
 use plimsoll_image::{Digest, Reference, Store, StoreError, manifest::Platform, purl};
 use serde_json::{Map, Value, json};
 
-use super::Provenance;
+use super::{Provenance, Slsa};
 
 /// What is written instead of a value that nobody may see.
 const HIDDEN: &str = "xxxxx";
@@ -64,6 +64,9 @@ impl Told<'_> {
             "reproducible": false,
             "https://mobyproject.org/buildkit@v1#metadata": own,
         });
+        if self.asked.version == Slsa::V1 {
+            predicate = version_1(&mut predicate);
+        }
         self.hide(&mut predicate);
         // the store is asked for nothing but that the image still is there
         self.store.read_blob(&self.outcome.record.id).map(|_| predicate)
@@ -230,6 +233,40 @@ impl Told<'_> {
     }
 }
 
+/// The same told in the words of version 1, as BuildKit turns one into the other.
+fn version_1(told: &mut Value) -> Value {
+    let mut take = |pointer: &str| told.pointer_mut(pointer).map(Value::take).unwrap_or_default();
+    let mut source = Map::new();
+    source.insert("path".to_owned(), take("/invocation/configSource/entryPoint"));
+    let mut internal = Map::new();
+    let config = take("/buildConfig");
+    if !config.is_null() {
+        internal.insert("buildConfig".to_owned(), config);
+    }
+    internal.insert("builderPlatform".to_owned(), take("/invocation/environment/platform"));
+    json!({
+        "buildDefinition": {
+            "buildType": "https://github.com/moby/buildkit/blob/master/docs/attestations/slsa-definitions.md",
+            "externalParameters": { "configSource": source, "request": take("/invocation/parameters") },
+            "internalParameters": internal,
+            "resolvedDependencies": take("/materials"),
+        },
+        "runDetails": {
+            "builder": take("/builder"),
+            "metadata": {
+                "invocationID": take("/metadata/buildInvocationID"),
+                "startedOn": take("/metadata/buildStartedOn"),
+                "finishedOn": take("/metadata/buildFinishedOn"),
+                "buildkit_metadata": take("/metadata/https:~1~1mobyproject.org~1buildkit@v1#metadata"),
+                "buildkit_completeness": {
+                    "request": take("/metadata/completeness/parameters"),
+                    "resolvedDependencies": take("/metadata/completeness/materials"),
+                },
+            },
+        },
+    })
+}
+
 /// A step in the words of BuildKit's graph.
 fn step(number: usize, node: &Node) -> Value {
     let mut inputs: Vec<usize> = node.parent.into_iter().collect();
@@ -287,7 +324,11 @@ fn material(download: &Download) -> Value {
             }
         }
         Download::Git(git) => match &git.checksum {
-            Some(commit) => json!({ "uri": git_uri(git), "digest": { "sha1": commit } }),
+            Some(commit) => {
+                // the length of a commit's name tells the repository's format
+                let algorithm = if commit.len() > 40 { "sha256" } else { "sha1" };
+                json!({ "uri": git_uri(git), "digest": { algorithm: commit } })
+            }
             None => json!({ "uri": git_uri(git) }),
         },
     }

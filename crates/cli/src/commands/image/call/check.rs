@@ -12,7 +12,10 @@ use plimsoll_image::{ImageConfig, Reference, Store};
 use plimsoll_source::Source;
 use serde::Serialize;
 
-use super::{Asked, Location, base64, file_name, inputs, json};
+use super::{
+    super::rawjson::{self, RawJson},
+    Asked, Location, base64, file_name, inputs, json,
+};
 use crate::{error::CommandError, render};
 
 /// How BuildKit's error begins when findings are to stop the build.
@@ -106,6 +109,30 @@ impl Checks {
         }
     }
 
+    /// The same as entries of BuildKit's status.
+    pub(crate) fn warn_in_json(&self) {
+        let nodes = syntax::parse(&self.source).0.nodes;
+        let entry = |finding: &'_ Finding| {
+            let lines = lines(finding, &nodes);
+            (finding.detail.clone(), (lines.first, lines.last))
+        };
+        let texts: Vec<_> = self.report.findings.iter().map(entry).collect();
+        let findings: Vec<_> = self
+            .report
+            .findings
+            .iter()
+            .zip(&texts)
+            .map(|(finding, (detail, lines))| rawjson::Finding {
+                rule: finding.rule.name,
+                description: finding.rule.description,
+                detail,
+                url: finding.rule.url,
+                lines: *lines,
+            })
+            .collect();
+        RawJson::warn(&self.source, &findings);
+    }
+
     /// The findings with what they are about.
     pub(crate) fn text(&self) -> String {
         let nodes = syntax::parse(&self.source).0.nodes;
@@ -179,7 +206,7 @@ fn base_image(
     let named = request.contexts.iter().find(|(context, _)| context == name);
     let config = match named {
         Some((_, NamedContext::Image(image))) => image.image.config.clone(),
-        Some((_, NamedContext::Directory(_))) => ImageConfig::default(),
+        Some((_, NamedContext::Directory(_) | NamedContext::Later(_))) => ImageConfig::default(),
         None => image(&Reference::parse(name).ok()?)?,
     };
     let pairs = config.config.env.iter().filter_map(|pair| pair.split_once('='));

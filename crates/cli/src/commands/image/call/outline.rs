@@ -89,7 +89,7 @@ fn outline(asked: &Asked<'_>) -> Result<Outline, CommandError> {
         dockerfile: &dockerfile,
         inputs: &asked.inputs,
         globals: &globals,
-        meta: meta_args(&dockerfile, &globals),
+        meta: meta_args(&dockerfile, &globals, &asked.inputs.build_args),
         args: BTreeMap::new(),
         secrets: BTreeMap::new(),
         ssh: BTreeMap::new(),
@@ -120,21 +120,54 @@ fn in_order<T>(found: BTreeMap<String, T>, location: impl Fn(&T) -> &Location) -
     found
 }
 
-/// An ARG before the first FROM, and the other ones that its default names.
+/// An ARG before the first FROM, and every other one that its value is made of.
 struct Meta {
     arg: Arg,
     names: BTreeSet<String>,
 }
 
-fn meta_args(dockerfile: &Dockerfile, globals: &GlobalArgs) -> BTreeMap<String, Meta> {
-    let mut found = BTreeMap::new();
+/// A name may be defined several times, by itself and by others: each definition sees what stands before it.
+fn meta_args(
+    dockerfile: &Dockerfile,
+    globals: &GlobalArgs,
+    given: &BTreeMap<String, String>,
+) -> BTreeMap<String, Meta> {
+    let definitions = || dockerfile.meta_args.iter().flat_map(|statement| &statement.value.definitions);
+    let defined: BTreeSet<&str> = definitions().map(|definition| definition.name.text.as_str()).collect();
+    let automatic = globals.iter().filter(|(name, _)| !defined.contains(name));
+    let mut values: BTreeMap<String, String> =
+        automatic.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let mut found: BTreeMap<String, Meta> = BTreeMap::new();
     for statement in &dockerfile.meta_args {
         for definition in &statement.value.definitions {
             let name = &definition.name.text;
+            let mut names = BTreeSet::new();
+            match (given.get(name), &definition.value) {
+                (Some(value), _) => drop(values.insert(name.clone(), value.clone())),
+                (None, Some(default)) => {
+                    let asked = std::cell::RefCell::new(BTreeSet::new());
+                    let lookup = |name: &str| {
+                        asked.borrow_mut().insert(name.to_owned());
+                        values.get(name).cloned()
+                    };
+                    // a word that is wrong was refused where it is used
+                    let value = expand(&default.text, &lookup, dockerfile.escape());
+                    let value = value.map_or_else(|_| String::new(), |value| value.text);
+                    for name in asked.into_inner() {
+                        names.extend(found.get(&name).map(|meta| meta.names.clone()).unwrap_or_default());
+                        names.insert(name);
+                    }
+                    values.insert(name.clone(), value);
+                }
+                // a name alone keeps what it had
+                (None, None) => {
+                    names.extend(found.get(name).map(|meta| meta.names.clone()).unwrap_or_default())
+                }
+            }
+            names.remove(name);
             let value = globals.get(name).unwrap_or_default().to_owned();
-            let names = definition.value.as_ref().map(|word| names_in(&word.text, dockerfile.escape()));
             let arg = arg(name, value, statement.description(name), statement.lines);
-            found.insert(name.clone(), Meta { arg, names: names.unwrap_or_default() });
+            found.insert(name.clone(), Meta { arg, names });
         }
     }
     found
@@ -304,6 +337,31 @@ mod tests {
         SSH       REQUIRED
         default   
         ");
+    }
+
+    /// The names of the arguments that the outline lists.
+    fn names(text: &str, given: &[(&str, &str)]) -> Vec<String> {
+        let mut request = request(text, None);
+        request.build_args =
+            given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let outline = super::outline(&asked(&request, false)).unwrap();
+        outline.args.into_iter().map(|arg| arg.name).collect()
+    }
+
+    #[test]
+    fn outline_leaves_out_arguments() {
+        let text = "ARG MIRROR=https://mirror.example\nARG VERSION=1.2\nARG URL=$MIRROR/$VERSION\nARG OTHER=x\n\
+            ARG URL=$URL/tool.tar\nFROM scratch\nARG URL\nENV url=$URL\n";
+        assert_eq!(names(text, &[]), ["MIRROR", "VERSION", "URL"]);
+        assert_eq!(names(text, &[("MIRROR", "https://other.example")]), ["MIRROR", "VERSION", "URL"]);
+        // what does not count any more is not there
+        assert_eq!(names(text, &[("URL", "x")]), ["URL"]);
+        let replaced = "ARG A=1\nARG U=$A\nARG U=fixed\nFROM scratch\nARG U\n";
+        assert_eq!(names(replaced, &[]), ["U"]);
+        let kept = "ARG A=1\nARG U=$A\nARG U\nFROM scratch\nARG U\n";
+        assert_eq!(names(kept, &[]), ["A", "U"]);
+        let deep = "ARG A=1\nARG B=${A:+b}\nARG C=${B#b}\nARG D=${C:-d}\nFROM scratch:$D AS x\n";
+        assert_eq!(names(deep, &[]), ["A", "B", "C", "D"]);
     }
 
     #[test]

@@ -115,7 +115,7 @@ pub(crate) fn truth(text: &str) -> Option<bool> {
 pub(crate) fn is_on(name: &str, value: Option<&str>) -> bool {
     let Some(text) = value.filter(|text| !text.is_empty()) else { return false };
     truth(text).unwrap_or_else(|| {
-        anstream::eprintln!("note  {name}={text} is neither true nor false, so it does not count; write 1 or 0");
+        errln!("note  {name}={text} is neither true nor false, so it does not count; write 1 or 0");
         false
     })
 }
@@ -189,8 +189,8 @@ pub(crate) fn at_once(all: usize) -> usize {
 pub(crate) fn tell(id: &str, text: &str) {
     match progress() {
         ProgressForm::Quiet => {}
-        ProgressForm::Json => anstream::eprintln!("{}", json!({ "id": id, "text": text })),
-        _ => anstream::eprintln!("{text}"),
+        ProgressForm::Json => errln!("{}", json!({ "id": id, "text": text })),
+        _ => errln!("{text}"),
     }
 }
 
@@ -204,11 +204,11 @@ pub(crate) fn tell_step(progress: &Progress<'_>) {
         Progress::Failed(step, failure) => {
             let what = step.op.describe();
             match self::progress() {
-                ProgressForm::Json => anstream::eprintln!(
+                ProgressForm::Json => errln!(
                     "{}",
                     json!({ "error": true, "id": what, "text": failure.reason, "status": "Error" })
                 ),
-                _ => anstream::eprintln!("FAILED  {what}: {}", failure.reason),
+                _ => errln!("FAILED  {what}: {}", failure.reason),
             }
         }
         Progress::Started(_) | Progress::News(..) => {}
@@ -219,11 +219,11 @@ fn tell_done(step: &Step, took: Duration) {
     let what = step.op.describe();
     match progress() {
         ProgressForm::Quiet => {}
-        ProgressForm::Json => anstream::eprintln!(
+        ProgressForm::Json => errln!(
             "{}",
             json!({ "id": what, "status": "Done", "service": step.service, "seconds": took.as_secs_f64() })
         ),
-        _ => anstream::eprintln!("{:7.2}s  {what}", took.as_secs_f64()),
+        _ => errln!("{:7.2}s  {what}", took.as_secs_f64()),
     }
 }
 

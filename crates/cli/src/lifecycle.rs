@@ -57,7 +57,7 @@ pub(crate) fn run(
             globals::tell(&target.name, &format!("note  {note}"));
         }
         if dry_run {
-            anstream::print!("{}", plan.render());
+            out!("{}", plan.render());
             return Ok(ExitCode::SUCCESS);
         }
         carry_out(&engine, &plan, wait).await
@@ -118,7 +118,7 @@ pub(crate) async fn carry_out(
     let mut show = |progress: plimsoll_stack::Progress<'_>| globals::tell_step(&progress);
     let outcome = plimsoll_stack::run(engine, plan, &StackFiles::default(), &options, &mut show).await;
     for failure in &outcome.failures {
-        anstream::eprint!("\n{}", failure.render());
+        err!("\n{}", failure.render());
     }
     if outcome.is_success() {
         let count = |wanted: fn(&Op) -> bool| plan.steps.iter().filter(|step| wanted(&step.op)).count();

@@ -32,7 +32,7 @@ pub(crate) fn note(line: &str) {
 fn say(text: &str, is_error: bool) {
     match INSTEAD.get() {
         Some(write) => write(&anstream::adapter::strip_str(text).to_string(), is_error),
-        None => anstream::eprintln!("{text}"),
+        None => errln!("{text}"),
     }
 }
 

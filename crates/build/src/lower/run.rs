@@ -63,6 +63,7 @@ impl Lowerer<'_> {
             mounts,
             script,
             platform: state.platform.clone(),
+            hostname: build_args.get("BUILDKIT_SANDBOX_HOSTNAME").filter(|name| !name.is_empty()).cloned(),
         };
         let node = self.push(Op::Run(op), state.node, at);
         state.node = Some(node);

@@ -45,7 +45,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         let pick = Pick { service: &args.service, index: args.index, one_offs: true, running: true };
         let container = pick::one(&engine, &target, pick).await?;
         if args.dry_run {
-            anstream::println!("would attach to {}", container.name);
+            outln!("would attach to {}", container.name);
             return Ok(ExitCode::SUCCESS);
         }
         let name = container.name.as_str();

@@ -148,7 +148,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         for (name, service) in &project.services {
             if service.build.is_some() && (services.is_empty() || services.contains(name)) {
                 let image = builds::image_name(&project, name, service)?;
-                anstream::println!("image {} would be built, for {name}", image.familiar());
+                outln!("image {} would be built, for {name}", image.familiar());
             }
         }
         return Ok(ExitCode::SUCCESS);
@@ -181,10 +181,10 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let built = builds::build(&store, &home, &images, &wanted, &shown, Budget::find(&root.policy)?)?;
     let verdicts = builds::hold_to_budgets(&built, &root.policy.budgets.images);
     if args.json {
-        anstream::println!("{}", as_json(&built, &verdicts));
+        outln!("{}", as_json(&built, &verdicts));
     } else if form != ProgressForm::Quiet {
         table(&built, &verdicts);
-        anstream::eprintln!("{} in {:.2} s", count(built.len()), begin.elapsed().as_secs_f64());
+        errln!("{} in {:.2} s", count(built.len()), begin.elapsed().as_secs_f64());
     }
     if args.push {
         for name in built.iter().flat_map(|one| &one.names) {
@@ -208,7 +208,7 @@ fn table(built: &[Built], verdicts: &[Verdict]) {
             Some(budget) => format!("  of {}", megabytes(budget)),
             None => String::new(),
         };
-        anstream::eprintln!(
+        errln!(
             "{:width$}  {}  {:>9}{budget}  {} steps ran, {} cached, {:.2} s",
             image.name.familiar(),
             image.record.id.short(),

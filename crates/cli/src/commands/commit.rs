@@ -50,7 +50,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         let container = pick::one(&engine, &target, pick).await?;
         if args.dry_run {
             let name = args.image.as_deref().unwrap_or("an image without a name");
-            anstream::println!("would make {name} of {}", container.name);
+            outln!("would make {name} of {}", container.name);
             return Ok(ExitCode::SUCCESS);
         }
         let spec = CommitSpec {
@@ -62,7 +62,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         };
         let id =
             engine.commit_container(&container.id, &spec).await.map_err(|error| failed(error.into()))?;
-        anstream::println!("{id}");
+        outln!("{id}");
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -71,7 +71,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
                 (format!("{}:{path}", container.name), args.destination.clone())
             };
             if args.dry_run {
-                anstream::println!("would copy {source} to {destination}");
+                outln!("would copy {source} to {destination}");
                 continue;
             }
             if inward {

@@ -79,7 +79,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             if args.json {
                 print_json(&serde_json::json!({ "plan": plan }))?;
             } else {
-                anstream::print!("{}", plan.render());
+                out!("{}", plan.render());
             }
             return Ok(ExitCode::SUCCESS);
         }
@@ -125,6 +125,6 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
 
 fn print_json(value: &serde_json::Value) -> Result<(), CommandError> {
     let text = serde_json::to_string_pretty(value).map_err(|error| CommandError::from_error(&error))?;
-    anstream::println!("{text}");
+    outln!("{text}");
     Ok(())
 }

@@ -57,7 +57,7 @@ pub(super) fn metadata() -> ExitCode {
         "Version": env!("CARGO_PKG_VERSION"),
         "ShortDescription": "Plimsoll, in place of Docker Compose",
     });
-    anstream::println!("{about}");
+    outln!("{about}");
     ExitCode::SUCCESS
 }
 

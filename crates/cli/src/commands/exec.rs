@@ -65,7 +65,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         let pick = Pick { service: &args.service, index: args.index, one_offs: true, running: true };
         let container = pick::one(&engine, &target, pick).await?;
         if args.dry_run {
-            anstream::println!("would run {} in {}", args.command.join(" "), container.name);
+            outln!("would run {} in {}", args.command.join(" "), container.name);
             return Ok(ExitCode::SUCCESS);
         }
         let spec = ExecSpec {

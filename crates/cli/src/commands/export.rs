@@ -46,7 +46,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         let pick = Pick { service: &args.service, index: args.index, one_offs: false, running: false };
         let container = pick::one(&engine, &target, pick).await?;
         if args.dry_run {
-            anstream::println!("would write the files of {}", container.name);
+            outln!("would write the files of {}", container.name);
             return Ok(ExitCode::SUCCESS);
         }
         let mut out: Box<dyn Write + Send> = match &args.output {

@@ -122,15 +122,15 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         ids.sort_unstable();
         ids.dedup();
         for id in ids {
-            anstream::println!("{id}");
+            outln!("{id}");
         }
     } else if format == Format::Json {
         let text = serde_json::to_string(&shown).map_err(|error| CommandError::from_error(&error))?;
-        anstream::println!("{text}");
+        outln!("{text}");
     } else {
         let rows: Vec<[String; 7]> = shown.into_iter().map(Shown::cells).collect();
         let head = ["CONTAINER", "REPOSITORY", "TAG", "PLATFORM", "IMAGE ID", "SIZE", "CREATED"];
-        anstream::print!("{}", table(head, &rows));
+        out!("{}", table(head, &rows));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -41,7 +41,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
                 continue;
             }
             if args.dry_run {
-                anstream::println!("{} would get {}", member.name, args.signal);
+                outln!("{} would get {}", member.name, args.signal);
                 continue;
             }
             let sent = engine.kill_container(&member.name, &args.signal).await;

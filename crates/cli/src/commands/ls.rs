@@ -78,10 +78,10 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     if args.json {
         let text =
             serde_json::to_string_pretty(&projects).map_err(|error| CommandError::from_error(&error))?;
-        anstream::println!("{text}");
+        outln!("{text}");
     } else if args.quiet {
         for project in &projects {
-            anstream::println!("{}", project.name);
+            outln!("{}", project.name);
         }
     } else if format == Format::Json {
         let rows: Vec<serde_json::Value> = projects
@@ -94,7 +94,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
                 })
             })
             .collect();
-        anstream::println!("{}", serde_json::Value::from(rows));
+        outln!("{}", serde_json::Value::from(rows));
     } else {
         let rows: Vec<[String; 3]> = projects
             .into_iter()
@@ -103,7 +103,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
                 [project.name, status, project.config_files.join(", ")]
             })
             .collect();
-        anstream::print!("{}", table(["NAME", "STATUS", "CONFIG FILES"], &rows));
+        out!("{}", table(["NAME", "STATUS", "CONFIG FILES"], &rows));
     }
     Ok(ExitCode::SUCCESS)
 }

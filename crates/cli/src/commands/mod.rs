@@ -181,6 +181,6 @@ pub(crate) fn run() -> ExitCode {
     };
     done.unwrap_or_else(|error| {
         render::error(&error);
-        ExitCode::from(if interrupt::is_interrupted() { interrupt::EXIT } else { error.code })
+        ExitCode::from(interrupt::code_or(error.code))
     })
 }

@@ -36,7 +36,7 @@ pub(crate) fn run(args: Args, freeze: bool) -> Result<ExitCode, CommandError> {
             }
             let done = if freeze { "is frozen" } else { "goes on" };
             if args.dry_run {
-                anstream::println!("{} would be changed: it {done}", member.name);
+                outln!("{} would be changed: it {done}", member.name);
                 continue;
             }
             let changed = if freeze {

@@ -105,10 +105,10 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let shown: Vec<Row> = shown.into_iter().map(|(row, _)| row).collect();
     if args.json {
         let text = serde_json::to_string_pretty(&shown).map_err(|error| CommandError::from_error(&error))?;
-        anstream::println!("{text}");
+        outln!("{text}");
         return Ok(ExitCode::SUCCESS);
     }
-    anstream::print!("{}", table(&shown));
+    out!("{}", table(&shown));
     if args.status.is_empty() && args.filter.is_none() && args.services.is_empty() && !hidden.is_empty() {
         let named: Vec<String> =
             hidden.iter().map(|(row, _)| format!("{} is {}", row.container, state_of(row))).collect();
@@ -129,7 +129,7 @@ fn listed(args: &Args, target: &Target, format: &Format) -> Result<ExitCode, Com
     found.sort_by(|a, b| a.name.cmp(&b.name));
     if args.quiet {
         for row in &found {
-            anstream::println!("{}", row.id);
+            outln!("{}", row.id);
         }
     } else if args.names {
         let mut names: Vec<&str> = Vec::new();
@@ -139,15 +139,15 @@ fn listed(args: &Args, target: &Target, format: &Format) -> Result<ExitCode, Com
             }
         }
         for name in names {
-            anstream::println!("{name}");
+            outln!("{name}");
         }
     } else {
         let fields: Vec<_> = found.iter().map(|row| row.fields(!args.no_trunc)).collect();
         match template::render(format, &rows::HEADINGS, &fields)? {
-            Some(text) => anstream::print!("{text}"),
+            Some(text) => out!("{text}"),
             None => {
                 for row in fields {
-                    anstream::println!("{}", serde_json::Value::Object(row));
+                    outln!("{}", serde_json::Value::Object(row));
                 }
             }
         }

@@ -85,12 +85,12 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             let users = services.join(", ");
             match pulled {
                 Ok(_) if args.quiet => {}
-                Ok(true) if dry_run => anstream::println!("{image} would be pulled for {users}"),
+                Ok(true) if dry_run => outln!("{image} would be pulled for {users}"),
                 Ok(true) => globals::tell(image, &format!("{image}  pulled for {users}")),
                 Ok(false) => globals::tell(image, &format!("{image}  is there already, for {users}")),
                 Err(error) => {
                     failures += usize::from(!args.ignore_pull_failures);
-                    anstream::eprintln!("{image} of {users} cannot be pulled: {error}");
+                    errln!("{image} of {users} cannot be pulled: {error}");
                 }
             }
         }

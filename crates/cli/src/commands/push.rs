@@ -64,7 +64,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     }
     if args.dry_run {
         for name in &names {
-            anstream::println!("would push {}", name.familiar());
+            outln!("would push {}", name.familiar());
         }
         return Ok(ExitCode::SUCCESS);
     }

@@ -58,7 +58,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
                 continue;
             }
             if args.dry_run {
-                anstream::println!("{} would be removed", member.name);
+                outln!("{} would be removed", member.name);
                 continue;
             }
             let removed = engine.remove_container(&member.name, false, args.volumes).await;

@@ -216,7 +216,7 @@ async fn make(
         globals::tell(&project.name, &format!("note  {note}"));
     }
     if args.dry_run {
-        anstream::print!("{}", plan.render());
+        out!("{}", plan.render());
         return Ok(None);
     }
     let options =
@@ -233,7 +233,7 @@ async fn make(
         return Ok(Some(name));
     }
     for failure in &outcome.failures {
-        anstream::eprint!("\n{}", failure.render());
+        err!("\n{}", failure.render());
     }
     Err(CommandError::new(
         format!("{name} was not started: {} of {} steps done", outcome.done, plan.steps.len()),
@@ -315,7 +315,7 @@ async fn begin(engine: &Engine, name: &str, args: &Args) -> Result<ExitCode, Com
     let broken = |error: plimsoll_engine::EngineError| failed(error.into());
     if args.detach {
         engine.start_container(name).await.map_err(broken)?;
-        anstream::println!("{name}");
+        outln!("{name}");
         return Ok(ExitCode::SUCCESS);
     }
     let code = attended(engine, name, args).await;

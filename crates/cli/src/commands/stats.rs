@@ -92,14 +92,14 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             let rows = meter.sample(&engine, &project, &args.services, args.all).await.map_err(failed)?;
             if args.json {
                 let text = serde_json::to_string(&rows).map_err(|error| CommandError::from_error(&error))?;
-                anstream::println!("{text}");
+                outln!("{text}");
             } else if format != Format::Table {
                 let rows: Vec<_> = rows.iter().map(fields).collect();
                 match template::render(&format, &HEADINGS, &rows)? {
-                    Some(text) => anstream::print!("{text}"),
+                    Some(text) => out!("{text}"),
                     None => {
                         for row in rows {
-                            anstream::println!("{}", Value::Object(row));
+                            outln!("{}", Value::Object(row));
                         }
                     }
                 }
@@ -108,7 +108,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
                     // from the top of a cleared screen; not colour, so NO_COLOR does not take it away
                     let _ = std::io::stdout().write_all(b"\x1b[H\x1b[2J");
                 }
-                anstream::print!("{}", render(&rows));
+                out!("{}", render(&rows));
             }
             if once {
                 return Ok(ExitCode::SUCCESS);

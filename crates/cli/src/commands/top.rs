@@ -102,7 +102,7 @@ fn processes(project: &str, services: &[String]) -> Result<ExitCode, CommandErro
     if lines.is_empty() {
         lines.push("SERVICE\tNAME\tPID\tCMD".to_owned());
     }
-    anstream::print!("{}", aligned(&lines));
+    out!("{}", aligned(&lines));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -206,7 +206,7 @@ async fn up(
         if args.json {
             print_json(&json!({ "plan": prepared.plan }))?;
         } else {
-            anstream::print!("{}", prepared.plan.render());
+            out!("{}", prepared.plan.render());
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -230,7 +230,7 @@ async fn up(
         print_json(&json!({ "plan": prepared.plan, "outcome": outcome }))?;
     } else {
         for failure in &outcome.failures {
-            anstream::eprint!("\n{}", failure.render());
+            err!("\n{}", failure.render());
         }
         summary(engine, project, &prepared, &outcome).await?;
     }
@@ -373,11 +373,7 @@ async fn summary(
     let seconds = outcome.elapsed.as_secs_f64();
     if !outcome.is_success() {
         let what = if outcome.interrupted { "interrupted" } else { "failed" };
-        anstream::eprintln!(
-            "\n{what} after {seconds:.2} s: {} of {} steps done",
-            outcome.done,
-            prepared.plan.steps.len()
-        );
+        errln!("\n{what} after {seconds:.2} s: {} of {} steps done", outcome.done, prepared.plan.steps.len());
         return Ok(());
     }
     let ports = if prepared.plan.changes_nothing() {
@@ -456,7 +452,7 @@ fn addresses(ports: &[PublishedPort]) -> Vec<String> {
 
 fn print_json(value: &serde_json::Value) -> Result<(), CommandError> {
     let text = serde_json::to_string_pretty(value).map_err(|error| CommandError::from_error(&error))?;
-    anstream::println!("{text}");
+    outln!("{text}");
     Ok(())
 }
 

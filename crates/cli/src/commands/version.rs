@@ -22,11 +22,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, CommandError> {
     let version = env!("CARGO_PKG_VERSION");
     if args.short {
-        anstream::println!("{version}");
+        outln!("{version}");
     } else if args.format.as_deref() == Some("json") {
-        anstream::println!("{}", serde_json::json!({ "version": version, "name": "plimsoll" }));
+        outln!("{}", serde_json::json!({ "version": version, "name": "plimsoll" }));
     } else {
-        anstream::println!("Plimsoll version {version}");
+        outln!("Plimsoll version {version}");
     }
     Ok(ExitCode::SUCCESS)
 }

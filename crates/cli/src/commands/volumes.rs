@@ -63,7 +63,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     volumes.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
     if args.quiet {
         for volume in &volumes {
-            anstream::println!("{}", volume.spec.name);
+            outln!("{}", volume.spec.name);
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -83,16 +83,16 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         })
         .collect();
     match (template::render(&format, &HEADINGS, &fields)?, format) {
-        (Some(text), _) => anstream::print!("{text}"),
+        (Some(text), _) => out!("{text}"),
         (None, Format::Json) => {
             for row in fields {
-                anstream::println!("{}", Value::Object(row));
+                outln!("{}", Value::Object(row));
             }
         }
         (None, _) => {
             let rows: Vec<[String; 2]> =
                 volumes.into_iter().map(|volume| [volume.spec.driver, volume.spec.name]).collect();
-            anstream::print!("{}", table(["DRIVER", "VOLUME NAME"], &rows));
+            out!("{}", table(["DRIVER", "VOLUME NAME"], &rows));
         }
     }
     Ok(ExitCode::SUCCESS)

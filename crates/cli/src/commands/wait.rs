@@ -41,13 +41,13 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         }
         if args.dry_run {
             for member in &found {
-                anstream::println!("would wait for the end of {}", member.name);
+                outln!("would wait for the end of {}", member.name);
             }
             return Ok(None);
         }
         let ends = found.iter().map(|member| Box::pin(engine.wait_container(&member.name)));
         let code = select_all(ends).await.0.map_err(|error| failed(error.into()))?;
-        anstream::println!("{code}");
+        outln!("{code}");
         Ok(Some(code))
     })?;
     let Some(code) = code else { return Ok(ExitCode::SUCCESS) };

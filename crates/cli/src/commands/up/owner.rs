@@ -28,7 +28,7 @@ pub(super) async fn check(engine: &Engine, project: &Project, named: bool) -> Re
     if gone || named {
         let why =
             if gone { "which is not there any more" } else { "and takes the project's name as you gave it" };
-        anstream::eprintln!(
+        errln!(
             "note  project {} was started from {}, {why}; it goes on from {}",
             project.name,
             shown(&other),

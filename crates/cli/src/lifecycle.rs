@@ -2,6 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
+use plimsoll_source::{printable, printable_output};
 use plimsoll_stack::{Lifecycle, Member, Op, Plan, Progress, RunOptions, StackFiles, members};
 
 use crate::{
@@ -80,15 +81,17 @@ pub(crate) async fn carry_out(
         Progress::Done(step, took) => {
             anstream::eprintln!("{:7.2}s  {}", took.as_secs_f64(), step.op.describe());
         }
-        Progress::Told(step, text) => anstream::eprintln!("   note  {}: {text}", step.op.describe()),
+        Progress::Told(step, text) => {
+            anstream::eprintln!("   note  {}: {}", step.op.describe(), printable(text));
+        }
         Progress::Failed(step, failure) => {
-            anstream::eprintln!("FAILED  {}: {}", step.op.describe(), failure.reason);
+            anstream::eprintln!("FAILED  {}: {}", step.op.describe(), printable(&failure.reason));
         }
         _ => {}
     };
     let outcome = plimsoll_stack::run(engine, plan, &StackFiles::default(), &options, &mut show).await;
     for failure in &outcome.failures {
-        anstream::eprint!("\n{}", failure.render());
+        anstream::eprint!("\n{}", printable_output(&failure.render()));
     }
     if outcome.is_success() {
         let count = |wanted: fn(&Op) -> bool| plan.steps.iter().filter(|step| wanted(&step.op)).count();

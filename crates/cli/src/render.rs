@@ -28,7 +28,7 @@ pub(crate) fn text(diagnostic: &Diagnostic) -> String {
         .iter()
         .map(|label| (label, printable_line(label.source.name()), printable(&label.message)))
         .collect();
-    let mut title = level.primary_title(title_text.as_ref());
+    let mut title = level.primary_title(&*title_text);
     if let Some(code) = diagnostic.code {
         title = title.id(code);
     }
@@ -36,15 +36,14 @@ pub(crate) fn text(diagnostic: &Diagnostic) -> String {
     let mut first = true;
     for (label, name, message) in &labels {
         let kind = if std::mem::take(&mut first) { AnnotationKind::Primary } else { AnnotationKind::Context };
-        let annotation = kind.span(label.span.range()).label(message.as_ref());
-        group =
-            group.element(Snippet::source(label.source.text()).path(name.as_ref()).annotation(annotation));
+        let annotation = kind.span(label.span.range()).label(&**message);
+        group = group.element(Snippet::source(label.source.text()).path(&**name).annotation(annotation));
     }
     for note in &notes {
-        group = group.element(Level::NOTE.message(note.as_ref()));
+        group = group.element(Level::NOTE.message(&**note));
     }
     if let Some(hint) = &hint {
-        group = group.element(Level::HELP.with_name("hint").message(hint.as_ref()));
+        group = group.element(Level::HELP.with_name("hint").message(&**hint));
     }
     Renderer::styled().render(&[group])
 }

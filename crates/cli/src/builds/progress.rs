@@ -10,6 +10,7 @@ use std::{
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use plimsoll_build::{Event, Outcome, Progress};
 use plimsoll_image::Reference;
+use plimsoll_source::{printable_line, printable_output};
 
 /// The screen that all builds write to.
 pub(crate) struct Shown {
@@ -27,9 +28,9 @@ impl Shown {
     pub(crate) fn tell(&self, line: &str) {
         match &self.screen {
             Some(screen) => {
-                let _ = screen.println(line);
+                let _ = screen.println(printable_output(line));
             }
-            None => anstream::eprintln!("{line}"),
+            None => anstream::eprintln!("{}", printable_output(line)),
         }
     }
 
@@ -66,7 +67,7 @@ impl Progress for ImageProgress<'_> {
         let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Started { step, title } => {
-                steps.insert(*step, Step { title: (*title).to_owned(), bar: None });
+                steps.insert(*step, Step { title: printable_line(title).into_owned(), bar: None });
             }
             Event::Output { step, bytes, .. } => {
                 let Some(step) = steps.get_mut(step) else { return };
@@ -78,7 +79,7 @@ impl Progress for ImageProgress<'_> {
                 if let (Some(bar), Some(line)) =
                     (&step.bar, text.lines().rfind(|line| !line.trim().is_empty()))
                 {
-                    bar.set_message(line.trim().to_owned());
+                    bar.set_message(printable_line(line.trim()).into_owned());
                 }
             }
             Event::Finished { step, outcome, elapsed } => {

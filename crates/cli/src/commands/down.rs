@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use plimsoll_source::printable;
 use plimsoll_stack::{Op, Progress, RunOptions, StackFiles, observe, plan_down, plan_images};
 
 use crate::{
@@ -65,9 +66,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
                 Progress::Done(step, took) if !quiet => {
                     anstream::eprintln!("{:7.2}s  {}", took.as_secs_f64(), step.op.describe());
                 }
-                Progress::Told(step, text) => anstream::eprintln!("   note  {}: {text}", step.op.describe()),
+                Progress::Told(step, text) => {
+                    anstream::eprintln!("   note  {}: {}", step.op.describe(), printable(text));
+                }
                 Progress::Failed(step, failure) => {
-                    anstream::eprintln!("FAILED  {}: {}", step.op.describe(), failure.reason);
+                    anstream::eprintln!("FAILED  {}: {}", step.op.describe(), printable(&failure.reason));
                 }
                 _ => {}
             }

@@ -61,7 +61,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     if args.json {
         anstream::println!("{}", report::json(&preview, applied)?);
     } else {
-        anstream::print!("{}", report::text(&preview, applied));
+        anstream::print!("{}", plimsoll_source::printable_output(&report::text(&preview, applied)));
     }
     let drift = args.check && preview.comparison.pending();
     let failed = drift || preview.comparison.conflicts();

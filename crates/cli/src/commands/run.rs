@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, process::ExitCode};
 
 use plimsoll_compose::Project;
 use plimsoll_engine::Engine;
-use plimsoll_source::Source;
+use plimsoll_source::{Source, printable, printable_output};
 use plimsoll_stack::{
     Context, OneOff, Op, Progress, RunOptions, StackFiles, desired, observe, plan_oneoff, stack_files,
 };
@@ -181,9 +181,11 @@ async fn make(
         Progress::Done(step, took) if !matches!(step.op, Op::CreateContainer { .. }) => {
             anstream::eprintln!("{:7.2}s  {}", took.as_secs_f64(), step.op.describe());
         }
-        Progress::Told(step, text) => anstream::eprintln!("   note  {}: {text}", step.op.describe()),
+        Progress::Told(step, text) => {
+            anstream::eprintln!("   note  {}: {}", step.op.describe(), printable(text));
+        }
         Progress::Failed(step, failure) => {
-            anstream::eprintln!("FAILED  {}: {}", step.op.describe(), failure.reason);
+            anstream::eprintln!("FAILED  {}: {}", step.op.describe(), printable(&failure.reason));
         }
         _ => {}
     };
@@ -194,7 +196,7 @@ async fn make(
         return Ok(name);
     }
     for failure in &outcome.failures {
-        anstream::eprint!("\n{}", failure.render());
+        anstream::eprint!("\n{}", printable_output(&failure.render()));
     }
     Err(CommandError::new(
         format!("{name} was not started: {} of {} steps done", outcome.done, plan.steps.len()),

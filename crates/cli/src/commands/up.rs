@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
 use plimsoll_compose::Project;
 use plimsoll_engine::{Engine, PublishedPort};
+use plimsoll_source::printable_output;
 use plimsoll_stack::{
     Context, Observed, Outcome, Plan, PlanOptions, RunOptions, StackError, StackFiles, desired,
     host_listeners, labels, observe, plan, port_conflicts, stack_files,
@@ -166,7 +167,7 @@ async fn up(
         print_json(&json!({ "plan": prepared.plan, "outcome": outcome }))?;
     } else {
         for failure in &outcome.failures {
-            anstream::eprint!("\n{}", failure.render());
+            anstream::eprint!("\n{}", printable_output(&failure.render()));
         }
         summary(engine, project, &prepared, &outcome).await?;
     }

@@ -138,7 +138,7 @@ pub(super) fn figures(certificate: &Certificate) -> Vec<Figure> {
         figures.push(Figure {
             name: "Images",
             value: quantity::bytes(images.values().sum()),
-            note: format!("{} images, unpacked", images.len()),
+            note: format!("{} image{}, unpacked", images.len(), if images.len() == 1 { "" } else { "s" }),
         });
     }
     let workload = &certificate.workload;

@@ -94,7 +94,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     };
     let checks = Checks::of_build(&request, &base);
     if let Some(error) = checks.violation() {
-        eprint!("{}", checks.text());
+        eprint!("{}", plimsoll_source::printable_output(&checks.text()));
         render::error(&error);
         return Ok(ExitCode::from(1));
     }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use plimsoll_source::{printable, printable_line};
 use plimsoll_stack::{Plan, Progress, Step};
 
 /// Draws from one place: the run reports in order.
@@ -81,13 +82,17 @@ impl Shown {
         match progress {
             Progress::Started(_) | Progress::News(..) => {}
             Progress::Told(step, text) => {
-                anstream::eprintln!("{at:7.2}s  note  {}: {text}", step.op.describe());
+                anstream::eprintln!("{at:7.2}s  note  {}: {}", step.op.describe(), printable(text));
             }
             Progress::Done(step, took) => {
                 anstream::eprintln!("{at:7.2}s  {}  ({})  # {}", done(step), short(*took), step.cause);
             }
             Progress::Failed(step, failure) => {
-                anstream::eprintln!("{at:7.2}s  FAILED  {}: {}", step.op.describe(), failure.reason);
+                anstream::eprintln!(
+                    "{at:7.2}s  FAILED  {}: {}",
+                    step.op.describe(),
+                    printable(&failure.reason)
+                );
             }
         }
     }
@@ -106,11 +111,16 @@ impl Shown {
             self.bars.entry(subject.clone()).or_insert_with(|| (spinner(screen, &subject), left));
         match progress {
             Progress::Started(step) => bar.set_message(doing(step)),
-            Progress::News(step, text) => bar.set_message(format!("{} ({text})", doing(step))),
+            Progress::News(step, text) => {
+                bar.set_message(format!("{} ({})", doing(step), printable_line(text)))
+            }
             Progress::Told(step, text) => {
                 let at = self.began.elapsed().as_secs_f64();
-                let _ =
-                    screen.println(format!("{at:7.2}s  {subject:12}  note  {}: {text}", step.op.describe()));
+                let _ = screen.println(format!(
+                    "{at:7.2}s  {subject:12}  note  {}: {}",
+                    step.op.describe(),
+                    printable(text)
+                ));
             }
             Progress::Done(step, _) => {
                 *left = left.saturating_sub(1);
@@ -127,8 +137,11 @@ impl Shown {
             Progress::Failed(step, failure) => {
                 bar.finish_and_clear();
                 let at = self.began.elapsed().as_secs_f64();
-                let line =
-                    format!("{at:7.2}s  {subject:12}  FAILED  {}: {}", step.op.describe(), failure.reason);
+                let line = format!(
+                    "{at:7.2}s  {subject:12}  FAILED  {}: {}",
+                    step.op.describe(),
+                    printable(&failure.reason)
+                );
                 let _ = screen.println(line);
             }
         }

@@ -199,7 +199,7 @@ pub(crate) fn tell_step(progress: &Progress<'_>) {
     match progress {
         Progress::Done(step, took) => tell_done(step, *took),
         Progress::Told(step, text) => {
-            tell(&step.op.describe(), &format!("   note  {}: {text}", step.op.describe()));
+            tell(&step.op.describe(), &format!("   note  {}: {}", step.op.describe(), printable(text)));
         }
         Progress::Failed(step, failure) => {
             let what = step.op.describe();
@@ -208,7 +208,7 @@ pub(crate) fn tell_step(progress: &Progress<'_>) {
                     "{}",
                     json!({ "error": true, "id": what, "text": failure.reason, "status": "Error" })
                 ),
-                _ => errln!("FAILED  {what}: {}", failure.reason),
+                _ => errln!("FAILED  {what}: {}", printable(&failure.reason)),
             }
         }
         Progress::Started(_) | Progress::News(..) => {}

@@ -3,6 +3,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use plimsoll_engine::Engine;
+use plimsoll_source::printable_output;
 use plimsoll_stack::{Lifecycle, Member, Op, Plan, RunOptions, StackFiles, members};
 
 use crate::{
@@ -118,7 +119,7 @@ pub(crate) async fn carry_out(
     let mut show = |progress: plimsoll_stack::Progress<'_>| globals::tell_step(&progress);
     let outcome = plimsoll_stack::run(engine, plan, &StackFiles::default(), &options, &mut show).await;
     for failure in &outcome.failures {
-        err!("\n{}", failure.render());
+        err!("\n{}", printable_output(&failure.render()));
     }
     if outcome.is_success() {
         let count = |wanted: fn(&Op) -> bool| plan.steps.iter().filter(|step| wanted(&step.op)).count();

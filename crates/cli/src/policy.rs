@@ -105,6 +105,8 @@ pub(crate) struct Budgets {
 pub(crate) struct Smoke {
     /// The file of HTTP checks; `smoke.toml` where there is one.
     pub(crate) file: Option<String>,
+    /// `service` or `service:port`: where they are sent to, if several services publish a port.
+    pub(crate) front: Option<String>,
 }
 
 /// Bytes, written as `150MB`, `2GB` (decimal, as `docker images` prints) or `64MiB` (binary).

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use plimsoll_source::{Diagnostic, Severity};
+use plimsoll_source::{Diagnostic, Severity, printable, printable_line};
 
 use crate::error::CommandError;
 
@@ -43,23 +43,52 @@ pub(crate) fn text(diagnostic: &Diagnostic) -> String {
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let mut title = level.primary_title(diagnostic.title.as_str());
+    // Names of files, and messages of engines, registries and programs.
+    let title_text = printable(&diagnostic.title);
+    let notes: Vec<_> = diagnostic.notes.iter().map(|note| printable(note)).collect();
+    let hint = diagnostic.hint.as_deref().map(printable);
+    let labels: Vec<_> = diagnostic
+        .labels
+        .iter()
+        .map(|label| (label, printable_line(label.source.name()), printable(&label.message)))
+        .collect();
+    let mut title = level.primary_title(&*title_text);
     if let Some(code) = diagnostic.code {
         title = title.id(code);
     }
     let mut group = Group::with_title(title);
     let mut first = true;
-    for label in &diagnostic.labels {
+    for (label, name, message) in &labels {
         let kind = if std::mem::take(&mut first) { AnnotationKind::Primary } else { AnnotationKind::Context };
-        let annotation = kind.span(label.span.range()).label(label.message.as_str());
-        group = group
-            .element(Snippet::source(label.source.text()).path(label.source.name()).annotation(annotation));
+        let annotation = kind.span(label.span.range()).label(&**message);
+        group = group.element(Snippet::source(label.source.text()).path(&**name).annotation(annotation));
     }
-    for note in &diagnostic.notes {
-        group = group.element(Level::NOTE.message(note.as_str()));
+    for note in &notes {
+        group = group.element(Level::NOTE.message(&**note));
     }
-    if let Some(hint) = &diagnostic.hint {
-        group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));
+    if let Some(hint) = &hint {
+        group = group.element(Level::HELP.with_name("hint").message(&**hint));
     }
     Renderer::styled().render(&[group])
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_source::{Source, Span};
+
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_message_drives_the_terminal() {
+        let source = Source::new("a\x1b[2Jb\nc", "x: \x1b]0;PWNED\x07\n");
+        let diagnostic = Diagnostic::error("no \x1b[2J \u{202e}")
+            .label(&source, Span::new(0, 1), "here\x1b[1A")
+            .note("caused by: \x1b]52;c;eA==\x07")
+            .hint("\x1b[5m");
+        let text = text(&diagnostic);
+        for sequence in ["\x1b[2J", "\x1b]", "\x1b[1A", "\x1b[5m", "\u{202e}", "\x07"] {
+            assert!(!text.contains(sequence), "{sequence:?} in {text:?}");
+        }
+        assert!(text.contains("\\x1b[2J \\u{202e}"), "{text}");
+    }
 }

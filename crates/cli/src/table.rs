@@ -1,9 +1,13 @@
 //! Columns for people.
 
-/// Lines of cells with aligned columns; two spaces between them, none at the end.
+use plimsoll_source::printable_line;
+
+/// Lines of cells with aligned columns; two spaces between them, none at the end. Cells hold names and messages of others.
 pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
     let head = head.map(str::to_owned);
-    let all = || std::iter::once(&head).chain(rows);
+    let rows: Vec<[String; N]> =
+        rows.iter().map(|row| std::array::from_fn(|at| printable_line(&row[at]).into_owned())).collect();
+    let all = || std::iter::once(&head).chain(&rows);
     let mut widths = [0; N];
     for row in all() {
         for (width, cell) in widths.iter_mut().zip(row) {

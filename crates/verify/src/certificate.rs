@@ -89,7 +89,7 @@ pub struct Claim {
     pub status: Status,
     /// The service, or `stack`.
     pub subject: String,
-    /// The requirements that it answers.
+    /// Numbers in the makers' own list of requirements; public documents are named on the page.
     pub requirements: Vec<String>,
     /// What has to be.
     pub expected: String,
@@ -157,6 +157,15 @@ pub struct Certificate {
     pub measured_at: String,
     /// Seconds that the measurement took.
     pub seconds: f64,
+    /// What came out, in one sentence.
+    #[serde(default)]
+    pub verdict: String,
+    /// The release, as the labels of the built images name it.
+    #[serde(default)]
+    pub release: Option<String>,
+    /// The commit that the project's folder is at, or that the images were built from.
+    #[serde(default)]
+    pub commit: Option<String>,
     /// Version of Plimsoll.
     pub plimsoll: String,
     /// The engine and its host.
@@ -177,6 +186,75 @@ impl Certificate {
     /// True if nothing was measured to be otherwise than it has to be.
     pub fn holds(&self) -> bool {
         self.summary.failed == 0
+    }
+
+    /// What came out, in one sentence. A stack whose application was not asked is never called proved.
+    pub(crate) fn sentence(&self) -> String {
+        let Summary { proved, failed, not_checked, .. } = self.summary;
+        let measured = proved + failed;
+        let mut sentence = if failed > 0 {
+            let mut titles: Vec<&str> = Vec::new();
+            for claim in self.claims.iter().filter(|claim| claim.status == Status::Failed) {
+                if !titles.contains(&claim.title.as_str()) {
+                    titles.push(&claim.title);
+                }
+            }
+            let more = titles.len().saturating_sub(2);
+            let listed =
+                titles.iter().take(2).map(|title| format!("\u{201c}{title}\u{201d}")).collect::<Vec<_>>();
+            let listed = listed.join(" and ");
+            let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let verb = if failed == 1 { "does" } else { "do" };
+            format!("{failed} of {measured} measured claims {verb} not hold: {listed}{rest}.")
+        } else if self.asks_application() {
+            let requests = self.workload.requests;
+            format!("All {measured} claims that could be measured hold, under {requests} requests.")
+        } else {
+            format!("All {measured} claims that could be measured hold.")
+        };
+        if !self.asks_application() {
+            sentence =
+                format!("The application's behaviour was not checked: there are no smoke checks. {sentence}");
+        }
+        match not_checked {
+            0 => {}
+            1 => sentence.push_str(" 1 claim was not checked."),
+            many => sentence.push_str(&format!(" {many} claims were not checked.")),
+        }
+        sentence
+    }
+
+    /// True if at least one smoke check was sent.
+    pub(crate) fn asks_application(&self) -> bool {
+        let sent = |claim: &Claim| matches!(claim.status, Status::Proved | Status::Failed);
+        self.claims.iter().any(|claim| claim.group == Group::Smoke && sent(claim))
+    }
+
+    /// Shows every text that was read somewhere to `see`, which may change it.
+    pub(crate) fn each_text(&mut self, see: &mut impl FnMut(&mut String)) {
+        see(&mut self.project);
+        see(&mut self.verdict);
+        self.release.iter_mut().for_each(&mut *see);
+        for image in &mut self.images {
+            image.names.iter_mut().for_each(&mut *see);
+            see(&mut image.service);
+            see(&mut image.declared);
+        }
+        for claim in &mut self.claims {
+            for text in [
+                &mut claim.id,
+                &mut claim.title,
+                &mut claim.subject,
+                &mut claim.expected,
+                &mut claim.observed,
+            ] {
+                see(text);
+            }
+            for evidence in &mut claim.evidence {
+                see(&mut evidence.source);
+                see(&mut evidence.value);
+            }
+        }
     }
 
     /// The certificate's JSON text, with a final line break.
@@ -263,11 +341,14 @@ pub(crate) mod tests {
             bytes: 86_700_000,
             stand_in: true,
         };
-        Certificate {
+        let mut certificate = Certificate {
             version: VERSION,
             project: "pivotal".into(),
             measured_at: "2026-11-21T01:00:00Z".into(),
             seconds: 42.5,
+            verdict: String::new(),
+            release: Some("1.4.0".into()),
+            commit: Some("0123456789abcdef0123456789abcdef01234567".into()),
             plimsoll: "0.1.0".into(),
             engine,
             images: vec![image],
@@ -275,7 +356,25 @@ pub(crate) mod tests {
             disturbed: true,
             summary: summarise(&claims),
             claims,
-        }
+        };
+        certificate.verdict = certificate.sentence();
+        certificate
+    }
+
+    #[test]
+    fn a_stack_without_smoke_checks_is_not_called_proved() {
+        let mut certificate = sample();
+        assert!(certificate.sentence().starts_with("1 of 5 measured claims does not hold"));
+        certificate.claims.retain(|claim| claim.status != Status::Failed);
+        certificate.summary = summarise(&certificate.claims);
+        assert!(
+            certificate
+                .sentence()
+                .starts_with("All 4 claims that could be measured hold, under 400 requests.")
+        );
+        certificate.claims.retain(|claim| claim.group != Group::Smoke);
+        certificate.summary = summarise(&certificate.claims);
+        assert!(certificate.sentence().starts_with("The application's behaviour was not checked"));
     }
 
     #[test]

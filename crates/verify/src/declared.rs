@@ -73,3 +73,23 @@ pub(crate) fn secret_files(project: &Project) -> Vec<(String, PathBuf)> {
     let files = project.secrets.iter().filter_map(|(key, secret)| Some((key.clone(), secret.file.as_ref()?)));
     files.map(|(key, file)| (key, project.working_dir.join(file))).collect()
 }
+
+/// The project's secrets that stand in a variable of this process or in the file itself, by key.
+pub(crate) fn secret_texts(project: &Project) -> Vec<(String, String)> {
+    let texts = project.secrets.iter().filter_map(|(key, secret)| {
+        let variable = secret.environment.as_ref().and_then(|name| std::env::var(name).ok());
+        Some((key.clone(), variable.or_else(|| secret.content.clone())?))
+    });
+    texts.collect()
+}
+
+/// The words that the project uses in the open: a value that is one of them cannot be searched for.
+pub(crate) fn ordinary_words(project: &Project) -> BTreeSet<String> {
+    let mut words = BTreeSet::from([project.name.clone()]);
+    words.extend(project.services.keys().cloned());
+    words.extend(project.networks.keys().cloned());
+    words.extend(project.volumes.keys().cloned());
+    words.extend(project.secrets.keys().cloned());
+    words.extend(project.services.values().filter_map(|service| service.image.clone()));
+    words
+}

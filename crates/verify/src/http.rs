@@ -140,6 +140,12 @@ impl Endpoint {
         timeout(LIMIT, exchange).await.unwrap_or(Err(HttpError::Late))
     }
 
+    /// Sends a request and reads the status alone: the body may never end.
+    pub(crate) async fn begun(&self, ask: &Ask) -> Result<u16, HttpError> {
+        let begun = timeout(LIMIT, self.begin(ask)).await.unwrap_or(Err(HttpError::Late))?;
+        Ok(begun.status)
+    }
+
     /// Reads an answer that does not end by itself until `enough` says so, at most five seconds. `opened` runs as soon
     /// as the answer has begun.
     pub(crate) async fn watch(

@@ -14,6 +14,7 @@ mod cgroup;
 mod claims;
 mod declared;
 mod disturbance;
+mod front;
 mod given;
 mod http;
 mod member;

@@ -9,17 +9,18 @@ use std::{
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use plimsoll_compose::{Project, Service};
 use plimsoll_engine::{Engine, EngineError, EngineFacts, Event, EventFilter, NetworkDetail, RunState};
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::{
     certificate::Workload,
-    claims::{Outcome, front::Front},
+    claims::Outcome,
     declared,
     disturbance::Disturbances,
-    http::Endpoint,
+    front::{Fronts, Seen},
     member::Kind,
     procfs::{ProcFs, ProcessStatus},
-    secrets::Secrets,
+    secrets::{self, Secrets},
     strangers::{self, Stranger},
     verify::Options,
 };
@@ -52,8 +53,10 @@ pub(crate) struct Stack<'a> {
     pub(crate) workload: Mutex<Workload>,
     /// The values that must be nowhere, or why they cannot be read.
     pub(crate) secrets: Result<Arc<Secrets>, String>,
-    /// What [`crate::claims::front`] fetched.
-    pub(crate) front_pages: OnceCell<Result<Front, String>>,
+    /// What [`crate::front`] fetched.
+    pub(crate) fronts: OnceCell<Fronts>,
+    /// Answers that claims received while they worked.
+    pub(crate) seen: Seen,
     /// Why the kernel's files about the containers cannot be read, if so.
     pub(crate) blind: Option<String>,
 }
@@ -81,7 +84,7 @@ impl<'a> Stack<'a> {
         let procfs = ProcFs::new("/proc");
         let blind = blindness(engine, &procfs, &members);
         let disturbances = Disturbances::new(engine.clone(), procfs.clone(), options.guard.clone());
-        let secrets = Secrets::read(&declared::secret_files(project)).map(Arc::new);
+        let secrets = observed_secrets(project, &members).map(Arc::new);
         Ok(Self {
             engine,
             facts,
@@ -94,7 +97,8 @@ impl<'a> Stack<'a> {
             disturbances,
             workload: Mutex::default(),
             secrets,
-            front_pages: OnceCell::new(),
+            fronts: OnceCell::new(),
+            seen: Seen::default(),
             blind,
         })
     }
@@ -208,16 +212,36 @@ impl<'a> Stack<'a> {
         };
         self.engine.events(&filter).try_collect().await
     }
+}
 
-    /// Where the stack's HTTP front is: the first published TCP port.
-    pub(crate) fn front(&self) -> Option<(&Member, Endpoint)> {
-        self.running().find_map(|member| {
-            let published = member.published();
-            let (_, _, address) =
-                published.iter().find(|(_, protocol, address)| protocol == "tcp" && address.is_ipv4())?;
-            Some((member, Endpoint::Published(reachable(*address))))
-        })
+/// The values that must be nowhere: of declared secrets, and of what containers hold under names that say so.
+fn observed_secrets(project: &Project, members: &[Member]) -> Result<Secrets, String> {
+    let mut collected = secrets::Collected::default();
+    collected.files(&declared::secret_files(project))?;
+    for (name, text) in declared::secret_texts(project) {
+        collected.content(&name, &text);
     }
+    let mut ordinary = declared::ordinary_words(project);
+    for member in members {
+        ordinary.extend([member.name.clone(), member.text("/Config/Image").to_owned()]);
+        let variables = member.raw.pointer("/Config/Env").and_then(Value::as_array).into_iter().flatten();
+        for (name, value) in variables.filter_map(|variable| variable.as_str()?.split_once('=')) {
+            let of = format!("{name} of {}", member.service);
+            if secrets::names::gives_away(name, value) {
+                collected.value(&of, value);
+            }
+            for password in secrets::names::url_passwords(value) {
+                collected.value(&of, password);
+            }
+        }
+        for pointer in ["/Config/Cmd", "/Config/Entrypoint"] {
+            let arguments = member.raw.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+            for (name, value) in secrets::names::in_arguments(arguments.filter_map(Value::as_str)) {
+                collected.value(&format!("{name} of {}", member.service), value);
+            }
+        }
+    }
+    collected.finish(&ordinary)
 }
 
 /// One container of the project; `None` if it is gone by now, or a helper that never runs.

@@ -17,6 +17,8 @@ use crate::{
     certificate::{Certificate, Claim, ImageFact, Status, VERSION, summarise},
     claims::{CLAIMS, ClaimSpec, Outcome},
     disturbance::Guard,
+    report,
+    secrets::Secrets,
     smoke::SmokeFile,
     stack::Stack,
     wanted::Wanted,
@@ -24,6 +26,8 @@ use crate::{
 
 /// The label of an image that only stands in for software that cannot be had here.
 const STAND_IN: &str = "org.plimsoll.standin";
+/// The label with the version of what an image holds (OCI image-spec, annotations).
+const RELEASE: &str = "org.opencontainers.image.version";
 
 /// Marks that the stack has to keep to.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +49,11 @@ pub struct Options {
     pub budgets: Budgets,
     /// The application's own checks.
     pub smoke: Option<SmokeFile>,
+    /// The service, or `service:port in the container`, whose published port smoke checks and load are sent to. Without
+    /// it the first whose `/` is a page.
+    pub smoke_front: Option<String>,
+    /// The commit that the project's folder is at.
+    pub commit: Option<String>,
     /// How long the smoke load lasts.
     pub load: Duration,
     /// What the file wants, or why that cannot be said. `None`: it is not compared with what runs.
@@ -86,6 +95,12 @@ pub enum VerifyError {
         /// What the engine said.
         problems: String,
     },
+    /// A secret's value is still in the certificate after everything was searched.
+    #[error("the certificate would hold the value of {names}; it is not written")]
+    SecretInCertificate {
+        /// The secrets.
+        names: String,
+    },
     /// The process cannot listen for signals.
     #[error("cannot listen for signals: {0}")]
     Signals(#[source] io::Error),
@@ -100,6 +115,10 @@ impl VerifyError {
             Self::NotPutBack { .. } => {
                 Some("look at `docker ps -a`; `plimsoll up` starts what does not run".to_owned())
             }
+            Self::SecretInCertificate { .. } => Some(
+                "look for the value in names of services, images and files; this is also a fault of Plimsoll: please report it"
+                    .to_owned(),
+            ),
             Self::Interrupted | Self::Signals(_) => None,
         }
     }
@@ -137,12 +156,16 @@ pub async fn verify(
     // A panic goes on, but only now.
     let claims = claims.map(|claims| claims.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
     let claims = claims?;
+    let secrets = stack.secrets.as_ref().ok().cloned();
     let workload = stack.workload.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok(Certificate {
+    let mut certificate = Certificate {
         version: VERSION,
         project: project.name.clone(),
         measured_at: measured_at.to_string(),
         seconds: begin.elapsed().as_secs_f64(),
+        verdict: String::new(),
+        release: release(&stack).await?,
+        commit: options.commit.clone(),
         plimsoll: env!("CARGO_PKG_VERSION").to_owned(),
         engine: stack.facts,
         images,
@@ -150,7 +173,42 @@ pub async fn verify(
         disturbed: options.disturb,
         summary: summarise(&claims),
         claims,
-    })
+    };
+    certificate.verdict = certificate.sentence();
+    certificate.each_text(&mut |text| *text = clean(secrets.as_deref(), text));
+    refuse_secrets(secrets.as_deref(), &mut certificate)?;
+    Ok(certificate)
+}
+
+/// The version that the images of built services carry in their labels, if they agree.
+async fn release(stack: &Stack<'_>) -> Result<Option<String>, EngineError> {
+    let mut versions = std::collections::BTreeSet::new();
+    for member in &stack.members {
+        if stack.declared(member).is_some_and(|service| service.build.is_some()) {
+            let image = stack.engine.inspect_image(&member.detail.image_id).await?;
+            versions.extend(image.labels.get(RELEASE).filter(|version| !version.is_empty()).cloned());
+        }
+    }
+    Ok((versions.len() == 1).then(|| versions.pop_first()).flatten())
+}
+
+/// A text without the values of secrets.
+fn clean(secrets: Option<&Secrets>, text: &str) -> String {
+    secrets.map_or_else(|| Secrets::default().redact(text), |secrets| secrets.redact(text))
+}
+
+/// The finished certificate is searched once more, as it will be written.
+fn refuse_secrets(secrets: Option<&Secrets>, certificate: &mut Certificate) -> Result<(), VerifyError> {
+    let Some(secrets) = secrets else { return Ok(()) };
+    let mut left = std::collections::BTreeSet::new();
+    certificate.each_text(&mut |text| left.extend(secrets.names_in(text.as_bytes())));
+    left.extend(certificate.to_json().iter().flat_map(|json| secrets.names_in(json.as_bytes())));
+    left.extend(report::html(certificate).iter().flat_map(|page| secrets.names_in(page.as_bytes())));
+    if left.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = left.into_iter().collect();
+    Err(VerifyError::SecretInCertificate { names: names.join(", ") })
 }
 
 /// Everything that asks a process to end: Ctrl-C, SIGTERM, a closed terminal (SIGHUP), SIGQUIT.

@@ -174,8 +174,12 @@ async fn a_front_without_care_fails() {
         host_ip: "127.0.0.1".into(),
         host: String::new(),
     };
-    let spec =
-        ContainerSpec { command, ports: vec![port], health: health(&["true"]), ..ContainerSpec::default() };
+    let spec = ContainerSpec {
+        command,
+        ports: vec![port],
+        health: health(&["true", "http://127.0.0.1:8080/health"]),
+        ..ContainerSpec::default()
+    };
     bench.start("front", &["front"], spec).await;
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
 

@@ -9,6 +9,7 @@ use std::{
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use plimsoll_build::{Event, Outcome, Progress};
 use plimsoll_image::Reference;
+use plimsoll_source::{printable_line, printable_output};
 
 use crate::globals::{self, ProgressForm};
 
@@ -47,9 +48,9 @@ impl Shown {
         }
         match &self.screen {
             Some(screen) => {
-                let _ = screen.println(line);
+                let _ = screen.println(printable_output(line));
             }
-            None => errln!("{line}"),
+            None => errln!("{}", printable_output(line)),
         }
     }
 
@@ -87,7 +88,7 @@ impl Progress for ImageProgress<'_> {
         match event {
             Event::Note(note) => self.shown.tell(&format!("note: {}: {note}", self.name)),
             Event::Started { step, title } => {
-                steps.insert(*step, Step { title: (*title).to_owned(), bar: None });
+                steps.insert(*step, Step { title: printable_line(title).into_owned(), bar: None });
             }
             Event::Output { step, bytes, .. } => {
                 let Some(step) = steps.get_mut(step) else { return };
@@ -99,7 +100,7 @@ impl Progress for ImageProgress<'_> {
                 if let (Some(bar), Some(line)) =
                     (&step.bar, text.lines().rfind(|line| !line.trim().is_empty()))
                 {
-                    bar.set_message(line.trim().to_owned());
+                    bar.set_message(printable_line(line.trim()).into_owned());
                 }
             }
             Event::Finished { step, outcome, elapsed } => {

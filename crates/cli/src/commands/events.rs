@@ -90,7 +90,7 @@ fn as_text(event: &Event, service: &str) -> String {
     if let Some(code) = event.exit_code() {
         line.push_str(&format!(" (exit code {code})"));
     }
-    line
+    plimsoll_source::printable_line(&line).into_owned()
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     if args.json {
         outln!("{}", report::json(&preview, applied)?);
     } else {
-        out!("{}", report::text(&preview, applied));
+        out!("{}", plimsoll_source::printable_output(&report::text(&preview, applied)));
     }
     let drift = args.check && preview.comparison.pending();
     let failed = drift || preview.comparison.conflicts();

@@ -175,27 +175,7 @@ impl Printer {
 
 /// A log must not be able to move the cursor or rename the terminal; colours may stay.
 pub(crate) fn printable(text: &str) -> String {
-    let mut kept = String::with_capacity(text.len());
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        if c != '\x1b' {
-            if !c.is_control() || c == '\t' {
-                kept.push(c);
-            }
-            continue;
-        }
-        if rest.next_if_eq(&'[').is_none() {
-            continue;
-        }
-        let mut sequence = String::new();
-        while let Some(c) = rest.next_if(|c| c.is_ascii_digit() || *c == ';') {
-            sequence.push(c);
-        }
-        if rest.next() == Some('m') {
-            kept.push_str(&format!("\x1b[{sequence}m"));
-        }
-    }
-    kept
+    plimsoll_source::printable_output(text).into_owned()
 }
 
 #[cfg(test)]
@@ -205,6 +185,6 @@ mod tests {
     #[test]
     fn a_log_cannot_drive_the_terminal() {
         let text = "a\x1b[31mred\x1b[0m\x1b[2J\x1b]0;title\x07b\tc";
-        assert_eq!(printable(text), "a\x1b[31mred\x1b[0m]0;titleb\tc");
+        assert_eq!(printable(text), "a\x1b[31mred\x1b[0m\\x1b[2J\\x1b]0;title\\x07b\tc");
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, process::ExitCode};
 
 use plimsoll_compose::Project;
 use plimsoll_engine::Engine;
-use plimsoll_source::Source;
+use plimsoll_source::{Source, printable_output};
 use plimsoll_stack::{
     Context, Observed, OneOff, Op, Plan, Progress, RunOptions, StackFiles, desired, observe, plan_oneoff, stack_files,
 };
@@ -233,7 +233,7 @@ async fn make(
         return Ok(Some(name));
     }
     for failure in &outcome.failures {
-        err!("\n{}", failure.render());
+        err!("\n{}", printable_output(&failure.render()));
     }
     Err(CommandError::new(
         format!("{name} was not started: {} of {} steps done", outcome.done, plan.steps.len()),

@@ -25,7 +25,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         let json = serde_json::to_string_pretty(&survey).map_err(|error| CommandError::from_error(&error))?;
         outln!("{json}");
     } else {
-        out!("{}", plimsoll_survey::render(&survey));
+        out!("{}", plimsoll_source::printable_output(&plimsoll_survey::render(&survey)));
     }
     Ok(ExitCode::SUCCESS)
 }

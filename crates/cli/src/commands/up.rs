@@ -11,6 +11,7 @@ use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 use clap::{Args as _, FromArgMatches as _};
 use plimsoll_compose::Project;
 use plimsoll_engine::{Engine, PublishedPort};
+use plimsoll_source::printable_output;
 use plimsoll_stack::{
     Context, Lock, Observed, Outcome, Plan, PlanOptions, RunOptions, StackError, StackFiles, changed_passwords,
     desired, host_listeners, labels, observe, plan, port_conflicts, stack_files,
@@ -230,7 +231,7 @@ async fn up(
         print_json(&json!({ "plan": prepared.plan, "outcome": outcome }))?;
     } else {
         for failure in &outcome.failures {
-            err!("\n{}", failure.render());
+            err!("\n{}", printable_output(&failure.render()));
         }
         summary(engine, project, &prepared, &outcome).await?;
     }

@@ -2,7 +2,8 @@
 
 use std::{
     fs,
-    io::IsTerminal as _,
+    io::{IsTerminal as _, Write as _},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
@@ -12,6 +13,9 @@ use plimsoll_source::Source;
 use plimsoll_verify::{Budgets, Certificate, Options, Project, VerifyError, report, smoke::SmokeFile};
 
 use crate::{error::CommandError, policy::Root, project::ProjectArgs, stack};
+
+mod commit;
+mod names;
 
 /// Where the certificate is kept, in the project.
 const FOLDER: &str = ".plimsoll";
@@ -45,10 +49,13 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     crate::rootless::enter(false);
     let root = Root::find()?;
     let project = args.project.load(&root)?;
+    names::check(&root, &project)?;
     let options = Options {
         disturb: !args.no_disturb,
         budgets: budgets(&root),
-        smoke: smoke(&root)?,
+        smoke: smoke(&root, &project)?,
+        smoke_front: root.policy.smoke.front.clone(),
+        commit: commit::of(&root.dir),
         load: Duration::from_secs(args.load),
         ..Options::default()
     };
@@ -100,7 +107,7 @@ fn budgets(root: &Root) -> Budgets {
 }
 
 /// The checks of the file that the policy names, which must be there, or of `smoke.toml`, which may.
-fn smoke(root: &Root) -> Result<Option<SmokeFile>, CommandError> {
+fn smoke(root: &Root, project: &Project) -> Result<Option<SmokeFile>, CommandError> {
     let named = root.policy.smoke.file.as_deref();
     let path = root.dir.join(named.unwrap_or(SMOKE));
     if named.is_none() && !path.exists() {
@@ -113,7 +120,9 @@ fn smoke(root: &Root) -> Result<Option<SmokeFile>, CommandError> {
         )
     })?;
     let source = Source::new(path.display().to_string(), text);
-    SmokeFile::parse(&source).map(Some).map_err(CommandError::from)
+    let file = SmokeFile::parse(&source)?;
+    names::check_smoke(&source, &file, project)?;
+    Ok(Some(file))
 }
 
 /// Writes beside the file first, so that a reader never sees half of it.
@@ -124,7 +133,11 @@ fn write(path: &Path, text: &str) -> Result<(), CommandError> {
         }
         let mut beside = path.as_os_str().to_owned();
         beside.push(".new");
-        fs::write(&beside, text)?;
+        // A certificate tells how a stack is built: whoever may read it is its owner's decision.
+        let mut file =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        file.write_all(text.as_bytes())?;
         fs::rename(&beside, path)
     })();
     written.map_err(|error: std::io::Error| {

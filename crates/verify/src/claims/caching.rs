@@ -1,8 +1,10 @@
-use super::{
-    ClaimSpec, MeasureError, Outcome,
-    front::{self, Page, Role},
+use super::{ClaimSpec, MeasureError, Outcome};
+use crate::{
+    certificate::Group,
+    front::{self, Front, Nature, Role, html},
+    http::Answer,
+    stack::Stack,
 };
-use crate::{certificate::Group, stack::Stack};
 
 pub(super) const CLAIM: ClaimSpec = ClaimSpec {
     id: "caching",
@@ -13,67 +15,209 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
     measure: |stack| Box::pin(measure(stack)),
 };
 
-/// A year, and the longest time for what can change, in seconds.
+/// A year (some frameworks count 365 days, some 365.25), and the longest times for what can change, in seconds.
 const YEAR: u64 = 31_536_000;
 const SHORT: u64 = 300;
+const DAY: u64 = 86_400;
+const MONTH: u64 = 31 * DAY;
 
 async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
-    let front = match front::front(stack).await {
-        Ok(front) => front,
-        Err(why) => return Ok(vec![Outcome::not_applicable("front", "Cache-Control by kind of file", why)]),
-    };
+    let fronts = front::fronts(stack).await;
+    let mut outcomes = Vec::new();
+    for front in &fronts.all {
+        outcomes.extend(of_front(front));
+    }
+    // An answer that the pages do not show: of a smoke check, or of the front while a service was stopped.
+    for seen in stack.seen.all() {
+        let Some(front) = fronts.all.iter().find(|front| front.subject == seen.front) else { continue };
+        let rule = rule_of_seen(front, &seen);
+        let control = Control::of(&seen.answer);
+        if let Err(wrong) = fits(rule, &control, &seen.answer) {
+            let subject = format!("{} {} {} {}", seen.front, seen.method, seen.path, seen.answer.status);
+            let source = format!("{} {} at {}", seen.method, seen.path, front.endpoint.name());
+            outcomes
+                .push(Outcome::new(subject, rule.words()).judge(false, wrong).evidence(source, control.text));
+        }
+    }
+    if outcomes.is_empty() {
+        let why = fronts.with_pages().err().unwrap_or_else(|| "nothing was fetched".to_owned());
+        outcomes.push(Outcome::not_applicable("front", "Cache-Control by kind of file", why));
+    }
+    Ok(outcomes)
+}
+
+fn of_front(front: &Front) -> Vec<Outcome> {
+    if let Some(broken) = &front.broken {
+        return vec![Outcome::new(&front.subject, "Cache-Control by kind of file").judge(false, broken)];
+    }
+    if front.nature == Nature::Redirect {
+        return Vec::new();
+    }
     let judged = front.pages.iter().filter_map(|page| {
-        let outcome = Outcome::new(front.subject(page), expectation(page.role)?);
-        let lines: Vec<_> = page.answer.headers.get_all("cache-control").iter().collect();
-        let found = page.answer.header("cache-control");
-        let control = Control::parse(found.as_deref().unwrap_or(""));
-        let holds = lines.len() <= 1 && fits(page, &control);
-        let observed = match (lines.len(), &found) {
-            (0, _) => format!("{}, no Cache-Control", page.answer.status),
-            (1, Some(value)) => format!("{}, {value}", page.answer.status),
-            (count, _) => format!("{count} Cache-Control headers"),
+        let rule = rule_of_page(front, page)?;
+        let control = Control::of(&page.answer);
+        let judged = fits(rule, &control, &page.answer);
+        let observed = match &judged {
+            Ok(()) => format!("{}, {}", page.answer.status, control.text),
+            Err(wrong) => wrong.clone(),
         };
-        let source = format!("GET {} at {}", page.path, front.endpoint.name());
-        Some(outcome.judge(holds, observed).evidence(
-            source,
-            found.map_or("no Cache-Control".to_owned(), |value| format!("cache-control: {value}")),
-        ))
+        Some(
+            Outcome::new(front.about(page), rule.words())
+                .judge(judged.is_ok(), observed)
+                .evidence(front.source(page), control.text.clone()),
+        )
     });
-    Ok(judged.collect())
+    judged.collect()
 }
 
-fn expectation(role: Role) -> Option<&'static str> {
-    match role {
-        Role::FrontPage | Role::DeepLink => Some("200 with no-cache: a new release is seen at once"),
-        Role::PlainFile => Some("200 with no-cache: the settings of this installation are seen at once"),
-        Role::HashedAsset => Some("200 with max-age=31536000, immutable"),
-        Role::MissingAsset => Some("404 that is not kept"),
-        Role::Health => Some("200 that is not kept"),
-        Role::Proxied => None,
+/// How long an answer may be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rule {
+    /// A page or script of an application: it names what belongs to one release.
+    Asked,
+    /// A page of a site: five minutes at most.
+    Page,
+    /// A script or style sheet of a site with a fixed name: a day at most.
+    Code,
+    /// A picture, font or icon with a fixed name: a month at most.
+    Media,
+    /// A file whose address changes with its content.
+    Hashed,
+    /// An answer of the application, an error, a health answer: not for long, whoever keeps it.
+    Fresh,
+}
+
+impl Rule {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Asked => "200 with no-cache or at most 300 s: a new release is seen at once",
+            Self::Page => "kept for 300 s at most, and not by a guess from Last-Modified",
+            Self::Code => "a fixed name: kept for a day at most",
+            Self::Media => "a fixed name: kept for a month at most, not immutable",
+            Self::Hashed => "200 with max-age of a year",
+            Self::Fresh => "kept for 300 s at most",
+        }
     }
 }
 
-fn fits(page: &Page, control: &Control) -> bool {
-    let ok = page.answer.status == 200;
-    match page.role {
-        Role::FrontPage | Role::DeepLink | Role::PlainFile => ok && control.revalidates(),
-        Role::HashedAsset => ok && control.max_age.is_some_and(|age| age >= YEAR) && control.immutable,
-        Role::MissingAsset => page.answer.status == 404 && control.is_short(),
-        Role::Health => ok && control.is_short(),
-        Role::Proxied => true,
+fn rule_of_page(front: &Front, page: &front::Page) -> Option<Rule> {
+    let there = page.answer.status == 200;
+    let is_page = page.answer.header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
+    Some(match page.role {
+        Role::FrontPage if front.nature == Nature::Application => Rule::Asked,
+        Role::DeepLink if front.nature == Nature::Application => Rule::Asked,
+        Role::FrontPage if front.has_pages() => Rule::Page,
+        Role::HashedAsset => Rule::Hashed,
+        // Its address changes with its content: both are right.
+        Role::VersionedFile if there => return None,
+        Role::PlainFile if front.nature == Nature::Application => Rule::Asked,
+        Role::PlainFile if there => Rule::Code,
+        // An application answers what is not there with its page.
+        Role::Media | Role::WellKnown | Role::ServiceWorker if there && is_page => return None,
+        Role::Media if there => Rule::Media,
+        Role::WellKnown if there && html::is_media(&page.path) => Rule::Media,
+        Role::WellKnown if there => Rule::Code,
+        Role::ServiceWorker if there => Rule::Fresh,
+        _ => Rule::Fresh,
+    })
+}
+
+fn rule_of_seen(front: &Front, seen: &front::SeenAnswer) -> Rule {
+    let path = seen.path.split('?').next().unwrap_or_default();
+    let known = front.pages.iter().find(|page| page.path == seen.path && page.method == seen.method);
+    match (seen.answer.status, known.and_then(|page| rule_of_page(front, page))) {
+        (200, Some(rule)) => rule,
+        (200, None) if html::is_hashed(path) || path.contains('{') && path.contains("/assets/") => {
+            Rule::Hashed
+        }
+        (200, None) if html::is_media(path) => Rule::Media,
+        (200, None) if path.rsplit('/').next().is_some_and(|name| name.contains('.')) => Rule::Code,
+        _ => Rule::Fresh,
     }
 }
 
-/// The parts of Cache-Control that matter here (RFC 9111, 5.2.2).
+/// What is wrong.
+fn fits(rule: Rule, control: &Control, answer: &Answer) -> Result<(), String> {
+    if control.lines > 1 {
+        return Err(format!("{} Cache-Control headers", control.lines));
+    }
+    let status = answer.status;
+    // 301 and 308 say of themselves that they are for good.
+    if matches!(status, 301 | 308 | 304) {
+        return Ok(());
+    }
+    let at_most = |most: u64| {
+        if control.immutable {
+            Err(format!("{status}, immutable"))
+        } else if control.longest().is_some_and(|age| age > most) && !control.revalidates() {
+            Err(format!("{status}, {}: longer than {most} s", control.text))
+        } else {
+            Ok(())
+        }
+    };
+    match rule {
+        Rule::Hashed if status != 200 => Err(format!("{status} instead of 200")),
+        Rule::Hashed => {
+            let year =
+                control.max_age.is_some_and(|age| age >= YEAR) && !control.no_store && !control.no_cache;
+            if year { Ok(()) } else { Err(format!("{status}, {}", control.text)) }
+        }
+        Rule::Asked if status != 200 => Err(format!("{status} instead of 200")),
+        Rule::Asked => {
+            if control.longest().is_none() && !control.revalidates() {
+                return Err(format!("{status}, {}: browsers guess how long to keep it", control.text));
+            }
+            at_most(SHORT)
+        }
+        Rule::Page => {
+            let guessed = control.longest().is_none() && !control.revalidates() && !control.private;
+            if guessed && answer.header("last-modified").is_some() {
+                return Err(format!("{status}, {}: browsers guess how long to keep it", control.text));
+            }
+            at_most(SHORT)
+        }
+        Rule::Code => at_most(DAY),
+        Rule::Media => at_most(MONTH),
+        Rule::Fresh => {
+            let shared = control.public || control.shared.is_some_and(|age| age > 0);
+            if shared && answer.header("set-cookie").is_some() {
+                return Err(format!("{status}, {}: a cookie that everybody may be given", control.text));
+            }
+            at_most(SHORT)
+        }
+    }
+}
+
+/// The parts of Cache-Control that matter here (RFC 9111, 5.2.2), and Expires where it alone is there.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Control {
     max_age: Option<u64>,
+    shared: Option<u64>,
     immutable: bool,
     no_cache: bool,
     no_store: bool,
+    private: bool,
+    public: bool,
+    lines: usize,
+    text: String,
 }
 
 impl Control {
+    fn of(answer: &Answer) -> Self {
+        let value = answer.header("cache-control");
+        let mut control = Self::parse(value.as_deref().unwrap_or(""));
+        control.lines = answer.headers.get_all("cache-control").iter().count();
+        control.text = value.map_or("no Cache-Control".to_owned(), |value| format!("cache-control: {value}"));
+        if let Some(expires) = answer.header("expires").filter(|_| control.max_age.is_none()) {
+            control.text.push_str(&format!(", expires: {expires}"));
+            // An invalid date is in the past (RFC 9111, 5.3).
+            let seconds = jiff::fmt::rfc2822::parse(&expires)
+                .map_or(0, |date| date.timestamp().as_second() - jiff::Timestamp::now().as_second());
+            control.max_age = Some(u64::try_from(seconds).unwrap_or(0));
+        }
+        control
+    }
+
     fn parse(text: &str) -> Self {
         let mut control = Self::default();
         for directive in text.split(',').map(|directive| directive.trim().to_ascii_lowercase()) {
@@ -81,10 +225,14 @@ impl Control {
                 "immutable" => control.immutable = true,
                 "no-cache" => control.no_cache = true,
                 "no-store" => control.no_store = true,
+                "private" => control.private = true,
+                "public" => control.public = true,
                 other => {
-                    if let Some(age) = other.strip_prefix("max-age=") {
-                        control.max_age = age.trim_matches('"').parse().ok();
-                    }
+                    let age = |name: &str| {
+                        other.strip_prefix(name).map(|age| age.trim_matches('"').parse().unwrap_or(0))
+                    };
+                    control.max_age = age("max-age=").or(control.max_age);
+                    control.shared = age("s-maxage=").or(control.shared);
                 }
             }
         }
@@ -92,25 +240,61 @@ impl Control {
     }
 
     fn revalidates(&self) -> bool {
-        self.no_cache || self.no_store || self.max_age == Some(0)
+        self.no_cache || self.no_store
     }
 
-    fn is_short(&self) -> bool {
-        !self.immutable && (self.revalidates() || self.max_age.is_none_or(|age| age <= SHORT))
+    /// The longest time for which anybody may keep it.
+    fn longest(&self) -> Option<u64> {
+        self.max_age.max(self.shared)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+
     use super::*;
+
+    fn answer(status: u16, headers: &[(&'static str, &'static str)]) -> Answer {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        Answer { status, headers: map, body: Vec::new() }
+    }
+
+    fn holds(rule: Rule, status: u16, headers: &[(&'static str, &'static str)]) -> bool {
+        let answer = answer(status, headers);
+        fits(rule, &Control::of(&answer), &answer).is_ok()
+    }
 
     #[test]
     fn directives() {
         let year = Control::parse("public, max-age=31536000, Immutable");
-        assert!(year.immutable && year.max_age == Some(YEAR) && !year.is_short());
+        assert!(year.immutable && year.max_age == Some(YEAR) && year.public);
         assert!(Control::parse("no-cache").revalidates());
-        assert!(Control::parse("max-age=0, must-revalidate").revalidates());
-        assert!(!Control::parse("max-age=600").revalidates());
-        assert!(Control::parse("").is_short() && !Control::parse("").revalidates());
+        assert_eq!(Control::parse("max-age=60, s-maxage=600").longest(), Some(600));
+    }
+
+    #[test]
+    fn what_may_be_kept_for_how_long() {
+        let year = [("cache-control", "public, max-age=31536000")];
+        let none: [(&str, &str); 0] = [];
+        let minute = [("cache-control", "public, max-age=60")];
+        assert!(holds(Rule::Hashed, 200, &year) && !holds(Rule::Hashed, 200, &none));
+        assert!(!holds(Rule::Hashed, 404, &year) && !holds(Rule::Fresh, 404, &year));
+        assert!(holds(Rule::Asked, 200, &[("cache-control", "no-cache")]) && !holds(Rule::Asked, 200, &none));
+        assert!(holds(Rule::Page, 200, &minute) && holds(Rule::Page, 200, &none));
+        assert!(!holds(Rule::Page, 200, &[("last-modified", "Mon, 01 Jan 2024 00:00:00 GMT")]));
+        assert!(!holds(Rule::Fresh, 200, &year) && holds(Rule::Fresh, 200, &none));
+        assert!(!holds(Rule::Fresh, 200, &[("expires", "Thu, 31 Dec 2099 23:59:59 GMT")]));
+        assert!(holds(Rule::Fresh, 200, &[("expires", "0")]));
+        assert!(!holds(Rule::Fresh, 200, &[("cache-control", "public"), ("set-cookie", "session=1")]));
+        assert!(!holds(Rule::Fresh, 502, &[("cache-control", "s-maxage=3600")]));
+        assert!(!holds(Rule::Fresh, 200, &[("cache-control", "no-cache"), ("cache-control", "no-store")]));
+        assert!(
+            holds(Rule::Code, 200, &[("cache-control", "max-age=3600")]) && !holds(Rule::Code, 200, &year)
+        );
+        assert!(!holds(Rule::Media, 200, &[("cache-control", "max-age=600, immutable")]));
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{ClaimSpec, MeasureError, Outcome};
 use crate::{
     certificate::Group,
-    probe, quantity,
+    front, probe, quantity,
     stack::{Member, Stack},
 };
 
@@ -42,6 +42,7 @@ async fn of_member(stack: &Stack<'_>, member: &Member) -> Result<Outcome, Measur
     stack.disturbances.stop(member.id()).await?;
     let took = begin.elapsed();
     let stopped = stack.engine.inspect_container(member.id()).await?;
+    front::ask_while_stopped(stack, member).await;
     stack.disturbances.start(member.id()).await?;
     let back = probe::until_healthy(stack.engine, member, RECOVERY).await;
     let in_time = took < Duration::from_secs(grace) && GRACEFUL.contains(&stopped.exit_code);

@@ -1,14 +1,16 @@
 use std::time::{Duration, Instant};
 
-use super::{
-    ClaimSpec, MeasureError, Outcome,
+use super::{ClaimSpec, MeasureError, Outcome};
+use crate::{
+    certificate::Group,
     front::{self, Front, Page, Role},
+    http::Ask,
+    stack::Stack,
 };
-use crate::{certificate::Group, http::Ask, stack::Stack};
 
 pub(super) const CLAIM: ClaimSpec = ClaimSpec {
     id: "health-endpoint",
-    title: "/health of the front is exact, typed once and not in the access log",
+    title: "the front's health path is exact, typed once and not in the access log",
     group: Group::Http,
     requirements: &["R-075", "R-084"],
     disturbs: false,
@@ -21,12 +23,33 @@ const LINES: u64 = 200;
 const LOG_DELAY: Duration = Duration::from_secs(3);
 
 async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
-    let expected = "200; one Content-Type; /healthXYZ is something else; the request is not logged";
-    let front = match front::front(stack).await {
-        Ok(front) => front,
-        Err(why) => return Ok(vec![Outcome::not_applicable("front", expected, why)]),
-    };
-    let Some(health) = front.page(Role::Health) else { return Ok(Vec::new()) };
+    let expected =
+        "200; one Content-Type; the path with XYZ behind it is something else; the request is not logged";
+    let fronts = front::fronts(stack).await;
+    let mut outcomes = Vec::new();
+    for front in &fronts.all {
+        match front.page(Role::Health) {
+            Some(health) => outcomes.push(of_front(stack, front, health, expected).await?),
+            None => outcomes.push(Outcome::not_applicable(
+                format!("{} health", front.subject),
+                expected,
+                "neither its health check nor a smoke check asks this port for a path of its own",
+            )),
+        }
+    }
+    if outcomes.is_empty() {
+        let why = fronts.with_pages().err().unwrap_or_default();
+        outcomes.push(Outcome::not_applicable("front", expected, why));
+    }
+    Ok(outcomes)
+}
+
+async fn of_front(
+    stack: &Stack<'_>,
+    front: &Front,
+    health: &Page,
+    expected: &str,
+) -> Result<Outcome, MeasureError> {
     let mut wrong = Vec::new();
     if health.answer.status != 200 {
         wrong.push(format!("status {}", health.answer.status));
@@ -36,9 +59,9 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
         wrong.push(format!("{types} Content-Type headers"));
     }
     if answers_as_prefix(front, health).await? {
-        wrong.push("/healthXYZ answers the same".to_owned());
+        wrong.push(format!("{}XYZ answers the same", health.path));
     }
-    let logged = is_logged(stack, front).await?;
+    let logged = is_logged(stack, front, health).await?;
     if logged {
         wrong.push("the request is in the access log".to_owned());
     }
@@ -49,37 +72,33 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
         health.answer.status,
         health.answer.text().chars().take(80).collect::<String>()
     );
-    Ok(vec![
-        Outcome::new(front.subject(health), expected)
-            .judge(wrong.is_empty(), observed)
-            .evidence(format!("GET /health at {}", front.endpoint.name()), value)
-            .evidence(
-                format!("last {LINES} log lines of {}", front.service),
-                if logged { "found" } else { "not found" },
-            ),
-    ])
+    Ok(Outcome::new(front.about(health), expected)
+        .judge(wrong.is_empty(), observed)
+        .evidence(front.source(health), value)
+        .evidence(
+            format!("last {LINES} log lines of {}", front.member),
+            if logged { "found" } else { "not found" },
+        ))
 }
 
 async fn answers_as_prefix(front: &Front, health: &Page) -> Result<bool, MeasureError> {
-    let other = front.endpoint.send(&Ask::get("/healthXYZ")).await;
-    let other = other.map_err(|error| MeasureError::Other(format!("GET /healthXYZ: {error}")))?;
+    let path = format!("{}XYZ", health.path);
+    let other = front.endpoint.send(&Ask::get(&path)).await;
+    let other = other.map_err(|error| MeasureError::Other(format!("GET {path}: {error}")))?;
     Ok(other.status == 200 && other.body == health.answer.body)
 }
 
 /// Makes two requests that can be told from all others, and looks for them in the front's log: once the second, an
 /// ordinary one, is there, the first would be there too. A front that logs no requests at all is waited for in vain.
-async fn is_logged(stack: &Stack<'_>, front: &Front) -> Result<bool, MeasureError> {
+async fn is_logged(stack: &Stack<'_>, front: &Front, health: &Page) -> Result<bool, MeasureError> {
     let mark = format!("plimsoll-{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
-    for path in [format!("/health?{mark}-health"), format!("/?{mark}-page")] {
+    for path in [format!("{}?{mark}-health", health.path), format!("/?{mark}-page")] {
         let asked = front.endpoint.send(&Ask::get(&path)).await;
         asked.map_err(|error| MeasureError::Other(format!("GET {path}: {error}")))?;
     }
     let begin = Instant::now();
     loop {
-        let mut lines = Vec::new();
-        for member in stack.of_service(&front.service) {
-            lines.extend(stack.engine.last_lines(member.id(), LINES).await?);
-        }
+        let lines = stack.engine.last_lines(&front.container, LINES).await?;
         let has = |mark: String| lines.iter().any(|line| line.text.contains(&mark));
         if has(format!("{mark}-health")) {
             return Ok(true);

@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     sync::PoisonError,
     time::{Duration, Instant},
 };
@@ -6,9 +7,9 @@ use std::{
 use super::{ClaimSpec, MeasureError, Outcome};
 use crate::{
     certificate::{Group, Workload},
-    http::Endpoint,
+    front::{self, Front, Source},
     memory, quantity,
-    smoke::{Check, Runner, SmokeFile, Verdict},
+    smoke::{Check, Expect, Runner, SmokeFile, Verdict},
     stack::Stack,
 };
 
@@ -30,17 +31,29 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
         Some(budget) => format!("at most {} in all", quantity::bytes(budget)),
         None => "the sum is within a budget".to_owned(),
     };
-    let (Some(file), Some((_, front))) = (&stack.options.smoke, stack.front()) else {
-        return Ok(vec![Outcome::not_applicable(
-            "stack",
-            expected,
-            "there are no smoke checks or no published port",
-        )]);
-    };
+    let all = front::fronts(stack).await;
+    let fronts = all.for_smoke(stack.options.smoke_front.as_deref());
+    if fronts.is_empty() {
+        let why = "nothing that is published speaks HTTP: there is nothing to put load on; memory-idle measures the rest";
+        return Ok(vec![Outcome::not_applicable("stack", expected, why)]);
+    }
     if let Err(why) = memory::sample(stack) {
         return Ok(vec![Outcome::not_checked("stack", expected, why)]);
     }
-    let (load, highest) = put_load(stack, file, &front).await;
+    let pages;
+    let file = match &stack.options.smoke {
+        Some(file) if !file.checks.is_empty() => file,
+        // Without checks of the application its front is asked for its own pages.
+        _ => {
+            pages = checks_of_pages(fronts[0]);
+            &pages
+        }
+    };
+    if file.checks.is_empty() {
+        let why = "the project has no smoke checks, and its front answers nothing without an error";
+        return Ok(vec![Outcome::not_checked("stack", expected, why)]);
+    }
+    let (load, highest) = put_load(stack, file, &fronts).await;
     let workload = &load.workload;
     let shape =
         format!("{} requests, {} at a time, for {:.1} s", workload.requests, WORKERS, workload.seconds);
@@ -58,7 +71,24 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     let failed = load.failures.len();
     let observed = format!("{failed} unexpected answers to {shape}");
     let lines = load.failures.into_iter().take(5).map(|(check, what)| (format!("smoke check {check}"), what));
-    Ok(vec![memory, answers.judge(failed == 0, observed).all_evidence(lines)])
+    Ok(vec![memory, answers.judge(failed == 0 && workload.requests > 0, observed).all_evidence(lines)])
+}
+
+/// The pages of a front that are there, as checks.
+fn checks_of_pages(front: &Front) -> SmokeFile {
+    let there = front.pages.iter().filter(|page| page.method == "GET" && page.answer.status == 200);
+    let checks = there.map(|page| Check {
+        name: page.path.clone(),
+        request: format!("GET {}", page.path),
+        json: None,
+        headers: BTreeMap::new(),
+        at: None,
+        stream: false,
+        during: None,
+        expect: Expect { status: Some(200), ..Expect::default() },
+        capture: BTreeMap::new(),
+    });
+    SmokeFile { checks: checks.take(20).collect() }
 }
 
 /// What the load came to.
@@ -67,12 +97,13 @@ struct Load {
     failures: Vec<(String, String)>,
 }
 
-async fn put_load(stack: &Stack<'_>, file: &SmokeFile, front: &Endpoint) -> (Load, memory::Sample) {
+async fn put_load(stack: &Stack<'_>, file: &SmokeFile, fronts: &[&Front]) -> (Load, memory::Sample) {
     // A stream holds its connection for seconds, and what is asked inside a container is no load on the front.
     let checks: Vec<&Check> = file.checks.iter().filter(|check| check.at.is_none()).collect();
     let (begin, limit) = (Instant::now(), stack.options.load);
     let work = async {
-        let rounds = (0..WORKERS).map(|_| rounds(&checks, front, begin, limit));
+        let rounds = (0..WORKERS.max(fronts.len()))
+            .map(|worker| rounds(stack, &checks, fronts[worker % fronts.len()], begin, limit));
         futures_util::future::join_all(rounds).await
     };
     let watch = async {
@@ -97,8 +128,9 @@ async fn put_load(stack: &Stack<'_>, file: &SmokeFile, front: &Endpoint) -> (Loa
 
 /// Goes through the checks again and again until the time is over.
 async fn rounds(
+    stack: &Stack<'_>,
     checks: &[&Check],
-    front: &Endpoint,
+    front: &Front,
     begin: Instant,
     limit: Duration,
 ) -> (u64, Vec<(String, String)>) {
@@ -106,7 +138,11 @@ async fn rounds(
     while begin.elapsed() < limit {
         let mut runner = Runner::default();
         for check in checks {
-            let judged = runner.check(check, front, front).await;
+            let judged = runner.check(check, &front.endpoint, &front.endpoint).await;
+            if let Some(answer) = &judged.answer {
+                let (method, path) = check.request.split_once(' ').unwrap_or(("GET", &check.request));
+                stack.seen.note(&front.subject, Source::Smoke, method, path, answer);
+            }
             if !matches!(judged.verdict, Verdict::Passed(_)) {
                 failures.push((check.name.clone(), judged.verdict.observed().to_owned()));
             }

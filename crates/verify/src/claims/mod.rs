@@ -7,7 +7,7 @@ mod caching;
 mod capabilities;
 mod compression;
 mod cpu_limit;
-pub(crate) mod front;
+mod front_reaches;
 mod graceful_stop;
 mod health;
 mod health_endpoint;
@@ -75,16 +75,18 @@ pub(crate) const CLAIMS: &[ClaimSpec] = &[
     secrets_runtime::CLAIM,
     secrets_image::CLAIM,
     health::CLAIM,
-    security_headers::CLAIM,
-    compression::CLAIM,
-    caching::CLAIM,
     spa_routing::CLAIM,
     health_endpoint::CLAIM,
+    front_reaches::CLAIM,
     smoke::CLAIM,
     memory_load::CLAIM,
+    compression::CLAIM,
     no_oom::CLAIM,
     health_fails::CLAIM,
     graceful_stop::CLAIM,
+    // They judge what smoke checks, load and a stopped service brought too.
+    security_headers::CLAIM,
+    caching::CLAIM,
     // Last: what goes wrong only after a restart is in the log then.
     no_write_errors::CLAIM,
 ];

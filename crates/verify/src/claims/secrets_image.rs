@@ -28,13 +28,6 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     let expected = "no secret value in its archive";
     let secrets = match &stack.secrets {
         Err(why) => return Ok(vec![Outcome::not_checked("stack", expected, why)]),
-        Ok(secrets) if secrets.is_empty() => {
-            return Ok(vec![Outcome::not_applicable(
-                "stack",
-                expected,
-                "the project declares no secret files",
-            )]);
-        }
         Ok(secrets) => secrets,
     };
     let mut images: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -43,7 +36,13 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     }
     let scans = images.iter().map(|(image, services)| async move {
         let found = of_image(stack, image, secrets).await?;
-        let outcome = Outcome::new(services.join(", "), format!("none of {} values", secrets.len()));
+        let outcome = Outcome::new(
+            services.join(", "),
+            format!(
+                "none of {} values in any form, no variable, argument, key or file that gives one away",
+                secrets.len()
+            ),
+        );
         let scanned = format!("{} files of {}, unpacked", found.files, quantity::bytes(found.bytes));
         let observed =
             if found.hits.is_empty() { format!("none in {scanned}") } else { found.hits.join("; ") };

@@ -1,6 +1,11 @@
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use super::{ClaimSpec, MeasureError, Outcome};
 use crate::{
     certificate::Group,
+    secrets::{Secrets, names},
     stack::{Member, Stack},
 };
 
@@ -14,21 +19,33 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 };
 
 fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
-    match &stack.secrets {
-        Err(why) => vec![Outcome::not_checked("stack", "no secret value outside its file", why)],
-        Ok(secrets) if secrets.is_empty() => {
-            let why = "the project declares no secret files";
-            vec![Outcome::not_applicable("stack", "no secret value outside its file", why)]
-        }
-        Ok(_) => stack.members.iter().map(|member| of_member(stack, member)).collect(),
-    }
+    let expected = "no secret value outside its file";
+    let secrets = match &stack.secrets {
+        Err(why) => return vec![Outcome::not_checked("stack", expected, why)],
+        Ok(secrets) => secrets,
+    };
+    let mut outcomes: Vec<Outcome> =
+        stack.members.iter().map(|member| of_member(stack, member, secrets)).collect();
+    let named: BTreeSet<(&str, &str)> =
+        secrets.unsearchable().iter().map(|value| (value.name.as_str(), value.why.as_str())).collect();
+    outcomes.extend(named.into_iter().map(|(name, why)| {
+        Outcome::not_checked(
+            format!("secret {name}"),
+            expected,
+            format!("{why}; a longer random value can be searched for"),
+        )
+    }));
+    outcomes
 }
 
-fn of_member(stack: &Stack<'_>, member: &Member) -> Outcome {
-    let Ok(secrets) = &stack.secrets else { return Outcome::new(&member.subject, "") };
+fn of_member(stack: &Stack<'_>, member: &Member, secrets: &Secrets) -> Outcome {
     let outcome = Outcome::new(
         &member.subject,
-        format!("none of {} values in environ, cmdline or inspection", secrets.len()),
+        format!(
+            "none of {} values in any form in environ, cmdline or inspection, and no variable, argument, label or URL \
+             that gives one away",
+            secrets.len()
+        ),
     );
     // Of a container that has ended only the engine's description is left.
     let ended = member.pid().is_none();
@@ -37,22 +54,11 @@ fn of_member(stack: &Stack<'_>, member: &Member) -> Outcome {
         Err(_) if ended => Vec::new(),
         Err(why) => return Outcome::not_checked(&member.subject, outcome.expected, why),
     };
-    let mut found = Vec::new();
-    let mut evidence = Vec::new();
-    let mut look = |source: String, content: &[u8]| {
-        let names = secrets.names_in(content);
-        let value = if names.is_empty() {
-            format!("{} bytes, no secret", content.len())
-        } else {
-            format!("holds {}", names.join(", "))
-        };
-        found.extend(names.into_iter().map(|name| format!("{name} in {source}")));
-        evidence.push((source, value));
-    };
+    let mut look = Look { secrets, found: Vec::new(), evidence: Vec::new() };
     for (pid, _) in &pids {
         for file in ["environ", "cmdline"] {
             match stack.procfs.read(*pid, file) {
-                Ok(content) => look(format!("/proc/{pid}/{file}"), &content),
+                Ok(content) => look.process(&format!("/proc/{pid}/{file}"), file, &content),
                 Err(error) if has_ended(&error) => {}
                 Err(error) => {
                     return Outcome::not_checked(
@@ -64,13 +70,151 @@ fn of_member(stack: &Stack<'_>, member: &Member) -> Outcome {
             }
         }
     }
-    look(format!("engine: inspection of container {}", member.name), member.raw.to_string().as_bytes());
-    let observed = match found.as_slice() {
+    look.inspection(member);
+    let observed = match look.found.as_slice() {
         [] if ended => "does not run; none in the environment and the command that it was given".to_owned(),
         [] => format!("none in {} processes", pids.len()),
         found => found.join("; "),
     };
-    outcome.judge(found.is_empty(), observed).all_evidence(evidence)
+    outcome.judge(look.found.is_empty(), observed).all_evidence(look.evidence)
+}
+
+/// The search of one container.
+struct Look<'a> {
+    secrets: &'a Secrets,
+    found: Vec<String>,
+    evidence: Vec<(String, String)>,
+}
+
+impl Look<'_> {
+    fn process(&mut self, source: &str, file: &str, content: &[u8]) {
+        let texts: Vec<_> = content.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
+        let mut names = self.values(content);
+        if file == "environ" {
+            for (name, value) in texts.iter().filter_map(|text| text.split_once('=')) {
+                names.extend(self.variable(name, value));
+            }
+        } else {
+            names.extend(arguments(texts.iter().map(AsRef::as_ref)));
+        }
+        self.note(source.to_owned(), content.len(), names);
+    }
+
+    fn inspection(&mut self, member: &Member) {
+        let source = format!("engine: inspection of container {}", member.name);
+        let raw = &member.raw;
+        let text = raw.to_string();
+        let mut names = self.values(text.as_bytes());
+        strings(raw, &mut |string| {
+            for name in self.secrets.names_in(string.as_bytes()) {
+                push(&mut names, name);
+            }
+        });
+        for variable in list(raw, "/Config/Env") {
+            let Some((name, value)) = variable.split_once('=') else { continue };
+            names.extend(self.variable(name, value));
+        }
+        for pointer in ["/Config/Cmd", "/Config/Entrypoint", "/Config/Healthcheck/Test"] {
+            names.extend(arguments(list(raw, pointer)));
+        }
+        let labels = raw.pointer("/Config/Labels").and_then(Value::as_object);
+        let log_options = raw.pointer("/HostConfig/LogConfig/Config").and_then(Value::as_object);
+        for (what, map) in [("the label", labels), ("the log option", log_options)] {
+            for (key, value) in map.into_iter().flatten() {
+                let value = value.as_str().unwrap_or_default();
+                let last = key.rsplit('.').next().unwrap_or(key);
+                if names::gives_away(last, value) || names::url_passwords(value).next().is_some() {
+                    names.push(format!("a value of {what} {key}"));
+                }
+            }
+        }
+        names.dedup();
+        self.note(source, text.len(), names);
+    }
+
+    fn values(&self, content: &[u8]) -> Vec<String> {
+        let mut names = self.secrets.names_in(content);
+        // An encoder breaks long lines.
+        if content.contains(&b'\n') {
+            let joined: Vec<u8> =
+                content.iter().copied().filter(|byte| !matches!(byte, b'\n' | b'\r' | b' ')).collect();
+            for name in self.secrets.names_in(&joined) {
+                push(&mut names, name);
+            }
+        }
+        names
+    }
+
+    fn variable(&self, name: &str, value: &str) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .secrets
+            .short_names_of(value)
+            .into_iter()
+            .map(|short| format!("{short} (as {name})"))
+            .collect();
+        if names::gives_away(name, value) {
+            names.push(format!("a value of {name}"));
+        } else if names::url_passwords(value).next().is_some() {
+            names.push(format!("a URL with a password in {name}"));
+        }
+        if names::has_private_key(value.as_bytes()) {
+            names.push(format!("a private key in {name}"));
+        }
+        names
+    }
+
+    fn note(&mut self, source: String, length: usize, mut names: Vec<String>) {
+        names.sort();
+        names.dedup();
+        let value = if names.is_empty() {
+            format!("{length} bytes, no secret")
+        } else {
+            format!("holds {}", names.join(", "))
+        };
+        self.found.extend(names.into_iter().map(|name| format!("{name} in {source}")));
+        self.evidence.push((source, value));
+    }
+}
+
+/// What arguments of a command give away.
+fn arguments<'a>(arguments: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
+    let mut names: Vec<String> = names::in_arguments(arguments.clone())
+        .into_iter()
+        .map(|(name, _)| format!("a value of the argument {name}"))
+        .collect();
+    for argument in arguments {
+        if names::url_passwords(argument).next().is_some() {
+            push(&mut names, "a URL with a password in an argument".to_owned());
+        }
+        if names::has_private_key(argument.as_bytes()) {
+            push(&mut names, "a private key in an argument".to_owned());
+        }
+    }
+    names
+}
+
+fn list<'a>(raw: &'a Value, pointer: &str) -> impl Iterator<Item = &'a str> + Clone {
+    raw.pointer(pointer).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+fn strings(value: &Value, see: &mut impl FnMut(&str)) {
+    match value {
+        Value::String(text) => see(text),
+        Value::Array(items) => items.iter().for_each(|item| strings(item, see)),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                see(key);
+                strings(value, see);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn push(names: &mut Vec<String>, name: String) {
+    if !names.contains(&name) {
+        names.push(name);
+    }
 }
 
 /// A process that ends between two readings has no files any more (ENOENT), or no memory behind them (ESRCH).

@@ -1,5 +1,10 @@
-use super::{ClaimSpec, MeasureError, Outcome, front};
-use crate::{certificate::Group, http::Answer, stack::Stack};
+use super::{ClaimSpec, MeasureError, Outcome};
+use crate::{
+    certificate::Group,
+    front::{self, Front, Fronts, Nature, Source},
+    http::Answer,
+    stack::Stack,
+};
 
 pub(super) const CLAIM: ClaimSpec = ClaimSpec {
     id: "security-headers",
@@ -14,26 +19,74 @@ const EXPECTED: &str = "X-Content-Type-Options nosniff, X-Frame-Options DENY or 
                         Referrer-Policy, Content-Security-Policy, each once; no X-XSS-Protection filter";
 
 async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
-    let front = match front::front(stack).await {
-        Ok(front) => front,
-        Err(why) => return Ok(vec![Outcome::not_applicable("front", EXPECTED, why)]),
-    };
-    let mut outcomes: Vec<Outcome> = front
-        .pages
-        .iter()
-        .map(|page| {
-            let missing = missing(&page.answer);
-            let observed = if missing.is_empty() { "all there".to_owned() } else { missing.join("; ") };
-            let outcome = Outcome::new(front.subject(page), EXPECTED).judge(missing.is_empty(), observed);
-            outcome.evidence(format!("GET {} at {}", page.path, front.endpoint.name()), shown(&page.answer))
-        })
-        .collect();
+    let fronts = front::fronts(stack).await;
+    if fronts.all.is_empty() {
+        let why = fronts.with_pages().err().unwrap_or_default();
+        return Ok(vec![Outcome::not_applicable("front", EXPECTED, why)]);
+    }
+    let mut outcomes = Vec::new();
+    for front in &fronts.all {
+        outcomes.extend(of_front(fronts, front));
+    }
+    for seen in stack.seen.all() {
+        let Some(front) = fronts.all.iter().find(|front| front.subject == seen.front) else { continue };
+        if !is_judged(fronts, front) || !has_content(&seen.answer) {
+            continue;
+        }
+        let how = match seen.source {
+            Source::Smoke => "of a smoke check",
+            Source::Stopped => "while a service behind it was stopped",
+        };
+        let subject = format!("{} {} {} {}", seen.front, seen.method, seen.path, seen.answer.status);
+        let missing = missing(&seen.answer);
+        // What is right needs no line of its own for each answer: the pages above stand for it.
+        if !missing.is_empty() {
+            outcomes.push(Outcome::new(subject, EXPECTED).judge(false, missing.join("; ")).evidence(
+                format!("{} {} at {} ({how})", seen.method, seen.path, front.endpoint.name()),
+                shown(&seen.answer),
+            ));
+        }
+    }
     outcomes.push(Outcome::not_applicable(
-        format!("{} HSTS", front.service),
+        "front HSTS",
         "Strict-Transport-Security with max-age of a year",
         "the front is served without TLS here, where browsers ignore the header (RFC 6797, 8.1)",
     ));
     Ok(outcomes)
+}
+
+fn of_front(fronts: &Fronts, front: &Front) -> Vec<Outcome> {
+    if let Some(broken) = &front.broken {
+        return vec![Outcome::new(&front.subject, EXPECTED).judge(false, broken)];
+    }
+    if !is_judged(fronts, front) {
+        let why = match front.nature {
+            Nature::Redirect => "it only redirects to another address",
+            _ => "it is published on a loopback address, serves no pages and is not what visitors see",
+        };
+        return vec![Outcome::not_applicable(&front.subject, EXPECTED, why)];
+    }
+    let pages = front.pages.iter().filter(|page| has_content(&page.answer));
+    pages
+        .map(|page| {
+            let missing = missing(&page.answer);
+            let observed = if missing.is_empty() { "all there".to_owned() } else { missing.join("; ") };
+            Outcome::new(front.about(page), EXPECTED)
+                .judge(missing.is_empty(), observed)
+                .evidence(front.source(page), shown(&page.answer))
+        })
+        .collect()
+}
+
+/// A port for tools of this machine, beside the pages that visitors see, is none that a browser is led to.
+fn is_judged(fronts: &Fronts, front: &Front) -> bool {
+    let visitors = fronts.all.iter().any(|other| other.has_pages() && other.service != front.service);
+    front.nature != Nature::Redirect && !(front.local && !front.has_pages() && visitors)
+}
+
+/// The headers say how content is to be shown: an answer without any (204, 304, HEAD) has nothing to protect.
+fn has_content(answer: &Answer) -> bool {
+    !answer.body.is_empty() && answer.status != 304
 }
 
 fn missing(answer: &Answer) -> Vec<String> {
@@ -45,8 +98,8 @@ fn missing(answer: &Answer) -> Vec<String> {
         more => missing.push(format!("{name} is sent {} times", more.len())),
     };
     need("x-content-type-options", &|value| value == "nosniff");
-    need("referrer-policy", &|value| !value.is_empty() && value != "unsafe-url");
-    need("content-security-policy", &|value| !value.is_empty());
+    need("referrer-policy", &|value| !value.trim().is_empty() && !value.contains("unsafe-url"));
+    need("content-security-policy", &|value| !value.trim().is_empty());
     let framed =
         values(answer, "content-security-policy").iter().any(|value| value.contains("frame-ancestors"));
     if !framed {

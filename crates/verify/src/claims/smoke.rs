@@ -1,8 +1,9 @@
 use super::{ClaimSpec, MeasureError, Outcome};
 use crate::{
     certificate::Group,
+    front::{self, Front, Source},
     http::Endpoint,
-    smoke::{Check, Runner},
+    smoke::{Check, Runner, SmokeFile},
     stack::Stack,
 };
 
@@ -17,52 +18,86 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 
 async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     let expected = "the checks of smoke.toml pass";
-    let Some(file) = &stack.options.smoke else {
-        return Ok(vec![Outcome::not_applicable("stack", expected, "the project has no smoke checks")]);
+    let file = match &stack.options.smoke {
+        Some(file) if !file.checks.is_empty() => file,
+        _ => {
+            let why = "the project has no smoke checks: nothing was asked of the application (docs/smoke.md)";
+            return Ok(vec![Outcome::not_checked("stack", expected, why)]);
+        }
     };
-    let Some((_, front)) = stack.front() else {
-        return Ok(vec![Outcome::not_checked("stack", expected, "no TCP port is published")]);
-    };
+    let fronts = front::fronts(stack).await.for_smoke(stack.options.smoke_front.as_deref());
+    if fronts.is_empty() {
+        let why = match &stack.options.smoke_front {
+            Some(name) => format!("`smoke.front` names {name}, which publishes no port that speaks HTTP"),
+            None => "no TCP port is published".to_owned(),
+        };
+        return Ok(vec![Outcome::new("stack", expected).judge(false, why)]);
+    }
+    let mut outcomes = Vec::new();
+    for (at, front) in fronts.iter().enumerate() {
+        let subject = if fronts.len() > 1 { front.subject.as_str() } else { "front" };
+        outcomes.extend(of_front(stack, file, front, subject, at == 0).await);
+    }
+    Ok(outcomes)
+}
+
+/// Every check in order; of those that are asked inside another service only once, of each of its containers.
+async fn of_front(
+    stack: &Stack<'_>,
+    file: &SmokeFile,
+    front: &Front,
+    subject: &str,
+    first: bool,
+) -> Vec<Outcome> {
     let mut runner = Runner::default();
     let mut outcomes = Vec::new();
     for check in &file.checks {
-        for (subject, endpoint) in endpoints(stack, check, &front) {
+        let places =
+            inside(stack, check).unwrap_or_else(|| vec![(subject.to_owned(), Ok(front.endpoint.clone()))]);
+        if check.at.is_some() && !first {
+            continue;
+        }
+        for (subject, endpoint) in places {
             let mut outcome = Outcome::new(subject, expectation(check));
             outcome.member = Some((slug(&check.name), check.name.clone()));
             match endpoint {
                 Err(why) => outcome.observed = why,
                 Ok(endpoint) => {
-                    let judged = runner.check(check, &endpoint, &front).await;
+                    let judged = runner.check(check, &endpoint, &front.endpoint).await;
                     outcome.status = judged.verdict.status();
                     judged.verdict.observed().clone_into(&mut outcome.observed);
                     outcome.evidence = judged.evidence;
+                    if let (Some(answer), None) = (&judged.answer, &check.at) {
+                        let (method, path) = check.request.split_once(' ').unwrap_or(("GET", &check.request));
+                        stack.seen.note(&front.subject, Source::Smoke, method, path, answer);
+                    }
                 }
             }
             outcomes.push(outcome);
         }
     }
-    Ok(outcomes)
+    outcomes
 }
 
-/// Where a check is sent to: the front, or with `at` each container of the service, since each has users.
-fn endpoints(stack: &Stack<'_>, check: &Check, front: &Endpoint) -> Vec<(String, Result<Endpoint, String>)> {
-    let Some((service, port)) = check.at.as_deref().and_then(crate::smoke::split_at) else {
-        return vec![("front".to_owned(), Ok(front.clone()))];
-    };
-    let each = stack.of_service(service).map(|member| {
-        let inside = stack.visible_pid(member).map(|pid| Endpoint::Inside {
-            procfs: stack.procfs.clone(),
-            pid,
-            port,
-            service: service.to_owned(),
-        });
-        (member.subject.clone(), inside)
-    });
-    let endpoints: Vec<_> = each.collect();
+/// Where a check with `at` is sent from: every container of that service.
+fn inside(stack: &Stack<'_>, check: &Check) -> Option<Vec<(String, Result<Endpoint, String>)>> {
+    let (service, port) = crate::smoke::split_at(check.at.as_deref()?)?;
+    let endpoints: Vec<_> = stack
+        .of_service(service)
+        .map(|member| {
+            let endpoint = stack.visible_pid(member).map(|pid| Endpoint::Inside {
+                procfs: stack.procfs.clone(),
+                pid,
+                port,
+                service: service.to_owned(),
+            });
+            (member.subject.clone(), endpoint)
+        })
+        .collect();
     if endpoints.is_empty() {
-        return vec![(service.to_owned(), Err(format!("no container of {service} runs")))];
+        return Some(vec![(service.to_owned(), Err(format!("no container of {service} runs")))]);
     }
-    endpoints
+    Some(endpoints)
 }
 
 fn expectation(check: &Check) -> String {

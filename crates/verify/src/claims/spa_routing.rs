@@ -1,8 +1,9 @@
-use super::{
-    ClaimSpec, MeasureError, Outcome,
-    front::{self, Role},
+use super::{ClaimSpec, MeasureError, Outcome};
+use crate::{
+    certificate::Group,
+    front::{self, Front, Nature, Page, Role, html},
+    stack::Stack,
 };
-use crate::{certificate::Group, stack::Stack};
 
 pub(super) const CLAIM: ClaimSpec = ClaimSpec {
     id: "spa-routing",
@@ -14,41 +15,64 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 };
 
 async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
-    let front = match front::front(stack).await {
-        Ok(front) => front,
+    let fronts = match front::fronts(stack).await.with_pages() {
+        Ok(fronts) => fronts,
         Err(why) => return Ok(vec![Outcome::not_applicable("front", "deep links and missing files", why)]),
     };
-    let mut outcomes = Vec::new();
-    if let (Some(first), Some(deep)) = (front.page(Role::FrontPage), front.page(Role::DeepLink)) {
-        let same = deep.answer.status == 200 && deep.answer.body == first.answer.body;
-        let observed = format!("{}, {} the front page", deep.answer.status, if same { "" } else { "not" })
-            .replace(",  ", ", ");
-        let source = format!("GET {} at {}", deep.path, front.endpoint.name());
-        let value = format!(
-            "{}, {} bytes; / has {}",
-            deep.answer.status,
-            deep.answer.body.len(),
-            first.answer.body.len()
-        );
-        outcomes.push(
-            Outcome::new(front.subject(deep), "200 with the front page")
-                .judge(same, observed)
-                .evidence(source, value),
-        );
+    Ok(fronts.into_iter().flat_map(of_front).collect())
+}
+
+fn of_front(front: &Front) -> Vec<Outcome> {
+    if let Some(broken) = &front.broken {
+        return vec![Outcome::new(&front.subject, "deep links and missing files").judge(false, broken)];
     }
-    match front.page(Role::MissingAsset) {
-        Some(missing) => {
-            let source = format!("GET {} at {}", missing.path, front.endpoint.name());
-            let observed = missing.answer.status.to_string();
-            let outcome = Outcome::new(front.subject(missing), "404, not the front page");
-            outcomes.push(
-                outcome.judge(missing.answer.status == 404, observed.clone()).evidence(source, observed),
-            );
-        }
-        None => {
-            let why = "the front page names no file with a digest in its name";
-            outcomes.push(Outcome::not_applicable(&front.service, "a missing file is 404", why));
-        }
-    }
-    Ok(outcomes)
+    let Some(first) = front.page(Role::FrontPage) else { return Vec::new() };
+    let mut outcomes: Vec<Outcome> = match front.nature {
+        Nature::Application => front.of(Role::DeepLink).map(|deep| deep_link(front, first, deep)).collect(),
+        _ => vec![Outcome::not_applicable(
+            format!("{} deep links", front.subject),
+            "200 with the front page",
+            "the pages are made on the server: / has content of its own, and what is not there is an error",
+        )],
+    };
+    outcomes.extend(front.of(Role::MissingFile).map(|missing| missing_file(front, first, missing)));
+    outcomes.extend(front.of(Role::ProxiedMissing).map(|missing| {
+        let is_page =
+            missing.answer.status == 200 && html::same_page(&missing.answer.body, &first.answer.body);
+        let observed = format!("{}{}", missing.answer.status, if is_page { ", the front page" } else { "" });
+        Outcome::new(front.about(missing), "an answer of the application, not the front page")
+            .judge(!is_page && missing.answer.status < 500, observed.clone())
+            .evidence(front.source(missing), observed)
+    }));
+    outcomes
+}
+
+fn deep_link(front: &Front, first: &Page, deep: &Page) -> Outcome {
+    let same = deep.answer.status == 200 && html::same_page(&deep.answer.body, &first.answer.body);
+    let observed = format!("{}, {}the front page", deep.answer.status, if same { "" } else { "not " });
+    let value = format!(
+        "{}, {} bytes; / has {}",
+        deep.answer.status,
+        deep.answer.body.len(),
+        first.answer.body.len()
+    );
+    Outcome::new(front.about(deep), "200 with the front page")
+        .judge(same, observed)
+        .evidence(front.source(deep), value)
+}
+
+/// 404 or 410; where visitors have to log in first, the way to the login.
+fn missing_file(front: &Front, first: &Page, missing: &Page) -> Outcome {
+    let status = missing.answer.status;
+    let login = first.path != "/"
+        && (300..400).contains(&status)
+        && missing
+            .answer
+            .header("location")
+            .is_some_and(|to| to.contains(first.path.split('?').next().unwrap_or("/")));
+    let kind = missing.answer.header("content-type").unwrap_or_default();
+    let observed = format!("{status} {kind}").trim().to_owned();
+    Outcome::new(front.about(missing), "404, not the front page")
+        .judge(matches!(status, 404 | 410) || login, observed.clone())
+        .evidence(front.source(missing), observed)
 }

@@ -1,6 +1,8 @@
 //! The certificate for people: as text for a terminal and as a page.
 
 mod html;
+mod overview;
+mod references;
 mod terminal;
 
 use crate::certificate::{Certificate, Claim, Group};

@@ -2,11 +2,16 @@
 
 use std::fmt::Write as _;
 
-use super::groups;
+use plimsoll_source::{printable, printable_line};
+
+use super::{groups, overview};
 use crate::certificate::{Certificate, Claim, Status};
 
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
+const GREEN: &str = "\x1b[32m";
+const RED: &str = "\x1b[31m";
+const YELLOW: &str = "\x1b[33m";
 /// The subject of claims about all containers together.
 const WHOLE: &str = "stack";
 const RESET: &str = "\x1b[0m";
@@ -14,19 +19,7 @@ const RESET: &str = "\x1b[0m";
 /// The certificate as text with ANSI colours; the caller removes them where they are not wanted.
 pub fn terminal(certificate: &Certificate) -> String {
     let mut text = String::new();
-    let engine = &certificate.engine;
-    line(
-        &mut text,
-        format_args!(
-            "{BOLD}{}{RESET} on Docker Engine {} (Linux {}, cgroup v{}, {} CPUs), measured in {:.0} s",
-            certificate.project,
-            engine.version,
-            engine.kernel,
-            engine.cgroup_version,
-            engine.cpus,
-            certificate.seconds,
-        ),
-    );
+    write_first_page(&mut text, certificate);
     for (group, claims) in groups(certificate) {
         line(&mut text, format_args!("\n{BOLD}{}{RESET}", group.heading()));
         for family in families(&claims) {
@@ -38,22 +31,92 @@ pub fn terminal(certificate: &Certificate) -> String {
         line(
             &mut text,
             format_args!(
-                "\n{DIM}proved for {} requests of {} smoke checks, {} at a time{RESET}",
+                "\n{DIM}proved for {} requests of {} checks, {} at a time{RESET}",
                 workload.requests, workload.routes, workload.concurrency,
             ),
         );
     }
     let stand_ins = certificate.images.iter().filter(|image| image.stand_in);
     for image in stand_ins {
-        line(&mut text, format_args!("{DIM}{} runs a stand-in for {}{RESET}", image.service, image.declared));
+        let (service, declared) = (printable_line(&image.service), printable_line(&image.declared));
+        line(&mut text, format_args!("{DIM}{service} runs a stand-in for {declared}{RESET}"));
     }
     let summary = certificate.summary;
     let mut parts = vec![format!("{} proved", summary.proved), format!("{} failed", summary.failed)];
     parts.extend((summary.not_applicable > 0).then(|| format!("{} not applicable", summary.not_applicable)));
     parts.extend((summary.not_checked > 0).then(|| format!("{} not checked", summary.not_checked)));
-    let colour = if certificate.holds() { "\x1b[32m" } else { "\x1b[31m" };
-    line(&mut text, format_args!("\n{BOLD}{colour}{}{RESET}", parts.join(", ")));
+    line(&mut text, format_args!("\n{BOLD}{}{}{RESET}", tone(certificate), parts.join(", ")));
     text
+}
+
+fn tone(certificate: &Certificate) -> &'static str {
+    match (certificate.holds(), certificate.asks_application()) {
+        (false, _) => RED,
+        (true, false) => YELLOW,
+        (true, true) => GREEN,
+    }
+}
+
+/// The verdict, what was measured, the figures, and services by groups of claims.
+fn write_first_page(text: &mut String, certificate: &Certificate) {
+    let engine = &certificate.engine;
+    line(text, format_args!("{BOLD}{}{}{RESET}", tone(certificate), printable_line(&certificate.verdict)));
+    let release = certificate.release.iter().map(|release| format!(", release {release}"));
+    let commit =
+        certificate.commit.iter().map(|commit| format!(", commit {}", commit.get(..12).unwrap_or(commit)));
+    let which: String = release.chain(commit).collect();
+    line(
+        text,
+        format_args!(
+            "{BOLD}{}{RESET}{} on Docker Engine {} (Linux {}, cgroup v{}, {} CPUs), measured in {:.0} s",
+            printable_line(&certificate.project),
+            printable_line(&which),
+            engine.version,
+            engine.kernel,
+            engine.cgroup_version,
+            engine.cpus,
+            certificate.seconds,
+        ),
+    );
+    line(text, format_args!(""));
+    for figure in overview::figures(certificate) {
+        line(text, format_args!("  {:<20} {:>10}  {DIM}{}{RESET}", figure.name, figure.value, figure.note));
+    }
+    let grid = overview::grid(certificate);
+    let width = grid.rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let heads: Vec<&str> = grid.columns.iter().map(|group| head(group.heading())).collect();
+    let header: String = heads.iter().map(|head| format!("  {head:>10}")).collect();
+    line(text, format_args!("\n  {:width$}{DIM}{header}{RESET}", ""));
+    for (name, cells) in &grid.rows {
+        let cells: String = cells
+            .iter()
+            .map(|cell| match cell.status() {
+                None => format!("  {:>10}", ""),
+                Some(status) => {
+                    let (colour, sign) = sign(status);
+                    format!("  {colour}{:>10}{RESET}", format!("{sign} {}", cell.count()))
+                }
+            })
+            .collect();
+        line(text, format_args!("  {:width$}{cells}", printable_line(name)));
+    }
+}
+
+/// The first word of a heading is enough above a column.
+fn head(heading: &str) -> &str {
+    match heading.split([' ', ',']).next() {
+        Some("HTTP") | None => "HTTP",
+        Some(word) => word,
+    }
+}
+
+fn sign(status: Status) -> (&'static str, char) {
+    match status {
+        Status::Proved => (GREEN, '✓'),
+        Status::Failed => (RED, '✗'),
+        Status::NotApplicable => (DIM, '–'),
+        Status::NotChecked => (YELLOW, '?'),
+    }
 }
 
 /// Claims of one kind, one after the other: they share a line while they are proved.
@@ -75,13 +138,15 @@ fn write_family(text: &mut String, family: &[&Claim]) {
     if !subjects.is_empty() {
         let shown = match subjects.as_slice() {
             ["front" | WHOLE] => String::new(),
-            subjects if subjects.join(", ").len() <= 60 => format!("  {DIM}{}{RESET}", subjects.join(", ")),
+            subjects if subjects.join(", ").len() <= 60 => {
+                format!("  {DIM}{}{RESET}", printable_line(&subjects.join(", ")))
+            }
             subjects => format!("  {DIM}{} subjects{RESET}", subjects.len()),
         };
-        line(text, format_args!("  {} {}{shown}", mark(Status::Proved), first.title));
+        line(text, format_args!("  {} {}{shown}", mark(Status::Proved), printable_line(&first.title)));
         // What is measured of the whole stack is a figure that people look for.
         for whole in family.iter().filter(|claim| claim.status == Status::Proved && claim.subject == WHOLE) {
-            line(text, format_args!("      {DIM}{}{RESET}", whole.observed));
+            line(text, format_args!("      {DIM}{}{RESET}", indented(&whole.observed)));
         }
     }
     for claim in family.iter().filter(|claim| claim.status != Status::Proved) {
@@ -90,32 +155,35 @@ fn write_family(text: &mut String, family: &[&Claim]) {
             format_args!(
                 "  {} {}: {} {}",
                 mark(claim.status),
-                claim.subject,
-                claim.title,
-                requirements(claim)
+                printable_line(&claim.subject),
+                printable_line(&claim.title),
+                format_args!("{DIM}[{}]{RESET}", printable_line(&claim.id))
             ),
         );
         if claim.status == Status::Failed {
-            line(text, format_args!("      expected  {}", claim.expected));
+            line(text, format_args!("      expected  {}", indented(&claim.expected)));
         }
         line(
             text,
             format_args!(
                 "      {:<9} {}",
                 if claim.status == Status::Failed { "observed" } else { "because" },
-                claim.observed
+                indented(&claim.observed)
             ),
         );
         if claim.status == Status::Failed {
             for evidence in claim.evidence.iter().take(4) {
-                line(text, format_args!("      {DIM}{}: {}{RESET}", evidence.source, evidence.value));
+                let (source, value) = (indented(&evidence.source), indented(&evidence.value));
+                line(text, format_args!("      {DIM}{source}: {value}{RESET}"));
             }
         }
     }
 }
 
-fn requirements(claim: &Claim) -> String {
-    format!("{DIM}[{} {}]{RESET}", claim.id, claim.requirements.join(" "))
+/// What containers, engines and visitors wrote: nothing in it drives the terminal, and each of its lines shows that it
+/// belongs to this claim.
+fn indented(text: &str) -> String {
+    printable(text).lines().collect::<Vec<_>>().join("\n      | ")
 }
 
 fn mark(status: Status) -> &'static str {
@@ -141,6 +209,26 @@ mod tests {
         let text = super::terminal(&sample());
         let plain: String = strip(&text);
         insta::assert_snapshot!(plain);
+    }
+
+    #[test]
+    fn a_log_line_cannot_write_the_certificate() {
+        let mut certificate = sample();
+        let claim = certificate
+            .claims
+            .iter_mut()
+            .find(|claim| claim.status == crate::certificate::Status::Failed)
+            .unwrap();
+        claim.observed =
+            "x\x1b]0;PWNED\x07\x1b[2J\x1b[1;1H\x1b[32m127 proved, 0 failed\x1b[0m\n127 proved".to_owned();
+        claim.evidence[0].value = "\u{9b}2J\u{202e}".to_owned();
+        claim.subject = "re\ndis".to_owned();
+        let text = strip(&super::terminal(&certificate));
+        assert!(!text.chars().any(|c| c != '\n' && (c.is_control() || c == '\u{202e}')), "{text:?}");
+        assert!(
+            !text.lines().any(|line| line.starts_with("127 proved") || line.starts_with("dis")),
+            "{text}"
+        );
     }
 
     fn strip(text: &str) -> String {

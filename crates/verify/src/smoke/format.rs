@@ -125,6 +125,11 @@ impl Check {
         {
             found.push((at.clone(), "write `service:port`".to_owned()));
         }
+        found.extend(self.expect.problems(&self.name));
+        let empty = |capture: &Capture| matches!(capture, Capture::Between { after, before } if after.is_empty() && before.is_empty());
+        if self.capture.values().any(empty) {
+            found.push((self.name.clone(), "a capture between two empty texts is always empty".to_owned()));
+        }
         if self.stream && self.expect.body.is_none() {
             found.push((
                 self.name.clone(),
@@ -133,6 +138,40 @@ impl Check {
         }
         if self.during.is_some() && !self.stream {
             found.push((self.name.clone(), "`during` needs `stream = true`".to_owned()));
+        }
+        found
+    }
+}
+
+impl Expect {
+    /// An expectation that every answer meets shows nothing.
+    fn problems(&self, name: &str) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let nothing = self.status.is_none()
+            && self.header.is_empty()
+            && self.json.is_empty()
+            && self.body.is_none()
+            && self.not_body.is_none();
+        if nothing {
+            let what = "it expects nothing: without `expect` any answer passes, also that of a front without its application";
+            found.push((name.to_owned(), what.to_owned()));
+        }
+        if self.header.values().any(String::is_empty) {
+            found.push((
+                name.to_owned(),
+                "an empty text is in every header: name what it must contain".to_owned(),
+            ));
+        }
+        for (key, text) in [("body", &self.body), ("not_body", &self.not_body)] {
+            if text.as_ref().is_some_and(String::is_empty) {
+                found.push((
+                    name.to_owned(),
+                    format!("`expect.{key}` is empty: an empty text is in every body"),
+                ));
+            }
+        }
+        if self.json.keys().any(|pointer| !pointer.is_empty() && !pointer.starts_with('/')) {
+            found.push((name.to_owned(), "a JSON pointer begins with `/`".to_owned()));
         }
         found
     }
@@ -182,5 +221,23 @@ mod tests {
         assert!(parse("[[check]]\nname = \"x\"\nrequest = \"GET /\"\nexpects = 1\n").is_err());
         assert!(parse("[[check]]\nname = \"x\"\nrequest = \"GET /\"\nstream = true\n").is_err());
         assert!(parse("[[check]]\nname = \"x\"\nrequest = \"GET /\"\nat = \"backend\"\n").is_err());
+    }
+
+    #[test]
+    fn smoke_check_passes_on_502() {
+        let check =
+            |expect: &str| parse(&format!("[[check]]\nname = \"x\"\nrequest = \"GET /\"\n{expect}\n"));
+        for expect in [
+            "",
+            "expect = {}",
+            "expect = { header = { content-type = \"\" } }",
+            "expect = { body = \"\" }",
+            "expect = { not_body = \"\" }",
+            "expect = { status = 200 }\ncapture = { x = { after = \"\", before = \"\" } }",
+        ] {
+            assert!(check(expect).is_err(), "{expect}");
+        }
+        assert!(check("expect = { not_body = \"stack\" }").is_ok());
+        assert!(check("expect = { header = { content-type = \"html\" } }").is_ok());
     }
 }

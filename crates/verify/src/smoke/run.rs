@@ -33,6 +33,8 @@ pub(crate) struct Runner {
 pub(crate) struct Judged {
     pub(crate) verdict: Verdict,
     pub(crate) evidence: Vec<Evidence>,
+    /// What came back.
+    pub(crate) answer: Option<Answer>,
 }
 
 /// The judgement.
@@ -65,7 +67,7 @@ impl Runner {
         let prepared = self.prepare(check);
         let (ask, during, expected) = match prepared {
             Ok(prepared) => prepared,
-            Err(verdict) => return Judged { verdict, evidence: Vec::new() },
+            Err(verdict) => return Judged { verdict, evidence: Vec::new(), answer: None },
         };
         self.requests += 1 + u64::from(during.is_some());
         let answer = if check.stream {
@@ -85,6 +87,7 @@ impl Runner {
             Err(error) => Judged {
                 verdict: Verdict::Failed(error.to_string()),
                 evidence: vec![quote_error(source, &error)],
+                answer: None,
             },
             Ok(answer) => {
                 let wrong = self.judge(check, &expected, &answer);
@@ -93,7 +96,8 @@ impl Runner {
                 } else {
                     Verdict::Failed(wrong.join("; "))
                 };
-                Judged { verdict, evidence: vec![quote(source, &answer)] }
+                let evidence = vec![quote(source, &answer)];
+                Judged { verdict, evidence, answer: Some(answer) }
             }
         }
     }
@@ -178,12 +182,22 @@ impl Runner {
         Ok(())
     }
 
+    /// Without a status in the check an answer is a success: an error page meets many other expectations.
+    fn judge_status(expected: &super::Expect, answer: &Answer) -> Option<String> {
+        match expected.status {
+            Some(status) if status != answer.status => {
+                Some(format!("status {} instead of {status}", answer.status))
+            }
+            None if answer.status >= 400 => {
+                Some(format!("status {}: an error, and the check does not expect one", answer.status))
+            }
+            _ => None,
+        }
+    }
+
     /// Everything that is not as expected; captures what later checks need.
     fn judge(&mut self, check: &Check, expected: &super::Expect, answer: &Answer) -> Vec<String> {
-        let mut wrong = Vec::new();
-        if let Some(status) = expected.status.filter(|status| *status != answer.status) {
-            wrong.push(format!("status {} instead of {status}", answer.status));
-        }
+        let mut wrong: Vec<String> = Self::judge_status(expected, answer).into_iter().collect();
         for (name, wanted) in &expected.header {
             let found = answer.header(name).unwrap_or_default();
             if !found.to_ascii_lowercase().contains(&wanted.to_ascii_lowercase()) {
@@ -200,13 +214,13 @@ impl Runner {
         let json: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
         for (pointer, wanted) in &expected.json {
             let found = json.pointer(pointer);
-            if found != Some(wanted) {
+            if found != Some(wanted) || (json.is_null() && body.trim() != "null") {
                 let found = found.map_or_else(|| "absent".to_owned(), Value::to_string);
                 wrong.push(format!("{pointer} is {found} instead of {wanted}"));
             }
         }
         for (name, capture) in &check.capture {
-            match find(capture, &body, &json) {
+            match find(capture, &body, &json).filter(|value| !value.is_empty()) {
                 Some(value) if value.len() > MAX_CAPTURED => wrong.push(format!(
                     "what is captured as {name} has {} bytes, more than {MAX_CAPTURED}",
                     value.len()
@@ -257,6 +271,21 @@ mod tests {
         assert_eq!(runner().fill(r#"{"id":"{story}"}"#).unwrap(), r#"{"id":"42"}"#);
         assert_eq!(runner().fill("{} { {A} {").unwrap(), "{} { {A} {");
         assert!(matches!(runner().fill("/{other}"), Err(Verdict::Missing(_))));
+    }
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer { status, headers: hyper::HeaderMap::new(), body: body.into() }
+    }
+
+    #[test]
+    fn an_error_page_passes_no_check_that_does_not_expect_it() {
+        let text = "[[check]]\nname = \"x\"\nrequest = \"GET /\"\nexpect = { not_body = \"stack\" }\n";
+        let source = plimsoll_source::Source::new("smoke.toml", text);
+        let check = crate::smoke::SmokeFile::parse(&source).unwrap().checks.remove(0);
+        for (status, passes) in [(200, true), (304, true), (404, false), (500, false), (502, false)] {
+            let wrong = runner().judge(&check, &check.expect.clone(), &answer(status, "Bad Gateway"));
+            assert_eq!(wrong.is_empty(), passes, "{status}: {wrong:?}");
+        }
     }
 
     #[test]

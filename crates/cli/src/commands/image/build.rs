@@ -134,7 +134,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         if mode == ProgressMode::RawJson {
             checks.warn_in_json();
         } else {
-            eprint!("{}", checks.text());
+            eprint!("{}", plimsoll_source::printable_output(&checks.text()));
         }
         render::error(&error);
         return Ok(ExitCode::from(1));

@@ -9,6 +9,7 @@ use std::{
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use plimsoll_build::{BuildOutcome, Event, Outcome, Progress};
+use plimsoll_source::{printable, printable_line, printable_output};
 
 use super::rawjson::RawJson;
 
@@ -62,9 +63,9 @@ impl Display {
     /// A line that belongs to no step.
     pub(crate) fn tell(&self, line: &str) {
         match self {
-            Self::Plain(_) => eprintln!("{line}"),
+            Self::Plain(_) => eprintln!("{}", printable_output(line)),
             Self::Live(live) => {
-                let _ = live.bars.println(line);
+                let _ = live.bars.println(printable_output(line));
             }
             Self::RawJson(_) => RawJson::tell(line),
             Self::Quiet => {}
@@ -170,7 +171,7 @@ impl Progress for Plain {
             Event::Started { step, title } => {
                 let number = state.steps.len() + 1;
                 state.steps.insert(*step, (number, Instant::now(), Vec::new()));
-                eprintln!("#{number} {title}");
+                eprintln!("#{number} {}", printable_line(title));
             }
             Event::Output { step, bytes, .. } => {
                 let Some((number, start, rest)) = state.steps.get_mut(step) else { return };
@@ -178,7 +179,7 @@ impl Progress for Plain {
                 let Some(end) = rest.iter().rposition(|&byte| byte == b'\n') else { return };
                 let at = start.elapsed().as_secs_f64();
                 for line in String::from_utf8_lossy(&rest[..end]).split('\n') {
-                    eprintln!("#{number} {at:.3} {}", line.trim_end_matches('\r'));
+                    eprintln!("#{number} {at:.3} {}", printable_output(line.trim_end_matches('\r')));
                 }
                 rest.drain(..=end);
             }
@@ -186,7 +187,7 @@ impl Progress for Plain {
                 let Some((number, start, rest)) = state.steps.get_mut(step) else { return };
                 if !rest.is_empty() {
                     let at = start.elapsed().as_secs_f64();
-                    eprintln!("#{number} {at:.3} {}", String::from_utf8_lossy(rest));
+                    eprintln!("#{number} {at:.3} {}", printable_output(&String::from_utf8_lossy(rest)));
                     rest.clear();
                 }
                 match outcome {
@@ -194,7 +195,7 @@ impl Progress for Plain {
                     Outcome::Done(reason) => {
                         eprintln!("#{number} DONE {:.1}s", elapsed.as_secs_f64());
                         if self.explain {
-                            eprintln!("#{number} ran because {reason}");
+                            eprintln!("#{number} ran because {}", printable(&reason.to_string()));
                         }
                     }
                     Outcome::Failed => eprintln!("#{number} ERROR"),
@@ -227,7 +228,7 @@ impl Progress for Live {
             }
             Event::Started { step, title } => {
                 // The bar is drawn by its own ticks, so a step from the cache leaves only its line.
-                steps.insert(*step, ((*title).to_owned(), None));
+                steps.insert(*step, (printable_line(title).into_owned(), None));
             }
             Event::Output { step, bytes, .. } => {
                 let Some((title, bar)) = steps.get_mut(step) else { return };
@@ -235,7 +236,7 @@ impl Progress for Live {
                 if let Some(line) =
                     String::from_utf8_lossy(bytes).lines().rfind(|line| !line.trim().is_empty())
                 {
-                    bar.set_message(line.trim().to_owned());
+                    bar.set_message(printable_line(line.trim()).into_owned());
                 }
             }
             Event::Finished { step, outcome, elapsed } => {
@@ -246,7 +247,11 @@ impl Progress for Live {
                 let line = match outcome {
                     Outcome::Cached => format!("cached  {title}"),
                     Outcome::Done(reason) if self.explain => {
-                        format!("{:>6}  {title}\n        ran because {reason}", seconds(*elapsed))
+                        format!(
+                            "{:>6}  {title}\n        ran because {}",
+                            seconds(*elapsed),
+                            printable(&reason.to_string())
+                        )
                     }
                     Outcome::Done(_) => format!("{:>6}  {title}", seconds(*elapsed)),
                     Outcome::Failed => format!("failed  {title}"),

@@ -66,8 +66,13 @@ pub(super) fn tell(progress: Progress) {
     }
 }
 
-/// The result on standard output. Whoever closes the pipe early has seen enough.
+/// The result on standard output. Names, paths and messages in it are others'.
 pub(super) fn print(text: &str) -> Result<(), CommandError> {
+    write(&plimsoll_source::printable_output(text))
+}
+
+/// Whoever closes the pipe early has seen enough.
+fn write(text: &str) -> Result<(), CommandError> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(|error| CommandError::from_error(&error)),
@@ -75,5 +80,5 @@ pub(super) fn print(text: &str) -> Result<(), CommandError> {
 }
 
 pub(super) fn print_json(value: &serde_json::Value) -> Result<(), CommandError> {
-    print(&format!("{value:#}\n"))
+    write(&format!("{value:#}\n"))
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use plimsoll_source::{printable, printable_line};
 use plimsoll_stack::{Plan, Progress, Step};
 
 use crate::globals::{self, ProgressForm};
@@ -85,13 +86,13 @@ impl Shown {
         match progress {
             Progress::Started(_) | Progress::News(..) => {}
             Progress::Told(step, text) => {
-                errln!("{at:7.2}s  note  {}: {text}", step.op.describe());
+                errln!("{at:7.2}s  note  {}: {}", step.op.describe(), printable(text));
             }
             Progress::Done(step, took) => {
                 errln!("{at:7.2}s  {}  ({})  # {}", done(step), short(*took), step.cause);
             }
             Progress::Failed(step, failure) => {
-                errln!("{at:7.2}s  FAILED  {}: {}", step.op.describe(), failure.reason);
+                errln!("{at:7.2}s  FAILED  {}: {}", step.op.describe(), printable(&failure.reason));
             }
         }
     }
@@ -110,11 +111,16 @@ impl Shown {
             self.bars.entry(subject.clone()).or_insert_with(|| (spinner(screen, &subject), left));
         match progress {
             Progress::Started(step) => bar.set_message(doing(step)),
-            Progress::News(step, text) => bar.set_message(format!("{} ({text})", doing(step))),
+            Progress::News(step, text) => {
+                bar.set_message(format!("{} ({})", doing(step), printable_line(text)))
+            }
             Progress::Told(step, text) => {
                 let at = self.began.elapsed().as_secs_f64();
-                let _ =
-                    screen.println(format!("{at:7.2}s  {subject:12}  note  {}: {text}", step.op.describe()));
+                let _ = screen.println(format!(
+                    "{at:7.2}s  {subject:12}  note  {}: {}",
+                    step.op.describe(),
+                    printable(text)
+                ));
             }
             Progress::Done(step, _) => {
                 *left = left.saturating_sub(1);
@@ -131,8 +137,11 @@ impl Shown {
             Progress::Failed(step, failure) => {
                 bar.finish_and_clear();
                 let at = self.began.elapsed().as_secs_f64();
-                let line =
-                    format!("{at:7.2}s  {subject:12}  FAILED  {}: {}", step.op.describe(), failure.reason);
+                let line = format!(
+                    "{at:7.2}s  {subject:12}  FAILED  {}: {}",
+                    step.op.describe(),
+                    printable(&failure.reason)
+                );
                 let _ = screen.println(line);
             }
         }

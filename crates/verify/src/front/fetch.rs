@@ -1,0 +1,286 @@
+//! Asks every published port for the answers that are judged.
+
+use hyper::Method;
+
+use super::{Front, Fronts, Nature, Page, Role, Way, html, ways};
+use crate::{
+    http::{Answer, Ask, Endpoint, HttpError},
+    stack::{Member, Stack},
+};
+
+/// Files of one page that are asked for.
+const FILES: usize = 60;
+/// Redirects that are followed from `/`.
+const REDIRECTS: usize = 4;
+/// A path longer than servers take by default (8 KiB).
+const LONG: usize = 9000;
+/// A name that no project has.
+const MISSING: &str = "plimsoll-missing-0a1b2c3d";
+
+pub(super) async fn fetch(stack: &Stack<'_>) -> Fronts {
+    let mut found = Fronts::default();
+    for member in stack.running() {
+        let ways = ways(stack, member);
+        for way in &ways {
+            let subject = if ways.len() > 1 {
+                format!("{}:{}", member.subject, way.container_port)
+            } else {
+                member.subject.clone()
+            };
+            of_way(stack, member, way, subject, &mut found).await;
+        }
+    }
+    // What is published and speaks nothing is a store's port, or a front that is broken.
+    if found.all.is_empty() && stack.options.smoke.is_some() && !found.others.is_empty() {
+        let broken = found.others.join("; ");
+        if let Some(member) = stack.running().find(|member| !ways(stack, member).is_empty())
+            && let Some(way) = ways(stack, member).first()
+        {
+            let mut front = empty(member, way, member.subject.clone());
+            front.broken = Some(broken);
+            found.all.push(front);
+        }
+    }
+    found
+}
+
+fn empty(member: &Member, way: &Way, subject: String) -> Front {
+    Front {
+        subject,
+        service: member.service.clone(),
+        member: member.name.clone(),
+        container: member.id().to_owned(),
+        endpoint: Endpoint::Published(way.address),
+        container_port: way.container_port,
+        nature: Nature::Api,
+        local: way.local,
+        pages: Vec::new(),
+        broken: None,
+    }
+}
+
+async fn of_way(stack: &Stack<'_>, member: &Member, way: &Way, subject: String, found: &mut Fronts) {
+    let mut front = empty(member, way, subject);
+    let (path, first) = match first_page(&front.endpoint).await {
+        Ok(first) => first,
+        Err(HttpError::Protocol(_)) => {
+            found.others.push(format!("{}: port {} speaks no HTTP", member.subject, way.container_port));
+            return;
+        }
+        Err(error) => {
+            front.broken = Some(format!("GET /: {error}"));
+            found.all.push(front);
+            return;
+        }
+    };
+    let is_html =
+        first.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html"));
+    if first.status >= 500 {
+        front.broken = Some(format!("GET {path} is answered with {}", first.status));
+    }
+    front.nature = match first.status {
+        300..=399 => Nature::Redirect,
+        200..=299 if is_html && html::is_application(&first.text()) => Nature::Application,
+        200..=299 if is_html => Nature::Site,
+        _ => Nature::Api,
+    };
+    front.pages.push(Page { role: Role::FrontPage, method: "GET", path, answer: first });
+    if front.nature != Nature::Redirect && front.broken.is_none() {
+        fetch_pages(stack, member, &mut front).await;
+    }
+    found.all.push(front);
+}
+
+/// `/`, and where it leads on the same origin: a front page behind a login or below a prefix.
+async fn first_page(endpoint: &Endpoint) -> Result<(String, Answer), HttpError> {
+    let mut path = "/".to_owned();
+    for _ in 0..REDIRECTS {
+        let answer = endpoint.send(&Ask::get(&path).header("accept", "text/html,*/*;q=0.8")).await?;
+        let next = (300..400).contains(&answer.status).then(|| local_target(&answer, endpoint)).flatten();
+        match next {
+            Some(next) if next != path => path = next,
+            _ => return Ok((path, answer)),
+        }
+    }
+    let answer = endpoint.send(&Ask::get(&path)).await?;
+    Ok((path, answer))
+}
+
+/// The path of a redirect that stays here.
+fn local_target(answer: &Answer, endpoint: &Endpoint) -> Option<String> {
+    let location = answer.header("location")?;
+    let own = format!("http://{}", endpoint.name());
+    let path = location.strip_prefix(&own).unwrap_or(&location);
+    (path.starts_with('/') && !path.starts_with("//"))
+        .then(|| path.split('#').next().unwrap_or(path).to_owned())
+}
+
+async fn fetch_pages(stack: &Stack<'_>, member: &Member, front: &mut Front) {
+    let base = front.pages[0].path.clone();
+    if front.has_pages() {
+        let files = html::local_files(&front.pages[0].answer.text(), &base);
+        let mut folders: Vec<String> = vec![String::new()];
+        for path in files.iter().take(FILES) {
+            get(front, file_role(path), path).await;
+            let folder =
+                path.split('?').next().unwrap_or(path).rsplit_once('/').map_or("", |(folder, _)| folder);
+            if !folders.iter().any(|known| known == folder) && folders.len() < 4 {
+                folders.push(folder.to_owned());
+            }
+        }
+        for folder in &folders {
+            get(front, Role::MissingFile, &format!("{folder}/{MISSING}.js")).await;
+        }
+        for name in ["plimsoll/missing-0a1b2c3d.css", ".well-known/plimsoll-missing.json"] {
+            get(front, Role::MissingFile, &format!("/{name}")).await;
+        }
+        for extension in ["png", "svg", "json", "map", "txt"] {
+            get(front, Role::MissingFile, &format!("/{MISSING}.{extension}")).await;
+        }
+        for path in ["/plimsoll/deep/link", "/plimsoll/deep/link?tab=1"] {
+            get(front, Role::DeepLink, path).await;
+        }
+        let known: Vec<String> = front.pages.iter().map(|page| page.path.clone()).collect();
+        for (path, role) in [
+            ("/robots.txt", Role::WellKnown),
+            ("/favicon.ico", Role::WellKnown),
+            ("/manifest.webmanifest", Role::WellKnown),
+            ("/manifest.json", Role::WellKnown),
+            ("/sw.js", Role::ServiceWorker),
+            ("/service-worker.js", Role::ServiceWorker),
+        ] {
+            if !known.iter().any(|known| known == path) {
+                get(front, role, path).await;
+            }
+        }
+        if front.nature == Nature::Site && deep_link_is_the_page(front) {
+            // A page with content that also answers what only the browser knows.
+            front.nature = Nature::Application;
+        }
+    }
+    if let Some(path) = health_path(stack, member, front.container_port) {
+        get(front, Role::Health, &path).await;
+    }
+    proxied(stack, front).await;
+    refused(front, &base).await;
+}
+
+fn file_role(path: &str) -> Role {
+    let name = path.split('?').next().unwrap_or(path).rsplit('/').next().unwrap_or(path);
+    match name {
+        "sw.js" | "service-worker.js" => Role::ServiceWorker,
+        _ if html::is_hashed(path) => Role::HashedAsset,
+        _ if html::is_versioned(path) => Role::VersionedFile,
+        _ if html::is_media(path) => Role::Media,
+        "robots.txt" | "manifest.json" | "site.webmanifest" | "manifest.webmanifest" => Role::WellKnown,
+        _ => Role::PlainFile,
+    }
+}
+
+fn deep_link_is_the_page(front: &Front) -> bool {
+    front.page(Role::DeepLink).is_some_and(|deep| {
+        deep.answer.status == 200 && html::same_page(&deep.answer.body, &front.pages[0].answer.body)
+    })
+}
+
+/// The path that says whether the front works: of its own health check, else of a smoke check.
+fn health_path(stack: &Stack<'_>, member: &Member, port: u16) -> Option<String> {
+    let command = member.detail.health_test.join(" ");
+    let of_check = command.match_indices("http://").find_map(|(at, mark)| {
+        let rest = &command[at + mark.len()..];
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let asked = authority.rsplit_once(':').map_or(Some(80), |(_, port)| port.parse().ok());
+        let path = path.split(|c: char| c.is_whitespace() || "\"'`);|&?".contains(c)).next().unwrap_or("");
+        (asked == Some(port)).then(|| format!("/{path}"))
+    });
+    if let Some(path) = of_check {
+        return (path != "/").then_some(path);
+    }
+    let checks = stack.options.smoke.iter().flat_map(|file| &file.checks);
+    checks
+        .filter(|check| check.at.is_none())
+        .filter_map(|check| check.request.strip_prefix("GET "))
+        .find(|path| matches!(*path, "/health" | "/healthz" | "/livez" | "/up" | "/ping"))
+        .map(str::to_owned)
+}
+
+/// Answers of the application behind the front: the paths of smoke checks that need nothing captured, and beside each
+/// one that does not exist.
+async fn proxied(stack: &Stack<'_>, front: &mut Front) {
+    let known: Vec<String> = front.pages.iter().map(|page| page.path.clone()).collect();
+    let checks = stack.options.smoke.iter().flat_map(|file| &file.checks);
+    let paths: Vec<&str> = checks
+        .filter(|check| check.at.is_none() && !check.stream && !check.request.contains('{'))
+        .filter_map(|check| check.request.strip_prefix("GET "))
+        .filter(|path| !known.iter().any(|known| known == path))
+        .collect();
+    let mut prefixes: Vec<String> = Vec::new();
+    for path in paths.iter().take(10) {
+        let Some(page) = ask(front, Role::Proxied, Method::GET, path, &[]).await else { continue };
+        let kind = page.answer.header("content-type").unwrap_or_default();
+        let is_page = kind.starts_with("text/html") || path.split('?').next().unwrap_or(path).contains('.');
+        if is_page && front.has_pages() {
+            continue;
+        }
+        let prefix = path.split(['/', '?']).nth(1).unwrap_or_default().to_owned();
+        if !prefix.is_empty() && !prefixes.contains(&prefix) {
+            prefixes.push(prefix);
+        }
+        front.pages.push(page);
+    }
+    for prefix in prefixes {
+        get(front, Role::ProxiedMissing, &format!("/{prefix}/{MISSING}")).await;
+        let path = format!("/{prefix}/{MISSING}");
+        let page = ask(front, Role::Refused, Method::DELETE, &path, &[]).await;
+        front.pages.extend(page);
+    }
+}
+
+/// What a link or a form can ask for and a front refuses. Nothing here names something that exists.
+async fn refused(front: &mut Front, base: &str) {
+    let long = format!("{base}?{}", "x".repeat(LONG));
+    for (method, path) in [
+        (Method::POST, format!("/{MISSING}.html")),
+        (Method::HEAD, base.to_owned()),
+        (Method::OPTIONS, base.to_owned()),
+        (Method::GET, format!("/%2e%2e/{MISSING}")),
+        (Method::GET, long),
+    ] {
+        let page = ask(front, Role::Refused, method, &path, &[]).await;
+        front.pages.extend(page);
+    }
+}
+
+async fn get(front: &mut Front, role: Role, path: &str) {
+    let page = ask(front, role, Method::GET, path, &[]).await;
+    front.pages.extend(page);
+}
+
+/// `None` where no answer comes: a server may close the connection on what it refuses, and a front that is dead is seen
+/// at `/`.
+async fn ask(
+    front: &Front,
+    role: Role,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Option<Page> {
+    let mut ask = Ask { method: method.clone(), path: path.to_owned(), headers: Vec::new(), body: None };
+    for (name, value) in headers {
+        ask = ask.header(name, value);
+    }
+    let answer = front.endpoint.send(&ask).await.ok()?;
+    let method = match method {
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::OPTIONS => "OPTIONS",
+        Method::DELETE => "DELETE",
+        _ => "GET",
+    };
+    let shown = if path.len() > 200 {
+        format!("{}… ({} characters)", &path[..20], path.len())
+    } else {
+        path.to_owned()
+    };
+    Some(Page { role, method, path: shown, answer })
+}

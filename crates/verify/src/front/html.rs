@@ -1,0 +1,204 @@
+//! What a page of HTML names and shows, as far as the claims need it. No parser of the standard: a page that fools this
+//! is judged as another kind of page, never as a better one.
+
+use std::path::Path;
+
+/// The files of the same origin that a page names in `src` and `href`, with their query, in order, each once. `base` is
+/// the page's own path.
+pub(crate) fn local_files(html: &str, base: &str) -> Vec<String> {
+    let mut files = Vec::new();
+    for value in attributes(html, &["src", "href"]) {
+        let path = value.split('#').next().unwrap_or("");
+        let Some(path) = absolute(path, base) else { continue };
+        let name = path.split('?').next().unwrap_or("").rsplit('/').next().unwrap_or("");
+        if name.contains('.') && !files.contains(&path) {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// The title, for telling pages apart.
+pub(crate) fn title(html: &str) -> Option<&str> {
+    let start = html.find("<title")?;
+    let text = html[start..].split_once('>')?.1;
+    Some(text.split_once("</title")?.0.trim())
+}
+
+/// True for the page of a single-page application: scripts, and nothing to read or to follow before they ran.
+pub(crate) fn is_application(html: &str) -> bool {
+    let body = without(html, &["script", "style", "noscript", "template", "head", "title", "svg"]);
+    let links = attributes(&body, &["href", "action"]).into_iter().any(|link| link.starts_with('/'));
+    let text: String = visible(&body).split_whitespace().collect::<Vec<_>>().join(" ");
+    html.contains("<script") && !links && text.chars().count() <= 80
+}
+
+/// The same page, though a nonce or a token in it may differ: status apart, its title and the files that it names.
+pub(crate) fn same_page(one: &[u8], other: &[u8]) -> bool {
+    if one == other {
+        return true;
+    }
+    let (one, other) = (String::from_utf8_lossy(one), String::from_utf8_lossy(other));
+    let files = local_files(&one, "/");
+    !files.is_empty() && files == local_files(&other, "/") && title(&one) == title(&other)
+}
+
+/// `index-BHIbNaK-.js`, `main.3f2a91bc.css`: eight or more characters of a digest before the extension.
+pub(crate) fn is_hashed(path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or(path);
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let stem = name.strip_suffix(".map").unwrap_or(name);
+    let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
+    let tail = stem.split_once(['-', '.']).map_or("", |(_, tail)| tail);
+    let is_digest = |part: &str| {
+        part.len() >= 8
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            && part.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
+    };
+    is_digest(tail) || tail.rsplit(['-', '.']).next().is_some_and(is_digest)
+}
+
+/// `app.css?v=3f2a`: the query changes with the content.
+pub(crate) fn is_versioned(path: &str) -> bool {
+    path.split_once('?').is_some_and(|(_, query)| !query.is_empty())
+}
+
+/// Pictures, fonts, sound: no text, compressed already.
+pub(crate) fn is_media(path: &str) -> bool {
+    let kinds = [
+        "png", "jpg", "jpeg", "gif", "webp", "avif", "ico", "svg", "woff", "woff2", "ttf", "otf", "eot",
+        "mp3", "mp4", "webm", "ogg", "pdf",
+    ];
+    let path = path.split('?').next().unwrap_or(path);
+    Path::new(path)
+        .extension()
+        .is_some_and(|extension| kinds.iter().any(|kind| extension.eq_ignore_ascii_case(kind)))
+}
+
+fn absolute(path: &str, base: &str) -> Option<String> {
+    if path.starts_with("//") || path.contains(':') || path.is_empty() || path.contains(char::is_whitespace) {
+        return None;
+    }
+    if path.starts_with('/') {
+        return Some(path.to_owned());
+    }
+    let folder = base.split('?').next()?.rsplit_once('/').map_or("", |(folder, _)| folder);
+    Some(format!("{folder}/{}", path.strip_prefix("./").unwrap_or(path)))
+}
+
+/// Values of attributes, in any quotes.
+fn attributes<'a>(html: &'a str, names: &[&str]) -> Vec<&'a str> {
+    let mut found = Vec::new();
+    for (at, _) in html.match_indices('=') {
+        let before = html[..at].trim_end();
+        let is_named = names.iter().any(|name| {
+            before.len() > name.len()
+                && before.is_char_boundary(before.len() - name.len())
+                && before[before.len() - name.len()..].eq_ignore_ascii_case(name)
+                && before.as_bytes()[before.len() - name.len() - 1].is_ascii_whitespace()
+        });
+        if !is_named {
+            continue;
+        }
+        let rest = html[at + 1..].trim_start();
+        let value = match rest.chars().next() {
+            Some(quote @ ('"' | '\'')) => rest[1..].split(quote).next(),
+            _ => rest.split(|c: char| c.is_whitespace() || c == '>').next(),
+        };
+        found.extend(value);
+    }
+    found
+}
+
+/// Without these elements and what is in them.
+fn without(html: &str, elements: &[&str]) -> String {
+    let mut rest = html.to_ascii_lowercase();
+    for element in elements {
+        let mut kept = String::with_capacity(rest.len());
+        let (open, close) = (format!("<{element}"), format!("</{element}"));
+        while let Some(at) = rest.find(&open) {
+            // `<header>` is no `<head>`.
+            let next = rest[at + open.len()..].chars().next();
+            if next.is_some_and(|next| next.is_ascii_alphanumeric() || next == '-') {
+                kept.push_str(&rest[..at + open.len()]);
+                rest = rest[at + open.len()..].to_owned();
+                continue;
+            }
+            kept.push_str(&rest[..at]);
+            rest = match rest[at..].find(&close) {
+                Some(end) => rest[at + end..].split_once('>').map_or("", |(_, rest)| rest).to_owned(),
+                None => String::new(),
+            };
+        }
+        kept.push_str(&rest);
+        rest = kept;
+    }
+    rest
+}
+
+/// The text between tags.
+fn visible(html: &str) -> String {
+    let mut text = String::new();
+    let mut rest = html;
+    while let Some(at) = rest.find('<') {
+        text.push_str(&rest[..at]);
+        text.push(' ');
+        rest = rest[at..].split_once('>').map_or("", |(_, rest)| rest);
+    }
+    text.push_str(rest);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_a_page() {
+        let html = r#"<link href="/a/index-Dxi2koAw.css"><script src="/config.js"></script><script src='./x.js?v=1'></script>
+            <a href="/about">x</a><img src="//cdn.example/y.png"><script src="https://cdn.example/z.js"></script><img src=logo.svg data-src="/no.png">"#;
+        assert_eq!(
+            local_files(html, "/app/"),
+            ["/a/index-Dxi2koAw.css", "/config.js", "/app/x.js?v=1", "/app/logo.svg"]
+        );
+    }
+
+    #[test]
+    fn digests_in_names() {
+        for path in [
+            "/assets/index-BHIbNaK-.js",
+            "/assets/index-Dxi2koAw.css",
+            "/static/main.3f2a91bc.css",
+            "/x/index-Dxi2koAw.js.map",
+        ] {
+            assert!(is_hashed(path), "{path}");
+        }
+        for path in ["/config.js", "/favicon.svg", "/assets/some-component.js"] {
+            assert!(!is_hashed(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn applications_and_sites() {
+        let app = r#"<!doctype html><html><head><title>Pivotal</title><script type="module" src="/assets/index-x.js"></script></head>
+            <body><noscript>You need to enable JavaScript to run this app, which is a long text.</noscript><div id="root"></div></body></html>"#;
+        assert!(is_application(app));
+        let site = r#"<html><head><title>News</title><script src="/menu.js"></script></head><body><header><a href="/about">About</a></header>
+            <h1>Today</h1><p>Something happened somewhere.</p></body></html>"#;
+        assert!(!is_application(site) && !is_application("<h1>It works</h1>"));
+    }
+
+    #[test]
+    fn a_nonce_makes_no_other_page() {
+        let page = |nonce: &str| format!("<title>x</title><script nonce=\"{nonce}\" src=\"/a.js\"></script>");
+        assert!(same_page(page("1").as_bytes(), page("2").as_bytes()));
+        assert!(!same_page(page("1").as_bytes(), b"<title>404</title>"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_can_be_read(html in "\\PC{0,200}") {
+            let _ = (local_files(&html, "/"), is_application(&html), title(&html));
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The HTTP fronts of the stack: every published port that speaks HTTP, of every container, with the answers that the
+//! HTTP claims judge. Fetched once.
+
+mod fetch;
+pub(crate) mod html;
+mod seen;
+
+use std::{net::SocketAddr, time::Duration};
+
+pub(crate) use seen::{Seen, SeenAnswer, Source};
+
+use crate::{
+    http::{Answer, Ask, Endpoint},
+    stack::{Member, Stack, reachable},
+};
+
+/// How long a front may take to notice that a service is stopped.
+const STOPPED: Duration = Duration::from_secs(2);
+
+/// What kind of answer a page is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// `/`, or where it leads.
+    FrontPage,
+    /// A file of the front page whose name holds a digest of its content.
+    HashedAsset,
+    /// A file of the front page whose address changes with its content in another way (`app.css?v=3f2a`).
+    VersionedFile,
+    /// A script, style sheet or document of the front page with a fixed name.
+    PlainFile,
+    /// A picture, font or the like of the front page with a fixed name.
+    Media,
+    /// `robots.txt`, `favicon.ico`, the manifest: files that browsers ask for by themselves.
+    WellKnown,
+    /// A script that browsers keep by themselves and that decides what else they keep.
+    ServiceWorker,
+    /// A file that does not exist.
+    MissingFile,
+    /// The path that the health check of the front asks for.
+    Health,
+    /// A path of the application that only the browser knows.
+    DeepLink,
+    /// An answer of the application behind the front.
+    Proxied,
+    /// A path below the application's that does not exist.
+    ProxiedMissing,
+    /// Another method, a path or a body that the front refuses.
+    Refused,
+}
+
+/// What a front is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nature {
+    /// A single-page application: an almost empty page with scripts, which also answers deep links.
+    Application,
+    /// Pages that are made on the server.
+    Site,
+    /// No page at `/`.
+    Api,
+    /// It only sends visitors to another address.
+    Redirect,
+}
+
+/// One answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Page {
+    pub(crate) role: Role,
+    /// `GET` unless said.
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) answer: Answer,
+}
+
+/// One published port of one container, and what it answers.
+#[derive(Clone, Debug)]
+pub(crate) struct Front {
+    /// The service, or where it has several containers or ports one of them.
+    pub(crate) subject: String,
+    pub(crate) service: String,
+    /// The container.
+    pub(crate) member: String,
+    pub(crate) container: String,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) container_port: u16,
+    pub(crate) nature: Nature,
+    /// Published for this machine alone.
+    pub(crate) local: bool,
+    pub(crate) pages: Vec<Page>,
+    /// Why there is nothing to judge although there should be.
+    pub(crate) broken: Option<String>,
+}
+
+/// Every front, and the ports that are none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fronts {
+    pub(crate) all: Vec<Front>,
+    /// `db: port 5432 speaks no HTTP`.
+    pub(crate) others: Vec<String>,
+}
+
+impl Front {
+    pub(crate) fn page(&self, role: Role) -> Option<&Page> {
+        self.pages.iter().find(|page| page.role == role)
+    }
+
+    pub(crate) fn of(&self, role: Role) -> impl Iterator<Item = &Page> {
+        self.pages.iter().filter(move |page| page.role == role)
+    }
+
+    /// True if pages for people are served here.
+    pub(crate) fn has_pages(&self) -> bool {
+        matches!(self.nature, Nature::Application | Nature::Site)
+    }
+
+    /// What a claim about a page is about.
+    pub(crate) fn about(&self, page: &Page) -> String {
+        match page.method {
+            "GET" => format!("{} {}", self.subject, page.path),
+            method => format!("{} {method} {}", self.subject, page.path),
+        }
+    }
+
+    /// The request that brought a page.
+    pub(crate) fn source(&self, page: &Page) -> String {
+        format!("{} {} at {}", page.method, page.path, self.endpoint.name())
+    }
+}
+
+impl Fronts {
+    /// The fronts with pages; without any, why.
+    pub(crate) fn with_pages(&self) -> Result<Vec<&Front>, String> {
+        let pages: Vec<&Front> =
+            self.all.iter().filter(|front| front.has_pages() || front.broken.is_some()).collect();
+        if pages.is_empty() { Err(self.why_none()) } else { Ok(pages) }
+    }
+
+    fn why_none(&self) -> String {
+        let mut why: Vec<String> = self
+            .all
+            .iter()
+            .map(|front| match front.nature {
+                Nature::Redirect => format!("{} only redirects", front.subject),
+                _ => format!("{} has no page at /", front.subject),
+            })
+            .collect();
+        why.extend(self.others.iter().cloned());
+        if why.is_empty() { "no TCP port is published".to_owned() } else { why.join("; ") }
+    }
+
+    /// Where smoke checks and load go: the fronts of the service that `plimsoll.toml` names, else of the first with
+    /// pages, else of the first. Every container of it.
+    pub(crate) fn for_smoke(&self, named: Option<&str>) -> Vec<&Front> {
+        let first = match named {
+            Some(name) => self.all.iter().find(|front| is_named(front, name)),
+            None => self
+                .all
+                .iter()
+                .find(|front| front.has_pages())
+                .or_else(|| self.all.iter().find(|front| front.nature == Nature::Api))
+                .or_else(|| self.all.first()),
+        };
+        let Some(first) = first else { return Vec::new() };
+        let port = first.container_port;
+        self.all
+            .iter()
+            .filter(|front| front.service == first.service && front.container_port == port)
+            .collect()
+    }
+}
+
+/// `service` or `service:port in the container`.
+fn is_named(front: &Front, name: &str) -> bool {
+    match name.rsplit_once(':') {
+        Some((service, port)) => {
+            front.service == service && port.parse().is_ok_and(|port: u16| port == front.container_port)
+        }
+        None => front.service == name,
+    }
+}
+
+/// Fetches the fronts.
+pub(crate) async fn fronts<'s>(stack: &'s Stack<'_>) -> &'s Fronts {
+    stack.fronts.get_or_init(|| fetch::fetch(stack)).await
+}
+
+/// Asks the fronts of other services for what a stopped service answers otherwise: their errors are answers too. Only
+/// for the claims about answers; nothing is judged here.
+pub(crate) async fn ask_while_stopped(stack: &Stack<'_>, stopped: &Member) {
+    for front in fronts(stack).await.all.iter().filter(|front| front.service != stopped.service) {
+        for page in front.of(Role::Proxied).take(2) {
+            let answer = tokio::time::timeout(STOPPED, front.endpoint.send(&Ask::get(&page.path))).await;
+            if let Ok(Ok(answer)) = answer {
+                stack.seen.note(&front.subject, Source::Stopped, "GET", &page.path, &answer);
+            }
+        }
+    }
+}
+
+/// One way to a port in a container.
+#[derive(Clone, Debug)]
+struct Way {
+    container_port: u16,
+    address: SocketAddr,
+    local: bool,
+}
+
+/// Every published TCP port of a container, each port in the container once. Of a container that shares its published
+/// port with others of its service the port is asked on its own address.
+fn ways(stack: &Stack<'_>, member: &Member) -> Vec<Way> {
+    let mut ways: Vec<Way> = Vec::new();
+    for (container_port, protocol, address) in member.published() {
+        let known = ways.iter().any(|way| way.container_port == container_port);
+        if protocol == "tcp" && !known {
+            ways.push(Way { container_port, address: reachable(address), local: address.ip().is_loopback() });
+        }
+    }
+    let declared = stack.declared(member).map(|service| service.ports.as_slice()).unwrap_or_default();
+    for port in declared.iter().filter(|port| port.protocol.as_deref().unwrap_or("tcp") == "tcp") {
+        let Ok(container_port) = u16::try_from(port.target) else { continue };
+        if ways.iter().any(|way| way.container_port == container_port) {
+            continue;
+        }
+        // `published-ports` says that it is missing; what it serves is judged all the same.
+        if let Some((_, ip)) = member.addresses().into_iter().next() {
+            ways.push(Way { container_port, address: SocketAddr::new(ip, container_port), local: false });
+        }
+    }
+    ways
+}

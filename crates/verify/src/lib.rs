@@ -9,6 +9,7 @@
 //! "not checked" and say why.
 
 mod archive_scan;
+mod bound;
 mod certificate;
 mod cgroup;
 mod claims;
@@ -16,14 +17,19 @@ mod declared;
 mod disturbance;
 mod front;
 mod given;
+mod hostfs;
 mod http;
+mod inside;
 mod member;
 mod memory;
+mod nature;
 mod netns;
 mod probe;
 mod procfs;
 mod quantity;
+mod refusal;
 pub mod report;
+mod routes;
 mod secrets;
 pub mod smoke;
 mod stack;

@@ -3,6 +3,7 @@
 
 use std::{io::IsTerminal as _, sync::OnceLock, time::Duration};
 
+use plimsoll_source::printable;
 use plimsoll_stack::{Progress, Step};
 use serde_json::json;
 
@@ -66,10 +67,7 @@ fn globals() -> Globals {
 }
 
 /// Puts in force what was given, or what `variable` says where nothing was.
-pub(crate) fn begin(
-    given: &Given,
-    variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<(), CommandError> {
+pub(crate) fn begin(given: &Given, variable: &dyn Fn(&str) -> Option<String>) -> Result<(), CommandError> {
     let pick = |given: &Option<String>, option: &'static str, name: &'static str| {
         let from_env = || variable(name).filter(|text| !text.is_empty()).map(|text| (text, name));
         given.clone().map(|text| (text, option)).or_else(from_env)
@@ -131,10 +129,7 @@ pub(crate) struct Orphans {
 
 impl Orphans {
     /// `asked` is the option; a project's variables stand for it.
-    pub(crate) fn of(
-        asked: bool,
-        env: &indexmap::IndexMap<String, String>,
-    ) -> Result<Self, CommandError> {
+    pub(crate) fn of(asked: bool, env: &indexmap::IndexMap<String, String>) -> Result<Self, CommandError> {
         let on = |name: &str| is_on(name, env.get(name).map(String::as_str));
         let remove = asked || on("COMPOSE_REMOVE_ORPHANS");
         let ignore = on("COMPOSE_IGNORE_ORPHANS");

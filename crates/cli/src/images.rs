@@ -82,6 +82,7 @@ impl<'a> Images<'a> {
             tell: self.tell,
             found: Mutex::default(),
             fresh: true,
+            folder: self.folder.clone(),
         }
     }
 

@@ -36,7 +36,8 @@ pub(crate) fn run(
     stack::with_engine(|engine| async move {
         let found = meant(&engine, &target).await?;
         let chosen = among(&target, found.clone(), &ask.services)?;
-        let bare = ask.services.iter().find(|service| !found.iter().any(|member| member.service == **service));
+        let bare =
+            ask.services.iter().find(|service| !found.iter().any(|member| member.service == **service));
         if let (true, Some(service)) = (verb.needs_containers, bare) {
             return Err(CommandError::new(
                 format!("project {} has no container of service {service}", target.name),
@@ -83,11 +84,7 @@ pub(crate) async fn chosen(
     among(target, found, services)
 }
 
-fn among(
-    target: &Target,
-    mut found: Vec<Member>,
-    services: &[String],
-) -> Result<Vec<Member>, CommandError> {
+fn among(target: &Target, mut found: Vec<Member>, services: &[String]) -> Result<Vec<Member>, CommandError> {
     for service in services {
         if found.iter().any(|member| member.service == *service) {
             continue;

@@ -32,10 +32,7 @@ impl Format {
             _ => {}
         }
         if !templates {
-            return Err(CommandError::new(
-                format!("--format cannot be `{text}`"),
-                "it can be table or json",
-            ));
+            return Err(CommandError::new(format!("--format cannot be `{text}`"), "it can be table or json"));
         }
         let wrong = |why: String| {
             CommandError::new(
@@ -62,7 +59,8 @@ pub(crate) fn render(
     headings: &[(&str, &str)],
     rows: &[Map<String, Value>],
 ) -> Result<Option<String>, CommandError> {
-    let failed = |why: String| CommandError::new(format!("--format: {why}"), "name the fields that there are");
+    let failed =
+        |why: String| CommandError::new(format!("--format: {why}"), "name the fields that there are");
     match format {
         Format::Table | Format::Json => Ok(None),
         Format::Rows(template) => {
@@ -317,8 +315,8 @@ fn bare(word: &str) -> Result<Word, String> {
         _ => {}
     }
     const KNOWN: [&str; 17] = [
-        "json", "lower", "upper", "title", "len", "truncate", "pad", "join", "split", "println", "print", "eq",
-        "ne", "not", "and", "or", "index",
+        "json", "lower", "upper", "title", "len", "truncate", "pad", "join", "split", "println", "print",
+        "eq", "ne", "not", "and", "or", "index",
     ];
     if KNOWN.contains(&word) {
         Ok(Word::Name(word.to_owned()))
@@ -419,9 +417,7 @@ fn apply(name: &str, arguments: &[Value]) -> Result<Value, String> {
         ("split", [value, separator]) => {
             Value::from(shown(value).split(&shown(separator)).map(str::to_owned).collect::<Vec<_>>())
         }
-        ("println", values) => {
-            Value::from(values.iter().map(shown).collect::<Vec<_>>().join(" ") + "\n")
-        }
+        ("println", values) => Value::from(values.iter().map(shown).collect::<Vec<_>>().join(" ") + "\n"),
         ("print", values) => Value::from(values.iter().map(shown).collect::<String>()),
         ("eq", [first, others @ ..]) if !others.is_empty() => Value::from(others.contains(first)),
         ("ne", [first, second]) => Value::from(first != second),
@@ -505,7 +501,8 @@ mod tests {
     #[test]
     fn nothing_that_is_given_breaks_it() {
         // every prefix and every removal of one character of a template that has all of it
-        let whole = "{{- if and .Name (ne .State `x`) -}}{{range $x}}{{json .}}{{else}}\"é\"{{end}} | {{end}}";
+        let whole =
+            "{{- if and .Name (ne .State `x`) -}}{{range $x}}{{json .}}{{else}}\"é\"{{end}} | {{end}}";
         for at in 0..=whole.len() {
             if !whole.is_char_boundary(at) {
                 continue;

@@ -163,7 +163,10 @@ fn scripts_for_docker_compose_stop() {
     assert_eq!(images[0]["Repository"], "plimsoll-test/busybox");
     let listed = stack.ok(&["ls", "--format", "json", "--filter", &format!("name={}", stack.name)]);
     let listed: Value = serde_json::from_str(&listed).unwrap();
-    assert_eq!((&listed[0]["Name"], &listed[0]["Status"]), (&stack.name.clone().into(), &"running(1)".into()));
+    assert_eq!(
+        (&listed[0]["Name"], &listed[0]["Status"]),
+        (&stack.name.clone().into(), &"running(1)".into())
+    );
     stack.ok(&["stop", "a"]);
     stack.ok(&["start", "--wait"]);
     assert_eq!(stack.ok(&["run", "--quiet", "--rm", "a", "echo", "ran"]), "ran\n");
@@ -194,8 +197,14 @@ fn orphans_by_option_and_variable() {
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(stack.states(), ["a-1 running"]);
     stack.write(".env", "V=file\n");
-    stack.write("compose.yaml", &format!("{ONE}    environment: {{ V: '${{V:-unset}}' }}\n").replace(", command", ", command"));
-    stack.write("compose.yaml", "name: PROJECT\nservices: { a: { image: IMAGE, environment: { V: '${V:-unset}' } } }\n");
+    stack.write(
+        "compose.yaml",
+        &format!("{ONE}    environment: {{ V: '${{V:-unset}}' }}\n").replace(", command", ", command"),
+    );
+    stack.write(
+        "compose.yaml",
+        "name: PROJECT\nservices: { a: { image: IMAGE, environment: { V: '${V:-unset}' } } }\n",
+    );
     for (value, shown) in [("TRUE", "unset"), ("t", "unset"), ("0", "file"), ("", "file")] {
         let output = stack.command(&["config"]).env("COMPOSE_DISABLE_ENV_FILE", value).output().unwrap();
         assert!(text(&output.stdout).contains(&format!("V: {shown}")), "{value}: {}", said(&output));
@@ -211,12 +220,8 @@ fn the_project_named_by_a_variable() {
     fs::write(broken.join("compose.yaml"), "services: [").unwrap();
     let name = stack.name.clone();
     let elsewhere = |folder: &Path, arguments: &[&str]| {
-        let output = stack
-            .command(arguments)
-            .current_dir(folder)
-            .env("COMPOSE_PROJECT_NAME", &name)
-            .output()
-            .unwrap();
+        let output =
+            stack.command(arguments).current_dir(folder).env("COMPOSE_PROJECT_NAME", &name).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", said(&output));
         text(&output.stdout)
     };
@@ -287,9 +292,15 @@ fn what_up_of_one_service_asks_for() {
     let a = "name: PROJECT\nservices:\n  a: { image: IMAGE, init: true, command: [sleep, '1000'] }\n";
     let Some(stack) = Stack::new("104", a) else { return };
     for (name, b) in [
-        ("network", "  b: { image: IMAGE, networks: [far] }\nnetworks: { far: { external: true, name: PROJECT-far } }\n"),
+        (
+            "network",
+            "  b: { image: IMAGE, networks: [far] }\nnetworks: { far: { external: true, name: PROJECT-far } }\n",
+        ),
         ("env", "  b: { image: IMAGE, env_file: b.env }\n"),
-        ("secret", "  b: { image: IMAGE, secrets: [t] }\nsecrets: { t: { environment: PLIMSOLL_TEST_NOWHERE } }\n"),
+        (
+            "secret",
+            "  b: { image: IMAGE, secrets: [t] }\nsecrets: { t: { environment: PLIMSOLL_TEST_NOWHERE } }\n",
+        ),
     ] {
         let file = format!("{name}.yaml");
         stack.write(&file, &format!("{a}{b}"));
@@ -317,7 +328,12 @@ fn run_of_a_profile_without_its_env_file() {
     let made = |arguments: &[&str]| {
         let name = format!("{}-one", stack.name);
         stack.ok(&[arguments, &["run", "--name", &name, "migrate"]].concat());
-        let shown = docker(&["inspect", &name, "--format", "{{json .Config.Env}} {{.Config.Labels.team}} {{json .HostConfig.Binds}}"]);
+        let shown = docker(&[
+            "inspect",
+            &name,
+            "--format",
+            "{{json .Config.Env}} {{.Config.Labels.team}} {{json .HostConfig.Binds}}",
+        ]);
         docker(&["rm", &name]);
         shown
     };
@@ -366,8 +382,17 @@ fn no_deps_and_the_donor_is_gone() {
 fn verbs_with_nothing_to_do() {
     let Some(stack) = Stack::new("109", ONE) else { return };
     let all: [&[&str]; 11] = [
-        &["stop"], &["stop", "a"], &["restart"], &["restart", "a"], &["pause"], &["pause", "a"], &["kill", "a"],
-        &["rm", "-f"], &["rm", "-f", "a"], &["rm", "-sf", "a"], &["down"],
+        &["stop"],
+        &["stop", "a"],
+        &["restart"],
+        &["restart", "a"],
+        &["pause"],
+        &["pause", "a"],
+        &["kill", "a"],
+        &["rm", "-f"],
+        &["rm", "-f", "a"],
+        &["rm", "-sf", "a"],
+        &["down"],
     ];
     for arguments in all {
         assert_eq!(stack.ok(arguments), "", "{arguments:?}");
@@ -379,7 +404,9 @@ fn verbs_with_nothing_to_do() {
     for verb in ["stop", "restart", "pause", "kill", "rm"] {
         assert!(stack.fails(&[verb, "nobody"], 2).contains("no service nobody"), "{verb}");
     }
-    for arguments in [&["start"][..], &["start", "a"], &["port", "a", "80"], &["exec", "-T", "a", "true"], &["wait", "a"]] {
+    for arguments in
+        [&["start"][..], &["start", "a"], &["port", "a", "80"], &["exec", "-T", "a", "true"], &["wait", "a"]]
+    {
         stack.fails(arguments, 2);
     }
 }
@@ -412,10 +439,8 @@ fn a_line_twice_from_a_quick_restart() {
     stack.run(&["up"]);
     let follow = stack.in_front(&["logs", "--no-color", "-f"], 6);
     let engine = docker(&["logs", &format!("{}-a-1", stack.name)]);
-    let lines: Vec<String> = text(&follow.stdout)
-        .lines()
-        .filter_map(|line| Some(line.split_once("| ")?.1.to_owned()))
-        .collect();
+    let lines: Vec<String> =
+        text(&follow.stdout).lines().filter_map(|line| Some(line.split_once("| ")?.1.to_owned())).collect();
     let wanted: Vec<&str> = engine.lines().collect();
     assert_eq!(wanted.len(), 3, "{engine}");
     assert_eq!(lines, wanted, "each line once and in order");
@@ -429,8 +454,10 @@ fn a_line_twice_from_a_quick_restart() {
 fn variables_in_another_form() {
     let file = "name: PROJECT\nservices: { a: { image: 'x:${MUST:?say}', command: ['${PORT:-8080}', '${ON:+there}'] } }\n";
     let Some(stack) = Stack::new("116", file) else { return };
-    let json: Value = serde_json::from_str(&stack.ok(&["config", "--variables", "--format", "json"])).unwrap();
-    let port = serde_json::json!({ "Name": "PORT", "DefaultValue": "8080", "PresenceValue": "", "Required": false });
+    let json: Value =
+        serde_json::from_str(&stack.ok(&["config", "--variables", "--format", "json"])).unwrap();
+    let port =
+        serde_json::json!({ "Name": "PORT", "DefaultValue": "8080", "PresenceValue": "", "Required": false });
     assert_eq!(json["PORT"], port);
     assert_eq!((&json["MUST"]["Required"], &json["ON"]["PresenceValue"]), (&true.into(), &"there".into()));
     let yaml = stack.ok(&["config", "--variables", "--format", "yaml"]);
@@ -473,7 +500,8 @@ fn a_dry_run_that_pulls_and_builds() {
 
 #[test]
 fn a_detached_run_is_not_removed() {
-    let file = "name: PROJECT\nservices:\n  a: { image: IMAGE, volumes: [/data], command: [sleep, '1000'] }\n";
+    let file =
+        "name: PROJECT\nservices:\n  a: { image: IMAGE, volumes: [/data], command: [sleep, '1000'] }\n";
     let Some(stack) = Stack::new("120", file) else { return };
     let name = stack.ok(&["run", "--rm", "-d", "a", "sleep", "2"]);
     let inspected = docker(&[

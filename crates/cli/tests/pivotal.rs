@@ -13,14 +13,20 @@ use std::{
 use serde_json::Value;
 use support::{Project, docker};
 
-/// Everything of ours that the engine holds for the project.
-fn left_in_engine() -> [String; 3] {
-    let label = "label=com.docker.compose.project=pivotal";
+/// Everything that the engine holds for the project.
+fn left_in_engine(project: &Project) -> [String; 3] {
+    let label = format!("label=com.docker.compose.project={}", project.name);
     [
-        docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", label]),
-        docker(&["network", "ls", "--quiet", "--filter", label]),
-        docker(&["volume", "ls", "--quiet", "--filter", label]),
+        docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &label]),
+        docker(&["network", "ls", "--quiet", "--filter", &label]),
+        docker(&["volume", "ls", "--quiet", "--filter", &label]),
     ]
+}
+
+/// Removes what is kept of a project's images in the engine.
+fn remove_images(project: &Project, release: &str) {
+    let names = ["backend", "frontend"].map(|service| format!("{}-{service}:{release}", project.name));
+    docker(&["image", "rm", "--force", &names[0], &names[1]]);
 }
 
 /// The answer to a GET, whole.
@@ -35,7 +41,7 @@ fn get(port: u16, path: &str) -> String {
 
 #[test]
 fn bare_source_to_proof() {
-    let Some(project) = Project::of("pivotal", "pivotal", 28_080) else { return };
+    let Some(project) = Project::of("pivotal", "proof") else { return };
 
     let survey: Value =
         serde_json::from_str(&project.ok(&["survey", "--json"]).stdout).expect("survey prints JSON");
@@ -49,10 +55,10 @@ fn bare_source_to_proof() {
     project.ok(&["init", "--yes"]);
     project.ok(&["init"]).says(&["no changes"]);
 
-    project.ok(&["up"]).says(&["http://localhost:28080"]);
-    let [containers, ..] = left_in_engine();
+    project.ok(&["up"]).says(&[&format!("http://localhost:{}", project.port)]);
+    let [containers, ..] = left_in_engine(&project);
     project.ok(&["up"]).says(&["nothing to do"]);
-    assert_eq!(left_in_engine()[0], containers, "a second up touches no container");
+    assert_eq!(left_in_engine(&project)[0], containers, "a second up touches no container");
 
     let run = project.run(&["verify", "--json"]);
     let certificate: Value =
@@ -66,17 +72,19 @@ fn bare_source_to_proof() {
     assert!(project.path(".plimsoll/certificate.html").exists());
 
     project.ok(&["down"]);
-    let [containers, networks, volumes] = left_in_engine();
+    let [containers, networks, volumes] = left_in_engine(&project);
     assert_eq!((containers.as_str(), networks.as_str()), ("", ""), "down leaves nothing but volumes");
-    assert_eq!(volumes, "pivotal_postgres_data\npivotal_redis_data");
+    let name = &project.name;
+    assert_eq!(volumes, format!("{name}_postgres_data\n{name}_redis_data"));
     project.ok(&["down", "--volumes"]);
-    assert_eq!(left_in_engine(), [String::new(), String::new(), String::new()]);
+    assert_eq!(left_in_engine(&project), [String::new(), String::new(), String::new()]);
+    remove_images(&project, "local");
 }
 
 /// The generated Dockerfiles are plain Dockerfiles: BuildKit builds them, and the result passes the same checks.
 #[test]
 fn plain_docker_builds_the_same_application() {
-    let Some(project) = Project::of("pivotal", "by-docker", 28_081) else { return };
+    let Some(project) = Project::of("pivotal", "by-docker") else { return };
     project.ok(&["init", "--yes"]);
     project.ok(&["base", "make", "node", "distroless-node", "nginx"]);
     // what a company's own base would hold: the certificates that its network needs
@@ -110,7 +118,7 @@ fn plain_docker_builds_the_same_application() {
             ])
             .args([
                 "--tag",
-                &format!("pivotal-{service}:by-docker"),
+                &format!("{}-{service}:by-docker", project.name),
                 "--file",
                 &format!("apps/{service}/Dockerfile"),
                 ".",
@@ -139,12 +147,12 @@ fn plain_docker_builds_the_same_application() {
     assert!(smoke.len() >= 8, "{smoke:?}");
     assert!(smoke.iter().all(|claim| claim["status"] == "proved"), "{smoke:#?}");
     project.ok(&["down", "--volumes"]);
-    docker(&["image", "rm", "pivotal-backend:by-docker", "pivotal-frontend:by-docker"]);
+    remove_images(&project, "by-docker");
 }
 
 #[test]
 fn every_fault_names_its_cause() {
-    let Some(project) = Project::of("pivotal", "faults", 28_082) else { return };
+    let Some(project) = Project::of("pivotal", "faults") else { return };
     project.ok(&["init", "--yes"]);
     project.ok(&["build"]);
 
@@ -163,15 +171,15 @@ fn every_fault_names_its_cause() {
     let run = project.run(&["up"]);
     assert_eq!(run.code, 2);
     run.says(&["database_url", "compose.production.yml:"]);
-    assert_eq!(left_in_engine()[0], "", "nothing was started");
+    assert_eq!(left_in_engine(&project)[0], "", "nothing was started");
     std::fs::rename(project.path("database_url.away"), &secret).expect("the secret comes back");
 
     // somebody has the port: told before anything is started, with who it is
     let listener = TcpListener::bind(("0.0.0.0", project.port)).expect("the port is free");
     let run = project.run(&["up"]);
     assert_eq!(run.code, 2);
-    run.says(&["28082", &format!("pid {}", std::process::id())]);
-    assert_eq!(left_in_engine()[0], "", "nothing was started");
+    run.says(&[&project.port.to_string(), &format!("pid {}", std::process::id())]);
+    assert_eq!(left_in_engine(&project)[0], "", "nothing was started");
     drop(listener);
 
     // a migration errors: what depends on it is not started
@@ -189,7 +197,7 @@ fn every_fault_names_its_cause() {
     assert_eq!(run.code, 1);
     run.says(&["migrate", "exit code 1", "no_such_table"]);
     assert_eq!(
-        docker(&["ps", "--quiet", "--filter", "name=^/pivotal-backend"]),
+        docker(&["ps", "--quiet", "--filter", &format!("name=^/{}-backend", project.name)]),
         "",
         "the backend must not run"
     );
@@ -215,9 +223,11 @@ fn every_fault_names_its_cause() {
     }
     project.ok(&["up"]);
     project.ok(&["up"]).says(&["nothing to do"]);
-    let running = docker(&["ps", "--quiet", "--filter", "label=com.docker.compose.project=pivotal"]);
+    let label = format!("label=com.docker.compose.project={}", project.name);
+    let running = docker(&["ps", "--quiet", "--filter", &label]);
     assert_eq!(running.lines().count(), 4, "no stray container beside the four services");
     assert!(get(project.port, "/api/v1/stories").starts_with("HTTP/1.1 200 "));
     project.ok(&["down", "--volumes"]);
-    assert_eq!(left_in_engine(), [String::new(), String::new(), String::new()]);
+    assert_eq!(left_in_engine(&project), [String::new(), String::new(), String::new()]);
+    remove_images(&project, "local");
 }

@@ -14,9 +14,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-const BRIDGE: &str = "plimtest1";
-const TLS_PORT: u16 = 22377;
-const SSH_PORT: u16 = 22023;
 const PROJECT: &str = "plimsoll-test-remote";
 
 const COMPOSE: &str = r#"
@@ -39,6 +36,9 @@ configs: { motd: { content: "hello" } }
 
 struct Far {
     directory: PathBuf,
+    bridge: String,
+    tls_port: u16,
+    ssh_port: u16,
     daemon: Child,
     sshd: Option<Child>,
 }
@@ -60,12 +60,16 @@ impl Far {
         let directory = PathBuf::from(format!("/tmp/plimsoll-test-far-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         certificates(&directory);
-        ok(Command::new("ip").args(["link", "add", BRIDGE, "type", "bridge"]));
-        ok(Command::new("ip").args(["addr", "add", "172.31.251.1/24", "dev", BRIDGE]));
+        // a bridge of this run's own: one that was killed leaves its bridge behind
+        let bridge = format!("plimt{}", std::process::id());
+        let address = format!("172.31.{}.1/24", std::process::id() % 200);
+        ok(Command::new("ip").args(["link", "add", &bridge, "type", "bridge"]));
+        ok(Command::new("ip").args(["addr", "add", &address, "dev", &bridge]));
+        let (tls_port, ssh_port) = (free_port(), free_port());
         let log = File::create(directory.join("dockerd.log")).unwrap();
         let path = |name: &str| directory.join(name).display().to_string();
         let daemon = Command::new("dockerd")
-            .arg(format!("--host=tcp://127.0.0.1:{TLS_PORT}"))
+            .arg(format!("--host=tcp://127.0.0.1:{tls_port}"))
             .arg(format!("--host=unix://{}", path("docker.sock")))
             .arg("--tlsverify")
             .arg(format!("--tlscacert={}", path("ca.pem")))
@@ -74,14 +78,14 @@ impl Far {
             .arg(format!("--data-root={}", path("data")))
             .arg(format!("--exec-root={}", path("exec")))
             .arg(format!("--pidfile={}", path("docker.pid")))
-            .arg(format!("--bridge={BRIDGE}"))
+            .arg(format!("--bridge={bridge}"))
             .args(["--iptables=false", "--ip-masq=false"])
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
             .unwrap();
-        let far = Self { directory, daemon, sshd: None };
+        let far = Self { directory, bridge, tls_port, ssh_port, daemon, sshd: None };
         let until = Instant::now() + Duration::from_mins(1);
         while !far.docker(&["version"]).status.success() {
             assert!(Instant::now() < until, "{}", fs::read_to_string(far.path("dockerd.log")).unwrap());
@@ -191,13 +195,14 @@ impl Far {
         }
         let here = self.directory.display();
         let config = format!(
-            "Port {SSH_PORT}\nListenAddress 127.0.0.1\nHostKey {here}/host\nPidFile none\nUsePAM no\n\
+            "Port {}\nListenAddress 127.0.0.1\nHostKey {here}/host\nPidFile none\nUsePAM no\n\
              AuthorizedKeysFile {here}/user.pub\nStrictModes no\nPermitRootLogin prohibit-password\n\
-             PasswordAuthentication no\nSetEnv DOCKER_HOST=unix://{here}/docker.sock\n"
+             PasswordAuthentication no\nSetEnv DOCKER_HOST=unix://{here}/docker.sock\n",
+            self.ssh_port
         );
         fs::write(self.path("sshd_config"), config).unwrap();
         let host = fs::read_to_string(self.path("host.pub")).unwrap();
-        fs::write(self.path("known"), format!("[127.0.0.1]:{SSH_PORT} {host}")).unwrap();
+        fs::write(self.path("known"), format!("[127.0.0.1]:{} {host}", self.ssh_port)).unwrap();
         let client = format!(
             "Host *\n IdentityFile {here}/user\n IdentitiesOnly yes\n UserKnownHostsFile {here}/known\n"
         );
@@ -216,7 +221,7 @@ impl Far {
             .spawn();
         self.sshd = Some(child.unwrap());
         let until = Instant::now() + Duration::from_secs(10);
-        while std::net::TcpStream::connect(("127.0.0.1", SSH_PORT)).is_err() {
+        while std::net::TcpStream::connect(("127.0.0.1", self.ssh_port)).is_err() {
             assert!(Instant::now() < until, "{}", fs::read_to_string(self.path("sshd.log")).unwrap());
             thread::sleep(Duration::from_millis(50));
         }
@@ -236,9 +241,14 @@ impl Drop for Far {
         }
         let _ = Command::new("kill").arg(self.daemon.id().to_string()).status();
         let _ = self.daemon.wait();
-        let _ = Command::new("ip").args(["link", "del", BRIDGE]).status();
+        let _ = Command::new("ip").args(["link", "del", &self.bridge]).status();
         let _ = fs::remove_dir_all(&self.directory);
     }
+}
+
+/// A port of the loopback that nobody has.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn exists(program: &str) -> bool {
@@ -277,7 +287,7 @@ fn certificates(directory: &Path) {
 #[test]
 fn an_engine_elsewhere_serves_as_one_here() {
     let Some(mut far) = Far::start() else { return };
-    let tcp = format!("tcp://127.0.0.1:{TLS_PORT}");
+    let tcp = format!("tcp://127.0.0.1:{}", far.tls_port);
     let tls = |folder: &str| {
         [
             ("DOCKER_HOST", tcp.clone()),
@@ -305,6 +315,6 @@ fn an_engine_elsewhere_serves_as_one_here() {
     }
     let path = format!("{}:{}", far.path("bin").display(), std::env::var("PATH").unwrap());
     let ssh = |port: u16| [("DOCKER_HOST", format!("ssh://root@127.0.0.1:{port}")), ("PATH", path.clone())];
-    far.serves(&ssh(SSH_PORT));
+    far.serves(&ssh(far.ssh_port));
     far.refused(&ssh(1), &["ls"], "Connection refused");
 }

@@ -4,9 +4,7 @@ use std::io;
 
 use bollard::{
     body_full, body_try_stream,
-    query_parameters::{
-        ContainerArchiveInfoOptions, DownloadFromContainerOptions, UploadToContainerOptions,
-    },
+    query_parameters::{ContainerArchiveInfoOptions, DownloadFromContainerOptions, UploadToContainerOptions},
 };
 use futures_util::{Stream, StreamExt as _};
 
@@ -69,9 +67,7 @@ impl Engine {
     ) -> impl Stream<Item = Result<Vec<u8>, EngineError>> + Send + Unpin + use<> {
         let docker = self.patient(TRANSFER_SECONDS);
         let pieces = docker.export_container(container).map(|piece| {
-            piece
-                .map(|bytes| bytes.to_vec())
-                .map_err(|error| EngineError::from_wire(error, TRANSFER_SECONDS))
+            piece.map(|bytes| bytes.to_vec()).map_err(|error| EngineError::from_wire(error, TRANSFER_SECONDS))
         });
         Box::pin(pieces)
     }

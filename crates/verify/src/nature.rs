@@ -48,7 +48,8 @@ pub(crate) fn store(stack: &Stack<'_>, member: &Member) -> Option<String> {
     if let Some((address, _)) = listening.iter().find(|(address, _)| PORTS.contains(&address.port())) {
         return Some(format!("it listens on {}", address.port()));
     }
-    named_by_scheme(stack.project, &member.service).map(|scheme| format!("others address it with {scheme}://"))
+    named_by_scheme(stack.project, &member.service)
+        .map(|scheme| format!("others address it with {scheme}://"))
 }
 
 fn shares_network(member: &Member) -> bool {

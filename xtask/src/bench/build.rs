@@ -14,6 +14,7 @@ use super::{
     engine::{Engine, Release},
     floor::Rooms,
     measure::{self, Alone, Cost},
+    needs,
     ours::Ours,
     registry::Registry,
     report::{Report, Subject},
@@ -53,6 +54,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if !nix::unistd::geteuid().is_root() {
         bail!("the builders' sandboxes and the engine need root");
     }
+    let mut wants = needs::ENGINE.to_vec();
+    wants.push(needs::NPM);
+    // every workload exports to a registry; the cost of a RUN step needs none
+    if options.only.is_empty() || options.only.iter().any(|only| only != "steps") {
+        wants.push(needs::REGISTRY);
+    }
+    needs::ensure(wants)?;
     let folder = shell::target().join("bench");
     fs::create_dir_all(&folder)?;
     let workloads = workload::all(&folder.join("contexts"))?;

@@ -13,7 +13,7 @@ use clap::Args;
 use super::{
     build::prepare_base,
     engine::{Engine, Release},
-    measure,
+    measure, needs,
     ours::Ours,
     report::{Report, Subject},
     trixie,
@@ -43,6 +43,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if !nix::unistd::geteuid().is_root() {
         bail!("the engines need root");
     }
+    needs::ensure(needs::ENGINE.iter().copied())?;
     let folder = shell::target().join("bench");
     let context = folder.join("contexts/handover");
     fill(&context)?;

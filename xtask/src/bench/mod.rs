@@ -5,6 +5,7 @@ mod engine;
 mod floor;
 mod handover;
 mod measure;
+mod needs;
 mod ours;
 mod rebuild;
 mod registry;

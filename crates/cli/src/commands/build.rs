@@ -161,12 +161,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     }
     let mut images = Images::new(&store, &home, &root.policy, &tell);
     images.folder = project_folder(project.working_dir.as_ref());
-    let asked = builds::Asked {
-        services,
-        no_cache: args.no_cache,
-        words: args.words(),
-        ..builds::Asked::default()
-    };
+    let asked =
+        builds::Asked { services, no_cache: args.no_cache, words: args.words(), ..builds::Asked::default() };
     let wanted = builds::wanted(&store, &home, &project, &asked, &tell)?;
     if args.check {
         let mut code = ExitCode::SUCCESS;

@@ -60,8 +60,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             changes: args.change,
             pause: !args.no_pause,
         };
-        let id =
-            engine.commit_container(&container.id, &spec).await.map_err(|error| failed(error.into()))?;
+        let id = engine.commit_container(&container.id, &spec).await.map_err(|error| failed(error.into()))?;
         outln!("{id}");
         Ok(ExitCode::SUCCESS)
     })

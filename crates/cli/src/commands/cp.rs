@@ -48,7 +48,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let wrong = |what: &str| CommandError::new(what, "write `cp SERVICE:PATH HERE` or `cp HERE SERVICE:PATH`");
+    let wrong =
+        |what: &str| CommandError::new(what, "write `cp SERVICE:PATH HERE` or `cp HERE SERVICE:PATH`");
     let (from, to) = (in_container(&args.source), in_container(&args.destination));
     let (service, path, inward) = match (from, to) {
         (Some(_), Some(_)) => return Err(wrong("files are not copied from service to service")),

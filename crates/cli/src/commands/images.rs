@@ -55,7 +55,8 @@ impl Shown {
     /// `named` is the image as the container was made with.
     fn new(container: String, id: &str, named: &str, raw: &Value) -> Self {
         let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        let tags: Vec<&str> = raw["RepoTags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let tags: Vec<&str> =
+            raw["RepoTags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let wanted = format!("{named}:latest");
         let name = tags.iter().find(|tag| **tag == named || **tag == wanted).or(tags.first());
         let (repository, tag) = name.and_then(|name| name.rsplit_once(':')).unwrap_or_default();
@@ -105,7 +106,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             services.is_empty() || services.iter().any(|asked| asked == service)
         });
         let ids: BTreeMap<&str, ()> = containers.iter().map(|one| (one.image_id.as_str(), ())).collect();
-        let looked = ids.keys().map(|id| async { (*id, engine.inspect_image_raw(id).await.unwrap_or(Value::Null)) });
+        let looked =
+            ids.keys().map(|id| async { (*id, engine.inspect_image_raw(id).await.unwrap_or(Value::Null)) });
         let raw: BTreeMap<&str, Value> = join_all(looked).await.into_iter().collect();
         Ok(containers
             .iter()

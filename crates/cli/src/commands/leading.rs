@@ -64,7 +64,8 @@ pub(super) fn behind_the_verb(arguments: impl Iterator<Item = OsString>) -> Lead
             name == *long || (!short.is_empty() && text.starts_with(short) && !text.starts_with("--"))
         });
         // `-fFILE` and `-f=FILE`
-        let short = valued.filter(|(short, ..)| glued.is_none() && !short.is_empty() && text.starts_with(short));
+        let short =
+            valued.filter(|(short, ..)| glued.is_none() && !short.is_empty() && text.starts_with(short));
         let glued = glued.map(str::to_owned).or_else(|| {
             short.map(|_| text[2..].trim_start_matches('=').to_owned()).filter(|value| !value.is_empty())
         });
@@ -97,7 +98,10 @@ pub(super) fn behind_the_verb(arguments: impl Iterator<Item = OsString>) -> Lead
         moved.push("--dry-run".into());
     }
     let start = [all[0].clone(), all[at].clone()];
-    Leading { arguments: start.into_iter().chain(moved).chain(all[at + 1..].iter().cloned()).collect(), given }
+    Leading {
+        arguments: start.into_iter().chain(moved).chain(all[at + 1..].iter().cloned()).collect(),
+        given,
+    }
 }
 
 enum Flag {
@@ -162,9 +166,8 @@ pub(super) fn without_truth_values(command: &clap::Command, arguments: Vec<OsStr
             None => {
                 let last = text.strip_prefix('-').and_then(|text| text.chars().last());
                 let takes = |short| {
-                    verb.get_arguments().any(|known| {
-                        known.get_short() == Some(short) && known.get_action().takes_values()
-                    })
+                    verb.get_arguments()
+                        .any(|known| known.get_short() == Some(short) && known.get_action().takes_values())
                 };
                 let separate = text.len() == 2 && !text.starts_with("--") && last.is_some_and(takes);
                 kept.push(word);
@@ -230,11 +233,8 @@ mod tests {
         let line = "plimsoll --ansi never --progress=plain --parallel 2 --all-resources up -d";
         let leading = behind_the_verb(line.split(' ').map(OsString::from));
         assert_eq!(leading.arguments, ["plimsoll", "up", "--all-resources", "-d"]);
-        let given = Given {
-            ansi: Some("never".into()),
-            progress: Some("plain".into()),
-            parallel: Some("2".into()),
-        };
+        let given =
+            Given { ansi: Some("never".into()), progress: Some("plain".into()), parallel: Some("2".into()) };
         assert_eq!(leading.given, given);
         assert_eq!(moved("plimsoll --dry-run up"), "plimsoll up --dry-run");
         assert_eq!(moved("plimsoll --dry-run ps"), "plimsoll ps");

@@ -156,8 +156,9 @@ fn listed(args: &Args, target: &Target, format: &Format) -> Result<ExitCode, Com
 }
 
 fn table(rows: &[Row]) -> String {
-    let mut lines =
-        vec![["NAME", "SERVICE", "STATE", "HEALTH", "IMAGE", "PORTS", "UPTIME", "RESTARTS"].map(str::to_owned)];
+    let mut lines = vec![
+        ["NAME", "SERVICE", "STATE", "HEALTH", "IMAGE", "PORTS", "UPTIME", "RESTARTS"].map(str::to_owned),
+    ];
     lines.extend(rows.iter().map(|row| {
         [
             row.container.clone(),

@@ -73,7 +73,10 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     for name in &names {
         let sent = image::send(&store, name).and_then(|sent| {
             sent.ok_or_else(|| {
-                CommandError::new(format!("{} has not been built here", name.familiar()), "run `plimsoll build`")
+                CommandError::new(
+                    format!("{} has not been built here", name.familiar()),
+                    "run `plimsoll build`",
+                )
             })
         });
         match sent {

@@ -6,7 +6,8 @@ use plimsoll_compose::Project;
 use plimsoll_engine::Engine;
 use plimsoll_source::{Source, printable_output};
 use plimsoll_stack::{
-    Context, Observed, OneOff, Op, Plan, Progress, RunOptions, StackFiles, desired, observe, plan_oneoff, stack_files,
+    Context, Observed, OneOff, Op, Plan, Progress, RunOptions, StackFiles, desired, observe, plan_oneoff,
+    stack_files,
 };
 
 use crate::{
@@ -276,10 +277,7 @@ pub(crate) fn needed<'a>(project: &'a Project, service: &'a str, alone: bool) ->
     needed
 }
 
-fn one_off(
-    args: &Args,
-    project: &indexmap::IndexMap<String, String>,
-) -> Result<OneOff, CommandError> {
+fn one_off(args: &Args, project: &indexmap::IndexMap<String, String>) -> Result<OneOff, CommandError> {
     let mut random = [0; 6];
     getrandom::fill(&mut random)
         .map_err(|error| CommandError::new(format!("no random bytes: {error}"), "check /dev/urandom"))?;
@@ -289,8 +287,10 @@ fn one_off(
         let (key, value) = entry.split_once('=').unwrap_or((entry, ""));
         (key.to_owned(), value.to_owned())
     };
-    let env =
-        variables(&args.env, project).into_iter().map(|entry| pair(&entry)).map(|(key, value)| (key, Some(value)));
+    let env = variables(&args.env, project)
+        .into_iter()
+        .map(|entry| pair(&entry))
+        .map(|(key, value)| (key, Some(value)));
     let words = |text: &String| text.split_whitespace().map(str::to_owned).collect();
     Ok(OneOff {
         service: args.service.clone(),

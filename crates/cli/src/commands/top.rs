@@ -76,8 +76,7 @@ const COLUMNS: &str = "user,pid,ppid,pcpu,stime,tty,time,args";
 fn processes(project: &str, services: &[String]) -> Result<ExitCode, CommandError> {
     let filter = [format!("{}={project}", labels::PROJECT)];
     let mut lines = stack::with_engine(|engine| async move {
-        let mut found =
-            engine.containers_labelled(&filter).await.map_err(|error| failed(error.into()))?;
+        let mut found = engine.containers_labelled(&filter).await.map_err(|error| failed(error.into()))?;
         found.sort_by(|a, b| a.name.cmp(&b.name));
         let mut lines = Vec::new();
         for container in &found {

@@ -13,8 +13,8 @@ use plimsoll_compose::Project;
 use plimsoll_engine::{Engine, PublishedPort};
 use plimsoll_source::printable_output;
 use plimsoll_stack::{
-    Context, Lock, Observed, Outcome, Plan, PlanOptions, RunOptions, StackError, StackFiles, changed_passwords,
-    desired, host_listeners, labels, observe, plan, port_conflicts, stack_files,
+    Context, Lock, Observed, Outcome, Plan, PlanOptions, RunOptions, StackError, StackFiles,
+    changed_passwords, desired, host_listeners, labels, observe, plan, port_conflicts, stack_files,
 };
 use serde_json::json;
 
@@ -185,7 +185,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let (state, _kept) = stack::state_for(&project.name, args.dry_run)?;
     let variable = |name: &str| options_env.get(name).cloned();
     let files = stack_files(&project, &state, &variable).map_err(failed)?;
-    stack::with_engine(|engine| async move { up(&engine, &project, &root.policy, files, (&args, orphans), lock).await })
+    stack::with_engine(|engine| async move {
+        up(&engine, &project, &root.policy, files, (&args, orphans), lock).await
+    })
 }
 
 async fn up(

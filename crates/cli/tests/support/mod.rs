@@ -7,6 +7,7 @@
 
 use std::{
     fs,
+    net::TcpListener,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Command, Output},
@@ -17,9 +18,13 @@ use std::{
 /// One stack at a time: the tests share one engine, two cores and the published ports.
 static STACK: Mutex<()> = Mutex::new(());
 
-/// A copy of an example with a compose project, a state folder and a published port of its own.
+/// A copy of an example with a compose project, a state folder and a published port of its own: it runs beside a demo
+/// of the same example.
 pub struct Project {
     pub dir: PathBuf,
+    /// The project's name for the engine.
+    pub name: String,
+    /// A port that nobody had when the test began.
     pub port: u16,
     home: PathBuf,
     _alone: MutexGuard<'static, ()>,
@@ -27,7 +32,7 @@ pub struct Project {
 
 impl Project {
     /// Copies `examples/<example>`; `None`, with the reason printed, where neither root nor an engine is there.
-    pub fn of(example: &str, name: &str, port: u16) -> Option<Self> {
+    pub fn of(example: &str, name: &str) -> Option<Self> {
         if let Some(reason) = missing() {
             assert!(std::env::var_os("CI").is_none(), "CI must not skip: {reason}");
             eprintln!("skipped: {reason}");
@@ -37,10 +42,22 @@ impl Project {
         let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let dir = scratch.join(name);
         // bases and caches are kept between runs; they are keyed by content
-        let project = Self { dir, port, home: scratch.join("home"), _alone: alone };
+        let project = Self {
+            dir,
+            name: format!("plimsoll-e2e-{name}"),
+            port: free_port(),
+            home: scratch.join("home"),
+            _alone: alone,
+        };
         project.forget();
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(example);
         copy(&root, &project.dir);
+        // `init` names the project, its images and its volumes after the root package
+        project.replace(
+            "package.json",
+            &format!("\"name\": \"{example}\""),
+            &format!("\"name\": \"{}\"", project.name),
+        );
         Some(project)
     }
 
@@ -151,6 +168,11 @@ pub fn docker(args: &[&str]) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("0.0.0.0", 0)).expect("a port is free");
+    listener.local_addr().expect("it has an address").port()
 }
 
 fn missing() -> Option<&'static str> {

@@ -70,7 +70,8 @@ pub fn load(options: &LoadOptions, fs: &dyn ReadFiles) -> Result<Project, Vec<Di
     if options.check_consistency {
         consistency::check(&mut project)?;
     }
-    let (left, services) = std::mem::take(&mut project.services).into_iter().partition(|(name, _)| alone(name));
+    let (left, services) =
+        std::mem::take(&mut project.services).into_iter().partition(|(name, _)| alone(name));
     project.services = services;
     project.disabled_services.extend::<IndexMap<_, _>>(left);
     Ok(project)

@@ -47,11 +47,7 @@ pub fn plan(desired: &Desired, observed: &Observed, options: &PlanOptions) -> Re
 }
 
 /// Whose namespaces or volumes a service has must be there, or be made now.
-fn donors(
-    service: &DesiredService,
-    wanted: &BTreeSet<&str>,
-    observed: &Observed,
-) -> Result<(), StackError> {
+fn donors(service: &DesiredService, wanted: &BTreeSet<&str>, observed: &Observed) -> Result<(), StackError> {
     for need in service.needs.iter().filter(|need| need.namespace) {
         let there = observed
             .containers

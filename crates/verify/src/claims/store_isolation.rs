@@ -31,11 +31,7 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     Ok(tokio::task::block_in_place(|| {
         let subjects: Vec<Subject<'_>> = stack
             .lasting()
-            .map(|(member, service)| Subject {
-                member,
-                service,
-                store: nature::store(stack, member),
-            })
+            .map(|(member, service)| Subject { member, service, store: nature::store(stack, member) })
             // Whether it is published must not decide: a published store is what this is for.
             .filter(|subject| subject.store.is_some() || subject.service.ports.is_empty())
             .collect();

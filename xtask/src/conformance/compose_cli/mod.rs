@@ -234,7 +234,9 @@ impl Stage<'_> {
         for one in row.expect {
             let (ok, what) = match one {
                 Expect::Code(_) => continue,
-                Expect::Out(text) => (out == self.fill(text).trim(), format!("standard output is not `{text}`")),
+                Expect::Out(text) => {
+                    (out == self.fill(text).trim(), format!("standard output is not `{text}`"))
+                }
                 Expect::Has(text) => {
                     (out.contains(&self.fill(text)), format!("`{text}` is not in standard output"))
                 }
@@ -275,7 +277,8 @@ impl Stage<'_> {
             .output()?;
         let start = format!("{}-", self.project());
         let text = String::from_utf8_lossy(&found.stdout).into_owned();
-        let mut lines: Vec<&str> = text.lines().map(|line| line.strip_prefix(&start).unwrap_or(line)).collect();
+        let mut lines: Vec<&str> =
+            text.lines().map(|line| line.strip_prefix(&start).unwrap_or(line)).collect();
         lines.sort_unstable();
         Ok(lines.join(" "))
     }

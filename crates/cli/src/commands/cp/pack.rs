@@ -31,7 +31,10 @@ impl Source {
     pub(super) fn find(text: &str, follow: bool) -> Result<Self, CommandError> {
         let path = PathBuf::from(text);
         let missing = |error: io::Error| {
-            CommandError::new(format!("cannot read {text}: {error}"), "check the path; it is one of this machine")
+            CommandError::new(
+                format!("cannot read {text}: {error}"),
+                "check the path; it is one of this machine",
+            )
         };
         // with a slash at its end a link is what it leads to
         let follow = follow || text.ends_with('/') || text.ends_with("/.");
@@ -43,7 +46,9 @@ impl Source {
         let named = match path.file_name() {
             Some(name) => PathBuf::from(name),
             // `.` and `..`
-            None => fs::canonicalize(&path).map_err(missing)?.file_name().map(PathBuf::from).unwrap_or_default(),
+            None => {
+                fs::canonicalize(&path).map_err(missing)?.file_name().map(PathBuf::from).unwrap_or_default()
+            }
         };
         Ok(Self {
             path,

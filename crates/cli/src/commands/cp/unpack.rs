@@ -36,7 +36,11 @@ pub(super) fn place(
         Err(_) if !is_dir && destination.to_string_lossy().ends_with('/') => {
             Err(refused(format!("there is no directory {shown}")))
         }
-        Err(_) if !destination.parent().is_none_or(|parent| parent.as_os_str().is_empty() || parent.is_dir()) => {
+        Err(_)
+            if !destination
+                .parent()
+                .is_none_or(|parent| parent.as_os_str().is_empty() || parent.is_dir()) =>
+        {
             Err(refused(format!("there is no directory for {shown}")))
         }
         _ => Ok(Place { root: destination.to_owned() }),
@@ -192,7 +196,8 @@ mod tests {
         .into_iter()
         .enumerate()
         {
-            let to = place(&dir.path().join(format!("to{number}")), Some(Path::new("d")), true, false).unwrap();
+            let to =
+                place(&dir.path().join(format!("to{number}")), Some(Path::new("d")), true, false).unwrap();
             assert!(all(tar(&entries).as_slice(), &to, false, false).is_err(), "{number}");
         }
         assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);

@@ -8,7 +8,8 @@ use std::{
 };
 
 use plimsoll_build::{
-    Arrived, BuildError, BuildRequest, Epoch, Later, NamedContext, ResolveError, ResolvedImage, find_dockerfile,
+    Arrived, BuildError, BuildRequest, Epoch, Later, NamedContext, ResolveError, ResolvedImage,
+    find_dockerfile,
     remote::{Checkout, GitUrl, HttpFile, RemoteError, Remotes, unpack_context},
 };
 use plimsoll_image::{
@@ -26,6 +27,8 @@ pub(super) struct Contexts<'a> {
     /// `BUILDKIT_CONTEXT_KEEP_GIT_DIR`
     keep_git_dir: bool,
     folders: Vec<LayerDraft>,
+    /// Contexts that were downloaded, kept until the end.
+    arrived: Vec<Arrived>,
     /// What is built for; this machine's platform without any.
     pub(super) platforms: Vec<plimsoll_dockerfile::Platform>,
 }
@@ -37,7 +40,14 @@ const MAX_DOCKERFILE: u64 = 16 << 20;
 
 impl<'a> Contexts<'a> {
     pub(super) fn new(store: &'a Store, remotes: Remotes, keep_git_dir: bool) -> Self {
-        Self { store, remotes: Arc::new(remotes), keep_git_dir, folders: Vec::new(), platforms: Vec::new() }
+        Self {
+            store,
+            remotes: Arc::new(remotes),
+            keep_git_dir,
+            folders: Vec::new(),
+            arrived: Vec::new(),
+            platforms: Vec::new(),
+        }
     }
 
     /// Opens the context and its Dockerfile. `file` is `-f`: inside a context that is not a directory here, it is a
@@ -137,7 +147,14 @@ impl<'a> Contexts<'a> {
                 return Ok(self.checkout(url)?.root);
             }
             if is_http(context) {
-                return self.download(context);
+                let arrived =
+                    download(&self.remotes, self.store, context).map_err(|error| match error.hint {
+                        Some(hint) => CommandError::new(error.message, hint),
+                        None => CommandError::from_error(&error),
+                    })?;
+                let root = arrived.root.clone();
+                self.arrived.push(arrived);
+                return Ok(root);
             }
         }
         Ok(PathBuf::from(context))

@@ -62,9 +62,8 @@ pub(crate) fn send(store: &Store, name: &Reference) -> Result<Option<String>, Co
     let names = std::slice::from_ref(name);
     let bundle = Bundle::new(store, &members, names, &Form::all(LayerCompression::Keep))
         .map_err(|error| store::store_error(&error))?;
-    let pushed = registry
-        .push_bundle(store, &bundle, name, &|_| {})
-        .map_err(|error| store::registry_error(&error))?;
+    let pushed =
+        registry.push_bundle(store, &bundle, name, &|_| {}).map_err(|error| store::registry_error(&error))?;
     Ok(Some(format!("{}@{}", name.familiar_name(), pushed.digest)))
 }
 

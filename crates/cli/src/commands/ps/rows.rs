@@ -65,7 +65,9 @@ impl Listed {
         let volumes = mounts.iter().filter(|mount| mount["Driver"] == "local").count();
         let mounted: Vec<String> = mounts
             .iter()
-            .filter_map(|mount| mount["Name"].as_str().filter(|name| !name.is_empty()).or(mount["Source"].as_str()))
+            .filter_map(|mount| {
+                mount["Name"].as_str().filter(|name| !name.is_empty()).or(mount["Source"].as_str())
+            })
             .map(|name| if trunc { ellipsis(name, 15) } else { name.to_owned() })
             .collect();
         let networks = self.raw["NetworkSettings"]["Networks"].as_object();
@@ -124,9 +126,7 @@ impl Listed {
             })
             .collect();
         ports.sort();
-        let one = |(ip, target, published, protocol): (String, u64, u64, String)| {
-            json!({ "URL": ip, "TargetPort": target, "PublishedPort": published, "Protocol": protocol })
-        };
+        let one = |(ip, target, published, protocol): (String, u64, u64, String)| json!({ "URL": ip, "TargetPort": target, "PublishedPort": published, "Protocol": protocol });
         ports.into_iter().map(one).collect()
     }
 }
@@ -217,7 +217,8 @@ pub(crate) fn decimal(bytes: u64) -> String {
         value if value >= 10.0 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
     };
-    let digits = if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { &digits };
+    let digits =
+        if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { &digits };
     format!("{digits}{unit}")
 }
 
@@ -250,7 +251,10 @@ mod tests {
 
     #[test]
     fn sizes_and_ages_are_in_words_of_docker() {
-        assert_eq!((decimal(0), decimal(21_500_000), decimal(999)), ("0B".into(), "21.5MB".into(), "999B".into()));
+        assert_eq!(
+            (decimal(0), decimal(21_500_000), decimal(999)),
+            ("0B".into(), "21.5MB".into(), "999B".into())
+        );
         assert_eq!(human(1), "1 second");
         assert_eq!(human(90), "About a minute");
         assert_eq!(human(7200), "2 hours");

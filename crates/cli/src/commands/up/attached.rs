@@ -127,8 +127,7 @@ impl Follow<'_> {
             return Ok(exit_code(code.unwrap_or(1)));
         }
         let services = args.shown(self.project, self.services);
-        let printer =
-            Printer::new(&self.project.name, args.timestamps, args.no_log_prefix, args.no_color);
+        let printer = Printer::new(&self.project.name, args.timestamps, args.no_log_prefix, args.no_color);
         let printer = RefCell::new(printer);
         for container in self.containers(&services).await? {
             printer.borrow_mut().expect(&container.name);

@@ -47,7 +47,7 @@ async fn of_member(stack: &Stack<'_>, member: &Member) -> Outcome {
     let service = if member.kind == Kind::Service { stack.declared(member) } else { None };
     let declared: Vec<Declared> =
         service.map_or(&[][..], |service| service.ports.as_slice()).iter().map(Declared::of).collect();
-    let store = service.and_then(|service| nature::store(stack, member));
+    let store = service.and_then(|_| nature::store(stack, member));
     let expected = match (declared.as_slice(), &store) {
         ([], _) => "publishes nothing".to_owned(),
         (_, Some(why)) => format!("publishes nothing: it is a store ({why})"),

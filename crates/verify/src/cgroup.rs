@@ -122,6 +122,15 @@ impl Cgroups {
         read(path.join("pids.max"), v2_limit)
     }
 
+    /// The rules of the devices cgroup, one a line; `None` on v2, where a program decides.
+    pub(crate) fn devices(&self) -> io::Result<Option<Reading<()>>> {
+        match self.controllers.get("devices") {
+            Some(path) => read(path.join("devices.list"), |_| Some(())).map(Some),
+            None if self.unified.is_some() => Ok(None),
+            None => Err(io::Error::other("the process has no devices cgroup")),
+        }
+    }
+
     /// Memory in use in bytes, without the file cache that the kernel would give back first (`inactive_file`): what
     /// `docker stats` shows.
     pub(crate) fn memory_used(&self) -> io::Result<Reading<u64>> {
@@ -205,6 +214,7 @@ mod tests {
     fn mount(target: &Path, kind: &str, options: &str) -> MountLine {
         let text = format!("1 1 0:1 / {} rw - {kind} {kind} rw,{options}", target.display());
         MountLine {
+            device: "0:1".into(),
             root: "/".into(),
             target: target.display().to_string(),
             options: "rw".into(),

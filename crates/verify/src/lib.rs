@@ -9,20 +9,26 @@
 //! "not checked" and say why.
 
 mod archive_scan;
+mod bound;
 mod certificate;
 mod cgroup;
 mod claims;
 mod declared;
 mod disturbance;
 mod given;
+mod hostfs;
 mod http;
+mod inside;
 mod member;
 mod memory;
+mod nature;
 mod netns;
 mod probe;
 mod procfs;
 mod quantity;
+mod refusal;
 pub mod report;
+mod routes;
 mod secrets;
 pub mod smoke;
 mod stack;

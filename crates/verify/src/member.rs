@@ -74,15 +74,16 @@ impl Member {
         self.raw.pointer(pointer).and_then(Value::as_str).unwrap_or("")
     }
 
-    /// Its IPv4 addresses by network name.
+    /// Its addresses by network name, IPv4 first.
     pub(crate) fn addresses(&self) -> Vec<(String, IpAddr)> {
         let networks = self.raw.pointer("/NetworkSettings/Networks").and_then(Value::as_object);
-        let address = |network: &Value| network["IPAddress"].as_str()?.parse().ok();
-        networks
-            .into_iter()
-            .flatten()
-            .filter_map(|(name, network)| Some((name.clone(), address(network)?)))
-            .collect()
+        let mut found = Vec::new();
+        for (name, network) in networks.into_iter().flatten() {
+            let address = |key: &str| network[key].as_str()?.parse().ok();
+            let both = [address("IPAddress"), address("GlobalIPv6Address")];
+            found.extend(both.into_iter().flatten().map(|address: IpAddr| (name.clone(), address)));
+        }
+        found
     }
 
     /// The ids of its networks by name.

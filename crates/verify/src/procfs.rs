@@ -1,6 +1,7 @@
 //! What the kernel says of a process: `/proc/<pid>/status`, `mountinfo`, `ns/*`, `net/tcp`, `environ`, `cmdline`.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
@@ -32,6 +33,8 @@ pub(crate) struct ProcessStatus {
 /// One line of `mountinfo`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MountLine {
+    /// Major and minor number of the file system, `98:0`.
+    pub(crate) device: String,
     pub(crate) root: String,
     pub(crate) target: String,
     pub(crate) options: String,
@@ -75,6 +78,28 @@ impl ProcFs {
         Ok(link.to_string_lossy().into_owned())
     }
 
+    /// Every process that can be seen.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        let entries = fs::read_dir(&self.root).into_iter().flatten();
+        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+    }
+
+    /// The inodes of the sockets that a process holds.
+    pub(crate) fn socket_inodes(&self, pid: u32) -> BTreeSet<u64> {
+        let entries = fs::read_dir(self.path(pid, "fd")).into_iter().flatten().flatten();
+        let links = entries.filter_map(|entry| fs::read_link(entry.path()).ok());
+        links
+            .filter_map(|link| link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok())
+            .collect()
+    }
+
+    /// The first of the ports that the kernel gives to whoever asks for none: what is bound there is somebody's
+    /// question, not a service.
+    pub(crate) fn first_ephemeral_port(&self) -> u16 {
+        let text = fs::read_to_string(self.root.join("sys/net/ipv4/ip_local_port_range")).unwrap_or_default();
+        text.split_whitespace().next().and_then(|port| port.parse().ok()).unwrap_or(32768)
+    }
+
     /// Every process in the cgroup of a container, `init` first. Not by pid namespace, which a container can share.
     pub(crate) fn processes_of(&self, container: &str, init: u32) -> io::Result<Vec<u32>> {
         let mut pids: Vec<u32> = fs::read_dir(&self.root)?
@@ -104,17 +129,25 @@ impl ProcFs {
 
     /// Every TCP address that something listens on in the network namespace of `pid`.
     pub(crate) fn listeners(&self, pid: u32) -> io::Result<Vec<SocketAddr>> {
+        let mut found: Vec<SocketAddr> =
+            self.sockets(pid, Transport::Tcp)?.into_iter().map(|(address, _)| address).collect();
+        found.dedup();
+        Ok(found)
+    }
+
+    /// Every socket that waits for others in the network namespace of `pid`, with its inode: TCP in state LISTEN, UDP
+    /// that is bound to no peer.
+    pub(crate) fn sockets(&self, pid: u32, transport: Transport) -> io::Result<Vec<(SocketAddr, u64)>> {
         let mut found = Vec::new();
-        for file in ["net/tcp", "net/tcp6"] {
+        for file in transport.files() {
             match fs::read_to_string(self.path(pid, file)) {
-                Ok(text) => found.extend(text.lines().filter_map(parse_listener)),
+                Ok(text) => found.extend(text.lines().filter_map(|line| parse_socket(line, transport))),
                 // A kernel without IPv6 has no such file.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && file.ends_with('6') => {}
                 Err(error) => return Err(error),
             }
         }
         found.sort_unstable();
-        found.dedup();
         Ok(found)
     }
 
@@ -162,8 +195,9 @@ fn parse_status(text: &str) -> ProcessStatus {
 /// `36 35 98:0 /root /target rw,noatime master:1 - ext3 /dev/root rw` (proc(5)).
 fn parse_mount(line: &str) -> Option<MountLine> {
     let (before, after) = line.split_once(" - ")?;
-    let mut fields = before.split(' ').skip(3);
+    let mut fields = before.split(' ').skip(2);
     Some(MountLine {
+        device: fields.next()?.to_owned(),
         root: unescape(fields.next()?),
         target: unescape(fields.next()?),
         options: fields.next()?.to_owned(),
@@ -177,12 +211,44 @@ fn unescape(text: &str) -> String {
     text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
 
-/// A line of `net/tcp` or `net/tcp6` in state LISTEN (0A).
-fn parse_listener(line: &str) -> Option<SocketAddr> {
-    let mut fields = line.split_whitespace().skip(1);
-    let local = fields.next()?;
-    (fields.nth(1)? == "0A").then_some(())?;
-    parse_address(local)
+/// What a socket speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Transport {
+    Tcp,
+    Udp,
+}
+
+impl Transport {
+    fn files(self) -> [&'static str; 2] {
+        match self {
+            Self::Tcp => ["net/tcp", "net/tcp6"],
+            Self::Udp => ["net/udp", "net/udp6"],
+        }
+    }
+
+    /// As in `80/tcp`.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+/// A line of `net/tcp`, `net/udp` and their sixes: state LISTEN (0A), or for UDP unconnected (07). Addresses are in host
+/// byte order, four bytes at a time.
+fn parse_socket(line: &str, transport: Transport) -> Option<(SocketAddr, u64)> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let waits = match transport {
+        Transport::Tcp => "0A",
+        Transport::Udp => "07",
+    };
+    if *fields.get(3)? != waits {
+        return None;
+    }
+    let local = *fields.get(1)?;
+    let inode = fields.get(9).and_then(|inode| inode.parse().ok()).unwrap_or(0);
+    Some((parse_address(local)?, inode))
 }
 
 /// The other end of a line in state ESTABLISHED (01).
@@ -239,6 +305,7 @@ mod tests {
         let line = "812 703 0:54 / /run/my\\040dir ro,nosuid,nodev master:9 - tmpfs tmpfs rw,size=65536k";
         let mount = parse_mount(line).unwrap();
         assert_eq!(mount.target, "/run/my dir");
+        assert_eq!((mount.device.as_str(), mount.root.as_str()), ("0:54", "/"));
         assert_eq!(mount.kind, "tmpfs");
         assert!(mount.is_read_only());
         assert_eq!(parse_mount("garbage"), None);
@@ -246,15 +313,19 @@ mod tests {
 
     #[test]
     fn listening_sockets_only() {
-        let listen = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000   101        0 1 1 0 100";
+        let listen = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000   101        0 4711 1 0 100";
         let established = listen.replace(" 0A ", " 01 ");
-        assert_eq!(parse_listener(listen), Some("127.0.0.1:8080".parse().unwrap()));
-        assert_eq!(parse_listener(&established), None);
+        let tcp = |line: &str| parse_socket(line, Transport::Tcp);
+        assert_eq!(tcp(listen), Some(("127.0.0.1:8080".parse().unwrap(), 4711)));
+        assert_eq!(tcp(&established), None);
         let peer = established.replace("00000000:0000", "020011AC:18EB");
         assert_eq!(parse_peer(&peer), Some("172.17.0.2:6379".parse().unwrap()));
         assert_eq!(parse_peer(listen), None);
         let six = "   0: 00000000000000000000000001000000:0050 00000000000000000000000000000000:0000 0A 0:0";
-        assert_eq!(parse_listener(six), Some("[::1]:80".parse().unwrap()));
+        assert_eq!(tcp(six), Some(("[::1]:80".parse().unwrap(), 0)));
+        let udp = listen.replace(" 0A ", " 07 ");
+        assert_eq!(parse_socket(&udp, Transport::Udp), Some(("127.0.0.1:8080".parse().unwrap(), 4711)));
+        assert_eq!(parse_socket(listen, Transport::Udp), None);
     }
 
     #[test]

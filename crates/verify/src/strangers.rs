@@ -142,6 +142,14 @@ pub(crate) fn is_predefined(network: &NetworkDetail) -> bool {
     matches!(network.spec.name.as_str(), "bridge" | "host" | "none" | "podman")
 }
 
+/// True for a network that others are on by right: the engine's own, or one that the file takes from elsewhere.
+pub(crate) fn is_shared(stack: &crate::stack::Stack<'_>, network: &NetworkDetail) -> bool {
+    let external = stack.project.networks.iter().any(|(key, declared)| {
+        declared.external && declared.name.as_deref().unwrap_or(key) == network.spec.name
+    });
+    external || is_predefined(network)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};

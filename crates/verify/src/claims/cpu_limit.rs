@@ -1,5 +1,5 @@
 use super::{ClaimSpec, MeasureError, Outcome};
-use crate::{certificate::Group, cgroup::Cgroups, declared, stack::Stack};
+use crate::{bound, certificate::Group, cgroup::Cgroups, declared, stack::Stack};
 
 pub(super) const CLAIM: ClaimSpec = ClaimSpec {
     id: "cpu-limit",
@@ -29,8 +29,10 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
         if member.pid().is_none() {
             let given = member.given();
             let fits = given.cpus().is_some_and(|found| fits(found, wanted));
+            let idle = given.cpus().and_then(|cpus| bound::cpus(stack, cpus));
             let observed =
                 given.cpus().map_or("was given no limit".to_owned(), |cpus| format!("was given {cpus} CPUs"));
+            let (fits, observed) = (fits && idle.is_none(), observed + &idle.unwrap_or_default());
             let (source, value) = given.reading(&["NanoCpus", "CpuQuota", "CpuPeriod"]);
             return outcome.judge(fits, observed).evidence(source, value);
         }
@@ -44,7 +46,9 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
             Err(why) => return Outcome::not_checked(&member.subject, outcome.expected, why),
         };
         let fits = limit.value.is_some_and(|found| fits(found, wanted));
+        let idle = limit.value.and_then(|cpus| bound::cpus(stack, cpus));
         let observed = limit.value.map_or("no limit".to_owned(), |cpus| format!("{cpus} CPUs"));
+        let (fits, observed) = (fits && idle.is_none(), observed + &idle.unwrap_or_default());
         outcome.judge(fits, observed).evidence(limit.file.display().to_string(), limit.text)
     })
 }

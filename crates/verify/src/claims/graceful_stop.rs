@@ -20,6 +20,8 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 
 /// The engine's grace period where none is set.
 const DEFAULT_GRACE: u64 = 10;
+/// The longest grace period in seconds that is still one: what cannot end in ten minutes holds up every deployment.
+const LONGEST: u64 = 600;
 const RECOVERY: Duration = Duration::from_mins(1);
 /// Ended by itself, or by the signal's default action without a handler (128 + SIGTERM).
 const GRACEFUL: [i64; 2] = [0, 143];
@@ -38,6 +40,10 @@ async fn of_member(stack: &Stack<'_>, member: &Member) -> Result<Outcome, Measur
         &member.subject,
         format!("ends within {grace} s with exit code 0 or 143; healthy after a start"),
     );
+    if grace > LONGEST {
+        let why = format!("its grace period is {grace} s: a stop that may take so long is none");
+        return Ok(outcome.judge(false, why));
+    }
     let begin = Instant::now();
     stack.disturbances.stop(member.id()).await?;
     let took = begin.elapsed();

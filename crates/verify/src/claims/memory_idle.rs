@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{ClaimSpec, MeasureError, Outcome};
-use crate::{certificate::Group, memory, quantity, stack::Stack};
+use crate::{bound, certificate::Group, memory, quantity, stack::Stack};
 
 pub(super) const CLAIM: ClaimSpec = ClaimSpec {
     id: "memory-idle",
@@ -22,6 +22,11 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
         return Ok(vec![Outcome::not_applicable("stack", "the sum is within a budget", why)]);
     };
     let outcome = Outcome::new("stack", format!("at most {} in all", quantity::bytes(budget)));
+    if let Some(idle) = bound::memory(stack, budget) {
+        return Ok(vec![
+            outcome.judge(false, format!("budgets.memory is {}{idle}", quantity::bytes(budget))),
+        ]);
+    }
     let mut highest: Option<memory::Sample> = None;
     for _ in 0..READINGS {
         match memory::sample(stack) {

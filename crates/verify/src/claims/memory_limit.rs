@@ -1,5 +1,6 @@
 use super::{ClaimSpec, MeasureError, Outcome};
 use crate::{
+    bound,
     certificate::Group,
     cgroup::Cgroups,
     declared, quantity,
@@ -36,6 +37,8 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
         // Without swap accounting in the kernel there is no such file, and nothing to limit.
         let swaps = both.as_ref().is_some_and(|both| both.value != limit.value);
         let mut observed = limit.value.map_or("no limit".to_owned(), quantity::bytes);
+        let idle = limit.value.and_then(|limit| bound::memory(stack, limit));
+        observed += idle.as_deref().unwrap_or_default();
         if let Some(both) = both.as_ref().filter(|_| swaps) {
             observed += &format!(", with swap {}", both.value.map_or("no limit".to_owned(), quantity::bytes));
         }
@@ -43,7 +46,7 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
             .into_iter()
             .flatten()
             .map(|reading| (reading.file.display().to_string(), reading.text));
-        outcome.judge(fits && !swaps, observed).all_evidence(evidence)
+        outcome.judge(fits && !swaps && idle.is_none(), observed).all_evidence(evidence)
     })
 }
 
@@ -55,9 +58,11 @@ fn given(stack: &Stack<'_>, member: &Member, wanted: Option<u64>, outcome: Outco
     // A kernel that does not count swap cannot limit it.
     let swaps = stack.facts.swap_limit && both != limit;
     let mut observed = format!("was given {}", limit.map_or("no limit".to_owned(), quantity::bytes));
+    let idle = limit.and_then(|limit| bound::memory(stack, limit));
+    observed += idle.as_deref().unwrap_or_default();
     if swaps {
         observed += &format!(", with swap {}", both.map_or("no limit".to_owned(), quantity::bytes));
     }
     let (source, value) = given.reading(&["Memory", "MemorySwap"]);
-    outcome.judge(fits && !swaps, observed).evidence(source, value)
+    outcome.judge(fits && !swaps && idle.is_none(), observed).evidence(source, value)
 }

@@ -1,9 +1,12 @@
+use std::collections::VecDeque;
+
 use futures_util::StreamExt as _;
 use plimsoll_engine::LogOptions;
 
 use super::{ClaimSpec, MeasureError, Outcome};
 use crate::{
-    certificate::Group,
+    certificate::{Group, Status},
+    refusal,
     stack::{Member, Stack},
 };
 
@@ -16,9 +19,8 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
     measure: |stack| Box::pin(measure(stack)),
 };
 
-/// How programs write EROFS and EACCES.
-const SIGNS: [&str; 4] = ["EROFS", "EACCES", "read-only file system", "permission denied"];
-const MAX_LINES: usize = 200_000;
+/// So many lines are read, the newest. A service that keeps to 250 MB of log has less than that many of usual length.
+const MAX_LINES: u64 = 2_000_000;
 const SHOWN: usize = 5;
 
 async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
@@ -30,40 +32,84 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
 }
 
 async fn of_member(stack: &Stack<'_>, member: &Member) -> Result<Outcome, MeasureError> {
-    let outcome = Outcome::new(&member.subject, format!("no line with {}", SIGNS.join(", ")));
-    let mut lines = 0;
-    let mut found = Vec::new();
-    let mut log = stack.engine.logs(member.id(), &LogOptions::default());
+    let outcome = Outcome::new(
+        &member.subject,
+        "no line since its start in which a program reports EROFS or EACCES (\"Read-only file system\", \
+         \"Permission denied\") of a file or a system call",
+    );
+    let read = match read(stack, member).await {
+        Ok(read) => read,
+        // Drivers that send logs elsewhere cannot be read.
+        Err(error) if member.detail.pid == 0 && error.is_not_found() => {
+            return Ok(Outcome::not_checked(&member.subject, outcome.expected, error.to_string()));
+        }
+        Err(error) => {
+            let why = format!("its log cannot be read: {error}");
+            return Ok(Outcome::not_checked(&member.subject, outcome.expected, why));
+        }
+    };
+    let source = format!("docker logs --since {} {}", member.detail.started, member.name);
+    let mut observed = format!("{} of {} lines", read.refusals, read.lines);
+    let cut = read.lines >= MAX_LINES;
+    if cut {
+        observed = format!("{} of the last {} lines; older ones were not read", read.refusals, read.lines);
+    }
+    if read.quoted > 0 {
+        observed +=
+            &format!("; {} more have the words in what somebody sent, or of another permission", read.quoted);
+    }
+    let evidence: Vec<_> = match &read.shown {
+        shown if shown.is_empty() => vec![(source, format!("{} lines, none reports one", read.lines))],
+        shown => shown.iter().map(|line| (source.clone(), line.clone())).collect(),
+    };
+    let mut outcome = outcome.judge(read.refusals == 0, observed).all_evidence(evidence);
+    if cut && read.refusals == 0 {
+        // What was not read is not proved.
+        outcome.status = Status::NotChecked;
+    }
+    Ok(outcome)
+}
+
+/// What a log holds since the start of its container.
+#[derive(Default)]
+struct Read {
+    lines: u64,
+    refusals: u64,
+    /// Lines with the words that are no refusals.
+    quoted: u64,
+    /// The newest refusals.
+    shown: VecDeque<String>,
+}
+
+/// Reads the newest lines since the container was started. The start is the one that was seen at the beginning of the
+/// measurement: what the restarts of `graceful-stop` brought belongs to it.
+async fn read(stack: &Stack<'_>, member: &Member) -> Result<Read, plimsoll_engine::EngineError> {
+    let started = member.detail.started.parse::<jiff::Timestamp>().ok();
+    let started = started.filter(|at| at.as_second() > 0);
+    let options = LogOptions {
+        since: started.map_or(0, jiff::Timestamp::as_second),
+        // From the end: the oldest lines are the ones to leave out.
+        tail: Some(MAX_LINES),
+        ..LogOptions::default()
+    };
+    let mut read = Read::default();
+    let mut log = stack.engine.logs(member.id(), &options);
     while let Some(line) = log.next().await {
         let line = line?;
-        lines += 1;
-        if is_refusal(&line.text) {
-            found.push(line.text.chars().take(300).collect::<String>());
+        // `since` knows whole seconds: the end of an earlier life may be in the first one.
+        if started.zip(line.time.parse::<jiff::Timestamp>().ok()).is_some_and(|(started, at)| at < started) {
+            continue;
         }
-        if lines == MAX_LINES {
-            break;
+        read.lines += 1;
+        if refusal::is_refusal(&line.text) {
+            read.refusals += 1;
+            read.shown.push_back(line.text.chars().take(300).collect());
+            if read.shown.len() > SHOWN {
+                read.shown.pop_front();
+            }
+        } else if refusal::mentions(&line.text) {
+            read.quoted += 1;
         }
     }
-    let source = format!("docker logs {}", member.name);
-    let observed = format!("{} of {lines} lines", found.len());
-    let evidence: Vec<_> = match found.as_slice() {
-        [] => vec![(source, format!("{lines} lines, none matches"))],
-        found => found.iter().take(SHOWN).map(|line| (source.clone(), line.clone())).collect(),
-    };
-    Ok(outcome.judge(found.is_empty(), observed).all_evidence(evidence))
-}
-
-fn is_refusal(line: &str) -> bool {
-    let line = line.to_ascii_lowercase();
-    SIGNS.iter().any(|sign| line.contains(&sign.to_ascii_lowercase()))
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn refusals_as_programs_write_them() {
-        assert!(super::is_refusal("Error: EROFS: read-only file system, open '/app/x'"));
-        assert!(super::is_refusal("nginx: open() \"/run/nginx.pid\" failed (13: Permission denied)"));
-        assert!(!super::is_refusal("database system is ready to accept connections"));
-    }
+    Ok(read)
 }

@@ -1,5 +1,5 @@
 use super::{ClaimSpec, MeasureError, Outcome};
-use crate::{certificate::Group, cgroup::Cgroups, declared, stack::Stack};
+use crate::{bound, certificate::Group, cgroup::Cgroups, declared, stack::Stack};
 
 pub(super) const CLAIM: ClaimSpec = ClaimSpec {
     id: "pids-limit",
@@ -19,8 +19,10 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
         if member.pid().is_none() {
             let given = member.given();
             let fits = given.pids().is_some_and(|found| wanted.is_none_or(|wanted| found == wanted));
+            let idle = given.pids().and_then(|pids| bound::pids(stack, pids));
             let observed =
                 given.pids().map_or("was given no limit".to_owned(), |pids| format!("was given {pids}"));
+            let (fits, observed) = (fits && idle.is_none(), observed + &idle.unwrap_or_default());
             let (source, value) = given.reading(&["PidsLimit"]);
             return outcome.judge(fits, observed).evidence(source, value);
         }
@@ -34,7 +36,9 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
             Err(why) => return Outcome::not_checked(&member.subject, outcome.expected, why),
         };
         let fits = limit.value.is_some() && wanted.is_none_or(|wanted| limit.value == Some(wanted));
+        let idle = limit.value.and_then(|pids| bound::pids(stack, pids));
         let observed = limit.value.map_or("no limit".to_owned(), |pids| pids.to_string());
+        let (fits, observed) = (fits && idle.is_none(), observed + &idle.unwrap_or_default());
         outcome.judge(fits, observed).evidence(limit.file.display().to_string(), limit.text)
     })
 }

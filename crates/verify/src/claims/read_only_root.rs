@@ -1,12 +1,9 @@
-use std::{
-    fs::{self, OpenOptions},
-    io,
-    path::Path,
-};
+use std::io;
 
 use super::{ClaimSpec, MeasureError, Outcome};
 use crate::{
     certificate::Group,
+    inside::Inside,
     procfs::MountLine,
     stack::{Member, Stack},
 };
@@ -38,7 +35,10 @@ fn of_member(stack: &Stack<'_>, member: &Member) -> Outcome {
     };
     let root = mounts.iter().find(|mount| mount.target == "/");
     let mounted = root.is_some_and(MountLine::is_read_only);
-    let refused = write_is_refused(&stack.procfs.path(pid, "root"));
+    let refused = match Inside::of(&stack.procfs, pid) {
+        Ok(inside) => write_is_refused(&inside),
+        Err(error) => Err(error.to_string()),
+    };
     let observed = format!(
         "mounted {}; the write {}; writable: {}",
         if mounted { "ro" } else { "rw" },
@@ -63,12 +63,12 @@ fn given(member: &Member) -> Outcome {
 }
 
 /// Tries to make a file as root: what root may not do on a read-only mount, nobody may.
-fn write_is_refused(root: &Path) -> Result<String, String> {
-    let probe = root.join(format!(".plimsoll-verify-{}", std::process::id()));
-    match OpenOptions::new().write(true).create_new(true).open(&probe) {
-        Ok(_) => {
-            let removed = fs::remove_file(&probe)
-                .map_or_else(|error| error.to_string(), |()| "removed again".to_owned());
+fn write_is_refused(inside: &Inside) -> Result<String, String> {
+    let probe = format!(".plimsoll-verify-{}", std::process::id());
+    match inside.make(&probe) {
+        Ok(()) => {
+            let removed =
+                inside.remove(&probe).map_or_else(|error| error.to_string(), |()| "removed again".to_owned());
             Err(format!("the file was made, and {removed}"))
         }
         Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => Ok(format!("EROFS: {error}")),
@@ -96,12 +96,8 @@ mod tests {
     #[test]
     fn a_write_that_succeeds_is_seen_and_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(write_is_refused(dir.path()).unwrap_err().contains("made"));
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_missing_directory_is_no_proof() {
-        assert!(write_is_refused(Path::new("/nonexistent/root")).is_err());
+        let inside = Inside::at(dir.path()).unwrap();
+        assert!(write_is_refused(&inside).unwrap_err().contains("made"));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }

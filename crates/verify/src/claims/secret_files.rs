@@ -1,10 +1,9 @@
-use std::{fs, os::unix::fs::MetadataExt as _};
-
 use plimsoll_compose::Service;
 
 use super::{ClaimSpec, MeasureError, Outcome};
 use crate::{
     certificate::Group,
+    inside::Inside,
     stack::{Member, Stack},
 };
 
@@ -31,22 +30,26 @@ fn of_member(stack: &Stack<'_>, member: &Member, service: &Service) -> Outcome {
         Err(why) => return Outcome::not_checked(&member.subject, outcome.expected, why),
     };
     let uid = status.uids.first().copied().unwrap_or(0);
+    let inside = Inside::of(&stack.procfs, pid);
     let mut wrong = Vec::new();
     let mut evidence = Vec::new();
     for reference in &service.secrets {
         let source = reference.source.as_deref().unwrap_or_default();
         let target = reference.target.as_deref().unwrap_or(source);
         let path = if target.starts_with('/') { target.to_owned() } else { format!("/run/secrets/{target}") };
-        let file = stack.procfs.path(pid, "root").join(path.trim_start_matches('/'));
-        match fs::metadata(&file) {
-            Ok(meta) => {
-                let mode = meta.mode() & 0o7777;
-                if meta.uid() != uid || mode != 0o400 {
-                    wrong.push(format!("{path} is {mode:04o} of uid {}", meta.uid()));
+        match inside
+            .as_ref()
+            .map_err(ToString::to_string)
+            .and_then(|inside| inside.stat(&path).map_err(|error| error.to_string()))
+        {
+            Ok(found) => {
+                let mode = found.st_mode & 0o7777;
+                if found.st_uid != uid || mode != 0o400 {
+                    wrong.push(format!("{path} is {mode:04o} of uid {}", found.st_uid));
                 }
                 evidence.push((
-                    file.display().to_string(),
-                    format!("uid {}, mode {mode:04o}; the process has uid {uid}", meta.uid()),
+                    format!("{path} in the root of process {pid}"),
+                    format!("uid {}, mode {mode:04o}; the process has uid {uid}", found.st_uid),
                 ));
             }
             Err(error) => wrong.push(format!("{path}: {error}")),

@@ -1,6 +1,7 @@
 //! One build from request to image.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeSet, HashMap},
     fs,
     path::{Path, PathBuf},
@@ -24,7 +25,7 @@ use crate::{
     index::Index,
     key::Key,
     lower::{Found, Names, Options, build_inputs, history, lower},
-    progress::Progress,
+    progress::{Event, Progress},
     remote::Remotes,
     request::{BuildOutcome, BuildRequest, Epoch, ImageResolver, NamedContext, ResolveError},
     solve::Solver,
@@ -120,8 +121,12 @@ impl Builder {
             labels: &request.labels,
             offline: request.offline,
             allow_insecure: request.allow_insecure,
+            result: request.platform.as_ref().map(|_| &inputs.target_platform),
         };
-        Ok(lower(&file, &options, &mut Lookup { request, images })?)
+        let mut lookup = Lookup { request, images, used: RefCell::default() };
+        let mut graph = lower(&file, &options, &mut lookup)?;
+        graph.notes.extend(lookup.unused().map(|name| format!("nothing uses the named context `{name}`")));
+        Ok(graph)
     }
 
     /// Builds an image.
@@ -138,6 +143,9 @@ impl Builder {
         // No layer that is found in the cache may be pruned before the image holds it.
         let _pin = self.store.pin()?;
         let graph = self.plan(request, images)?;
+        for note in &graph.notes {
+            progress.event(&Event::Note(note));
+        }
         let contexts = contexts(request)?;
         let epoch = epoch(request);
         let seal = SealOptions { epoch };
@@ -271,23 +279,42 @@ fn manifest_platform(platform: &Platform) -> manifest::Platform {
     manifest::Platform::new(&platform.os, &platform.architecture, variant)
 }
 
+/// Finds what names mean: a named context, else an image.
 struct Lookup<'a> {
     request: &'a BuildRequest,
     images: &'a dyn ImageResolver,
+    /// Named contexts that something asked for.
+    used: RefCell<BTreeSet<String>>,
+}
+
+impl Lookup<'_> {
+    /// The named contexts that nothing asked for, each once, in order.
+    fn unused(&self) -> impl Iterator<Item = &str> {
+        let used = self.used.borrow();
+        let names: BTreeSet<&str> = self.request.contexts.iter().map(|(name, _)| name.as_str()).collect();
+        names.into_iter().filter(move |name| !used.contains(*name))
+    }
 }
 
 impl Names for Lookup<'_> {
+    fn context(&self, name: &str) -> Option<String> {
+        self.request.context_for(name).map(str::to_owned)
+    }
+
     fn find(&mut self, name: &str, platform: &Platform) -> Result<Found, ResolveError> {
-        let reference = Reference::parse(name);
-        let named = self.request.contexts.iter().filter(|(context, _)| {
-            context == name
-                || matches!((&reference, Reference::parse(context)), (Ok(wanted), Ok(context)) if *wanted == context)
-        });
         let platform = manifest_platform(platform);
         let mut others = Vec::new();
-        for (_, context) in named {
-            match context {
-                NamedContext::Directory(_) => return Ok(Found::Directory),
+        for (context, what) in self.request.contexts_for(name) {
+            self.used.borrow_mut().insert(context.to_owned());
+            match what {
+                NamedContext::Directory(_) => return Ok(Found::Directory(context.to_owned())),
+                NamedContext::Reference(reference) if reference.familiar_name() == "scratch" => {
+                    return Ok(Found::Empty);
+                }
+                NamedContext::Reference(reference) => {
+                    let image = self.images.resolve(reference, &platform)?;
+                    return Ok(Found::Image(Box::new(image)));
+                }
                 NamedContext::Image(image) => {
                     let config = &image.image.config;
                     let found =
@@ -310,7 +337,8 @@ impl Names for Lookup<'_> {
                 ),
             });
         }
-        let reference = reference.map_err(|error| ResolveError { message: error.to_string(), hint: None })?;
+        let reference = Reference::parse(name)
+            .map_err(|error| ResolveError { message: error.to_string(), hint: None })?;
         self.images.resolve(&reference, &platform).map(|image| Found::Image(Box::new(image)))
     }
 }

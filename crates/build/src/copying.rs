@@ -131,6 +131,10 @@ pub(crate) fn prepare_copy(
     key.part("--chown", format!("{owner:?}"));
     key.part("--chmod", format!("{:?}", op.chmod));
     key.part("the flags", format!("{} {} {}", op.link, op.parents, op.unpack));
+    if op.unpack || op.downloads.iter().any(|one| matches!(one, Download::Http { unpack: true, .. })) {
+        // another number whenever unpacking gives other files than before
+        key.part("how archives are unpacked", "2");
+    }
     for (name, content) in &op.files {
         key.part(format!("the heredoc {name}"), content);
     }

@@ -22,6 +22,8 @@ pub struct Graph {
     pub config: ImageConfig,
     /// What made it, in order.
     pub history: Vec<HistoryItem>,
+    /// What a person should know about it, one sentence each.
+    pub notes: Vec<String>,
 }
 
 /// One line of the image's history.
@@ -132,6 +134,8 @@ pub struct RunOp {
     pub script: Option<(String, String)>,
     /// What its programs are for.
     pub platform: Platform,
+    /// The name of the machine inside; the sandbox's own without it.
+    pub hostname: Option<String>,
 }
 
 /// One `--mount`.

@@ -1,4 +1,6 @@
-//! The cache index: which key gave which layer. One file, read once per builder, written by rename under a lock.
+//! The cache index: which key gave which layer. One file, read once per builder, changed under a lock: what a step gave
+//! is written behind the rest when the step ends, so that a build that is killed keeps it ([`Index::note`]); the end of a
+//! build puts everything in order and renames the new file into place ([`Index::save`]).
 //!
 //! Nothing is synced. What a power failure took of a layer is the store's to notice ([`Store::usable_layer`]); a line
 //! of the index that it damaged is left out.
@@ -9,7 +11,8 @@ use std::{
     collections::{HashMap, HashSet},
     fmt::Write as _,
     fs::{self, File},
-    io,
+    io::{self, Write as _},
+    os::unix::fs::FileExt as _,
     path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
@@ -48,6 +51,17 @@ struct State {
     gone: HashSet<Key>,
     /// Known keys, so that a save adds to what another builder saved meanwhile.
     dirty: HashSet<Key>,
+    /// Those of them that are not in the file yet.
+    unwritten: Vec<Key>,
+    /// The file is of another version.
+    foreign: bool,
+}
+
+impl State {
+    fn changed(&mut self, key: Key) {
+        self.dirty.insert(key);
+        self.unwritten.push(key);
+    }
 }
 
 impl Index {
@@ -73,7 +87,7 @@ impl Index {
     pub(crate) fn put(&self, key: Key, entry: Entry) {
         let mut state = self.lock();
         state.entries.insert(key, entry);
-        state.dirty.insert(key);
+        state.changed(key);
     }
 
     pub(crate) fn step(&self, step: &Key) -> Option<Key> {
@@ -83,7 +97,7 @@ impl Index {
     pub(crate) fn put_step(&self, step: Key, key: Key) {
         let mut state = self.lock();
         if state.steps.insert(step, key) != Some(key) {
-            state.dirty.insert(step);
+            state.changed(step);
         }
     }
 
@@ -94,7 +108,7 @@ impl Index {
     pub(crate) fn put_memo(&self, question: Key, answer: Key) {
         let mut state = self.lock();
         if state.memos.insert(question, answer) != Some(answer) {
-            state.dirty.insert(question);
+            state.changed(question);
         }
     }
 
@@ -111,7 +125,37 @@ impl Index {
             None => {}
         }
         state.gone.remove(&question);
-        state.dirty.insert(owner);
+        state.changed(owner);
+    }
+
+    /// Writes what is new behind what is in the file. From then on it outlives this process, however that ends.
+    pub(crate) fn note(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        if state.unwritten.is_empty() {
+            return Ok(());
+        }
+        if state.foreign {
+            drop(state);
+            return self.save();
+        }
+        let mut lines = String::new();
+        for key in &state.unwritten {
+            print_key(&state, key, &mut lines);
+        }
+        let lock = File::create(self.file.with_extension("lock"))?;
+        lock.lock()?;
+        let mut file = File::options().read(true).append(true).create(true).open(&self.file)?;
+        let length = file.metadata()?.len();
+        let mut last = [b'\n'];
+        if length > 0 {
+            file.read_exact_at(&mut last, length - 1)?;
+        }
+        // a line that a killed process began ends here
+        let before =
+            if length == 0 { format!("{HEADER}\n") } else { "\n".repeat(usize::from(last != *b"\n")) };
+        file.write_all(format!("{before}{lines}").as_bytes())?;
+        state.unwritten.clear();
+        Ok(())
     }
 
     /// Writes what is new, together with what other builders wrote meanwhile.
@@ -140,6 +184,7 @@ impl Index {
         drop_oldest(&mut merged);
         write_by_rename(&self.file, print(&merged).as_bytes())?;
         merged.dirty.clear();
+        merged.foreign = false;
         *state = merged;
         Ok(())
     }
@@ -168,11 +213,10 @@ fn drop_oldest(state: &mut State) {
 fn print(state: &State) -> String {
     let mut text = format!("{HEADER}\n");
     for (key, entry) in &state.entries {
-        let layer = entry.layer.map_or_else(|| "-".to_owned(), |layer| layer.to_string());
-        // Writing to a String does not fail.
-        let _ = writeln!(text, "layer {key} {layer} {} -", entry.created);
+        print_layer(key, entry, &mut text);
     }
     for (step, key) in &state.steps {
+        // Writing to a String does not fail.
         let _ = writeln!(text, "step {step} {key}");
     }
     for (question, answer) in &state.memos {
@@ -181,11 +225,30 @@ fn print(state: &State) -> String {
     text
 }
 
+fn print_layer(key: &Key, entry: &Entry, text: &mut String) {
+    let layer = entry.layer.map_or_else(|| "-".to_owned(), |layer| layer.to_string());
+    let _ = writeln!(text, "layer {key} {layer} {} -", entry.created);
+}
+
+/// The lines about one key.
+fn print_key(state: &State, key: &Key, text: &mut String) {
+    if let Some(entry) = state.entries.get(key) {
+        print_layer(key, entry, text);
+    }
+    if let Some(value) = state.steps.get(key) {
+        let _ = writeln!(text, "step {key} {value}");
+    }
+    if let Some(value) = state.memos.get(key) {
+        let _ = writeln!(text, "memo {key} {value}");
+    }
+}
+
 /// Lines that are not understood are left out: what they said is only built again.
 fn parse(text: &str) -> State {
     let mut state = State::default();
     let mut lines = text.lines();
     if lines.next() != Some(HEADER) {
+        state.foreign = !text.is_empty();
         return state;
     }
     for line in lines {
@@ -236,6 +299,44 @@ mod tests {
         assert_eq!(all.get(&Key::of(b"2")), Some(entry));
         assert_eq!(all.memo(&Key::of(b"q")), Some(Key::of(b"a")));
         assert_eq!(all.step(&Key::of(b"s")), Some(Key::of(b"k")));
+    }
+
+    #[test]
+    fn what_was_noted_is_there_without_a_save() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("index");
+        let entry = Entry { layer: None, created: 1234 };
+        let index = Index::open(file.clone());
+        for text in [b"1", b"2"] {
+            index.put(Key::of(text), entry);
+            index.put_step(Key::of(b"s"), Key::of(text));
+            index.note().unwrap();
+            index.note().unwrap();
+        }
+        let whole = fs::read(&file).unwrap();
+        assert_eq!(whole.iter().filter(|byte| **byte == b'\n').count(), 5);
+        // a kill between any two writes, and another process that goes on behind what is torn
+        for end in 0..whole.len() {
+            fs::write(&file, &whole[..end]).unwrap();
+            let next = Index::open(file.clone());
+            next.put(Key::of(b"next"), entry);
+            next.note().unwrap();
+            let read = Index::open(file.clone());
+            assert_eq!(read.get(&Key::of(b"next")), Some(entry), "{end}");
+            let first = whole.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(1).unwrap().0;
+            assert_eq!(read.get(&Key::of(b"1")).is_some(), end >= first, "{end}");
+        }
+        fs::write(&file, &whole).unwrap();
+        let index = Index::open(file.clone());
+        assert_eq!(index.step(&Key::of(b"s")), Some(Key::of(b"2")));
+        index.put(Key::of(b"3"), entry);
+        index.save().unwrap();
+        assert_eq!(parse(&fs::read_to_string(&file).unwrap()).entries.len(), 3);
+        fs::write(&file, "another version\n").unwrap();
+        let index = Index::open(file.clone());
+        index.put(Key::of(b"4"), entry);
+        index.note().unwrap();
+        assert_eq!(Index::open(file).get(&Key::of(b"4")), Some(entry));
     }
 
     #[test]

@@ -56,6 +56,6 @@ pub use plimsoll_sandbox::Stream;
 pub use progress::{Event, Outcome, Progress, Silent};
 pub use request::{
     BuildOutcome, BuildRequest, CaBundle, CacheOwner, Epoch, ImageResolver, NamedContext, ResolveError,
-    ResolvedImage, Secret, SecretSource, SshAgent, SshKeys, StepReport,
+    ResolvedImage, Secret, SecretSource, SshAgent, SshKeys, StepReport, find_dockerfile,
 };
 pub use wreck::{Attach, EnterError, OnFailure, Wreck};

@@ -44,6 +44,8 @@ pub(crate) enum PlaceError {
     IsADirectory(PathBuf),
     #[error("`{}` changed while the build read it", .0.display())]
     Changed(PathBuf),
+    #[error("/{} is a device 0:0 and cannot be in an image: it would delete what lower layers have there", .0.display())]
+    Whiteout(PathBuf),
     #[error("too many links in {}", .0.display())]
     TooManyLinks(PathBuf),
     #[error("cannot write `{path}`: {1}", path = .0.display())]
@@ -102,6 +104,12 @@ impl<'a> Place<'a> {
     /// What an absolute path means inside the root; names that do not exist are kept as they are.
     pub(crate) fn resolve(&self, path: &str) -> Result<PathBuf, PlaceError> {
         resolve(&self.merged, Path::new(path))
+    }
+
+    /// What `path` means where the resolved directory `root` is the root of all paths, as for an archive that is
+    /// unpacked into it.
+    pub(crate) fn resolve_below(&self, root: &Path, path: &Path) -> Result<PathBuf, PlaceError> {
+        resolve_below(&self.merged, root, path)
     }
 
     /// What is at a resolved path.
@@ -414,6 +422,7 @@ impl<'a> Place<'a> {
                 }
                 return attributes(host, owner.0, owner.1, None, node).map(|()| None).map_err(error);
             }
+            Kind::Character if node.device == 0 => return Err(PlaceError::Whiteout(job.target.clone())),
             Kind::Fifo => mknodat(CWD, host, FileType::Fifo, Mode::from_raw_mode(mode), 0),
             Kind::Character => {
                 mknodat(CWD, host, FileType::CharacterDevice, Mode::from_raw_mode(mode), node.device)
@@ -627,6 +636,11 @@ fn beneath(parts: &[PathBuf], name: &Path) -> Beneath {
 
 /// See [`Place::resolve`].
 pub(crate) fn resolve(tree: &Tree, path: &Path) -> Result<PathBuf, PlaceError> {
+    resolve_below(tree, Path::new(""), path)
+}
+
+/// As [`resolve`]; absolute links begin at the directory `root` of the tree, and `..` ends there.
+fn resolve_below(tree: &Tree, root: &Path, path: &Path) -> Result<PathBuf, PlaceError> {
     const MAX_LINKS: usize = 255;
     let names = |path: &Path| -> VecDeque<OsString> {
         path.components()
@@ -638,11 +652,13 @@ pub(crate) fn resolve(tree: &Tree, path: &Path) -> Result<PathBuf, PlaceError> {
             .collect()
     };
     let mut todo = names(path);
-    let mut at = PathBuf::new();
+    let mut at = root.to_owned();
     let mut links = 0;
     while let Some(name) = todo.pop_front() {
         if name == ".." {
-            at.pop();
+            if at != root {
+                at.pop();
+            }
             continue;
         }
         let next = at.join(&name);
@@ -657,7 +673,7 @@ pub(crate) fn resolve(tree: &Tree, path: &Path) -> Result<PathBuf, PlaceError> {
         }
         let target = fs::read_link(&node.host).map_err(|error| PlaceError::Io(next, error))?;
         if target.is_absolute() {
-            at = PathBuf::new();
+            root.clone_into(&mut at);
         }
         for name in names(&target).into_iter().rev() {
             todo.push_front(name);

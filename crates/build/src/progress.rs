@@ -9,6 +9,8 @@ use crate::explain::Reason;
 /// Something happened. A step is named by its index in the graph.
 #[derive(Debug)]
 pub enum Event<'a> {
+    /// Something about the whole build that a person should know, one sentence.
+    Note(&'a str),
     /// A step is being done, or was found in the cache.
     Started {
         /// Which.

@@ -8,7 +8,7 @@ use std::{
 use plimsoll_dockerfile::Platform;
 use plimsoll_image::{Digest, Image, ImageRecord, Reference, manifest};
 use plimsoll_sandbox::{Cancel, ExtraHost, Ulimit};
-use plimsoll_source::Source;
+use plimsoll_source::{Diagnostic, Source};
 
 use crate::{
     error::BuildError,
@@ -74,7 +74,7 @@ pub struct BuildRequest {
 }
 
 impl BuildRequest {
-    /// Reads the Dockerfile (`Dockerfile` in the context without a path) and its ignore file:
+    /// Reads the Dockerfile (`Dockerfile` in the context without a path, see [`find_dockerfile`]) and its ignore file:
     /// `<Dockerfile>.dockerignore`, else `.dockerignore` in the context.
     ///
     /// # Errors
@@ -86,8 +86,8 @@ impl BuildRequest {
             let source = std::io::Error::from(std::io::ErrorKind::NotADirectory);
             return Err(BuildError::io("open the context", context, source));
         }
-        let file = dockerfile.map_or_else(|| context.join("Dockerfile"), Path::to_owned);
-        let text = read_text(&file)?;
+        let file = find_dockerfile(dockerfile.map_or_else(|| context.join("Dockerfile"), Path::to_owned));
+        let text = read_text(&file).map_err(|error| with_names_like_it(error, &file))?;
         let mut own = file.clone().into_os_string();
         own.push(".dockerignore");
         let mut ignore = None;
@@ -132,6 +132,78 @@ impl BuildRequest {
     }
 }
 
+impl BuildRequest {
+    /// The named context that `name` means, by the name that it was given with. It comes before a stage of that name
+    /// and before an image.
+    pub fn context_for(&self, name: &str) -> Option<&str> {
+        self.contexts_for(name).next().map(|(context, _)| context)
+    }
+
+    /// The named contexts that `name` means: several, if they are images for different platforms. As in BuildKit,
+    /// `scratch` and `context` never are one.
+    pub(crate) fn contexts_for(&self, name: &str) -> impl Iterator<Item = (&str, &NamedContext)> {
+        let wanted = Wanted::new(name);
+        let free = !["scratch", "context"].iter().any(|kept| name.eq_ignore_ascii_case(kept));
+        let contexts = self.contexts.iter().filter(move |_| free);
+        let found = contexts.filter(move |(context, _)| wanted == Wanted::new(context));
+        found.map(|(context, what)| (context.as_str(), what))
+    }
+}
+
+/// A name as named contexts are compared: in any case, and in any spelling of an image's name.
+#[derive(PartialEq, Eq)]
+enum Wanted {
+    Image(Reference),
+    Other(String),
+}
+
+impl Wanted {
+    fn new(name: &str) -> Self {
+        let lower = name.to_lowercase();
+        let reference = Reference::parse(name).or_else(|_| Reference::parse(&lower));
+        reference.map_or_else(|_| Self::Other(lower), Self::Image)
+    }
+}
+
+/// The Dockerfile at `path`. As in BuildKit, one that is called `Dockerfile` may be called `dockerfile`, if only that is
+/// there.
+pub fn find_dockerfile(path: PathBuf) -> PathBuf {
+    if path.file_name().is_none_or(|name| name != "Dockerfile") || path.symlink_metadata().is_ok() {
+        return path;
+    }
+    let small = path.with_file_name("dockerfile");
+    if small.symlink_metadata().is_ok() { small } else { path }
+}
+
+/// Names what lies about a Dockerfile that is not there and looks like one.
+fn with_names_like_it(error: BuildError, path: &Path) -> BuildError {
+    let missing =
+        matches!(&error, BuildError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
+    let Some(folder) = path.parent().filter(|_| missing) else { return error };
+    let mut found = Vec::new();
+    for prefix in ["", "docker", "build", ".docker", "deploy"] {
+        for entry in std::fs::read_dir(folder.join(prefix)).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let small = name.to_ascii_lowercase();
+            let alike = ["dockerfile", "containerfile"]
+                .iter()
+                .any(|known| small.starts_with(known) || small.ends_with(&format!(".{known}")));
+            if alike && !small.ends_with(".dockerignore") && entry.path().is_file() {
+                found.push(Path::new(prefix).join(name).display().to_string());
+            }
+        }
+    }
+    found.sort();
+    found.truncate(10);
+    let title = error.diagnostics().swap_remove(0).title;
+    let hint = if found.is_empty() {
+        "write a Dockerfile, or name one with -f".to_owned()
+    } else {
+        format!("there is {}: name it with -f", found.join(", "))
+    };
+    Diagnostic::error(title).hint(hint).into()
+}
+
 /// No Dockerfile is larger.
 const MAX_TEXT: u64 = 16 << 20;
 
@@ -151,6 +223,8 @@ pub enum NamedContext {
     Directory(PathBuf),
     /// An image that is in the store. A name may be given several times, with images for different platforms.
     Image(Box<ResolvedImage>),
+    /// The image of this name: where it is needed, it is found as the images of FROM are.
+    Reference(Reference),
 }
 
 /// A secret and where its value is.

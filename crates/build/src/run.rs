@@ -132,6 +132,9 @@ pub(crate) fn key(
     key.part("the user", &op.user);
     key.part("the network", [u8::from(op.offline)]);
     key.part("the confinement", [u8::from(op.insecure)]);
+    if let Some(hostname) = &op.hostname {
+        key.part("the host name", hostname);
+    }
     for host in surroundings.hosts {
         key.part(format!("the host {}", host.name), &host.address);
     }
@@ -225,6 +228,12 @@ pub(crate) fn run(
     step.network = if op.offline { Network::None } else { Network::Host };
     step.security = if op.insecure { Security::Insecure } else { Security::Sandbox };
     step.hosts = surroundings.hosts.to_vec();
+    if let Some(hostname) = &op.hostname {
+        step.hostname.clone_from(hostname);
+        if step.env.iter().all(|(name, _)| name != "HOSTNAME") {
+            step.env.push(("HOSTNAME".to_owned(), hostname.clone()));
+        }
+    }
     step.limits = surroundings.limits.clone();
     step.cancel = Some(surroundings.cancel.clone());
     if let Some((path, text)) = &op.script {

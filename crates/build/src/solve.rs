@@ -1,6 +1,7 @@
 //! Does what the graph says: independent steps at once, each key once, nothing that the cache knows.
 
 mod failure;
+mod line_ends;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -94,6 +95,28 @@ enum Message {
     Finished(Box<Finished>),
     /// The downloads of this step are here, or cannot be had.
     Arrived(usize),
+    /// The thread that did this step, or fetched for it, panicked.
+    Died {
+        node: usize,
+        did: bool,
+    },
+}
+
+/// Tells of a thread that ends before it could say anything, so that nobody waits for it.
+struct Obituary {
+    node: usize,
+    /// The thread did the step.
+    did: bool,
+    sender: mpsc::Sender<Message>,
+}
+
+impl Drop for Obituary {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // The receiver lives as long as the scope of the threads.
+            let _ = self.sender.send(Message::Died { node: self.node, did: self.did });
+        }
+    }
 }
 
 struct Finished {
@@ -175,7 +198,9 @@ impl Solver<'_> {
                     let sender = sender.clone();
                     let in_image = chain.contains(&node);
                     scope.spawn(move || {
+                        let obituary = Obituary { node, did: true, sender: sender.clone() };
                         let finished = self.work(node, work);
+                        drop(obituary);
                         let layer = finished.result.as_ref().ok().and_then(|it| it.layers.last().copied());
                         // The receiver lives as long as this scope.
                         let _ = sender.send(Message::Finished(Box::new(finished)));
@@ -195,6 +220,13 @@ impl Solver<'_> {
                     Ok(Message::Arrived(node)) => {
                         fetching -= 1;
                         schedule.release(node);
+                        continue;
+                    }
+                    // leaving the scope passes the panic on
+                    Ok(Message::Died { node, did }) => {
+                        running -= usize::from(did);
+                        self.cancel.cancel();
+                        failure.get_or_insert_with(|| (node, BuildError::Sandbox(SandboxError::Cancelled)));
                         continue;
                     }
                     Err(mpsc::RecvTimeoutError::Timeout) => continue,
@@ -255,10 +287,12 @@ impl Solver<'_> {
         loop {
             let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             let Some(node) = next.filter(|_| !self.cancel.is_cancelled()) else { return };
+            let obituary = Obituary { node, did: false, sender: sender.clone() };
             if let Op::Copy(op) = &self.graph.nodes[node].op {
                 let fetched = copying::fetch(op, self.caches.remotes);
                 self.arrived.lock().unwrap_or_else(PoisonError::into_inner).insert(node, fetched);
             }
+            drop(obituary);
             // The receiver lives as long as this scope.
             let _ = sender.send(Message::Arrived(node));
         }
@@ -287,6 +321,9 @@ impl Solver<'_> {
 
     fn complete(&self, node: usize, snapshot: Snapshot, schedule: &mut Schedule) {
         self.done.lock().unwrap_or_else(PoisonError::into_inner)[node] = Some(Arc::new(snapshot));
+        // Whatever ends this process now, the step is not done again. What cannot be noted is told at the build's end.
+        let _ = self.caches.index.note();
+        let _ = self.caches.stat.save_sometimes();
         schedule.complete(node);
     }
 

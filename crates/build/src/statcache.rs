@@ -12,13 +12,15 @@ use std::{
         Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use crate::key::Key;
 
 const MAGIC: &[u8; 16] = b"plimsoll-stat-1\n";
 const RECORD: usize = 8 * 7 + 32;
+/// How much work with files a killed build may lose.
+const SAVE_EVERY: Duration = Duration::from_secs(5);
 /// Beyond this, records that the last build did not use are dropped.
 const MAX_RECORDS: usize = 500_000;
 
@@ -52,6 +54,8 @@ pub(crate) struct StatCache {
 struct State {
     records: HashMap<(u64, u64), Record>,
     dirty: bool,
+    /// When the file was last read or written.
+    saved: Option<Instant>,
 }
 
 impl StatCache {
@@ -97,13 +101,20 @@ impl StatCache {
         }
         write_by_rename(&self.file, &bytes)?;
         state.dirty = false;
+        state.saved = Some(Instant::now());
         Ok(())
+    }
+
+    /// As [`StatCache::save`], but not more often than every [`SAVE_EVERY`]: a build that is killed loses no more.
+    pub(crate) fn save_sometimes(&self) -> io::Result<()> {
+        let due = |state: &State| state.saved.is_none_or(|saved| saved.elapsed() >= SAVE_EVERY);
+        if self.state.get().is_some() && due(&self.lock()) { self.save() } else { Ok(()) }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         let state = self.state.get_or_init(|| {
             let records = fs::read(&self.file).ok().and_then(|bytes| decode(&bytes)).unwrap_or_default();
-            Mutex::new(State { records, dirty: false })
+            Mutex::new(State { records, dirty: false, saved: Some(Instant::now()) })
         });
         state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

@@ -1,7 +1,7 @@
 //! ADD unpacks local archives: tar, plain or compressed with gzip, bzip2, xz or zstd, recognised by content.
 //!
-//! Names are taken inside the root: `..` and links that are there already lead nowhere else. Bounded in entries and
-//! bytes, so that a small archive cannot fill the disk.
+//! As in BuildKit, the destination is the archive's root: neither `..` nor a link, whether of the archive or there
+//! already, leads out of it. Bounded in entries and bytes, so that a small archive cannot fill the disk.
 
 use std::{
     ffi::OsStr,
@@ -88,8 +88,9 @@ fn is_tar(header: &[u8]) -> bool {
     header.cksum().is_ok_and(|stored| stored == sum)
 }
 
-/// Unpacks `archive` into the directory `dest` (as COPY understands destinations). As in BuildKit, owners are the
-/// archive's: `--chown` is for the directories that have to be made for it.
+/// Unpacks `archive` into the directory `dest` (as COPY understands destinations). As in BuildKit, modes are the
+/// archive's, whatever `--chmod` says, and so are owners unless `--chown` gives another. Directories that only a
+/// member's path names belong to the owner of `--chown` too.
 pub(crate) fn unpack(place: &mut Place<'_>, archive: impl Read, dest: &str) -> Result<(), UnpackError> {
     unpack_within(place, archive, dest, LIMITS)
 }
@@ -116,12 +117,13 @@ fn unpack_within(
         };
         // The archive's own root has neither.
         let (Some(parent), Some(last)) = (relative.parent(), relative.file_name()) else { continue };
-        let parent = place.resolve(&format!("/{}", root.join(parent).display()))?;
+        let parent = place.resolve_below(&root, parent)?;
         place.make_directories(&parent)?;
         let target = parent.join(last);
+        let owner = place.owner.unwrap_or((member.uid, member.gid));
         if member.kind == MemberKind::Directory {
             let host = place.replace_with_directory(&target)?;
-            set(&host, &member).map_err(|error| refuse(&member, error))?;
+            set(&host, &member, owner).map_err(|error| refuse(&member, error))?;
             directories.push((host, member.mtime));
             continue;
         }
@@ -132,7 +134,7 @@ fn unpack_within(
         };
         let made = clear(&host).and_then(|()| match &source {
             Some(source) => fs::hard_link(source, &host),
-            None => make(&host, &member, &mut archive),
+            None => make(&host, &member, owner, &mut archive),
         });
         made.map_err(|error| refuse(&member, error))?;
     }
@@ -162,7 +164,7 @@ fn link_source(
     let (Some(parent), Some(last)) = (path.parent(), path.file_name()) else {
         return Err(refuse(member, "a link without a target"));
     };
-    let parent = place.resolve(&format!("/{}", root.join(parent).display()))?;
+    let parent = place.resolve_below(root, parent)?;
     let source = place.draft().join(parent).join(last);
     match fs::symlink_metadata(&source) {
         Ok(meta) if !meta.is_dir() => Ok(source),
@@ -180,7 +182,12 @@ fn clear(host: &Path) -> io::Result<()> {
 }
 
 /// Makes a member that is neither a directory nor a hard link.
-fn make<R: Read>(host: &Path, member: &ArchiveMember, archive: &mut ArchiveReader<R>) -> io::Result<()> {
+fn make<R: Read>(
+    host: &Path,
+    member: &ArchiveMember,
+    owner: (u32, u32),
+    archive: &mut ArchiveReader<R>,
+) -> io::Result<()> {
     let mode = Mode::from_raw_mode(member.mode);
     match &member.kind {
         MemberKind::Symlink { target } => symlink(OsStr::from_bytes(target), host)?,
@@ -198,7 +205,7 @@ fn make<R: Read>(host: &Path, member: &ArchiveMember, archive: &mut ArchiveReade
             write(host, member, archive)?;
         }
     }
-    set(host, member)?;
+    set(host, member, owner)?;
     set_time(host, member.mtime)
 }
 
@@ -238,8 +245,8 @@ fn inside(path: &Path) -> Option<PathBuf> {
 }
 
 /// Owner, mode, capabilities: a change of the owner clears set-id bits and capabilities.
-fn set(host: &Path, member: &ArchiveMember) -> io::Result<()> {
-    plimsoll_image::set_owner(host, member.uid, member.gid)?;
+fn set(host: &Path, member: &ArchiveMember, (uid, gid): (u32, u32)) -> io::Result<()> {
+    plimsoll_image::set_owner(host, uid, gid)?;
     if !matches!(member.kind, MemberKind::Symlink { .. }) {
         fs::set_permissions(host, fs::Permissions::from_mode(member.mode))?;
     }

@@ -1,10 +1,15 @@
 //! Ctrl-C, SIGTERM, SIGHUP: a build ends in order, so that it leaves nothing behind; everything else ends at once.
 //!
-//! The exit code is 130. A build that does not end within [`GRACE`], or is asked a second time, is left where it is:
+//! Output that nobody takes any more (a pipe whose reader is gone, a full disk, a terminal that was closed) is such a
+//! wish to end, too.
+//!
+//! The exit code of a signal is 130. That of a lost reader is 141, as a shell reports programs that `SIGPIPE` ended; but 0
+//! where nothing but the answer on standard output was left to do, and its reader has seen enough. Output that was lost
+//! for another cause is an error as any other: 2. A build that does not end within [`GRACE`], or is asked a second time, is left where it is:
 //! the store is valid at any moment.
 
 use std::{
-    io,
+    io::{self, Write as _},
     sync::{
         OnceLock,
         atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
@@ -22,6 +27,9 @@ use crate::error::CommandError;
 /// The exit code of what was interrupted.
 pub(crate) const EXIT: u8 = 130;
 
+/// The exit code where the reader of our output is gone: 128 + `SIGPIPE`.
+const LOST_READER: u8 = 141;
+
 /// How long steps and their files may take to go.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -37,6 +45,8 @@ static STATE: AtomicU8 = AtomicU8::new(AT_ONCE);
 static UNSTOPPABLE: AtomicUsize = AtomicUsize::new(0);
 /// A build was asked to end, and nobody but the user asked.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// The exit code, once output could not be written.
+static LOST: OnceLock<u8> = OnceLock::new();
 static CANCEL: OnceLock<Option<Cancel>> = OnceLock::new();
 
 /// Stops what holds the result when the process is asked to end. `None` where the system gives no way to notice; then
@@ -82,6 +92,50 @@ pub(crate) fn is_interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }
 
+/// The exit code of a verb that returned an error.
+pub(crate) fn code() -> u8 {
+    match LOST.get() {
+        Some(code) => *code,
+        None if is_interrupted() => EXIT,
+        None => 2,
+    }
+}
+
+/// One of the streams that messages go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Out,
+    Err,
+}
+
+/// A stream takes nothing any more. Ends the process as the signal SIGTERM would; within a build or the work of a stack it
+/// returns, and what holds the work stops it in order.
+pub(crate) fn output_lost(stream: Stream, error: &io::Error) {
+    let in_order = match STATE.load(Ordering::SeqCst) {
+        ELSEWHERE => true,
+        IN_ORDER => UNSTOPPABLE.load(Ordering::SeqCst) == 0,
+        _ => false,
+    };
+    let broken = error.kind() == io::ErrorKind::BrokenPipe;
+    let code = match (broken, stream) {
+        (true, Stream::Out) if !in_order => 0,
+        (true, _) => LOST_READER,
+        (false, _) => 2,
+    };
+    if LOST.set(code).is_err() {
+        // it is known, and the end is on its way
+        return;
+    }
+    if !broken && stream == Stream::Out {
+        // the other stream may still have a reader
+        let _ = writeln!(io::stderr().lock(), "error: cannot write to standard output: {error}");
+    }
+    let ask = || rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM);
+    if !in_order || ask().is_err() {
+        std::process::exit(code.into());
+    }
+}
+
 fn listen() -> Option<Cancel> {
     let cancel = Cancel::new().ok()?;
     let ours = cancel.clone();
@@ -102,7 +156,7 @@ fn listen() -> Option<Cancel> {
                         }
                         _ => {}
                     }
-                    std::process::exit(EXIT.into());
+                    std::process::exit(LOST.get().copied().unwrap_or(EXIT).into());
                 }
             });
         })

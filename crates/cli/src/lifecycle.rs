@@ -40,10 +40,10 @@ pub(crate) fn run(
         }
         let plan = plan(&name, &found, ask);
         for note in plan.notes.iter().filter(|_| !dry_run) {
-            anstream::eprintln!("note  {note}");
+            errln!("note  {note}");
         }
         if dry_run {
-            anstream::print!("{}", plan.render());
+            out!("{}", plan.render());
             return Ok(ExitCode::SUCCESS);
         }
         carry_out(&engine, &plan, wait).await
@@ -90,17 +90,17 @@ pub(crate) async fn carry_out(
     };
     let mut show = |progress: Progress<'_>| match progress {
         Progress::Done(step, took) => {
-            anstream::eprintln!("{:7.2}s  {}", took.as_secs_f64(), step.op.describe());
+            errln!("{:7.2}s  {}", took.as_secs_f64(), step.op.describe());
         }
-        Progress::Told(step, text) => anstream::eprintln!("   note  {}: {text}", step.op.describe()),
+        Progress::Told(step, text) => errln!("   note  {}: {text}", step.op.describe()),
         Progress::Failed(step, failure) => {
-            anstream::eprintln!("FAILED  {}: {}", step.op.describe(), failure.reason);
+            errln!("FAILED  {}: {}", step.op.describe(), failure.reason);
         }
         _ => {}
     };
     let outcome = plimsoll_stack::run(engine, plan, &StackFiles::default(), &options, &mut show).await;
     for failure in &outcome.failures {
-        anstream::eprint!("\n{}", failure.render());
+        err!("\n{}", failure.render());
     }
     if outcome.is_success() {
         let count = |wanted: fn(&Op) -> bool| plan.steps.iter().filter(|step| wanted(&step.op)).count();
@@ -112,7 +112,7 @@ pub(crate) async fn carry_out(
             (stopped, 0) => format!("{stopped} stopped"),
             (stopped, started) => format!("{stopped} stopped, {started} started"),
         };
-        anstream::println!("{what} in {:.2} s", outcome.elapsed.as_secs_f64());
+        outln!("{what} in {:.2} s", outcome.elapsed.as_secs_f64());
     }
     Ok(match (outcome.interrupted, outcome.failures.is_empty()) {
         (true, _) => ExitCode::from(130),

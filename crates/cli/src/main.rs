@@ -1,5 +1,9 @@
 //! The `plimsoll` command: a table of contents. Each verb is one file in `commands/`.
 
+// first, because its macros take the place of the standard ones in what follows
+#[macro_use]
+mod say;
+
 mod builds;
 mod commands;
 mod error;
@@ -25,5 +29,6 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     plimsoll_sandbox::init_if_requested();
+    say::end_on_panic();
     commands::run()
 }

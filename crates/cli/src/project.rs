@@ -271,7 +271,7 @@ pub(crate) fn warn(warnings: &[Diagnostic]) {
     for warning in warnings {
         if !said.contains(&warning.title.as_str()) {
             said.push(&warning.title);
-            anstream::eprintln!("{}", render::text(warning));
+            errln!("{}", render::text(warning));
         }
     }
 }

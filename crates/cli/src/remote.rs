@@ -12,7 +12,7 @@ pub(crate) fn prepare(engine: &Engine, project: &Project, files: &mut StackFiles
     files.keep_in_volume(&project.name, &facts.root_dir);
     for (name, service) in &project.services {
         for mount in service.volumes.iter().filter(|mount| mount.kind == MountKind::Bind) {
-            anstream::eprintln!(
+            errln!(
                 "note  {name}: {} is a folder of {}, not of this machine",
                 mount.source.as_deref().unwrap_or_default(),
                 engine.host()

@@ -8,7 +8,7 @@ use crate::error::CommandError;
 /// Prints why a verb could not run.
 pub(crate) fn error(error: &CommandError) {
     for diagnostic in &error.diagnostics {
-        anstream::eprintln!("{}", text(diagnostic));
+        errln!("{}", text(diagnostic));
     }
 }
 

@@ -61,7 +61,7 @@ pub(crate) fn states() -> Result<PathBuf, CommandError> {
 pub(crate) fn lock(project: &str, purpose: &str) -> Result<Lock, CommandError> {
     Lock::take(&states()?, project, purpose, |holder| {
         let holder = if holder.is_empty() { "another process" } else { holder };
-        anstream::eprintln!("waiting: project {project} is in the hands of {holder}");
+        errln!("waiting: project {project} is in the hands of {holder}");
     })
     .map_err(failed)
 }
@@ -87,7 +87,7 @@ pub(crate) fn interruption() -> watch::Receiver<bool> {
     let (tell, heard) = watch::channel(false);
     tokio::spawn(async move {
         signalled().await;
-        anstream::eprintln!("interrupted: finishing what has been begun (again to stop at once)");
+        errln!("interrupted: finishing what has been begun (again to stop at once)");
         tell.send_replace(true);
         signalled().await;
         std::process::exit(130);

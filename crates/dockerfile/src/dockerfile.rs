@@ -13,6 +13,8 @@ pub struct Dockerfile {
     pub meta_args: Vec<Statement<Arg>>,
     /// The stages, in order; at least one.
     pub stages: Vec<Stage>,
+    /// The first heredoc whose lines were read without the `\r` of their Windows line ends.
+    pub windows_heredoc: Option<Span>,
     /// What the parser found worth a warning (build checks are separate: [`crate::checks`]).
     pub warnings: Vec<Diagnostic>,
 }

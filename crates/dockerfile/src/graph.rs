@@ -37,6 +37,9 @@ pub enum Base {
     Stage(usize),
     /// An image (or a named context of the build), expanded, as it was written.
     Image(String),
+    /// The named context of the build that takes the place of the whole stage, by the stage's name. The stage's own
+    /// base and instructions mean nothing then.
+    Context(String),
 }
 
 /// A stage on the path of the search for circles: its index, what is still to be followed from it, and the
@@ -59,6 +62,8 @@ pub struct Dependency {
     pub instruction: Option<usize>,
     /// What is read.
     pub source: StageSource,
+    /// The name and, as it was written, the target of a mount; `None` for a copy.
+    pub mount: Option<(String, String)>,
     /// The instruction.
     pub span: Span,
 }
@@ -118,15 +123,26 @@ impl Dockerfile {
 
     /// Resolves bases, platforms and dependencies of all stages. The error has every problem found.
     pub fn graph(&self, globals: &GlobalArgs) -> Result<StageGraph, Vec<Diagnostic>> {
-        let mut builder =
-            Builder { dockerfile: self, by_name: HashMap::new(), problems: Vec::new(), dependencies: 0 };
+        self.graph_with(globals, &|_| false)
+    }
+
+    /// As [`Dockerfile::graph`] for a build with named contexts: `replaced` says whether one of them takes the place of
+    /// the stage with this name.
+    pub fn graph_with(
+        &self,
+        globals: &GlobalArgs,
+        replaced: &dyn Fn(&str) -> bool,
+    ) -> Result<StageGraph, Vec<Diagnostic>> {
+        let mut builder = Builder::new(self);
         builder.by_name.extend(self.named_stages());
         let mut earlier = HashMap::new();
         let mut nodes = Vec::new();
         for (index, stage) in self.stages.iter().enumerate() {
-            let base = match self.base_name(index, globals) {
-                Ok(name) => base(name, &earlier),
-                Err(problem) => {
+            let context = stage.name.as_ref().filter(|name| replaced(&name.text));
+            let base = match (context, self.base_name(index, globals)) {
+                (Some(name), _) => Base::Context(name.text.clone()),
+                (None, Ok(name)) => base(name, &earlier),
+                (None, Err(problem)) => {
                     builder.problems.push(problem);
                     Base::Scratch
                 }
@@ -135,15 +151,44 @@ impl Dockerfile {
                 builder.problems.push(problem);
                 None
             });
-            let dependencies = builder.stage(index, &base);
+            let dependencies = builder.stage(index, &base, &nodes);
             let name = stage.name.as_ref().map_or_else(|| format!("stage-{index}"), |name| name.text.clone());
             nodes.push(StageNode { base, platform, dependencies, name });
             earlier.extend(stage.name.as_ref().map(|name| (name.text.as_str(), index)));
         }
         let mut problems = builder.problems;
         let graph = StageGraph { nodes };
-        problems.extend(graph.cycle().map(|path| self.cycle_message(&graph, &path)));
+        problems.extend(self.find_cycle(&graph));
         if problems.is_empty() { Ok(graph) } else { Err(problems) }
+    }
+
+    /// Adds what the ONBUILD triggers of an image read from to the dependencies of stage `index`, which is based on that
+    /// image. Says whether the stage reads from further stages now; these are needed too.
+    pub fn add_triggers<'t>(
+        &self,
+        graph: &mut StageGraph,
+        index: usize,
+        triggers: impl IntoIterator<Item = &'t Instruction>,
+    ) -> Result<bool, Vec<Diagnostic>> {
+        let from = self.stages[index].from.span;
+        let mut builder = Builder { place: Some(from), ..Builder::new(self) };
+        builder.by_name.extend(self.named_stages());
+        builder.dependencies = graph.nodes.iter().map(|node| node.dependencies.len()).sum();
+        let mut found = Vec::new();
+        for trigger in triggers {
+            builder.instruction(trigger, None, from, &mut found);
+        }
+        let further = found.iter().any(|dependency| matches!(dependency.source, StageSource::Stage(_)));
+        graph.nodes[index].dependencies.splice(0..0, found);
+        let mut problems = builder.problems;
+        if further {
+            problems.extend(self.find_cycle(graph));
+        }
+        if problems.is_empty() { Ok(further) } else { Err(problems) }
+    }
+
+    fn find_cycle(&self, graph: &StageGraph) -> Option<Diagnostic> {
+        graph.cycle().map(|path| self.cycle_message(graph, &path))
     }
 
     fn named_stages(&self) -> impl Iterator<Item = (&str, usize)> {
@@ -214,11 +259,18 @@ impl Dockerfile {
                 if let StageSource::Stage(source) = dependency.source
                     && source > index
                 {
-                    let title = format!(
-                        "cannot copy from stage {}, it needs to be defined before current stage {}",
-                        quote(&graph.nodes[source].name),
-                        quote(&graph.nodes[index].name)
-                    );
+                    let title = match &dependency.mount {
+                        Some((from, target)) => format!(
+                            "cannot mount from stage {} to {}, stage needs to be defined before current command",
+                            quote(from),
+                            quote(target)
+                        ),
+                        None => format!(
+                            "cannot copy from stage {}, it needs to be defined before current stage {}",
+                            quote(&graph.nodes[source].name),
+                            quote(&graph.nodes[index].name)
+                        ),
+                    };
                     return Err(Diagnostic::error(title).label(&self.source, dependency.span, ""));
                 }
             }
@@ -249,14 +301,24 @@ struct Builder<'d> {
     problems: Vec<Diagnostic>,
     /// How many there are so far.
     dependencies: usize,
+    /// Where problems are shown; at the word itself without it, which only works for words of the Dockerfile.
+    place: Option<Span>,
 }
 
-impl Builder<'_> {
-    /// The dependencies of stage `index`, those of its base's triggers first.
-    fn stage(&mut self, index: usize, base: &Base) -> Vec<Dependency> {
+impl<'d> Builder<'d> {
+    fn new(dockerfile: &'d Dockerfile) -> Self {
+        Self { dockerfile, by_name: HashMap::new(), problems: Vec::new(), dependencies: 0, place: None }
+    }
+
+    /// The dependencies of stage `index`, those of its base's triggers first. `earlier` are the stages before it.
+    fn stage(&mut self, index: usize, base: &Base, earlier: &[StageNode]) -> Vec<Dependency> {
         let mut found = Vec::new();
         let dockerfile = self.dockerfile;
+        if matches!(base, Base::Context(_)) {
+            return found;
+        }
         if let Base::Stage(base) = base
+            && !matches!(earlier[*base].base, Base::Context(_))
             && self.dependencies <= MAX_DEPENDENCIES
         {
             for statement in &dockerfile.stages[*base].instructions {
@@ -290,15 +352,19 @@ impl Builder<'_> {
             Instruction::Copy(copy) => {
                 let Some(from) = &copy.from else { return };
                 match self.dockerfile.copy_source_with(&from.text, find) {
-                    Ok(source) => found.push(Dependency { instruction, source, span }),
-                    Err(title) => self.problems.push(Diagnostic::error(title).label(source, from.span, "")),
+                    Ok(source) => found.push(Dependency { instruction, source, mount: None, span }),
+                    Err(title) => {
+                        let place = self.place.unwrap_or(from.span);
+                        self.problems.push(Diagnostic::error(title).label(source, place, ""));
+                    }
                 }
             }
             Instruction::Run(run) => {
-                let names = run.mounts.iter().filter_map(|mount| mount.from());
-                found.extend(names.map(|name| Dependency {
+                let mounts = run.mounts.iter().filter_map(|mount| Some((mount.from()?, mount.target())));
+                found.extend(mounts.map(|(name, target)| Dependency {
                     instruction,
                     source: source_with(name, find),
+                    mount: Some((name.to_owned(), target.unwrap_or_default().to_owned())),
                     span,
                 }));
             }
@@ -407,6 +473,41 @@ mod tests {
         assert_eq!(graph.nodes[3].dependencies[1].source, StageSource::External("tools".to_owned()));
         let missing = dockerfile.target_index(Some("chek")).unwrap_err().title;
         assert_eq!(missing, "target stage \"chek\" could not be found (did you mean check?)");
+    }
+
+    #[test]
+    fn a_named_context_takes_the_place_of_a_stage() {
+        let text = "FROM far/away AS src\nCOPY --from=other /x /x\nONBUILD COPY --from=other /x /x\n\
+            FROM far/other AS other\nFROM src AS child\nFROM scratch\nCOPY --from=0 / /\nCOPY --from=child / /\n";
+        let dockerfile = parse(&Source::new("Dockerfile", text)).unwrap();
+        let globals = dockerfile.global_args(&BuildInputs::default()).unwrap();
+        let graph = dockerfile.graph_with(&globals, &|name| name == "src").unwrap();
+        assert_eq!(graph.nodes[0].base, Base::Context("src".to_owned()));
+        assert_eq!(graph.nodes[2].base, Base::Stage(0));
+        assert_eq!(
+            dockerfile.needed_stages(&graph, 3).unwrap(),
+            [0, 2, 3],
+            "neither its base nor its triggers"
+        );
+    }
+
+    #[test]
+    fn triggers_of_an_image_are_dependencies_once_they_are_known() {
+        let (dockerfile, mut graph) = graph("FROM x AS one\nFROM y AS two\nFROM z AS three\n").unwrap();
+        let trigger = |text: &str| crate::parse_trigger(&Source::new("trigger", text)).unwrap().value;
+        let add = |graph: &mut StageGraph, index: usize, text: &str| {
+            let titles = |problems: Vec<Diagnostic>| problems[0].title.clone();
+            dockerfile.add_triggers(graph, index, [&trigger(text)]).map_err(titles)
+        };
+        assert_eq!(add(&mut graph, 2, "RUN true"), Ok(false));
+        assert_eq!(add(&mut graph, 2, "COPY --from=elsewhere /x /x"), Ok(false));
+        assert_eq!(dockerfile.needed_stages(&graph, 2).unwrap(), [2]);
+        assert_eq!(add(&mut graph, 2, "RUN --mount=from=TWO,target=/x true"), Ok(true));
+        assert_eq!(add(&mut graph, 1, "COPY --from=0 /x /x"), Ok(true));
+        assert_eq!(dockerfile.needed_stages(&graph, 2).unwrap(), [0, 1, 2]);
+        assert_eq!(add(&mut graph, 2, "COPY --from=9 /x /x"), Err("invalid stage index 9".to_owned()));
+        let circle = add(&mut graph, 0, "COPY --from=three /x /x").unwrap_err();
+        assert!(circle.starts_with("circular dependency detected on stage: "), "{circle}");
     }
 
     #[test]

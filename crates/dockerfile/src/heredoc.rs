@@ -14,7 +14,8 @@ pub struct Heredoc {
     /// `<<-`: leading tabs are to be removed.
     pub chomp: bool,
     /// The lines between, each with its line break. Leading tabs are still there, unless the field that holds the
-    /// heredoc says otherwise; see [`Heredoc::chomped`].
+    /// heredoc says otherwise; see [`Heredoc::chomped`]. Where the line that opens the heredoc and the one that ends it
+    /// have Windows line ends, those of the lines between are plain ones here.
     pub content: String,
     /// Where `content` stands.
     pub content_span: Span,

@@ -106,6 +106,12 @@ impl MountSpec {
             .filter(|from| !from.is_empty())
     }
 
+    /// The value of `target`, as it was written.
+    pub(crate) fn target(&self) -> Option<&str> {
+        let is_target = |field: &&MountField| matches!(field.key.as_str(), "target" | "dst" | "destination");
+        self.fields.iter().rev().find(is_target)?.value.as_deref()
+    }
+
     /// Splits the value of a `--mount`. Only what does not depend on variables is checked.
     pub(crate) fn parse(flag: &Flag) -> Result<Self, (String, Word)> {
         let value = flag.value().unwrap_or_else(|| flag.word.clone());

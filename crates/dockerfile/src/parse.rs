@@ -42,6 +42,7 @@ pub fn parse_lenient(source: &Source) -> Parsed {
     let mut dockerfile = Dockerfile {
         source: source.clone(),
         directives: syntax.directives.clone(),
+        windows_heredoc: syntax.windows_heredoc,
         meta_args: Vec::new(),
         stages: Vec::new(),
         warnings: warnings.collect(),

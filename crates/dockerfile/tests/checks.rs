@@ -37,6 +37,7 @@ fn check(case: &Value, all_stages: bool) -> Report {
         config: config.as_deref(),
         dockerignore: ignore.as_ref(),
         images: &images,
+        replaced: &|_| false,
     };
     let text = case["files"]["Dockerfile"].as_str().expect("a Dockerfile");
     checks::check(&Source::new("Dockerfile", text), &options)

@@ -29,6 +29,7 @@ fn check(text: &str, given: &Given<'_>) -> Report {
         config: config.as_deref(),
         dockerignore: (!given.ignore.is_empty()).then_some(&ignore),
         images: &images,
+        replaced: &|_| false,
     };
     checks::check(&Source::new("Dockerfile", text), &options)
 }

@@ -95,6 +95,8 @@ pub struct Form {
     pub docker_types: bool,
     /// Annotations.
     pub annotations: Vec<Annotation>,
+    /// A single image has an index too.
+    pub index: bool,
 }
 
 impl Form {
@@ -165,7 +167,7 @@ impl Bundle {
     ) -> Result<Self, StoreError> {
         let _pin = store.pin()?;
         let stated = members.iter().any(|member| !member.statements.is_empty());
-        let indexed = members.len() > 1 || stated;
+        let indexed = members.len() > 1 || stated || form.index;
         check(members, form, indexed)?;
         // Docker's types have no place for statements.
         let docker_types = form.docker_types && !stated;

@@ -89,6 +89,22 @@ pub enum StoreError {
         /// Why not.
         reason: &'static str,
     },
+    /// A file has a name that no layer can hold.
+    #[error("/{path} cannot be in an image: names that begin with .wh. delete files")]
+    Order {
+        /// Its path in the image, made printable.
+        path: String,
+    },
+    /// Two files of an output would be at one place.
+    #[error("`{path}` is in {first} and in {second}, and an output has one place for it")]
+    Twice {
+        /// Its path in the output, made printable.
+        path: String,
+        /// What has it.
+        first: String,
+        /// What has it too.
+        second: String,
+    },
     /// An archive is damaged, hostile or too large.
     #[error("bad archive entry `{entry}`: {reason}")]
     Archive {
@@ -115,6 +131,12 @@ impl StoreError {
             Self::InUse { .. } => Some("wait until the running build has ended, then try again"),
             Self::NoImage(_) => Some("`plimsoll image ls` shows what is there"),
             Self::Ambiguous { .. } => Some("give more digits of the id, or a name"),
+            Self::Order { .. } => {
+                Some("remove or rename the file before or in this step, or exclude it in .dockerignore")
+            }
+            Self::Twice { .. } => {
+                Some("give each platform a folder of its own with platform-split=true, or rename the file")
+            }
             Self::Corrupt { .. } => Some("remove the image and make it again"),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some(
                 "free some space there; `plimsoll image df` shows what Plimsoll takes, `plimsoll image prune` frees it",

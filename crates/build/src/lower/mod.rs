@@ -8,15 +8,15 @@ mod transfer;
 use std::collections::{BTreeMap, HashMap};
 
 use plimsoll_dockerfile::{
-    ArgDefinition, Base, BuildInputs, CommandLine, Dockerfile, GlobalArgs, Instruction, Platform, Stage,
-    StageGraph, StageSource, Statement, Word, parse_port, parse_trigger, path::clean,
+    ArgDefinition, Base, BuildInputs, CommandLine, Dockerfile, GlobalArgs, Instruction, NON_ENV_ARGS,
+    Platform, Stage, StageGraph, StageSource, Statement, Word, parse_port, parse_trigger, path::clean,
 };
 use plimsoll_image::{Empty, History, ImageConfig, LayerId};
 use plimsoll_source::{Diagnostic, Source, Span};
 
 use crate::{
     config::{DEFAULT_PATH, exec_words, healthcheck, healthcheck_text, is_signal},
-    graph::{Graph, HistoryItem, ImageOrigin, Node, Op, Place, TreeRef, WorkdirOp},
+    graph::{CopyOp, Graph, HistoryItem, ImageOrigin, Node, Op, Place, TreeRef, WorkdirOp},
     request::{ResolveError, ResolvedImage},
 };
 
@@ -24,15 +24,28 @@ use crate::{
 const MAX_INSTRUCTIONS: usize = 100_000;
 
 /// What a name that is no stage means.
+#[derive(Clone)]
 pub(crate) enum Found {
     Image(Box<ResolvedImage>),
-    /// A directory of the host, given by `--build-context`.
-    Directory,
+    /// A directory of the host, by the name that `--build-context` gave it.
+    Directory(String),
+    /// No files: `docker-image://scratch`.
+    Empty,
 }
 
 /// Looks up names that are no stages.
 pub(crate) trait Names {
     fn find(&mut self, name: &str, platform: &Platform) -> Result<Found, ResolveError>;
+
+    /// The named context, by the name that `--build-context` gave it, that `name` means before any stage or image.
+    fn context(&self, name: &str) -> Option<String>;
+}
+
+/// The files that a name leads to, and the configuration of an image.
+#[derive(Clone)]
+enum Files {
+    Image(Option<usize>, Box<ImageConfig>),
+    Directory(String),
 }
 
 /// Permissions and defaults of the whole build.
@@ -41,6 +54,8 @@ pub(crate) struct Options<'a> {
     pub(crate) labels: &'a [(String, String)],
     pub(crate) offline: bool,
     pub(crate) allow_insecure: bool,
+    /// The platform that the result is for, where it was asked for.
+    pub(crate) result: Option<&'a Platform>,
 }
 
 /// Makes the graph of the target stage.
@@ -50,11 +65,10 @@ pub(crate) fn lower(
     names: &mut dyn Names,
 ) -> Result<Graph, Vec<Diagnostic>> {
     let globals = file.global_args(options.inputs).map_err(|problem| vec![problem])?;
-    let stages = file.graph(&globals)?;
+    let stages = file.graph_with(&globals, &|name| names.context(name).is_some())?;
     let target = file
         .target_index(options.inputs.target.as_deref())
         .map_err(|problem| vec![problem.hint("--call=targets lists the stages")])?;
-    let needed = file.needed_stages(&stages, target).map_err(|problem| vec![problem])?;
     let mut lowerer = Lowerer {
         file,
         options,
@@ -63,8 +77,11 @@ pub(crate) fn lower(
         names,
         nodes: Vec::new(),
         done: HashMap::new(),
+        found: HashMap::new(),
         images: HashMap::new(),
     };
+    let needed = lowerer.needed(target)?;
+    let mut notes = notes(file, &lowerer.stages, &needed);
     for index in needed {
         let state = lowerer.stage(index).map_err(|problem| vec![problem])?;
         lowerer.done.insert(index, state);
@@ -75,7 +92,42 @@ pub(crate) fn lower(
     for (name, value) in options.labels {
         state.config.config.labels.insert(name.clone(), value.clone());
     }
-    Ok(Graph { nodes: lowerer.nodes, result: state.node, config: state.config, history: state.history })
+    if let Some(platform) = options.result {
+        call_by(platform, &mut state.config);
+    }
+    notes.dedup();
+    let nodes = lowerer.nodes;
+    Ok(Graph { nodes, result: state.node, config: state.config, history: state.history, notes })
+}
+
+/// What is worth saying about a file that is right.
+fn notes(file: &Dockerfile, stages: &StageGraph, needed: &[usize]) -> Vec<String> {
+    let place = |span: Span| format!("{}:{}", file.source.name(), file.source.line_col(span.start).line);
+    let mut notes = Vec::new();
+    for &index in needed {
+        if let Base::Context(name) = &stages.nodes[index].base {
+            let at = place(file.stages[index].span);
+            notes.push(format!("{at}: the named context `{name}` takes the place of this stage"));
+        }
+    }
+    if let Some(span) = file.windows_heredoc {
+        let at = place(span);
+        notes.push(format!(
+            "{at}: the file has Windows line ends; the lines of its heredocs are read without them"
+        ));
+    }
+    notes
+}
+
+/// The result is for the platform that was asked for, whatever the last stage was built as; the rules are those of
+/// BuildKit's frontend (`finalizeResultImage`).
+fn call_by(platform: &Platform, config: &mut ImageConfig) {
+    let same = config.os == platform.os && config.architecture == platform.architecture;
+    config.os.clone_from(&platform.os);
+    config.architecture.clone_from(&platform.architecture);
+    if !platform.variant.is_empty() || !same {
+        config.variant = Some(platform.variant.clone()).filter(|variant| !variant.is_empty());
+    }
 }
 
 struct Lowerer<'a> {
@@ -86,7 +138,9 @@ struct Lowerer<'a> {
     names: &'a mut dyn Names,
     nodes: Vec<Node>,
     done: HashMap<usize, State>,
-    images: HashMap<(String, Platform), (Option<usize>, ImageConfig)>,
+    /// What names led to, each looked up once.
+    found: HashMap<(String, Platform), Found>,
+    images: HashMap<(String, Platform), Files>,
 }
 
 /// What a stage is after some of its instructions.
@@ -118,6 +172,17 @@ impl State {
         }
     }
 
+    /// What `FROM scratch` starts with.
+    fn empty(platform: Platform) -> Self {
+        let mut state = Self::new(platform);
+        "/".clone_into(&mut state.config.config.working_dir);
+        let config = &mut state.config;
+        config.os.clone_from(&state.platform.os);
+        config.architecture.clone_from(&state.platform.architecture);
+        config.variant = Some(state.platform.variant.clone()).filter(|variant| !variant.is_empty());
+        state
+    }
+
     fn get(&self, name: &str) -> Option<String> {
         self.env.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone())
     }
@@ -126,6 +191,15 @@ impl State {
         match self.env.iter_mut().find(|(key, _)| key == name) {
             Some((_, old)) => value.clone_into(old),
             None => self.env.push((name.to_owned(), value.to_owned())),
+        }
+    }
+
+    /// Variables have the values that the image's configuration gives them.
+    fn set_image_env(&mut self) {
+        for pair in std::mem::take(&mut self.config.config.env) {
+            let (name, value) = pair.split_once('=').unwrap_or((&pair, ""));
+            self.set(name, value);
+            self.config.config.env.push(pair);
         }
     }
 
@@ -175,38 +249,89 @@ impl At<'_> {
 }
 
 impl Lowerer<'_> {
+    /// The stages that `target` needs, in order. ONBUILD triggers of images may need more, so these are looked up first.
+    fn needed(&mut self, target: usize) -> Result<Vec<usize>, Vec<Diagnostic>> {
+        let mut looked = vec![false; self.stages.nodes.len()];
+        loop {
+            let needed = self.file.needed_stages(&self.stages, target).map_err(|problem| vec![problem])?;
+            let mut further = false;
+            for &index in &needed {
+                if !std::mem::replace(&mut looked[index], true) {
+                    further |= self.look_at_triggers(index)?;
+                }
+            }
+            if !further {
+                return Ok(needed);
+            }
+        }
+    }
+
+    /// Notes what the triggers of the image below stage `index` read from. Says whether these are further stages.
+    fn look_at_triggers(&mut self, index: usize) -> Result<bool, Vec<Diagnostic>> {
+        let (name, asked) = match &self.stages.nodes[index].base {
+            Base::Image(name) => (name.clone(), index),
+            Base::Stage(base) => match &self.stages.nodes[*base].base {
+                Base::Context(name) => (name.clone(), *base),
+                _ => return Ok(false),
+            },
+            Base::Scratch | Base::Context(_) => return Ok(false),
+        };
+        let place = Place { source: self.file.source.clone(), span: self.file.stages[index].from.span };
+        let platform = self.platform(asked);
+        let Found::Image(found) = self.find(&name, &platform, &place).map_err(|problem| vec![problem])?
+        else {
+            return Ok(false);
+        };
+        let triggers = self.triggers(index, &found.image.config.config.on_build);
+        let triggers = triggers.map_err(|problem| vec![problem])?;
+        let instructions = triggers.iter().map(|(_, statement)| &statement.value);
+        self.file.add_triggers(&mut self.stages, index, instructions)
+    }
+
+    fn triggers(&self, stage: usize, texts: &[String]) -> Result<Vec<(Source, Statement)>, Diagnostic> {
+        let from = &self.file.stages[stage].from.text;
+        let parsed = texts.iter().map(|text| {
+            let source = Source::new(format!("ONBUILD of {from}"), text.as_str());
+            let statement = parse_trigger(&source).map_err(|mut problems| problems.swap_remove(0))?;
+            Ok((source, statement))
+        });
+        parsed.collect()
+    }
+
+    /// What stage `index` is built as.
+    fn platform(&self, index: usize) -> Platform {
+        let own = self.stages.nodes[index].platform.as_ref();
+        own.unwrap_or(&self.options.inputs.target_platform).normalised()
+    }
+
     fn stage(&mut self, index: usize) -> Result<State, Diagnostic> {
         let stage = &self.file.stages[index];
-        let node = &self.stages.nodes[index];
-        let platform = node.platform.as_ref().unwrap_or(&self.options.inputs.target_platform).normalised();
-        let mut state = match node.base.clone() {
-            Base::Scratch => {
-                let mut state = State::new(platform);
-                "/".clone_into(&mut state.config.config.working_dir);
-                let config = &mut state.config;
-                config.os.clone_from(&state.platform.os);
-                config.architecture.clone_from(&state.platform.architecture);
-                config.variant = Some(state.platform.variant.clone()).filter(|variant| !variant.is_empty());
-                state
-            }
+        let platform = self.platform(index);
+        let mut state = match self.stages.nodes[index].base.clone() {
+            Base::Scratch => State::empty(platform),
             Base::Stage(base) => {
-                let mut state = self.done.get(&base).cloned().unwrap_or_else(|| State::new(platform));
+                let mut state = match self.done.get(&base) {
+                    Some(state) => state.clone(),
+                    None => return Err(self.not_built(base, &self.file.source, stage.from.span)),
+                };
                 state.own_command = false;
+                // As in BuildKit, a stage starts with what the image below it would: its ENV, over the ARGs of the
+                // stage that it continues.
+                state.set_image_env();
                 state
             }
-            Base::Image(name) => self.image_stage(index, stage, &name, platform)?,
+            Base::Image(name) => {
+                let steps = stage.instructions.iter().filter(|statement| has_step(&statement.value)).count();
+                self.image_stage(index, stage, &name, platform, 1 + steps)?
+            }
+            Base::Context(name) => return self.image_stage(index, stage, &name, platform, 1),
         };
         if state.config.config.env("PATH").is_none() {
             state.config.config.env.push(format!("PATH={DEFAULT_PATH}"));
             state.set("PATH", DEFAULT_PATH);
         }
-        let triggers_from_image = std::mem::take(&mut state.config.config.on_build);
-        let mut triggers = Vec::new();
-        for text in &triggers_from_image {
-            let source = Source::new(format!("ONBUILD of {}", stage.from.text), text.as_str());
-            let statement = parse_trigger(&source).map_err(|mut problems| problems.swap_remove(0))?;
-            triggers.push((source, statement));
-        }
+        let on_build = std::mem::take(&mut state.config.config.on_build);
+        let triggers = self.triggers(index, &on_build)?;
         let own = stage.instructions.iter().map(|statement| (&self.file.source, statement));
         let statements: Vec<(&Source, &Statement)> =
             triggers.iter().map(|(source, statement)| (source, statement)).chain(own).collect();
@@ -240,41 +365,62 @@ impl Lowerer<'_> {
         format!("[{name}{number:>width$}/{total}] {line}")
     }
 
+    /// A stage that starts from an image or a named context; `total` is how many steps its titles count.
     fn image_stage(
         &mut self,
         index: usize,
         stage: &Stage,
         name: &str,
         platform: Platform,
+        total: usize,
     ) -> Result<State, Diagnostic> {
-        let total = 1 + stage.instructions.iter().filter(|statement| has_step(&statement.value)).count();
         let title = self.title(index, 1, total, &format!("FROM {name}"));
         let place = Place { source: self.file.source.clone(), span: stage.from.span };
-        let Some((node, config)) = self.image(name, &platform, title, &place)? else {
-            return Err(Diagnostic::error(format!("the context `{name}` is a directory, not an image"))
-                .label(&place.source, place.span, "")
-                .hint("FROM needs an image; copy from the context with COPY --from"));
+        let (node, config) = match self.files(name, &platform, &title, &place)? {
+            Files::Image(node, config) => (node, *config),
+            Files::Directory(context) => {
+                return Ok(self.directory_stage(name, context, platform, title, place));
+            }
         };
         let mut state = State { node, config, ..State::new(platform) };
         state.history = state.config.history.drain(..).map(HistoryItem::Inherited).collect();
-        for pair in &state.config.config.env {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            state.env.push((name.to_owned(), value.to_owned()));
-        }
+        state.set_image_env();
         Ok(state)
     }
 
-    /// The node and configuration of an image; `None` when the name means a directory.
-    fn image(
+    /// A stage that starts from the files of a directory, which has neither variables nor user.
+    fn directory_stage(
         &mut self,
         name: &str,
-        platform: &Platform,
+        context: String,
+        platform: Platform,
         title: String,
-        place: &Place,
-    ) -> Result<Option<(Option<usize>, ImageConfig)>, Diagnostic> {
+        place: Place,
+    ) -> State {
+        let mut state = State::empty(platform);
+        let op = CopyOp {
+            from: TreeRef::Context(context),
+            paths: vec!["/".to_owned()],
+            files: Vec::new(),
+            downloads: Vec::new(),
+            dest: "/".to_owned(),
+            chown: None,
+            chmod: None,
+            link: false,
+            parents: false,
+            excludes: Vec::new(),
+            unpack: false,
+        };
+        self.nodes.push(Node { op: Op::Copy(op), parent: None, title, place: Some(place) });
+        state.node = Some(self.nodes.len() - 1);
+        state.note(format!("FROM {name} # buildkit"), state.node);
+        state
+    }
+
+    fn find(&mut self, name: &str, platform: &Platform, place: &Place) -> Result<Found, Diagnostic> {
         let wanted = (name.to_owned(), platform.clone());
-        if let Some(known) = self.images.get(&wanted) {
-            return Ok(Some(known.clone()));
+        if let Some(found) = self.found.get(&wanted) {
+            return Ok(found.clone());
         }
         let found = self.names.find(name, platform).map_err(|error| {
             let problem = Diagnostic::error(error.message).label(&place.source, place.span, "");
@@ -283,21 +429,50 @@ impl Lowerer<'_> {
                 None => problem,
             }
         })?;
-        let Found::Image(found) = found else { return Ok(None) };
+        self.found.insert(wanted, found.clone());
+        Ok(found)
+    }
+
+    /// The files of a name that is no stage; those of an image have a node.
+    fn files(
+        &mut self,
+        name: &str,
+        platform: &Platform,
+        title: &str,
+        place: &Place,
+    ) -> Result<Files, Diagnostic> {
+        let wanted = (name.to_owned(), platform.clone());
+        if let Some(known) = self.images.get(&wanted) {
+            return Ok(known.clone());
+        }
+        let found = match self.find(name, platform, place)? {
+            Found::Image(found) => found,
+            Found::Directory(context) => return Ok(Files::Directory(context)),
+            Found::Empty => return Ok(Files::Image(None, Box::new(State::empty(platform.clone()).config))),
+        };
         let origin = ImageOrigin { shown: found.shown, digest: found.digest, platform: platform.clone() };
         let layers: Vec<LayerId> = found.image.layers;
         let node = if layers.is_empty() {
             None
         } else {
             let op = Op::Image { name: name.to_owned(), layers, origin };
-            self.nodes.push(Node { op, parent: None, title, place: Some(place.clone()) });
+            self.nodes.push(Node { op, parent: None, title: title.to_owned(), place: Some(place.clone()) });
             Some(self.nodes.len() - 1)
         };
         let mut config = found.image.config;
         config.rootfs = plimsoll_image::RootFs::default();
         config.created = None;
-        self.images.insert(wanted, (node, config.clone()));
-        Ok(Some((node, config)))
+        let files = Files::Image(node, Box::new(config));
+        self.images.insert(wanted, files.clone());
+        Ok(files)
+    }
+
+    /// A stage that is read from was left out: never its empty files instead.
+    fn not_built(&self, stage: usize, source: &Source, span: Span) -> Diagnostic {
+        let name = &self.stages.nodes[stage].name;
+        Diagnostic::error(format!("the stage `{name}` was not built before something reads from it"))
+            .label(source, span, "")
+            .hint("this is a fault of plimsoll: please report it with the Dockerfile")
     }
 
     fn push(&mut self, op: Op, parent: Option<usize>, at: &At<'_>) -> usize {
@@ -437,8 +612,8 @@ impl Lowerer<'_> {
             text.push_str(&format!(" {name}"));
             if let Some(value) = &value {
                 text.push_str(&format!("={value}"));
-                // ENV wins over ARG, whichever comes first.
-                if state.config.config.env(name).is_none() {
+                // The line that comes later wins, as between any two definitions. The image's own `Env` stays as it is.
+                if !NON_ENV_ARGS.contains(&name.as_str()) {
                     state.set(name, value);
                 }
             }
@@ -477,16 +652,16 @@ impl Lowerer<'_> {
     /// The files that `--from` names.
     fn tree(&mut self, source: StageSource, platform: &Platform, at: &At<'_>) -> Result<TreeRef, Diagnostic> {
         match source {
-            StageSource::Stage(index) => {
-                let node = self.done.get(&index).and_then(|state| state.node);
-                Ok(node.map_or(TreeRef::Empty, TreeRef::Node))
-            }
+            StageSource::Stage(index) => match self.done.get(&index) {
+                Some(state) => Ok(state.node.map_or(TreeRef::Empty, TreeRef::Node)),
+                None => Err(self.not_built(index, at.source, at.span)),
+            },
             StageSource::External(name) if name == "scratch" => Ok(TreeRef::Empty),
             StageSource::External(name) => {
                 let title = format!("[internal] files of {name}");
-                Ok(match self.image(&name, platform, title, &at.place())? {
-                    Some((node, _)) => node.map_or(TreeRef::Empty, TreeRef::Node),
-                    None => TreeRef::Context(name),
+                Ok(match self.files(&name, platform, &title, &at.place())? {
+                    Files::Image(node, _) => node.map_or(TreeRef::Empty, TreeRef::Node),
+                    Files::Directory(context) => TreeRef::Context(context),
                 })
             }
         }

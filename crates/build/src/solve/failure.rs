@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use plimsoll_sandbox::SandboxError;
 use plimsoll_source::Diagnostic;
 
-use super::Solver;
+use super::{Solver, line_ends};
 use crate::{
     copying::CopyError,
     error::{BuildError, FREE_SPACE, is_disk_full, told},
@@ -61,6 +61,12 @@ impl Solver<'_> {
                 let mut problem = self.problem(node, error.to_string(), None);
                 if !tail.is_empty() {
                     problem = problem.note(format!("its last output:\n{}", tail.join("\n")));
+                }
+                let step = &self.graph.nodes[node];
+                if let Op::Run(op) = &step.op
+                    && let Some(cause) = line_ends::of_windows(op, &self.snapshot(step.parent).tree())
+                {
+                    problem = problem.note(cause);
                 }
                 let problem = if run::is_full(self.store.root()) {
                     problem

@@ -29,7 +29,7 @@ impl Shown {
             Some(screen) => {
                 let _ = screen.println(line);
             }
-            None => anstream::eprintln!("{line}"),
+            None => errln!("{line}"),
         }
     }
 
@@ -65,6 +65,7 @@ impl Progress for ImageProgress<'_> {
     fn event(&self, event: &Event<'_>) {
         let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
+            Event::Note(note) => self.shown.tell(&format!("note: {}: {note}", self.name)),
             Event::Started { step, title } => {
                 steps.insert(*step, Step { title: (*title).to_owned(), bar: None });
             }

@@ -2,7 +2,6 @@
 
 mod update;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
@@ -117,7 +116,8 @@ fn make_custom(custom: &Custom, source: &SourceArgs, json: bool) -> Result<ExitC
     if json {
         return print_json(&as_json(&made));
     }
-    print_line(&made, started.elapsed()).map(|()| ExitCode::SUCCESS)
+    print_line(&made, started.elapsed());
+    Ok(ExitCode::SUCCESS)
 }
 
 fn make(names: &[String], refresh: bool, source: &SourceArgs, json: bool) -> Result<ExitCode, CommandError> {
@@ -154,10 +154,10 @@ fn make(names: &[String], refresh: bool, source: &SourceArgs, json: bool) -> Res
         for (result, took) in results {
             let one = result.map_err(|error| command_error(&error))?;
             if !json {
-                bars.suspend(|| print_line(&one, took))?;
+                bars.suspend(|| print_line(&one, took));
                 let old = before.iter().filter_map(|row| row.made.as_ref());
                 if let Some(old) = old.clone().find(|old| old.record.name == one.record.name) {
-                    bars.suspend(|| print_changes(&old.record, &one.record))?;
+                    bars.suspend(|| print_changes(&old.record, &one.record));
                 }
             }
             made.push(one);
@@ -204,7 +204,6 @@ fn list(json: bool) -> Result<ExitCode, CommandError> {
         });
         return print_json(&rows.collect());
     }
-    let mut out = std::io::stdout().lock();
     for row in &listed {
         let (reference, size) = match &row.made {
             Some(made) => {
@@ -212,8 +211,7 @@ fn list(json: bool) -> Result<ExitCode, CommandError> {
             }
             None => ("not made", String::new()),
         };
-        writeln!(out, "{:<16} {reference:<34} {size:>9}  {}", row.recipe.name, row.summary)
-            .map_err(|error| CommandError::from_error(&error))?;
+        println!("{:<16} {reference:<34} {size:>9}  {}", row.recipe.name, row.summary);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -254,38 +252,28 @@ fn as_json(made: &Made) -> serde_json::Value {
 }
 
 fn print_json(value: &serde_json::Value) -> Result<ExitCode, CommandError> {
-    let mut out = std::io::stdout().lock();
-    let written = serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from);
-    match written.and_then(|()| writeln!(out)) {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(CommandError::from_error(&error)),
-        Ok(()) => Ok(ExitCode::SUCCESS),
-    }
+    let text = serde_json::to_string_pretty(value).map_err(|error| CommandError::from_error(&error))?;
+    println!("{text}");
+    Ok(ExitCode::SUCCESS)
 }
 
-fn print_line(made: &Made, took: Duration) -> Result<(), CommandError> {
+fn print_line(made: &Made, took: Duration) {
     let how =
         if made.cached { "there already".to_owned() } else { format!("made in {:.1} s", took.as_secs_f64()) };
     let reference = made.record.references.first().map_or("", String::as_str);
     let packages = made.record.packages.len();
-    let mut out = std::io::stdout().lock();
-    writeln!(
-        out,
+    println!(
         "{reference}  {}  {}  {packages} packages  {how}",
         made.image.id.short(),
         megabytes(made.image.bytes)
-    )
-    .map_err(|error| CommandError::from_error(&error))
+    );
 }
 
 /// What a refresh brought, package by package.
-fn print_changes(old: &Record, new: &Record) -> Result<(), CommandError> {
-    let mut out = std::io::stdout().lock();
+fn print_changes(old: &Record, new: &Record) {
     for change in new.changes_since(old) {
-        writeln!(out, "  {change}").map_err(|error| CommandError::from_error(&error))?;
+        println!("  {change}");
     }
-    Ok(())
 }
 
 fn megabytes(bytes: u64) -> String {
@@ -328,7 +316,7 @@ impl Shown {
         let again = |last: &Progress| std::mem::discriminant(last) == std::mem::discriminant(progress);
         let finished = matches!(progress, Progress::Fetch { done, total } if done == total);
         if finished || !(last.as_ref().is_some_and(again) || matches!(progress, Progress::Fetch { .. })) {
-            anstream::eprintln!("{line}");
+            errln!("{line}");
         }
         *last = Some(progress.clone());
     }

@@ -51,10 +51,10 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let built = builds::build(&store, &home, &images, &wanted, &shown, Budget::find(&root.policy)?)?;
     let verdicts = builds::hold_to_budgets(&built, &root.policy.budgets.images);
     if args.json {
-        anstream::println!("{}", as_json(&built, &verdicts));
+        outln!("{}", as_json(&built, &verdicts));
     } else {
         table(&built, &verdicts);
-        anstream::println!("{} in {:.2} s", count(built.len()), begin.elapsed().as_secs_f64());
+        outln!("{} in {:.2} s", count(built.len()), begin.elapsed().as_secs_f64());
     }
     Ok(if verdicts.iter().any(Verdict::exceeded) { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
@@ -71,7 +71,7 @@ fn table(built: &[Built], verdicts: &[Verdict]) {
             Some(budget) => format!("  of {}", megabytes(budget)),
             None => String::new(),
         };
-        anstream::println!(
+        outln!(
             "{:width$}  {}  {:>9}{budget}  {} steps ran, {} cached, {:.2} s",
             image.name.familiar(),
             image.record.id.short(),

@@ -59,12 +59,12 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             if args.json {
                 print_json(&serde_json::json!({ "plan": plan }))?;
             } else {
-                anstream::print!("{}", plan.render());
+                out!("{}", plan.render());
             }
             return Ok(ExitCode::SUCCESS);
         }
         for note in &plan.notes {
-            anstream::eprintln!("note  {note}");
+            errln!("note  {note}");
         }
         let options = RunOptions {
             state: stack::states()?.join(&name),
@@ -76,11 +76,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             let quiet = matches!(&progress, Progress::Done(step, _) if files(&step.op));
             match progress {
                 Progress::Done(step, took) if !quiet => {
-                    anstream::eprintln!("{:7.2}s  {}", took.as_secs_f64(), step.op.describe());
+                    errln!("{:7.2}s  {}", took.as_secs_f64(), step.op.describe());
                 }
-                Progress::Told(step, text) => anstream::eprintln!("   note  {}: {text}", step.op.describe()),
+                Progress::Told(step, text) => errln!("   note  {}: {text}", step.op.describe()),
                 Progress::Failed(step, failure) => {
-                    anstream::eprintln!("FAILED  {}: {}", step.op.describe(), failure.reason);
+                    errln!("FAILED  {}: {}", step.op.describe(), failure.reason);
                 }
                 _ => {}
             }
@@ -91,7 +91,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         } else if outcome.is_success() {
             let containers =
                 plan.steps.iter().filter(|step| matches!(step.op, Op::RemoveContainer { .. })).count();
-            anstream::println!(
+            outln!(
                 "down in {:.2} s: {containers} container{} removed",
                 outcome.elapsed.as_secs_f64(),
                 if containers == 1 { "" } else { "s" }
@@ -111,6 +111,6 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
 
 fn print_json(value: &serde_json::Value) -> Result<(), CommandError> {
     let text = serde_json::to_string_pretty(value).map_err(|error| CommandError::from_error(&error))?;
-    anstream::println!("{text}");
+    outln!("{text}");
     Ok(())
 }

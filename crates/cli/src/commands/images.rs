@@ -59,13 +59,13 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     shown.sort_by(|a, b| a.container.cmp(&b.container));
     if args.json {
         let text = serde_json::to_string_pretty(&shown).map_err(|error| CommandError::from_error(&error))?;
-        anstream::println!("{text}");
+        outln!("{text}");
     } else if args.quiet {
         let mut ids: Vec<&str> = shown.iter().map(|image| image.id.as_str()).collect();
         ids.sort_unstable();
         ids.dedup();
         for id in ids {
-            anstream::println!("{id}");
+            outln!("{id}");
         }
     } else {
         let short = |id: &str| id.trim_start_matches("sha256:").chars().take(12).collect::<String>();
@@ -73,7 +73,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             .iter()
             .map(|one| [one.container.clone(), one.image.clone(), short(&one.id), bytes(one.size)])
             .collect();
-        anstream::print!("{}", table(["CONTAINER", "IMAGE", "ID", "SIZE"], &rows));
+        out!("{}", table(["CONTAINER", "IMAGE", "ID", "SIZE"], &rows));
     }
     Ok(ExitCode::SUCCESS)
 }

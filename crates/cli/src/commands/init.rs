@@ -59,9 +59,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let applied = args.apply && write(&preview, &stack, &disk)?;
 
     if args.json {
-        anstream::println!("{}", report::json(&preview, applied)?);
+        outln!("{}", report::json(&preview, applied)?);
     } else {
-        anstream::print!("{}", report::text(&preview, applied));
+        out!("{}", report::text(&preview, applied));
     }
     let drift = args.check && preview.comparison.pending();
     let failed = drift || preview.comparison.conflicts();

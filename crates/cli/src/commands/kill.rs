@@ -30,7 +30,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             if member.state == RunState::Running {
                 let sent = engine.kill_container(&member.name, &args.signal).await;
                 sent.map_err(|error| failed(error.into()))?;
-                anstream::println!("{}", member.name);
+                outln!("{}", member.name);
             }
         }
         Ok(ExitCode::SUCCESS)

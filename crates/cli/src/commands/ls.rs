@@ -50,10 +50,10 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     if args.json {
         let text =
             serde_json::to_string_pretty(&projects).map_err(|error| CommandError::from_error(&error))?;
-        anstream::println!("{text}");
+        outln!("{text}");
     } else if args.quiet {
         for project in &projects {
-            anstream::println!("{}", project.name);
+            outln!("{}", project.name);
         }
     } else {
         let rows: Vec<[String; 3]> = projects
@@ -64,7 +64,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
                 [project.name, states.join(", "), project.config_files.join(", ")]
             })
             .collect();
-        anstream::print!("{}", table(["NAME", "STATUS", "CONFIG FILES"], &rows));
+        out!("{}", table(["NAME", "STATUS", "CONFIG FILES"], &rows));
     }
     Ok(ExitCode::SUCCESS)
 }

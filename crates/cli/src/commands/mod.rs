@@ -129,6 +129,6 @@ pub(crate) fn run() -> ExitCode {
     };
     done.unwrap_or_else(|error| {
         render::error(&error);
-        ExitCode::from(if interrupt::is_interrupted() { interrupt::EXIT } else { 2 })
+        ExitCode::from(interrupt::code())
     })
 }

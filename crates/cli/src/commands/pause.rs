@@ -34,7 +34,7 @@ pub(crate) fn run(args: Args, freeze: bool) -> Result<ExitCode, CommandError> {
                 _ => continue,
             };
             done.map_err(|error| failed(error.into()))?;
-            anstream::println!("{}", member.name);
+            outln!("{}", member.name);
         }
         Ok(ExitCode::SUCCESS)
     })

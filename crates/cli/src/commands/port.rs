@@ -52,7 +52,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         Some((port, host)) => {
             let ip = if port.host_ip.is_empty() { "0.0.0.0" } else { &port.host_ip };
             let ip = if ip.contains(':') { format!("[{ip}]") } else { ip.to_owned() };
-            anstream::println!("{ip}:{host}");
+            outln!("{ip}:{host}");
             Ok(ExitCode::SUCCESS)
         }
         None => Err(CommandError::new(

@@ -30,9 +30,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let rows = stack::with_engine(|engine| async move { ps(&engine, &name, &state).await.map_err(failed) })?;
     if args.json {
         let text = serde_json::to_string_pretty(&rows).map_err(|error| CommandError::from_error(&error))?;
-        anstream::println!("{text}");
+        outln!("{text}");
     } else {
-        anstream::print!("{}", table(&rows));
+        out!("{}", table(&rows));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -71,11 +71,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             let users = services.join(", ");
             match pulled {
                 Ok(_) if args.quiet => {}
-                Ok(true) => anstream::println!("{image}  pulled for {users}"),
-                Ok(false) => anstream::println!("{image}  is there already, for {users}"),
+                Ok(true) => outln!("{image}  pulled for {users}"),
+                Ok(false) => outln!("{image}  is there already, for {users}"),
                 Err(error) => {
                     failures += usize::from(!args.ignore_pull_failures);
-                    anstream::eprintln!("{image} of {users} cannot be pulled: {error}");
+                    errln!("{image} of {users} cannot be pulled: {error}");
                 }
             }
         }

@@ -46,12 +46,12 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         }
         for member in found {
             if matches!(member.state, RunState::Running | RunState::Paused | RunState::Restarting) {
-                anstream::eprintln!("{} runs and stays; --stop stops it first", member.name);
+                errln!("{} runs and stays; --stop stops it first", member.name);
                 continue;
             }
             let removed = engine.remove_container(&member.name, false, args.volumes).await;
             removed.map_err(|error| failed(error.into()))?;
-            anstream::println!("{}", member.name);
+            outln!("{}", member.name);
         }
         Ok(ExitCode::SUCCESS)
     })

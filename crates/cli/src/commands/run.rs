@@ -181,11 +181,11 @@ async fn make(
         RunOptions { state: stack::states()?.join(&project.name), cancel: None, ..RunOptions::default() };
     let mut show = |progress: Progress<'_>| match progress {
         Progress::Done(step, took) if !matches!(step.op, Op::CreateContainer { .. }) => {
-            anstream::eprintln!("{:7.2}s  {}", took.as_secs_f64(), step.op.describe());
+            errln!("{:7.2}s  {}", took.as_secs_f64(), step.op.describe());
         }
-        Progress::Told(step, text) => anstream::eprintln!("   note  {}: {text}", step.op.describe()),
+        Progress::Told(step, text) => errln!("   note  {}: {text}", step.op.describe()),
         Progress::Failed(step, failure) => {
-            anstream::eprintln!("FAILED  {}: {}", step.op.describe(), failure.reason);
+            errln!("FAILED  {}: {}", step.op.describe(), failure.reason);
         }
         _ => {}
     };
@@ -196,7 +196,7 @@ async fn make(
         return Ok(name);
     }
     for failure in &outcome.failures {
-        anstream::eprint!("\n{}", failure.render());
+        err!("\n{}", failure.render());
     }
     Err(CommandError::new(
         format!("{name} was not started: {} of {} steps done", outcome.done, plan.steps.len()),
@@ -262,7 +262,7 @@ async fn begin(engine: &Engine, name: &str, args: &Args) -> Result<ExitCode, Com
     let broken = |error: plimsoll_engine::EngineError| failed(error.into());
     if args.detach {
         engine.start_container(name).await.map_err(broken)?;
-        anstream::println!("{name}");
+        outln!("{name}");
         return Ok(ExitCode::SUCCESS);
     }
     let code = attended(engine, name, args).await;

@@ -52,13 +52,13 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             let rows = meter.sample(&engine, &project, &args.services, args.all).await.map_err(failed)?;
             if args.json {
                 let text = serde_json::to_string(&rows).map_err(|error| CommandError::from_error(&error))?;
-                anstream::println!("{text}");
+                outln!("{text}");
             } else {
                 if !once {
                     // from the top of a cleared screen; not colour, so NO_COLOR does not take it away
                     let _ = std::io::stdout().write_all(b"\x1b[H\x1b[2J");
                 }
-                anstream::print!("{}", render(&rows));
+                out!("{}", render(&rows));
             }
             if once {
                 return Ok(ExitCode::SUCCESS);

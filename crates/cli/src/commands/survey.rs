@@ -23,9 +23,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let survey = plimsoll_survey::survey(&repository);
     if args.json {
         let json = serde_json::to_string_pretty(&survey).map_err(|error| CommandError::from_error(&error))?;
-        anstream::println!("{json}");
+        outln!("{json}");
     } else {
-        anstream::print!("{}", plimsoll_survey::render(&survey));
+        out!("{}", plimsoll_survey::render(&survey));
     }
     Ok(ExitCode::SUCCESS)
 }

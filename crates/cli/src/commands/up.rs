@@ -151,7 +151,7 @@ async fn up(
         if args.json {
             print_json(&json!({ "plan": prepared.plan }))?;
         } else {
-            anstream::print!("{}", prepared.plan.render());
+            out!("{}", prepared.plan.render());
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -175,7 +175,7 @@ async fn up(
         print_json(&json!({ "plan": prepared.plan, "outcome": outcome }))?;
     } else {
         for failure in &outcome.failures {
-            anstream::eprint!("\n{}", failure.render());
+            err!("\n{}", failure.render());
         }
         summary(engine, project, &prepared, &outcome).await?;
     }
@@ -302,11 +302,7 @@ async fn summary(
     let seconds = outcome.elapsed.as_secs_f64();
     if !outcome.is_success() {
         let what = if outcome.interrupted { "interrupted" } else { "failed" };
-        anstream::eprintln!(
-            "\n{what} after {seconds:.2} s: {} of {} steps done",
-            outcome.done,
-            prepared.plan.steps.len()
-        );
+        errln!("\n{what} after {seconds:.2} s: {} of {} steps done", outcome.done, prepared.plan.steps.len());
         return Ok(());
     }
     let ports = if prepared.plan.changes_nothing() {
@@ -316,7 +312,7 @@ async fn summary(
         published(engine, &project.name).await?
     };
     match outcome.ready.values().max() {
-        Some(all) if !prepared.plan.changes_nothing() => anstream::println!(
+        Some(all) if !prepared.plan.changes_nothing() => outln!(
             "up in {seconds:.2} s: {} container{} ready, all after {:.2} s; {unchanged} unchanged",
             outcome.ready.len(),
             plural(outcome.ready.len()),
@@ -324,17 +320,17 @@ async fn summary(
         ),
         _ if prepared.plan.changes_nothing() => {
             let count = unchanged + outcome.ready.len();
-            anstream::println!("nothing to do: {count} container{} as they should be", plural(count));
+            outln!("nothing to do: {count} container{} as they should be", plural(count));
         }
-        _ => anstream::println!("done in {seconds:.2} s; {unchanged} unchanged"),
+        _ => outln!("done in {seconds:.2} s; {unchanged} unchanged"),
     }
     for (service, ports) in &ports {
         for address in addresses(ports) {
-            anstream::println!("  {service}  {address}");
+            outln!("  {service}  {address}");
         }
     }
     if !prepared.standins.is_empty() {
-        anstream::println!("  stand-in: {}", prepared.standins.join(", "));
+        outln!("  stand-in: {}", prepared.standins.join(", "));
     }
     Ok(())
 }
@@ -384,7 +380,7 @@ fn addresses(ports: &[PublishedPort]) -> Vec<String> {
 
 fn print_json(value: &serde_json::Value) -> Result<(), CommandError> {
     let text = serde_json::to_string_pretty(value).map_err(|error| CommandError::from_error(&error))?;
-    anstream::println!("{text}");
+    outln!("{text}");
     Ok(())
 }
 

@@ -63,10 +63,10 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         write(file, &page)?;
     }
     if args.json {
-        anstream::print!("{json}");
+        out!("{json}");
     } else {
-        anstream::print!("{}", report::terminal(&certificate));
-        anstream::println!("{}", folder.join("certificate.html").display());
+        out!("{}", report::terminal(&certificate));
+        outln!("{}", folder.join("certificate.html").display());
     }
     Ok(if certificate.holds() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
@@ -147,7 +147,7 @@ impl Progress {
     fn show(&mut self, title: &str) {
         self.finish();
         if self.terminal {
-            anstream::eprint!("\r\x1b[2K\x1b[2mmeasuring: {title}\x1b[0m");
+            err!("\r\x1b[2K\x1b[2mmeasuring: {title}\x1b[0m");
         }
         self.current = Some((title.to_owned(), Instant::now()));
     }
@@ -155,9 +155,9 @@ impl Progress {
     fn finish(&mut self) {
         let Some((title, begin)) = self.current.take() else { return };
         if self.terminal {
-            anstream::eprint!("\r\x1b[2K");
+            err!("\r\x1b[2K");
         } else {
-            anstream::eprintln!("{:6.1} s  {title}", begin.elapsed().as_secs_f64());
+            errln!("{:6.1} s  {title}", begin.elapsed().as_secs_f64());
         }
     }
 }

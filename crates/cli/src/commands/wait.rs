@@ -28,7 +28,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         let found = lifecycle::chosen(&engine, &target, &args.services).await?;
         let ends = found.iter().map(|member| Box::pin(engine.wait_container(&member.name)));
         let code = select_all(ends).await.0.map_err(|error| failed(error.into()))?;
-        anstream::println!("{code}");
+        outln!("{code}");
         Ok(exit_code(code))
     })
 }

@@ -133,6 +133,8 @@ pub struct CheckOptions<'a> {
     /// Base images. Where one is not known, its variables are not known either, and UndefinedVar says nothing about
     /// the stages on it.
     pub images: &'a Images<'a>,
+    /// Whether a named context takes the place of the stage of this name; [`Self::images`] knows it by that name then.
+    pub replaced: &'a dyn Fn(&str) -> bool,
 }
 
 impl Default for CheckOptions<'_> {
@@ -143,6 +145,7 @@ impl Default for CheckOptions<'_> {
             config: None,
             dockerignore: None,
             images: &|_| None,
+            replaced: &|_| false,
         }
     }
 }

@@ -70,7 +70,7 @@ fn run(parsed: &Parsed, options: &CheckOptions<'_>, sink: &mut Sink) -> Result<(
         from(dockerfile, index, stage, &globals, sink)?;
     }
     let target = dockerfile.target_index(options.inputs.target.as_deref()).map_err(stopped)?;
-    let graph = dockerfile.graph(&globals).map_err(first)?;
+    let graph = dockerfile.graph_with(&globals, options.replaced).map_err(first)?;
     let needed = if options.all_stages && options.inputs.target.is_none() {
         (0..dockerfile.stages.len()).collect()
     } else {
@@ -201,6 +201,11 @@ impl<'a> Runner<'a, '_> {
         let mut state = self.base_state(index);
         self.env_bytes += state.env.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         let mut used = Used::default();
+        if matches!(self.graph.nodes[index].base, Base::Context(_)) {
+            // its instructions are not read
+            self.states.insert(index, state);
+            return Ok(());
+        }
         if let Base::Stage(base) = self.graph.nodes[index].base {
             for statement in &self.dockerfile.stages[base].instructions {
                 if let Instruction::Onbuild(onbuild) = &statement.value
@@ -226,7 +231,7 @@ impl<'a> Runner<'a, '_> {
         match &node.base {
             Base::Stage(base) => return self.states.get(base).cloned().unwrap_or_default(),
             Base::Scratch => {}
-            Base::Image(name) => match (self.options.images)(name) {
+            Base::Image(name) | Base::Context(name) => match (self.options.images)(name) {
                 Some(image) => {
                     state.env.extend(image.env);
                     state.own_shell = !image.shell.is_empty();

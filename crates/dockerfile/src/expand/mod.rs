@@ -109,6 +109,8 @@ pub(crate) struct Lexer {
     pub(crate) quotes_are_plain: bool,
     /// References to unset variables stay as they are.
     pub(crate) keep_unset: bool,
+    /// Blanks behind `<<` and `<<-` do not end a word.
+    pub(crate) marks_heredocs: bool,
 }
 
 impl Default for Lexer {
@@ -119,6 +121,7 @@ impl Default for Lexer {
             keep_escapes: false,
             quotes_are_plain: false,
             keep_unset: false,
+            marks_heredocs: false,
         }
     }
 }
@@ -260,6 +263,11 @@ impl Run<'_, '_> {
                     words.word.push_str(&value);
                     text.push_str(&value);
                 }
+                '<' if self.lexer.marks_heredocs && self.text[start..].starts_with("<<") => {
+                    let mark = self.heredoc_mark();
+                    mark.chars().for_each(|ch| words.push_quoted(ch, start));
+                    text.push_str(mark);
+                }
                 _ => {
                     self.next();
                     if ch == self.lexer.escape {
@@ -285,6 +293,16 @@ impl Run<'_, '_> {
             Some('}') => Err(ExpandReason::MissingBrace),
             Some(_) => Err(ExpandReason::MissingSlash),
         }
+    }
+
+    /// `<<` or `<<-` with the blanks behind it, which belong to the word of its delimiter.
+    fn heredoc_mark(&mut self) -> &str {
+        let rest = &self.text[self.at..];
+        let width = |rest: &str| rest.len() - rest.trim_start().len();
+        let dash = usize::from(rest[2..].starts_with('-') && width(&rest[3..]) > 0);
+        let mark = &rest[..2 + dash + width(&rest[2 + dash..])];
+        self.at += mark.len();
+        mark
     }
 
     fn single_quote(&mut self) -> Result<String, ExpandReason> {

@@ -59,6 +59,11 @@ impl<'a> Part<'a> {
         Self { line: self.line, start: limit(start), end: limit(end) }
     }
 
+    /// From the start of this part to the end of `last`, a later part of the same line.
+    pub(crate) fn up_to(self, last: Self) -> Self {
+        Self { end: last.end, ..self }
+    }
+
     pub(crate) fn trim(self) -> Self {
         let text = self.text();
         let start = text.len() - text.trim_start().len();

@@ -40,6 +40,8 @@ pub struct Syntax {
     pub nodes: Vec<Node>,
     /// For each instruction with a blank line inside a continuation: its last line and the span of the blank line.
     pub empty_continuations: Vec<(usize, Span)>,
+    /// The first heredoc of a file with Windows line ends: its lines were read without their `\r`.
+    pub windows_heredoc: Option<Span>,
 }
 
 /// One instruction, untyped.
@@ -302,6 +304,7 @@ impl<'a> Parser<'a> {
         mut last: RawLine<'a>,
     ) -> Result<(Vec<Heredoc>, RawLine<'a>), Word> {
         let mut heredocs = heredoc::markers(line.all());
+        let opens_as_windows = last.full.ends_with("\r\n");
         for heredoc in &mut heredocs {
             let start = self.at;
             loop {
@@ -313,6 +316,12 @@ impl<'a> Parser<'a> {
                     break;
                 }
                 heredoc.content.push_str(next.full);
+            }
+            // Unlike BuildKit, which hands the `\r` to the program: the whole file has them, from a checkout on Windows.
+            let ends_as_windows = last.full.ends_with("\r\n") || !last.full.ends_with('\n');
+            if opens_as_windows && ends_as_windows && heredoc.content.contains("\r\n") {
+                heredoc.content = heredoc.content.replace("\r\n", "\n");
+                self.syntax.windows_heredoc.get_or_insert(heredoc.word.span);
             }
         }
         Ok((heredocs, last))
@@ -340,7 +349,8 @@ fn node(part: Part<'_>, escape: char, whole: Span, nesting: usize) -> Result<Nod
     node.args_span = rest.span();
     let name = node.name();
     match name.as_str() {
-        "ADD" | "COPY" | "VOLUME" => node.list_or_json(rest, |rest| rest.split_blanks())?,
+        "ADD" | "COPY" => node.list_or_json(rest, |rest| heredoc::join_marks(rest.split_blanks()))?,
+        "VOLUME" => node.list_or_json(rest, |rest| rest.split_blanks())?,
         "CMD" | "ENTRYPOINT" | "RUN" | "SHELL" => node.list_or_json(rest, |rest| vec![rest])?,
         "HEALTHCHECK" => {
             let (kind, command) = rest.split_at_blanks();

@@ -145,7 +145,8 @@ impl LayerDraft {
     /// Makes the layer immutable and visible. When the store already has this content, the existing layer is
     /// returned and this one removed.
     ///
-    /// Sockets, and everything that overlay notes for itself, do not become part of the layer.
+    /// Sockets, and everything that overlay notes for itself, do not become part of the layer. A name that begins with
+    /// `.wh.` is refused: in a layer's tar it is the order to delete another one (OCI image specification, "whiteouts").
     pub fn seal(self, options: &SealOptions) -> Result<Layer, StoreError> {
         self.seal_knowing(options, &|_| None)
     }
@@ -158,6 +159,10 @@ impl LayerDraft {
         known: &dyn Fn(&[u8]) -> Option<[u8; 32]>,
     ) -> Result<Layer, StoreError> {
         let entries = scan(&self.fs)?;
+        if let Some(entry) = entries.iter().find(|entry| is_order(&entry.path)) {
+            let path = String::from_utf8_lossy(&entry.path).chars().take(1000).collect();
+            return Err(StoreError::Order { path });
+        }
         let known = |entry: &Entry| known(&entry.path).map(blake3::Hash::from_bytes);
         let digests = content::digest(&self.fs, &entries, options.epoch, &known)?;
         self.store.clone().add_layer(self, digests.id, digests.content, &entries, options.epoch, None)
@@ -173,6 +178,12 @@ impl Drop for LayerDraft {
         // after sealing the folder has moved and there is nothing to remove; else prune repeats what fails here
         let _ = remove_tree(&self.dir);
     }
+}
+
+/// Whether the last name of `path` means a removal in a layer's tar.
+fn is_order(path: &[u8]) -> bool {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+    name.starts_with(tar::WHITEOUT_PREFIX)
 }
 
 /// Removes a tree even when directories in it are not writable for a caller who is not root.

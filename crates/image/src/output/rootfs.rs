@@ -1,6 +1,7 @@
 //! The merged files of an image, as one tar or in a folder.
 
 use std::{
+    collections::{HashMap, HashSet},
     fs,
     io::{self, Write},
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown},
@@ -10,8 +11,8 @@ use std::{
 use crate::{
     ImportLimits, LayerId, Store, StoreError,
     error::At as _,
-    layer::{self, Member, TarWriter, write_entry},
-    merged::Merged,
+    layer::{self, Kind, Member, TarWriter, write_entry},
+    merged::{Merged, MergedFiles},
 };
 
 /// The files of one image in an output.
@@ -23,6 +24,8 @@ pub struct Rootfs<'a> {
     pub folder: String,
     /// Further files: name and bytes.
     pub files: Vec<(String, Vec<u8>)>,
+    /// How the image is called in messages: its platform.
+    pub name: String,
 }
 
 /// Writes what a container sees as one plain tar, always the same bytes.
@@ -34,14 +37,23 @@ pub fn write_rootfs_tar(store: &Store, layers: &[LayerId], out: impl Write) -> R
 pub fn write_rootfs_tars(store: &Store, images: &[Rootfs<'_>], out: impl Write) -> Result<(), StoreError> {
     let _pin = store.pin()?;
     let failed = |source| StoreError::Stream { action: "write a root file system", source };
+    let merged: Vec<MergedFiles> = images
+        .iter()
+        .map(|image| Ok(Merged::read(store, image.layers)?.files()))
+        .collect::<Result<_, StoreError>>()?;
+    each_place_once(images, &merged)?;
     let mut tar = TarWriter::new(io::BufWriter::with_capacity(128 << 10, out));
-    for image in images {
-        let prefix = if image.folder.is_empty() { String::new() } else { format!("{}/", image.folder) };
+    let mut directories = HashSet::new();
+    for (image, files) in images.iter().zip(&merged) {
+        let prefix = image.prefix();
         if !prefix.is_empty() {
             tar.header(&Member::directory(prefix.as_bytes(), 0)).map_err(failed)?;
         }
-        let files = Merged::read(store, image.layers)?.files();
         for (entry, (root, epoch)) in files.entries.iter().zip(&files.places) {
+            let is_directory = matches!(entry.kind, Kind::Directory { .. });
+            if is_directory && images.len() > 1 && !directories.insert((prefix.clone(), &entry.path)) {
+                continue;
+            }
             write_entry(&mut tar, prefix.as_bytes(), root, &files.entries, entry, *epoch)?;
         }
         for (name, bytes) in &image.files {
@@ -51,6 +63,37 @@ pub fn write_rootfs_tars(store: &Store, images: &[Rootfs<'_>], out: impl Write) 
         }
     }
     tar.finish().map_err(failed)?.flush().map_err(failed)
+}
+
+impl Rootfs<'_> {
+    fn prefix(&self) -> String {
+        if self.folder.is_empty() { String::new() } else { format!("{}/", self.folder) }
+    }
+}
+
+/// No file takes the place of another, whether of another image in the same folder or of a further file.
+fn each_place_once(images: &[Rootfs<'_>], merged: &[MergedFiles]) -> Result<(), StoreError> {
+    if images.len() < 2 && images.iter().all(|image| image.files.is_empty()) {
+        return Ok(());
+    }
+    let mut taken: HashMap<Vec<u8>, String> = HashMap::new();
+    for (image, files) in images.iter().zip(merged) {
+        let prefix = image.prefix();
+        let kept = files.entries.iter().filter(|entry| !matches!(entry.kind, Kind::Directory { .. }));
+        let kept = kept.map(|entry| (entry.path.as_slice(), format!("the image for {}", image.name)));
+        let further = image.files.iter();
+        let further =
+            further.map(|(name, _)| (name.as_bytes(), format!("the statements for {}", image.name)));
+        for (path, owner) in kept.chain(further) {
+            let path = [prefix.as_bytes(), path].concat();
+            if let Some(first) = taken.get(&path) {
+                let path = String::from_utf8_lossy(&path).into_owned();
+                return Err(StoreError::Twice { path, first: first.clone(), second: owner });
+            }
+            taken.insert(path, owner);
+        }
+    }
+    Ok(())
 }
 
 /// Writes what a container sees into an empty or missing folder, with the owners that the image gives.

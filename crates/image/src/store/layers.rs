@@ -25,7 +25,8 @@ const LARGE: u64 = 1 << 20;
 /// `layer.json`, written before the layer becomes visible.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct LayerFile {
-    /// `None` in a layer from outside, whose identity is that of its tar.
+    /// Digest of its content without times, which keys are made of. Stores of older versions lack it in layers from
+    /// outside; their identity, that of their tar, then stands for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) content: Option<LayerId>,
     pub(super) epoch: Option<i64>,
@@ -309,17 +310,17 @@ impl Store {
             }
             return Ok(layer);
         }
-        let files = layer::digest(&draft.fs, &entries, None, &|_| None)?.id;
+        let digests = layer::digest(&draft.fs, &entries, None, &|_| None)?;
         let mut hash = blake3::Hasher::new_derive_key("plimsoll imported layer v1");
         hash.update(diff_id.to_string().as_bytes());
         let id = LayerId::new(hash.finalize());
         self.add_layer(
             draft,
             id,
-            id,
+            digests.content,
             &entries,
             None,
-            Some(Imported { diff, files, tar_blob, blob: layer_blob }),
+            Some(Imported { diff, files: digests.id, tar_blob, blob: layer_blob }),
         )
     }
 

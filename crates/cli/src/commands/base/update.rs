@@ -1,6 +1,6 @@
 //! `plimsoll base update`: the bases that are there, of the newest packages, and what that changed.
 
-use std::{io::Write as _, process::ExitCode};
+use std::process::ExitCode;
 
 use indicatif::MultiProgress;
 use plimsoll_base::{Made, Suite};
@@ -26,7 +26,11 @@ pub(super) fn run(names: &[String], source: &SourceArgs, json: bool) -> Result<E
             let new = bases.refresh(&name, &|progress| shown.show(&progress));
             shown.bar.finish_and_clear();
             let new = new.map_err(|error| command_error(&error))?;
-            if json { rows.push(row(&old, &new)) } else { print(&old, &new, suite)? }
+            if json {
+                rows.push(row(&old, &new))
+            } else {
+                print(&old, &new, suite);
+            }
         }
     }
     if let Some(missing) = names.iter().find(|name| !found.contains(name)) {
@@ -60,7 +64,7 @@ fn row(old: &Made, new: &Made) -> Value {
     })
 }
 
-fn print(old: &Made, new: &Made, suite: Suite) -> Result<(), CommandError> {
+fn print(old: &Made, new: &Made, suite: Suite) {
     let changes = new.record.changes_since(&old.record);
     let count = |fits: &dyn Fn(bool, bool) -> bool| {
         changes.iter().filter(|change| fits(change.before.is_some(), change.after.is_some())).count()
@@ -81,5 +85,5 @@ fn print(old: &Made, new: &Made, suite: Suite) -> Result<(), CommandError> {
     for change in &changes {
         text.push_str(&format!("  {change}\n"));
     }
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(|error| CommandError::from_error(&error))
+    print!("{text}");
 }

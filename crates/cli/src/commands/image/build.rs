@@ -20,6 +20,7 @@ use plimsoll_image::{
 pub(crate) use super::flags::Args;
 use super::{
     attest::Attest,
+    built_in::{self, BuiltIn},
     cache::{self, Export},
     call::{Call, Checks, Method},
     context::{Contexts, absolute},
@@ -35,27 +36,36 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let home = home()?;
     let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
     let outputs = outputs(&args)?;
-    let exports = args.cache_to.iter().map(|spec| Export::parse(spec)).collect::<Result<Vec<_>, _>>()?;
+    let build_args = build_args(&args)?;
+    let built_in = BuiltIn::read(&build_args)?;
+    let mut exports = args.cache_to.iter().map(|spec| Export::parse(spec)).collect::<Result<Vec<_>, _>>()?;
+    if built_in.inline_cache && !exports.iter().any(Export::is_inline) {
+        exports.push(Export::parse("type=inline")?);
+    }
     let mounts_from = places(&args.cache_mounts_from)?;
     let mounts_to = places(&args.cache_mounts_to)?;
     let mut annotations = Vec::new();
     for spec in &args.annotations {
         annotations.extend(values::annotation(spec)?);
     }
-    let (attest, mut notes) = Attest::parse(args.provenance.as_deref(), args.sbom.as_deref(), &args.attest)?;
+    let stated = [args.attest.as_slice(), &built_in.attest].concat();
+    let (attest, mut notes) = Attest::parse(args.provenance.as_deref(), args.sbom.as_deref(), &stated)?;
+    notes.extend(built_in.notes.iter().cloned());
+    notes.extend(built_in::variables(args.metadata_file.is_some()));
     notes.extend(args.foreign.notes()?);
     let call = Call::parse(&args.call, args.check)?;
     let on_failure =
         args.on_failure.as_deref().map(|spec| shell::OnFailureShell::parse(spec, &args)).transpose()?;
     let platforms = platforms(&args.platforms)?;
+    let several = built_in.several(platforms.len())?;
     // What was fetched for the contexts stays until the end.
-    let (mut request, _contexts) = request(&args, &store, &home, &platforms)?;
+    let (mut request, _contexts) = request(&args, &store, &home, &platforms, build_args, &built_in)?;
     request.platform = platforms.first().cloned();
     if call.method != Method::Build {
         return call.run(&request, &store);
     }
     let on_index = |one: &Annotation| matches!(one.on, Annotated::Index | Annotated::IndexDescriptor);
-    if platforms.len() < 2 && attest.is_nothing() && annotations.iter().any(on_index) {
+    if !several && attest.is_nothing() && annotations.iter().any(on_index) {
         return Err(CommandError::new(
             "an image for one platform without attestations has no index that could be annotated",
             "annotate its manifest: --annotation manifest:NAME=VALUE",
@@ -131,7 +141,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             });
         }
     }
-    let product = Product { members, names, annotations };
+    let product = Product { members, names, annotations, several };
     let mut written = Vec::new();
     for output in &outputs {
         written.push(output.write(&store, &product)?);
@@ -289,15 +299,29 @@ pub(super) fn name_all(
     store.tag_platforms(&ids, names).map_err(|error| super::store::store_error(&error))
 }
 
+/// `--build-arg` in order, behind the proxies of Docker's configuration; without a value from the environment.
+pub(super) fn build_args(args: &Args) -> Result<Vec<(String, String)>, CommandError> {
+    let mut found = proxy::build_args()?;
+    for argument in &args.build_args {
+        match values::pair("--build-arg", argument)? {
+            (name, Some(value)) => found.push((name, value)),
+            (name, None) => found.extend(std::env::var(&name).ok().map(|value| (name, value))),
+        }
+    }
+    Ok(found)
+}
+
 pub(super) fn request<'s>(
     args: &Args,
     store: &'s Store,
     home: &Path,
     platforms: &[Platform],
+    build_args: Vec<(String, String)>,
+    built_in: &BuiltIn,
 ) -> Result<(BuildRequest, Contexts<'s>), CommandError> {
     let secrets = args.secrets.iter().map(|spec| values::secret(spec)).collect::<Result<Vec<_>, _>>()?;
-    let keep_git_dir = args.build_args.iter().any(|argument| argument == "BUILDKIT_CONTEXT_KEEP_GIT_DIR=1");
-    let mut contexts = Contexts::new(store, Remotes::new(home.join("build/remote"), &secrets), keep_git_dir);
+    let remotes = Remotes::new(home.join("build/remote"), &secrets);
+    let mut contexts = Contexts::new(store, remotes, built_in.keep_git_dir);
     contexts.platforms = platforms.to_vec();
     let mut request = contexts.open(&args.context, args.file.as_deref(), args.inline.as_deref())?;
     request.target.clone_from(&args.target);
@@ -306,19 +330,12 @@ pub(super) fn request<'s>(
             CommandError::new(error.to_string(), "write --tag NAME or --tag NAME:TAG, in lower case")
         })?);
     }
-    request.build_args = proxy::build_args()?;
-    for argument in &args.build_args {
-        match values::pair("--build-arg", argument)? {
-            (name, Some(value)) => request.build_args.push((name, value)),
-            (name, None) => {
-                if let Ok(value) = std::env::var(&name) {
-                    request.build_args.push((name, value));
-                }
-            }
-        }
-    }
+    request.build_args = build_args;
     for spec in &args.build_contexts {
-        request.contexts.extend(contexts.named(spec)?);
+        let named = contexts.named(spec)?;
+        // as in buildx, of two contexts with one name the later counts
+        request.contexts.retain(|(name, _)| named.iter().all(|(later, _)| later != name));
+        request.contexts.extend(named);
     }
     request.secrets = secrets;
     for label in &args.labels {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use plimsoll_build::{
-    BuildError, BuildRequest, Epoch, NamedContext, ResolvedImage,
+    BuildError, BuildRequest, Epoch, NamedContext, ResolvedImage, find_dockerfile,
     remote::{Checkout, GitUrl, HttpFile, RemoteError, Remotes, unpack_context},
 };
 use plimsoll_image::{
@@ -126,7 +126,8 @@ impl<'a> Contexts<'a> {
         let images = if let Some(layout) = what.strip_prefix("oci-layout://") {
             self.layout(layout)?
         } else if let Some(reference) = what.strip_prefix("docker-image://") {
-            self.image(reference)?
+            let reference = Reference::parse(reference).map_err(|error| CommandError::from_error(&error))?;
+            vec![NamedContext::Reference(reference)]
         } else {
             Vec::new()
         };
@@ -230,18 +231,6 @@ impl<'a> Contexts<'a> {
             (false, _) => Ok(images),
         }
     }
-
-    fn image(&self, reference: &str) -> Result<Vec<NamedContext>, CommandError> {
-        let reference = Reference::parse(reference).map_err(|error| CommandError::from_error(&error))?;
-        let found = self.store.images_of(&reference).map_err(|error| CommandError::from_error(&error))?;
-        if found.is_empty() {
-            return Err(CommandError::new(
-                format!("the image {} is not in the store", reference.familiar()),
-                "build or load it first",
-            ));
-        }
-        Ok(found.into_iter().map(|record| named_image(record, reference.familiar(), None)).collect())
-    }
 }
 
 /// `digest` is the one that was asked for; without it an image is known by its id.
@@ -283,7 +272,7 @@ fn inside(root: &Path, file: Option<&str>) -> Result<BuildRequest, CommandError>
         let request = BuildRequest::open(root, Some(Path::new("/dev/null"))).map_err(wrong)?;
         return Ok(BuildRequest { dockerfile: Source::new("<stdin>", text), ..request });
     }
-    let file = root.join(file.unwrap_or("Dockerfile").trim_start_matches('/'));
+    let file = find_dockerfile(root.join(file.unwrap_or("Dockerfile").trim_start_matches('/')));
     let mut own = file.clone().into_os_string();
     own.push(".dockerignore");
     for path in [&file, Path::new(&own), &root.join(".dockerignore")] {

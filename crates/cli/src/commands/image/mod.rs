@@ -3,6 +3,7 @@
 mod alias;
 mod attest;
 mod build;
+mod built_in;
 mod cache;
 mod call;
 mod context;

@@ -34,6 +34,8 @@ pub(crate) struct Output {
     folder: bool,
     /// A folder for each platform; without a word, when there are several.
     split: Option<bool>,
+    /// What the names of files that hold statements begin with.
+    attestation_prefix: String,
     /// The image's names instead of those of `--tag`: `name=`.
     pub(crate) names: Vec<Reference>,
     /// The image is sent to the registries of its names.
@@ -114,6 +116,7 @@ impl Output {
             form: Form::default(),
             folder: false,
             split: None,
+            attestation_prefix: String::new(),
             names: Vec::new(),
             push: false,
             by_digest: false,
@@ -152,6 +155,7 @@ impl Output {
         output.insecure = truth(fields, "registry.insecure")?.unwrap_or(false);
         output.folder = truth(fields, "tar")?.is_some_and(|tar| !tar);
         output.split = truth(fields, "platform-split")?;
+        output.attestation_prefix = fields.remove("attestation-prefix").unwrap_or_default();
         output.form.force = truth(fields, "force-compression")?.unwrap_or(false);
         output.form.docker_types = truth(fields, "oci-mediatypes")?.is_some_and(|oci| !oci);
         output.form.compression = compression(fields)?;
@@ -239,6 +243,7 @@ impl Output {
         let bundle = || {
             let mut form = self.form.clone();
             form.annotations.extend(product.annotations.iter().cloned());
+            form.index = product.several;
             Bundle::new(store, &product.members, names, &form).map_err(failed)
         };
         match self.kind {
@@ -247,7 +252,7 @@ impl Output {
                 self.push(store, &bundle, names)?;
                 Ok(Written::of(&bundle, names))
             }
-            Kind::Store if product.members.len() > 1 => Ok(Written::of(&bundle()?, names)),
+            Kind::Store if product.several => Ok(Written::of(&bundle()?, names)),
             Kind::Store => Ok(Written::image(&product.first().id, names)),
             Kind::Engine => {
                 hand_over(store, product.first(), names)?;
@@ -276,8 +281,8 @@ impl Output {
                 Ok(Written::of(&bundle, names))
             }
             Kind::Tar | Kind::Local => {
-                let split = self.split.unwrap_or(product.members.len() > 1);
-                let images = product.root_file_systems(store, split)?;
+                let split = self.split.unwrap_or(product.several);
+                let images = product.root_file_systems(store, split, &self.attestation_prefix)?;
                 match &self.dest {
                     Some(dir) if self.kind == Kind::Local => {
                         write_rootfs_dirs(store, &images, dir).map_err(failed)?;

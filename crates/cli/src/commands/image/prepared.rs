@@ -11,6 +11,7 @@ use plimsoll_image::Store;
 use super::{
     attest::Attest,
     build::{self, Args},
+    built_in::BuiltIn,
     cache::{self, Export},
     context::Contexts,
 };
@@ -46,11 +47,17 @@ pub(crate) fn prepare<'s>(
 ) -> Result<Prepared<'s>, CommandError> {
     let mut args = Line::try_parse_from(options).map_err(|error| wrong(&error))?.args;
     args.inline = inline.map(str::to_owned);
-    let exports = args.cache_to.iter().map(|spec| Export::parse(spec)).collect::<Result<Vec<_>, _>>()?;
+    let build_args = build::build_args(&args)?;
+    let built_in = BuiltIn::read(&build_args)?;
+    let mut exports = args.cache_to.iter().map(|spec| Export::parse(spec)).collect::<Result<Vec<_>, _>>()?;
+    if built_in.inline_cache && !exports.iter().any(Export::is_inline) {
+        exports.push(Export::parse("type=inline")?);
+    }
     let (_, notes) = Attest::parse(args.provenance.as_deref(), args.sbom.as_deref(), &args.attest)?;
-    notes.iter().for_each(|note| tell(note));
+    built_in.notes.iter().chain(&notes).for_each(|note| tell(note));
     let platforms = build::platforms(&args.platforms)?;
-    let (mut request, contexts) = build::request(&args, store, home, &platforms)?;
+    built_in.several(platforms.len())?;
+    let (mut request, contexts) = build::request(&args, store, home, &platforms, build_args, &built_in)?;
     request.platform = platforms.first().cloned();
     for spec in &args.cache_from {
         let imported: Option<Arc<dyn StepSource>> = cache::import(spec, tell)?;

@@ -22,6 +22,8 @@ pub(crate) struct Product {
     pub(crate) names: Vec<Reference>,
     /// `--annotation`
     pub(crate) annotations: Vec<Annotation>,
+    /// It is given out as images for several platforms are: there are several, or `BUILDKIT_MULTI_PLATFORM` says so.
+    pub(crate) several: bool,
 }
 
 impl Product {
@@ -30,19 +32,36 @@ impl Product {
         &self.members[0].record
     }
 
-    /// The files of each image; in a folder of its own, named `linux_arm64`, when they are split.
+    /// The files of each image; in a folder of its own, named `linux_arm64`, when they are split. The names of the files
+    /// that hold statements begin with `prefix`.
     pub(crate) fn root_file_systems(
         &self,
         store: &Store,
         split: bool,
+        prefix: &str,
     ) -> Result<Vec<Rootfs<'_>>, CommandError> {
         let mut images = Vec::new();
         for member in &self.members {
-            let folder = platform(&member.record).to_string().replace('/', "_");
+            let name = platform(&member.record).to_string();
+            let folder = name.replace('/', "_");
+            let mut files = attest::files(store, member)?;
+            if self.several && !split {
+                // as BuildKit names them: `provenance.linux_amd64.json`
+                for (name, _) in &mut files {
+                    *name = match name.rsplit_once('.') {
+                        Some((base, end)) => format!("{base}.{folder}.{end}"),
+                        None => format!("{name}.{folder}"),
+                    };
+                }
+            }
+            for (file, _) in &mut files {
+                file.insert_str(0, prefix);
+            }
             images.push(Rootfs {
                 layers: &member.record.layers,
                 folder: if split { folder } else { String::new() },
-                files: attest::files(store, member)?,
+                files,
+                name,
             });
         }
         Ok(images)

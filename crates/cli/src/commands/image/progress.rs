@@ -110,6 +110,9 @@ impl Progress for OfPlatform<'_> {
     fn event(&self, event: &Event<'_>) {
         let first = self.first;
         match event {
+            // the others say the same
+            Event::Note(_) if first > 0 => {}
+            Event::Note(note) => self.inner.event(&Event::Note(note)),
             Event::Started { step, title } => {
                 let title = match title.strip_prefix('[') {
                     Some(rest) => format!("[{} {rest}", self.platform),
@@ -163,6 +166,7 @@ impl Progress for Plain {
     fn event(&self, event: &Event<'_>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
+            Event::Note(note) => eprintln!("note: {note}"),
             Event::Started { step, title } => {
                 let number = state.steps.len() + 1;
                 state.steps.insert(*step, (number, Instant::now(), Vec::new()));
@@ -218,6 +222,9 @@ impl Progress for Live {
     fn event(&self, event: &Event<'_>) {
         let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
+            Event::Note(note) => {
+                let _ = self.bars.println(format!("note: {note}"));
+            }
             Event::Started { step, title } => {
                 // The bar is drawn by its own ticks, so a step from the cache leaves only its line.
                 steps.insert(*step, ((*title).to_owned(), None));

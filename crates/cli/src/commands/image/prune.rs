@@ -99,7 +99,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
         store::print(&format!("{text}\n"))?;
     }
     if let Some(Size(keep)) = args.keep_storage.filter(|Size(keep)| freed.total > *keep) {
-        anstream::eprintln!(
+        errln!(
             "note: {} are left, more than {}: the rest is needed by images",
             megabytes(freed.total),
             megabytes(keep)

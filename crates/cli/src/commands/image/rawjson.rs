@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    io::Write as _,
     sync::{Mutex, PoisonError},
 };
 
@@ -31,6 +30,7 @@ impl Progress for RawJson {
     fn event(&self, event: &Event<'_>) {
         let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
+            Event::Note(note) => Self::tell(&format!("note: {note}")),
             Event::Started { step, title } => {
                 let now = now();
                 write(&json!({ "vertexes": [vertex(*step, title, &now)] }));
@@ -79,6 +79,5 @@ fn now() -> String {
 }
 
 fn write(status: &Value) {
-    // Whoever does not read progress any more is not waited for.
-    let _ = writeln!(std::io::stderr().lock(), "{status}");
+    eprintln!("{status}");
 }

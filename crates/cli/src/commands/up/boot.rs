@@ -41,8 +41,8 @@ pub(super) fn install(
     let name = unit_name(&project.name);
     let path = Path::new(UNITS).join(&name);
     if args.dry_run {
-        anstream::eprintln!("would write {}", path.display());
-        anstream::print!("{text}");
+        errln!("would write {}", path.display());
+        out!("{text}");
         return Ok(ExitCode::SUCCESS);
     }
     remember(&project.name)?;
@@ -52,13 +52,13 @@ pub(super) fn install(
             "a system unit needs root; `--dry-run` shows it, to be put where you want it",
         )
     })?;
-    anstream::println!("wrote {}", path.display());
+    outln!("wrote {}", path.display());
     if Path::new("/run/systemd/system").is_dir() {
         systemctl(&["daemon-reload"])?;
         systemctl(&["enable", "--now", &name])?;
-        anstream::println!("enabled; `systemctl disable --now {name}` takes it back");
+        outln!("enabled; `systemctl disable --now {name}` takes it back");
     } else {
-        anstream::println!("systemd does not run here: enable it there with `systemctl enable --now {name}`");
+        outln!("systemd does not run here: enable it there with `systemctl enable --now {name}`");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -87,7 +87,7 @@ pub(super) async fn clear(engine: &Engine, project: &str, services: &[String]) -
     let found = members(engine, project).await.map_err(failed)?;
     let plan = plan_stop(project, &found, &Lifecycle { services: services.to_vec(), ..Lifecycle::default() });
     if !plan.is_empty() {
-        anstream::eprintln!("this boot's first start: what the engine has started by itself begins anew");
+        errln!("this boot's first start: what the engine has started by itself begins anew");
         if lifecycle::carry_out(engine, &plan, None).await? != ExitCode::SUCCESS {
             return Err(CommandError::new("not everything could be stopped", "`plimsoll ps` shows the rest"));
         }

@@ -24,7 +24,7 @@ impl Shown {
     /// Prints what the plan has to say first.
     pub(crate) fn new(plan: &Plan) -> Self {
         for fit in &plan.fits {
-            anstream::eprintln!(
+            errln!(
                 "fit   {}: {} {} -> {} (the host has no more)",
                 fit.service,
                 fit.what,
@@ -33,7 +33,7 @@ impl Shown {
             );
         }
         for note in &plan.notes {
-            anstream::eprintln!("note  {note}");
+            errln!("note  {note}");
         }
         let mut left = BTreeMap::new();
         let mut needs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -81,13 +81,13 @@ impl Shown {
         match progress {
             Progress::Started(_) | Progress::News(..) => {}
             Progress::Told(step, text) => {
-                anstream::eprintln!("{at:7.2}s  note  {}: {text}", step.op.describe());
+                errln!("{at:7.2}s  note  {}: {text}", step.op.describe());
             }
             Progress::Done(step, took) => {
-                anstream::eprintln!("{at:7.2}s  {}  ({})  # {}", done(step), short(*took), step.cause);
+                errln!("{at:7.2}s  {}  ({})  # {}", done(step), short(*took), step.cause);
             }
             Progress::Failed(step, failure) => {
-                anstream::eprintln!("{at:7.2}s  FAILED  {}: {}", step.op.describe(), failure.reason);
+                errln!("{at:7.2}s  FAILED  {}: {}", step.op.describe(), failure.reason);
             }
         }
     }

@@ -80,6 +80,7 @@ impl Checks {
             config: config.as_deref(),
             dockerignore: ignore.as_ref(),
             images: &images,
+            replaced: &|name| request.context_for(name).is_some(),
         };
         let source = request.dockerfile.clone();
         let mut report = checks::check(&source, &options);
@@ -176,9 +177,11 @@ fn base_image(
     image: &dyn Fn(&Reference) -> Option<ImageConfig>,
     name: &str,
 ) -> Option<BaseImage> {
-    let named = request.contexts.iter().find(|(context, _)| context == name);
+    let context = request.context_for(name);
+    let named = request.contexts.iter().find(|(given, _)| Some(given.as_str()) == context);
     let config = match named {
         Some((_, NamedContext::Image(image))) => image.image.config.clone(),
+        Some((_, NamedContext::Reference(reference))) => image(reference)?,
         Some((_, NamedContext::Directory(_))) => ImageConfig::default(),
         None => image(&Reference::parse(name).ok()?)?,
     };

@@ -80,9 +80,19 @@ impl Call {
             Method::Targets => targets::text(&asked)?,
             Method::Check | Method::Build => return check::call(&asked, store),
         };
+        for context in replacing(request) {
+            eprintln!("note: the named context `{context}` takes the place of the stage of this name");
+        }
         print!("{text}");
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The named contexts that take the place of a stage.
+fn replacing(request: &BuildRequest) -> Vec<&str> {
+    let stages = plimsoll_dockerfile::parse(&request.dockerfile).map(|file| file.stages).unwrap_or_default();
+    let names = stages.iter().filter_map(|stage| stage.name.as_ref());
+    names.filter_map(|name| request.context_for(&name.text)).collect()
 }
 
 /// One call with everything that it may look at.

@@ -82,7 +82,8 @@ pub(super) fn text(asked: &Asked<'_>) -> Result<String, CommandError> {
 fn outline(asked: &Asked<'_>) -> Result<Outline, CommandError> {
     let dockerfile = parse(asked.source())?;
     let globals = dockerfile.global_args(&asked.inputs)?;
-    let graph = dockerfile.graph(&globals)?;
+    let replaced = |name: &str| asked.request.context_for(name).is_some();
+    let graph = dockerfile.graph_with(&globals, &replaced)?;
     let target = dockerfile.target_index(asked.inputs.target.as_deref())?;
     let needed = dockerfile.needed_stages(&graph, target)?;
     let mut collector = Collector {
@@ -99,6 +100,7 @@ fn outline(asked: &Asked<'_>) -> Result<Outline, CommandError> {
         let mut env = match graph.nodes[index].base {
             Base::Stage(base) => environments.get(&base).cloned().unwrap_or_default(),
             Base::Image(_) | Base::Scratch => BTreeMap::new(),
+            Base::Context(_) => continue,
         };
         collector.stage(&dockerfile.stages[index], &mut env)?;
         environments.insert(index, env);

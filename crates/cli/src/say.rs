@@ -1,0 +1,95 @@
+//! Where messages go, also when nobody takes them any more.
+//!
+//! The standard library's macros panic when a pipe's reader is gone or a disk is full: in a thread that shows progress
+//! that means a back trace at best and a build that waits for ever at worst. The macros here have their names and take
+//! their place in the whole crate. What cannot be written ends the program as a signal would
+//! ([`crate::interrupt::output_lost`]). `outln!`, `out!`, `errln!` and `err!` are the same for text with colours.
+
+use std::{
+    fmt,
+    io::{self, ErrorKind, Write as _},
+};
+
+use crate::interrupt::{self, Stream};
+
+/// Writes to standard output.
+pub(crate) fn out(text: fmt::Arguments<'_>) {
+    let result = io::stdout().lock().write_fmt(text);
+    written(Stream::Out, result);
+}
+
+/// Writes to standard error.
+pub(crate) fn err(text: fmt::Arguments<'_>) {
+    let result = io::stderr().lock().write_fmt(text);
+    written(Stream::Err, result);
+}
+
+/// As [`out`]; colours are taken out where they are not wanted.
+pub(crate) fn styled_out(text: fmt::Arguments<'_>) {
+    let result = anstream::stdout().lock().write_fmt(text);
+    written(Stream::Out, result);
+}
+
+/// As [`err`]; colours are taken out where they are not wanted.
+pub(crate) fn styled_err(text: fmt::Arguments<'_>) {
+    let result = anstream::stderr().lock().write_fmt(text);
+    written(Stream::Err, result);
+}
+
+/// Judges an attempt to write to one of the standard streams.
+fn written(stream: Stream, result: io::Result<()>) {
+    if let Err(error) = result {
+        interrupt::output_lost(stream, &error);
+    }
+}
+
+/// A panic in any thread ends the process: other threads may wait for what it will never say. What a library prints
+/// with the standard macros and cannot is no panic but lost output.
+pub(crate) fn end_on_panic() {
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = panic.payload_as_str().unwrap_or_default();
+        if let Some(rest) = text.strip_prefix("failed printing to ") {
+            let kind = if rest.contains("Broken pipe") { ErrorKind::BrokenPipe } else { ErrorKind::Other };
+            let stream = if rest.starts_with("stdout") { Stream::Out } else { Stream::Err };
+            interrupt::output_lost(stream, &kind.into());
+            std::process::exit(interrupt::code().into());
+        }
+        told(panic);
+        std::process::exit(2);
+    }));
+}
+
+macro_rules! println {
+    () => { $crate::say::out(format_args!("\n")) };
+    ($($text:tt)*) => { $crate::say::out(format_args!("{}\n", format_args!($($text)*))) };
+}
+
+macro_rules! print {
+    ($($text:tt)*) => { $crate::say::out(format_args!($($text)*)) };
+}
+
+macro_rules! eprintln {
+    () => { $crate::say::err(format_args!("\n")) };
+    ($($text:tt)*) => { $crate::say::err(format_args!("{}\n", format_args!($($text)*))) };
+}
+
+macro_rules! eprint {
+    ($($text:tt)*) => { $crate::say::err(format_args!($($text)*)) };
+}
+
+macro_rules! outln {
+    ($($text:tt)*) => { $crate::say::styled_out(format_args!("{}\n", format_args!($($text)*))) };
+}
+
+macro_rules! out {
+    ($($text:tt)*) => { $crate::say::styled_out(format_args!($($text)*)) };
+}
+
+macro_rules! errln {
+    ($($text:tt)*) => { $crate::say::styled_err(format_args!("{}\n", format_args!($($text)*))) };
+}
+
+macro_rules! err {
+    ($($text:tt)*) => { $crate::say::styled_err(format_args!($($text)*)) };
+}

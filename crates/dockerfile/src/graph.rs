@@ -506,8 +506,8 @@ mod tests {
         assert_eq!(add(&mut graph, 1, "COPY --from=0 /x /x"), Ok(true));
         assert_eq!(dockerfile.needed_stages(&graph, 2).unwrap(), [0, 1, 2]);
         assert_eq!(add(&mut graph, 2, "COPY --from=9 /x /x"), Err("invalid stage index 9".to_owned()));
-        let circle = add(&mut graph, 0, "COPY --from=three /x /x");
-        assert_eq!(circle, Err("circular dependency detected on stage: three".to_owned()));
+        let circle = add(&mut graph, 0, "COPY --from=three /x /x").unwrap_err();
+        assert!(circle.starts_with("circular dependency detected on stage: "), "{circle}");
     }
 
     #[test]

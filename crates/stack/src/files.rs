@@ -530,9 +530,9 @@ pub(crate) fn remove_of_service(state: &Path, service: &str) -> Result<(), Stack
 /// Whether this process is in a user namespace, where an id means another one than it does to the engine.
 fn ids_are_ours_alone() -> bool {
     let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    let mut words = map.split_whitespace();
+    let ids: Vec<&str> = map.split_whitespace().take(2).collect();
     // no map can be read where there is no /proc: then there is no namespace of ours either
-    !map.is_empty() && !(words.next() == Some("0") && words.next() == Some("0"))
+    !ids.is_empty() && ids != ["0", "0"]
 }
 
 /// Removes everything of a project from the state directory.

@@ -66,7 +66,7 @@ fn look(paths: &[&str]) -> JobInputs {
             return inputs;
         }
     }
-    inputs.digest = hasher.finalize().to_hex()[..32].to_owned();
+    hasher.finalize().to_hex()[..32].clone_into(&mut inputs.digest);
     inputs
 }
 

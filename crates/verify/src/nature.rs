@@ -12,12 +12,12 @@ use crate::{
 };
 
 /// The ports that are theirs alone.
-const PORTS: [u16; 25] = [
+const PORTS: &[u16] = &[
     1433, 1521, 2181, 2379, 3306, 4222, 5432, 5433, 5672, 5984, 6333, 6379, 6380, 7687, 7700, 9042, 9092,
     9200, 9300, 11211, 11300, 26257, 27017, 33060, 61616,
 ];
 /// The schemes of their addresses.
-const SCHEMES: [&str; 14] = [
+const SCHEMES: &[&str] = &[
     "postgres",
     "postgresql",
     "mysql",
@@ -60,7 +60,7 @@ fn shares_network(member: &Member) -> bool {
 /// The scheme of an address in somebody's environment that names the service as its host.
 fn named_by_scheme(project: &Project, name: &str) -> Option<&'static str> {
     let values = || project.services.values().flat_map(|service| service.environment.values().flatten());
-    SCHEMES.into_iter().find(|scheme| {
+    SCHEMES.iter().copied().find(|scheme| {
         values().any(|value| {
             let address = value.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://"));
             address.is_some_and(|rest| host_of(rest) == name)

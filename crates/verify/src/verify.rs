@@ -282,7 +282,7 @@ fn again(claim: &str) -> &'static [Duration] {
     const ONCE: [Duration; 1] = [Duration::from_millis(500)];
     match claim {
         "process-user" | "capabilities" | "no-new-privileges" | "seccomp" | "apparmor" => &PROCESSES,
-        "memory-idle" | "store-isolation" | "no-egress" => &ONCE,
+        "host-isolation" | "memory-idle" | "store-isolation" | "no-egress" => &ONCE,
         _ => &[],
     }
 }

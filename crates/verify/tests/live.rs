@@ -124,7 +124,7 @@ services:
   front:
     image: busybox
     build: .
-    ports: ["8080"]
+    ports: ["127.0.0.1::8080"]
     networks: [front]
 networks:
   front: {}

@@ -46,10 +46,15 @@ impl Lowerer<'_> {
         };
         let created_by = format!("RUN {}{} # buildkit", argument_text(state), argv.join(" "));
         let build_args = &self.options.inputs.build_args;
+        // As in BuildKit, a program that reads the other spelling finds it too.
+        let proxy = |name: &str| {
+            let other = |known: &&String| known.eq_ignore_ascii_case(name);
+            build_args.get(name).or_else(|| build_args.get(build_args.keys().find(other)?))
+        };
         let proxies = PREDEFINED_ARGS
             .iter()
             .filter(|name| state.get(name).is_none())
-            .filter_map(|name| Some(((*name).to_owned(), build_args.get(*name)?.clone())))
+            .filter_map(|name| Some(((*name).to_owned(), proxy(name)?.clone())))
             .collect();
         let op = RunOp {
             argv,

@@ -9,7 +9,6 @@ use crate::{DesiredService, ObservedContainer};
 impl Builder<'_> {
     /// The name that a container of this number has to have.
     pub(super) fn right_name<'s>(
-        &self,
         service: &'s DesiredService,
         container: &ObservedContainer,
     ) -> Option<&'s str> {
@@ -19,7 +18,7 @@ impl Builder<'_> {
 
     /// What cannot be put right while the container stays, in words.
     pub(super) fn unlike(&self, service: &DesiredService, container: &ObservedContainer) -> Option<String> {
-        if let Some(name) = self.right_name(service, container).filter(|name| *name != container.name) {
+        if let Some(name) = Self::right_name(service, container).filter(|name| *name != container.name) {
             return Some(format!("its name is {}, not {name}", container.name));
         }
         // a job that has done its work needs no network any more

@@ -1,4 +1,7 @@
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+};
 
 use plimsoll_compose::Service;
 
@@ -144,12 +147,12 @@ fn sides<'s>(
     foreign: &'s [Source],
 ) -> (Vec<(String, u32)>, Vec<Source>) {
     let member = subject.member;
-    let networks = declared::networks(subject.service);
+    let networks = networks_of(stack, subject.service);
     let (mut inside, mut outside) = (Vec::new(), Vec::new());
     for other in stack.running().filter(|other| other.id() != member.id()) {
         let Some(from) = other.pid() else { continue };
         let service = stack.declared(other).filter(|_| other.kind != Kind::Orphan);
-        let shares = service.is_some_and(|service| !networks.is_disjoint(&declared::networks(service)));
+        let shares = service.is_some_and(|service| !networks.is_disjoint(&networks_of(stack, service)));
         let stranger_to_store = subject.store.is_some()
             && other.service != member.service
             && is_published(stack, other)
@@ -157,11 +160,12 @@ fn sides<'s>(
                 .is_none_or(|service| nature::client(stack.project, service, &member.service).is_none());
         // Who shares the namespace of the subject is the subject, as far as the network can tell.
         let same = same_network(stack, other, member);
-        if stranger_to_store {
-            let why = ", which is published and no client of it in the file (`depends_on` or its address in the environment),";
-            outside.push(Source { who: other.subject.clone(), pid: from, why, names: false });
-        } else if !shares && !same {
+        if !shares && !same {
             outside.push(Source { who: other.subject.clone(), pid: from, why: "", names: true });
+        } else if stranger_to_store {
+            let why = ", which is published and no client of it in the file (`depends_on` or its address in the \
+                       environment),";
+            outside.push(Source { who: other.subject.clone(), pid: from, why, names: false });
         } else if service.is_some() {
             inside.push((other.subject.clone(), from));
         }
@@ -180,6 +184,13 @@ fn sides<'s>(
         names: true,
     }));
     (inside, outside)
+}
+
+/// The networks that the file gives a service; with `network_mode: service:NAME` those of the other.
+fn networks_of(stack: &Stack<'_>, service: &Service) -> BTreeSet<String> {
+    let other = service.network_mode.as_deref().and_then(|mode| mode.strip_prefix("service:"));
+    let other = other.and_then(|name| stack.project.services.get(name));
+    declared::networks(other.unwrap_or(service))
 }
 
 fn same_network(stack: &Stack<'_>, a: &Member, b: &Member) -> bool {

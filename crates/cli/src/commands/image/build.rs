@@ -369,7 +369,10 @@ pub(super) fn request<'s>(
     }
     request.build_args = build_args;
     for spec in &args.build_contexts {
-        request.contexts.extend(contexts.named(spec)?);
+        let named = contexts.named(spec)?;
+        // as in buildx, of two contexts with one name the later counts
+        request.contexts.retain(|(name, _)| named.iter().all(|(later, _)| later != name));
+        request.contexts.extend(named);
     }
     request.secrets = secrets;
     for label in &args.labels {

@@ -58,6 +58,7 @@ pub(crate) fn prepare<'s>(
     let (_, notes) = Attest::parse(args.provenance.as_deref(), args.sbom.as_deref(), &stated)?;
     notes.iter().chain(&built_in.notes).for_each(|note| tell(note));
     let platforms = build::platforms(&args.platforms)?;
+    built_in.several(platforms.len())?;
     let (mut request, contexts) = build::request(&args, store, home, &platforms, build_args, &built_in)?;
     request.platform = platforms.first().cloned();
     for spec in &args.cache_from {

@@ -73,8 +73,9 @@ fn running(
 fn uncovered(mounts: &[MountLine]) -> Option<String> {
     let covers = |target: &str| mounts.iter().any(|mount| mount.target == target);
     let kept = mounts.iter().any(|mount| mount.target == "/proc/sys" && mount.is_read_only());
-    (!covers("/proc/kcore") || !kept)
-        .then(|| "the kernel's memory and settings in /proc are not covered".to_owned())
+    // A kernel may be built without it.
+    let bare = std::path::Path::new("/proc/kcore").exists() && !covers("/proc/kcore");
+    (bare || !kept).then(|| "the kernel's memory and settings in /proc are not covered".to_owned())
 }
 
 /// One that does not run has no namespaces and mounts any more: what the engine gave it is left.

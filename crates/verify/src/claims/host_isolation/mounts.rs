@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Directories that belong to the host alone: neither they nor anything in them (CIS Docker 5.5 and what it leaves out).
-const CLOSED: [&str; 18] = [
+const CLOSED: &[&str] = &[
     "/bin",
     "/boot",
     "/dev",
@@ -31,7 +31,7 @@ const CLOSED: [&str; 18] = [
     "/var/spool/cron",
 ];
 /// Directories that hold everybody's data: a part of them may be lent, the whole may not.
-const WHOLE: [&str; 14] = [
+const WHOLE: &[&str] = &[
     "/",
     "/home",
     "/media",
@@ -48,7 +48,7 @@ const WHOLE: [&str; 14] = [
     "/var/tmp",
 ];
 /// What everybody may read, and many images want: lent read-only it gives nothing away.
-const HARMLESS: [&str; 11] = [
+const HARMLESS: &[&str] = &[
     "/etc/ca-certificates",
     "/etc/letsencrypt",
     "/etc/localtime",
@@ -62,8 +62,8 @@ const HARMLESS: [&str; 11] = [
     "/usr/share/zoneinfo",
 ];
 /// Secrets of the host itself: no declaration makes them the project's.
-const OWN_SECRETS: [&str; 6] =
-    ["/etc/gshadow", "/etc/shadow", "/etc/ssh", "/etc/sudoers", "/etc/sudoers.d", "/root/.ssh"];
+const OWN_SECRETS: &[&str] =
+    &["/etc/gshadow", "/etc/shadow", "/etc/ssh", "/etc/sudoers", "/etc/sudoers.d", "/root/.ssh"];
 
 /// The host as mounts are compared with it.
 pub(super) struct Host {
@@ -97,10 +97,10 @@ impl Host {
             .map(|file| canonical(&project.working_dir.join(file).display().to_string()));
         Self {
             mounts: stack.procfs.mounts(std::process::id()).unwrap_or_default(),
-            closed: all(&CLOSED),
-            whole: all(&WHOLE),
+            closed: all(CLOSED),
+            whole: all(WHOLE),
             homes: homes(&fs::read_to_string("/etc/passwd").unwrap_or_default()),
-            harmless: all(&HARMLESS),
+            harmless: all(HARMLESS),
             data: canonical(if stack.facts.root_dir.is_empty() {
                 "/var/lib/docker"
             } else {
@@ -280,10 +280,10 @@ mod tests {
         let own = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
         Host {
             mounts: Vec::new(),
-            closed: own(&CLOSED),
-            whole: own(&WHOLE),
+            closed: own(CLOSED),
+            whole: own(WHOLE),
             homes: own(&["/home/ann"]),
-            harmless: own(&HARMLESS),
+            harmless: own(HARMLESS),
             data: "/var/lib/docker".into(),
             project: "/root/shop".into(),
             files: own(&["/etc/shop/key.pem", "/etc/shadow"]),

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Where engines listen if nobody says otherwise.
-const USUAL: [&str; 9] = [
+const USUAL: &[&str] = &[
     "/run/docker.sock",
     "/var/run/docker.sock",
     "/run/containerd/containerd.sock",
@@ -38,7 +38,7 @@ const USUAL: [&str; 9] = [
     "/run/systemd/private",
 ];
 /// The programs whose sockets give the host away.
-const ENGINES: [&str; 7] = ["dockerd", "containerd", "podman", "crio", "buildkitd", "kubelet", "k3s"];
+const ENGINES: &[&str] = &["dockerd", "containerd", "podman", "crio", "buildkitd", "kubelet", "k3s"];
 /// How deep and how far a mount is searched for sockets.
 const LEVELS: usize = 4;
 const ENTRIES: usize = 5_000;

@@ -160,19 +160,6 @@ impl<'a> Contexts<'a> {
         Ok(PathBuf::from(context))
     }
 
-    /// The folder of a context whose Dockerfile is elsewhere.
-    fn root(&mut self, context: &str) -> Result<PathBuf, CommandError> {
-        if !Path::new(context).is_dir() {
-            if let Some(url) = git(context)? {
-                return Ok(self.checkout(url)?.root);
-            }
-            if is_http(context) {
-                return self.download(context);
-            }
-        }
-        Ok(PathBuf::from(context))
-    }
-
     /// The platforms that an image of the build may be for.
     fn wanted(&self) -> Vec<Platform> {
         let mut wanted = vec![Platform::host()];

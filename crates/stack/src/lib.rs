@@ -52,7 +52,7 @@ pub use inputs::JobInputs;
 pub use lifecycle::{Lifecycle, Member, members, plan_restart, plan_start, plan_stop};
 pub use lock::Lock;
 pub use logs::{LogQuery, StackLine, logs};
-pub use observed::{Observed, ObservedContainer, observe};
+pub use observed::{Inside, Observed, ObservedContainer, observe};
 pub use oneoff::{OneOff, plan_oneoff};
 pub use plan::{HookTime, Op, Plan, PlanOptions, Step, plan};
 pub use ports::{Listener, PortConflict, host_listeners, port_conflicts};

@@ -129,7 +129,9 @@ fn one<'s>(
     tell: &dyn Fn(&str),
 ) -> Result<Wanted<'s>, Vec<Diagnostic>> {
     let options = options::options(subject, asked.one_platform)?;
-    options.notes.iter().for_each(|note| tell(&format!("note  {note}")));
+    for note in &options.notes {
+        tell(&format!("note  {note}"));
+    }
     let prepared = prepare(&options.words, options.inline.as_deref(), store, home, tell);
     let mut prepared = prepared.map_err(|error| placed(subject, error))?;
     let build = subject.service.build.clone().unwrap_or_default();

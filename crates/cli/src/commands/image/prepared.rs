@@ -54,7 +54,9 @@ pub(crate) fn prepare<'s>(
         exports.push(Export::parse("type=inline")?);
     }
     let (_, notes) = Attest::parse(args.provenance.as_deref(), args.sbom.as_deref(), &args.attest)?;
-    built_in.notes.iter().chain(&notes).for_each(|note| tell(note));
+    for note in built_in.notes.iter().chain(&notes) {
+        tell(note);
+    }
     let platforms = build::platforms(&args.platforms)?;
     built_in.several(platforms.len())?;
     let (mut request, contexts) = build::request(&args, store, home, &platforms, build_args, &built_in)?;

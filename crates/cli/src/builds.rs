@@ -141,7 +141,9 @@ fn one<'s>(
     // before the context, which comes last
     let end = options.words.iter().rposition(|word| word == "--").unwrap_or(options.words.len());
     options.words.splice(end..end, asked.words.iter().cloned());
-    options.notes.iter().for_each(|note| tell(&format!("note  {note}")));
+    for note in &options.notes {
+        tell(&format!("note  {note}"));
+    }
     let prepared = prepare(&options.words, options.inline.as_deref(), store, home, tell);
     let mut prepared = prepared.map_err(|error| placed(subject, error))?;
     let build = subject.service.build.clone().unwrap_or_default();

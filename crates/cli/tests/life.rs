@@ -369,6 +369,13 @@ networks: {ext: {external: true, name: plimsoll-test-life-ext}, own: }
     let said = stack.ok(&["up"]);
     assert!(said.contains("was made anew"), "{said}");
     assert!(stack.ok(&["up"]).contains("nothing to do"));
+    // what `docker update` changed, and names that a reconnection by hand did not give
+    docker(&["update", "--memory", "64m", "--memory-swap", "64m", &container]);
+    assert!(stack.ok(&["up"]).contains("its memory limit was changed"));
+    docker(&["network", "disconnect", ext, &container]);
+    docker(&["network", "connect", ext, &container]);
+    assert!(stack.ok(&["up"]).contains("a is not its name on"));
+    assert!(stack.ok(&["up"]).contains("nothing to do"));
     stack.forget();
     docker(&["network", "rm", ext]);
 }

@@ -250,7 +250,8 @@ pub fn plan_images(
     let declared = scope.iter().flat_map(|scope| &scope.images);
     for (_, image, own) in declared.filter(|(service, ..)| options.names(service)) {
         // one name has two spellings
-        let known = images.contains(image) || images.contains(image.trim_end_matches(":latest"));
+        let plain = |name: &str| name.trim_end_matches(":latest").to_owned();
+        let known = images.iter().any(|known| plain(known) == plain(image));
         if (*own || !local) && !known {
             images.insert(image.clone());
         }

@@ -53,7 +53,7 @@ pub use inputs::JobInputs;
 pub use lifecycle::{Lifecycle, Member, members, plan_restart, plan_start, plan_stop};
 pub use lock::Lock;
 pub use logs::{LogQuery, StackLine, logs};
-pub use observed::{Observed, ObservedContainer, observe};
+pub use observed::{Inside, Observed, ObservedContainer, observe};
 pub use oneoff::{OneOff, plan_oneoff};
 pub use passwords::{ChangedPassword, changed_passwords};
 pub use plan::{HookTime, Op, Plan, PlanOptions, Step, plan};

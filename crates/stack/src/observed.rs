@@ -1,11 +1,13 @@
-//! One picture of the engine: three list calls, nothing per container.
+//! One picture of the engine: three list calls, and a look at each container of the project that runs.
 
 use std::collections::BTreeMap;
 
 use plimsoll_engine::{
-    ContainerSummary, Endpoint, Engine, Health, NetworkDetail, PublishedPort, RunState, VolumeDetail,
+    ContainerSummary, Endpoint, Engine, Health, NetworkDetail, PublishedPort, Resources, RunState,
+    VolumeDetail,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{DesiredService, Hooks, StackError, labels};
 
@@ -35,6 +37,44 @@ impl Observed {
         let found = self.volumes.iter().find(|found| found.spec.name == volume);
         found.is_some_and(|found| found.spec.labels.contains_key(ANONYMOUS))
             || (volume.len() == 64 && volume.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    }
+}
+
+/// What can change while a container runs, and what its labels do not tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inside {
+    /// Limits that `docker update` changes, as the engine has them; 0 and empty are none.
+    pub limits: Resources,
+    /// When the engine starts it again by itself, by the engine's word.
+    pub restart: String,
+    /// Network name to the names that it has there.
+    pub aliases: BTreeMap<String, Vec<String>>,
+}
+
+impl Inside {
+    fn of(raw: &Value) -> Self {
+        let host = &raw["HostConfig"];
+        let number = |key: &str| host[key].as_i64().filter(|number| *number != 0);
+        let limits = Resources {
+            memory: number("Memory"),
+            memory_reservation: number("MemoryReservation"),
+            nano_cpus: number("NanoCpus"),
+            cpu_shares: number("CpuShares"),
+            cpuset: host["CpusetCpus"].as_str().filter(|text| !text.is_empty()).map(str::to_owned),
+            pids: number("PidsLimit").filter(|number| *number > 0),
+            ..Resources::default()
+        };
+        let names = |place: &Value| -> Vec<String> {
+            let lists = [&place["Aliases"], &place["DNSNames"]];
+            let names = lists.into_iter().filter_map(Value::as_array).flatten();
+            names.filter_map(|name| name.as_str().map(str::to_owned)).collect()
+        };
+        let networks = raw["NetworkSettings"]["Networks"].as_object().into_iter().flatten();
+        Self {
+            limits,
+            restart: host["RestartPolicy"]["Name"].as_str().unwrap_or_default().to_owned(),
+            aliases: networks.map(|(name, place)| (name.clone(), names(place))).collect(),
+        }
     }
 }
 
@@ -85,6 +125,8 @@ pub struct ObservedContainer {
     pub networks: BTreeMap<String, Endpoint>,
     /// Path to volume name.
     pub volumes: BTreeMap<String, String>,
+    /// What only a look at the container itself tells; only of one that runs.
+    pub inside: Option<Inside>,
     /// The engine's sentence about it.
     pub status: String,
 }
@@ -144,6 +186,7 @@ impl ObservedContainer {
             ports: found.ports,
             networks: found.endpoints,
             volumes: found.volumes,
+            inside: None,
             status: found.status,
         }
     }
@@ -192,6 +235,14 @@ pub async fn observe(engine: &Engine, project: &str) -> Result<Observed, StackEr
         }
     }
     observed.containers.sort_by(|a, b| a.name.cmp(&b.name));
+    let looks =
+        observed.containers.iter_mut().filter(|container| container.is_up()).map(|container| async move {
+            // one that is gone meanwhile is somebody else's news
+            if let Ok(raw) = engine.inspect_container_raw(&container.id).await {
+                container.inside = Some(Inside::of(&raw));
+            }
+        });
+    futures_util::future::join_all(looks).await;
     Ok(observed)
 }
 

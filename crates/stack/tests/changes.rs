@@ -4,9 +4,9 @@
 
 mod support;
 
-use plimsoll_engine::{Endpoint, RunState};
+use plimsoll_engine::{Endpoint, Resources, RunState};
 use plimsoll_stack::{
-    Desired, DownOptions, Observed, ObservedContainer, Op, PlanOptions, Scope, plan, plan_down,
+    Desired, DownOptions, Inside, Observed, ObservedContainer, Op, PlanOptions, Scope, plan, plan_down,
 };
 use support::{converged, files, id, project, wanted, wanted_of};
 
@@ -174,6 +174,36 @@ fn a_fixed_address_is_compared_with_the_one_that_it_has() {
     assert_eq!(steps(&desired, &observed), Vec::<String>::new());
     has(&mut observed, &["10.1.1.8", "fd00::7"]);
     assert!(steps(&desired, &observed).iter().any(|step| step.starts_with("create ")));
+}
+
+#[test]
+fn what_was_changed_while_it_ran_is_put_right() {
+    let desired =
+        wanted(&text("mem_limit: 64m, restart: always, networks: { default: { aliases: [also] } }"));
+    let mut observed = converged(&desired);
+    let right = Inside {
+        limits: Resources { memory: Some(64 << 20), ..Resources::default() },
+        restart: "always".into(),
+        aliases: [("shop_default".to_owned(), vec!["web".to_owned(), "also".to_owned()])].into(),
+    };
+    let mut said = |inside: &Inside| {
+        web(&mut observed).inside = Some(inside.clone());
+        let plan = plan(&desired, &observed, &PlanOptions::default()).unwrap();
+        plan.steps.first().map(|step| step.cause.clone()).unwrap_or_default()
+    };
+    assert_eq!(said(&right), "");
+    let mut other = right.clone();
+    other.limits.memory = Some(32 << 20);
+    assert_eq!(said(&other), "web: its memory limit was changed while it ran");
+    // dropped by an engine whose kernel cannot do it
+    other.limits.memory = None;
+    assert_eq!(said(&other), "");
+    other.limits.nano_cpus = Some(500_000_000);
+    assert_eq!(said(&other), "web: its CPU limit was changed while it ran");
+    let other = Inside { restart: "no".into(), ..right.clone() };
+    assert_eq!(said(&other), "web: its restart policy is no, not always");
+    let other = Inside { aliases: [("shop_default".to_owned(), vec!["web".to_owned()])].into(), ..right };
+    assert_eq!(said(&other), "web: also is not its name on shop_default");
 }
 
 #[test]

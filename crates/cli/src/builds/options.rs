@@ -208,7 +208,11 @@ pub(super) fn options(subject: Subject<'_>, one_platform: bool) -> Result<Option
         }
     }
     match platforms(subject, one_platform) {
-        Ok(platforms) => platforms.into_iter().for_each(|platform| options.push("platform", platform)),
+        Ok(platforms) => {
+            for platform in platforms {
+                options.push("platform", platform);
+            }
+        }
         Err(fault) => faults.push(fault),
     }
     // the context comes last, behind the options

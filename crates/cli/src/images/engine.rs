@@ -41,10 +41,7 @@ pub(super) fn find(
         let name = &familiar;
         // a thread of its own: the caller may be inside a runtime
         scope.spawn(move || ask(name, platform, &answer, &begin, &pieces));
-        let id = match heard.recv() {
-            Ok(Answer::Image(id)) => id,
-            Ok(Answer::Nothing) | Err(_) => return Ok(None),
-        };
+        let Ok(Answer::Image(id)) = heard.recv() else { return Ok(None) };
         if let Some(known) = Digest::parse(&id).ok().and_then(|id| store.image_by_id(&id).ok().flatten()) {
             return Ok(Some(known));
         }
@@ -68,12 +65,9 @@ fn ask(
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
     runtime.block_on(async {
         let Ok(engine) = Engine::connect().await else { return };
-        let id = match has(&engine, name, platform).await {
-            Ok(Some(id)) => id,
-            _ => {
-                let _ = answer.send(Answer::Nothing);
-                return;
-            }
+        let Ok(Some(id)) = has(&engine, name, platform).await else {
+            let _ = answer.send(Answer::Nothing);
+            return;
         };
         // whoever asked has gone, or has the image already
         if answer.send(Answer::Image(id.clone())).is_err() || begin.recv().is_err() {

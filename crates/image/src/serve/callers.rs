@@ -82,7 +82,8 @@ fn user_in(line: &str, local: &str, remote: &str) -> Option<u32> {
 /// An address as the kernel prints it: words of four bytes in the machine's order, and the port.
 fn spelled(address: SocketAddr, is_v6: bool) -> String {
     let words = |bytes: &[u8]| -> String {
-        let numbers = bytes.chunks_exact(4).map(|word| u32::from_ne_bytes([word[0], word[1], word[2], word[3]]));
+        let numbers =
+            bytes.chunks_exact(4).map(|word| u32::from_ne_bytes([word[0], word[1], word[2], word[3]]));
         numbers.fold(String::new(), |text, number| text + &format!("{number:08X}"))
     };
     let v6 = |address: Ipv6Addr| words(&address.octets());

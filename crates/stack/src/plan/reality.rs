@@ -1,10 +1,10 @@
 //! A container as it is, beside what its labels say that it was made from: somebody may have given it another name,
 //! taken it off a network, made the network anew, or changed its limits.
 
-use plimsoll_engine::{Attachment, RunState};
+use plimsoll_engine::{Attachment, RestartSpec, RunState};
 
 use super::build::Builder;
-use crate::{DesiredService, ObservedContainer};
+use crate::{DesiredService, Inside, ObservedContainer};
 
 impl Builder<'_> {
     /// The name that a container of this number has to have.
@@ -26,7 +26,8 @@ impl Builder<'_> {
         if done || service.spec.network_mode.is_some() {
             return None;
         }
-        service.spec.networks.iter().find_map(|on| self.misplaced(container, on))
+        let misplaced = service.spec.networks.iter().find_map(|on| self.misplaced(container, on));
+        misplaced.or_else(|| changed_inside(service, container.inside.as_ref()?))
     }
 
     fn misplaced(&self, container: &ObservedContainer, on: &Attachment) -> Option<String> {
@@ -54,6 +55,45 @@ impl Builder<'_> {
         let missing = |on: &&Attachment| !container.networks.contains_key(&on.network);
         service.spec.networks.iter().filter(missing).cloned().collect()
     }
+}
+
+/// What somebody changed in a container that runs: its limits, when it is started again, its names on a network.
+fn changed_inside(service: &DesiredService, inside: &Inside) -> Option<String> {
+    let (wanted, has) = (&service.spec.resources, &inside.limits);
+    let limits = [
+        ("memory limit", wanted.memory, has.memory),
+        ("memory reservation", wanted.memory_reservation, has.memory_reservation),
+        ("CPU limit", wanted.nano_cpus, has.nano_cpus),
+        ("CPU weight", wanted.cpu_shares, has.cpu_shares),
+    ];
+    // an engine drops what its kernel cannot do: a limit that is not there is no news
+    let other =
+        |wanted: Option<i64>, has: Option<i64>| has.is_some() && wanted.unwrap_or(0) != has.unwrap_or(0);
+    if let Some((what, ..)) = limits.into_iter().find(|(_, wanted, has)| other(*wanted, *has)) {
+        return Some(format!("its {what} was changed while it ran"));
+    }
+    // engines that are not Docker have a limit of processes of their own
+    if wanted.pids.is_some() && other(wanted.pids, has.pids) {
+        return Some("its limit of processes was changed while it ran".to_owned());
+    }
+    if has.cpuset.is_some() && wanted.cpuset != has.cpuset {
+        return Some("its CPUs were changed while it ran".to_owned());
+    }
+    let restart = match service.spec.restart {
+        RestartSpec::No => "no",
+        RestartSpec::Always => "always",
+        RestartSpec::UnlessStopped => "unless-stopped",
+        RestartSpec::OnFailure { .. } => "on-failure",
+    };
+    if !inside.restart.is_empty() && inside.restart != restart {
+        return Some(format!("its restart policy is {}, not {restart}", inside.restart));
+    }
+    service.spec.networks.iter().find_map(|on| {
+        // an engine that lists no name at all does not tell them
+        let names = inside.aliases.get(&on.network).filter(|names| !names.is_empty())?;
+        let lacking = on.aliases.iter().find(|alias| !names.contains(alias))?;
+        Some(format!("{lacking} is not its name on {}", on.network))
+    })
 }
 
 fn same_address(one: &str, other: &str) -> bool {

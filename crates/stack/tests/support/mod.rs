@@ -123,6 +123,7 @@ pub(crate) fn converged(desired: &Desired) -> Observed {
                     })
                     .collect(),
                 volumes: service.writable_volumes(),
+                inside: None,
                 status: String::new(),
             });
         }

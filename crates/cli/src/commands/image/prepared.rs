@@ -56,7 +56,9 @@ pub(crate) fn prepare<'s>(
     }
     let stated = [args.attest.as_slice(), &built_in.attest].concat();
     let (_, notes) = Attest::parse(args.provenance.as_deref(), args.sbom.as_deref(), &stated)?;
-    notes.iter().chain(&built_in.notes).for_each(|note| tell(note));
+    for note in notes.iter().chain(&built_in.notes) {
+        tell(note);
+    }
     let platforms = build::platforms(&args.platforms)?;
     built_in.several(platforms.len())?;
     let (mut request, contexts) = build::request(&args, store, home, &platforms, build_args, &built_in)?;

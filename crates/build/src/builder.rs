@@ -10,7 +10,10 @@ use std::{
 };
 
 use plimsoll_dockerfile::{Platform, dockerignore::Matcher, parse};
-use plimsoll_image::{Image, Reference, SealOptions, Store, manifest};
+use plimsoll_image::{
+    Image, Reference, SealOptions, Store, manifest,
+    read::{Links, read_text},
+};
 use plimsoll_sandbox::{Cancel, Limits};
 use plimsoll_source::Diagnostic;
 
@@ -119,7 +122,8 @@ impl Builder {
         let options = Options {
             inputs: &inputs,
             labels: &request.labels,
-            offline: request.offline,
+            network: request.network,
+            allow_host_network: request.allow_host_network,
             allow_insecure: request.allow_insecure,
             result: request.platform.as_ref().map(|_| &inputs.target_platform),
         };
@@ -164,7 +168,11 @@ impl Builder {
             seal,
             progress,
             cancel,
-            limits: Limits { shm_size: request.shm_size, ulimits: request.ulimits.clone() },
+            limits: Limits {
+                shm_size: request.shm_size,
+                ulimits: request.ulimits.clone(),
+                ..Limits::default()
+            },
             done: Mutex::new(vec![None; graph.nodes.len()]),
             fresh: Mutex::default(),
             arrived: Mutex::default(),
@@ -264,7 +272,7 @@ fn contexts(request: &BuildRequest) -> Result<HashMap<String, Tree>, BuildError>
     for (name, context) in &request.contexts {
         let NamedContext::Directory(path) = context else { continue };
         let path = path.canonicalize().map_err(|error| BuildError::io("open the context", path, error))?;
-        let ignore = fs::read_to_string(path.join(".dockerignore"))
+        let ignore = read_text(&path.join(".dockerignore"), crate::request::MAX_TEXT, Links::Follow)
             .ok()
             .and_then(|text| Matcher::parse(&text).ok())
             .map(Arc::new);

@@ -52,7 +52,8 @@ enum Files {
 pub(crate) struct Options<'a> {
     pub(crate) inputs: &'a BuildInputs,
     pub(crate) labels: &'a [(String, String)],
-    pub(crate) offline: bool,
+    pub(crate) network: crate::request::Net,
+    pub(crate) allow_host_network: bool,
     pub(crate) allow_insecure: bool,
     /// The platform that the result is for, where it was asked for.
     pub(crate) result: Option<&'a Platform>,

@@ -2,7 +2,8 @@
 
 use std::{
     fs,
-    io::IsTerminal as _,
+    io::{IsTerminal as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
@@ -104,12 +105,14 @@ fn smoke(root: &Root) -> Result<Option<SmokeFile>, CommandError> {
     if named.is_none() && !path.exists() {
         return Ok(None);
     }
-    let text = fs::read_to_string(&path).map_err(|error| {
-        CommandError::new(
-            format!("cannot read {}: {error}", path.display()),
-            "correct `smoke.file` in plimsoll.toml, or write the file as docs/smoke.md shows",
-        )
-    })?;
+    let text = plimsoll_image::read::read_text(&path, 4 << 20, plimsoll_image::read::Links::Follow).map_err(
+        |error| {
+            CommandError::new(
+                format!("cannot read {}: {error}", path.display()),
+                "correct `smoke.file` in plimsoll.toml, or write the file as docs/smoke.md shows",
+            )
+        },
+    )?;
     let source = Source::new(path.display().to_string(), text);
     SmokeFile::parse(&source).map(Some).map_err(CommandError::from)
 }
@@ -122,7 +125,11 @@ fn write(path: &Path, text: &str) -> Result<(), CommandError> {
         }
         let mut beside = path.as_os_str().to_owned();
         beside.push(".new");
-        fs::write(&beside, text)?;
+        // It quotes logs and answers of the stack, so it is for its owner; and what lies there may be a link of the
+        // repository's to somewhere else.
+        let _ = fs::remove_file(&beside);
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        file.write_all(text.as_bytes())?;
         fs::rename(&beside, path)
     })();
     written.map_err(|error: std::io::Error| {

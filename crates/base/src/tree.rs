@@ -17,6 +17,8 @@ use crate::filter::Filter;
 
 /// Links followed on one path, as the kernel counts them.
 const MAX_LINKS: usize = 40;
+/// Lists of packages are the largest files that are read whole.
+const MAX_READ: u64 = 256 << 20;
 /// Entries of one package.
 const MAX_ENTRIES: usize = 1_000_000;
 
@@ -86,7 +88,12 @@ impl Tree {
             let resolved = self.resolve(&path).ok()?;
             let (real, metadata) = self.find(&resolved)?;
             if !metadata.is_symlink() {
-                return fs::read(real).ok();
+                return plimsoll_image::read::read_regular(
+                    &real,
+                    MAX_READ,
+                    plimsoll_image::read::Links::Refuse,
+                )
+                .ok();
             }
             path = join_link(&resolved, &fs::read_link(real).ok()?);
         }

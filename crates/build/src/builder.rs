@@ -10,7 +10,10 @@ use std::{
 };
 
 use plimsoll_dockerfile::{Platform, check_frontend, dockerignore::Matcher, parse};
-use plimsoll_image::{Image, Reference, SealOptions, Store, manifest};
+use plimsoll_image::{
+    Image, Reference, SealOptions, Store, manifest,
+    read::{Links, read_text},
+};
 use plimsoll_sandbox::{Cancel, Limits};
 use plimsoll_source::Diagnostic;
 
@@ -133,7 +136,8 @@ impl Builder {
             inputs: &inputs,
             epoch: epoch.map(Given::text),
             labels: &request.labels,
-            offline: request.offline,
+            network: request.network,
+            allow_host_network: request.allow_host_network,
             allow_insecure: request.allow_insecure,
             result: request.platform.as_ref().map(|_| &inputs.target_platform),
         };
@@ -179,7 +183,11 @@ impl Builder {
             seal,
             progress,
             cancel,
-            limits: Limits { shm_size: request.shm_size, ulimits: request.ulimits.clone() },
+            limits: Limits {
+                shm_size: request.shm_size,
+                ulimits: request.ulimits.clone(),
+                ..Limits::default()
+            },
             done: Mutex::new(vec![None; graph.nodes.len()]),
             fresh: Mutex::default(),
             arrived: Mutex::default(),
@@ -297,7 +305,7 @@ fn contexts(request: &BuildRequest, graph: &Graph) -> Result<HashMap<String, Tre
             NamedContext::Image(_) | NamedContext::Reference(_) => continue,
         };
         let path = path.canonicalize().map_err(|error| BuildError::io("open the context", path, error))?;
-        let ignore = fs::read_to_string(path.join(".dockerignore"))
+        let ignore = read_text(&path.join(".dockerignore"), crate::request::MAX_TEXT, Links::Follow)
             .ok()
             .and_then(|text| Matcher::parse(&text).ok())
             .map(Arc::new);

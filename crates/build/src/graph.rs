@@ -124,8 +124,8 @@ pub struct RunOp {
     pub cwd: String,
     /// `user[:group]`; empty for root.
     pub user: String,
-    /// No network but loopback.
-    pub offline: bool,
+    /// Which network it sees.
+    pub network: plimsoll_sandbox::Network,
     /// Without confinement.
     pub insecure: bool,
     /// `--mount`, in order.

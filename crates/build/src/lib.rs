@@ -57,7 +57,7 @@ pub use later::{Arrived, Later};
 pub use plimsoll_sandbox::Stream;
 pub use progress::{Event, Outcome, Progress, Silent};
 pub use request::{
-    BuildOutcome, BuildRequest, CaBundle, CacheOwner, Epoch, ImageResolver, NamedContext, ResolveError,
+    BuildOutcome, BuildRequest, CaBundle, CacheOwner, Epoch, ImageResolver, NamedContext, Net, ResolveError,
     ResolvedImage, Secret, SecretSource, SshAgent, SshKeys, StepReport, find_dockerfile,
 };
 pub use wreck::{Attach, EnterError, OnFailure, Wreck};

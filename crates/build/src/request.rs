@@ -64,8 +64,10 @@ pub struct BuildRequest {
     pub epoch: Epoch,
     /// `--add-host`
     pub hosts: Vec<ExtraHost>,
-    /// `--network=none`: RUN has no network unless it asks for the host's.
-    pub offline: bool,
+    /// `--network`: which network RUN has where it does not say so.
+    pub network: Net,
+    /// `--allow network.host`
+    pub allow_host_network: bool,
     /// `--allow security.insecure`
     pub allow_insecure: bool,
     /// Size of `/dev/shm` in bytes.
@@ -131,7 +133,8 @@ impl BuildRequest {
             context_time: None,
             epoch: Epoch::Auto,
             hosts: Vec::new(),
-            offline: false,
+            network: Net::Default,
+            allow_host_network: false,
             allow_insecure: false,
             shm_size: None,
             ulimits: Vec::new(),
@@ -222,14 +225,11 @@ fn with_names_like_it(error: BuildError, path: &Path) -> BuildError {
 }
 
 /// No Dockerfile is larger.
-const MAX_TEXT: u64 = 16 << 20;
+pub(crate) const MAX_TEXT: u64 = 16 << 20;
 
 fn read_text(path: &Path) -> Result<Source, BuildError> {
     let error = |source| BuildError::io("read", path, source);
-    if std::fs::metadata(path).map_err(error)?.len() > MAX_TEXT {
-        return Err(error(std::io::Error::other("larger than 16 MiB")));
-    }
-    let bytes = std::fs::read(path).map_err(error)?;
+    let bytes = plimsoll_image::read::read_named(path, MAX_TEXT).map_err(error)?;
     Ok(Source::new(path.display().to_string(), String::from_utf8_lossy(&bytes).into_owned()))
 }
 
@@ -342,6 +342,18 @@ pub enum CaBundle {
     File(PathBuf),
     /// None.
     Off,
+}
+
+/// Which network RUN has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Net {
+    /// One of its own, with a way out.
+    #[default]
+    Default,
+    /// None.
+    None,
+    /// The host's; has to be allowed.
+    Host,
 }
 
 /// Whom new cache mounts belong to.

@@ -8,7 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use plimsoll_image::{Layer, LayerDraft, SealOptions, Store};
+use plimsoll_image::{
+    Layer, LayerDraft, SealOptions, Store,
+    read::{Links, read_regular, read_text},
+};
 use plimsoll_sandbox::{
     Cancel, Exit, ExtraHost, Limits, Mount, MountKind, Network, Root, SandboxError, Security, Step, Stream,
     User, lookup,
@@ -132,7 +135,8 @@ pub(crate) fn key(
     }
     key.part("the working directory", &op.cwd);
     key.part("the user", &op.user);
-    key.part("the network", [u8::from(op.offline)]);
+    // What a step reaches is no part of its key: another network is another way to the same files, and none is none.
+    key.part("the network", [u8::from(op.network == Network::None)]);
     key.part("the confinement", [u8::from(op.insecure)]);
     if let Some(hostname) = &op.hostname {
         key.part("the host name", hostname);
@@ -224,10 +228,11 @@ pub(crate) fn run(
     let mut held = Held::default();
     let root = Root { lowers: parent.paths.clone(), upper: draft.fs.clone(), work: draft.work.clone() };
     let mut step = Step::new(root, op.argv.clone());
-    step.env = op.env.iter().chain(&op.proxies).cloned().collect();
+    step.env.clone_from(&op.env);
     step.cwd = PathBuf::from(&op.cwd);
     step.user = User::Spec(op.user.clone());
-    step.network = if op.offline { Network::None } else { Network::Host };
+    step.network = op.network;
+    step.proxies.clone_from(&op.proxies);
     step.security = if op.insecure { Security::Insecure } else { Security::Sandbox };
     step.hosts = surroundings.hosts.to_vec();
     if let Some(hostname) = &op.hostname {
@@ -435,8 +440,9 @@ fn bind_context(
         return Ok(match scratch {
             None => MountKind::Bind { source: node.host, read_only: true },
             Some(_) => {
-                let content =
-                    fs::read(&node.host).map_err(|error| SelectError::Io(node.host.clone(), error))?;
+                const LIMIT: u64 = 32 << 20;
+                let content = read_regular(&node.host, LIMIT, Links::Refuse)
+                    .map_err(|error| SelectError::Io(node.host.clone(), error))?;
                 MountKind::File { content, mode: node.mode, uid: 0, gid: 0 }
             }
         });
@@ -518,7 +524,7 @@ fn with_those_of_image(
     surroundings: &Surroundings<'_>,
 ) -> Result<PathBuf, RunError> {
     let failed = |source| RunError::Ca { path: file.to_owned(), source };
-    let own = fs::read_to_string(file).map_err(failed)?;
+    let own = read_text(file, 16 << 20, Links::Follow).map_err(failed)?;
     let of_image =
         CA_BUNDLES.iter().map(|path| parent.text(path)).find(|text| !text.is_empty()).unwrap_or_default();
     let both = [of_image.trim_end(), own.trim_end()].into_iter().filter(|text| !text.is_empty());

@@ -1,5 +1,6 @@
 //! The files of a step: a stack of layers with a digest of its content.
 
+use plimsoll_image::read::{Links, read_regular};
 use std::path::PathBuf;
 
 use plimsoll_image::{Layer, LayerId};
@@ -64,7 +65,7 @@ impl Snapshot {
             .ok()
             .flatten()
             .filter(|node| node.stamp.size <= LIMIT)
-            .and_then(|node| std::fs::read(node.host).ok())
+            .and_then(|node| read_regular(&node.host, LIMIT, Links::Refuse).ok())
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .unwrap_or_default()
     }

@@ -1,10 +1,9 @@
 //! `RUN --mount=type=ssh`: an agent of the host, seen in the step through a socket of our own, so that the step's
-//! user may open it whoever owns the agent.
+//! user may open it whoever owns the agent, and so that it is lent for signing alone.
 
 use std::{
     fs::{self, File},
-    io,
-    net::Shutdown,
+    io::{self, Read as _},
     os::{
         fd::AsRawFd,
         unix::{
@@ -16,7 +15,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -72,22 +71,77 @@ impl Drop for Forward {
 }
 
 fn serve(listener: &UnixListener, target: &Path, stop: &AtomicBool) {
+    let clients = Arc::new(AtomicUsize::new(0));
     for client in listener.incoming() {
         if stop.load(Ordering::Relaxed) {
             return;
         }
-        let (Ok(client), Ok(agent)) = (client, connect(target)) else { continue };
-        let (Ok(from_client), Ok(to_agent)) = (client.try_clone(), agent.try_clone()) else { continue };
-        // Both threads end with their connection, and that with the step.
-        thread::spawn(move || pump(from_client, to_agent));
-        thread::spawn(move || pump(agent, client));
+        let Ok(client) = client else { continue };
+        if clients.fetch_add(1, Ordering::Relaxed) >= CLIENTS {
+            clients.fetch_sub(1, Ordering::Relaxed);
+            continue;
+        }
+        let (target, clients) = (target.to_owned(), clients.clone());
+        // The thread ends with its connection, and that with the step.
+        thread::spawn(move || {
+            let _ = answer(client, || connect(&target));
+            clients.fetch_sub(1, Ordering::Relaxed);
+        });
     }
 }
 
-fn pump(mut from: UnixStream, mut to: UnixStream) {
-    let _ = io::copy(&mut from, &mut to);
-    let _ = to.shutdown(Shutdown::Write);
-    let _ = from.shutdown(Shutdown::Read);
+/// Connections of one step at a time; more are closed.
+const CLIENTS: usize = 32;
+/// OpenSSH's agent takes no message that is longer.
+const MESSAGE: u32 = 256 << 10;
+
+/// `SSH_AGENTC_REQUEST_IDENTITIES` and `SSH_AGENTC_SIGN_REQUEST`: an agent is lent to list its keys and to sign.
+/// Whatever else there is, and will be (adding and removing keys, locking, extensions), is not (RFC 9987).
+const ALLOWED: [u8; 2] = [11, 13];
+/// `SSH_AGENT_FAILURE`
+const FAILURE: [u8; 5] = [0, 0, 0, 1, 5];
+
+/// Passes on what is allowed, message for message, and refuses the rest, until the step hangs up.
+fn answer<A: io::Read + io::Write>(
+    mut client: impl io::Read + io::Write,
+    connect: impl Fn() -> io::Result<A>,
+) -> io::Result<()> {
+    let mut agent = None;
+    loop {
+        let Some(request) = message(&mut client)? else { return Ok(()) };
+        let reply = if request.get(4).is_some_and(|kind| ALLOWED.contains(kind)) {
+            let agent = match &mut agent {
+                Some(agent) => agent,
+                empty => empty.insert(connect()?),
+            };
+            agent.write_all(&request)?;
+            message(agent)?.ok_or(io::ErrorKind::UnexpectedEof)?
+        } else {
+            FAILURE.to_vec()
+        };
+        client.write_all(&reply)?;
+    }
+}
+
+/// One whole message with its length; `None` at the end. One that is too long ends the connection.
+fn message(from: &mut impl io::Read) -> io::Result<Option<Vec<u8>>> {
+    let mut length = [0; 4];
+    match from.read_exact(&mut length) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let size = u32::from_be_bytes(length);
+    if size > MESSAGE {
+        return Err(io::Error::other("a message is too long"));
+    }
+    let mut message = length.to_vec();
+    // No memory before there are bytes for it.
+    from.take(u64::from(size)).read_to_end(&mut message)?;
+    if message.len() != 4 + size as usize {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Some(message))
 }
 
 /// A socket's path may have 107 bytes; through the descriptor of its directory it is always short.
@@ -158,5 +212,92 @@ impl Drop for OwnAgent {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A connection that reads from one buffer and writes to another one.
+    struct Both(Cursor<Vec<u8>>, Vec<u8>);
+
+    impl io::Read for Both {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            // In pieces.
+            let some = buffer.len().min(3);
+            self.0.read(&mut buffer[..some])
+        }
+    }
+
+    impl io::Write for Both {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.1.extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
+        let mut frame = u32::try_from(body.len() + 1).unwrap().to_be_bytes().to_vec();
+        frame.push(kind);
+        frame.extend(body);
+        frame
+    }
+
+    /// What a client hears that sends these bytes, and what the agent got.
+    fn exchange(sent: Vec<u8>) -> (Vec<u8>, Vec<u8>, bool) {
+        let (theirs, ours) = UnixStream::pair().unwrap();
+        let agent = thread::spawn(move || {
+            let (mut ours, mut got) = (ours, Vec::new());
+            while let Ok(Some(request)) = message(&mut ours) {
+                got.extend(&request);
+                io::Write::write_all(&mut ours, &frame(12, b"keys")).unwrap();
+            }
+            got
+        });
+        let mut client = Both(Cursor::new(sent), Vec::new());
+        let lent = std::cell::Cell::new(Some(theirs));
+        let done = answer(&mut client, || lent.take().ok_or_else(|| io::Error::other("asked twice")));
+        drop(lent);
+        (client.1, agent.join().unwrap(), done.is_ok())
+    }
+
+    #[test]
+    fn ssh_agent_can_be_emptied() {
+        let list = frame(11, b"");
+        let sign = frame(13, b"blob");
+        let (heard, got, fine) = exchange([list.clone(), sign.clone()].concat());
+        assert!(fine);
+        assert_eq!(heard, [frame(12, b"keys"), frame(12, b"keys")].concat());
+        assert_eq!(got, [list, sign].concat());
+        // Every other message, with a body and without.
+        for kind in (0..=255).filter(|kind| ![11, 13].contains(kind)) {
+            let (heard, got, fine) = exchange([frame(kind, b""), frame(kind, b"xyz")].concat());
+            assert!(fine && got.is_empty(), "{kind}");
+            assert_eq!(heard, [FAILURE, FAILURE].concat(), "{kind}");
+        }
+        // An empty message, one that is cut short, and one of four gigabytes.
+        assert_eq!(exchange(vec![0; 4]), (FAILURE.to_vec(), Vec::new(), true));
+        assert_eq!(exchange(vec![0, 0, 0, 9, 11]), (Vec::new(), Vec::new(), false));
+        assert_eq!(exchange(vec![255, 255, 255, 255, 11]), (Vec::new(), Vec::new(), false));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_else_reaches_the_agent(sent in prop::collection::vec(any::<u8>(), 0..200)) {
+            let (_, got, _) = exchange(sent);
+            let mut rest = &got[..];
+            while let Some(request) = message(&mut rest).unwrap() {
+                prop_assert!(ALLOWED.contains(&request[4]));
+            }
+        }
     }
 }

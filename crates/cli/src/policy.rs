@@ -183,12 +183,14 @@ impl Root {
 
 fn read(path: &Path) -> Result<Policy, CommandError> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        CommandError::new(
-            format!("cannot read {name}: {error}"),
-            "see to it that the file is readable UTF-8 text",
-        )
-    })?;
+    let text = plimsoll_image::read::read_text(path, 1 << 20, plimsoll_image::read::Links::Follow).map_err(
+        |error| {
+            CommandError::new(
+                format!("cannot read {name}: {error}"),
+                "see to it that the file is readable UTF-8 text",
+            )
+        },
+    )?;
     let source = Source::new(name, text);
     parse(&source).map_err(CommandError::from)
 }

@@ -2,7 +2,6 @@
 //! plimsoll.toml.
 
 use std::{
-    fs,
     io::{self, Read as _},
     path::{Path, PathBuf},
 };
@@ -54,12 +53,9 @@ pub(crate) struct Disk;
 
 impl ReadFiles for Disk {
     fn read(&self, path: &Path) -> io::Result<String> {
-        let mut text = String::new();
-        fs::File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
-        if text.len() as u64 > MAX_BYTES {
-            return Err(io::Error::other(format!("larger than {MAX_BYTES} bytes")));
-        }
-        Ok(text)
+        let bytes = plimsoll_image::read::read_named(path, MAX_BYTES)?;
+        String::from_utf8(bytes)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8"))
     }
 
     fn is_dir(&self, path: &Path) -> bool {
@@ -329,6 +325,8 @@ pub(crate) fn warn(warnings: &[Diagnostic]) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

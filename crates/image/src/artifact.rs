@@ -14,6 +14,7 @@ use crate::{
     layer,
     layout::{blob_path, json},
     manifest::{Descriptor, Index, Manifest, media_type},
+    read::{Links, open_regular},
     store::MAX_JSON,
 };
 
@@ -115,7 +116,7 @@ impl Artifact {
     /// When it is not there.
     pub fn open_blob(dir: &Path, layer: &Descriptor) -> Result<File, StoreError> {
         let path = dir.join(blob_path(&layer.digest));
-        File::open(&path).at("open", &path)
+        open_regular(&path, Links::Follow).at("open", &path)
     }
 }
 
@@ -134,7 +135,8 @@ fn write(
 
 fn small(path: &Path) -> Result<Vec<u8>, StoreError> {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_JSON + 1).read_to_end(&mut bytes));
+    let read =
+        open_regular(path, Links::Follow).and_then(|file| file.take(MAX_JSON + 1).read_to_end(&mut bytes));
     if read.at("read", path)? as u64 > MAX_JSON {
         return Err(StoreError::corrupt(path.to_owned(), "it is too large"));
     }

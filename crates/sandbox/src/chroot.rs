@@ -1,7 +1,7 @@
 //! Steps without namespaces: in a container that grants none, a step runs by `chroot` on a copy of its files.
 //!
 //! What it writes is found by comparing the copy before and after, and moved into the upper directory as overlay would
-//! have left it. There is no `/proc`, no `/sys`, no network of its own and no confinement beside that of the container
+//! have left it. Nodes of devices are left out of the copy, and the step may make none. There is no `/proc`, no `/sys`, no network of its own and no confinement beside that of the container
 //! around it; mounts are copies, put in before and taken out after. The step's log says so.
 
 use std::{
@@ -30,9 +30,11 @@ use rustix::fs::{
 };
 
 use crate::{
+    cgroup::Cgroup,
     helper::{self, Context as _, Failure, Stdin},
     init,
     mounts::{DEVICES, hosts_file},
+    privileges::Around,
     step::{MountKind, Network, Step},
     wire::{self, Report},
 };
@@ -42,6 +44,7 @@ pub(crate) fn contain(
     step: &Step,
     stdin: Stdin,
     socket: &UnixStream,
+    group: &Cgroup,
     reason: &str,
 ) -> Result<WaitStatus, Failure> {
     if step.network == Network::None {
@@ -64,7 +67,7 @@ pub(crate) fn contain(
     let mut before = survey(&root).context(what)?;
     let mut guests = Guests { root: root.clone(), taken: Vec::new() };
     let prepared = guests.bring(step);
-    let status = prepared.and_then(|()| run(step, stdin, socket, &root));
+    let status = prepared.and_then(|()| run(step, stdin, socket, group, &root));
     // Whatever happened, a cache goes back to where it belongs.
     let restored = guests.leave()?;
     let status = status?;
@@ -78,16 +81,26 @@ pub(crate) fn contain(
     Ok(status)
 }
 
-fn run(step: &Step, stdin: Stdin, socket: &UnixStream, root: &Path) -> Result<WaitStatus, Failure> {
+fn run(
+    step: &Step,
+    stdin: Stdin,
+    socket: &UnixStream,
+    group: &Cgroup,
+    root: &Path,
+) -> Result<WaitStatus, Failure> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
         .context(|| "cannot collect the step's processes".to_owned())?;
     wire::send(socket, &Report::Mounted(Vec::new())).context(|| "cannot report to the caller".to_owned())?;
     // SAFETY: this process has one thread, so the child may allocate and take locks.
     match unsafe { fork() }.context(|| "cannot fork".to_owned())? {
-        ForkResult::Child => init::become_command_in(step, &stdin, socket, root),
+        ForkResult::Child => {
+            group.enter();
+            init::become_command_in(step, &stdin, socket, root)
+        }
         ForkResult::Parent { child } => {
             drop(stdin);
             let status = helper::wait(child, socket);
+            group.kill();
             end_orphans();
             status
         }
@@ -153,6 +166,9 @@ fn copy_one(from: &Path, to: &Path, links: &mut Links) -> io::Result<()> {
         fs::copy(from, to)?;
     } else if meta.is_symlink() {
         symlink(fs::read_link(from)?, to)?;
+    } else if is_node(&meta) {
+        // There is no mount here that could say `nodev`: a step never sees a node that an image or a context brings.
+        return Ok(());
     } else {
         let kind = SFlag::from_bits_truncate(meta.mode() & 0o170_000);
         mknod(to, kind, NodeMode::from_bits_truncate(meta.mode() & 0o7777), meta.rdev())?;
@@ -161,6 +177,30 @@ fn copy_one(from: &Path, to: &Path, links: &mut Links) -> io::Result<()> {
         links.insert((meta.dev(), meta.ino()), to.to_owned());
     }
     copy_attributes(from, to)
+}
+
+/// Whether it is the node of a device, of either kind.
+fn is_node(meta: &fs::Metadata) -> bool {
+    matches!(meta.mode() & 0o170_000, 0o020_000 | 0o060_000)
+}
+
+/// Refuses a directory of the host in which a step of another kind left a node.
+fn without_nodes(directory: &Path) -> io::Result<()> {
+    let mut todo = vec![directory.to_owned()];
+    while let Some(path) = todo.pop() {
+        let meta = fs::symlink_metadata(&path)?;
+        if is_node(&meta) {
+            let text =
+                format!("{} is the node of a device, and nothing here could keep it shut", path.display());
+            return Err(io::Error::other(text));
+        }
+        if meta.is_dir() {
+            for child in fs::read_dir(&path)? {
+                todo.push(child?.path());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn remove(path: &Path, meta: &fs::Metadata) -> io::Result<()> {
@@ -337,7 +377,7 @@ impl Guests {
     fn bring(&mut self, step: &Step) -> Result<(), Failure> {
         let names = fs::read("/etc/resolv.conf").unwrap_or_default();
         self.file(Path::new("/etc/resolv.conf"), &names, 0o644, (0, 0))?;
-        let hosts = hosts_file(&step.hostname, &step.hosts);
+        let hosts = hosts_file(step, Around::Chroot);
         self.file(Path::new("/etc/hosts"), hosts.as_bytes(), 0o644, (0, 0))?;
         self.devices()?;
         for mount in &step.mounts {
@@ -345,6 +385,7 @@ impl Guests {
             let what = || format!("cannot put something on {}", target.display());
             match &mount.kind {
                 MountKind::Bind { source, read_only: false } => {
+                    without_nodes(source).context(what)?;
                     let place = self.free(target, Some(source.clone()))?;
                     fs::rename(source, place).context(what)?;
                 }

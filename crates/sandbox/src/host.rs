@@ -16,7 +16,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::{
     error::SandboxError,
     helper::{ARG0, INITIALISED},
-    step::{Exit, Step, Stream},
+    network::{Lease, Pass, Way},
+    step::{Exit, Network, Step, Stream},
     stubs,
     wire::{self, Input, Report, Stub},
 };
@@ -29,9 +30,9 @@ use crate::{
 /// # Errors
 /// When the step could not be set up or was stopped; a command that fails is not an error but an [`Exit`].
 pub fn run(step: &Step, output: &mut dyn FnMut(Stream, &[u8])) -> Result<Exit, SandboxError> {
-    let (socket, mut helper) = start(step, Input::Nothing, Stdio::piped(), Stdio::piped())?;
+    let Started { socket, mut helper, lease } = start(step, Input::Nothing, Stdio::piped(), Stdio::piped())?;
     let watched = watch(step, &socket, &mut helper, output);
-    finish(step, &socket, helper, watched)
+    finish(step, &socket, (helper, lease), watched)
 }
 
 /// As [`run`], with a standard input: the command reads from `input` itself.
@@ -43,19 +44,22 @@ pub fn run_with_input(
     input: BorrowedFd<'_>,
     output: &mut dyn FnMut(Stream, &[u8]),
 ) -> Result<Exit, SandboxError> {
-    let (socket, mut helper) = start(step, Input::File, Stdio::piped(), Stdio::piped())?;
+    let Started { socket, mut helper, lease } = start(step, Input::File, Stdio::piped(), Stdio::piped())?;
     let _ = wire::send_file(&socket, input);
     let watched = watch(step, &socket, &mut helper, output);
-    finish(step, &socket, helper, watched)
+    finish(step, &socket, (helper, lease), watched)
+}
+
+/// A helper at work.
+pub(crate) struct Started {
+    pub(crate) socket: UnixStream,
+    pub(crate) helper: Child,
+    /// The network that the step has.
+    pub(crate) lease: Option<Lease>,
 }
 
 /// Starts the helper and tells it the step.
-pub(crate) fn start(
-    step: &Step,
-    input: Input,
-    out: Stdio,
-    err: Stdio,
-) -> Result<(UnixStream, Child), SandboxError> {
+pub(crate) fn start(step: &Step, input: Input, out: Stdio, err: Stdio) -> Result<Started, SandboxError> {
     if !INITIALISED.load(Ordering::Relaxed) {
         return Err(SandboxError::NotInitialised);
     }
@@ -70,20 +74,36 @@ pub(crate) fn start(
         .spawn()
         .map_err(SandboxError::Start)?;
     // A helper that dies while it is told its work says so later by its silence.
-    let _ = wire::send(&ours, &message).and_then(|()| wire::send(&ours, &input));
-    Ok((ours, helper))
+    let _ = wire::send(&ours, &message);
+    let mut lease = None;
+    if step.network == Network::Own {
+        // The helper has started meanwhile.
+        match Lease::take(Pass::of(step)) {
+            Ok(taken) => {
+                let _ = wire::send(&ours, &Way::Given).and_then(|()| taken.hand_over(&ours));
+                lease = Some(taken);
+            }
+            Err(reason) => {
+                let _ = wire::send(&ours, &Way::Refused(reason));
+            }
+        }
+    }
+    let _ = wire::send(&ours, &input);
+    Ok(Started { socket: ours, helper, lease })
 }
 
 /// Waits until nothing of the step is left.
 pub(crate) fn finish(
     step: &Step,
     socket: &UnixStream,
-    mut helper: Child,
+    (mut helper, lease): (Child, Option<Lease>),
     watched: Result<(Ending, Vec<Stub>), SandboxError>,
 ) -> Result<Exit, SandboxError> {
     // The helper ends by itself once the socket is closed for writing; until then nothing of the step is gone.
     let _ = socket.shutdown(std::net::Shutdown::Write);
     let _ = helper.wait();
+    // Nothing of the step is left that could use it.
+    drop(lease);
     let (ending, made) = watched?;
     stubs::remove(&step.root, &made);
     match ending {

@@ -16,7 +16,10 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::{
     helper::{Context as _, Failure, Stdin},
-    mounts, privileges, seccomp,
+    mounts,
+    network::seen_from_inside,
+    privileges::{self, Around},
+    seccomp,
     step::{Network, Security, Step, User},
     terminal::Terminal,
     user::{Identity, lookup},
@@ -27,8 +30,8 @@ use crate::{
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Becomes the command of `step`; when that fails, says why through `socket` and ends.
-pub(crate) fn become_command(step: &Step, stdin: &Stdin, socket: &UnixStream) -> ! {
-    execute(step, socket, prepare(step, stdin, socket))
+pub(crate) fn become_command(step: &Step, stdin: &Stdin, network: Option<OwnedFd>, socket: &UnixStream) -> ! {
+    execute(step, socket, prepare(step, stdin, network, socket))
 }
 
 /// As [`become_command`], with a directory that is ready as root, and no namespaces.
@@ -71,8 +74,17 @@ impl From<Failure> for Stop {
 
 type Command = (CString, Vec<CString>, Vec<CString>);
 
-fn prepare(step: &Step, stdin: &Stdin, socket: &UnixStream) -> Result<Command, Stop> {
+fn prepare(
+    step: &Step,
+    stdin: &Stdin,
+    network: Option<OwnedFd>,
+    socket: &UnixStream,
+) -> Result<Command, Stop> {
     die_with_helper()?;
+    if let Some(namespace) = network {
+        nix::sched::setns(&namespace, nix::sched::CloneFlags::CLONE_NEWNET)
+            .context(|| "cannot enter the step's network".to_owned())?;
+    }
     nix::unistd::setsid().context(|| "cannot start a session".to_owned())?;
     nix::unistd::sethostname(&step.hostname)
         .context(|| format!("cannot set the host name {}", step.hostname))?;
@@ -83,7 +95,7 @@ fn prepare(step: &Step, stdin: &Stdin, socket: &UnixStream) -> Result<Command, S
     let made = mounts::furnish(step, prepared)?;
     wire::send(socket, &Report::Mounted(made)).context(|| "cannot report to the caller".to_owned())?;
     let source = source(stdin)?;
-    command(step, &source, socket, step.security == Security::Sandbox)
+    command(step, &source, socket, Around::Namespaces)
 }
 
 fn prepare_in(step: &Step, stdin: &Stdin, socket: &UnixStream, root: &Path) -> Result<Command, Stop> {
@@ -95,7 +107,7 @@ fn prepare_in(step: &Step, stdin: &Stdin, socket: &UnixStream, root: &Path) -> R
     nix::unistd::chroot(root).context(what)?;
     nix::unistd::chdir("/").context(what)?;
     // A filter would need the right to make namespaces; the container around us has one.
-    command(step, &source, socket, false)
+    command(step, &source, socket, Around::Chroot)
 }
 
 /// Where standard input comes from, opened.
@@ -116,9 +128,9 @@ fn source(stdin: &Stdin) -> Result<Source, Failure> {
 }
 
 /// Inside the root: gives everything up, and says what to execute.
-fn command(step: &Step, source: &Source, socket: &UnixStream, filter: bool) -> Result<Command, Stop> {
+fn command(step: &Step, source: &Source, socket: &UnixStream, around: Around) -> Result<Command, Stop> {
     let identity = identity(&step.user)?;
-    let environment = environment(step, &identity);
+    let environment = environment(step, &identity, around);
     enter_directory(&step.cwd)?;
     match source {
         Source::File(file) => {
@@ -129,10 +141,10 @@ fn command(step: &Step, source: &Source, socket: &UnixStream, filter: bool) -> R
         }
     }
     privileges::start_clean(&step.limits.ulimits)?;
-    if filter {
+    if around == Around::Namespaces && step.security == Security::Sandbox {
         seccomp::install()?;
     }
-    privileges::drop_to(&identity, step.security)?;
+    privileges::drop_to(&identity, step.security, around)?;
     // Changing the user cleared it.
     die_with_helper()?;
     let program = find(step, &environment).map_err(Stop::Exec)?;
@@ -175,8 +187,14 @@ fn identity(user: &User) -> Result<Identity, Failure> {
     }
 }
 
-fn environment(step: &Step, identity: &Identity) -> Vec<(String, String)> {
-    let mut environment = step.env.clone();
+fn environment(step: &Step, identity: &Identity, around: Around) -> Vec<(String, String)> {
+    let is_proxy = |name: &String| step.proxies.iter().any(|(proxy, _)| proxy == name);
+    let mut environment: Vec<(String, String)> =
+        step.env.iter().filter(|(name, _)| !is_proxy(name)).cloned().collect();
+    let own = around == Around::Namespaces && step.network == Network::Own;
+    environment.extend(step.proxies.iter().map(|(name, value)| {
+        (name.clone(), if own { seen_from_inside(name, value) } else { value.clone() })
+    }));
     if !environment.iter().any(|(name, _)| name == "HOME") {
         environment.push(("HOME".to_owned(), identity.home.clone()));
     }

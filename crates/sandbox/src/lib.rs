@@ -19,12 +19,14 @@
 //! Docker set-user-id programs work (`sudo` in a `RUN`).
 #![allow(unsafe_code, reason = "system calls; every block carries its SAFETY comment")]
 
+mod cgroup;
 mod chroot;
 mod error;
 mod helper;
 mod host;
 mod init;
 mod mounts;
+mod network;
 mod overlay;
 mod privileges;
 mod rootless;

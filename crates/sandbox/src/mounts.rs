@@ -21,8 +21,11 @@ use rustix::{
 
 use crate::{
     helper::{Context as _, Failure},
-    overlay, rootless,
-    step::{ExtraHost, MountKind, Security, Step},
+    network::{HOST_GATEWAY, resolv_conf},
+    overlay,
+    privileges::Around,
+    rootless,
+    step::{ExtraHost, MountKind, Network, Security, Step},
     stubs,
     wire::Stub,
 };
@@ -50,9 +53,10 @@ struct FileContent {
 pub(crate) fn enter(step: &Step) -> Result<(Vec<Prepared>, Host), Failure> {
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
         .context(|| "cannot make the mounts private".to_owned())?;
-    let mut prepared = vec![name_resolution(), host_names(&step.hostname, &step.hosts)];
+    let mut prepared = vec![name_resolution(step.network), host_names(step)];
+    let devices = device_wall(step.security);
     for mount in &step.mounts {
-        let source = prepare(&mount.kind, &step.root.work).map_err(|failure| Failure {
+        let source = prepare(&mount.kind, &step.root.work, devices).map_err(|failure| Failure {
             what: format!("{} for {}", failure.what, mount.target.display()),
             ..failure
         })?;
@@ -63,6 +67,8 @@ pub(crate) fn enter(step: &Step) -> Result<(Vec<Prepared>, Host), Failure> {
     overlay::mount_layers(&root.lowers, Some((&root.upper, &root.work)), &root.work)?;
     let what = || format!("cannot make {} the root", root.work.display());
     nix::unistd::chdir(&root.work).context(what)?;
+    restrict(rustix::fs::open(".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).context(what)?, devices)
+        .context(what)?;
     // With the same directory twice, the old root ends up on top of the new one, to be taken away.
     nix::unistd::pivot_root(".", ".").context(what)?;
     umount2(".", MntFlags::MNT_DETACH).context(what)?;
@@ -70,21 +76,28 @@ pub(crate) fn enter(step: &Step) -> Result<(Vec<Prepared>, Host), Failure> {
     Ok((prepared, host))
 }
 
-fn name_resolution() -> Prepared {
+fn name_resolution(network: Network) -> Prepared {
     // A host without the file resolves by other means; the step then sees an empty one.
-    let content = fs::read("/etc/resolv.conf").unwrap_or_default();
+    let mut content = fs::read("/etc/resolv.conf").unwrap_or_default();
+    if network == Network::Own {
+        content = resolv_conf(&String::from_utf8_lossy(&content)).into_bytes();
+    }
     file("/etc/resolv.conf", content)
 }
 
-fn host_names(hostname: &str, extra: &[ExtraHost]) -> Prepared {
-    file("/etc/hosts", hosts_file(hostname, extra).into_bytes())
+fn host_names(step: &Step) -> Prepared {
+    file("/etc/hosts", hosts_file(step, Around::Namespaces).into_bytes())
 }
 
 /// The text of `/etc/hosts`.
-pub(crate) fn hosts_file(hostname: &str, extra: &[ExtraHost]) -> String {
+pub(crate) fn hosts_file(step: &Step, around: Around) -> String {
+    let hostname = &step.hostname;
+    let shared = around == Around::Chroot || step.network == Network::Host;
+    let gateway = if shared { "127.0.0.1".to_owned() } else { HOST_GATEWAY.to_string() };
     let mut text = format!("127.0.0.1\tlocalhost {hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n");
-    for host in extra {
-        text.push_str(&format!("{}\t{}\n", host.address, host.name));
+    for host in &step.hosts {
+        let address = if host.address == ExtraHost::GATEWAY { &gateway } else { &host.address };
+        text.push_str(&format!("{address}\t{}\n", host.name));
     }
     text
 }
@@ -95,7 +108,7 @@ fn file(target: &str, content: Vec<u8>) -> Prepared {
 }
 
 /// `place` is a directory that may be mounted over for a moment.
-fn prepare(kind: &MountKind, place: &Path) -> Result<Source, Failure> {
+fn prepare(kind: &MountKind, place: &Path, devices: u64) -> Result<Source, Failure> {
     match kind {
         MountKind::Bind { source, read_only } => {
             let what = || format!("cannot bind {}", source.display());
@@ -104,9 +117,7 @@ fn prepare(kind: &MountKind, place: &Path) -> Result<Source, Failure> {
                 | OpenTreeFlags::OPEN_TREE_CLOEXEC
                 | OpenTreeFlags::AT_RECURSIVE;
             let tree = open_tree(CWD, source, flags).context(what)?;
-            if *read_only {
-                make_read_only(&tree).context(what)?;
-            }
+            restrict(&tree, devices | if *read_only { READ_ONLY_MOUNT } else { 0 }).context(what)?;
             Ok(Source::Tree { tree, directory })
         }
         MountKind::Layers { lowers, subpath, scratch } => {
@@ -116,9 +127,7 @@ fn prepare(kind: &MountKind, place: &Path) -> Result<Source, Failure> {
             let part = subtree(place, subpath).context(what);
             umount2(place, MntFlags::MNT_DETACH).context(what)?;
             let (tree, directory) = part?;
-            if scratch.is_none() {
-                make_read_only(&tree).context(what)?;
-            }
+            restrict(&tree, devices | if scratch.is_none() { READ_ONLY_MOUNT } else { 0 }).context(what)?;
             Ok(Source::Tree { tree, directory })
         }
         MountKind::Tmpfs { size, mode } => {
@@ -151,10 +160,27 @@ struct MountAttr {
     userns_fd: u64,
 }
 
+/// `MOUNT_ATTR_RDONLY`
+const READ_ONLY_MOUNT: u64 = 1;
+/// `MOUNT_ATTR_NODEV`
+const NO_DEVICES: u64 = 4;
+
+/// The first wall against devices: on no mount that a step sees does a node open one, but on those of [`DEVICES`].
+fn device_wall(security: Security) -> u64 {
+    if security == Security::Sandbox { NO_DEVICES } else { 0 }
+}
+
 fn make_read_only(tree: impl AsFd) -> io::Result<()> {
-    const MOUNT_ATTR_RDONLY: u64 = 1;
+    restrict(tree, READ_ONLY_MOUNT)
+}
+
+/// Sets mount attributes of a mount and of all inside it.
+fn restrict(tree: impl AsFd, attributes: u64) -> io::Result<()> {
     const AT_RECURSIVE: libc::c_int = 0x8000;
-    let attr = MountAttr { attr_set: MOUNT_ATTR_RDONLY, ..MountAttr::default() };
+    if attributes == 0 {
+        return Ok(());
+    }
+    let attr = MountAttr { attr_set: attributes, ..MountAttr::default() };
     // SAFETY: the path is an empty C string, and the kernel reads exactly the size given of `attr`.
     let result = unsafe {
         libc::syscall(
@@ -175,7 +201,7 @@ pub(crate) fn furnish(step: &Step, (prepared, host): (Vec<Prepared>, Host)) -> R
     let prepared = write_files(prepared, &mut made)?;
     kernel_file_systems(step, host, &mut made)?;
     for (target, mount) in prepared {
-        attach(&target, mount, &mut made)?;
+        attach(&target, mount, step.security, &mut made)?;
     }
     if step.security == Security::Sandbox {
         hide()?;
@@ -217,11 +243,16 @@ fn written(path: &Path, file: &FileContent) -> io::Result<OwnedFd> {
     fs::set_permissions(path, fs::Permissions::from_mode(file.mode))?;
     std::os::unix::fs::chown(path, Some(file.uid), Some(file.gid))?;
     let tree = open_tree(CWD, path, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)?;
-    make_read_only(&tree)?;
+    restrict(&tree, READ_ONLY_MOUNT | NO_DEVICES)?;
     Ok(tree)
 }
 
-fn attach(target: &Path, source: Attachable, made: &mut Vec<Stub>) -> Result<(), Failure> {
+fn attach(
+    target: &Path,
+    source: Attachable,
+    security: Security,
+    made: &mut Vec<Stub>,
+) -> Result<(), Failure> {
     let what = || format!("cannot mount on {}", target.display());
     match source {
         Attachable::Tree { tree, directory } => {
@@ -231,7 +262,8 @@ fn attach(target: &Path, source: Attachable, made: &mut Vec<Stub>) -> Result<(),
         }
         Attachable::Tmpfs { options } => {
             stubs::make(target, true, made).context(what)?;
-            mount_new("tmpfs", target, MsFlags::MS_NOSUID, &options)
+            let nodes = if device_wall(security) == 0 { MsFlags::empty() } else { MsFlags::MS_NODEV };
+            mount_new("tmpfs", target, MsFlags::MS_NOSUID | nodes, &options)
         }
     }
 }
@@ -267,18 +299,14 @@ fn kernel_file_systems(step: &Step, host: Host, made: &mut Vec<Stub>) -> Result<
     }
     or_bind(mount_new("sysfs", Path::new("/sys"), plain | read_only, ""), host.system, "/sys")?;
     let dev = Path::new("/dev");
-    mount_new("tmpfs", dev, MsFlags::MS_NOSUID | MsFlags::MS_STRICTATIME, "mode=755,size=65536k")?;
     let what = || "cannot fill /dev".to_owned();
-    for (name, major, minor) in DEVICES {
+    let devices = if host.devices.is_empty() { make_devices(dev)? } else { host.devices };
+    let nodes = if confined { MsFlags::MS_NODEV } else { MsFlags::empty() };
+    mount_new("tmpfs", dev, MsFlags::MS_NOSUID | MsFlags::MS_STRICTATIME | nodes, "mode=755,size=65536k")?;
+    for (name, tree) in devices {
         let path = dev.join(name);
-        if let Some((_, tree)) = host.devices.iter().find(|(device, _)| *device == name) {
-            fs::write(&path, "").context(what)?;
-            move_mount(tree, "", CWD, &path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).context(what)?;
-            continue;
-        }
-        mknod(&path, SFlag::S_IFCHR, NodeMode::from_bits_truncate(0o666), makedev(major, minor))
-            .context(what)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).context(what)?;
+        fs::write(&path, "").context(what)?;
+        move_mount(&tree, "", CWD, &path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).context(what)?;
     }
     for (name, to) in DEVICE_LINKS {
         symlink(to, dev.join(name)).context(what)?;
@@ -294,6 +322,24 @@ fn kernel_file_systems(step: &Step, host: Host, made: &mut Vec<Stub>) -> Result<
     let shm = step.limits.shm_size.unwrap_or(64 << 20);
     mount_new("tmpfs", &dev.join("shm"), plain, &format!("mode=1777,size={shm}"))?;
     mount_new("mqueue", &dev.join("mqueue"), plain, "")
+}
+
+/// Makes the devices in a file system in memory of their own, the only one of a step where a node opens a device; it
+/// stays reachable by their mounts alone.
+fn make_devices(place: &Path) -> Result<Vec<(&'static str, OwnedFd)>, Failure> {
+    let what = || "cannot make the devices of /dev".to_owned();
+    mount_new("tmpfs", place, MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC, "mode=0755,size=64k")?;
+    let mut devices = Vec::with_capacity(DEVICES.len());
+    for (name, major, minor) in DEVICES {
+        let path = place.join(name);
+        mknod(&path, SFlag::S_IFCHR, NodeMode::from_bits_truncate(0o666), makedev(major, minor))
+            .context(what)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).context(what)?;
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        devices.push((name, open_tree(CWD, &path, flags).context(what)?));
+    }
+    umount2(place, MntFlags::MNT_DETACH).context(what)?;
+    Ok(devices)
 }
 
 /// What the root of a user namespace takes from the host, because it may not make it.
@@ -367,7 +413,8 @@ fn hide() -> Result<(), Failure> {
     for path in MASKED {
         let Ok(meta) = fs::metadata(path) else { continue };
         if meta.is_dir() {
-            mount_new("tmpfs", Path::new(path), MsFlags::MS_RDONLY, "nr_inodes=1")?;
+            let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+            mount_new("tmpfs", Path::new(path), flags, "nr_inodes=1")?;
         } else {
             mount(Some("/dev/null"), path, None::<&str>, MsFlags::MS_BIND, None::<&str>)
                 .context(|| format!("cannot mask {path}"))?;

@@ -18,8 +18,8 @@ use crate::{
     user::Identity,
 };
 
-/// Docker's default set: `CapBnd: 00000000a80425fb`.
-const DOCKER_DEFAULT: [Capability; 14] = [
+/// Docker's default set without CAP_NET_RAW, which reads and forges the packets of others: `CapBnd: 00000000a80405fb`.
+const DEFAULT: [Capability; 13] = [
     Capability::CAP_AUDIT_WRITE,
     Capability::CAP_CHOWN,
     Capability::CAP_DAC_OVERRIDE,
@@ -28,7 +28,6 @@ const DOCKER_DEFAULT: [Capability; 14] = [
     Capability::CAP_KILL,
     Capability::CAP_MKNOD,
     Capability::CAP_NET_BIND_SERVICE,
-    Capability::CAP_NET_RAW,
     Capability::CAP_SETFCAP,
     Capability::CAP_SETGID,
     Capability::CAP_SETPCAP,
@@ -36,14 +35,27 @@ const DOCKER_DEFAULT: [Capability; 14] = [
     Capability::CAP_SYS_CHROOT,
 ];
 
-/// Becomes `identity` with no more than Docker's default capabilities; a user other than root has none in effect.
-pub(crate) fn drop_to(identity: &Identity, security: Security) -> Result<(), Failure> {
+/// Where no namespaces are: a node that a step makes would open, and the network's ports are those of others.
+const NEEDS_NAMESPACES: [Capability; 2] = [Capability::CAP_MKNOD, Capability::CAP_NET_BIND_SERVICE];
+
+/// What is between the command and the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Around {
+    /// Namespaces of its own.
+    Namespaces,
+    /// Another root directory, and nothing else.
+    Chroot,
+}
+
+/// Becomes `identity` with no more than the default capabilities; a user other than root has none in effect.
+pub(crate) fn drop_to(identity: &Identity, security: Security, around: Around) -> Result<(), Failure> {
     // A container around us may have given up some of them.
     let ours = caps::read(None, CapSet::Permitted).map_err(|error| Failure {
         what: "cannot read our capabilities".to_owned(),
         cause: error.to_string(),
     })?;
-    let kept: CapsHashSet = DOCKER_DEFAULT.into_iter().filter(|it| ours.contains(it)).collect();
+    let lacks = |it: &Capability| around == Around::Chroot && NEEDS_NAMESPACES.contains(it);
+    let kept: CapsHashSet = DEFAULT.into_iter().filter(|it| ours.contains(it) && !lacks(it)).collect();
     if security == Security::Sandbox {
         drop_bounding(&kept).context(|| "cannot drop capabilities from the bounding set".to_owned())?;
     }

@@ -27,6 +27,9 @@ pub struct Step {
     pub user: User,
     /// Which network it sees.
     pub network: Network,
+    /// Proxy settings that the person who builds has given: variables of the command. A proxy on a loopback address of the
+    /// host stays reachable in a network of the step's own, at another address.
+    pub proxies: Vec<(String, String)>,
     /// The host name inside.
     pub hostname: String,
     /// Further lines of `/etc/hosts`.
@@ -44,7 +47,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// `argv` as root in `root`, in `/`, with the host's network and an empty environment.
+    /// `argv` as root in `root`, in `/`, with a network of its own and an empty environment.
     pub fn new(root: Root, argv: Vec<String>) -> Self {
         Self {
             root,
@@ -53,7 +56,8 @@ impl Step {
             env: Vec::new(),
             cwd: PathBuf::from("/"),
             user: User::ROOT,
-            network: Network::Host,
+            network: Network::Own,
+            proxies: Vec::new(),
             hostname: "buildkitsandbox".to_owned(),
             hosts: Vec::new(),
             security: Security::Sandbox,
@@ -147,7 +151,10 @@ impl User {
 /// Which network the command sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Network {
-    /// The host's.
+    /// Its own, with a way out: what the host can reach, but the host itself, its link and its containers. Names resolve as
+    /// on the host. Without namespaces it is that of the container around the step.
+    Own,
+    /// The host's, with everything that listens on it.
     Host,
     /// Only its own loopback interface.
     None,
@@ -167,8 +174,14 @@ pub enum Security {
 pub struct ExtraHost {
     /// The name.
     pub name: String,
-    /// The address, as text.
+    /// The address, as text; [`ExtraHost::GATEWAY`] for this machine.
     pub address: String,
+}
+
+impl ExtraHost {
+    /// The address of this machine, whatever it is for the step. In a network of its own the step then reaches what listens
+    /// on the address that others use for this machine.
+    pub const GATEWAY: &'static str = "host-gateway";
 }
 
 /// What the command may use.
@@ -178,6 +191,10 @@ pub struct Limits {
     pub shm_size: Option<u64>,
     /// Resource limits, as `setrlimit` takes them.
     pub ulimits: Vec<Ulimit>,
+    /// How much memory it may have, in bytes, where control groups can be had; nearly all of the machine's when absent.
+    pub memory: Option<u64>,
+    /// How many tasks it may have, where control groups can be had; 16384 when absent.
+    pub tasks: Option<u64>,
 }
 
 /// One resource limit.

@@ -18,7 +18,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::{
     error::SandboxError,
-    host::{Ending, finish, start},
+    host::{Ending, Started, finish, start},
     step::{Exit, Step},
     wire::{self, Input, Report, Stub},
 };
@@ -42,10 +42,10 @@ pub struct Screen<'a> {
 pub fn run_in_terminal(step: &Step, screen: Screen<'_>) -> Result<Exit, SandboxError> {
     let raw = Raw::enter(screen.input).map_err(SandboxError::Output)?;
     // What is said before the terminal is there is for the person too.
-    let (socket, helper) = start(step, Input::Terminal, Stdio::null(), Stdio::inherit())?;
+    let Started { socket, helper, lease } = start(step, Input::Terminal, Stdio::null(), Stdio::inherit())?;
     let joined = join(step, &socket, screen);
     drop(raw);
-    finish(step, &socket, helper, joined)
+    finish(step, &socket, (helper, lease), joined)
 }
 
 /// Carries both directions until the step has ended and everything that it wrote was shown.

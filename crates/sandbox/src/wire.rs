@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 /// No message is larger; secrets are the only large part of one.
 const LIMIT: usize = 64 << 20;
 
-/// What the command reads; sent after the step.
+/// What the command reads; sent after the step and its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Input {
     /// Nothing: `/dev/null`.

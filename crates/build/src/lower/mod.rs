@@ -54,7 +54,8 @@ pub(crate) struct Options<'a> {
     /// What `SOURCE_DATE_EPOCH` is where only the global scope has it.
     pub(crate) epoch: Option<String>,
     pub(crate) labels: &'a [(String, String)],
-    pub(crate) offline: bool,
+    pub(crate) network: crate::request::Net,
+    pub(crate) allow_host_network: bool,
     pub(crate) allow_insecure: bool,
     /// The platform that the result is for, where it was asked for.
     pub(crate) result: Option<&'a Platform>,

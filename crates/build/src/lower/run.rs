@@ -19,6 +19,7 @@ impl Lowerer<'_> {
                 .problem("RUN --security=insecure is not allowed")
                 .hint("allow it for this build with --allow security.insecure"));
         }
+        let network = self.network(run, at)?;
         let mut mounts = Vec::new();
         for spec in &run.mounts {
             let mount = spec
@@ -53,8 +54,9 @@ impl Lowerer<'_> {
         };
         let proxies = PREDEFINED_ARGS
             .iter()
-            .filter(|name| state.get(name).is_none())
             .filter_map(|name| Some(((*name).to_owned(), proxy(name)?.clone())))
+            // What the Dockerfile says counts; what it only hands on (`ARG HTTP_PROXY`) is the person's own setting.
+            .filter(|(name, value)| state.get(name).is_none_or(|said| said == *value))
             .collect();
         let op = RunOp {
             argv,
@@ -62,8 +64,7 @@ impl Lowerer<'_> {
             proxies,
             cwd: state.workdir().to_owned(),
             user: state.config.config.user.clone(),
-            offline: run.network == Network::None
-                || (self.options.offline && run.network == Network::Default),
+            network,
             insecure,
             mounts,
             script,
@@ -74,6 +75,23 @@ impl Lowerer<'_> {
         state.node = Some(node);
         state.note(created_by, Some(node));
         Ok(())
+    }
+
+    /// The network of a RUN: its own option first, then that of the build. The host's has to be allowed.
+    fn network(&self, run: &Run, at: &At<'_>) -> Result<plimsoll_sandbox::Network, Diagnostic> {
+        use crate::request::Net;
+        let (wanted, said) = match (run.network, self.options.network) {
+            (Network::None, _) | (Network::Default, Net::None) => return Ok(plimsoll_sandbox::Network::None),
+            (Network::Host, _) => (plimsoll_sandbox::Network::Host, "RUN --network=host"),
+            (Network::Default, Net::Host) => (plimsoll_sandbox::Network::Host, "--network=host"),
+            (Network::Default, Net::Default) => return Ok(plimsoll_sandbox::Network::Own),
+        };
+        if self.options.allow_host_network {
+            return Ok(wanted);
+        }
+        Err(at.problem(format!("{said}: network.host is not allowed")).hint(
+            "allow it for this build with --allow network.host: the step then reaches all that listens here",
+        ))
     }
 
     /// `number` counts the ssh mounts before it.

@@ -143,6 +143,23 @@ fn finish(mut checkout: Checkout, url: &GitUrl) -> Result<Checkout, RemoteError>
     Ok(checkout)
 }
 
+/// Takes git's variables away that would lead it elsewhere (`GIT_DIR`, `GIT_INDEX_FILE`, `GIT_CONFIG_PARAMETERS`,
+/// `GIT_EXEC_PATH`, …). What stays is how a person reaches servers, and where their own configuration is.
+fn without_settings(command: &mut Command) {
+    const KEPT: [&str; 5] = ["GIT_SSH", "GIT_SSH_", "GIT_SSL_", "GIT_HTTP_", "GIT_TRACE"];
+    const CONFIGURATION: [&str; 3] = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"];
+    for (name, _) in std::env::vars_os() {
+        let Some(text) = name.to_str().filter(|name| name.starts_with("GIT_")) else { continue };
+        let kept = CONFIGURATION.contains(&text)
+            || KEPT
+                .iter()
+                .any(|kept| text == *kept || (kept.ends_with(['_', 'E']) && text.starts_with(kept)));
+        if !kept {
+            command.env_remove(&name);
+        }
+    }
+}
+
 struct Git<'a> {
     url: &'a GitUrl,
     header: Option<String>,
@@ -156,6 +173,7 @@ impl Git<'_> {
     /// git without prompts, hooks, and protocols that run programs; files get the same modes for every umask.
     fn command(&self, dir: &Path) -> Command {
         let mut command = Command::new("/bin/sh");
+        without_settings(&mut command);
         command
             .args(["-c", "umask 022; exec git \"$@\"", "git"])
             .args([
@@ -175,9 +193,6 @@ impl Git<'_> {
             .env("GIT_ALLOW_PROTOCOL", "http:https:ssh:git")
             .env("GIT_TEMPLATE_DIR", "/nonexistent")
             .env("LC_ALL", "C")
-            .env_remove("GIT_DIR")
-            .env_remove("GIT_WORK_TREE")
-            .env_remove("GIT_INDEX_FILE")
             .stdin(Stdio::null());
         if std::env::var_os("GIT_SSH_COMMAND").is_none() {
             command.env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes");

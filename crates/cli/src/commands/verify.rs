@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{IsTerminal as _, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
@@ -113,12 +113,14 @@ fn smoke(root: &Root, project: &Project) -> Result<Option<SmokeFile>, CommandErr
     if named.is_none() && !path.exists() {
         return Ok(None);
     }
-    let text = fs::read_to_string(&path).map_err(|error| {
-        CommandError::new(
-            format!("cannot read {}: {error}", path.display()),
-            "correct `smoke.file` in plimsoll.toml, or write the file as docs/smoke.md shows",
-        )
-    })?;
+    let text = plimsoll_image::read::read_text(&path, 4 << 20, plimsoll_image::read::Links::Follow).map_err(
+        |error| {
+            CommandError::new(
+                format!("cannot read {}: {error}", path.display()),
+                "correct `smoke.file` in plimsoll.toml, or write the file as docs/smoke.md shows",
+            )
+        },
+    )?;
     let source = Source::new(path.display().to_string(), text);
     let file = SmokeFile::parse(&source)?;
     names::check_smoke(&source, &file, project)?;
@@ -133,10 +135,10 @@ fn write(path: &Path, text: &str) -> Result<(), CommandError> {
         }
         let mut beside = path.as_os_str().to_owned();
         beside.push(".new");
-        // A certificate tells how a stack is built: whoever may read it is its owner's decision.
-        let mut file =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        // It quotes logs and answers of the stack, so it is for its owner; and what lies there may be a link of the
+        // repository's to somewhere else.
+        let _ = fs::remove_file(&beside);
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
         file.write_all(text.as_bytes())?;
         fs::rename(&beside, path)
     })();

@@ -140,7 +140,7 @@ impl Files {
                     return Err(StoreError::format(name, "it is no path inside the folder"));
                 }
                 let path = dir.join(name);
-                Ok(Box::new(File::open(&path).at("open", &path)?))
+                Ok(Box::new(crate::read::open_regular(&path, crate::read::Links::Follow).at("open", &path)?))
             }
             Self::Archive { file, members } => {
                 let mut name = name.to_owned();

@@ -157,10 +157,12 @@ pub(crate) fn files(store: &Store, member: &Member) -> Result<Vec<(String, Vec<u
     let merged =
         Merged::read(store, &member.record.layers).map_err(|error| super::store::store_error(&error))?;
     for file in merged.visible_files().into_iter().filter(|file| file.kind == "file") {
-        let bytes = std::fs::File::open(&file.host).and_then(Digest::of_reader).map_err(|error| {
-            let hint = "the store may be damaged: plimsoll image prune, and build again";
-            CommandError::new(format!("cannot read {}: {error}", file.host.display()), hint)
-        })?;
+        let bytes = plimsoll_image::read::open_regular(&file.host, plimsoll_image::read::Links::Refuse)
+            .and_then(Digest::of_reader)
+            .map_err(|error| {
+                let hint = "the store may be damaged: plimsoll image prune, and build again";
+                CommandError::new(format!("cannot read {}: {error}", file.host.display()), hint)
+            })?;
         subjects.push((file.path, bytes.hex()));
     }
     let file = |statement: &Statement| {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use plimsoll_build::{
-    BuildError, BuildOutcome, BuildRequest, Builder, CaBundle, CacheOwner, ImageResolver, Progress,
+    BuildError, BuildOutcome, BuildRequest, Builder, CaBundle, CacheOwner, ImageResolver, Net, Progress,
     remote::Remotes,
 };
 use plimsoll_dockerfile::{Platform, check_frontend};
@@ -383,8 +383,15 @@ pub(super) fn request<'s>(
     request.ssh = args.ssh.iter().map(|spec| values::ssh(spec)).collect::<Result<_, _>>()?;
     request.no_cache_stages.clone_from(&args.no_cache_filter);
     request.no_cache = args.no_cache;
-    request.offline = args.network == "none";
-    request.allow_insecure = grants(&args.allow)?;
+    request.network = match args.network.as_str() {
+        "none" => Net::None,
+        "host" => Net::Host,
+        _ => Net::Default,
+    };
+    check_grants(&args.allow)?;
+    let granted = |name: &str| args.allow.iter().any(|grant| grant == name);
+    request.allow_insecure = granted("security.insecure");
+    request.allow_host_network = granted("network.host");
     request.cache_owner = if args.cache_mount_owner == "user" { CacheOwner::User } else { CacheOwner::Root };
     request.shm_size = args.shm_size.as_deref().map(values::bytes).transpose()?;
     request.ulimits = args.ulimits.iter().map(|limit| values::ulimit(limit)).collect::<Result<_, _>>()?;
@@ -403,9 +410,8 @@ pub(super) fn request<'s>(
     Ok((request, contexts))
 }
 
-/// Whether `security.insecure` is granted. The network of the host is everybody's, and files are read and written
-/// where the command line says.
-fn grants(allowed: &[String]) -> Result<bool, CommandError> {
+/// Refuses grants of what does not exist. Files are read and written where the command line says.
+fn check_grants(allowed: &[String]) -> Result<(), CommandError> {
     for grant in allowed {
         let name = grant.split('=').next().unwrap_or_default();
         if !matches!(
@@ -424,5 +430,5 @@ fn grants(allowed: &[String]) -> Result<bool, CommandError> {
             ));
         }
     }
-    Ok(allowed.iter().any(|grant| grant == "security.insecure"))
+    Ok(())
 }

@@ -85,12 +85,10 @@ pub(super) fn host(text: &str) -> Result<ExtraHost, CommandError> {
         || CommandError::new(format!("`{text}` is no line for /etc/hosts"), "write --add-host NAME:ADDRESS");
     let (name, address) = text.split_once('=').or_else(|| text.split_once(':')).ok_or_else(wrong)?;
     let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
-    // a step uses the host's network, so the host is reached there
-    let address = if bare == "host-gateway" { "127.0.0.1" } else { bare };
-    if name.is_empty() || address.parse::<IpAddr>().is_err() {
+    if name.is_empty() || (bare != ExtraHost::GATEWAY && bare.parse::<IpAddr>().is_err()) {
         return Err(wrong());
     }
-    Ok(ExtraHost { name: name.to_owned(), address: address.to_owned() })
+    Ok(ExtraHost { name: name.to_owned(), address: bare.to_owned() })
 }
 
 /// `64m`, `0.5g`, `64 MiB`, `1024`: binary units, as Docker has them here.
@@ -301,7 +299,7 @@ mod tests {
             ("a=1.2.3.4", "a", "1.2.3.4"),
             ("a:[::1]", "a", "::1"),
             ("a:::1", "a", "::1"),
-            ("a:host-gateway", "a", "127.0.0.1"),
+            ("a:host-gateway", "a", "host-gateway"),
         ] {
             let host = host(text).unwrap_or_else(|_| panic!("{text}"));
             assert_eq!((host.name.as_str(), host.address.as_str()), (name, address), "{text}");

@@ -124,8 +124,10 @@ impl Told<'_> {
                 request.hosts.iter().map(|host| format!("{}={}", host.name, host.address)).collect();
             give("add-hosts".to_owned(), hosts.join(","));
         }
-        if request.offline {
-            give("force-network-mode".to_owned(), "none".to_owned());
+        match request.network {
+            plimsoll_build::Net::Default => {}
+            plimsoll_build::Net::None => give("force-network-mode".to_owned(), "none".to_owned()),
+            plimsoll_build::Net::Host => give("force-network-mode".to_owned(), "host".to_owned()),
         }
         if let Some(size) = request.shm_size {
             give("shm-size".to_owned(), size.to_string());
@@ -422,8 +424,10 @@ fn run_op(op: &RunOp, base: i64, place: &dyn Fn(usize) -> i64) -> Value {
     if !op.user.is_empty() {
         exec["meta"]["user"] = json!(op.user);
     }
-    if op.offline {
-        exec["network"] = json!(2);
+    match op.network {
+        plimsoll_sandbox::Network::Own => {}
+        plimsoll_sandbox::Network::Host => exec["network"] = json!(1),
+        plimsoll_sandbox::Network::None => exec["network"] = json!(2),
     }
     if op.insecure {
         exec["security"] = json!(1);

@@ -226,7 +226,7 @@ impl Solver<'_> {
                     Ok(Message::Died { node, did }) => {
                         running -= usize::from(did);
                         self.cancel.cancel();
-                        failure.get_or_insert_with(|| (node, BuildError::Sandbox(SandboxError::Cancelled)));
+                        failure.get_or_insert((node, BuildError::Sandbox(SandboxError::Cancelled)));
                         continue;
                     }
                     Err(mpsc::RecvTimeoutError::Timeout) => continue,

@@ -24,7 +24,7 @@ pub(super) fn of_windows(op: &RunOp, tree: &Tree) -> Option<String> {
     }
     let ends = |ch: char| ch.is_whitespace() || ";&|()<>\"'`=".contains(ch);
     let words: BTreeSet<&str> = op.argv.iter().flat_map(|text| text.split(ends)).collect();
-    let names = words.into_iter().filter(|word| word.contains('/') || word.ends_with(".sh"));
+    let names = words.into_iter().filter(|word| word.contains('/') || is_shell(word));
     names.take(MAX_PATHS).find_map(|name| script(name, &Path::new(&op.cwd).join(name), tree))
 }
 
@@ -38,10 +38,15 @@ fn script(name: &str, path: &Path, tree: &Tree) -> Option<String> {
             "the lines of {name} end in \\r\\n: the kernel looks for an interpreter that is called `{}`",
             String::from_utf8_lossy(interpreter).trim_start().escape_debug()
         )),
-        None if !name.ends_with(".sh") => None,
+        None if !is_shell(name) => None,
         _ if text.windows(2).any(|pair| pair == b"\r\n") => {
             Some(format!("lines of {name} end in \\r\\n: the shell takes the \\r as a part of the last word"))
         }
         _ => None,
     }
+}
+
+/// Whether a file is a script of a shell by its name.
+fn is_shell(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sh"))
 }

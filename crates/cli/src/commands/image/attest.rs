@@ -33,6 +33,10 @@ struct Provenance {
     /// Who built it: `builder-id=`.
     builder: String,
     version: Slsa,
+    /// The file's name beside files, where another is wanted: `filename=`.
+    file: Option<String>,
+    /// No file beside files: `inline-only=`.
+    inline_only: bool,
 }
 
 /// Which version of SLSA provenance: `version=`.
@@ -96,8 +100,13 @@ impl Attest {
                     return Err(format!("version {other} of provenance is not written; v1 and v0.2 are"));
                 }
                 ("generator", _) => notes.push("note: packages are listed by plimsoll itself".to_owned()),
-                // an output without a manifest has no place for it but a file
-                ("inline-only" | "reproducible" | "filename", _) => {}
+                ("inline-only", value) => own.inline_only = boolean(value)?,
+                ("filename", value) => {
+                    // as BuildKit, which takes the last part of a path
+                    let name = std::path::Path::new(value).file_name().and_then(|name| name.to_str());
+                    own.file = Some(name.ok_or_else(|| format!("`{value}` names no file"))?.to_owned());
+                }
+                ("reproducible", _) => {}
                 (other, _) => unknown.push(other.to_owned()),
             }
         }
@@ -116,6 +125,16 @@ impl Attest {
     /// Nothing is stated.
     pub(crate) fn is_nothing(&self) -> bool {
         self.provenance.is_none() && !self.sbom
+    }
+
+    /// The file beside files that holds statements of this type; `None` where there is to be none.
+    fn file(&self, predicate_type: &str) -> Option<&str> {
+        match &self.provenance {
+            _ if predicate_type == SPDX => Some("sbom.spdx.json"),
+            Some(provenance) if provenance.inline_only => None,
+            Some(Provenance { file: Some(file), .. }) => Some(file),
+            _ => Some("provenance.json"),
+        }
     }
 
     /// The statements about one image.
@@ -149,8 +168,14 @@ impl Attest {
 }
 
 /// The statements as files beside a root file system, about each of its files.
-pub(crate) fn files(store: &Store, member: &Member) -> Result<Vec<(String, Vec<u8>)>, CommandError> {
-    if member.statements.is_empty() {
+pub(crate) fn files(
+    store: &Store,
+    member: &Member,
+    attest: &Attest,
+) -> Result<Vec<(String, Vec<u8>)>, CommandError> {
+    let named = member.statements.iter();
+    let named: Vec<_> = named.filter_map(|one| Some((attest.file(&one.predicate_type)?, one))).collect();
+    if named.is_empty() {
         return Ok(Vec::new());
     }
     let mut subjects = Vec::new();
@@ -165,14 +190,13 @@ pub(crate) fn files(store: &Store, member: &Member) -> Result<Vec<(String, Vec<u
             })?;
         subjects.push((file.path, bytes.hex()));
     }
-    let file = |statement: &Statement| {
+    let file = |(name, statement): (&str, &Statement)| {
         let about = subjects.iter().map(|(name, digest)| (name.clone(), digest.as_str()));
-        let name = if statement.predicate_type == SPDX { "sbom.spdx.json" } else { "provenance.json" };
         let text = serde_json::to_vec_pretty(&statement.about(about))
             .map_err(|error| CommandError::from_error(&error))?;
         Ok((name.to_owned(), text))
     };
-    member.statements.iter().map(file).collect()
+    named.into_iter().map(file).collect()
 }
 
 #[cfg(test)]
@@ -197,10 +221,18 @@ mod tests {
             ("mode=min", provenance(false)),
             ("mode=max", provenance(true)),
             ("disabled=true", nothing.clone()),
-            ("mode=max,version=v1,inline-only=true", provenance(true)),
+            ("mode=max,version=v1,inline-only=false", provenance(true)),
         ] {
             assert_eq!(parse(Some(given), None, &[]), Ok(expected), "{given}");
         }
+        let file = |given: &str| {
+            let attest = parse(Some(given), Some("true"), &[]).unwrap();
+            (attest.file(SLSA_1).map(str::to_owned), attest.file(SPDX).map(str::to_owned))
+        };
+        let packages = Some("sbom.spdx.json".to_owned());
+        assert_eq!(file("mode=max"), (Some("provenance.json".to_owned()), packages.clone()));
+        assert_eq!(file("filename=a/slsa.json"), (Some("slsa.json".to_owned()), packages.clone()));
+        assert_eq!(file("inline-only=true"), (None, packages));
         let older = Provenance { version: Slsa::V02, ..Provenance::default() };
         let older = Attest { provenance: Some(older), sbom: false };
         assert_eq!(parse(Some("version=v0.2"), None, &[]), Ok(older));

@@ -172,7 +172,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             });
         }
     }
-    let product = Product { members, names, annotations, several };
+    let product = Product { members, names, annotations, several, attest };
     let mut written = Vec::new();
     for output in &outputs {
         written.push(output.write(&store, &product)?);

@@ -24,6 +24,8 @@ pub(crate) struct Product {
     pub(crate) annotations: Vec<Annotation>,
     /// It is given out as images for several platforms are: there are several, or `BUILDKIT_MULTI_PLATFORM` says so.
     pub(crate) several: bool,
+    /// What is stated, and in which files.
+    pub(crate) attest: attest::Attest,
 }
 
 impl Product {
@@ -44,7 +46,7 @@ impl Product {
         for member in &self.members {
             let name = platform(&member.record).to_string();
             let folder = name.replace('/', "_");
-            let mut files = attest::files(store, member)?;
+            let mut files = attest::files(store, member, &self.attest)?;
             if self.several && !split {
                 // as BuildKit names them: `provenance.linux_amd64.json`
                 for (name, _) in &mut files {

@@ -92,6 +92,9 @@ fn a_compose_file_names_images_for_its_own_repository() {
     kitchen.write("hostile/Dockerfile", "FROM scratch\nCOPY evil /evil\n");
     kitchen.write("hostile/inner.Dockerfile", "FROM scratch\nCOPY evil /evil\n");
     kitchen.write("hostile/evil", "I am no node\n");
+    // two repositories: the tests themselves lie in one
+    kitchen.write("hostile/.git/HEAD", "");
+    kitchen.write("innocent/.git/HEAD", "");
     kitchen.write("innocent/Dockerfile", "FROM registry.invalid/node:20\n");
     ok(&kitchen, "machine", "hostile", &["build"]);
     refused(&kitchen, "innocent", &["whose names count there alone", "--tag registry.invalid/node:20"]);

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    io::Read as _,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -14,7 +13,7 @@ use plimsoll_build::{
 };
 use plimsoll_dockerfile::{Platform, check_frontend};
 use plimsoll_image::{
-    Reference, Store,
+    Origin, Reference, Store,
     bundle::{Annotated, Annotation, Member},
 };
 
@@ -157,7 +156,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     }
     let outcomes = outcomes.map_err(failed)?;
     progress.finish(&outcomes);
-    name_all(&store, &outcomes, &request.tags)?;
+    name_all(&store, &outcomes, &request.tags, None)?;
 
     let mut members = Vec::new();
     for outcome in &outcomes {
@@ -216,9 +215,7 @@ const MAX_CERTIFICATES: u64 = 16 << 20;
 
 /// A file that holds certificates: said before anything is built.
 fn certificates(file: &Path, contexts: &mut Contexts<'_>) -> Result<PathBuf, CommandError> {
-    let mut bytes = Vec::new();
-    let read = std::fs::File::open(file).and_then(|open| open.take(MAX_CERTIFICATES).read_to_end(&mut bytes));
-    read.map_err(|error| {
+    let bytes = plimsoll_image::read::read_named(file, MAX_CERTIFICATES).map_err(|error| {
         CommandError::new(format!("cannot read {}: {error}", file.display()), "check the path")
     })?;
     let text = String::from_utf8_lossy(&bytes);
@@ -320,11 +317,13 @@ pub(super) fn build_all(
     }
 }
 
-/// Several images get their names together; without a platform a name means this machine's.
+/// Several images get their names together; without a platform a name means this machine's. `origin` is who gives the
+/// names, unless a person does.
 pub(super) fn name_all(
     store: &Store,
     outcomes: &[BuildOutcome],
     names: &[Reference],
+    origin: Option<&Origin>,
 ) -> Result<(), CommandError> {
     if outcomes.len() < 2 {
         return Ok(());
@@ -332,7 +331,9 @@ pub(super) fn name_all(
     let mut sorted: Vec<&BuildOutcome> = outcomes.iter().collect();
     sorted.sort_by_key(|outcome| outcome.platform != host_platform());
     let ids: Vec<_> = sorted.iter().map(|outcome| outcome.record.id).collect();
-    store.tag_platforms(&ids, names).map_err(|error| super::store::store_error(&error))
+    let origins =
+        origin.map(|origin| ids.iter().map(|id| (*id, origin.clone())).collect()).unwrap_or_default();
+    store.tag_platforms_from(&ids, names, &origins).map_err(|error| super::store::store_error(&error))
 }
 
 /// `--build-arg` in order, behind the proxies of Docker's configuration; without a value from the environment.

@@ -94,7 +94,8 @@ impl Prepared<'_> {
         sink: &dyn Progress,
     ) -> Result<Vec<BuildOutcome>, PreparedError> {
         let mut outcomes = build::build_all(builder, request, &self.platforms, images, sink)?;
-        build::name_all(store, &outcomes, &request.tags).map_err(PreparedError::After)?;
+        build::name_all(store, &outcomes, &request.tags, request.origin.as_ref())
+            .map_err(PreparedError::After)?;
         let host = build::host_platform();
         outcomes.sort_by_key(|outcome| outcome.platform != host);
         Ok(outcomes)

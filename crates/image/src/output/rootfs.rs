@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    ffi::OsStr,
     fs,
     io::{self, Write},
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown},
@@ -121,16 +122,17 @@ pub fn write_rootfs_dirs(
     unpack(store, images, draft.path())?;
     let owner = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
     if delete {
-        remove_others(draft.path(), dir, Some(draft.path()))?;
+        remove_others(draft.path(), dir, draft.path().file_name())?;
     }
     merge(draft.path(), dir, owner)
 }
 
 /// Removes from `to` what `from` has not, or has as a folder where `to` has none. No link in `to` is followed.
-fn remove_others(from: &Path, to: &Path, except: Option<&Path>) -> Result<(), StoreError> {
+/// `except` is a name in `to` that stays.
+fn remove_others(from: &Path, to: &Path, except: Option<&OsStr>) -> Result<(), StoreError> {
     for entry in fs::read_dir(to).at("read", to)? {
         let target = entry.at("read", to)?.path();
-        if except == Some(&target) {
+        if except.is_some() && target.file_name() == except {
             continue;
         }
         let is_dir = fs::symlink_metadata(&target).at("read", &target)?.is_dir();

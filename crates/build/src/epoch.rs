@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(last_commit(&one), Some(1_700_000_011), "from a pack");
         // Each commit, whether it is stored whole or as a difference.
         for back in 1..12 {
-            assert!(git(&one, 0, &["checkout", "-q", "--detach", &format!("HEAD~1")]));
+            assert!(git(&one, 0, &["checkout", "-q", "--detach", "HEAD~1"]));
             assert_eq!(last_commit(&one), Some(1_700_000_011 - back));
         }
         // A clone that borrows the objects, and a worktree.

@@ -164,7 +164,7 @@ async fn a_front_without_care_fails() {
     bench.network("front", false).await;
     let site = "mkdir -p /tmp/site/assets && cd /tmp/site && \
                 echo '<!doctype html><script src=\"/assets/app-1a2b3c4d.js\"></script>' > index.html && \
-                busybox head -c 5000 /dev/zero > assets/app-1a2b3c4d.js; ";
+                { echo 'history.pushState()'; busybox head -c 5000 /dev/zero; } > assets/app-1a2b3c4d.js; ";
     let site = site.replace("mkdir", "busybox mkdir");
     let command =
         shell(&format!("{site} trap 'exit 0' TERM; busybox httpd -f -p 8080 -h /tmp/site & wait $!"));

@@ -24,7 +24,7 @@ const MONTH: u64 = 31 * DAY;
 async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     let fronts = front::fronts(stack).await;
     let mut outcomes = Vec::new();
-    for front in &fronts.all {
+    for front in fronts.all.iter().filter(|front| fronts.is_for_visitors(front)) {
         outcomes.extend(of_front(front));
     }
     // An answer that the pages do not show: of a smoke check, or of the front while a service was stopped.
@@ -49,9 +49,6 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
 fn of_front(front: &Front) -> Vec<Outcome> {
     if let Some(broken) = &front.broken {
         return vec![Outcome::new(&front.subject, "Cache-Control by kind of file").judge(false, broken)];
-    }
-    if front.nature == Nature::Redirect {
-        return Vec::new();
     }
     let judged = front.pages.iter().filter_map(|page| {
         let rule = rule_of_page(front, page)?;
@@ -105,7 +102,7 @@ fn rule_of_page(front: &Front, page: &front::Page) -> Option<Rule> {
     let is_page = page.answer.header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
     Some(match page.role {
         Role::FrontPage if front.nature == Nature::Application => Rule::Asked,
-        Role::DeepLink if front.nature == Nature::Application => Rule::Asked,
+        Role::DeepLink if front.has_deep_links() => Rule::Asked,
         Role::FrontPage if front.has_pages() => Rule::Page,
         Role::HashedAsset => Rule::Hashed,
         // Its address changes with its content: both are right.

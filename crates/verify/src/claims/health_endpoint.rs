@@ -27,7 +27,7 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
         "200; one Content-Type; the path with XYZ behind it is something else; the request is not logged";
     let fronts = front::fronts(stack).await;
     let mut outcomes = Vec::new();
-    for front in &fronts.all {
+    for front in fronts.all.iter().filter(|front| fronts.is_for_visitors(front)) {
         match front.page(Role::Health) {
             Some(health) => outcomes.push(of_front(stack, front, health, expected).await?),
             None => outcomes.push(Outcome::not_applicable(

@@ -30,7 +30,7 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     }
     for seen in stack.seen.all() {
         let Some(front) = fronts.all.iter().find(|front| front.subject == seen.front) else { continue };
-        if !is_judged(fronts, front) || !has_content(&seen.answer) {
+        if !fronts.is_for_visitors(front) || !has_content(&seen.answer) {
             continue;
         }
         let how = match seen.source {
@@ -59,7 +59,7 @@ fn of_front(fronts: &Fronts, front: &Front) -> Vec<Outcome> {
     if let Some(broken) = &front.broken {
         return vec![Outcome::new(&front.subject, EXPECTED).judge(false, broken)];
     }
-    if !is_judged(fronts, front) {
+    if !fronts.is_for_visitors(front) {
         let why = match front.nature {
             Nature::Redirect => "it only redirects to another address",
             _ => "it is published on a loopback address, serves no pages and is not what visitors see",
@@ -76,12 +76,6 @@ fn of_front(fronts: &Fronts, front: &Front) -> Vec<Outcome> {
                 .evidence(front.source(page), shown(&page.answer))
         })
         .collect()
-}
-
-/// A port for tools of this machine, beside the pages that visitors see, is none that a browser is led to.
-fn is_judged(fronts: &Fronts, front: &Front) -> bool {
-    let visitors = fronts.all.iter().any(|other| other.has_pages() && other.service != front.service);
-    front.nature != Nature::Redirect && !(front.local && !front.has_pages() && visitors)
 }
 
 /// The headers say how content is to be shown: an answer without any (204, 304, HEAD) has nothing to protect.

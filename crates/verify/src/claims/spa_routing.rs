@@ -27,13 +27,18 @@ fn of_front(front: &Front) -> Vec<Outcome> {
         return vec![Outcome::new(&front.subject, "deep links and missing files").judge(false, broken)];
     }
     let Some(first) = front.page(Role::FrontPage) else { return Vec::new() };
-    let mut outcomes: Vec<Outcome> = match front.nature {
-        Nature::Application => front.of(Role::DeepLink).map(|deep| deep_link(front, first, deep)).collect(),
-        _ => vec![Outcome::not_applicable(
-            format!("{} deep links", front.subject),
-            "200 with the front page",
-            "the pages are made on the server: / has content of its own, and what is not there is an error",
-        )],
+    let mut outcomes: Vec<Outcome> = if front.has_deep_links() {
+        front.of(Role::DeepLink).map(|deep| deep_link(front, first, deep)).collect()
+    } else {
+        let why = match front.nature {
+            Nature::Application => {
+                "no script of the page changes the address, and no other address shows the page"
+            }
+            _ => {
+                "the pages are made on the server: / has content of its own, and what is not there is an error"
+            }
+        };
+        vec![Outcome::not_applicable(format!("{} deep links", front.subject), "200 with the front page", why)]
     };
     outcomes.extend(front.of(Role::MissingFile).map(|missing| missing_file(front, first, missing)));
     outcomes.extend(front.of(Role::ProxiedMissing).map(|missing| {

@@ -107,6 +107,22 @@ impl Front {
         self.pages.iter().filter(move |page| page.role == role)
     }
 
+    /// True if visitors are to reach places inside the application by their address: it answers them already, or its
+    /// scripts change the address while it runs (the History API).
+    pub(crate) fn has_deep_links(&self) -> bool {
+        let shown = self.page(Role::FrontPage).zip(self.page(Role::DeepLink)).is_some_and(|(first, deep)| {
+            deep.answer.status == 200 && html::same_page(&deep.answer.body, &first.answer.body)
+        });
+        let scripts = self.pages.iter().filter(|page| {
+            matches!(page.role, Role::FrontPage | Role::HashedAsset | Role::PlainFile | Role::VersionedFile)
+        });
+        let changes = |page: &Page| {
+            let text = page.answer.text();
+            text.contains("pushState") || text.contains("popstate")
+        };
+        self.nature == Nature::Application && (shown || scripts.into_iter().any(changes))
+    }
+
     /// True if pages for people are served here.
     pub(crate) fn has_pages(&self) -> bool {
         matches!(self.nature, Nature::Application | Nature::Site)
@@ -132,6 +148,13 @@ impl Fronts {
         let pages: Vec<&Front> =
             self.all.iter().filter(|front| front.has_pages() || front.broken.is_some()).collect();
         if pages.is_empty() { Err(self.why_none()) } else { Ok(pages) }
+    }
+
+    /// False for a port on a loopback address that serves no pages, beside one that does: it is for tools of this
+    /// machine, and no browser of a visitor is led there. False for what only redirects.
+    pub(crate) fn is_for_visitors(&self, front: &Front) -> bool {
+        let pages = self.all.iter().any(|other| other.has_pages() && other.service != front.service);
+        front.nature != Nature::Redirect && !(front.local && !front.has_pages() && pages)
     }
 
     fn why_none(&self) -> String {

@@ -100,7 +100,7 @@ fn services_of(claim: &Claim, project: &str, services: &[&str]) -> BTreeSet<usiz
                 .and_then(|rest| rest.strip_prefix(service))
                 .is_some_and(|rest| rest.starts_with(['-', '_']))
     };
-    parts.flat_map(|part| services.iter().position(|service| is_of(&part, service))).collect()
+    parts.filter_map(|part| services.iter().position(|service| is_of(&part, service))).collect()
 }
 
 /// A figure that people ask for.

@@ -85,7 +85,7 @@ fn write_first_page(text: &mut String, certificate: &Certificate) {
     let grid = overview::grid(certificate);
     let width = grid.rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let heads: Vec<&str> = grid.columns.iter().map(|group| head(group.heading())).collect();
-    let header: String = heads.iter().map(|head| format!("  {head:>10}")).collect();
+    let header = heads.iter().map(|head| format!("  {head:>10}")).collect::<Vec<_>>().concat();
     line(text, format_args!("\n  {:width$}{DIM}{header}{RESET}", ""));
     for (name, cells) in &grid.rows {
         let cells: String = cells

@@ -206,7 +206,7 @@ pub(crate) fn password_of_url(text: &str) -> Option<&str> {
             if before.split(':').next().is_none_or(|user| user.contains('/')) || !before.contains(':') {
                 return None;
             }
-            &rest[..before.len() + 1]
+            &rest[..=before.len()]
         }
         _ => authority,
     };

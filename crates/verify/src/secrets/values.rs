@@ -97,7 +97,7 @@ fn leaves(json: &Json, key: &str, found: &mut Vec<String>) {
 fn is_random(word: &str) -> bool {
     let path = word.starts_with(['/', '.']) || word.contains("://") || word.contains('@');
     let slashes =
-        word.contains('/') && !(word.bytes().any(|byte| byte.is_ascii_uppercase()) && !word.contains('.'));
+        word.contains('/') && (word.contains('.') || !word.bytes().any(|byte| byte.is_ascii_uppercase()));
     word.len() >= WORD && is_mixed(word.as_bytes()) && !path && !slashes
 }
 

@@ -184,7 +184,9 @@ pub(crate) fn at_once(all: usize) -> usize {
 pub(crate) fn tell(id: &str, text: &str) {
     match progress() {
         ProgressForm::Quiet => {}
-        ProgressForm::Json => errln!("{}", json!({ "id": id, "text": text })),
+        ProgressForm::Json => {
+            crate::say::verbatim(format_args!("{}\n", json!({ "id": id, "text": text })));
+        }
         _ => errln!("{text}"),
     }
 }

@@ -4,11 +4,17 @@
 //! that means a back trace at best and a build that waits for ever at worst. The macros here have their names and take
 //! their place in the whole crate. What cannot be written ends the program as a signal would
 //! ([`crate::interrupt::output_lost`]). `outln!`, `out!`, `errln!` and `err!` are the same for text with colours.
+//!
+//! Standard error is for people, and messages hold texts of others: names, output of steps, answers of engines and
+//! registries. All of it passes through [`printable_output`]: colours pass, nothing else drives the terminal. Standard
+//! output can be a document, so what is text there passes where it is made.
 
 use std::{
     fmt,
     io::{self, ErrorKind, Write as _},
 };
+
+use plimsoll_source::printable_output;
 
 use crate::interrupt::{self, Stream};
 
@@ -20,7 +26,7 @@ pub(crate) fn out(text: fmt::Arguments<'_>) {
 
 /// Writes to standard error.
 pub(crate) fn err(text: fmt::Arguments<'_>) {
-    let result = io::stderr().lock().write_fmt(text);
+    let result = io::stderr().lock().write_all(printable_output(&text.to_string()).as_bytes());
     written(Stream::Err, result);
 }
 
@@ -32,6 +38,13 @@ pub(crate) fn styled_out(text: fmt::Arguments<'_>) {
 
 /// As [`err`]; colours are taken out where they are not wanted.
 pub(crate) fn styled_err(text: fmt::Arguments<'_>) {
+    let result = anstream::stderr().lock().write_all(printable_output(&text.to_string()).as_bytes());
+    written(Stream::Err, result);
+}
+
+/// Writes to standard error as it is: a line of our own that moves the cursor, or a document, whose writer escapes what
+/// is of others.
+pub(crate) fn verbatim(text: fmt::Arguments<'_>) {
     let result = anstream::stderr().lock().write_fmt(text);
     written(Stream::Err, result);
 }

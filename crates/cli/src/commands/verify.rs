@@ -164,7 +164,7 @@ impl Progress {
     fn show(&mut self, title: &str) {
         self.finish();
         if self.terminal {
-            err!("\r\x1b[2K\x1b[2mmeasuring: {title}\x1b[0m");
+            crate::say::verbatim(format_args!("\r\x1b[2K\x1b[2mmeasuring: {title}\x1b[0m"));
         }
         self.current = Some((title.to_owned(), Instant::now()));
     }
@@ -172,7 +172,7 @@ impl Progress {
     fn finish(&mut self) {
         let Some((title, begin)) = self.current.take() else { return };
         if self.terminal {
-            err!("\r\x1b[2K");
+            crate::say::verbatim(format_args!("\r\x1b[2K"));
         } else {
             errln!("{:6.1} s  {title}", begin.elapsed().as_secs_f64());
         }

@@ -134,5 +134,5 @@ fn now() -> String {
 }
 
 fn write(status: &Value) {
-    eprintln!("{status}");
+    crate::say::verbatim(format_args!("{status}\n"));
 }

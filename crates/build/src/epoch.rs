@@ -135,7 +135,7 @@ mod tests {
             .arg(dir)
             .args(["-c", "user.name=a", "-c", "user.email=a@b", "-c", "protocol.file.allow=always"])
             .args(arguments)
-            .env("GIT_COMMITTER_DATE", format!("{time} +0000"))
+            .env("GIT_COMMITTER_DATE", format!("@{time} +0000"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status()

@@ -46,7 +46,7 @@ fn store_open_to_local_users() {
         &["image", "ls"],
         &["image", "df"],
         &["image", "prune", "--force"],
-        &["base", "list"],
+        &["base", "ls"],
         &["image", "rm", "nothing-here"],
     ];
     for verb in verbs {

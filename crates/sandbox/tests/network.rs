@@ -81,7 +81,7 @@ fn machine(link: &str, peer: &str, then: impl FnOnce() + Send + 'static) {
         done.send(()).unwrap();
         // The namespace lives as long as this thread.
         loop {
-            thread::sleep(Duration::from_secs(60));
+            thread::sleep(Duration::from_mins(1));
         }
     });
     let task = heard.recv().unwrap();
@@ -100,7 +100,7 @@ fn serve(address: &str, name: &'static str) {
                 let mut client = client;
                 let _ = client.write_all(format!("{name}\n").as_bytes());
                 // Afterwards an echo, to the end of what is sent.
-                let mut buffer = [0; 64 << 10];
+                let mut buffer = vec![0; 64 << 10];
                 while let Ok(length @ 1..) = client.read(&mut buffer) {
                     if client.write_all(&buffer[..length]).is_err() {
                         return;

@@ -39,7 +39,7 @@ const CONVERSATIONS: usize = 200;
 /// For each direction of a connection.
 const BUFFER: usize = 256 << 10;
 /// How long a conversation may be silent.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 /// Packets that are read in a row before what they cause is done.
 const BURST: usize = 64;
 
@@ -444,7 +444,7 @@ mod tests {
             assert!(udp.verify_checksum(&from.into(), &to.into()));
         }
         let pair = ("192.0.0.2:1".parse().unwrap(), "9.9.9.9:2".parse().unwrap());
-        assert!(datagram(pair, &[0; 65_535]).is_none());
+        assert!(datagram(pair, &vec![0; 65_535]).is_none());
     }
 
     proptest! {

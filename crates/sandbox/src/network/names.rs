@@ -34,8 +34,10 @@ pub(super) fn behind(stand_in: IpAddr, servers: &[SocketAddr]) -> Option<SocketA
 
 /// The `resolv.conf` of a step: the host's, with the gate's addresses as name servers.
 pub(crate) fn resolv_conf(host: &str) -> String {
-    let mut text: String =
-        STAND_INS.iter().zip(servers(host)).map(|(address, _)| format!("nameserver {address}\n")).collect();
+    let mut text = String::new();
+    for (address, _) in STAND_INS.iter().zip(servers(host)) {
+        text.push_str(&format!("nameserver {address}\n"));
+    }
     for line in host.lines().filter(|line| nameserver(line).is_none()) {
         let line = line.trim();
         if !line.is_empty() && !line.starts_with(['#', ';']) {

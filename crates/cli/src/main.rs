@@ -28,6 +28,7 @@ mod table;
 mod template;
 mod terminal;
 mod times;
+mod wanted;
 
 use std::process::ExitCode;
 

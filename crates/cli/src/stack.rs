@@ -110,13 +110,27 @@ pub(crate) fn state_for(
     Ok((temporary.path().join(project), Some(temporary)))
 }
 
-/// One run at a time for a project; says for whom it waits.
+/// Where a measurement writes down what it has paused or stopped, in the project's state directory.
+pub(crate) const NOTE: &str = "disturbed.json";
+
+/// One run at a time for a project; says for whom it waits. What a measurement that was killed has left paused or
+/// stopped is taken back first.
 pub(crate) fn lock(project: &str, purpose: &str) -> Result<Lock, CommandError> {
-    Lock::take(&states()?, project, purpose, |holder| {
+    let lock = Lock::take(&states()?, project, purpose, |holder| {
         let holder = if holder.is_empty() { "another process" } else { holder };
         errln!("waiting: project {project} is in the hands of {holder}");
     })
-    .map_err(failed)
+    .map_err(failed)?;
+    let note = states()?.join(project).join(NOTE);
+    if note.exists() {
+        let taken =
+            with_engine(|engine| async move { Ok(plimsoll_verify::take_back(&engine, &note).await) })?;
+        match taken {
+            Ok(done) => done.iter().for_each(|line| errln!("note  left by a measurement: {line}")),
+            Err(problem) => errln!("note  left by a measurement, and not taken back: {problem}"),
+        }
+    }
+    Ok(lock)
 }
 
 /// Runs `work` with a connection to the engine.

@@ -1,7 +1,7 @@
 //! How much memory the stack uses: for each container what its cgroup counts, without the file cache that the kernel
 //! would give back first.
 
-use crate::{cgroup::Cgroups, quantity, stack::Stack};
+use crate::{cgroup::Cgroups, member::Kind, quantity, stack::Stack};
 
 /// One reading of every container.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,10 @@ pub(crate) fn sample(stack: &Stack<'_>) -> Result<Sample, String> {
     let mut sample = Sample::default();
     for member in stack.running() {
         let pid = stack.visible_pid(member)?;
+        // A one-off run may end at any time, and uses nothing then.
+        if member.kind != Kind::Service && !stack.procfs.is_in(pid, member.id()) {
+            continue;
+        }
         let used = Cgroups::of(&stack.procfs, pid)
             .and_then(|cgroups| cgroups.memory_used())
             .map_err(|error| format!("{}: {error}", member.name))?;

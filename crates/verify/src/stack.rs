@@ -162,6 +162,8 @@ impl<'a> Stack<'a> {
             }
             match self.processes(member) {
                 Ok(processes) => judge(member, &processes, outcome),
+                // It has ended since it was listed: a crash in a loop, a one-off run.
+                Err(_) if self.blind.is_none() && self.has_ended(member) => given(member, outcome),
                 Err(why) => Outcome::not_checked(&member.subject, outcome.expected, why),
             }
         })
@@ -193,6 +195,10 @@ impl<'a> Stack<'a> {
         let all: Vec<_> =
             pids.into_iter().filter_map(|pid| Some((pid, self.procfs.status(pid).ok()?))).collect();
         if all.is_empty() { Err("every process ended while it was looked at".to_owned()) } else { Ok(all) }
+    }
+
+    fn has_ended(&self, member: &Member) -> bool {
+        member.pid().is_none_or(|pid| !self.procfs.is_in(pid, member.id()))
     }
 
     /// The first process, if the kernel's files about it can be read here.
@@ -268,7 +274,7 @@ async fn look(
     } else {
         Kind::Orphan
     };
-    let given_uid = if detail.pid > 0 { None } else { given_uid(engine, &summary.id, &detail.user).await };
+    let given_uid = given_uid(engine, &summary.id, &detail.user, detail.pid > 0).await;
     let subject = if kind == Kind::Service { service.clone() } else { summary.name.clone() };
     Ok(Some(Member { kind, service, subject, name: summary.name.clone(), detail, raw, given_uid }))
 }
@@ -288,13 +294,17 @@ fn name_subjects(members: &mut [Member]) {
 }
 
 /// The number of the user that a container that does not run was given. A name is looked up in its own /etc/passwd.
-async fn given_uid(engine: &Engine, container: &str, user: &str) -> Option<u32> {
+async fn given_uid(engine: &Engine, container: &str, user: &str, runs: bool) -> Option<u32> {
     let name = user.split(':').next().unwrap_or_default();
     if name.is_empty() {
         return Some(0);
     }
     if let Ok(uid) = name.parse() {
         return Some(uid);
+    }
+    if runs {
+        // Its processes will say it.
+        return None;
     }
     let mut pieces = engine.read_archive(container, "/etc/passwd");
     let mut archive = Vec::new();
@@ -331,10 +341,14 @@ fn blindness(engine: &Engine, procfs: &ProcFs, members: &[Member]) -> Option<Str
     if !engine.is_local() {
         return Some(format!("the engine at {} is not on this machine", engine.host()));
     }
-    let (member, pid) = members.iter().find_map(|member| Some((member, member.pid()?)))?;
-    if !procfs.is_in(pid, member.id()) {
-        return Some(format!("process {pid} of {} is not visible from here", member.name));
-    }
+    let with_pid: Vec<(&Member, u32)> =
+        members.iter().filter_map(|member| Some((member, member.pid()?))).collect();
+    let (first, first_pid) = with_pid.first()?;
+    // One that crashes in a loop has another process by now: that blinds nobody.
+    let visible = with_pid.iter().find(|(member, pid)| procfs.is_in(*pid, member.id()));
+    let Some((_, pid)) = visible.copied() else {
+        return Some(format!("process {first_pid} of {} is not visible from here", first.name));
+    };
     if procfs.mounts(pid).is_err() || procfs.namespace(pid, "net").is_err() {
         return Some("the kernel's files about the containers can only be read by root".to_owned());
     }

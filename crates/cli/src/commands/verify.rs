@@ -10,9 +10,15 @@ use std::{
 };
 
 use plimsoll_source::Source;
-use plimsoll_verify::{Budgets, Certificate, Options, Project, VerifyError, report, smoke::SmokeFile};
+use plimsoll_stack::Times;
+use plimsoll_verify::{Budgets, Certificate, Guard, Options, Project, VerifyError, report, smoke::SmokeFile};
 
-use crate::{error::CommandError, policy::Root, project::ProjectArgs, stack};
+use crate::{
+    error::CommandError,
+    policy::Root,
+    project::{self, ProjectArgs},
+    stack, wanted,
+};
 
 mod commit;
 mod names;
@@ -24,8 +30,8 @@ const SMOKE: &str = "smoke.toml";
 
 /// Measure the running stack against every claim and write the certificate
 ///
-/// Pauses each store for a moment and restarts each service; --no-disturb leaves that out. Exits with 0 if nothing
-/// failed, 1 if a claim failed, 2 if the stack could not be measured.
+/// Stops each service for a moment, pauses each store and restarts each service; --no-disturb leaves that out. Exits
+/// with 0 if nothing failed, 1 if a claim failed, 2 if the stack could not be measured.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -42,14 +48,23 @@ pub(crate) struct Args {
     /// Seconds of smoke load
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = clap::value_parser!(u64).range(1..=600))]
     load: u64,
+    /// What a measurement runs beside itself: when its own end of the pipe is gone, what the note says is taken back
+    #[arg(long, hide = true, value_name = "NOTE")]
+    take_back: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    if let Some(note) = &args.take_back {
+        return watch(note);
+    }
     // the store's layers belong to ids of an ordinary user's namespace
     crate::rootless::enter(false);
     let root = Root::find()?;
+    let loading = args.project.options(&root)?;
     let project = args.project.load(&root)?;
     names::check(&root, &project)?;
+    let state = stack::states()?.join(&project.name);
+    let times = Times::load(&state);
     let options = Options {
         disturb: !args.no_disturb,
         budgets: budgets(&root),
@@ -57,11 +72,15 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         smoke_front: root.policy.smoke.front.clone(),
         commit: commit::of(&root.dir),
         load: Duration::from_secs(args.load),
+        guard: guard(&state),
+        completed: times.completed,
+        starts: times.starts.into_iter().map(|(id, start)| (id, (start.began, start.ready))).collect(),
         ..Options::default()
     };
     // Containers are stopped and started: not while another verb works on them.
     let lock = stack::lock(&project.name, "plimsoll verify")?;
-    let certificate = measure(&project, &options)?;
+    let variable = |name: &str| loading.env.get(name).cloned();
+    let certificate = measure(&project, options, &root, &variable)?;
     drop(lock);
     let page = report::html(&certificate).map_err(|error| CommandError::from_error(&error))?;
     let json = certificate.to_json().map_err(|error| CommandError::from_error(&error))?;
@@ -80,12 +99,51 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     Ok(if certificate.holds() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn measure(project: &Project, options: &Options) -> Result<Certificate, CommandError> {
+fn measure(
+    project: &Project,
+    mut options: Options,
+    root: &Root,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Certificate, CommandError> {
+    let mut whole = project.clone();
+    project::absolute_files(&mut whole);
     stack::with_engine(|engine| async move {
+        options.wanted = Some(wanted::wanted(&engine, &whole, &root.policy, variable).await);
         let mut progress = Progress::new();
-        let measured = plimsoll_verify::verify(&engine, project, options, |title| progress.show(title)).await;
+        let measured =
+            plimsoll_verify::verify(&engine, project, &options, |title| progress.show(title)).await;
         progress.finish();
         measured.map_err(failed)
+    })
+}
+
+/// Where it is kept what has to be taken back, and the process that does it if this one dies. Without a way to start
+/// ourselves again the note alone is left.
+fn guard(state: &Path) -> Option<Guard> {
+    let note = state.join(stack::NOTE);
+    let watcher = std::env::current_exe().ok().map(|program| {
+        vec![program.into_os_string(), "verify".into(), "--take-back".into(), note.clone().into_os_string()]
+    });
+    Some(Guard { note, watcher: watcher.unwrap_or_default() })
+}
+
+/// Waits for the end of standard input, which dies with the measurement, and takes back what it left.
+fn watch(note: &Path) -> Result<ExitCode, CommandError> {
+    crate::interrupt::leave();
+    stack::with_engine(|engine| async move {
+        // Whoever ends the measurement may signal us too: we end when there is nothing left to do.
+        use tokio::signal::unix::{SignalKind, signal};
+        let kinds =
+            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup(), SignalKind::quit()];
+        let _ignored: Vec<_> = kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect();
+        let _ =
+            tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink())).await;
+        plimsoll_verify::take_back(&engine, note).await.map(|_| ExitCode::SUCCESS).map_err(|problem| {
+            CommandError::new(
+                problem,
+                "look at `docker ps -a`; `plimsoll unpause` and `plimsoll up` put it back",
+            )
+        })
     })
 }
 

@@ -245,8 +245,11 @@ fn mounts(spec: &ContainerSpec, member: &Member) -> Vec<String> {
             MountKind::Tmpfs { .. } => continue,
         };
         let is = found[key].as_str().unwrap_or_default();
-        // Plimsoll's copies of secrets and docker compose's originals are told apart by their content, elsewhere.
-        let secret = target.starts_with("/run/secrets/");
+        // Plimsoll mounts copies of secrets and configs, docker compose the files: not the same path, and their content is
+        // compared elsewhere.
+        let copied = member.text("/Config/Labels/org.plimsoll.parts").is_empty()
+            && source.is_some_and(|source| source.contains("/state/") && source.contains("/files/"));
+        let secret = copied || target.starts_with("/run/secrets/");
         if let Some(source) = source.filter(|source| !secret && source.as_str() != is) {
             wrong.push(format!("{is} is mounted at {target}, the file says {source}"));
         }

@@ -53,7 +53,7 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
         let why = "the project has no smoke checks, and its front answers nothing without an error";
         return Ok(vec![Outcome::not_checked("stack", expected, why)]);
     }
-    let (load, highest) = put_load(stack, file, &fronts).await;
+    let (load, highest, unread) = put_load(stack, file, &fronts).await;
     let workload = &load.workload;
     let shape =
         format!("{} requests, {} at a time, for {:.1} s", workload.requests, WORKERS, workload.seconds);
@@ -61,9 +61,13 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     let memory = match stack.options.budgets.memory {
         None => Outcome::not_applicable("stack", expected, "plimsoll.toml has no budgets.memory"),
         Some(budget) => {
-            let observed = format!("at most {} under {shape}", quantity::bytes(highest.total()));
+            let mut observed = format!("at most {} under {shape}", quantity::bytes(highest.total()));
+            // What was not read may have been more.
+            if let Some(why) = &unread {
+                observed += &format!("; a reading failed: {why}");
+            }
             Outcome::new("stack", expected)
-                .judge(highest.total() <= budget, observed)
+                .judge(highest.total() <= budget && unread.is_none(), observed)
                 .all_evidence(highest.evidence())
         }
     };
@@ -97,7 +101,11 @@ struct Load {
     failures: Vec<(String, String)>,
 }
 
-async fn put_load(stack: &Stack<'_>, file: &SmokeFile, fronts: &[&Front]) -> (Load, memory::Sample) {
+async fn put_load(
+    stack: &Stack<'_>,
+    file: &SmokeFile,
+    fronts: &[&Front],
+) -> (Load, memory::Sample, Option<String>) {
     // A stream holds its connection for seconds, and what is asked inside a container is no load on the front.
     let checks: Vec<&Check> = file.checks.iter().filter(|check| check.at.is_none()).collect();
     let (begin, limit) = (Instant::now(), stack.options.load);
@@ -107,23 +115,23 @@ async fn put_load(stack: &Stack<'_>, file: &SmokeFile, fronts: &[&Front]) -> (Lo
         futures_util::future::join_all(rounds).await
     };
     let watch = async {
-        let mut highest = memory::Sample::default();
+        let (mut highest, mut unread) = (memory::Sample::default(), None);
         while begin.elapsed() < limit {
-            if let Ok(sample) = memory::sample(stack)
-                && sample.total() > highest.total()
-            {
-                highest = sample;
+            match memory::sample(stack) {
+                Ok(sample) if sample.total() > highest.total() => highest = sample,
+                Ok(_) => {}
+                Err(why) => unread = Some(why),
             }
             tokio::time::sleep(PAUSE).await;
         }
-        highest
+        (highest, unread)
     };
-    let (done, highest) = tokio::join!(work, watch);
+    let (done, (highest, unread)) = tokio::join!(work, watch);
     let requests = done.iter().map(|(requests, _)| requests).sum();
     let failures = done.into_iter().flat_map(|(_, failures)| failures).collect();
     let seconds = begin.elapsed().as_secs_f64();
     let workload = Workload { requests, routes: checks.len(), concurrency: WORKERS, seconds };
-    (Load { workload, failures }, highest)
+    (Load { workload, failures }, highest, unread)
 }
 
 /// Goes through the checks again and again until the time is over.

@@ -43,6 +43,12 @@ pub(crate) struct MountLine {
 }
 
 impl MountLine {
+    /// What is mounted below it appears on the other side too (mount_namespaces(7), MS_SHARED).
+    pub(crate) fn is_shared(&self) -> bool {
+        let before = self.text.split(" - ").next().unwrap_or("");
+        before.split(' ').skip(6).any(|tag| tag.starts_with("shared:"))
+    }
+
     pub(crate) fn is_read_only(&self) -> bool {
         self.options.split(',').any(|option| option == "ro")
     }
@@ -308,6 +314,8 @@ mod tests {
         assert_eq!((mount.device.as_str(), mount.root.as_str()), ("0:54", "/"));
         assert_eq!(mount.kind, "tmpfs");
         assert!(mount.is_read_only());
+        assert!(!mount.is_shared());
+        assert!(parse_mount(&line.replace("master:9", "shared:9")).unwrap().is_shared());
         assert_eq!(parse_mount("garbage"), None);
     }
 

@@ -78,6 +78,8 @@ pub(super) struct Host {
     project: String,
     /// Files that the project declares as secrets or configs.
     files: Vec<String>,
+    /// Where `up` keeps its own copies of them, wherever its home is.
+    copies: String,
 }
 
 impl Host {
@@ -108,6 +110,7 @@ impl Host {
             }),
             project: canonical(&project.working_dir.display().to_string()),
             files: files.collect(),
+            copies: format!("/state/{}/files/", project.name),
         }
     }
 
@@ -141,7 +144,10 @@ impl Host {
         if self.whole.contains(path) || self.homes.contains(path) {
             return Some(format!("mounts the host's {path}{}", if seen.more { ", and more" } else { "" }));
         }
-        if self.files.contains(path) || (read_only && self.harmless.iter().any(|top| is_inside(path, top))) {
+        if self.files.contains(path)
+            || path.contains(&self.copies)
+            || (read_only && self.harmless.iter().any(|top| is_inside(path, top)))
+        {
             return None;
         }
         // A project that lives in /root or below /etc may lend what is its own; one that lives there directly may not.
@@ -189,8 +195,13 @@ pub(super) fn judge(
         if seen.is_empty()
             || is_own_volume(host, member, mount, &seen)
             || is_engines_file(host, member, &seen)
+            || is_init(mount, &seen)
         {
             continue;
+        }
+        // CIS Docker 5.19.
+        if mount.is_shared() {
+            wrong.push(format!("exchanges mounts with the host at {}", mount.target));
         }
         let read_only = mount.is_read_only();
         let problems: Vec<String> = seen.iter().filter_map(|seen| host.judge(seen, read_only)).collect();
@@ -252,6 +263,16 @@ fn is_engines_file(host: &Host, member: &Member, seen: &[Shown]) -> bool {
     seen.iter().any(own)
 }
 
+/// The small init that the engine mounts into a container for `init: true`: the program itself, and nothing else.
+fn is_init(mount: &MountLine, seen: &[Shown]) -> bool {
+    let names = ["docker-init", "tini", "tini-static", "catatonit", "podman-init", "dumb-init"];
+    let is_one =
+        |seen: &Shown| !seen.more && seen.path.rsplit('/').next().is_some_and(|name| names.contains(&name));
+    matches!(mount.target.as_str(), "/sbin/docker-init" | "/dev/init" | "/run/podman-init")
+        && mount.is_read_only()
+        && seen.iter().any(is_one)
+}
+
 /// The paths of the host that a container which does not run was given: binds, and volumes that are binds.
 pub(super) fn given<'m>(
     member: &'m Member,
@@ -287,6 +308,7 @@ mod tests {
             data: "/var/lib/docker".into(),
             project: "/root/shop".into(),
             files: own(&["/etc/shop/key.pem", "/etc/shadow"]),
+            copies: "/state/shop/files/".into(),
         }
     }
 
@@ -344,6 +366,7 @@ mod tests {
             "/etc/ssl/certs",
             "/mnt/disk/data",
             "/etc/shop/key.pem",
+            "/root/.local/share/plimsoll/state/shop/files/key",
             "/tmp/shop-test",
         ] {
             assert!(!wrong(path, true), "{path}");

@@ -118,7 +118,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
                     Has("\"service\":\"a\""),
                 ],
             },
-            Row { line: "plimsoll logs", expect: &[Has("a-1 | ready")] },
+            Row { line: "plimsoll logs", expect: &[Has("a-1  | ready")] },
             Row { line: "plimsoll logs --no-log-prefix a", expect: &[Out("ready")] },
             Row { line: "plimsoll --ansi always logs --tail 1", expect: &[Has("\u{1b}[")] },
             Row { line: "plimsoll --ansi never logs", expect: &[Lacks("\u{1b}[")] },
@@ -178,11 +178,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             },
             Row {
                 line: "plimsoll config --variables a",
-                expect: &[Err("--variables is about the whole project")],
+                expect: &[Err("not applied when --variables is set")],
             },
             Row {
                 line: "plimsoll config --no-interpolate a",
-                expect: &[Err("--no-interpolate is about"), Has("${MUST")],
+                expect: &[Err("not applied when --no-interpolate"), Has("${MUST")],
             },
             Row { line: "plimsoll config --format toml", expect: &[Code(2)] },
             Row { line: "plimsoll convert --services", expect: &[Out("a")] },

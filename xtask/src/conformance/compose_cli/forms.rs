@@ -90,6 +90,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
                 expect: &[Has("\"Name\":\"@P\""), Has("\"Status\":\"running(1)\""), Has("compose.yaml")],
             },
             Row { line: "plimsoll ls -q --filter name=@P", expect: &[Out("@P")] },
+            Row { line: "plimsoll -f compose.yaml -p @P ls -q --filter name=@P", expect: &[Out("@P")] },
             Row { line: "plimsoll ls --filter state=up", expect: &[Code(2), Err("no filter `state`")] },
             Row { line: "plimsoll volumes", expect: &[Has("VOLUME NAME"), Has("@P_data")] },
             Row { line: "plimsoll volumes -q", expect: &[Out("@P_data")] },

@@ -205,11 +205,14 @@ impl Follow<'_> {
     }
 
     /// Whether the start succeeded. A program that has ended by itself is started all the same, unless others wait for
-    /// its success.
+    /// its success or its health.
     fn has_begun(&self, outcome: &Outcome) -> bool {
+        let needed = |service: &str| {
+            let mut needs = self.project.services.values().flat_map(|other| &other.depends_on);
+            needs.any(|(name, need)| name == service && need.condition != Condition::Started)
+        };
         outcome.failures.iter().all(|failure| {
-            let awaited = failure.service.as_deref().is_some_and(|service| self.is_awaited(service));
-            failure.exit.is_some() && !failure.not_started && !awaited
+            failure.exit.is_some() && !failure.not_started && !failure.service.as_deref().is_some_and(needed)
         })
     }
 

@@ -4,10 +4,10 @@
 use std::{io::IsTerminal as _, sync::OnceLock, time::Duration};
 
 use plimsoll_source::printable;
-use plimsoll_stack::{Progress, Step};
+use plimsoll_stack::{Op, Progress, Step};
 use serde_json::json;
 
-use crate::error::CommandError;
+use crate::{commands::drop_in::is_in_place, error::CommandError};
 
 /// How progress is shown on standard error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -220,7 +220,31 @@ fn tell_done(step: &Step, took: Duration) {
             "{}",
             json!({ "id": what, "status": "Done", "service": step.service, "seconds": took.as_secs_f64() })
         ),
+        _ if is_in_place() => {
+            if let Some(line) = in_their_words(&step.op) {
+                errln!(" {line}");
+            }
+        }
         _ => errln!("{:7.2}s  {what}", took.as_secs_f64()),
+    }
+}
+
+/// A step as docker compose tells it, for scripts that look for its words. Steps that it does not have are not told.
+fn in_their_words(op: &Op) -> Option<String> {
+    let container = |name: &str, word: &str| Some(format!("Container {name} {word}"));
+    match op {
+        Op::CreateNetwork { spec } => Some(format!("Network {} Created", spec.name)),
+        Op::RemoveNetwork { name, .. } => Some(format!("Network {name} Removed")),
+        Op::CreateVolume { spec } => Some(format!("Volume {} Created", spec.name)),
+        Op::RemoveVolume { name } => Some(format!("Volume {name} Removed")),
+        Op::RemoveImage { image } => Some(format!("Image {image} Removed")),
+        Op::CreateContainer { spec, .. } => container(&spec.name, "Created"),
+        Op::StartContainer { container: name } => container(name, "Started"),
+        Op::StopContainer { container: name, .. } => container(name, "Stopped"),
+        Op::RemoveContainer { container: name, .. } => container(name, "Removed"),
+        Op::WaitHealthy { container: name, .. } => container(name, "Healthy"),
+        Op::WaitCompleted { container: name } => container(name, "Exited"),
+        _ => None,
     }
 }
 

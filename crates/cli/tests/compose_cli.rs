@@ -254,7 +254,7 @@ fn the_attached_up_never_ends() {
     let output = stack.in_front(&["up", "--no-color", "--attach", "a", "--attach", "b"], 60);
     let out = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    for line in ["a-1 | one", "b-1 | two", "a-1 exited with code 0", "b-1 exited with code 4"] {
+    for line in ["a-1  | one", "b-1  | two", "a-1 exited with code 0", "b-1 exited with code 4"] {
         assert!(out.contains(line), "{line}: {out}");
     }
     assert!(!out.contains("up in"), "only the logs are on standard output: {out}");
@@ -475,7 +475,7 @@ fn variables_in_another_form() {
     assert!(stack.ok(&["config", "--variables"]).starts_with("NAME"));
     for option in ["--variables", "--no-interpolate"] {
         let output = stack.run(&["config", option, "a"]);
-        assert!(text(&output.stderr).contains("is about the whole project"), "{}", said(&output));
+        assert!(text(&output.stderr).contains("service filtering is not applied"), "{}", said(&output));
     }
     for verb in [&["images"][..], &["ls"], &["ps"], &["volumes"]] {
         stack.fails(&[verb, &["--format", "toml"]].concat(), 2);

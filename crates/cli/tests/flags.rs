@@ -161,7 +161,7 @@ fn up_stays_in_front_and_gives_a_service_s_exit_code() {
     let Some(stack) = Stack::new("front") else { return };
     let output = stack.run(&["up", "--profile", "test", "--exit-code-from", "test", "--attach", "test"]);
     assert_eq!(output.status.code(), Some(7), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).contains("test-1 | testing"), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("test-1  | testing"), "{}", text(&output.stdout));
     let states = stack.containers();
     assert!(states.iter().all(|line| line.ends_with("exited")), "all are stopped: {states:?}");
     let output = stack.run(&["up", "--profile", "test", "--abort-on-container-exit", "--no-log-prefix"]);
@@ -267,7 +267,7 @@ fn logs_follow_with_f_and_down_takes_images() {
     assert_eq!(stack.ok(&["logs", "--no-log-prefix", "-n", "1", "--index", "2", "web"]), "two\n");
     assert_eq!(
         stack.ok(&["logs", "--no-color", "-n", "all", "--index", "1", "web"]),
-        "web-1 | one\nweb-1 | two\n"
+        "web-1  | one\nweb-1  | two\n"
     );
     assert_eq!(stack.ok(&["logs", "--until", "1h", "web"]), "", "nothing was written an hour ago");
     // `-f` is to follow; it ends with the containers
@@ -280,7 +280,7 @@ fn logs_follow_with_f_and_down_takes_images() {
     .spawn()
     .unwrap();
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
-    assert_eq!(lines.next().unwrap().unwrap(), "db-1 | one");
+    assert_eq!(lines.next().unwrap().unwrap(), "db-1  | one");
     assert!(child.try_wait().unwrap().is_none(), "it waits for more");
     child.kill().unwrap();
     child.wait().unwrap();

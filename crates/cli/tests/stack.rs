@@ -110,7 +110,7 @@ fn up_says_what_it_does_and_the_others_say_what_is() {
     assert_eq!(services, ["db", "web"]);
     assert!(stack.ok(&["ps"]).0.starts_with("NAME"));
     let (logs, _) = stack.ok(&["logs", "--tail", "1", "web"]);
-    assert_eq!(logs, "web-1 | out of NAME\n");
+    assert_eq!(logs, "web-1  | out of NAME\n");
     let (json, _) = stack.ok(&["logs", "--json"]);
     let line: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
     assert_eq!((&line["service"], &line["line"]["stream"]), (&"db".into(), &"stdout".into()));
@@ -177,10 +177,10 @@ fn follow_shows_a_container_that_is_started_later() {
     stack.ok(&["up", "db"]);
     let mut child = stack.command(&["logs", "--follow"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    assert_eq!(lines.next().as_deref(), Some("db-1 | out of NAME"));
+    assert_eq!(lines.next().as_deref(), Some("db-1  | out of NAME"));
     stack.ok(&["up"]);
     let next = lines.next();
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(next.as_deref(), Some("web-1 | out of NAME"));
+    assert_eq!(next.as_deref(), Some("web-1  | out of NAME"));
 }

@@ -37,6 +37,8 @@ pub struct OneOff {
     pub tty: bool,
     /// With standard input.
     pub stdin: bool,
+    /// Nobody attaches: standard input stays open for who may attach later.
+    pub detached: bool,
     /// The engine removes it when it has ended: nobody else is there to do it.
     pub auto_remove: bool,
     /// Publish the service's ports.
@@ -104,7 +106,7 @@ pub fn plan_oneoff(desired: &Desired, observed: &Observed, ask: &OneOff) -> Resu
     spec.restart = RestartSpec::No;
     spec.tty = ask.tty;
     spec.stdin_open = ask.stdin;
-    spec.stdin_once = ask.stdin;
+    spec.stdin_once = ask.stdin && !ask.detached;
     spec.auto_remove = ask.auto_remove;
     if let Some(command) = &ask.command {
         spec.command = Some(command.clone());

@@ -7,15 +7,17 @@ use std::{process::ExitCode, time::Instant};
 use plimsoll_image::Store;
 use serde_json::json;
 
-use super::run::needed;
+use super::{drop_in::is_in_place, run::needed};
 use crate::{
     builds::{self, Built, Shown, Verdict, megabytes},
     error::CommandError,
     globals::{self, ProgressForm},
+    handover,
     home::home,
     images::{Images, project_folder},
     policy::Root,
     project::{self, ProjectArgs},
+    stack,
     storage::Budget,
 };
 
@@ -38,6 +40,9 @@ pub(crate) struct Args {
     /// Ask the registry for the images of FROM also when the store has them
     #[arg(long)]
     pull: bool,
+    /// Hand the images to the engine; under the name docker-compose they always are
+    #[arg(long)]
+    load: bool,
     /// Send each image to the registry of each of its names
     #[arg(long)]
     push: bool,
@@ -181,6 +186,15 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     } else if form != ProgressForm::Quiet {
         table(&built, &verdicts);
         errln!("{} in {:.2} s", count(built.len()), begin.elapsed().as_secs_f64());
+    }
+    if args.load || is_in_place() {
+        let (store, built) = (&store, &built);
+        stack::with_engine(|engine| async move {
+            for one in built {
+                handover::ensure(&engine, store, &one.record, &one.names).await?;
+            }
+            Ok(())
+        })?;
     }
     if args.push {
         for name in built.iter().flat_map(|one| &one.names) {

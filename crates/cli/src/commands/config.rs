@@ -135,7 +135,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     ];
     if let (false, Some((_, option))) = (args.only.is_empty(), whole.iter().find(|(asked, _)| *asked)) {
         let services = args.only.join(", ");
-        errln!("note  {option} is about the whole project; {services} has no effect");
+        errln!("note  service filtering is not applied when {option} is set: {services} has no effect");
     }
     if args.environment {
         return put(&args, &list::environment(&options));

@@ -23,8 +23,13 @@ pub(super) enum Called {
 }
 
 /// Whether the program stands in for docker compose.
-pub(super) fn is_in_place() -> bool {
+pub(crate) fn is_in_place() -> bool {
     IN_PLACE.load(Ordering::Relaxed)
+}
+
+/// The exit code of a verb that could not run: docker compose knows only 1.
+pub(super) fn code(own: u8) -> u8 {
+    if is_in_place() { 1 } else { own }
 }
 
 /// The arguments without what docker's command puts before them.

@@ -38,7 +38,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let project = stack::project_name(&args.project)?;
+    let target = stack::target(&args.project, &args.services)?;
+    if let Some(service) = args.services.iter().find(|name| target.project.is_some() && !target.knows(name)) {
+        return Err(target.no_service(service));
+    }
+    let project = target.name;
     stack::with_engine(|engine| async move {
         let filter = EventFilter {
             labels: vec![format!("{}={project}", labels::PROJECT)],

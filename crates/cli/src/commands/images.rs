@@ -12,8 +12,7 @@ use crate::{
     error::CommandError,
     project::ProjectArgs,
     stack::{self, failed},
-    table::table,
-    template::Format,
+    template::{Format, aligned},
 };
 
 /// List the images of the project's containers
@@ -130,9 +129,10 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         let text = serde_json::to_string(&shown).map_err(|error| CommandError::from_error(&error))?;
         outln!("{text}");
     } else {
-        let rows: Vec<[String; 7]> = shown.into_iter().map(Shown::cells).collect();
         let head = ["CONTAINER", "REPOSITORY", "TAG", "PLATFORM", "IMAGE ID", "SIZE", "CREATED"];
-        out!("{}", table(head, &rows));
+        let mut lines = vec![head.join("\t")];
+        lines.extend(shown.into_iter().map(|image| image.cells().join("\t")));
+        out!("{}", aligned(&lines));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -22,6 +22,9 @@ const READING: [&str; 12] = [
     "config", "convert", "events", "images", "logs", "ls", "port", "ps", "stats", "top", "version", "volumes",
 ];
 
+/// Verbs that are about no project: what names one has no meaning for them, as for docker compose.
+const WITHOUT_PROJECT: [&str; 2] = ["ls", "version"];
+
 /// A command line in one order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Leading {
@@ -94,6 +97,9 @@ pub(super) fn behind_the_verb(arguments: impl Iterator<Item = OsString>) -> Lead
         return Leading { arguments: all, given: Given::default() };
     }
     let verb = all[at].to_str().unwrap_or_default();
+    if WITHOUT_PROJECT.contains(&verb) {
+        moved.clear();
+    }
     if dry_run && !READING.contains(&verb) {
         moved.push("--dry-run".into());
     }
@@ -240,5 +246,6 @@ mod tests {
         assert_eq!(moved("plimsoll --dry-run ps"), "plimsoll ps");
         assert_eq!(moved("plimsoll --dry-run=false up"), "plimsoll up");
         assert_eq!(moved("plimsoll -v"), "plimsoll version");
+        assert_eq!(moved("plimsoll -f a.yml -p shop ls --all"), "plimsoll ls --all");
     }
 }

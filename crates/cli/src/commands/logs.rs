@@ -111,6 +111,8 @@ pub(crate) struct Printer {
     /// Before each line the container that it is of.
     prefix: bool,
     colour: bool,
+    /// What containers write to standard error goes to ours.
+    pub(crate) apart: bool,
     /// How names of the project's containers begin.
     project: String,
     /// Of the longest name.
@@ -126,6 +128,7 @@ impl Printer {
             timestamps,
             prefix: !no_prefix,
             colour: !no_colour && globals::colours_on_stdout(),
+            apart: false,
             project: format!("{project}-"),
             width: 0,
             services: Vec::new(),
@@ -158,17 +161,22 @@ impl Printer {
         };
         let name = self.short(&line.container).to_owned();
         self.width = self.width.max(name.len());
-        let width = self.width;
-        let bar = if line.line.stream == Stream::Stderr { '!' } else { '|' };
+        // docker compose leaves one more column free
+        let width = self.width + 1;
         let time = if self.timestamps { format!("{} ", line.line.time) } else { String::new() };
         let text = printable(&line.line.text);
-        if !self.prefix {
-            writeln!(out, "{time}{text}")
+        let said = if !self.prefix {
+            format!("{time}{text}\n")
         } else if self.colour {
             let colour = COLOURS[at % COLOURS.len()];
-            writeln!(out, "\x1b[{colour}m{name:width$} {bar}\x1b[0m {time}{text}")
+            format!("\x1b[{colour}m{name:width$} |\x1b[0m {time}{text}\n")
         } else {
-            writeln!(out, "{name:width$} {bar} {time}{text}")
+            format!("{name:width$} | {time}{text}\n")
+        };
+        if self.apart && line.line.stream == Stream::Stderr {
+            io::stderr().lock().write_all(said.as_bytes())
+        } else {
+            out.write_all(said.as_bytes())
         }
     }
 }

@@ -7,7 +7,7 @@ mod commit;
 mod config;
 mod cp;
 mod down;
-mod drop_in;
+pub(crate) mod drop_in;
 mod events;
 mod exec;
 mod export;
@@ -181,6 +181,6 @@ pub(crate) fn run() -> ExitCode {
     };
     done.unwrap_or_else(|error| {
         render::error(&error);
-        ExitCode::from(interrupt::code_or(error.code))
+        ExitCode::from(interrupt::code_or(drop_in::code(error.code)))
     })
 }

@@ -2,15 +2,17 @@
 
 pub(super) mod rows;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
+use plimsoll_compose::ReadFiles as _;
 use plimsoll_engine::{Health, PublishedPort, RunState};
 use plimsoll_stack::{Row, labels, ps_with_one_offs};
 
+use super::drop_in::is_in_place;
 use crate::{
     error::CommandError,
     globals,
-    project::ProjectArgs,
+    project::{Disk, ProjectArgs},
     stack::{self, Target, failed},
     template::{self, Format},
 };
@@ -87,7 +89,9 @@ impl Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let format = Format::parse(args.format.as_deref().unwrap_or_default(), true)?;
+    let configured = if is_in_place() && !args.json { configured_format() } else { None };
+    let format = args.format.clone().or(configured);
+    let format = Format::parse(format.as_deref().unwrap_or_default(), true)?;
     let target = stack::target(&args.project, &args.services)?;
     if let Some(service) = args.services.iter().find(|name| target.project.is_some() && !target.knows(name)) {
         return Err(target.no_service(service));
@@ -115,6 +119,15 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         globals::tell(&target.name, &format!("note  not shown without --all: {}", named.join(", ")));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// `psFormat` of docker's configuration, which docker compose goes by where no form is given.
+fn configured_format() -> Option<String> {
+    let folder = std::env::var_os("DOCKER_CONFIG").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let folder = folder.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker")))?;
+    let text = Disk.read(&folder.join("config.json")).ok()?;
+    let config: serde_json::Value = serde_json::from_str(&text).ok()?;
+    config["psFormat"].as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 /// The forms that docker compose has too.

@@ -70,7 +70,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
 }
 
 /// Columns of `ps` for those who have no terminal.
-const COLUMNS: &str = "user,pid,ppid,pcpu,stime,tty,time,args";
+const COLUMNS: &str = "user=UID -o pid,ppid,c,stime,tname,time,cmd";
 
 /// The processes of each running container, once.
 fn processes(project: &str, services: &[String]) -> Result<ExitCode, CommandError> {

@@ -102,8 +102,9 @@ pub(crate) struct Args {
     /// Containers run in the background; accepted for the habit
     #[arg(short, long, hide = true, conflicts_with_all = ["abort_on_container_exit", "abort_on_container_failure", "exit_code_from", "attach", "attach_dependencies"])]
     detach: bool,
-    /// Nobody is asked; accepted for the habit
-    #[arg(short, long, hide = true)]
+    /// Yes to the one question that docker compose asks: volumes that differ from the file are made anew, and their data
+    /// are lost
+    #[arg(short, long)]
     yes: bool,
     /// Say nothing about builds
     #[arg(long)]
@@ -308,7 +309,12 @@ async fn prepare(
         no_deps: args.no_deps,
         no_start: args.no_start,
         renew_anon_volumes: args.renew_anon_volumes,
-        recreate_volumes: args.recreate_volume.iter().cloned().collect(),
+        // who says yes to all says it to the loss of data in a volume that differs from the file, as in docker compose
+        recreate_volumes: if args.yes {
+            project.volumes.keys().cloned().collect()
+        } else {
+            args.recreate_volume.iter().cloned().collect()
+        },
         grace: args.timeout,
         hooked: plimsoll_stack::hooked(&stack::states()?.join(&project.name)),
     };

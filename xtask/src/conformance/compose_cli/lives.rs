@@ -106,7 +106,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             },
             Row {
                 line: "plimsoll --profile jobs up --abort-on-container-exit --no-color job",
-                expect: &[Code(3)],
+                expect: &[Code(3), Has("job-1  | done"), Has("job-1 exited with code 3")],
             },
             Row {
                 line: "plimsoll --profile jobs up --exit-code-from job --no-log-prefix job",
@@ -117,14 +117,14 @@ pub(super) const SCENARIOS: &[Scenario] = &[
                 line: "timeout --preserve-status -s INT 20 plimsoll --profile ends up --attach once --attach twice once twice",
                 expect: &[
                     Code(0),
-                    Has("once-1  | one"),
-                    Has("twice-1 | two"),
+                    Has("once-1   | one"),
+                    Has("twice-1  | two"),
                     Has("once-1 exited with code 0"),
                 ],
             },
             Row {
                 line: "timeout --preserve-status -s INT 20 docker-compose --profile ends up once",
-                expect: &[Code(0), Has("once-1 | one")],
+                expect: &[Code(0), Has("once-1  | one")],
             },
             Row { line: "docker-compose --profile ends up -d once", expect: &[Code(0), Out("")] },
             Row { line: "docker-compose compose --profile ends down", expect: &[State("")] },
@@ -134,7 +134,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             },
             Row {
                 line: "timeout --preserve-status -s INT 3 plimsoll up --attach a --no-color",
-                expect: &[Code(130), Has("a-1 | one"), State("a-1=exited")],
+                expect: &[Code(130), Has("a-1  | one"), State("a-1=exited")],
             },
             Row { line: "plimsoll up -d --attach a", expect: &[Code(2)] },
             Row { line: "plimsoll down", expect: &[State("")] },

@@ -15,7 +15,7 @@ use plimsoll_stack::{Lifecycle, LogQuery, Outcome, StackLine, labels, logs, memb
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    commands::{exec::exit_code, logs::Printer},
+    commands::{drop_in::is_in_place, exec::exit_code, logs::Printer},
     error::CommandError,
     lifecycle,
     pick::is_one_off,
@@ -117,8 +117,8 @@ impl Follow<'_> {
         args: &Front,
         outcome: &Outcome,
     ) -> Result<ExitCode, CommandError> {
-        if !outcome.is_success() {
-            // what has failed has been said, with its last lines
+        if !self.has_begun(outcome) {
+            self.show_what_was(args).await?;
             if !args.aborts() {
                 return Ok(ExitCode::from(1));
             }
@@ -127,11 +127,20 @@ impl Follow<'_> {
             return Ok(exit_code(code.unwrap_or(1)));
         }
         let services = args.shown(self.project, self.services);
-        let printer = Printer::new(&self.project.name, args.timestamps, args.no_log_prefix, args.no_color);
-        let printer = RefCell::new(printer);
-        for container in self.containers(&services).await? {
-            printer.borrow_mut().expect(&container.name);
+        let mut printer =
+            Printer::new(&self.project.name, args.timestamps, args.no_log_prefix, args.no_color);
+        printer.apart = true;
+        let containers = self.containers(&services).await?;
+        let mut names: Vec<&str> =
+            containers.iter().map(|container| printer.short(&container.name)).collect();
+        names.sort_unstable();
+        if !names.is_empty() {
+            outln!("Attaching to {}", names.join(", "));
         }
+        for container in &containers {
+            printer.expect(&container.name);
+        }
+        let printer = RefCell::new(printer);
         let query =
             LogQuery { services: services.clone(), follow: true, since: self.began, ..LogQuery::default() };
         let (lines, mut shown) = tokio::sync::mpsc::unbounded_channel::<StackLine>();
@@ -195,11 +204,47 @@ impl Follow<'_> {
         Ok(code.map_or_else(|| ExitCode::from(130), exit_code))
     }
 
+    /// Whether the start succeeded. A program that has ended by itself is started all the same, unless others wait for
+    /// its success or its health.
+    fn has_begun(&self, outcome: &Outcome) -> bool {
+        let needed = |service: &str| {
+            let mut needs = self.project.services.values().flat_map(|other| &other.depends_on);
+            needs.any(|(name, need)| name == service && need.condition != Condition::Started)
+        };
+        outcome.failures.iter().all(|failure| {
+            failure.exit.is_some() && !failure.not_started && !failure.service.as_deref().is_some_and(needed)
+        })
+    }
+
+    /// The logs and ends so far, for a start that failed.
+    async fn show_what_was(&self, args: &Front) -> Result<(), CommandError> {
+        let services = args.shown(self.project, self.services);
+        let mut printer =
+            Printer::new(&self.project.name, args.timestamps, args.no_log_prefix, args.no_color);
+        printer.apart = true;
+        let containers = self.containers(&services).await?;
+        for container in &containers {
+            printer.expect(&container.name);
+        }
+        let query = LogQuery { services, since: self.began, ..LogQuery::default() };
+        logs(self.engine, &self.project.name, &query, &mut |line| printer.print(&line).is_ok())
+            .await
+            .map_err(failed)?;
+        let printer = RefCell::new(printer);
+        for container in &containers {
+            if let (RunState::Exited, Some(code)) = (container.state, container.exit_code) {
+                self.tell(&printer, &container.name, code);
+            }
+        }
+        Ok(())
+    }
+
     /// Stops what was brought up, under the project's lock.
     async fn stop(&self) -> Result<ExitCode, CommandError> {
         let _lock = tokio::task::block_in_place(|| stack::lock(&self.project.name, "plimsoll up"))?;
         let found = members(self.engine, &self.project.name).await.map_err(failed)?;
-        let ask = Lifecycle { grace: self.grace, ..Lifecycle::default() };
+        // only what was asked for: what it depends on may serve others
+        let ask = Lifecycle { services: self.services.to_vec(), grace: self.grace, no_deps: true };
         lifecycle::carry_out(self.engine, &plan_stop(&self.project.name, &found, &ask), None).await
     }
 
@@ -234,8 +279,9 @@ impl Follow<'_> {
         let filter = EventFilter { labels: vec![label], since: Some(self.began), until: None };
         let mut events = self.engine.events(&filter);
         let all: Vec<String> = self.project.services.keys().cloned().collect();
-        let matters: BTreeSet<&str> =
-            all.iter().map(String::as_str).filter(|service| !self.is_awaited(service)).collect();
+        // to docker compose the end of a job matters too that others wait for
+        let counted = |service: &&str| is_in_place() || !self.is_awaited(service);
+        let matters: BTreeSet<&str> = all.iter().map(String::as_str).filter(counted).collect();
         let counts = |code: i64| code != 0 || !args.abort_on_container_failure;
         if args.aborts() {
             // one that had ended before this `up` began has no event

@@ -9,7 +9,10 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use plimsoll_source::{printable, printable_line};
 use plimsoll_stack::{Plan, Progress, Step};
 
-use crate::globals::{self, ProgressForm};
+use crate::{
+    commands::drop_in::is_in_place,
+    globals::{self, ProgressForm},
+};
 
 /// Draws from one place: the run reports in order.
 pub(crate) struct Shown {
@@ -80,7 +83,7 @@ impl Shown {
 
     fn print(&self, progress: &Progress<'_>) {
         let at = self.began.elapsed().as_secs_f64();
-        if matches!(globals::progress(), ProgressForm::Json | ProgressForm::Quiet) {
+        if matches!(globals::progress(), ProgressForm::Json | ProgressForm::Quiet) || is_in_place() {
             return globals::tell_step(progress);
         }
         match progress {

@@ -245,6 +245,19 @@ fn addresses_change_hands() {
 }
 
 #[test]
+fn nothing_changes_hands_where_somebody_stays() {
+    let text = "services: { a: { image: i:1, scale: 3, volumes: ['data:/data'] }, b: { image: i:1, volumes: ['data:/data'] } }\nvolumes: { data: }\n";
+    let observed = converged(&wanted(text));
+    let fewer = wanted(&text.replace("scale: 3", "scale: 2"));
+    let rendered = plan(&fewer, &observed, &PlanOptions::default()).unwrap().render();
+    assert!(rendered.contains("remove shop-a-3 after 1  # a: 2 containers wanted"), "{rendered}");
+    let gone = wanted(&text.replace(", b: { image: i:1, volumes: ['data:/data'] }", ""));
+    let options = PlanOptions { remove_orphans: true, ..PlanOptions::default() };
+    let rendered = plan(&gone, &observed, &options).unwrap().render();
+    assert!(rendered.contains("# the project has no service b any more"), "{rendered}");
+}
+
+#[test]
 fn a_job_whose_files_changed() {
     let dir = tempfile::tempdir().unwrap();
     let text = "services:\n  job: { image: i:1, volumes: ['./sql:/sql:ro'] }\n  \

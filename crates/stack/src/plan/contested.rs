@@ -71,7 +71,14 @@ impl Builder<'_> {
         let (desired, observed) = (self.desired, self.observed);
         let mut wishes: BTreeMap<Thing, BTreeSet<(String, u32)>> = BTreeMap::new();
         for service in desired.services.iter().filter(|service| wanted.contains(service.name.as_str())) {
-            for replica in &service.replicas {
+            let (existing, _) = self.existing_of(service);
+            let stays = |number: u32| {
+                let found = existing.iter().find(|found| found.number == number);
+                found.is_some_and(|found| {
+                    matches!(self.verdict(service, found), Verdict::Keep | Verdict::Unpause)
+                })
+            };
+            for replica in service.replicas.iter().filter(|replica| !stays(replica.number)) {
                 for thing in wants(&replica.name, &service.spec) {
                     wishes.entry(thing).or_default().insert((service.name.clone(), replica.number));
                 }
@@ -100,7 +107,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Whether a container leaves in this plan; true in it if nothing takes its place.
+    /// Whether a container leaves in this plan; true in it if its service is gone too.
     fn leaves(&self, container: &ObservedContainer, wanted: &BTreeSet<&str>) -> Option<bool> {
         let service = self.desired.services.iter().find(|service| service.name == container.service);
         let Some(service) = service else {
@@ -111,7 +118,7 @@ impl Builder<'_> {
             return None;
         }
         if self.is_surplus(service, container) {
-            return Some(true);
+            return Some(false);
         }
         matches!(self.verdict(service, container), Verdict::Recreate(_)).then_some(false)
     }

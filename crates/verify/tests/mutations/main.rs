@@ -31,10 +31,13 @@
 mod busybox;
 mod stand;
 
+mod bounds;
 mod containers;
 mod drift;
 mod health;
+mod isolation;
 mod jobs;
+mod network;
 
 use std::collections::BTreeMap;
 
@@ -61,7 +64,16 @@ pub(crate) use rows;
 
 /// Every row.
 fn table() -> Vec<(&'static str, Row)> {
-    [containers::table(), drift::table(), health::table(), jobs::table()].concat()
+    [
+        bounds::table(),
+        containers::table(),
+        drift::table(),
+        health::table(),
+        isolation::table(),
+        jobs::table(),
+        network::table(),
+    ]
+    .concat()
 }
 
 /// Claims that cannot fail, or cannot hold, on the machines where this runs: claim, which, why.
@@ -74,10 +86,6 @@ const NOT_HERE: &[(&str, Status, &str)] = &[
 const OWED: &[&str] = &[
     "image-size",
     "memory-idle",
-    "log-rotation",
-    "published-ports",
-    "store-isolation",
-    "no-egress",
     "secret-files",
     "secrets-runtime",
     "secrets-image",
@@ -90,7 +98,6 @@ const OWED: &[&str] = &[
     "front-reaches",
     "no-oom",
     "graceful-stop",
-    "no-write-errors",
 ];
 
 #[test]

@@ -1,0 +1,60 @@
+//! Limits and logs: bounds that bound something.
+
+use crate::{
+    rows,
+    stand::{Row, failed, proved},
+};
+
+rows! {
+    /// Sizes beyond every disk, very many files, none at all.
+    bounds_that_bound_nothing: Row {
+        over: r#"
+services:
+  front: { logging: !override { driver: json-file, options: { max-size: 1000g, max-file: "5" } } }
+  backend: { logging: !override { driver: local, options: { max-size: 500g, max-file: "1000" } } }
+  store: { logging: !override { driver: json-file, options: { max-size: 10m, max-file: "100000" } } }
+  job: { logging: !override { driver: none } }
+"#,
+        claims: &[
+            failed("log-rotation", "front"),
+            failed("log-rotation", "backend"),
+            failed("log-rotation", "store"),
+            failed("log-rotation", "job"),
+            failed("log-rotation", "stack"),
+        ],
+        ..Row::RIGHT
+    };
+    /// The driver's own defaults, other units, compression.
+    logs_in_other_words: Row {
+        over: r#"
+services:
+  front: { logging: !override { driver: local } }
+  backend: { logging: !override { driver: json-file, options: { max-size: "1000000", max-file: "3", compress: "true" } } }
+"#,
+        claims: &[
+            proved("log-rotation", "front"),
+            proved("log-rotation", "backend"),
+            proved("log-rotation", "stack"),
+        ],
+        ..Row::RIGHT
+    };
+    /// More than the host has.
+    limits_above_the_host: Row {
+        over: r#"
+services:
+  front: { deploy: { resources: { limits: { memory: 60T } } } }
+  backend: { deploy: { resources: { limits: { pids: 4194304 } } } }
+  store: { deploy: { resources: { limits: { cpus: "4096" } } } }
+  job: { deploy: { resources: { limits: { memory: 60T, pids: 4194304 } } } }
+"#,
+        claims: &[
+            failed("memory-limit", "front"),
+            failed("pids-limit", "backend"),
+            failed("cpu-limit", "store"),
+            failed("memory-limit", "job"),
+            failed("pids-limit", "job"),
+            proved("memory-limit", "store"),
+        ],
+        ..Row::RIGHT
+    };
+}

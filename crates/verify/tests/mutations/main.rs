@@ -35,9 +35,11 @@ mod bounds;
 mod containers;
 mod drift;
 mod health;
+mod http;
 mod isolation;
 mod jobs;
 mod network;
+mod secrets;
 
 use std::collections::BTreeMap;
 
@@ -69,9 +71,11 @@ fn table() -> Vec<(&'static str, Row)> {
         containers::table(),
         drift::table(),
         health::table(),
+        http::table(),
         isolation::table(),
         jobs::table(),
         network::table(),
+        secrets::table(),
     ]
     .concat()
 }

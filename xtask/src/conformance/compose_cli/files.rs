@@ -33,10 +33,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             Row { line: "plimsoll exec -T a echo in", expect: &[Out("in")] },
             Row { line: "plimsoll logs a", expect: &[Out("")] },
             Row { line: "docker volume ls -q --filter name=@P", expect: &[Out("")] },
-            Row {
-                line: "plimsoll --all-resources up -d --force-recreate a",
-                expect: &[Code(2), Err("@P-far")],
-            },
             Row { line: "plimsoll down", expect: &[State("")] },
         ],
     },

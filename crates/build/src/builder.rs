@@ -114,11 +114,10 @@ impl Builder {
     /// # Errors
     /// When the Dockerfile is wrong or an image cannot be had.
     pub fn plan(&self, request: &BuildRequest, images: &dyn ImageResolver) -> Result<Graph, BuildError> {
-        self.plan_at(request, images, None)
+        Self::plan_at(request, images, None)
     }
 
     fn plan_at(
-        &self,
         request: &BuildRequest,
         images: &dyn ImageResolver,
         epoch: Option<&Given>,
@@ -161,7 +160,7 @@ impl Builder {
         // No layer that is found in the cache may be pruned before the image holds it.
         let _pin = self.store.pin()?;
         let given = self.given_epoch(request)?;
-        let graph = self.plan_at(request, images, given.as_ref())?;
+        let graph = Self::plan_at(request, images, given.as_ref())?;
         for note in &graph.notes {
             progress.event(&Event::Note(note));
         }

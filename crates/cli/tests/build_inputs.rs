@@ -53,8 +53,11 @@ fn secret_from_a_pipe_is_empty_the_second_time() {
 #[test]
 fn source_date_epoch_three_ways() {
     let Some(kitchen) = Kitchen::new() else { return };
+    let homes = std::cell::Cell::new(0);
     let created = |context: &str, epoch: Option<&str>, arguments: &[&str]| {
-        let mut command = kitchen.command("home", context, arguments);
+        // a layer keeps the time of the build that made it, so each build has a cache of its own
+        homes.set(homes.get() + 1);
+        let mut command = kitchen.command(&format!("home-{}", homes.get()), context, arguments);
         command.args(["-o", "out"]).env_remove("SOURCE_DATE_EPOCH");
         if let Some(epoch) = epoch {
             command.env("SOURCE_DATE_EPOCH", epoch);

@@ -436,7 +436,7 @@ fn exec_into_a_one_off() {
     assert!(stack.states()[0].ends_with("running"), "{:?}", stack.states());
     // one of its own is meant first
     stack.ok(&["up"]);
-    let own = stack.ok(&["exec", "-T", "a", "hostname"]);
+    let own = stack.ok(&["exec", "-T", "a", "cat", "/etc/hostname"]);
     let id = docker(&["inspect", "--format", "{{.Id}}", &format!("{}-a-1", stack.name)]);
     assert!(id.starts_with(own.trim()), "{own}");
 }
@@ -532,7 +532,7 @@ fn a_detached_run_is_not_removed() {
 
 #[test]
 fn build_has_one_option() {
-    let file = "name: PROJECT\nservices:\n  a:\n    image: PROJECT-a\n    build:\n      dockerfile_inline: |\n        FROM IMAGE\n        ARG V=1\n        ENV V=$V\n      args: { V: '3' }\n    depends_on: [b]\n  b:\n    build:\n      dockerfile_inline: |\n        FROM IMAGE\n";
+    let file = "name: PROJECT\nservices:\n  a:\n    image: PROJECT-a\n    build:\n      dockerfile_inline: |\n        FROM IMAGE\n        ARG V=1\n        ENV V=$$V\n      args: { V: '3' }\n    depends_on: [b]\n  b:\n    build:\n      dockerfile_inline: |\n        FROM IMAGE\n";
     let Some(stack) = Stack::new("033", file) else { return };
     let archive = stack.directory.join("base.tar");
     let saved = docker(&["save", "-o", archive.to_str().unwrap(), busybox::IMAGE]);

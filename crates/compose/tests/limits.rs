@@ -284,7 +284,7 @@ fn variables_that_multiply() {
     for text in ["B=\"$A$A\"", "B=${X:-$A$A}", "B=${A:+$A$A}"] {
         assert!(dotenv::parse(&format!("{half}{text}\n"), &mut found, &|_| None).is_err(), "{text}");
     }
-    let many: String = (0..40).map(|number| format!("B{number}=$A\n")).collect();
+    let many = (0..40).map(|number| format!("B{number}=$A\n")).collect::<Vec<_>>().concat();
     let error =
         dotenv::parse(&format!("{half}{many}"), &mut dotenv::Variables::new(), &|_| None).unwrap_err();
     assert!(error.to_string().contains("in all"), "{error}");
@@ -297,11 +297,13 @@ fn variables_that_multiply() {
         options.default_name = Some("project".to_owned());
         load(&options, &NoFiles).map(drop).map_err(|errors| format!("{errors:?}"))
     };
-    let labels: String = (0..40).map(|number| format!("      l{number}: $A\n")).collect();
+    let labels = (0..40).map(|number| format!("      l{number}: $A\n")).collect::<Vec<_>>().concat();
     let error = of_many(format!("services:\n  a:\n    image: x\n    labels:\n{labels}")).unwrap_err();
     assert!(error.contains("longer than 16777216 bytes"), "{error}");
-    let services: String =
-        (0..80).map(|number| format!("  s{number}: {{image: x, environment: [A]}}\n")).collect();
+    let services = (0..80)
+        .map(|number| format!("  s{number}: {{image: x, environment: [A]}}\n"))
+        .collect::<Vec<_>>()
+        .concat();
     let error = of_many(format!("services:\n{services}")).unwrap_err();
     assert!(error.contains("longer than 67108864 bytes"), "{error}");
     assert!(of_many("services: {a: {image: x, labels: {l: $A}}}".to_owned()).is_ok());

@@ -12,7 +12,7 @@ fn file(text: &str) -> Dockerfile {
 /// What a RUN hands to its shell, or the name and text of each file of a COPY or ADD.
 fn shown(instruction: &Instruction) -> String {
     let files = |files: &[plimsoll_dockerfile::InlineFile]| {
-        files.iter().map(|file| format!("{}={:?};", file.name, file.content)).collect::<String>()
+        files.iter().map(|file| format!("{}={:?};", file.name, file.content)).collect::<Vec<_>>().concat()
     };
     match instruction {
         Instruction::Run(run) => match &run.form {

@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn two_minutes_of_silence() {
-        let text = still_waiting(1, "503 {\"ok\":false}", FIRST_WORD, Duration::from_secs(120));
+        let text = still_waiting(1, "503 {\"ok\":false}", FIRST_WORD, Duration::from_mins(2));
         assert_eq!(
             text,
             "after 10 s its health check still says: exit code 1: 503 {\"ok\":false}; it is waited for until 120 s, Ctrl-C stops"

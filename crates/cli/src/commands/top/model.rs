@@ -216,7 +216,7 @@ mod tests {
         assert_eq!((model.filter.as_str(), model.shown().len()), ("REAq", 0));
         press(&mut model, "\x1b/rea\n");
         let shown: Vec<_> = model.shown().iter().map(|line| line.text.clone()).collect();
-        assert_eq!(shown, ["ready"]);
+        assert_eq!(shown, ["ready\\x1b[2J"], "colours go, what moves the cursor is shown");
         press(&mut model, "\x1b");
         assert_eq!(model.shown().len(), 2);
     }

@@ -160,7 +160,7 @@ impl<'a> Images<'a> {
             }
             Some(origin @ Origin::Project { .. }) if origin.is_of(&self.folder) => return Ok(None),
             Some(Origin::Project { folder }) => {
-                format!("was built by the project in {folder:?}, whose names count there alone")
+                format!("was built by the project in {}, whose names count there alone", folder.display())
             }
         };
         Ok(Some(format!("{} in the store {why}", name.familiar())))

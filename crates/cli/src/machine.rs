@@ -60,7 +60,7 @@ fn read(path: &Path) -> Result<Machine, RegistryError> {
     let text = fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
     toml::from_str(&text).map_err(|error| {
         let start = error.span().map_or(0, |range| range.start).min(text.len());
-        let line = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = text.as_bytes()[..start].split(|byte| *byte == b'\n').count();
         unusable(format!("line {line}: {}", error.message().trim()))
     })
 }

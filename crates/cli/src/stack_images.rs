@@ -99,7 +99,7 @@ async fn foresee(engine: &Engine, project: &Project, asked: &Asked) -> Result<Im
     let mut said: Vec<String> = Vec::new();
     let hooks = hook_images(project);
     let own = project.services.keys().map(|name| (name.clone(), name.clone(), image_name(project, name)));
-    let all = own.chain(hooks.into_iter().map(|(key, service, image)| (key, service, image)));
+    let all = own.chain(hooks);
     for (key, service, image) in all {
         let detail = match engine.inspect_image(&image).await {
             Ok(detail) => Some(detail),

@@ -183,7 +183,7 @@ fn outputs_that_are_lost() {
 fn rawjson_with_lines_that_are_no_json() {
     let Some(kitchen) = Kitchen::new() else { return };
     shell(&kitchen.path("c/root"), &[]);
-    kitchen.write("c/Dockerfile", "FROM scratch AS Base\nFROM Base\nCOPY root /\n");
+    kitchen.write("c/Dockerfile", "FROM scratch AS Base\nFROM base\nCOPY root /\n");
     kitchen.write("c/broken", "FROM scratch\nNONSENSE\n");
     kitchen.write("c/missing", "FROM scratch\nCOPY nothing /\n");
     kitchen.write("c/fails", "FROM scratch\nCOPY root /\nRUN echo out; exit 3\n");

@@ -71,11 +71,11 @@ impl Stack {
 
     /// Names of the project's containers, sorted.
     fn containers(&self) -> Vec<String> {
-        self.docker(&["ps", "-a", "--format", "{{.Names}}", "--filter", &self.label()])
+        Self::docker_lines(&["ps", "-a", "--format", "{{.Names}}", "--filter", &self.label()])
     }
 
     fn running(&self) -> Vec<String> {
-        self.docker(&["ps", "--format", "{{.Names}}", "--filter", &self.label()])
+        Self::docker_lines(&["ps", "--format", "{{.Names}}", "--filter", &self.label()])
     }
 
     fn label(&self) -> String {
@@ -83,7 +83,7 @@ impl Stack {
     }
 
     /// Lines of a command of docker's, sorted.
-    fn docker(&self, arguments: &[&str]) -> Vec<String> {
+    fn docker_lines(arguments: &[&str]) -> Vec<String> {
         let output = docker(arguments);
         let mut lines: Vec<String> =
             String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
@@ -143,7 +143,7 @@ networks: {front: }
     assert_eq!(stack.containers(), stack.names(&["db", "tool"]), "{said}");
     assert!(said.contains("db-1 belongs to no service of the compose file and stays"), "{said}");
     assert!(said.contains("front stays"), "{said}");
-    let volumes = || stack.docker(&["volume", "ls", "-q", "--filter", &stack.label()]);
+    let volumes = || Stack::docker_lines(&["volume", "ls", "-q", "--filter", &stack.label()]);
     assert_eq!(volumes(), [format!("{}_dbdata", stack.name), format!("{}_tooldata", stack.name)]);
     // the tool's profile makes it the file's again, the orphan goes when that is said, its volume stays
     stack.ok(&["--profile", "tools", "down", "-v", "--remove-orphans"]);
@@ -218,7 +218,7 @@ fn container_name_changes_nothing() {
     let up = |a: &str, b: &str| stack.ok_with(&["up"], &[("A", a), ("B", b)]);
     let service = |container: &str| {
         let format = "{{index .Config.Labels \"com.docker.compose.service\"}}";
-        stack.docker(&["inspect", "-f", format, container]).join("")
+        Stack::docker_lines(&["inspect", "-f", format, container]).join("")
     };
     up(&one, &two);
     assert_eq!((service(&one), service(&two)), ("a".into(), "b".into()));
@@ -250,7 +250,7 @@ networks: {n: {ipam: {config: [{subnet: 10.201.177.0/24}]}}}
         stack
             .names(&["a", "b", "c"])
             .iter()
-            .flat_map(|name| stack.docker(&["inspect", "-f", format, name]))
+            .flat_map(|name| Stack::docker_lines(&["inspect", "-f", format, name]))
             .collect()
     };
     stack.ok(&["up"]);
@@ -276,8 +276,13 @@ fn an_override_cannot_change_a_subnet() {
     stack.write("prod.yml", "networks: {n: {ipam: {config: [{subnet: 10.204.177.0/24}]}}}\n");
     stack.ok(&["-f", "compose.yml", "-f", "prod.yml", "up"]);
     let network = format!("{}_n", stack.name);
-    let subnets =
-        stack.docker(&["network", "inspect", &network, "-f", "{{range .IPAM.Config}}{{.Subnet}} {{end}}"]);
+    let subnets = Stack::docker_lines(&[
+        "network",
+        "inspect",
+        &network,
+        "-f",
+        "{{range .IPAM.Config}}{{.Subnet}} {{end}}",
+    ]);
     assert_eq!(subnets, ["10.204.177.0/24 "]);
 }
 
@@ -349,7 +354,7 @@ networks: {ext: {external: true, name: plimsoll-test-life-ext}, own: }
     let container = stack.names(&["a"])[0].clone();
     let networks = || {
         let format = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}\n{{end}}";
-        stack.docker(&["inspect", "-f", format, &container])
+        Stack::docker_lines(&["inspect", "-f", format, &container])
     };
     docker(&["network", "disconnect", &own, &container]);
     let said = stack.ok(&["up"]);
@@ -467,7 +472,8 @@ services:
     let Some(stack) = Stack::new("mac", text) else { return };
     stack.ok(&["up"]);
     let format = "{{range .NetworkSettings.Networks}}{{.MacAddress}}{{end}}";
-    let mac = |service: &str| stack.docker(&["inspect", "-f", format, &stack.names(&[service])[0]]).join("");
+    let mac =
+        |service: &str| Stack::docker_lines(&["inspect", "-f", format, &stack.names(&[service])[0]]).join("");
     assert_eq!((mac("a"), mac("b")), ("02:42:ac:15:00:77".into(), "02:42:ac:15:00:78".into()));
     assert!(stack.ok(&["up"]).contains("nothing to do"));
 }

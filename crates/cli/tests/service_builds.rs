@@ -157,7 +157,7 @@ services:
 
 #[test]
 fn build_limits_are_dropped() {
-    let text = r#"
+    let text = r"
 services:
   a:
     command: cat /said
@@ -167,7 +167,7 @@ services:
       dockerfile_inline: |
         FROM plimsoll-test/busybox:1
         RUN (grep -w /dev/shm /proc/mounts; echo nofile $$(ulimit -n)) > /said
-"#;
+";
     let Some(kitchen) = Kitchen::new("limits", text) else { return };
     kitchen.ok(&["up"]);
     let said = kitchen.logs("a");

@@ -282,7 +282,7 @@ impl Dockerfile {
 /// What `name` in FROM means. Unlike everywhere else, case matters: the names of stages are lower case, and the base
 /// is taken as it is written.
 fn base(name: String, earlier: &HashMap<&str, usize>) -> Base {
-    match earlier.get(name.to_lowercase().as_str()) {
+    match earlier.get(name.as_str()) {
         Some(stage) => Base::Stage(*stage),
         None if name == "scratch" => Base::Scratch,
         None => Base::Image(name),

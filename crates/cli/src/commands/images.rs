@@ -1,6 +1,9 @@
 //! `plimsoll images`: what the project's containers run.
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::ExitCode,
+};
 
 use futures_util::future::join_all;
 use plimsoll_stack::labels;
@@ -59,7 +62,7 @@ impl Shown {
         let wanted = format!("{named}:latest");
         let name = tags.iter().find(|tag| **tag == named || **tag == wanted).or(tags.first());
         let (repository, tag) = name.and_then(|name| name.rsplit_once(':')).unwrap_or_default();
-        let mut platform = [&raw["Os"], &raw["Architecture"], &raw["Variant"]].map(|part| text(part));
+        let mut platform = [&raw["Os"], &raw["Architecture"], &raw["Variant"]].map(text);
         Self {
             id: id.to_owned(),
             container_name: container,
@@ -104,9 +107,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             let service = container.label(labels::SERVICE).unwrap_or_default();
             services.is_empty() || services.iter().any(|asked| asked == service)
         });
-        let ids: BTreeMap<&str, ()> = containers.iter().map(|one| (one.image_id.as_str(), ())).collect();
+        let ids: BTreeSet<&str> = containers.iter().map(|one| one.image_id.as_str()).collect();
         let looked =
-            ids.keys().map(|id| async { (*id, engine.inspect_image_raw(id).await.unwrap_or(Value::Null)) });
+            ids.iter().map(|id| async { (*id, engine.inspect_image_raw(id).await.unwrap_or(Value::Null)) });
         let raw: BTreeMap<&str, Value> = join_all(looked).await.into_iter().collect();
         Ok(containers
             .iter()

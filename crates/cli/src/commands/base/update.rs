@@ -27,7 +27,7 @@ pub(super) fn run(names: &[String], source: &SourceArgs, json: bool) -> Result<E
             shown.bar.finish_and_clear();
             let new = new.map_err(|error| command_error(&error))?;
             if json {
-                rows.push(row(&old, &new))
+                rows.push(row(&old, &new));
             } else {
                 print(&old, &new, suite);
             }

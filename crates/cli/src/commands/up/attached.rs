@@ -233,7 +233,7 @@ impl Follow<'_> {
         let printer = RefCell::new(printer);
         for container in &containers {
             if let (RunState::Exited, Some(code)) = (container.state, container.exit_code) {
-                self.tell(&printer, &container.name, code);
+                Self::tell(&printer, &container.name, code);
             }
         }
         Ok(())
@@ -291,7 +291,7 @@ impl Follow<'_> {
                     (container.state, container.exit_code, matters.contains(service))
                     && counts(code)
                 {
-                    self.tell(printer, &container.name, code);
+                    Self::tell(printer, &container.name, code);
                     return Ok(End::One(code));
                 }
             }
@@ -309,7 +309,7 @@ impl Follow<'_> {
                     let code = event.exit_code().unwrap_or(-1);
                     let service = event.attributes.get(labels::SERVICE).map_or("", String::as_str);
                     if services.iter().any(|name| name == service) || matters.contains(service) {
-                        self.tell(printer, event.name(), code);
+                        Self::tell(printer, event.name(), code);
                     }
                     if args.aborts() && matters.contains(service) && counts(code) {
                         let now = self.engine.inspect_container(&event.id).await;
@@ -333,7 +333,7 @@ impl Follow<'_> {
         }
     }
 
-    fn tell(&self, printer: &RefCell<Printer>, container: &str, code: i64) {
+    fn tell(printer: &RefCell<Printer>, container: &str, code: i64) {
         let printer = printer.borrow();
         let _ = writeln!(io::stdout().lock(), "{} exited with code {code}", printer.short(container));
     }

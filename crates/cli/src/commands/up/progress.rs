@@ -115,7 +115,7 @@ impl Shown {
         match progress {
             Progress::Started(step) => bar.set_message(doing(step)),
             Progress::News(step, text) => {
-                bar.set_message(format!("{} ({})", doing(step), printable_line(text)))
+                bar.set_message(format!("{} ({})", doing(step), printable_line(text)));
             }
             Progress::Told(step, text) => {
                 let at = self.began.elapsed().as_secs_f64();

@@ -163,7 +163,7 @@ fn meta_args(
                 }
                 // a name alone keeps what it had
                 (None, None) => {
-                    names.extend(found.get(name).map(|meta| meta.names.clone()).unwrap_or_default())
+                    names.extend(found.get(name).map(|meta| meta.names.clone()).unwrap_or_default());
                 }
             }
             names.remove(name);

@@ -219,7 +219,7 @@ fn file_gives_away(path: &str, content: &[u8]) -> Option<&'static str> {
     let name = path.rsplit('/').next().unwrap_or(path);
     let inside = |folder: &&str| path.starts_with(*folder) || path.contains(&format!("/{folder}"));
     // A package's example. The key that Debian makes for a computer without a name protects nothing.
-    if PACKAGES.iter().any(|folder| inside(folder)) || name == "ssl-cert-snakeoil.key" {
+    if PACKAGES.iter().any(inside) || name == "ssl-cert-snakeoil.key" {
         return None;
     }
     if names::has_private_key(content) {

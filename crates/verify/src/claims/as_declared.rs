@@ -67,7 +67,7 @@ fn of_the_stack(stack: &Stack<'_>, wanted: &Wanted) -> Outcome {
     for member in stack.running() {
         match member.kind {
             Kind::Orphan => {
-                wrong.push(format!("{} runs, of a service that the file does not have", member.name))
+                wrong.push(format!("{} runs, of a service that the file does not have", member.name));
             }
             Kind::Service | Kind::OneOff | Kind::Stranger => {}
         }

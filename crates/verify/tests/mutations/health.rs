@@ -122,4 +122,14 @@ services:
         ],
         ..Row::RIGHT
     };
+    /// The server ignores what asks it to end, and is killed when the grace period is over.
+    a_server_that_ignores_the_signal: Row {
+        over: r#"
+services:
+  front: { stop_grace_period: 1s, command: !override [sh, -c, "trap '' TERM; busybox mkdir -p /tmp/site && echo front > /tmp/site/index.html && exec busybox httpd -f -p 8080 -h /tmp/site"] }
+"#,
+        options: |options| options.disturb = true,
+        claims: &[failed("graceful-stop", "front"), proved("graceful-stop", "backend")],
+        ..Row::RIGHT
+    };
 }

@@ -79,4 +79,19 @@ services:
         claims: &[failed("secrets-image", "front, backend, store, job")],
         ..USUAL
     };
+    /// Somebody made the file readable for all, on the host.
+    secret_that_all_can_read: Row {
+        over: "secrets: { key: { file: ./key } }\nservices: { store: { secrets: [key] }, backend: { secrets: [key] } }",
+        act: |stand| Box::pin(async move {
+            use std::os::unix::fs::PermissionsExt as _;
+            let all = stand.files_holding("kX9vQ2mT7rB4nL8wZ3pD6sF1hJ5gC0aE");
+            let of_store: Vec<_> = all.iter().filter(|path| path.display().to_string().contains("store")).collect();
+            assert!(!of_store.is_empty(), "{all:?}");
+            for path in of_store {
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o444)).unwrap();
+            }
+        }),
+        claims: &[failed("secret-files", "store"), proved("secret-files", "backend")],
+        ..USUAL
+    };
 }

@@ -55,7 +55,7 @@ services:
         over: r#"
 services:
   front: { healthcheck: { test: !override [CMD-SHELL, "busybox printf 'GET /nothing HTTP/1.0\\r\\n\\r\\n' | busybox timeout 1 busybox nc 127.0.0.1 8080 | busybox grep -q '200 OK' || true"] } }
-  backend: { healthcheck: { test: !override [CMD, busybox, pgrep, -f, httpd] } }
+  backend: { healthcheck: { test: !override [CMD-SHELL, "busybox ps | busybox grep -q '[h]ttpd'"] } }
   store: { healthcheck: { test: !override [CMD, "true"] } }
 "#,
         options: |options| options.disturb = true,

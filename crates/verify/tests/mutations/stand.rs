@@ -309,7 +309,8 @@ pub(crate) async fn measure(name: &str, row: &Row) {
         return;
     }
     let Some(stand) = Stand::new(name).await else { return };
-    // A few at a time: the machines that this runs on have few CPUs, and health checks have time limits.
+    // A few at a time: the machines that this runs on have few CPUs, health checks have time limits, and the engine has
+    // address pools for some thirty networks, of which a row takes three.
     static SLOTS: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(6);
     let slot = SLOTS.acquire().await.unwrap();
     for (file, text) in row.files {

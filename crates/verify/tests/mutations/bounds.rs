@@ -40,13 +40,13 @@ services:
     };
     /// More than the host has. CPUs are not among it: the engine refuses more than there are.
     limits_above_the_host: Row {
-        over: r#"
+        over: r"
 services:
   front: { deploy: { resources: { limits: { memory: 60T } } } }
   backend: { deploy: { resources: { limits: { pids: 4194304 } } } }
   store: { memswap_limit: 32M }
   job: { deploy: { resources: { limits: { memory: 60T, pids: 4194304 } } } }
-"#,
+",
         claims: &[
             failed("memory-limit", "front"),
             failed("pids-limit", "backend"),

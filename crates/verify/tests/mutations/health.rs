@@ -34,12 +34,12 @@ services:
     };
     /// The engine looks once a day, or never calls it unhealthy.
     a_check_that_notices_nothing: Row {
-        over: r#"
+        over: r"
 services:
   front: { healthcheck: { interval: 24h } }
   backend: { healthcheck: { retries: 100000 } }
   store: { healthcheck: { start_period: 10h } }
-"#,
+",
         claims: &[failed("health", "front"), failed("health", "backend"), failed("health", "store")],
         ..Row::RIGHT
     };

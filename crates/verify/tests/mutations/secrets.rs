@@ -58,12 +58,12 @@ rows! {
     /// Words, and a PIN of seven characters: found where they are a variable's value, and named as not checked.
     passwords_too_plain_to_be_searched: Row {
         files: &[("phrase", "requirepass correct-horse-battery-staple\n"), ("pin", "s3cr3t!")],
-        over: r#"
+        over: r"
 secrets: { phrase: { file: ./phrase }, pin: { file: ./pin } }
 services:
   backend: { environment: { SENTENCE: correct-horse-battery-staple } }
   store: { secrets: [phrase, pin], environment: { CODE: s3cr3t! } }
-"#,
+",
         claims: &[
             failed("secrets-runtime", "backend"),
             failed("secrets-runtime", "store"),

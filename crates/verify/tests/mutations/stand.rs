@@ -177,7 +177,7 @@ impl Stand {
         let plan = plan(&wanted, &observed, &PlanOptions::default()).unwrap();
         let options = RunOptions {
             state: self.state(),
-            timeout: Some(Duration::from_secs(60)),
+            timeout: Some(Duration::from_mins(1)),
             ..RunOptions::default()
         };
         let outcome = run(&self.engine, &plan, &files, &options, &mut |_| {}).await;

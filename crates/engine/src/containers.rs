@@ -1,6 +1,9 @@
 //! Containers: create, start, stop, rename, remove, look at.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use bollard::{
     errors::Error as Wire,
@@ -289,7 +292,13 @@ impl Engine {
             container: container.to_owned(),
             endpoint_config: Some(translate::endpoint(attachment)),
         };
-        self.docker.connect_network(&attachment.network, request).await.map_err(wire)
+        let mut missed = MissedNetwork::default();
+        loop {
+            match self.docker.connect_network(&attachment.network, request.clone()).await.map_err(wire) {
+                Err(error) if missed.is_asked_for_again(&error).await => {}
+                done => return done,
+            }
+        }
     }
 
     /// Disconnects a container from a network.
@@ -300,7 +309,13 @@ impl Engine {
 
     /// Starts a container; one that runs already is fine.
     pub async fn start_container(&self, container: &str) -> Result<(), EngineError> {
-        self.docker.start_container(container, None::<StartContainerOptions>).await.map_err(wire)
+        let mut missed = MissedNetwork::default();
+        loop {
+            match self.docker.start_container(container, None::<StartContainerOptions>).await.map_err(wire) {
+                Err(error) if missed.is_asked_for_again(&error).await => {}
+                done => return done,
+            }
+        }
     }
 
     /// Asks a container to end and kills it after `grace` seconds (`None`: its own grace period).
@@ -450,6 +465,38 @@ fn with_mac(
     }))
 }
 
+/// A network that the engine does not find. Engine 20.10 misses one that is there while other networks are made and
+/// removed: a `start` or `connect` then fails, and does not when it is asked for again.
+#[derive(Default)]
+struct MissedNetwork {
+    times: u32,
+}
+
+impl MissedNetwork {
+    /// One that is really missing is said after two seconds.
+    const TIMES: u32 = 20;
+    const PAUSE: Duration = Duration::from_millis(100);
+
+    /// True, after a pause, if the call that failed so is worth another try.
+    async fn is_asked_for_again(&mut self, error: &EngineError) -> bool {
+        self.times += 1;
+        let again = self.times <= Self::TIMES
+            && matches!(error, EngineError::NotFound { message } if is_about_a_network(message));
+        if again {
+            tokio::time::sleep(Self::PAUSE).await;
+        }
+        again
+    }
+}
+
+/// `network NAME not found`, also behind other words; not `No such container: NAME`.
+fn is_about_a_network(message: &str) -> bool {
+    message.trim_end().strip_suffix(" not found").is_some_and(|named| {
+        let mut words = named.rsplit(' ');
+        words.next().is_some() && words.next() == Some("network")
+    })
+}
+
 fn wire(error: Wire) -> EngineError {
     EngineError::from_wire(error, CALL_SECONDS)
 }
@@ -560,6 +607,14 @@ fn detail(found: models::ContainerInspectResponse) -> ContainerDetail {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_that_is_missed_is_asked_for_again() {
+        assert!(is_about_a_network("network shop_data not found"));
+        assert!(is_about_a_network("failed to set up container networking: network shop_data not found"));
+        assert!(!is_about_a_network("No such container: shop-network-1"));
+        assert!(!is_about_a_network("volume network not found"));
+    }
 
     #[test]
     fn health_and_exit_code_are_read_from_the_sentence() {

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
 };
 
 use crate::procfs::ProcFs;
@@ -92,6 +93,33 @@ impl ProcFs {
         found.dedup();
         found
     }
+
+    /// Waits until the IPv6 addresses of the networks of these processes are valid. A router whose address is not yet
+    /// valid, a second or two after its network was made, drops everything: a way that is open would look closed.
+    /// An interface that nobody is on keeps such an address for ever: it is not waited for longer than that.
+    pub(crate) fn addresses_settle(&self, pids: &[u32]) {
+        const PAUSE: Duration = Duration::from_millis(100);
+        const LONGEST: u32 = 40;
+        let settled = |pid: &u32| {
+            let text = self.read(*pid, "net/if_inet6").unwrap_or_default();
+            !String::from_utf8_lossy(&text).lines().any(is_tentative)
+        };
+        for _ in 0..LONGEST {
+            if pids.iter().all(settled) {
+                return;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// The flag of an address that the kernel is still looking for on its network (RFC 4862, 5.4): nothing is sent to it.
+const TENTATIVE: u32 = 0x40;
+
+/// True for a line of `net/if_inet6` with an address that will be valid in a moment.
+fn is_tentative(line: &str) -> bool {
+    let flags = line.split_whitespace().nth(4).and_then(|flags| u32::from_str_radix(flags, 16).ok());
+    global_v6(line).is_some() && flags.is_some_and(|flags| flags & TENTATIVE != 0)
 }
 
 /// The addresses of `net/fib_trie` whose next line calls them local.
@@ -141,6 +169,9 @@ mod tests {
             global_v6("fd0007a1000200000000000000000003 07 40 00 80 eth0"),
             Some("fd00:7a1:2::3".parse().unwrap())
         );
+        assert!(is_tentative("fd0007a1005100000000000000000001 353 40 00 c0 br-4e48ad21c964"));
+        assert!(!is_tentative("fd0007a1005100000000000000000001 353 40 00 80 br-4e48ad21c964"));
+        assert!(!is_tentative("fe800000000000000042affffe7cc8ac 3e3 40 20 c0 br-02884ff6cc7f"));
         assert_eq!(global_v6("fe800000000000000042acfffe120002 07 40 20 80 eth0"), None);
         assert_eq!(global_v6("00000000000000000000000000000001 01 80 10 80 lo"), None);
     }

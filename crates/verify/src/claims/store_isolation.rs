@@ -97,6 +97,10 @@ fn of_member(stack: &Stack<'_>, subject: &Subject<'_>, foreign: &[Source]) -> Ou
         return Outcome::not_applicable(&member.subject, outcome.expected, why);
     }
     let (inside, outside) = sides(stack, subject, foreign);
+    if targets.addresses.iter().any(IpAddr::is_ipv6) {
+        // The host's network has the routers.
+        stack.procfs.addresses_settle(&[std::process::id(), pid]);
+    }
     let tried = at_once_with(&outside, |source| try_source(stack, member, &targets, source));
     let mut evidence = Vec::new();
     for (problems, readings) in tried {

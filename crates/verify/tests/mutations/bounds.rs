@@ -38,23 +38,31 @@ services:
         ],
         ..Row::RIGHT
     };
-    /// More than the host has.
+    /// More than the host has. CPUs are not among it: the engine refuses more than there are.
     limits_above_the_host: Row {
-        over: r#"
+        over: r"
 services:
   front: { deploy: { resources: { limits: { memory: 60T } } } }
   backend: { deploy: { resources: { limits: { pids: 4194304 } } } }
-  store: { deploy: { resources: { limits: { cpus: "4096" } } } }
+  store: { memswap_limit: 32M }
   job: { deploy: { resources: { limits: { memory: 60T, pids: 4194304 } } } }
-"#,
+",
         claims: &[
             failed("memory-limit", "front"),
             failed("pids-limit", "backend"),
-            failed("cpu-limit", "store"),
             failed("memory-limit", "job"),
             failed("pids-limit", "job"),
             proved("memory-limit", "store"),
         ],
+        ..Row::RIGHT
+    };
+    /// A command in the container needs more than its limit; the first process lives on.
+    a_process_without_memory: Row {
+        over: "services: { front: { deploy: { resources: { limits: { memory: 24M } } } } }",
+        act: |stand| Box::pin(async move {
+            stand.sh("front", "busybox dd if=/dev/zero of=/dev/null bs=100M count=1").await;
+        }),
+        claims: &[failed("no-oom", "front"), proved("no-oom", "backend")],
         ..Row::RIGHT
     };
 }

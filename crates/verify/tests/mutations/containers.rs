@@ -58,10 +58,10 @@ services:
     };
     /// A right job of another look: a named user, a capability that is declared, the old spelling of limits.
     one_shot_with_a_named_user: Row {
-        over: r#"
+        over: r"
 services:
   job: { user: app, cap_add: [CHOWN], deploy: !reset {}, mem_limit: 16m, memswap_limit: 16m, cpus: 0.25, pids_limit: 16 }
-"#,
+",
         claims: &[
             proved("process-user", "job"),
             proved("capabilities", "job"),
@@ -191,7 +191,7 @@ networks:
             tokio::spawn(async move {
                 let command = ["sleep", "600"].map(str::to_owned).to_vec();
                 let spec = plimsoll_engine::ExecSpec { command, user: Some("0".into()), ..Default::default() };
-                let _ = engine.exec(&store, &spec, std::time::Duration::from_secs(600)).await;
+                let _ = engine.exec(&store, &spec, std::time::Duration::from_mins(10)).await;
             });
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }),

@@ -51,10 +51,10 @@ services:
   backend: { environment: [LOG_LEVEL=debug], labels: [a=b], volumes: ["/etc/hostname:/host:ro"], tmpfs: [/tmp] }
   front: { entrypoint: [busybox, env], command: !override [sh, -c, "busybox mkdir -p /tmp/site && echo x > /tmp/site/index.html && exec busybox httpd -f -p 8080 -h /tmp/site"] }
 "#,
-        after: r#"
+        after: r"
 services:
   backend: { environment: { LOG_LEVEL: debug }, labels: { a: b }, tmpfs: /tmp }
-"#,
+",
         claims: &[
             proved("as-declared", "front"),
             proved("as-declared", "backend"),

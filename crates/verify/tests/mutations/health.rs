@@ -34,12 +34,12 @@ services:
     };
     /// The engine looks once a day, or never calls it unhealthy.
     a_check_that_notices_nothing: Row {
-        over: r#"
+        over: r"
 services:
   front: { healthcheck: { interval: 24h } }
   backend: { healthcheck: { retries: 100000 } }
   store: { healthcheck: { start_period: 10h } }
-"#,
+",
         claims: &[failed("health", "front"), failed("health", "backend"), failed("health", "store")],
         ..Row::RIGHT
     };
@@ -55,7 +55,7 @@ services:
         over: r#"
 services:
   front: { healthcheck: { test: !override [CMD-SHELL, "busybox printf 'GET /nothing HTTP/1.0\\r\\n\\r\\n' | busybox timeout 1 busybox nc 127.0.0.1 8080 | busybox grep -q '200 OK' || true"] } }
-  backend: { healthcheck: { test: !override [CMD, busybox, pgrep, -f, httpd] } }
+  backend: { healthcheck: { test: !override [CMD-SHELL, "busybox ps | busybox grep -q '[h]ttpd'"] } }
   store: { healthcheck: { test: !override [CMD, "true"] } }
 "#,
         options: |options| options.disturb = true,
@@ -120,6 +120,16 @@ services:
             proved("health", "backend"),
             proved("health", "store"),
         ],
+        ..Row::RIGHT
+    };
+    /// The server ignores what asks it to end, and is killed when the grace period is over.
+    a_server_that_ignores_the_signal: Row {
+        over: r#"
+services:
+  front: { stop_grace_period: 1s, command: !override [sh, -c, "trap '' TERM; busybox mkdir -p /tmp/site && echo front > /tmp/site/index.html && exec busybox httpd -f -p 8080 -h /tmp/site"] }
+"#,
+        options: |options| options.disturb = true,
+        claims: &[failed("graceful-stop", "front"), proved("graceful-stop", "backend")],
         ..Row::RIGHT
     };
 }

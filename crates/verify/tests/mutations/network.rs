@@ -76,13 +76,13 @@ services:
     };
     /// All on one network that leads out.
     a_flat_network: Row {
-        over: r#"
+        over: r"
 services:
   front: { networks: !reset {} }
   backend: { networks: !reset {} }
   store: { networks: !reset {} }
   job: { networks: !reset {} }
-"#,
+",
         claims: &[failed("store-isolation", "store"), failed("no-egress", "store")],
         ..Row::RIGHT
     };

@@ -58,12 +58,12 @@ rows! {
     /// Words, and a PIN of seven characters: found where they are a variable's value, and named as not checked.
     passwords_too_plain_to_be_searched: Row {
         files: &[("phrase", "requirepass correct-horse-battery-staple\n"), ("pin", "s3cr3t!")],
-        over: r#"
+        over: r"
 secrets: { phrase: { file: ./phrase }, pin: { file: ./pin } }
 services:
   backend: { environment: { SENTENCE: correct-horse-battery-staple } }
   store: { secrets: [phrase, pin], environment: { CODE: s3cr3t! } }
-"#,
+",
         claims: &[
             failed("secrets-runtime", "backend"),
             failed("secrets-runtime", "store"),
@@ -77,6 +77,21 @@ services:
         over: SECRET,
         files: &[("key", "app:x:1000:1000::/:/bin/sh\n")],
         claims: &[failed("secrets-image", "front, backend, store, job")],
+        ..USUAL
+    };
+    /// Somebody made the file readable for all, on the host.
+    secret_that_all_can_read: Row {
+        over: "secrets: { key: { file: ./key } }\nservices: { store: { secrets: [key] }, backend: { secrets: [key] } }",
+        act: |stand| Box::pin(async move {
+            use std::os::unix::fs::PermissionsExt as _;
+            let all = stand.files_holding("kX9vQ2mT7rB4nL8wZ3pD6sF1hJ5gC0aE");
+            let of_store: Vec<_> = all.iter().filter(|path| path.display().to_string().contains("store")).collect();
+            assert!(!of_store.is_empty(), "{all:?}");
+            for path in of_store {
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o444)).unwrap();
+            }
+        }),
+        claims: &[failed("secret-files", "store"), proved("secret-files", "backend")],
         ..USUAL
     };
 }

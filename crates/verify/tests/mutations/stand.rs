@@ -177,7 +177,7 @@ impl Stand {
         let plan = plan(&wanted, &observed, &PlanOptions::default()).unwrap();
         let options = RunOptions {
             state: self.state(),
-            timeout: Some(Duration::from_secs(60)),
+            timeout: Some(Duration::from_mins(1)),
             ..RunOptions::default()
         };
         let outcome = run(&self.engine, &plan, &files, &options, &mut |_| {}).await;
@@ -217,13 +217,28 @@ impl Stand {
         std::fs::write(self.directory.join(file), text).unwrap();
     }
 
+    /// Copies of a secret that `up` made, below the project's state.
+    pub(crate) fn files_holding(&self, text: &str) -> Vec<PathBuf> {
+        let (mut found, mut left) = (Vec::new(), vec![self.state()]);
+        while let Some(directory) = left.pop() {
+            for entry in std::fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    left.push(path);
+                } else if String::from_utf8_lossy(&std::fs::read(&path).unwrap()).contains(text) {
+                    found.push(path);
+                }
+            }
+        }
+        found
+    }
+
     /// The name of a container.
     pub(crate) fn container(&self, service: &str) -> String {
         format!("{}-{service}-1", self.name)
     }
 
     /// Runs a shell command in a service's container.
-    #[allow(dead_code, reason = "for the files of rows that need it")]
     pub(crate) async fn sh(&self, service: &str, script: &str) -> String {
         let command = ["sh", "-c", script].map(str::to_owned).to_vec();
         let spec = ExecSpec { command, ..ExecSpec::default() };
@@ -294,8 +309,9 @@ pub(crate) async fn measure(name: &str, row: &Row) {
         return;
     }
     let Some(stand) = Stand::new(name).await else { return };
-    // Two at a time: the machines that this runs on have few CPUs, and health checks have time limits.
-    static SLOTS: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(3);
+    // A few at a time: the machines that this runs on have few CPUs, health checks have time limits, and the engine has
+    // address pools for some thirty networks, of which a row takes three.
+    static SLOTS: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(6);
     let slot = SLOTS.acquire().await.unwrap();
     for (file, text) in row.files {
         stand.write(file, text);
@@ -325,7 +341,12 @@ fn compare(stand: &Stand, row: &Row, certificate: &Certificate) {
             certificate.claims.iter().find(|claim| claim.id == expected.id && claim.subject == subject);
         let status = found.map(|claim| claim.status);
         let observed = found.map_or("", |claim| claim.observed.as_str());
-        assert_eq!(status, expected.status, "{} of {subject}: {observed}\n{said}", expected.id);
+        let evidence = found.map_or(&[][..], |claim| &claim.evidence);
+        assert_eq!(
+            status, expected.status,
+            "{} of {subject}: {observed}\n{evidence:#?}\n{said}",
+            expected.id
+        );
     }
 }
 

@@ -256,9 +256,12 @@ pub fn plan_images(
             images.insert(image.clone());
         }
     }
-    let removals: Vec<usize> = removed.into_values().collect();
+    // One after the other: an engine that removes two names of one image at the same moment loses sight of it and
+    // answers 500.
+    let mut before: Vec<usize> = removed.into_values().collect();
     for image in images {
-        plan.push(Op::RemoveImage { image }, None, "its removal was asked for", &removals);
+        let step = plan.push(Op::RemoveImage { image }, None, "its removal was asked for", &before);
+        before = vec![step];
     }
 }
 

@@ -459,7 +459,7 @@ services:
     let output = stack.run(&["up", "nobody"]);
     let said = both(&output);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("web") && said.contains("dbg (profile debug)"), "{said}");
+    assert!(said.contains("`nobody`") && said.contains("web, db, dbg, other"), "{said}");
 }
 
 #[test]

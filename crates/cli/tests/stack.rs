@@ -117,7 +117,7 @@ fn up_says_what_it_does_and_the_others_say_what_is() {
 
     let unknown = stack.run(&["up", "nobody"]);
     assert_eq!(unknown.status.code(), Some(2));
-    assert!(text(&unknown.stderr).contains("has no service nobody"), "{}", text(&unknown.stderr));
+    assert!(text(&unknown.stderr).contains("no such service: `nobody`"), "{}", text(&unknown.stderr));
 
     fs::remove_file(stack.directory.join("key")).unwrap();
     let missing = stack.run(&["up"]);

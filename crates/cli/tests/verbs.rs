@@ -164,11 +164,14 @@ fn run_starts_what_is_needed_and_leaves_nothing() {
     let label = "{{index .Config.Labels \"com.docker.compose.oneoff\"}} {{index .Config.Labels \"com.docker.compose.service\"}}";
     let seen = Command::new("docker").args(["inspect", "--format", label, name.trim()]).output().unwrap();
     assert_eq!(text(&seen.stdout), "True tool\n");
-    // it is nobody's container of the service, and goes with the project
+    // it is nobody's container of the service, and while it runs it belongs to whoever began it
     assert_eq!(stack.states().len(), 1);
     stack.ok(&["down"]);
     let left = Command::new("docker").args(["inspect", name.trim()]).output().unwrap();
-    assert!(!left.status.success());
+    assert!(left.status.success());
+    let ended = Command::new("docker").args(["rm", "-f", name.trim()]).output().unwrap();
+    assert!(ended.status.success(), "{}", text(&ended.stderr));
+    stack.ok(&["down"]);
     let missing = stack.run(&["run", "nothing"]);
     assert_eq!(missing.status.code(), Some(2));
 }

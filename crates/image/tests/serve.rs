@@ -292,8 +292,9 @@ fn a_broken_push_goes_on_where_it_broke() {
         client().push(&from, &record, &name(address, "app"), LayerCompression::Gzip(0), &quiet).unwrap();
     assert!(cut.load(Ordering::Relaxed) >= 3, "nothing was cut");
     let sent = sent.load(Ordering::Relaxed);
-    // what was on its way when a connection broke is lost, no more
-    assert!(sent < size + (4 << 20), "{sent} bytes for {size}");
+    // what was on its way when a connection broke is lost, which the sockets' buffers bound; from the beginning again
+    // it would be 27 MiB more
+    assert!(sent < size + (18 << 20), "{sent} bytes for {size}");
     let pulled = client()
         .pull(
             &open(dir.path(), "to"),

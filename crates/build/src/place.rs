@@ -4,13 +4,16 @@
 //! missing directories are made with mode 0755, a directory's content goes into the destination, a directory that is
 //! there already keeps its attributes, and a directory is never replaced by something else nor the other way round.
 
+mod error;
+mod links;
+
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet},
     ffi::OsString,
     fs::{self, File},
     io::{self, Read as _, Write as _},
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, symlink},
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -20,6 +23,11 @@ use std::{
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags, mknodat, utimensat};
 
+use self::links::resolve_below;
+pub(crate) use self::{
+    error::{PlaceError, what},
+    links::resolve,
+};
 use crate::{
     chmod::Chmod,
     key::Key,
@@ -34,39 +42,6 @@ const BUFFER: usize = 256 << 10;
 const TOGETHER: usize = 32;
 /// Files from here on are shared with their copy where the file system can.
 const WORTH_SHARING: u64 = 1 << 20;
-
-/// Why files cannot be placed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum PlaceError {
-    #[error("cannot copy to non-directory: /{}, which is {is}", path.display())]
-    NotADirectory { path: PathBuf, is: String },
-    #[error("cannot make the working directory /{}: it is {is}", path.display())]
-    WorkdirInTheWay { path: PathBuf, is: String },
-    #[error("cannot replace to directory {} with file", .0.display())]
-    IsADirectory(PathBuf),
-    #[error("`{}` changed while the build read it", .0.display())]
-    Changed(PathBuf),
-    #[error("/{} is a device 0:0 and cannot be in an image: it would delete what lower layers have there", .0.display())]
-    Whiteout(PathBuf),
-    #[error("too many links in {}", .0.display())]
-    TooManyLinks(PathBuf),
-    #[error("cannot write `{path}`: {1}", path = .0.display())]
-    Io(PathBuf, #[source] io::Error),
-}
-
-/// What lies at a path of the host, for messages.
-pub(crate) fn what(host: &Path) -> String {
-    use std::os::unix::fs::FileTypeExt as _;
-    match fs::symlink_metadata(host) {
-        Ok(meta) if meta.is_symlink() => fs::read_link(host)
-            .map_or_else(|_| "a link".to_owned(), |to| format!("a link to {}", to.display())),
-        Ok(meta) if meta.is_file() => "a file".to_owned(),
-        Ok(meta) if meta.is_dir() => "a directory".to_owned(),
-        Ok(meta) if meta.file_type().is_socket() => "a socket".to_owned(),
-        Ok(meta) if meta.file_type().is_fifo() => "a pipe".to_owned(),
-        _ => "a device".to_owned(),
-    }
-}
 
 /// A layer being written on top of others.
 pub(crate) struct Place<'a> {
@@ -658,54 +633,6 @@ fn beneath(parts: &[PathBuf], name: &Path) -> Beneath {
         }
     }
     if found.is_empty() { Beneath::Nothing } else { Beneath::Directory(found) }
-}
-
-/// See [`Place::resolve`].
-pub(crate) fn resolve(tree: &Tree, path: &Path) -> Result<PathBuf, PlaceError> {
-    resolve_below(tree, Path::new(""), path)
-}
-
-/// As [`resolve`]; absolute links begin at the directory `root` of the tree, and `..` ends there.
-fn resolve_below(tree: &Tree, root: &Path, path: &Path) -> Result<PathBuf, PlaceError> {
-    const MAX_LINKS: usize = 255;
-    let names = |path: &Path| -> VecDeque<OsString> {
-        path.components()
-            .filter_map(|part| match part {
-                Component::Normal(name) => Some(name.to_owned()),
-                Component::ParentDir => Some(OsString::from("..")),
-                _ => None,
-            })
-            .collect()
-    };
-    let mut todo = names(path);
-    let mut at = root.to_owned();
-    let mut links = 0;
-    while let Some(name) = todo.pop_front() {
-        if name == ".." {
-            if at != root {
-                at.pop();
-            }
-            continue;
-        }
-        let next = at.join(&name);
-        let node = tree.lookup(&next, false).map_err(|error| PlaceError::Io(next.clone(), error))?;
-        let Some(node) = node.filter(|node| node.kind == Kind::Symlink) else {
-            at = next;
-            continue;
-        };
-        links += 1;
-        if links > MAX_LINKS {
-            return Err(PlaceError::TooManyLinks(path.to_owned()));
-        }
-        let target = fs::read_link(&node.host).map_err(|error| PlaceError::Io(next, error))?;
-        if target.is_absolute() {
-            root.clone_into(&mut at);
-        }
-        for name in names(&target).into_iter().rev() {
-            todo.push_front(name);
-        }
-    }
-    Ok(at)
 }
 
 /// A hard link made by a concurrent build changes the ctime, but not the bytes.

@@ -562,3 +562,46 @@ fn build_has_one_option() {
     stack.write("far.yaml", "name: PROJECT\nservices: { a: { image: '127.0.0.1:9/x:1', build: { dockerfile_inline: 'FROM IMAGE' } } }\n");
     stack.fails(&["-f", "far.yaml", "build", "--push"], 2);
 }
+
+#[test]
+fn replicas_look_the_same() {
+    let file = "name: PROJECT\nservices:\n  a: { image: IMAGE, init: true, scale: 2, command: [sh, -c, 'echo one-of-two; sleep 1000'] }\n";
+    let Some(stack) = Stack::new("035", file) else { return };
+    stack.ok(&["up", "-d"]);
+    let logs = stack.ok(&["logs", "--no-color"]);
+    let shown = stack.ok(&["ps"]);
+    for number in [1, 2] {
+        assert!(logs.contains(&format!("a-{number}  | one-of-two")), "{logs}");
+        assert!(shown.contains(&format!("{}-a-{number}", stack.name)), "{shown}");
+    }
+    let refused = stack.fails(&["exec", "-T", "--index", "7", "a", "true"], 2);
+    assert!(refused.contains('7') && refused.contains("1, 2"), "its numbers are told: {refused}");
+}
+
+#[test]
+fn the_end_is_not_told() {
+    let file = "name: PROJECT\nservices:\n  bad: { image: IMAGE, init: true, command: [sh, -c, 'sleep 1; exit 9'] }\n  ok: { image: IMAGE, command: [sh, -c, \"trap 'echo saved; exit 0' TERM; echo up; while :; do sleep 0.1; done\"] }\n";
+    let Some(stack) = Stack::new("037", file) else { return };
+    let output = stack.in_front(&["up", "--abort-on-container-exit", "--no-color"], 60);
+    let out = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(9), "{}", said(&output));
+    assert!(out.contains("bad-1 exited with code 9"), "{out}");
+    assert!(out.contains("| saved"), "what it wrote while it was stopped: {out}");
+}
+
+#[test]
+fn dry_run_builds_and_hands_over() {
+    let file = "name: PROJECT\nservices:\n  a: { build: ., init: true, command: [sleep, '1000'] }\n";
+    let Some(stack) = Stack::new("dry", file) else { return };
+    stack.write("Dockerfile", "FROM IMAGE\nENV V=1\n");
+    stack.ok(&["up", "-d"]);
+    let image = format!("{}-a:latest", stack.name);
+    let held = || (docker(&["image", "inspect", "--format", "{{.Id}}", &image]), stack.states());
+    let before = held();
+    stack.write("Dockerfile", "FROM IMAGE\nENV V=2\n");
+    stack.ok(&["up", "--dry-run"]);
+    assert_eq!(held(), before, "the name still means the image that runs");
+    stack.ok(&["up", "-d"]);
+    assert_ne!(held().0, before.0);
+    stack.ok(&["down", "--rmi", "local"]);
+}

@@ -149,3 +149,20 @@ fn tool(variable: &str, name: &str) -> Option<PathBuf> {
     }
     found
 }
+
+/// `up` notes attributes that an engine cannot honour: none of them is in what we write.
+#[test]
+fn notes_about_its_own_files() {
+    let file = "/project/compose.production.yml";
+    let options = LoadOptions::new(vec![Source::new(file, text("compose.production.yml"))], "/project");
+    let project = plimsoll_compose::load(&options, &NoFiles).unwrap();
+    for (name, service) in &project.services {
+        let deploy = service.deploy.as_ref().unwrap();
+        let reserved = deploy.resources.reservations.as_ref().unwrap();
+        assert!(reserved.memory.is_some(), "{name}");
+        assert!(
+            reserved.cpus == 0.0 && reserved.generic_resources.is_empty(),
+            "{name}: only a Swarm reads it"
+        );
+    }
+}

@@ -3,6 +3,7 @@
 //! Pure but for the lookup of images, whose configuration decides about variables, shell and triggers.
 
 mod run;
+mod state;
 mod transfer;
 
 use std::collections::{BTreeMap, HashMap};
@@ -14,6 +15,7 @@ use plimsoll_dockerfile::{
 use plimsoll_image::{Empty, History, ImageConfig, LayerId};
 use plimsoll_source::{Diagnostic, Source, Span};
 
+use self::state::State;
 use crate::{
     config::{DEFAULT_PATH, WINDOWS_PATH, exec_words, healthcheck, healthcheck_text, is_signal},
     graph::{CopyOp, Graph, HistoryItem, ImageOrigin, Node, Op, Place, TreeRef, WorkdirOp},
@@ -147,93 +149,6 @@ struct Lowerer<'a> {
     /// What names led to, each looked up once.
     found: HashMap<(String, Platform), Found>,
     images: HashMap<(String, Platform), Files>,
-}
-
-/// What a stage is after some of its instructions.
-#[derive(Clone)]
-struct State {
-    /// What its files are for.
-    platform: Platform,
-    node: Option<usize>,
-    config: ImageConfig,
-    history: Vec<HistoryItem>,
-    /// Variables of RUN and of expansion: ENV and ARG together.
-    env: Vec<(String, String)>,
-    /// The ARGs so far, for the history of RUN.
-    args: Vec<(String, Option<String>)>,
-    /// CMD was given in this stage, so that ENTRYPOINT does not reset it.
-    own_command: bool,
-}
-
-impl State {
-    fn new(platform: Platform) -> Self {
-        Self {
-            platform,
-            node: None,
-            config: ImageConfig::default(),
-            history: Vec::new(),
-            env: Vec::new(),
-            args: Vec::new(),
-            own_command: false,
-        }
-    }
-
-    /// What `FROM scratch` starts with.
-    fn empty(platform: Platform) -> Self {
-        let mut state = Self::new(platform);
-        "/".clone_into(&mut state.config.config.working_dir);
-        let config = &mut state.config;
-        config.os.clone_from(&state.platform.os);
-        config.architecture.clone_from(&state.platform.architecture);
-        config.variant = Some(state.platform.variant.clone()).filter(|variant| !variant.is_empty());
-        state
-    }
-
-    fn get(&self, name: &str) -> Option<String> {
-        self.env.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone())
-    }
-
-    fn set(&mut self, name: &str, value: &str) {
-        match self.env.iter_mut().find(|(key, _)| key == name) {
-            Some((_, old)) => value.clone_into(old),
-            None => self.env.push((name.to_owned(), value.to_owned())),
-        }
-    }
-
-    /// Variables have the values that the image's configuration gives them.
-    fn set_image_env(&mut self) {
-        for pair in std::mem::take(&mut self.config.config.env) {
-            let (name, value) = pair.split_once('=').unwrap_or((&pair, ""));
-            self.set(name, value);
-            self.config.config.env.push(pair);
-        }
-    }
-
-    fn note(&mut self, created_by: String, node: Option<usize>) {
-        self.history.push(HistoryItem::Instruction { created_by, node });
-    }
-
-    fn shell(&self) -> Vec<String> {
-        let shell = &self.config.config.shell;
-        if shell.is_empty() { vec!["/bin/sh".to_owned(), "-c".to_owned()] } else { shell.clone() }
-    }
-
-    fn workdir(&self) -> &str {
-        let dir = self.config.config.working_dir.as_str();
-        if dir.is_empty() { "/" } else { dir }
-    }
-
-    /// `path` as seen from the working directory; a slash at its end stays, and an empty path is that directory.
-    fn absolute(&self, path: &str) -> String {
-        let joined =
-            if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", self.workdir()) };
-        let mut cleaned = clean(&joined);
-        let directory = matches!(path, "" | ".") || path.ends_with('/') || path.ends_with("/.");
-        if directory && !cleaned.ends_with('/') {
-            cleaned.push('/');
-        }
-        cleaned
-    }
 }
 
 /// Where an instruction stands and how its step is called.

@@ -214,7 +214,7 @@ mod tests {
 
     /// Numbers of the makers' own lists mean nothing to its reader.
     #[test]
-    fn requirement_numbers_nobody_can_read() {
+    fn internal_numbers_in_the_certificate() {
         let certificate = sample();
         for text in [super::html(&certificate).unwrap(), crate::report::terminal(&certificate)] {
             assert!(!text.contains("R-0"), "{text}");

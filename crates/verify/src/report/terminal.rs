@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_line_cannot_write_the_certificate() {
+    fn a_log_line_forges_the_certificate() {
         let mut certificate = sample();
         let claim = certificate
             .claims

@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn the_certificate_prints_a_secret_value() {
+    fn secret_in_the_certificate() {
         let value = "kX9vQ2mT7rB4nL8wZ3pD6sF1";
         let secrets = secrets(&[("redis_conf", &format!("requirepass {value}\n"))]);
         assert_eq!(

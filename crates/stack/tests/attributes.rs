@@ -73,7 +73,7 @@ const TABLE: &[(&str, &str, Becomes)] = &[
     ("cpu_shares", "512", Engine(&[("/HostConfig/CpuShares", "512")])),
     ("cpus", "0.5", Engine(&[("/HostConfig/NanoCpus", "500000000")])),
     ("cpuset", "'0'", Engine(&[("/HostConfig/CpusetCpus", r#""0""#)])),
-    ("credential_spec", "{ file: spec.json }", Refused("exist only on Windows")),
+    ("credential_spec", "{ file: spec.json }", Refused("exists only on Windows")),
     ("depends_on", "[other]", Plan("start NAME-service-1 after")),
     (
         "deploy",

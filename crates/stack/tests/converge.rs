@@ -101,11 +101,10 @@ async fn a_volume_is_kept_until_its_loss_is_agreed_to() {
     let error = bench.up_as(&changed, &options).await.unwrap_err();
     assert_eq!(error.to_string(), format!("volume `{volume}` is in use by container {}-backup", bench.name));
     assert_eq!(ids(&bench.containers().await), ids(&before));
-    // and `down --volumes` says who keeps it
+    // and `down --volumes` leaves what somebody else has
     let outcome = bench.down(true).await;
-    assert_eq!(outcome.failures.len(), 1, "{outcome:#?}");
-    assert_eq!(outcome.failures[0].reason, error.to_string());
-    assert!(outcome.failures[0].hint.as_ref().unwrap().contains("docker rm"));
+    assert!(outcome.is_success(), "{outcome:#?}");
+    assert_eq!(bench.left().await, (0, 0, 1));
     bench.engine.remove_container(&foreign, true, false).await.unwrap();
     bench.up_well(&text).await;
     assert_eq!(bench.sh("db", "cat /data/file").await.1, "precious");

@@ -118,6 +118,7 @@ services:
 services:
   front:
     logging: { options: { max-size: 20m } }
+    healthcheck: { start_period: 120s }
     command: !override [sh, -c, "mkdir -p /tmp/site && echo x > /tmp/site/index.html; busybox yes x | busybox head -n 200000; touch /cannot 2>&1; exec busybox httpd -f -p 8080 -h /tmp/site"]
   backend:
     command: !override [sh, -c, "echo '{\"level\":50,\"err\":{\"code\":\"EACCES\",\"syscall\":\"open\"}}'; exec busybox httpd -f -p 8080 -h /etc"]

@@ -4,7 +4,7 @@ mod checked;
 mod service;
 mod stores;
 
-use plimsoll_survey::{Gap, Service, ServiceKind, Survey};
+use plimsoll_survey::{Gap, Manager, Role, Service, Survey};
 
 use crate::{
     policy::{Limits, Policy},
@@ -39,8 +39,8 @@ pub fn plan(survey: &Survey, policy: &Policy) -> Result<Stack, PlanError> {
 fn assemble(survey: &Survey, policy: &Policy, problems: &mut Vec<Gap>) -> Option<Stack> {
     let project = project_name(survey, problems);
     let pnpm = pnpm(survey, problems);
-    let server = only(survey, ServiceKind::NodeServer, "one Node.js server", problems);
-    let site = only(survey, ServiceKind::StaticSite, "one static site", problems);
+    let server = only(survey, Role::Server, "one Node.js server", problems);
+    let site = only(survey, Role::Site, "one static site", problems);
     let (server_facts, site_facts) = (server?, site?);
 
     let stores = stores::plan(survey, policy, problems);
@@ -105,8 +105,8 @@ fn project_name(survey: &Survey, problems: &mut Vec<Gap>) -> Option<String> {
 }
 
 fn pnpm(survey: &Survey, problems: &mut Vec<Gap>) -> Option<String> {
-    let manager = survey.package_manager.as_ref();
-    let pnpm = manager.filter(|manager| manager.name == "pnpm");
+    let manager = survey.installs.first();
+    let pnpm = manager.filter(|manager| manager.manager == Manager::Pnpm);
     let version = pnpm.and_then(|pnpm| pnpm.version.as_ref());
     if pnpm.is_none_or(|pnpm| pnpm.lock_file.is_none()) || version.is_none() {
         let mut gap = problem(
@@ -117,16 +117,11 @@ fn pnpm(survey: &Survey, problems: &mut Vec<Gap>) -> Option<String> {
         gap.evidence = manager.map(|manager| manager.evidence.clone()).unwrap_or_default();
         problems.push(gap);
     }
-    checked::version("the repository", version?, problems)
+    checked::version("the repository", &version?.value, problems)
 }
 
-fn only<'a>(
-    survey: &'a Survey,
-    kind: ServiceKind,
-    what: &str,
-    problems: &mut Vec<Gap>,
-) -> Option<&'a Service> {
-    let services: Vec<&Service> = survey.services.iter().filter(|service| service.kind == kind).collect();
+fn only<'a>(survey: &'a Survey, kind: Role, what: &str, problems: &mut Vec<Gap>) -> Option<&'a Service> {
+    let services: Vec<&Service> = survey.services.iter().filter(|service| service.role == kind).collect();
     let [service] = services[..] else {
         let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
         let found = if names.is_empty() {
@@ -146,7 +141,7 @@ fn only<'a>(
 
 fn migrate(service: &Service, problems: &mut Vec<Gap>) -> Option<Migrate> {
     let migration = service.migration.as_ref()?;
-    let Some(entry) = &migration.entry else {
+    let Some([_, entry]) = migration.command.as_ref().map(|command| &command.value[..]) else {
         problems.push(Gap {
             subject: service.name.clone(),
             message: "its migrations cannot be run in production: there is no file that applies them".to_owned(),
@@ -156,12 +151,13 @@ fn migrate(service: &Service, problems: &mut Vec<Gap>) -> Option<Migrate> {
         });
         return None;
     };
-    Some(Migrate { entry: checked::path(&service.name, &entry.value, problems)? })
+    Some(Migrate { entry: checked::path(&service.name, entry, problems)? })
 }
 
 /// The lowest major version that the project accepts, but not an older one than ours.
 fn node_major(survey: &Survey) -> u32 {
-    let range = survey.node.as_ref().map_or("", |node| &node.value);
+    let range =
+        survey.installs.first().and_then(|install| install.runtime.as_ref()).map_or("", |node| &node.value);
     let digits: String =
         range.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).take(3).collect();
     digits.parse().unwrap_or(NODE).max(NODE)
@@ -186,18 +182,16 @@ fn image_map(images: &Images, stores: &stores::Stores) -> Vec<MappedImage> {
         .collect()
 }
 
-const INSTALL: [&str; 2] = [".npmrc", ".pnpmfile.cjs"];
-
 fn install_files(survey: &Survey, problems: &mut Vec<Gap>) -> Vec<String> {
     let mut files: Vec<String> =
         ["package.json", "pnpm-lock.yaml", "pnpm-workspace.yaml"].map(str::to_owned).to_vec();
-    let shared = survey.shared_files.iter().filter(|file| INSTALL.contains(&file.value.as_str()));
+    let shared = survey.installs.iter().flat_map(|install| &install.inputs);
     files.extend(shared.filter_map(|file| checked::path("the repository", &file.value, problems)));
     files
 }
 
 fn config_files(survey: &Survey, problems: &mut Vec<Gap>) -> Vec<String> {
-    let shared = survey.shared_files.iter().filter(|file| !INSTALL.contains(&file.value.as_str()));
+    let shared = survey.installs.iter().flat_map(|install| &install.shared_files);
     shared.filter_map(|file| checked::path("the repository", &file.value, problems)).collect()
 }
 

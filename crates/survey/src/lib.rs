@@ -15,11 +15,12 @@ mod repository;
 mod text;
 
 pub use model::{
-    Evidence, Fact, Framework, Gap, Health, Migration, PackageManager, Route, RuntimeConfig, RuntimeSetting,
-    Service, ServiceKind, Store, StoreKind, Survey, Variable, Workspace,
+    Address, Bind, Confidence, Ecosystem, Edge, Evidence, Fact, Framework, Gap, Health, Install, Manager,
+    Migration, Part, Probe, Process, Question, Role, Route, RuntimeConfig, RuntimeSetting, Service, Setting,
+    Shape, Ships, Store, StoreKind, StoreRole, StoreUse, Survey, Variable, Workspace, Writes,
 };
 pub use repository::{Limits, Repository, RepositoryError};
-pub use text::render;
+pub use text::{kind, render};
 
 /// Surveys a repository.
 pub fn survey(repository: &Repository) -> Survey {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::model::{Evidence, Fact, Service, ServiceKind, Store, Survey};
+use crate::model::{Address, Ecosystem, Evidence, Fact, Install, Role, Service, Store, Survey};
 
 /// Column at which the evidence begins.
 const EVIDENCE: usize = 58;
@@ -16,12 +16,9 @@ pub fn render(survey: &Survey) -> String {
         &format!("Project {}", name.map_or("without a name", |name| &name.value)),
         name.map(evidence),
     );
-    if let Some(manager) = &survey.package_manager {
-        let version = manager.version.as_deref().unwrap_or("of any version");
-        out.line(1, &format!("package manager  {} {version}", manager.name), Some(&manager.evidence));
-        out.fact("lock file", manager.lock_file.as_ref());
+    for install in &survey.installs {
+        out.install(install);
     }
-    out.fact("Node.js", survey.node.as_ref());
 
     out.title(&format!("Workspaces ({})", survey.workspaces.len()));
     for workspace in &survey.workspaces {
@@ -84,11 +81,22 @@ impl Out {
         }
     }
 
-    fn service(&mut self, service: &Service) {
-        let kind = match service.kind {
-            ServiceKind::NodeServer => "Node.js server",
-            ServiceKind::StaticSite => "static site",
+    fn install(&mut self, install: &Install) {
+        let name = install.manager.label();
+        let folder =
+            if install.folder.is_empty() { String::new() } else { format!(" in {}", install.folder) };
+        let version = install.version.as_ref().map_or("of any version", |version| &version.value);
+        self.line(1, &format!("package manager  {name} {version}{folder}"), Some(&install.evidence));
+        self.fact("lock file", install.lock_file.as_ref());
+        let runtime = match install.ecosystem {
+            Ecosystem::Python => "Python",
+            Ecosystem::Node | Ecosystem::Plain => "Node.js",
         };
+        self.fact(runtime, install.runtime.as_ref());
+    }
+
+    fn service(&mut self, service: &Service) {
+        let kind = crate::text::kind(service);
         self.line(
             1,
             &format!("{}  {kind}", service.name),
@@ -103,6 +111,9 @@ impl Out {
         }
         self.service_fact("output", service.output.as_ref());
         self.service_fact("start", service.start.as_ref());
+        if let Some(command) = &service.command {
+            self.item("runs", &command.value.join(" "), Some(&command.evidence));
+        }
         self.service_fact("port", service.port.as_ref());
         self.service_fact("live", service.health.live.as_ref());
         self.service_fact("ready", service.health.ready.as_ref());
@@ -114,11 +125,15 @@ impl Out {
         if let Some(migration) = &service.migration {
             self.item("migrations", &migration.tool.name, Some(&migration.tool.evidence));
             self.service_fact("  script", migration.script.as_ref());
-            self.service_fact("  run", migration.entry.as_ref());
+            if let Some(command) = &migration.command {
+                self.item("  run", &command.value.join(" "), Some(&command.evidence));
+            }
             self.service_fact("  folder", migration.folder.as_ref());
         }
         for store in &service.stores {
-            self.item("uses", store.value.label(), Some(&store.evidence));
+            let from = store.address.as_ref().map(|address| format!(" from {}", variables(address)));
+            let text = format!("{}{}", store.kind.label(), from.unwrap_or_default());
+            self.item("uses", &text, Some(&store.evidence));
         }
         for variable in &service.environment {
             let default = variable.default.as_ref().map(|value| format!(" = {value}")).unwrap_or_default();
@@ -148,7 +163,6 @@ impl Out {
         self.service_fact("version", store.version.as_ref());
         self.service_fact("database", store.database.as_ref());
         self.service_fact("user", store.user.as_ref());
-        self.service_fact("address from", store.variable.as_ref());
     }
 
     fn service_fact<T: std::fmt::Display>(&mut self, name: &str, fact: Option<&Fact<T>>) {
@@ -159,5 +173,29 @@ impl Out {
 
     fn item(&mut self, name: &str, text: &str, evidence: Option<&Vec<Evidence>>) {
         self.line(2, &format!("{name:16} {text}"), evidence);
+    }
+}
+
+/// What a service is, in two words.
+pub fn kind(service: &Service) -> String {
+    let language = match service.ecosystem {
+        Ecosystem::Node => "Node.js ",
+        Ecosystem::Python => "Python ",
+        Ecosystem::Plain => "",
+    };
+    match service.role {
+        Role::Site => "static site".to_owned(),
+        role => format!("{language}{}", role.label()),
+    }
+}
+
+/// The variables of an address, as a list.
+fn variables(address: &Address) -> String {
+    match address {
+        Address::Url { variable, .. } => variable.value.clone(),
+        Address::Parts { variables, .. } => {
+            variables.iter().map(|(_, variable)| variable.value.as_str()).collect::<Vec<_>>().join(", ")
+        }
+        Address::Fixed { host } => format!("the program: {}", host.value),
     }
 }

@@ -1,6 +1,6 @@
 //! Each detector on a repository that shows nothing but its case.
 
-use plimsoll_survey::{Repository, Service, ServiceKind, Survey, survey};
+use plimsoll_survey::{Manager, Repository, Role, Service, Survey, survey};
 
 const SERVER: &str = r#"{ "name": "api", "packageManager": "npm@11.0.0", "dependencies": { "express": "5.1.0", "pg": "8" },
   "scripts": { "build": "tsc", "start": "node dist/main.js", "test": "node --test" } }"#;
@@ -22,9 +22,9 @@ fn a_repository_without_workspaces_can_be_one_service() {
     let survey = of(&[("package.json", SERVER), ("package-lock.json", "{}"), ("src/main.ts", "")]);
     assert_eq!(survey.workspaces.len(), 0);
     assert_eq!(survey.services[0].name, "repo");
-    assert_eq!(survey.services[0].kind, ServiceKind::NodeServer);
-    assert_eq!(survey.services[0].entry.as_ref().unwrap().value, "dist/main.js");
-    assert_eq!(survey.package_manager.unwrap().name, "npm");
+    assert_eq!(survey.services[0].role, Role::Server);
+    assert_eq!(survey.services[0].command.as_ref().unwrap().value, ["node", "dist/main.js"]);
+    assert_eq!(survey.installs[0].manager, Manager::Npm);
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn a_page_with_settings_at_run_time_is_found() {
         ("vite.config.ts", "export default { build: { outDir: './build' } }"),
     ]);
     let service = &survey.services[0];
-    assert_eq!(service.kind, ServiceKind::StaticSite);
+    assert_eq!(service.role, Role::Site);
     assert_eq!(service.output.as_ref().unwrap().value, "build");
     let config = service.runtime_config.as_ref().unwrap();
     assert_eq!((config.path.as_str(), config.global.as_str()), ("/env.js", "window.ENV"));

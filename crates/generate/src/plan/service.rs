@@ -26,8 +26,16 @@ pub(super) fn server(
     };
     let build = text(service.build.as_ref(), "no build script", "add a script `build`", problems);
     let output = text(service.output.as_ref(), "where its build writes is not known", "set outDir", problems);
-    let entry =
-        text(service.entry.as_ref(), "no start command", "add a script `start`: \"node <file>\"", problems);
+    let entry = text(
+        service
+            .command
+            .as_ref()
+            .and_then(|command| Some(Fact { value: command.value.get(1)?.clone(), evidence: Vec::new() }))
+            .as_ref(),
+        "no start command",
+        "add a script `start`: \"node <file>\"",
+        problems,
+    );
     let health = service.health.ready.as_ref().or(service.health.live.as_ref());
     let ready = text(health, "no health route", "answer GET /health", problems);
     if service.port.is_none() {
@@ -51,7 +59,7 @@ pub(super) fn server(
 
     Some(Server {
         name: checked::name(subject, subject, problems)?,
-        package: checked::package(subject, &service.workspace, problems)?,
+        package: checked::package(subject, service.package.as_deref().unwrap_or_default(), problems)?,
         framework: framework(service),
         uid: policy.app_uid,
         manifests: manifests(&path, &libraries),
@@ -101,7 +109,7 @@ pub(super) fn site(
     let libraries = libraries(survey, service, problems)?;
     Some(Site {
         name: checked::name(subject, subject, problems)?,
-        package: checked::package(subject, &service.workspace, problems)?,
+        package: checked::package(subject, service.package.as_deref().unwrap_or_default(), problems)?,
         framework: framework(service),
         uid: policy.nginx_uid,
         port: SITE_PORT,

@@ -1,6 +1,6 @@
 //! The stores, fitted to their limits, and the secrets that open them.
 
-use plimsoll_survey::{Gap, Store, StoreKind, Survey};
+use plimsoll_survey::{Address, Gap, Store, StoreKind, Survey};
 
 use super::{checked, problem};
 use crate::{
@@ -24,6 +24,7 @@ pub(super) fn plan(survey: &Survey, policy: &Policy, problems: &mut Vec<Gap>) ->
         match store.kind {
             StoreKind::Postgresql => stores.add_postgres(survey, store, policy, problems),
             StoreKind::Redis => stores.add_redis(survey, store, policy, problems),
+            _ => None,
         };
     }
     stores
@@ -137,7 +138,9 @@ fn secret(name: &'static str, content: SecretContent) -> Secret {
 /// The variable that takes the address; its file variant must be read, or the password would stand in the environment.
 fn variable(survey: &Survey, store: &Store, problems: &mut Vec<Gap>) -> Option<String> {
     let label = store.kind.label();
-    let Some(variable) = &store.variable else {
+    let uses = survey.services.iter().flat_map(|service| &service.stores);
+    let address = uses.filter(|used| used.store == store.name).find_map(|used| used.address.as_ref());
+    let Some(Address::Url { variable, .. }) = address else {
         problems.push(problem(
             label,
             "no variable with its address is read",

@@ -36,7 +36,11 @@ fn add(source: &Source, root: &Expanded, survey: &mut Survey) {
         let Some(store) = survey.stores.iter_mut().find(|store| store.kind == kind) else { continue };
         let place = key.to(image.span);
         store.evidence.push(Evidence::new(source, place, "the development compose file starts it"));
-        store.name.clone_from(name);
+        let before = std::mem::replace(&mut store.name, name.clone());
+        let uses = survey.services.iter_mut().flat_map(|service| &mut service.stores);
+        for used in uses.filter(|used| used.store == before) {
+            used.store.clone_from(name);
+        }
         store.version = version.map(|version| {
             Fact::new(version.to_owned(), Evidence::new(source, place, "the version in development"))
         });

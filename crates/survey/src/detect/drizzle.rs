@@ -14,18 +14,19 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
         let Some(dependency) = manifest.dependency("drizzle-orm") else { continue };
         let folder = folder(context, &service.path);
         let script = script(manifest);
-        let entry = script
+        let command = script
             .as_ref()
             .and_then(|script| {
                 let command = manifest.script(&script.value)?.0;
-                Some(Fact { value: node_file(command)?.to_owned(), evidence: script.evidence.clone() })
+                let command = vec!["node".to_owned(), node_file(command)?.to_owned()];
+                Some(Fact { value: command, evidence: script.evidence.clone() })
             })
             .or_else(|| migrator(context, &service.path, service.output.as_ref()?.value.as_str()));
-        if folder.is_none() && entry.is_none() {
+        if folder.is_none() && command.is_none() {
             continue;
         }
         let tool = services::framework(manifest, &dependency, "applies migrations");
-        service.migration = Some(Migration { tool, script, entry, folder });
+        service.migration = Some(Migration { tool, script, command, folder, files: Vec::new() });
     }
 }
 
@@ -58,7 +59,7 @@ fn folder(context: &Context<'_>, service: &str) -> Option<Fact<String>> {
 }
 
 /// A source file that imports the run-time migrator, as it is called after the build.
-fn migrator(context: &Context<'_>, service: &str, output: &str) -> Option<Fact<String>> {
+fn migrator(context: &Context<'_>, service: &str, output: &str) -> Option<Fact<Vec<String>>> {
     context.program(service).iter().find_map(|script: &std::rc::Rc<Script>| {
         let at = (0..script.tokens.len()).find(|&at| {
             script
@@ -68,6 +69,6 @@ fn migrator(context: &Context<'_>, service: &str, output: &str) -> Option<Fact<S
         let name = script.source.name().strip_prefix(&join(service, "src/"))?;
         let stem = name.rsplit_once('.')?.0;
         let evidence = Evidence::new(&script.source, script.span(at, at), "imports the run-time migrator");
-        Some(Fact::new(format!("{output}/{stem}.js"), evidence))
+        Some(Fact::new(vec!["node".to_owned(), format!("{output}/{stem}.js")], evidence))
     })
 }

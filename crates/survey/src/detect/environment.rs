@@ -6,11 +6,11 @@ use std::{collections::BTreeMap, rc::Rc};
 use crate::{
     context::Context,
     javascript::{Kind, Script},
-    model::{Evidence, ServiceKind, Survey, Variable},
+    model::{Evidence, Role, Survey, Variable},
 };
 
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
-    for service in survey.services.iter_mut().filter(|service| service.kind == ServiceKind::NodeServer) {
+    for service in survey.services.iter_mut().filter(|service| service.role == Role::Server) {
         let program = context.program(&service.path);
         service.environment = variables(&program);
     }
@@ -28,6 +28,8 @@ fn variables(program: &[Rc<Script>]) -> Vec<Variable> {
                     name: read.name,
                     default: None,
                     file_variant: false,
+                    required: false,
+                    secret: false,
                     evidence: Vec::new(),
                 });
                 variable.default = variable.default.take().or(read.default);

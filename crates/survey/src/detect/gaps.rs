@@ -2,7 +2,7 @@
 
 use crate::{
     context::Context,
-    model::{Evidence, Gap, Service, ServiceKind, Store, Survey},
+    model::{Address, Evidence, Gap, Role, Service, Store, Survey},
 };
 
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
@@ -14,9 +14,10 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
         };
         gaps.push(gap("the repository", message, hint, Vec::new()));
     }
-    if let Some(manager) = &survey.package_manager {
+    for manager in &survey.installs {
+        let name = manager.manager.label();
         if manager.lock_file.is_none() {
-            let hint = format!("commit the lock file of {}", manager.name);
+            let hint = format!("commit the lock file of {name}");
             gaps.push(gap(
                 "the repository",
                 "no lock file: two builds may install different packages",
@@ -25,7 +26,7 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
             ));
         }
         if manager.version.is_none() {
-            let hint = format!("add \"packageManager\": \"{}@<version>\" to package.json", manager.name);
+            let hint = format!("add \"packageManager\": \"{name}@<version>\" to package.json");
             gaps.push(gap(
                 "the repository",
                 "the package manager's version is not pinned",
@@ -62,10 +63,10 @@ fn service_gaps(service: &Service, gaps: &mut Vec<Gap>) {
     if !service.checks.iter().any(|check| check.value.starts_with("test")) {
         add("no tests that a build could run", "add a script `test:ci`", tool());
     }
-    if service.kind != ServiceKind::NodeServer {
+    if service.role != Role::Server {
         return;
     }
-    if service.entry.is_none() {
+    if service.command.is_none() {
         add(
             "no start command of the form `node <file>`",
             "add a script `start`: \"node dist/index.js\"",
@@ -100,7 +101,10 @@ fn service_gaps(service: &Service, gaps: &mut Vec<Gap>) {
 
 fn store_gaps(store: &Store, survey: &Survey, gaps: &mut Vec<Gap>) {
     let label = store.kind.label();
-    let Some(variable) = &store.variable else {
+    let uses =
+        || survey.services.iter().flat_map(|service| &service.stores).filter(|used| used.store == store.name);
+    let found = uses().find_map(|used| used.address.as_ref());
+    let Some(Address::Url { variable, .. }) = found else {
         gaps.push(gap(
             label,
             "no variable with its address is read",
@@ -109,8 +113,8 @@ fn store_gaps(store: &Store, survey: &Survey, gaps: &mut Vec<Gap>) {
         ));
         return;
     };
-    let readers = survey.services.iter().flat_map(|service| &service.environment);
-    let reads_file = readers.filter(|read| read.name == variable.value).all(|read| read.file_variant);
+    let reads_file =
+        uses().all(|used| matches!(&used.address, Some(Address::Url { file_variant: true, .. }) | None));
     if !reads_file {
         let message = format!(
             "{0} cannot be read from a file: its password would stand in the environment",

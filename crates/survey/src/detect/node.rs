@@ -2,41 +2,58 @@
 
 use crate::{
     context::Context,
-    model::{Evidence, Fact, PackageManager, Survey},
+    model::{Ecosystem, Evidence, Fact, Install, Manager, Survey},
 };
 
-const LOCK_FILES: [(&str, &str); 2] = [("pnpm-lock.yaml", "pnpm"), ("package-lock.json", "npm")];
+const LOCK_FILES: [(&str, Manager); 2] =
+    [("pnpm-lock.yaml", Manager::Pnpm), ("package-lock.json", Manager::Npm)];
 
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
     let Some(root) = context.root_manifest() else { return };
     survey.name = root.name();
-    survey.package_manager = package_manager(context);
-    survey.node = root
-        .string(&["engines", "node"], "the versions of Node.js that the project runs on")
-        .or_else(|| version_file(context));
+    survey.installs.extend(install(context));
 }
 
-fn package_manager(context: &Context<'_>) -> Option<PackageManager> {
+fn install(context: &Context<'_>) -> Option<Install> {
     let root = context.root_manifest()?;
     let pinned = root.string(&["packageManager"], "pins the package manager");
     let lock = LOCK_FILES.iter().find(|(file, _)| context.repository.contains(file));
-    let lock_file = lock.map(|(file, name)| {
-        Fact::new((*file).to_owned(), Evidence::file(file, format!("the lock file that {name} writes")))
+    let lock_file = lock.map(|(file, manager)| {
+        let reason = format!("the lock file that {} writes", manager.label());
+        Fact::new((*file).to_owned(), Evidence::file(file, reason))
     });
-    if let Some(pinned) = pinned {
-        // `pnpm@10.34.9+sha512.…`: the hash is Corepack's.
-        let (name, version) = pinned.value.split_once('@')?;
-        let version = version.split('+').next().unwrap_or(version);
-        return Some(PackageManager {
-            name: name.to_owned(),
-            version: Some(version.to_owned()),
-            lock_file,
-            evidence: pinned.evidence,
-        });
-    }
-    let (_, name) = lock?;
-    let evidence = lock_file.iter().flat_map(|lock| lock.evidence.clone()).collect();
-    Some(PackageManager { name: (*name).to_owned(), version: None, lock_file, evidence })
+    // `pnpm@10.34.9+sha512.…`: the hash is Corepack's.
+    let named = pinned.as_ref().and_then(|pinned| pinned.value.split_once('@'));
+    let manager = match named.map(|(name, _)| name) {
+        Some("pnpm") => Manager::Pnpm,
+        Some("npm") => Manager::Npm,
+        _ => lock?.1,
+    };
+    let version = named.zip(pinned.as_ref()).map(|((_, version), pinned)| Fact {
+        value: version.split('+').next().unwrap_or(version).to_owned(),
+        evidence: pinned.evidence.clone(),
+    });
+    let evidence = match &pinned {
+        Some(pinned) => pinned.evidence.clone(),
+        None => lock_file.iter().flat_map(|lock| lock.evidence.clone()).collect(),
+    };
+    let runtime = root
+        .string(&["engines", "node"], "the versions of Node.js that the project runs on")
+        .or_else(|| version_file(context));
+    Some(Install {
+        folder: String::new(),
+        ecosystem: Ecosystem::Node,
+        manager,
+        version,
+        lock_file,
+        inputs: Vec::new(),
+        shared_files: Vec::new(),
+        runtime,
+        runtime_version: None,
+        own_script: None,
+        native: Vec::new(),
+        evidence,
+    })
 }
 
 fn version_file(context: &Context<'_>) -> Option<Fact<String>> {

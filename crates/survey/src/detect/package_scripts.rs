@@ -6,7 +6,7 @@ use crate::{
     context::{Context, join},
     json,
     manifest::Manifest,
-    model::{Evidence, Fact, ServiceKind, Survey},
+    model::{Evidence, Fact, Role, Survey},
 };
 
 /// Names under which projects keep each check; the first one that exists is taken.
@@ -28,9 +28,9 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
         if service.output.is_none() {
             service.output = output(context, manifest);
         }
-        if service.kind == ServiceKind::NodeServer {
+        if service.role == Role::Server {
             service.start = start(manifest);
-            service.entry = service.start.as_ref().and_then(entry);
+            service.command = service.start.as_ref().and_then(command);
         }
     }
 }
@@ -58,10 +58,10 @@ fn start(manifest: &Manifest) -> Option<Fact<String>> {
         })
 }
 
-/// The file of `node [options] file`; anything else (a shell line, a runner) has no entry.
-fn entry(start: &Fact<String>) -> Option<Fact<String>> {
+/// `node [options] file`; anything else (a shell line, a runner) is no command.
+fn command(start: &Fact<String>) -> Option<Fact<Vec<String>>> {
     let file = node_file(&start.value)?;
-    Some(Fact { value: file.to_owned(), evidence: start.evidence.clone() })
+    Some(Fact { value: vec!["node".to_owned(), file.to_owned()], evidence: start.evidence.clone() })
 }
 
 /// The file that `node [options] file` runs.

@@ -3,11 +3,11 @@
 use crate::{
     context::Context,
     javascript::{Kind, Script},
-    model::{Evidence, Fact, Service, ServiceKind, Survey},
+    model::{Evidence, Fact, Role, Service, Survey},
 };
 
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
-    for service in survey.services.iter_mut().filter(|service| service.kind == ServiceKind::NodeServer) {
+    for service in survey.services.iter_mut().filter(|service| service.role == Role::Server) {
         service.port = from_variable(service)
             .or_else(|| context.program(&service.path).iter().find_map(|script| from_listen(script)));
     }

@@ -3,7 +3,7 @@
 use super::services;
 use crate::{
     context::Context,
-    model::{Store, StoreKind, Survey},
+    model::{Store, StoreKind, StoreRole, Survey},
 };
 
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
@@ -12,7 +12,16 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
     if evidence.is_empty() {
         return;
     }
-    let variable = services::address_variable(survey, kind, &["REDIS_URL", "CACHE_URL"]);
     let name = "redis".to_owned();
-    survey.stores.push(Store { kind, name, version: None, database: None, user: None, variable, evidence });
+    services::connect(survey, kind, &name, &["REDIS_URL", "CACHE_URL"]);
+    survey.stores.push(Store {
+        kind,
+        name,
+        role: StoreRole::Broker,
+        image: None,
+        version: None,
+        database: None,
+        user: None,
+        evidence,
+    });
 }

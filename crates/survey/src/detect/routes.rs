@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::{
     context::Context,
     javascript::Script,
-    model::{Evidence, Fact, Health, Route, ServiceKind, Survey},
+    model::{Evidence, Fact, Health, Role, Route, Survey},
 };
 
 const METHODS: [&str; 8] = ["get", "post", "put", "patch", "delete", "head", "options", "all"];
@@ -22,7 +22,7 @@ const MAX_HANDLER: usize = 20_000;
 const CLIENTS: [&str; 6] = ["axios", "http", "https", "client", "fetch", "got"];
 
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
-    for service in survey.services.iter_mut().filter(|service| service.kind == ServiceKind::NodeServer) {
+    for service in survey.services.iter_mut().filter(|service| service.role == Role::Server) {
         let program = context.program(&service.path);
         let mounts = mounts(&program);
         service.routes = program.iter().flat_map(|script| routes(script, &mounts)).collect();

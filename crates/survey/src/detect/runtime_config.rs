@@ -6,11 +6,11 @@ use std::rc::Rc;
 use crate::{
     context::{Context, has_extension, join},
     javascript::{Kind, Script},
-    model::{Evidence, RuntimeConfig, RuntimeSetting, ServiceKind, Survey},
+    model::{Evidence, Role, RuntimeConfig, RuntimeSetting, Survey},
 };
 
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
-    for service in survey.services.iter_mut().filter(|service| service.kind == ServiceKind::StaticSite) {
+    for service in survey.services.iter_mut().filter(|service| service.role == Role::Site) {
         let public = join(&service.path, "public");
         let Some(page) = context.repository.source(&join(&service.path, "index.html")) else { continue };
         service.runtime_config = context.repository.under(&public).find_map(|file| {

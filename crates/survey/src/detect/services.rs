@@ -3,7 +3,10 @@
 use crate::{
     context::Context,
     manifest::{Dependency, Manifest},
-    model::{Evidence, Fact, Framework, Health, Service, ServiceKind, StoreKind, Survey},
+    model::{
+        Address, Bind, Ecosystem, Evidence, Fact, Framework, Health, Role, Service, Shape, StoreKind,
+        StoreUse, Survey,
+    },
 };
 
 /// Folders that can hold a service: every workspace, or the root where there are none.
@@ -19,7 +22,7 @@ pub(super) fn add(
     context: &Context<'_>,
     survey: &mut Survey,
     manifest: &Manifest,
-    kind: ServiceKind,
+    role: Role,
     tool: Framework,
 ) {
     if let Some(service) = survey.service_mut(&manifest.folder) {
@@ -31,23 +34,42 @@ pub(super) fn add(
     let service = Service {
         name: name.unwrap_or_else(|| context.repository.name()).to_owned(),
         path: manifest.folder.clone(),
+        ecosystem: Ecosystem::Node,
         libraries: libraries(survey, &workspace.value),
-        workspace: workspace.value,
-        kind,
+        package: Some(workspace.value),
+        role,
         frameworks: vec![tool],
         build: None,
         checks: Vec::new(),
+        checks_need_build: false,
         output: None,
+        build_commands: Vec::new(),
+        shape: Shape::default(),
+        ships: Vec::new(),
+        single_page: role == Role::Site,
+        hashed_assets: None,
+        adds: Vec::new(),
         start: None,
-        entry: None,
+        command: None,
         port: None,
+        port_variable: None,
+        bind: Bind::default(),
         health: Health::default(),
         routes: Vec::new(),
+        websockets: Vec::new(),
+        body_limit: None,
         environment: Vec::new(),
+        inlined: Vec::new(),
+        settings: Vec::new(),
         stores: Vec::new(),
         migration: None,
         stops_gracefully: None,
         runtime_config: None,
+        writes: Vec::new(),
+        calls: Vec::new(),
+        page_sources: Vec::new(),
+        system_packages: Vec::new(),
+        processes: Vec::new(),
     };
     let at = survey.services.partition_point(|other| other.path < service.path);
     survey.services.insert(at, service);
@@ -59,7 +81,7 @@ pub(super) fn add_servers(context: &Context<'_>, survey: &mut Survey, package: &
         let Some(manifest) = context.manifest(&folder) else { continue };
         let Some(dependency) = manifest.dependency(package) else { continue };
         let tool = framework(manifest, &dependency, "a framework for HTTP servers");
-        add(context, survey, manifest, ServiceKind::NodeServer, tool);
+        add(context, survey, manifest, Role::Server, tool);
     }
 }
 
@@ -88,18 +110,26 @@ pub(super) fn users(
         let reason = format!("{} is a client of {}", dependency.name, kind.label());
         let evidence = Evidence::new(&manifest.source, dependency.span, reason);
         all.push(evidence.clone());
-        service.stores.push(Fact::new(kind, evidence));
+        service.stores.push(StoreUse { kind, store: String::new(), address: None, evidence: vec![evidence] });
     }
     all
 }
 
-/// The variable from which the services read the address of a store.
-pub(super) fn address_variable(survey: &Survey, kind: StoreKind, names: &[&str]) -> Option<Fact<String>> {
-    let users =
-        survey.services.iter().filter(|service| service.stores.iter().any(|store| store.value == kind));
-    let mut variables = users.flat_map(|service| &service.environment);
-    let found = variables.find(|variable| names.contains(&variable.name.as_str()))?;
-    Some(Fact { value: found.name.clone(), evidence: found.evidence.clone() })
+/// Finds the variable from which each service reads the address of a store.
+pub(super) fn connect(survey: &mut Survey, kind: StoreKind, name: &str, names: &[&str]) {
+    for service in &mut survey.services {
+        let variable = service.environment.iter().find(|variable| names.contains(&variable.name.as_str()));
+        let address = variable.map(|variable| Address::Url {
+            variable: Fact { value: variable.name.clone(), evidence: variable.evidence.clone() },
+            scheme: None,
+            suffix: None,
+            file_variant: variable.file_variant,
+        });
+        for used in service.stores.iter_mut().filter(|used| used.kind == kind) {
+            name.clone_into(&mut used.store);
+            used.address = address.clone();
+        }
+    }
 }
 
 /// The workspaces that must be built before `package`, each behind those that it uses itself.

@@ -5,10 +5,21 @@ use crate::{
     model::{Evidence, Fact, Survey},
 };
 
+/// Files that decide what an install gives.
+const INSTALL: [&str; 2] = [".npmrc", ".pnpmfile.cjs"];
+
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
     for path in context.repository.files().filter(|path| !path.contains('/')) {
         if let Some(reason) = reason(path) {
-            survey.shared_files.push(Fact::new(path.to_owned(), Evidence::file(path, reason)));
+            let fact = Fact::new(path.to_owned(), Evidence::file(path, reason));
+            let Some(install) = survey.installs.iter_mut().find(|install| install.folder.is_empty()) else {
+                return;
+            };
+            if INSTALL.contains(&path) {
+                install.inputs.push(fact);
+            } else {
+                install.shared_files.push(fact);
+            }
         }
     }
 }

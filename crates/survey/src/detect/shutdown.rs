@@ -2,11 +2,11 @@
 
 use crate::{
     context::Context,
-    model::{Evidence, Fact, ServiceKind, Survey},
+    model::{Evidence, Fact, Role, Survey},
 };
 
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
-    for service in survey.services.iter_mut().filter(|service| service.kind == ServiceKind::NodeServer) {
+    for service in survey.services.iter_mut().filter(|service| service.role == Role::Server) {
         service.stops_gracefully = context.program(&service.path).iter().find_map(|script| {
             let at = (0..script.tokens.len()).find(|&at| {
                 script.is(at, "process")

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use plimsoll_generate::{Change, Conflict, Outcome};
-use plimsoll_survey::{Service, ServiceKind};
+use plimsoll_survey::Service;
 use serde::Serialize;
 
 use super::Preview;
@@ -69,10 +69,7 @@ fn found(out: &mut String, preview: &Preview) {
 }
 
 fn describe(service: &Service) -> String {
-    let kind = match service.kind {
-        ServiceKind::NodeServer => "Node.js server",
-        ServiceKind::StaticSite => "static site",
-    };
+    let kind = plimsoll_survey::kind(service);
     let tools: Vec<String> =
         service.frameworks.iter().map(|tool| format!("{} {}", tool.name, tool.version)).collect();
     let port = service.port.as_ref().map(|port| format!(", port {}", port.value)).unwrap_or_default();

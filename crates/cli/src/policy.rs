@@ -25,6 +25,8 @@ pub(crate) struct Policy {
     pub(crate) budgets: Budgets,
     pub(crate) build: Build,
     pub(crate) smoke: Smoke,
+    /// `[answers]`: what `init` was told, by the question's id.
+    pub(crate) answers: BTreeMap<String, String>,
 }
 
 impl Policy {
@@ -179,6 +181,11 @@ impl Root {
         }
         Ok(Self { dir: here, policy: Policy::default() })
     }
+}
+
+/// The answers in the policy file of a folder.
+pub(crate) fn answers(dir: &Path) -> Result<BTreeMap<String, String>, CommandError> {
+    read(&dir.join(FILE)).map(|policy| policy.answers)
 }
 
 fn read(path: &Path) -> Result<Policy, CommandError> {

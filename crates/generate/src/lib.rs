@@ -6,6 +6,7 @@
 //! last, and says what would change. Nothing here reads or writes a file.
 
 mod compare;
+mod escape;
 mod files;
 mod lock;
 mod merge;
@@ -19,7 +20,7 @@ pub use compare::{Change, Comparison, Conflict, Outcome, Resolution, compare};
 pub use files::{GeneratedFile, Ownership, generate};
 pub use lock::{LOCK_FILE, Lock, LockError};
 pub use merge::{Hunk, Merged, three_way};
-pub use plan::{PlanError, plan};
+pub use plan::{PlanError, Planned, plan};
 pub use policy::{Limits, Policy};
 pub use secrets::{NewSecret, SecretError, SecretText, make_secrets, missing_secrets};
 pub use stack::Stack;

@@ -1,14 +1,26 @@
-//! Survey and policy to a [`Stack`], or every reason why none can be written.
+//! Survey and policy to a [`Stack`]: pure passes, one module each. A service that cannot run in a container is left
+//! out with its reason, and the others go on; a repository without any other is refused.
 
 mod checked;
-mod service;
+mod environment;
+mod front;
+mod images;
+mod install;
+mod names;
+mod node;
+mod process;
+mod python;
+mod secrets;
+mod server;
+mod site;
 mod stores;
 
-use plimsoll_survey::{Gap, Manager, Role, Service, Survey};
+use plimsoll_survey::{Bind, Ecosystem, Fact, Gap, Role, Service, Survey};
 
+use self::{names::Names, secrets::Secrets};
 use crate::{
     policy::{Limits, Policy},
-    stack::{AllLimits, Budgets, Images, LimitTexts, MappedImage, Migrate, Secret, SecretOwner, Stack},
+    stack::{Budgets, Build, BuildKind, Dependency, ImageBudget, Launchers, LimitTexts, Stack, Unit},
 };
 
 /// Why no stack can be written.
@@ -24,181 +36,250 @@ fn list(problems: &[Gap]) -> String {
     lines.collect::<Vec<_>>().join("; ")
 }
 
-/// Node.js of the base images; another major version where the project demands a newer one.
-const NODE: u32 = 20;
+/// The name of the compose file.
+const COMPOSE_FILE: &str = "compose.production.yml";
 
-/// Plans the stack of a surveyed repository.
-pub fn plan(survey: &Survey, policy: &Policy) -> Result<Stack, PlanError> {
-    let mut problems = Vec::new();
-    match assemble(survey, policy, &mut problems) {
-        Some(stack) if problems.is_empty() => Ok(stack),
-        _ => Err(PlanError { problems }),
+/// A stack, and what it leaves out.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The stack.
+    pub stack: Stack,
+    /// Services of the repository that the stack does not have, each with the reason.
+    pub left_out: Vec<Gap>,
+    /// What a person should know about the stack.
+    pub notes: Vec<Gap>,
+}
+
+/// What the passes share.
+struct Passes<'a> {
+    survey: &'a Survey,
+    policy: &'a Policy,
+    /// Whether a file of a person is at a path.
+    taken: &'a dyn Fn(&str) -> bool,
+    project: String,
+    names: Names,
+    secrets: Secrets,
+    problems: Vec<Gap>,
+    notes: Vec<Gap>,
+}
+
+/// Plans the stack of a surveyed repository. `taken` says whether a file that Plimsoll did not write is at a path: it
+/// is left as it is, and ours gets another name.
+pub fn plan(survey: &Survey, policy: &Policy, taken: &dyn Fn(&str) -> bool) -> Result<Planned, PlanError> {
+    let mut passes = Passes {
+        survey,
+        policy,
+        taken,
+        project: names::project(survey),
+        names: Names::new(survey),
+        secrets: Secrets::default(),
+        problems: Vec::new(),
+        notes: Vec::new(),
+    };
+    match passes.run() {
+        Some(stack) => Ok(Planned { stack, left_out: passes.problems, notes: passes.notes }),
+        None => {
+            if passes.problems.is_empty() {
+                passes.problems = nothing(survey);
+            }
+            Err(PlanError { problems: passes.problems })
+        }
     }
 }
 
-fn assemble(survey: &Survey, policy: &Policy, problems: &mut Vec<Gap>) -> Option<Stack> {
-    let project = project_name(survey, problems);
-    let pnpm = pnpm(survey, problems);
-    let server = only(survey, Role::Server, "one Node.js server", problems);
-    let site = only(survey, Role::Site, "one static site", problems);
-    let (server_facts, site_facts) = (server?, site?);
+/// Why there is nothing to deploy: the survey's gaps say what was seen.
+fn nothing(survey: &Survey) -> Vec<Gap> {
+    let mut gaps = survey.gaps.clone();
+    if gaps.is_empty() {
+        gaps.push(problem(
+            "the repository",
+            "nothing was found that can be deployed",
+            "`plimsoll survey` shows what was found and why",
+        ));
+    }
+    gaps
+}
 
-    let stores = stores::plan(survey, policy, problems);
-    let mut server = service::server(survey, server_facts, policy, problems)?;
-    let site = service::site(survey, site_facts, policy, problems)?;
-    let migrate = stores.postgres.as_ref().and_then(|_| migrate(server_facts, problems));
-    stores.connect(&mut server, migrate.is_some());
+impl<'a> Passes<'a> {
+    fn run(&mut self) -> Option<Stack> {
+        let survey = self.survey;
+        let services: Vec<&'a Service> =
+            survey.services.iter().filter(|service| self.can_run(service)).collect();
+        let stores = stores::plan(self, &services);
+        let mut builds = Vec::new();
+        let mut units = Vec::new();
+        let mut late = Vec::new();
+        let mut running = Vec::new();
+        for service in services {
+            let Some(made) = self.service(service, &stores) else { continue };
+            running.push(service);
+            builds.push(made.build);
+            units.extend(made.units);
+            late.extend(made.one_shots);
+        }
+        let fronts = front::plan(self, &running, &mut builds, &mut units);
+        if units.is_empty() {
+            return None;
+        }
+        wait_for_migrations(&mut units, &late);
+        // Processes and migrations behind the servers, stores at the end.
+        units.extend(late);
+        units.extend(stores.units);
+        let app_network = units.iter().any(|unit| unit.networks.contains(&"app"));
+        let data_network = units.iter().any(|unit| unit.networks.contains(&"data"));
+        let egress_network = units.iter().any(|unit| unit.networks.contains(&"egress"));
+        let secrets = std::mem::take(&mut self.secrets).into_list();
+        let launchers = Launchers {
+            node: builds.iter().any(|build| matches!(&build.kind, BuildKind::Node(node) if node.launcher)),
+            heartbeat: builds
+                .iter()
+                .any(|build| matches!(&build.kind, BuildKind::Node(node) if node.heartbeat)),
+            python: builds.iter().any(|build| matches!(&build.kind, BuildKind::Python(it) if it.launcher)),
+        };
+        let total: u32 = units.iter().filter(|unit| unit.kind != "migrate").map(|unit| megabytes(unit)).sum();
+        Some(Stack {
+            project: self.project.clone(),
+            compose_file: COMPOSE_FILE,
+            image_map: images::map(&builds, &units),
+            outputs: outputs(self.survey),
+            memory_limits: format!("{total} MiB"),
+            budgets: Budgets {
+                memory: memory_budget(self.policy, total),
+                start: self.policy.start_budget,
+                images: builds.iter().map(|build| self.image_budget(build)).collect(),
+            },
+            secret_owners: secrets::owners(&secrets, self.policy),
+            secrets,
+            volumes: stores::volumes(&units),
+            app_network,
+            data_network,
+            egress_network,
+            fronts,
+            builds,
+            units,
+            answers: self.policy.answers.clone().into_iter().collect(),
+            launchers,
+        })
+    }
 
-    let node = node_major(survey);
-    let images = Images {
-        node: format!("node:{node}-trixie-slim"),
-        node_runtime: format!("gcr.io/distroless/nodejs{node}-debian12:nonroot"),
-        nginx: "nginxinc/nginx-unprivileged:1.27-alpine-slim".to_owned(),
-    };
-    let mut running = vec![&policy.server, &policy.site];
-    running.extend(stores.postgres.as_ref().map(|_| &policy.postgres));
-    running.extend(stores.redis.as_ref().map(|_| &policy.redis));
-    let total: u32 = running.iter().map(|limits| limits.megabytes).sum();
+    fn service(&mut self, service: &'a Service, stores: &stores::Stores) -> Option<Made> {
+        match (service.role, service.ecosystem) {
+            (Role::Site, _) => site::plan(self, service),
+            (_, Ecosystem::Plain) => None,
+            _ => server::plan(self, service, stores),
+        }
+    }
 
-    Some(Stack {
-        project: project?,
-        compose_file: "compose.production.yml",
-        pnpm: pnpm?,
-        image_map: image_map(&images, &stores),
-        images,
-        install_files: install_files(survey, problems),
-        config_files: config_files(survey, problems),
-        outputs: outputs(survey),
-        server,
-        site,
-        migrate,
-        limits: AllLimits {
-            server: texts(&policy.server),
-            site: texts(&policy.site),
-            migrate: texts(&policy.migrate),
-            postgres: texts(&policy.postgres),
-            redis: texts(&policy.redis),
-        },
-        memory_limits: format!("{total} MiB"),
-        budgets: Budgets {
-            memory: policy.memory_budget,
-            start: policy.start_budget,
-            server_image: policy.server_image_budget,
-            site_image: policy.site_image_budget,
-        },
-        secret_owners: owners(&stores.secrets, policy),
-        secrets: stores.secrets,
-        postgres: stores.postgres,
-        redis: stores.redis,
-    })
+    /// Whether a service can run in a container; if not, the reason is noted.
+    fn can_run(&mut self, service: &Service) -> bool {
+        if let Bind::Loopback { address } = &service.bind {
+            self.problems.push(Gap {
+                subject: service.name.clone(),
+                message: format!(
+                    "it listens on {} alone: nobody outside of its own container would reach it",
+                    address.value
+                ),
+                hint: "listen on 0.0.0.0, or on the address in HOST".to_owned(),
+                evidence: address.evidence.clone(),
+            });
+            return false;
+        }
+        if service.role != Role::Site && service.command.is_none() {
+            let start = service.start.as_ref();
+            let message = match start {
+                Some(start) => format!("`{}` is no command for production", start.value),
+                None => "no start command was found".to_owned(),
+            };
+            let tool = service.frameworks.first().map(|tool| tool.evidence.clone()).unwrap_or_default();
+            self.problems.push(Gap {
+                subject: service.name.clone(),
+                message,
+                hint: format!("answer `--answer {}.command=\"node dist/index.js\"`", service.name),
+                evidence: start.map_or(tool, |start| start.evidence.clone()),
+            });
+            return false;
+        }
+        true
+    }
+
+    fn image_budget(&self, build: &Build) -> ImageBudget {
+        let size = match build.kind {
+            BuildKind::Node(ref node) if node.distroless => self.policy.server_image_budget,
+            BuildKind::Node(_) => self.policy.slim_image_budget,
+            BuildKind::Python(_) => self.policy.python_image_budget,
+            BuildKind::Site(_) | BuildKind::Plain(_) | BuildKind::Proxy(_) => self.policy.site_image_budget,
+        };
+        ImageBudget { name: build.name.clone(), size }
+    }
+
+    /// Where a Dockerfile is written: `Dockerfile` in the service's folder, unless a person has one there.
+    fn dockerfile(&self, folder: &str) -> (String, bool) {
+        let path = below(folder, "Dockerfile");
+        let path = if (self.taken)(&path) { below(folder, "Dockerfile.production") } else { path };
+        (path, (self.taken)(".dockerignore"))
+    }
+
+    fn note(
+        &mut self,
+        subject: &str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+        fact: &[plimsoll_survey::Evidence],
+    ) {
+        let mut gap = problem(subject, message, hint);
+        gap.evidence = fact.to_vec();
+        self.notes.push(gap);
+    }
+}
+
+/// Whoever uses a store whose schema is migrated waits until that is done.
+fn wait_for_migrations(units: &mut [Unit], one_shots: &[Unit]) {
+    for unit in units.iter_mut().filter(|unit| unit.store.is_none() && unit.kind != "front") {
+        for one_shot in one_shots {
+            let shares = |dependency: &Dependency| {
+                one_shot.depends_on.iter().any(|other| other.name == dependency.name)
+            };
+            let own = one_shot.of == unit.of;
+            if own || unit.depends_on.iter().any(shares) {
+                let name = one_shot.name.clone();
+                unit.depends_on.push(Dependency { name, condition: "service_completed_successfully" });
+            }
+        }
+    }
+}
+
+/// What one service of the survey becomes.
+struct Made {
+    build: Build,
+    /// It and its processes.
+    units: Vec<Unit>,
+    /// What runs once for each release.
+    one_shots: Vec<Unit>,
 }
 
 fn problem(subject: &str, message: impl Into<String>, hint: impl Into<String>) -> Gap {
     Gap { subject: subject.to_owned(), message: message.into(), hint: hint.into(), evidence: Vec::new() }
 }
 
-fn project_name(survey: &Survey, problems: &mut Vec<Gap>) -> Option<String> {
-    let name = survey.name.as_ref().map_or("app", |name| &name.value);
-    // `@scope/name` is no project name for Compose.
-    let name = name.rsplit('/').next().unwrap_or(name).to_lowercase();
-    checked::name("the repository", &name, problems)
+/// A path below a folder; the empty folder is the root.
+fn below(folder: &str, path: &str) -> String {
+    if folder.is_empty() { path.to_owned() } else { format!("{folder}/{path}") }
 }
 
-fn pnpm(survey: &Survey, problems: &mut Vec<Gap>) -> Option<String> {
-    let manager = survey.installs.first();
-    let pnpm = manager.filter(|manager| manager.manager == Manager::Pnpm);
-    let version = pnpm.and_then(|pnpm| pnpm.version.as_ref());
-    if pnpm.is_none_or(|pnpm| pnpm.lock_file.is_none()) || version.is_none() {
-        let mut gap = problem(
-            "the repository",
-            "only pnpm workspaces with a lock file and a pinned version can be built so far",
-            "add \"packageManager\": \"pnpm@<version>\" to package.json and commit pnpm-lock.yaml",
-        );
-        gap.evidence = manager.map(|manager| manager.evidence.clone()).unwrap_or_default();
-        problems.push(gap);
+/// A path below another; the whole path where it does not lie below.
+fn relative<'a>(path: &'a str, folder: &str) -> &'a str {
+    if folder.is_empty() {
+        return path;
     }
-    checked::version("the repository", &version?.value, problems)
-}
-
-fn only<'a>(survey: &'a Survey, kind: Role, what: &str, problems: &mut Vec<Gap>) -> Option<&'a Service> {
-    let services: Vec<&Service> = survey.services.iter().filter(|service| service.role == kind).collect();
-    let [service] = services[..] else {
-        let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
-        let found = if names.is_empty() {
-            "none was found".to_owned()
-        } else {
-            format!("found {}", names.join(", "))
-        };
-        problems.push(problem(
-            "the repository",
-            format!("a stack has exactly {what} so far; {found}"),
-            "`plimsoll survey` shows what was found and why",
-        ));
-        return None;
-    };
-    Some(service)
-}
-
-fn migrate(service: &Service, problems: &mut Vec<Gap>) -> Option<Migrate> {
-    let migration = service.migration.as_ref()?;
-    let Some([_, entry]) = migration.command.as_ref().map(|command| &command.value[..]) else {
-        problems.push(Gap {
-            subject: service.name.clone(),
-            message: "its migrations cannot be run in production: there is no file that applies them".to_owned(),
-            hint: "add a program with the run-time migrator, and a script `db:migrate:ci`: \"node dist/migrate.js\""
-                .to_owned(),
-            evidence: migration.tool.evidence.clone(),
-        });
-        return None;
-    };
-    Some(Migrate { entry: checked::path(&service.name, entry, problems)? })
-}
-
-/// The lowest major version that the project accepts, but not an older one than ours.
-fn node_major(survey: &Survey) -> u32 {
-    let range =
-        survey.installs.first().and_then(|install| install.runtime.as_ref()).map_or("", |node| &node.value);
-    let digits: String =
-        range.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).take(3).collect();
-    digits.parse().unwrap_or(NODE).max(NODE)
-}
-
-/// Images that `plimsoll base` can make.
-fn image_map(images: &Images, stores: &stores::Stores) -> Vec<MappedImage> {
-    let known: [(&str, &'static str); 5] = [
-        ("node:20-trixie-slim", "node"),
-        ("gcr.io/distroless/nodejs20-debian12:nonroot", "distroless-node"),
-        ("nginxinc/nginx-unprivileged:1.27-alpine-slim", "nginx"),
-        ("postgres:17-trixie", "postgres"),
-        ("redis:8.0-bookworm", "redis"),
-    ];
-    let mut used = vec![&images.node, &images.node_runtime, &images.nginx];
-    used.extend(stores.postgres.as_ref().map(|postgres| &postgres.image));
-    used.extend(stores.redis.as_ref().map(|redis| &redis.image));
-    known
-        .into_iter()
-        .filter(|(name, _)| used.iter().any(|used| used == name))
-        .map(|(name, recipe)| MappedImage { name: name.to_owned(), recipe })
-        .collect()
-}
-
-fn install_files(survey: &Survey, problems: &mut Vec<Gap>) -> Vec<String> {
-    let mut files: Vec<String> =
-        ["package.json", "pnpm-lock.yaml", "pnpm-workspace.yaml"].map(str::to_owned).to_vec();
-    let shared = survey.installs.iter().flat_map(|install| &install.inputs);
-    files.extend(shared.filter_map(|file| checked::path("the repository", &file.value, problems)));
-    files
-}
-
-fn config_files(survey: &Survey, problems: &mut Vec<Gap>) -> Vec<String> {
-    let shared = survey.installs.iter().flat_map(|install| &install.shared_files);
-    shared.filter_map(|file| checked::path("the repository", &file.value, problems)).collect()
+    path.strip_prefix(folder).map_or(path, |rest| rest.trim_start_matches('/'))
 }
 
 fn outputs(survey: &Survey) -> Vec<String> {
     let services = survey.services.iter().filter_map(|service| service.output.as_ref());
     let workspaces = survey.workspaces.iter().filter_map(|workspace| workspace.output.as_ref());
-    let mut outputs: Vec<String> = services.chain(workspaces).map(|output| output.value.clone()).collect();
+    let output = |output: &Fact<String>| checked::is_path(&output.value).then(|| output.value.clone());
+    let mut outputs: Vec<String> =
+        services.chain(workspaces).filter_map(output).filter(|output| output != ".").collect();
     outputs.sort();
     outputs.dedup();
     outputs
@@ -213,14 +294,11 @@ fn texts(limits: &Limits) -> LimitTexts {
     }
 }
 
-fn owners(secrets: &[Secret], policy: &Policy) -> Vec<SecretOwner> {
-    let files = |of_store: bool| -> Vec<String> {
-        let owned = secrets.iter().filter(|secret| stores::read_by_store(secret) == of_store);
-        owned.map(|secret| secret.path.clone()).collect()
-    };
-    [(policy.store_uid, files(true)), (policy.app_uid, files(false))]
-        .into_iter()
-        .filter(|(_, files)| !files.is_empty())
-        .map(|(uid, files)| SecretOwner { uid, files })
-        .collect()
+fn megabytes(unit: &Unit) -> u32 {
+    unit.limits.memory.trim_end_matches('M').parse().unwrap_or(0)
+}
+
+/// The policy's bound, or what all limits add up to where that is more.
+fn memory_budget(policy: &Policy, total: u32) -> String {
+    if total <= 2048 { policy.memory_budget.to_owned() } else { format!("{}GB", total.div_ceil(1024)) }
 }

@@ -1,5 +1,7 @@
 //! What the repository cannot say: how much a service may use, which images it is built on.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 /// How much one service may use, and how much is kept for it.
@@ -18,6 +20,8 @@ pub struct Limits {
 /// Decisions that hold for every generated stack.
 #[derive(Clone, Debug)]
 pub struct Policy {
+    /// A program in Python: gunicorn's or uvicorn's main process and its workers.
+    pub python: Limits,
     /// A Node.js server. A health check starts a second Node.js beside it: some 12 threads more.
     pub server: Limits,
     /// nginx with static files.
@@ -28,6 +32,10 @@ pub struct Policy {
     pub postgres: Limits,
     /// Redis.
     pub redis: Limits,
+    /// MySQL or MariaDB.
+    pub mysql: Limits,
+    /// `RabbitMQ`: the Erlang machine alone takes 100 MiB.
+    pub rabbitmq: Limits,
     /// User and group of our own programs; above the range that distributions give to people.
     pub app_uid: u32,
     /// nginx's user in its unprivileged image.
@@ -40,8 +48,16 @@ pub struct Policy {
     pub start_budget: &'static str,
     /// Bound on the unpacked size of a server's image.
     pub server_image_budget: &'static str,
+    /// Bound on the unpacked size of a server's image that needs a shell or libraries of the system.
+    pub slim_image_budget: &'static str,
+    /// Bound on the unpacked size of a Python program's image.
+    pub python_image_budget: &'static str,
     /// Bound on the unpacked size of a static site's image.
     pub site_image_budget: &'static str,
+    /// Scripts that must pass before a service's image is made, by the service's name, where a person said so.
+    pub checks: BTreeMap<String, Vec<String>>,
+    /// What a person answered, by the question's id; it is kept in the policy file.
+    pub answers: BTreeMap<String, String>,
 }
 
 impl Default for Policy {
@@ -50,6 +66,9 @@ impl Default for Policy {
             |cpus, megabytes, pids| Limits { cpus, megabytes, pids, reserved_megabytes: megabytes / 2 };
         Self {
             server: limits("1.0", 512, 128),
+            python: limits("1.0", 512, 128),
+            mysql: limits("1.0", 1024, 256),
+            rabbitmq: limits("1.0", 512, 256),
             site: limits("0.5", 128, 64),
             migrate: limits("0.5", 256, 64),
             postgres: limits("1.0", 1024, 256),
@@ -60,7 +79,11 @@ impl Default for Policy {
             memory_budget: "2GB",
             start_budget: "120s",
             server_image_budget: "150MB",
+            slim_image_budget: "350MB",
+            python_image_budget: "350MB",
             site_image_budget: "20MB",
+            checks: BTreeMap::new(),
+            answers: BTreeMap::new(),
         }
     }
 }

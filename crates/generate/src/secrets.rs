@@ -47,15 +47,20 @@ pub enum SecretError {
 }
 
 /// Paths of secret files that do not exist yet, each with what it will hold.
-pub fn missing_secrets(stack: &Stack, exists: &dyn Fn(&str) -> bool) -> Vec<(String, &'static str)> {
+pub fn missing_secrets(stack: &Stack, exists: &dyn Fn(&str) -> bool) -> Vec<(String, String)> {
     let missing = stack.secrets.iter().filter(|secret| !exists(&secret.path));
     missing
         .map(|secret| {
-            let what = match secret.content {
-                SecretContent::Random => "256 random bits",
-                SecretContent::RedisConf => "a Redis configuration with 256 random bits as password",
-                SecretContent::PostgresUrl { .. } => "an address, derived from postgres_password",
-                SecretContent::RedisUrl { .. } => "an address, derived from redis_conf",
+            let what = match &secret.content {
+                SecretContent::Random => "256 random bits".to_owned(),
+                SecretContent::RedisConf => {
+                    "a Redis configuration with 256 random bits as password".to_owned()
+                }
+                SecretContent::RabbitmqConf { .. } => {
+                    "a RabbitMQ configuration with 256 random bits as password".to_owned()
+                }
+                SecretContent::Url { password, .. } => format!("an address, derived from {password}"),
+                SecretContent::Copy { of } => format!("the password in {of}"),
             };
             (secret.path.clone(), what)
         })
@@ -92,23 +97,36 @@ fn content(
         let path = path.unwrap_or_default();
         let new = made.iter().find(|new| new.path == path).map(|new| new.text.0.clone());
         let text = new.or_else(|| read(&path)).unwrap_or_default();
-        let password =
-            text.strip_prefix("requirepass ").map_or(text.as_str(), |rest| rest.lines().next().unwrap_or(""));
-        let password = percent_encode(password.trim());
-        if password.is_empty() || (name == "redis_conf" && !text.starts_with("requirepass ")) {
-            return Err(SecretError::NoPassword { path, derived: secret.path.clone() });
+        match password_in(stack, name, &text) {
+            Some(password) => Ok(password.to_owned()),
+            None => Err(SecretError::NoPassword { path, derived: secret.path.clone() }),
         }
-        Ok(password)
     };
     Ok(match &secret.content {
         SecretContent::Random => password(random)?,
         // The health check reads the password from the first line.
         SecretContent::RedisConf => format!("requirepass {}\n", password(random)?),
-        SecretContent::PostgresUrl { password, user, host, database } => {
-            format!("postgresql://{user}:{}@{host}:5432/{database}", source(password)?)
+        SecretContent::RabbitmqConf { user } => {
+            format!("default_user = {user}\ndefault_pass = {}\n", password(random)?)
         }
-        SecretContent::RedisUrl { conf, host } => format!("redis://:{}@{host}:6379", source(conf)?),
+        SecretContent::Copy { of } => source(of)?,
+        SecretContent::Url { password, scheme, user, host, port, suffix } => {
+            format!("{scheme}://{user}:{}@{host}:{port}{suffix}", percent_encode(&source(password)?))
+        }
     })
+}
+
+/// The password in a secret's text, which is a configuration file of some stores.
+fn password_in<'a>(stack: &Stack, name: &str, text: &'a str) -> Option<&'a str> {
+    let content = stack.secrets.iter().find(|secret| secret.name == name).map(|secret| &secret.content);
+    let password = match content {
+        Some(SecretContent::RedisConf) => text.lines().next()?.strip_prefix("requirepass ")?,
+        Some(SecretContent::RabbitmqConf { .. }) => {
+            text.lines().find_map(|line| line.strip_prefix("default_pass = "))?
+        }
+        _ => text,
+    };
+    Some(password.trim()).filter(|password| !password.is_empty())
 }
 
 /// 256 bits in the alphabet that means the same in a URL, a configuration file and a shell.

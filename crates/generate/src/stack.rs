@@ -1,37 +1,41 @@
-//! The stack to write: what every template may use. All texts in it were checked by [`crate::plan`] against what the
-//! formats can take, so that a template needs no escaping.
+//! The stack to write: what every template may use. Texts in it have the shape of what they are (checked by
+//! [`crate::plan`]) or are escaped by the filters of [`crate::escape`].
 
 use serde::Serialize;
 
-/// A production stack: one Node.js server, one static site, their stores.
+/// A production stack: images to build, the services that run from them, their stores, one front for each site.
 #[derive(Clone, Debug, Serialize)]
 pub struct Stack {
     /// The compose project.
     pub(crate) project: String,
     /// Name of the compose file.
     pub(crate) compose_file: &'static str,
-    /// Exact version of pnpm.
-    pub(crate) pnpm: String,
-    pub(crate) images: Images,
+    /// One Dockerfile each.
+    pub(crate) builds: Vec<Build>,
+    /// Services in the order of the compose file.
+    pub(crate) units: Vec<Unit>,
+    /// Services that publish a port, as text.
+    pub(crate) fronts: Vec<FrontPort>,
+    /// Some service is behind a front.
+    pub(crate) app_network: bool,
+    /// Some service uses a store.
+    pub(crate) data_network: bool,
+    /// Some service calls hosts outside.
+    pub(crate) egress_network: bool,
+    pub(crate) volumes: Vec<String>,
     /// Real names with the recipes that can stand in for them.
     pub(crate) image_map: Vec<MappedImage>,
-    /// Files in the root that decide what an install gives.
-    pub(crate) install_files: Vec<String>,
-    /// Files in the root that the workspaces' tools read.
-    pub(crate) config_files: Vec<String>,
     /// Names of folders that builds write.
     pub(crate) outputs: Vec<String>,
-    pub(crate) server: Server,
-    pub(crate) site: Site,
-    pub(crate) migrate: Option<Migrate>,
-    pub(crate) postgres: Option<Postgres>,
-    pub(crate) redis: Option<Redis>,
-    pub(crate) limits: AllLimits,
     /// All limits of what runs at once, as text.
     pub(crate) memory_limits: String,
     pub(crate) budgets: Budgets,
     pub(crate) secrets: Vec<Secret>,
     pub(crate) secret_owners: Vec<SecretOwner>,
+    /// What a person answered: id and value.
+    pub(crate) answers: Vec<(String, String)>,
+    /// Programs of these kinds read their secrets through a small file of ours.
+    pub(crate) launchers: Launchers,
 }
 
 impl Stack {
@@ -41,11 +45,23 @@ impl Stack {
     }
 }
 
+/// Which launchers are written.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Launchers {
+    /// Secrets for Node.js.
+    pub(crate) node: bool,
+    /// A heartbeat for processes of Node.js that answer nobody.
+    pub(crate) heartbeat: bool,
+    /// Secrets for Python.
+    pub(crate) python: bool,
+}
+
+/// A service that publishes a port: its variable and its default.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Images {
-    pub(crate) node: String,
-    pub(crate) node_runtime: String,
-    pub(crate) nginx: String,
+pub(crate) struct FrontPort {
+    pub(crate) name: String,
+    pub(crate) variable: String,
+    pub(crate) port: u16,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -54,82 +70,281 @@ pub(crate) struct MappedImage {
     pub(crate) recipe: &'static str,
 }
 
-/// A package.json and its folder.
+/// An image to build.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Build {
+    /// Name of the service that it is built for.
+    pub(crate) name: String,
+    /// The service's folder; empty for the root.
+    pub(crate) path: String,
+    /// Path of the Dockerfile.
+    pub(crate) dockerfile: String,
+    /// The Dockerfile needs an ignore file of its own, because `.dockerignore` belongs to people.
+    pub(crate) own_ignore: bool,
+    /// What it is written with: `Fastify`.
+    pub(crate) framework: String,
+    pub(crate) uid: u32,
+    pub(crate) port: Option<u16>,
+    /// Base images by the name of their argument.
+    pub(crate) images: Vec<BaseImage>,
+    /// The rest, by what is built.
+    #[serde(flatten)]
+    pub(crate) kind: BuildKind,
+}
+
+/// `ARG NODE_IMAGE=node:24-trixie-slim`
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct BaseImage {
+    pub(crate) argument: &'static str,
+    pub(crate) name: String,
+}
+
+/// How an image is built; each has a template of its own.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum BuildKind {
+    /// A program for Node.js.
+    Node(NodeBuild),
+    /// A program in Python.
+    Python(PythonBuild),
+    /// Pages that Node.js builds and nginx serves.
+    Site(SiteBuild),
+    /// Pages as they are, served by nginx.
+    Plain(PlainBuild),
+    /// nginx in front of servers, without pages.
+    Proxy(ProxyBuild),
+}
+
+/// What installs the packages of a Node.js build, as commands.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct NodeInstall {
+    /// Folder of the install; empty for the root.
+    pub(crate) folder: String,
+    /// `pnpm workspace in the repository's root`
+    pub(crate) what: String,
+    /// Package of the manager, with its version: `pnpm@10.34.9`. npm comes with Node.js.
+    pub(crate) tool: Option<String>,
+    pub(crate) tool_reason: &'static str,
+    /// Debian packages that compile native modules.
+    pub(crate) compilers: Vec<String>,
+    /// Files that decide what an install gives, as in the repository.
+    pub(crate) files: Vec<String>,
+    pub(crate) manifests: Vec<ManifestFile>,
+    /// Further inputs in folders of their own (`patches`, `.yarn/releases`).
+    pub(crate) folders: Vec<CopiedFolder>,
+    /// Options of the cache mount.
+    pub(crate) cache: String,
+    pub(crate) cache_reason: &'static str,
+    /// Packages of a member stand in a folder of its own, and the store is outside of them.
+    pub(crate) pnpm: bool,
+    /// Installs everything.
+    pub(crate) all: String,
+    /// Installs what production needs.
+    pub(crate) production: String,
+    /// Files that an install leaves and that nobody reads.
+    pub(crate) leftovers: Vec<String>,
+    /// Why there is more than one version of a package possible, where there is no lock.
+    pub(crate) unlocked: bool,
+    /// Scripts of the project that the install leaves out, as a command for the time when the sources are there.
+    pub(crate) own_script: Option<String>,
+}
+
+/// A folder that is copied before the sources.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct CopiedFolder {
+    pub(crate) from: String,
+    pub(crate) to: String,
+}
+
+/// A package.json and its folder in the image.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ManifestFile {
     pub(crate) file: String,
     pub(crate) folder: String,
 }
 
-/// A workspace that is built before the service.
+/// A package of the repository that a service needs.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Library {
-    pub(crate) package: String,
+    /// Its folder in the repository.
+    pub(crate) source: String,
+    /// Its folder below /app.
     pub(crate) path: String,
-    pub(crate) output: String,
+    /// Command that builds it.
+    pub(crate) build: Option<String>,
+    /// What its build writes; nothing where it is used from its sources.
+    pub(crate) output: Option<String>,
+}
+
+/// Where the sources of a service are and go.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Sources {
+    /// In the repository: `apps/backend`, or `.`.
+    pub(crate) from: String,
+    /// Below /app: `apps/backend`, or `./`.
+    pub(crate) to: String,
+    /// The working folder: `/app/apps/backend`, or `/app`.
+    pub(crate) workdir: String,
+    /// `apps/backend/`, or nothing: before a path below /app.
+    pub(crate) prefix: String,
+    /// Files of the install's folder that tools of its packages read; nothing where all of it is copied.
+    pub(crate) config_files: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Server {
-    pub(crate) name: String,
-    pub(crate) path: String,
-    pub(crate) package: String,
-    pub(crate) framework: String,
-    pub(crate) uid: u32,
-    pub(crate) manifests: Vec<ManifestFile>,
+pub(crate) struct NodeBuild {
+    pub(crate) install: NodeInstall,
+    pub(crate) sources: Sources,
     pub(crate) libraries: Vec<Library>,
+    /// Commands that must pass.
     pub(crate) checks: Vec<String>,
-    pub(crate) build: String,
-    pub(crate) output: String,
-    pub(crate) entry: String,
-    pub(crate) port: u16,
-    pub(crate) ready: String,
-    pub(crate) metrics: Option<String>,
-    /// JavaScript that ends with 0 when the server is ready.
-    pub(crate) probe: String,
-    pub(crate) reads_host: bool,
-    pub(crate) reads_port: bool,
-    pub(crate) handles_stop: bool,
-    pub(crate) heap_megabytes: u32,
-    /// Folders that must be readable in the runtime image.
+    pub(crate) checks_need_build: bool,
+    /// Variables that are set while it is built.
+    pub(crate) build_settings: Vec<Setting>,
+    /// Variables whose values become part of the program.
+    pub(crate) inlined: Vec<Setting>,
+    /// Commands that build it.
+    pub(crate) build: Vec<String>,
+    /// Where the build writes; nothing where the program runs from its sources.
+    pub(crate) output: Option<String>,
+    /// Of a bundle: what is copied where below /app.
+    pub(crate) bundle: Vec<CopiedFolder>,
+    /// Further folders beside the output that are read at run time.
+    pub(crate) extras: Vec<String>,
+    /// Paths below /app that must be readable in the image.
     pub(crate) readable: Vec<String>,
     pub(crate) migrations_folder: Option<String>,
-    /// Paths that answer with server-sent events, below /api/.
-    pub(crate) streams: Vec<String>,
+    /// Folders that the program writes, to be made with its owner.
+    pub(crate) writable: Vec<String>,
     pub(crate) environment: Vec<Setting>,
-    pub(crate) secrets: Vec<String>,
-    pub(crate) depends_on: Vec<Dependency>,
+    /// The image has no shell; its entrypoint is Node.js.
+    pub(crate) distroless: bool,
+    /// Debian packages that the program needs when it runs.
+    pub(crate) system_packages: Vec<String>,
+    pub(crate) launcher: bool,
+    /// Some process of it writes a heartbeat.
+    pub(crate) heartbeat: bool,
+    pub(crate) probe: Option<ProbeText>,
+    /// Arguments of the image's command.
+    pub(crate) command: Vec<String>,
 }
 
-/// One variable, its value as YAML.
+/// How the engine asks whether a service works.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Setting {
-    pub(crate) name: String,
-    pub(crate) value: String,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Dependency {
-    pub(crate) name: String,
-    pub(crate) condition: &'static str,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Site {
-    pub(crate) name: String,
+pub(crate) struct ProbeText {
+    /// The command, as in `test: ["CMD", …]`.
+    pub(crate) command: Vec<String>,
+    /// What it asks, as comments, a line each.
+    pub(crate) comment: String,
+    /// The path that is asked, if any.
     pub(crate) path: String,
-    pub(crate) package: String,
-    pub(crate) framework: String,
-    pub(crate) uid: u32,
-    pub(crate) port: u16,
-    pub(crate) manifests: Vec<ManifestFile>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct PythonBuild {
+    /// `requirements.txt of pip`
+    pub(crate) what: String,
+    pub(crate) sources: Sources,
+    /// Debian packages that compile.
+    pub(crate) compilers: Vec<String>,
+    /// Installs the manager.
+    pub(crate) tool: Option<String>,
+    pub(crate) files: Vec<ManifestFile>,
+    pub(crate) cache: String,
+    /// Commands that install the dependencies, before the sources are there.
+    pub(crate) install: Vec<String>,
+    /// Commands that install the project itself, with its sources.
+    pub(crate) install_project: Vec<String>,
+    pub(crate) install_environment: Vec<Setting>,
+    pub(crate) unlocked: bool,
+    pub(crate) build_settings: Vec<Setting>,
+    /// Commands with the sources there: collectstatic, compiled messages.
+    pub(crate) build: Vec<String>,
+    pub(crate) native: bool,
+    pub(crate) system_packages: Vec<String>,
+    pub(crate) writable: Vec<String>,
+    pub(crate) environment: Vec<Setting>,
+    pub(crate) launcher: bool,
+    pub(crate) probe: Option<ProbeText>,
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SiteBuild {
+    pub(crate) install: NodeInstall,
+    pub(crate) sources: Sources,
     pub(crate) libraries: Vec<Library>,
     pub(crate) checks: Vec<String>,
-    pub(crate) build: String,
+    pub(crate) checks_need_build: bool,
+    pub(crate) build_settings: Vec<Setting>,
+    pub(crate) inlined: Vec<Setting>,
+    pub(crate) build: Vec<String>,
     pub(crate) output: String,
-    /// URL prefix of files with a hash in their name.
-    pub(crate) assets: String,
     pub(crate) config: Option<SiteConfig>,
+    pub(crate) nginx: Nginx,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct PlainBuild {
+    /// Folder of the pages in the repository.
+    pub(crate) pages: String,
+    pub(crate) nginx: Nginx,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ProxyBuild {
+    pub(crate) nginx: Nginx,
+}
+
+/// One nginx.conf.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Nginx {
+    /// Folder of the file in the repository.
+    pub(crate) folder: String,
+    pub(crate) port: u16,
+    /// It serves pages of its own.
+    pub(crate) pages: bool,
+    /// Every path that is no file is the page's business.
+    pub(crate) single_page: bool,
+    /// URL prefix of files with a hash in their name.
+    pub(crate) assets: Option<String>,
+    pub(crate) config: Option<SiteConfig>,
+    pub(crate) upstreams: Vec<Upstream>,
+    /// Some path takes websockets.
+    pub(crate) websockets: bool,
+    /// `1m`
+    pub(crate) body_limit: String,
+    /// Content-Security-Policy of the pages; nothing where the application makes its pages.
+    pub(crate) policy: Option<String>,
+    /// What is behind it, for the head of the file.
+    pub(crate) title: String,
+}
+
+/// A server behind the front.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Upstream {
+    pub(crate) name: String,
+    pub(crate) port: u16,
+    /// Name of the nginx variable, without `$`.
+    pub(crate) variable: String,
+    pub(crate) locations: Vec<Location>,
+    /// Paths that answer with server-sent events.
+    pub(crate) streams: Vec<String>,
+    /// Paths that take websockets.
+    pub(crate) websockets: Vec<String>,
+    /// Paths that nobody outside may see, where the whole server is behind the front.
+    pub(crate) hidden: Vec<String>,
+}
+
+/// Requests that belong to a server.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Location {
+    /// `/api/`, or `/`.
+    pub(crate) prefix: String,
+    /// The path alone, not what is below it.
+    pub(crate) exact: bool,
+    /// The prefix is taken away.
+    pub(crate) strip: bool,
 }
 
 /// The script that carries settings to the page.
@@ -150,40 +365,94 @@ pub(crate) struct SiteSetting {
     pub(crate) default: String,
 }
 
+/// One variable. In a compose file the value is YAML, in a Dockerfile it is the text itself.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Migrate {
-    pub(crate) entry: String,
+pub(crate) struct Setting {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    /// Why, as a comment above it.
+    pub(crate) reason: Option<String>,
+}
+
+impl Setting {
+    pub(crate) fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: value.into(), reason: None }
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Postgres {
+pub(crate) struct Dependency {
     pub(crate) name: String,
+    pub(crate) condition: &'static str,
+}
+
+/// A service of the compose file.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Unit {
+    pub(crate) name: String,
+    /// `front`, `server`, `process`, `migrate`, or the kind of a store: the template's name.
+    pub(crate) kind: &'static str,
     pub(crate) image: String,
+    /// Path of the Dockerfile, of the service that builds the image.
+    pub(crate) dockerfile: Option<String>,
+    pub(crate) build_arguments: Vec<Setting>,
     pub(crate) uid: u32,
+    pub(crate) depends_on: Vec<Dependency>,
+    pub(crate) networks: Vec<&'static str>,
+    pub(crate) published: Option<FrontPort>,
+    pub(crate) environment: Vec<Setting>,
+    pub(crate) secrets: Vec<String>,
+    pub(crate) tmpfs: Vec<String>,
+    pub(crate) volumes: Vec<String>,
+    pub(crate) command: Option<Vec<String>>,
+    /// A small init passes signals on.
+    pub(crate) init: bool,
+    pub(crate) metrics: Option<Metrics>,
+    pub(crate) probe: Option<ProbeText>,
+    /// Seconds until it is killed.
+    pub(crate) grace: u32,
+    /// There is never more than one of it.
+    pub(crate) single: bool,
+    pub(crate) limits: LimitTexts,
+    pub(crate) store: Option<StoreTexts>,
+    /// The service whose program it runs, where that is another one.
+    pub(crate) of: String,
+    /// Language of the program: `node`, `python`, or nothing.
+    pub(crate) language: &'static str,
+    /// Bound of the heap of Node.js, in MiB.
+    pub(crate) heap_megabytes: u32,
+    /// Options of Node.js besides the heap's.
+    pub(crate) node_options: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Metrics {
+    pub(crate) port: u16,
+    pub(crate) path: String,
+}
+
+/// What the templates of the stores need, fitted to their limits. Unused ones are empty.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct StoreTexts {
     pub(crate) user: String,
     pub(crate) database: String,
-    pub(crate) variable: String,
+    /// Name of the secret with its password or configuration.
+    pub(crate) secret: String,
+    pub(crate) root_secret: String,
+    pub(crate) volume: String,
+    /// Where the image keeps its data.
+    pub(crate) data: String,
     pub(crate) shared_buffers: String,
     pub(crate) effective_cache_size: String,
     pub(crate) maintenance_work_mem: String,
     pub(crate) max_connections: u32,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Redis {
-    pub(crate) name: String,
-    pub(crate) image: String,
-    pub(crate) uid: u32,
+    pub(crate) buffer_pool: String,
     pub(crate) maxmemory: String,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct AllLimits {
-    pub(crate) server: LimitTexts,
-    pub(crate) site: LimitTexts,
-    pub(crate) migrate: LimitTexts,
-    pub(crate) postgres: LimitTexts,
-    pub(crate) redis: LimitTexts,
+    pub(crate) watermark: String,
+    /// The oldest entries may be dropped.
+    pub(crate) cache: bool,
+    /// The image's own name is not the usual one, and why it is kept.
+    pub(crate) kept_image: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -196,32 +465,50 @@ pub(crate) struct LimitTexts {
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Budgets {
-    pub(crate) memory: &'static str,
+    pub(crate) memory: String,
     pub(crate) start: &'static str,
-    pub(crate) server_image: &'static str,
-    pub(crate) site_image: &'static str,
+    pub(crate) images: Vec<ImageBudget>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ImageBudget {
+    pub(crate) name: String,
+    pub(crate) size: &'static str,
 }
 
 /// One file of `secrets/`.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Secret {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) path: String,
+    /// A store reads it, not a program of ours.
+    #[serde(skip)]
+    pub(crate) of_store: bool,
     #[serde(skip)]
     pub(crate) content: SecretContent,
 }
 
 /// What a secret file holds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SecretContent {
     /// 256 bits from the operating system.
     Random,
-    /// `postgresql://user:PASSWORD@host:5432/database`, the password from another secret.
-    PostgresUrl { password: &'static str, user: String, host: String, database: String },
+    /// The text of another secret.
+    Copy { of: String },
+    /// `SCHEME://USER:PASSWORD@HOST:PORT/DATABASE`, the password from another secret.
+    Url {
+        password: String,
+        scheme: String,
+        user: String,
+        host: String,
+        port: u16,
+        /// With its `/`, and what follows it.
+        suffix: String,
+    },
     /// A Redis configuration whose first line is `requirepass PASSWORD`; 256 bits of its own.
     RedisConf,
-    /// `redis://:PASSWORD@host:6379`, the password from a Redis configuration.
-    RedisUrl { conf: &'static str, host: String },
+    /// A RabbitMQ configuration with the first user and its password; 256 bits of its own.
+    RabbitmqConf { user: String },
 }
 
 #[derive(Clone, Debug, Serialize)]

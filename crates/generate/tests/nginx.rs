@@ -140,7 +140,7 @@ fn program() -> Option<PathBuf> {
 fn config() -> String {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/pivotal");
     let survey = survey(&Repository::open(&example, Limits::default()).unwrap());
-    let files = generate(&plan(&survey, &Policy::default()).unwrap()).unwrap();
+    let files = generate(&plan(&survey, &Policy::default(), &|_| false).unwrap().stack).unwrap();
     files.into_iter().find(|file| file.path.ends_with("nginx.conf")).unwrap().text
 }
 

@@ -21,7 +21,7 @@ fn example() -> PathBuf {
 
 fn stack() -> Stack {
     let repository = Repository::open(&example(), Limits::default()).unwrap();
-    plan(&survey(&repository), &Policy::default()).unwrap()
+    plan(&survey(&repository), &Policy::default(), &|_| false).unwrap().stack
 }
 
 fn generated() -> Vec<GeneratedFile> {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use plimsoll_generate::{Policy, SecretError, Stack, generate, make_secrets, missing_secrets, plan};
-use plimsoll_survey::{Repository, survey};
+use plimsoll_survey::{Bind, Fact, Repository, survey};
 
 /// A small repository that can be planned; `change` replaces texts in it.
 fn repository(change: &[(&str, &str)]) -> Repository {
@@ -44,15 +44,11 @@ fn repository(change: &[(&str, &str)]) -> Repository {
 }
 
 fn stack(change: &[(&str, &str)]) -> Stack {
-    plan(&survey(&repository(change)), &Policy::default()).unwrap()
+    plan(&survey(&repository(change)), &Policy::default(), &|_| false).unwrap().stack
 }
 
 fn file(stack: &Stack, path: &str) -> String {
     generate(stack).unwrap().into_iter().find(|file| file.path == path).unwrap().text
-}
-
-fn refusal(change: &[(&str, &str)]) -> String {
-    plan(&survey(&repository(change)), &Policy::default()).unwrap_err().to_string()
 }
 
 #[test]
@@ -62,42 +58,100 @@ fn a_stack_without_redis_migrations_and_settings_is_written_without_them() {
     assert!(!compose.contains("redis") && !compose.contains("migrate:") && !compose.contains("API_BASE_URL"));
     // Without a handler of SIGTERM.
     assert!(compose.contains("    init: true\n"));
-    assert!(
-        compose.contains("MODE: ${MODE:-fast}\n") && compose.contains("LICENCE: ${LICENCE:?set LICENCE}\n")
-    );
-    assert!(file(&stack, "apps/api/Dockerfile").contains("NODE_IMAGE=node:22-trixie-slim\n"));
+    // A variable that nothing demands is passed on where it is set.
+    assert!(compose.contains("MODE: ${MODE:-fast}\n") && compose.contains("LICENCE:\n"), "{compose}");
     let nginx = file(&stack, "apps/web/nginx/nginx.conf");
     assert!(!nginx.contains("config.js") && nginx.contains("http://api:8000;"));
-    // No recipe makes Node.js 22.
-    assert!(!file(&stack, "plimsoll.toml").contains("base:node"));
     assert!(generate(&stack).unwrap().iter().all(|file| !file.path.contains("config.js")));
 }
 
 #[test]
-fn what_is_missing_is_named() {
-    assert!(refusal(&[("pnpm@10.34.9+sha512.00", "yarn@4.0.0")]).contains("only pnpm workspaces"));
-    assert!(refusal(&[("\"vite\"", "\"other\"")]).contains("exactly one static site so far; none was found"));
-    assert!(refusal(&[("app.listen(process.env.PORT ?? 8000)", "")]).contains("the port is not known"));
-    assert!(
-        refusal(&[("?? read(process.env.DATABASE_URL_FILE)", "")]).contains("DATABASE_URL_FILE is not read")
-    );
-    assert!(refusal(&[("/api/x", "/x")]).contains("no route under /api/"));
+fn a_service_that_nobody_reaches_is_left_out_and_the_others_go_on() {
+    let survey = |change: &[(&str, &str)]| {
+        let mut survey = survey(&repository(change));
+        for service in &mut survey.services {
+            if let Some(port) = service.port.clone() {
+                let address = Fact { value: "127.0.0.1".to_owned(), evidence: port.evidence };
+                service.bind = Bind::Loopback { address };
+            }
+        }
+        survey
+    };
+    let planned = plan(&survey(&[]), &Policy::default(), &|_| false).unwrap();
+    assert_eq!(planned.left_out.len(), 1);
+    assert!(planned.left_out[0].message.contains("listens on 127.0.0.1 alone"), "{:?}", planned.left_out);
+    assert_eq!(planned.left_out[0].evidence[0].file, "apps/api/src/main.ts");
+    let compose = file(&planned.stack, "compose.production.yml");
+    assert!(compose.contains("  web:\n") && !compose.contains("  api:\n"));
 }
 
 #[test]
-fn hostile_texts_are_refused() {
+fn a_server_alone_is_behind_a_proxy_and_a_site_alone_is_its_own_front() {
+    let alone = plan(&survey(&repository(&[("\"vite\"", "\"other\"")])), &Policy::default(), &|_| false).unwrap();
+    let nginx = file(&alone.stack, "proxy/nginx.conf");
+    assert!(nginx.contains("location / {") && nginx.contains("http://api:8000;"), "{nginx}");
+    assert!(!nginx.contains("root /srv/www") && !nginx.contains("Content-Security-Policy \""));
+    let compose = file(&alone.stack, "compose.production.yml");
+    assert_eq!(compose.matches("ports:").count(), 1);
+    assert!(compose.contains("    dockerfile: proxy/Dockerfile") || compose.contains("dockerfile: proxy/Dockerfile }"));
+
+    let mut survey = survey(&repository(&[]));
+    survey.services.retain(|service| service.name == "web");
+    let site = plan(&survey, &Policy::default(), &|_| false).unwrap().stack;
+    let compose = file(&site, "compose.production.yml");
+    assert!(!compose.contains("data:") && !compose.contains("secrets:") && !compose.contains("app: {"), "{compose}");
+    assert!(!file(&site, "apps/web/nginx/nginx.conf").contains("proxy_pass"));
+}
+
+#[test]
+fn a_program_that_reads_no_file_gets_its_secrets_through_the_launcher() {
+    let stack = stack(&[("?? read(process.env.DATABASE_URL_FILE)", "")]);
+    let compose = file(&stack, "compose.production.yml");
+    assert!(compose.contains("DATABASE_URL_FILE: /run/secrets/database_url"));
+    assert!(compose.contains("--max-old-space-size=384 --require /launcher/secrets.cjs"), "{compose}");
+    assert!(file(&stack, "apps/api/Dockerfile").contains("COPY --chmod=444 docker/secrets.cjs /launcher/"));
+    assert!(file(&stack, "docker/secrets.cjs").contains("process.env"));
+}
+
+#[test]
+fn files_of_people_are_left_and_ours_get_other_names() {
+    let taken = |path: &str| matches!(path, "apps/api/Dockerfile" | ".dockerignore");
+    let stack = plan(&survey(&repository(&[])), &Policy::default(), &taken).unwrap().stack;
+    let files = generate(&stack).unwrap();
+    let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    assert!(paths.contains(&"apps/api/Dockerfile.production"), "{paths:?}");
+    assert!(paths.contains(&"apps/api/Dockerfile.production.dockerignore"));
+    assert!(!paths.contains(&"apps/api/Dockerfile") && !paths.contains(&".dockerignore"));
+    assert!(file(&stack, "compose.production.yml").contains("dockerfile: apps/api/Dockerfile.production }"));
+}
+
+/// Texts of a repository are written in the syntax of their file, or the service is left out with the reason.
+#[test]
+fn hostile_texts_never_break_out() {
     for (from, to) in [
         ("\"shop\"", "\"shop\\nservices:\""),
         ("@shop/api", "a\\\" && touch /x && \\\""),
         ("dist/main.js", "dist/$(reboot).js"),
         ("'fast'", "'fast}\\nFROM evil'"),
+        ("'fast'", "'a: b # c'"),
+        ("'fast'", "'http://a.example,http://b.example'"),
         ("10.34.9", "10.34.9 && evil"),
     ] {
-        let message = refusal(&[(from, to)]);
-        assert!(
-            message.contains("cannot be used") || message.contains("no start command"),
-            "{to}: {message}"
-        );
+        let Ok(planned) = plan(&survey(&repository(&[(from, to)])), &Policy::default(), &|_| false) else { continue };
+        for file in generate(&planned.stack).unwrap() {
+            for line in file.text.lines() {
+                let instruction = line.trim_start();
+                assert!(!instruction.starts_with("FROM evil"), "{to}: {}: {line}", file.path);
+                assert!(!line.starts_with("services:") || file.path.ends_with(".yml"), "{to}: {line}");
+            }
+            if file.path.ends_with("Dockerfile") {
+                let source = plimsoll_source::Source::new(&file.path, file.text.clone());
+                assert!(plimsoll_dockerfile::parse(&source).is_ok(), "{to}: {}", file.path);
+            }
+        }
+        let compose = file(&planned.stack, "compose.production.yml");
+        assert_eq!(compose.lines().filter(|line| *line == "services:").count(), 1, "{to}");
+        assert!(!compose.contains("touch /x") && !file(&planned.stack, "plimsoll.toml").contains("evil"), "{to}");
     }
 }
 

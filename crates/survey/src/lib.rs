@@ -5,6 +5,7 @@
 //! (file, line, span, reason). Nothing is run and nothing is fetched. What the files do not say is a [`Gap`], never a
 //! silent guess. `detect/` has one file per thing that we know; its registry is the list of them.
 
+mod answers;
 mod context;
 mod detect;
 mod javascript;
@@ -14,6 +15,7 @@ mod model;
 mod repository;
 mod text;
 
+pub use answers::{AnswerError, FIELDS, answer};
 pub use model::{
     Address, Bind, Confidence, Ecosystem, Edge, Evidence, Fact, Framework, Gap, Health, Install, Manager,
     Migration, Part, Probe, Process, Question, Role, Route, RuntimeConfig, RuntimeSetting, Service, Setting,

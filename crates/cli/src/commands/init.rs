@@ -1,5 +1,6 @@
 //! `plimsoll init`: writes the production files, shows a diff first, never overwrites an edit.
 
+mod ask;
 mod disk;
 mod report;
 
@@ -7,7 +8,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
 use plimsoll_generate::{Comparison, LOCK_FILE, Lock, Policy, Resolution, Stack};
 use plimsoll_source::{Diagnostic, Span};
-use plimsoll_survey::{Gap, Limits, Repository, Survey};
+use plimsoll_survey::{AnswerError, Gap, Limits, Repository, Survey};
 
 use self::disk::Disk;
 use crate::error::CommandError;
@@ -34,17 +35,35 @@ pub(crate) struct Args {
     /// this place alone
     #[arg(long, value_name = "FILE[:LINE]")]
     take: Vec<String>,
+    /// Answers a question, or says what the files do not: `api.port=3000`. Kept in plimsoll.toml
+    #[arg(long, value_name = "ID=VALUE", value_parser = parse_answer)]
+    answer: Vec<(String, String)>,
+    /// Ask nothing; take the default of each question
+    #[arg(long)]
+    no_input: bool,
     /// Print JSON (docs/init.md)
     #[arg(long)]
     json: bool,
+}
+
+/// `ID=VALUE` of `--answer`.
+fn parse_answer(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((id, value)) if id.contains('.') => Ok((id.trim().to_owned(), value.trim().to_owned())),
+        _ => Err("write it as SERVICE.FIELD=VALUE: api.port=3000".to_owned()),
+    }
 }
 
 /// Everything that was found out before anything is written.
 struct Preview {
     survey: Survey,
     comparison: Comparison,
+    /// What the stack leaves out, and what a person should know.
+    left_out: Vec<Gap>,
+    notes: Vec<Gap>,
+    answers: BTreeMap<String, String>,
     /// Secret files that do not exist yet, with what they will hold.
-    secrets: Vec<(String, &'static str)>,
+    secrets: Vec<(String, String)>,
     /// The lock differs from the one on disk.
     lock_changed: bool,
 }
@@ -52,11 +71,28 @@ struct Preview {
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let repository =
         Repository::open(&args.path, Limits::default()).map_err(|error| CommandError::from_error(&error))?;
-    let survey = plimsoll_survey::survey(&repository);
-    let stack = plimsoll_generate::plan(&survey, &Policy::default())
-        .map_err(|error| CommandError::from(problems(&repository, &error.problems)))?;
     let disk = Disk::open(&args.path)?;
-    let preview = preview(&args, survey, &stack, &disk)?;
+    let mut survey = plimsoll_survey::survey(&repository);
+    let mut policy = Policy { answers: answers(&args, &disk)?, ..Policy::default() };
+    if !args.no_input && !args.json {
+        ask::unanswered(&survey, &mut policy.answers)?;
+    }
+    policy.checks =
+        plimsoll_survey::answer(&mut survey, &policy.answers).map_err(|error| unusable(&error))?;
+    let lock_text = disk.read(LOCK_FILE)?;
+    let lock = match &lock_text {
+        Some(text) => Lock::parse(text).map_err(|error| CommandError::from_error(&error))?,
+        None => Lock::default(),
+    };
+    // A link in the way is refused when the file is written.
+    let foreign = |path: &str| lock.paths().all(|known| known != path) && disk.exists(path).unwrap_or(true);
+    let planned = plimsoll_generate::plan(&survey, &policy, &foreign)
+        .map_err(|error| CommandError::from(problems(&repository, &error.problems)))?;
+    let stack = planned.stack;
+    let mut preview = preview(&args, survey, &stack, &disk, (lock, lock_text))?;
+    preview.left_out = planned.left_out;
+    preview.notes = planned.notes;
+    preview.answers = policy.answers;
     let applied = args.apply && !preview.comparison.overlaps() && write(&preview, &stack, &disk)?;
 
     if args.json {
@@ -69,7 +105,35 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-fn preview(args: &Args, survey: Survey, stack: &Stack, disk: &Disk) -> Result<Preview, CommandError> {
+/// The answers of the command line over those in the policy file.
+fn answers(args: &Args, disk: &Disk) -> Result<BTreeMap<String, String>, CommandError> {
+    let mut answers = match disk.read(crate::policy::FILE)? {
+        Some(_) => crate::policy::answers(&args.path)?,
+        None => BTreeMap::new(),
+    };
+    answers.extend(args.answer.iter().cloned());
+    Ok(answers)
+}
+
+fn unusable(error: &AnswerError) -> CommandError {
+    let hint = match error {
+        AnswerError::Subject { known, .. } => format!("the services are {}", known.join(", ")),
+        AnswerError::Field { .. } | AnswerError::Value { .. } => {
+            let fields: Vec<String> =
+                plimsoll_survey::FIELDS.iter().map(|(field, what)| format!("{field} ({what})")).collect();
+            format!("what can be answered: {}", fields.join("; "))
+        }
+    };
+    CommandError::new(error.to_string(), hint)
+}
+
+fn preview(
+    args: &Args,
+    survey: Survey,
+    stack: &Stack,
+    disk: &Disk,
+    (lock, lock_text): (Lock, Option<String>),
+) -> Result<Preview, CommandError> {
     let generated = plimsoll_generate::generate(stack).map_err(|error| CommandError::from_error(&error))?;
     let resolution = Resolution { keep: relative(&args.keep), take: relative(&args.take) };
     for path in resolution.keep.iter().chain(&resolution.take).map(|path| file_of(path)) {
@@ -81,11 +145,6 @@ fn preview(args: &Args, survey: Survey, stack: &Stack, disk: &Disk) -> Result<Pr
             ));
         }
     }
-    let lock_text = disk.read(LOCK_FILE)?;
-    let lock = match &lock_text {
-        Some(text) => Lock::parse(text).map_err(|error| CommandError::from_error(&error))?,
-        None => Lock::default(),
-    };
     let mut texts = BTreeMap::new();
     for path in generated.iter().map(|file| file.path.as_str()).chain(lock.paths()) {
         texts.insert(path.to_owned(), disk.read(path)?);
@@ -101,7 +160,15 @@ fn preview(args: &Args, survey: Survey, stack: &Stack, disk: &Disk) -> Result<Pr
     }
     let secrets = plimsoll_generate::missing_secrets(stack, &|path| existing.contains(&path));
     let lock_changed = lock_text.as_deref() != Some(comparison.lock.to_text().as_str());
-    Ok(Preview { survey, comparison, secrets, lock_changed })
+    Ok(Preview {
+        survey,
+        comparison,
+        left_out: Vec::new(),
+        notes: Vec::new(),
+        answers: BTreeMap::new(),
+        secrets,
+        lock_changed,
+    })
 }
 
 /// `FILE` of `FILE:LINE`.

@@ -1,164 +1,466 @@
-//! The stores, fitted to their limits, and the secrets that open them.
+//! The stores, fitted to their limits, the secrets that open them, and how each service learns where they are.
 
-use plimsoll_survey::{Address, Gap, Store, StoreKind, Survey};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{checked, problem};
+use plimsoll_survey::{Address, Part, Service, Store, StoreKind, StoreRole, StoreUse};
+
+use super::{
+    Passes, checked,
+    environment::{self, Environment},
+    names, secrets, texts,
+};
 use crate::{
-    policy::Policy,
-    stack::{Dependency, Postgres, Redis, Secret, SecretContent, Server, Setting},
+    escape,
+    stack::{Dependency, SecretContent, Setting, StoreTexts, Unit},
 };
 
 const HEALTHY: &str = "service_healthy";
 
+/// The stores of a stack.
 #[derive(Default)]
 pub(super) struct Stores {
-    pub(super) postgres: Option<Postgres>,
-    pub(super) redis: Option<Redis>,
-    pub(super) secrets: Vec<Secret>,
-    redis_variable: Option<String>,
+    pub(super) units: Vec<Unit>,
+    opened: BTreeMap<String, Opened>,
+    /// Secret with the address, by service and variable.
+    addresses: BTreeMap<(String, String), String>,
 }
 
-pub(super) fn plan(survey: &Survey, policy: &Policy, problems: &mut Vec<Gap>) -> Stores {
-    let mut stores = Stores::default();
-    for store in &survey.stores {
-        match store.kind {
-            StoreKind::Postgresql => stores.add_postgres(survey, store, policy, problems),
-            StoreKind::Redis => stores.add_redis(survey, store, policy, problems),
-            _ => None,
+/// How a store is reached.
+struct Opened {
+    name: String,
+    kind: StoreKind,
+    user: String,
+    database: String,
+    /// Secret with its password; nothing where it asks for none.
+    password: Option<String>,
+}
+
+impl Opened {
+    fn port(&self) -> u16 {
+        match self.kind {
+            StoreKind::Postgresql => 5432,
+            StoreKind::Mysql => 3306,
+            StoreKind::Redis => 6379,
+            StoreKind::Rabbitmq => 5672,
+            StoreKind::Mongodb => 27017,
+            StoreKind::Sqlite => 0,
+        }
+    }
+
+    fn scheme(&self) -> &'static str {
+        match self.kind {
+            StoreKind::Postgresql => "postgresql",
+            StoreKind::Mysql => "mysql",
+            StoreKind::Redis => "redis",
+            StoreKind::Rabbitmq => "amqp",
+            StoreKind::Mongodb => "mongodb",
+            StoreKind::Sqlite => "sqlite",
+        }
+    }
+
+    /// The path of its URL and what follows it.
+    fn suffix(&self, wanted: Option<&str>) -> String {
+        let base = match self.kind {
+            StoreKind::Postgresql | StoreKind::Mysql => format!("/{}", self.database),
+            StoreKind::Rabbitmq if self.database != "/" => format!("/{}", self.database),
+            _ => String::new(),
         };
+        match wanted {
+            Some(query) if query.starts_with('?') => format!("{base}{query}"),
+            Some(path) if self.kind == StoreKind::Redis => path.to_owned(),
+            Some(path) => path.find('?').map_or(base.clone(), |at| format!("{base}{}", &path[at..])),
+            None => base,
+        }
+    }
+}
+
+pub(super) fn plan(passes: &mut Passes<'_>, services: &[&Service]) -> Stores {
+    let mut stores = Stores::default();
+    let survey = passes.survey;
+    for store in &survey.stores {
+        let uses =
+            || services.iter().flat_map(|service| service.stores.iter().map(move |used| (*service, used)));
+        let users: Vec<(&Service, &StoreUse)> = uses().filter(|(_, used)| used.store == store.name).collect();
+        if users.is_empty() {
+            continue;
+        }
+        stores.add(passes, store, &users);
     }
     stores
 }
 
-/// Whether a secret is for a store itself, not for a client.
-pub(super) fn read_by_store(secret: &Secret) -> bool {
-    matches!(secret.content, SecretContent::Random | SecretContent::RedisConf)
+/// Named volumes, in the order of their services.
+pub(super) fn volumes(units: &[Unit]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let of_stores = units.iter().filter_map(|unit| unit.store.as_ref()).map(|store| store.volume.clone());
+    let of_programs = units
+        .iter()
+        .flat_map(|unit| &unit.volumes)
+        .filter_map(|volume| volume.split_once(':').map(|(name, _)| name.to_owned()));
+    of_programs.chain(of_stores).filter(|name| !name.is_empty() && seen.insert(name.clone())).collect()
 }
 
 impl Stores {
-    fn add_postgres(
-        &mut self,
-        survey: &Survey,
-        store: &Store,
-        policy: &Policy,
-        problems: &mut Vec<Gap>,
-    ) -> Option<()> {
-        let name = checked::name("PostgreSQL", &store.name, problems)?;
-        let version = store.version.as_ref().map_or("17", |version| &version.value);
-        let version = checked::version("PostgreSQL", version, problems)?;
-        let fallback = survey.name.as_ref().map_or("app", |name| &name.value);
-        let named = |fact: Option<&plimsoll_survey::Fact<String>>| {
-            fact.map_or_else(
-                || fallback.rsplit('/').next().unwrap_or("app").to_owned(),
-                |fact| fact.value.clone(),
-            )
+    fn add(&mut self, passes: &mut Passes<'_>, store: &Store, users: &[(&Service, &StoreUse)]) {
+        let name = names::slug(&store.name);
+        let opened = match store.kind {
+            StoreKind::Postgresql => self.postgres(passes, store, &name),
+            StoreKind::Mysql => self.mysql(passes, store, &name),
+            StoreKind::Redis => self.redis(passes, store, &name, users),
+            StoreKind::Rabbitmq => self.rabbitmq(passes, store, &name),
+            // A file of the service: its volume comes with what the service writes.
+            StoreKind::Sqlite => return,
+            StoreKind::Mongodb => {
+                passes.note(
+                    &store.name,
+                    format!("{} is used, and no service of it is written yet", store.kind.label()),
+                    "add it to the compose file by hand; what you add is kept".to_owned(),
+                    &store.evidence,
+                );
+                return;
+            }
         };
-        let user = checked::name("PostgreSQL", &named(store.user.as_ref()), problems)?;
-        let database = checked::name("PostgreSQL", &named(store.database.as_ref()), problems)?;
-        let variable = variable(survey, store, problems)?;
-        let limit = policy.postgres.megabytes;
-        self.secrets.push(secret("postgres_password", SecretContent::Random));
-        self.secrets.push(secret(
-            "database_url",
-            SecretContent::PostgresUrl {
-                password: "postgres_password",
-                user: user.clone(),
-                host: name.clone(),
-                database: database.clone(),
-            },
-        ));
-        self.postgres = Some(Postgres {
-            name,
-            image: format!("postgres:{version}-trixie"),
-            uid: policy.store_uid,
-            user,
-            database,
-            variable,
+        for (service, used) in users {
+            self.address(passes, &opened, service, used);
+        }
+        self.opened.insert(store.name.clone(), opened);
+    }
+
+    /// Makes the secrets with which a service opens a store.
+    fn address(&mut self, passes: &mut Passes<'_>, opened: &Opened, service: &Service, used: &StoreUse) {
+        let (variable, content) = match (&used.address, &opened.password) {
+            (Some(Address::Url { variable, scheme, suffix, .. }), Some(password)) => {
+                let content = SecretContent::Url {
+                    password: password.clone(),
+                    scheme: scheme.clone().unwrap_or_else(|| opened.scheme().to_owned()),
+                    user: opened.user.clone(),
+                    host: opened.name.clone(),
+                    port: opened.port(),
+                    suffix: opened.suffix(suffix.as_deref()),
+                };
+                (variable, content)
+            }
+            (Some(Address::Parts { variables, .. }), Some(password)) => {
+                let Some((_, variable)) = variables.iter().find(|(part, _)| *part == Part::Password) else {
+                    return;
+                };
+                (variable, SecretContent::Copy { of: password.clone() })
+            }
+            _ => return,
+        };
+        let short = secrets::name_of(&variable.value);
+        let long = format!("{}_{short}", names::slug(&service.name));
+        let secret = passes.secrets.add(&[&short, &long], false, &content);
+        self.addresses.insert((service.name.clone(), variable.value.clone()), secret);
+    }
+
+    /// Whether the stack sets this variable of a service because of a store.
+    pub(super) fn sets(&self, service: &Service, name: &str) -> bool {
+        let name = name.strip_suffix("_FILE").unwrap_or(name);
+        let known = service.stores.iter().filter(|used| self.opened.contains_key(&used.store));
+        known.filter_map(|used| used.address.as_ref()).any(|address| match address {
+            Address::Url { variable, .. } => variable.value == name,
+            Address::Parts { variables, .. } => variables.iter().any(|(_, variable)| variable.value == name),
+            Address::Fixed { .. } => false,
+        })
+    }
+
+    /// Gives a service the addresses of its stores and the order.
+    pub(super) fn connect(&self, passes: &mut Passes<'_>, service: &Service, to: &mut Environment) {
+        for used in &service.stores {
+            let Some(opened) = self.opened.get(&used.store) else { continue };
+            if to.depends_on.iter().all(|known| known.name != opened.name) {
+                to.depends_on.push(Dependency { name: opened.name.clone(), condition: HEALTHY });
+            }
+            let relational = matches!(opened.kind, StoreKind::Postgresql | StoreKind::Mysql);
+            match &used.address {
+                Some(Address::Url { variable, file_variant, scheme, suffix }) => {
+                    let key = (service.name.clone(), variable.value.clone());
+                    match self.addresses.get(&key) {
+                        Some(secret) => {
+                            environment::secret_file(to, &variable.value, secret, *file_variant, relational);
+                        }
+                        None => {
+                            let scheme = scheme.as_deref().unwrap_or(opened.scheme());
+                            let url = format!(
+                                "{scheme}://{}:{}{}",
+                                opened.name,
+                                opened.port(),
+                                opened.suffix(suffix.as_deref())
+                            );
+                            to.settings.push(Setting::new(&variable.value, escape::compose(&url)));
+                        }
+                    }
+                }
+                Some(Address::Parts { variables, file_variants }) => {
+                    self.parts(service, opened, variables, file_variants, relational, to);
+                }
+                Some(Address::Fixed { host }) if host.value == opened.name => {}
+                Some(Address::Fixed { host }) => passes.note(
+                    &service.name,
+                    format!("the address of {} stands in the program: {}", used.kind.label(), host.value),
+                    format!("read it from a variable; in the stack its host is {}", opened.name),
+                    &host.evidence,
+                ),
+                None => passes.note(
+                    &service.name,
+                    format!("how it learns the address of {} is not known", used.kind.label()),
+                    "read the address from one variable, as DATABASE_URL".to_owned(),
+                    &used.evidence,
+                ),
+            }
+        }
+    }
+
+    fn parts(
+        &self,
+        service: &Service,
+        opened: &Opened,
+        variables: &[(Part, plimsoll_survey::Fact<String>)],
+        file_variants: &[String],
+        relational: bool,
+        to: &mut Environment,
+    ) {
+        for (part, variable) in variables {
+            let name = &variable.value;
+            let value = match part {
+                Part::Host => opened.name.clone(),
+                Part::Port => opened.port().to_string(),
+                Part::User => opened.user.clone(),
+                Part::Database => opened.database.clone(),
+                Part::Password => {
+                    if let Some(secret) = self.addresses.get(&(service.name.clone(), name.clone())) {
+                        environment::secret_file(to, name, secret, file_variants.contains(name), relational);
+                    }
+                    continue;
+                }
+            };
+            let setting = Setting::new(name, escape::compose(&value));
+            if relational {
+                to.for_migrations.push(setting.clone());
+            }
+            to.settings.push(setting);
+        }
+    }
+
+    /// Stores whose schema a service's migrations change.
+    pub(super) fn relational(&self, service: &Service) -> Vec<&str> {
+        let used = service.stores.iter().filter_map(|used| self.opened.get(&used.store));
+        let relational = used.filter(|it| matches!(it.kind, StoreKind::Postgresql | StoreKind::Mysql));
+        relational.map(|opened| opened.name.as_str()).collect()
+    }
+
+    /// Host and port of each store of a service.
+    pub(super) fn sockets(&self, service: &Service) -> Vec<(String, u16)> {
+        let used = service.stores.iter().filter_map(|used| self.opened.get(&used.store));
+        used.map(|opened| (opened.name.clone(), opened.port())).collect()
+    }
+
+    fn postgres(&mut self, passes: &mut Passes<'_>, store: &Store, name: &str) -> Opened {
+        let limit = passes.policy.postgres.megabytes;
+        let (user, database) = user_and_database(passes, store);
+        let password = passes.secrets.add(&[&format!("{name}_password")], true, &SecretContent::Random);
+        let version = version(store, "17");
+        let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(17);
+        let (image, kept_image) = image(store, format!("postgres:{version}-trixie"));
+        let texts = StoreTexts {
+            user: user.clone(),
+            database: database.clone(),
+            secret: password.clone(),
+            volume: format!("{name}_data"),
+            // 18 moved it: docker-library/postgres, pull request 1259.
+            data: if major >= 18 { "/var/lib/postgresql" } else { "/var/lib/postgresql/data" }.to_owned(),
             shared_buffers: format!("{}MB", limit / 4),
             effective_cache_size: format!("{}MB", limit * 5 / 8),
             maintenance_work_mem: format!("{}MB", limit / 16),
             max_connections: 50,
-        });
-        Some(())
+            kept_image,
+            ..StoreTexts::default()
+        };
+        let limits = passes.policy.postgres.clone();
+        self.units.push(unit(passes, "postgres", name, image, texts, &limits, &[&password], 60));
+        let password = Some(password);
+        Opened { name: name.to_owned(), kind: store.kind, user, database, password }
     }
 
-    fn add_redis(
+    fn mysql(&mut self, passes: &mut Passes<'_>, store: &Store, name: &str) -> Opened {
+        let limit = passes.policy.mysql.megabytes;
+        let (user, database) = user_and_database(passes, store);
+        let password = passes.secrets.add(&[&format!("{name}_password")], true, &SecretContent::Random);
+        let root = passes.secrets.add(&[&format!("{name}_root_password")], true, &SecretContent::Random);
+        let kept = store.image.as_ref().map(|image| image.value.clone());
+        let image = kept.unwrap_or_else(|| format!("mariadb:{}", version(store, "11.8")));
+        let texts = StoreTexts {
+            // `root` is the image's own; an application has a user of its own.
+            user: if user == "root" { "app".to_owned() } else { user },
+            database: database.clone(),
+            secret: password.clone(),
+            root_secret: root.clone(),
+            volume: format!("{name}_data"),
+            data: "/var/lib/mysql".to_owned(),
+            buffer_pool: format!("{}M", limit / 2),
+            max_connections: 50,
+            ..StoreTexts::default()
+        };
+        let user = texts.user.clone();
+        let limits = passes.policy.mysql.clone();
+        self.units.push(unit(passes, "mysql", name, image, texts, &limits, &[&password, &root], 60));
+        let password = Some(password);
+        Opened { name: name.to_owned(), kind: store.kind, user, database, password }
+    }
+
+    fn redis(
         &mut self,
-        survey: &Survey,
+        passes: &mut Passes<'_>,
         store: &Store,
-        policy: &Policy,
-        problems: &mut Vec<Gap>,
-    ) -> Option<()> {
-        let name = checked::name("Redis", &store.name, problems)?;
-        let version = store.version.as_ref().map_or("8", |version| &version.value);
-        let version = checked::version("Redis", version, problems)?;
+        name: &str,
+        users: &[(&Service, &StoreUse)],
+    ) -> Opened {
+        let limit = passes.policy.redis.megabytes;
+        let version = version(store, "8");
         // Redis gives a tag to every minor version; a major version alone would float.
         let version = if version == "8" { "8.0".to_owned() } else { version };
-        self.redis_variable = Some(variable(survey, store, problems)?);
-        self.secrets.push(secret("redis_conf", SecretContent::RedisConf));
-        let content = SecretContent::RedisUrl { conf: "redis_conf", host: name.clone() };
-        self.secrets.push(secret("redis_url", content));
-        self.redis = Some(Redis {
-            name,
-            image: format!("redis:{version}-bookworm"),
-            uid: policy.store_uid,
-            maxmemory: format!("{}mb", policy.redis.megabytes * 3 / 4),
-        });
-        Some(())
+        let (image, kept_image) = image(store, format!("redis:{version}-bookworm"));
+        let deaf = users.iter().find(|(_, used)| !takes_password(used.address.as_ref()));
+        if let Some((service, used)) = deaf {
+            passes.note(
+                &service.name,
+                format!("it reads no password of {}: {name} asks nobody for one", used.kind.label()),
+                "read the address from one variable, as REDIS_URL; only the stack's own services reach it"
+                    .to_owned(),
+                &used.evidence,
+            );
+        }
+        let conf = deaf
+            .is_none()
+            .then(|| passes.secrets.add(&[&format!("{name}_conf")], true, &SecretContent::RedisConf));
+        let cache = store.role == StoreRole::Cache;
+        let texts = StoreTexts {
+            secret: conf.clone().unwrap_or_default(),
+            volume: if cache { String::new() } else { format!("{name}_data") },
+            data: "/data".to_owned(),
+            maxmemory: format!("{}mb", limit * 3 / 4),
+            cache,
+            kept_image,
+            ..StoreTexts::default()
+        };
+        let limits = passes.policy.redis.clone();
+        let secrets: Vec<&str> = conf.as_deref().into_iter().collect();
+        self.units.push(unit(passes, "redis", name, image, texts, &limits, &secrets, 30));
+        Opened {
+            name: name.to_owned(),
+            kind: store.kind,
+            user: String::new(),
+            database: "0".to_owned(),
+            password: conf,
+        }
     }
 
-    /// Gives the server the addresses and the order.
-    pub(super) fn connect(&self, server: &mut Server, migrates: bool) {
-        if let Some(postgres) = &self.postgres {
-            server.depends_on.push(Dependency { name: postgres.name.clone(), condition: HEALTHY });
-            connect(server, &postgres.variable, "database_url");
-        }
-        if let (Some(redis), Some(variable)) = (&self.redis, &self.redis_variable) {
-            server.depends_on.push(Dependency { name: redis.name.clone(), condition: HEALTHY });
-            connect(server, variable, "redis_url");
-        }
-        if migrates {
-            let condition = "service_completed_successfully";
-            server.depends_on.push(Dependency { name: "migrate".to_owned(), condition });
+    fn rabbitmq(&mut self, passes: &mut Passes<'_>, store: &Store, name: &str) -> Opened {
+        let user = store.user.as_ref().map(|user| names::slug(&user.value));
+        // `guest` may only come from the broker's own machine.
+        let user = user.filter(|user| user != "guest").unwrap_or_else(|| names::slug(&passes.project));
+        let content = SecretContent::RabbitmqConf { user: user.clone() };
+        let conf = passes.secrets.add(&[&format!("{name}_conf")], true, &content);
+        let version = version(store, "4.0");
+        let version = if version == "4" { "4.0".to_owned() } else { version };
+        let (image, kept_image) = image(store, format!("rabbitmq:{version}"));
+        let texts = StoreTexts {
+            user: user.clone(),
+            secret: conf.clone(),
+            volume: format!("{name}_data"),
+            data: "/var/lib/rabbitmq".to_owned(),
+            watermark: format!("{}MB", passes.policy.rabbitmq.megabytes * 6 / 10),
+            kept_image,
+            ..StoreTexts::default()
+        };
+        let limits = passes.policy.rabbitmq.clone();
+        self.units.push(unit(passes, "rabbitmq", name, image, texts, &limits, &[&conf], 60));
+        Opened {
+            name: name.to_owned(),
+            kind: store.kind,
+            user,
+            database: "/".to_owned(),
+            password: Some(conf),
         }
     }
 }
 
-fn connect(server: &mut Server, variable: &str, secret: &str) {
-    server
-        .environment
-        .push(Setting { name: format!("{variable}_FILE"), value: format!("/run/secrets/{secret}") });
-    server.secrets.push(secret.to_owned());
+fn takes_password(address: Option<&Address>) -> bool {
+    match address {
+        Some(Address::Url { .. }) => true,
+        Some(Address::Parts { variables, .. }) => variables.iter().any(|(part, _)| *part == Part::Password),
+        Some(Address::Fixed { .. }) | None => false,
+    }
 }
 
-fn secret(name: &'static str, content: SecretContent) -> Secret {
-    Secret { name, path: format!("secrets/{name}"), content }
+/// The image that the team chose where it is not the usual one, with the reason why it stays.
+fn image(store: &Store, usual: String) -> (String, Option<String>) {
+    match &store.image {
+        Some(image) if checked::is_image(&image.value) => {
+            let place = image.evidence.first().map(|place| format!("{}:{}", place.file, place.line));
+            (
+                image.value.clone(),
+                Some(format!("The image of the development stack ({}).", place.unwrap_or_default())),
+            )
+        }
+        _ => (usual, None),
+    }
 }
 
-/// The variable that takes the address; its file variant must be read, or the password would stand in the environment.
-fn variable(survey: &Survey, store: &Store, problems: &mut Vec<Gap>) -> Option<String> {
-    let label = store.kind.label();
-    let uses = survey.services.iter().flat_map(|service| &service.stores);
-    let address = uses.filter(|used| used.store == store.name).find_map(|used| used.address.as_ref());
-    let Some(Address::Url { variable, .. }) = address else {
-        problems.push(problem(
-            label,
-            "no variable with its address is read",
-            "read the address from one variable",
-        ));
-        return None;
+fn version(store: &Store, usual: &str) -> String {
+    let version = store.version.as_ref().map(|version| version.value.as_str());
+    version.filter(|version| checked::is_version(version)).unwrap_or(usual).to_owned()
+}
+
+/// The names that development uses, else the project's.
+fn user_and_database(passes: &Passes<'_>, store: &Store) -> (String, String) {
+    let name = |fact: Option<&plimsoll_survey::Fact<String>>| {
+        let usable = fact.map(|fact| fact.value.clone()).filter(|name| checked::is_identifier(name));
+        usable.unwrap_or_else(|| passes.project.replace('-', "_"))
     };
-    let mut readers = survey.services.iter().flat_map(|service| &service.environment);
-    if !readers.any(|read| read.name == variable.value && read.file_variant) {
-        problems.push(Gap {
-            subject: label.to_owned(),
-            message: format!(
-                "{0}_FILE is not read, and {0} would put the password into the environment",
-                variable.value
-            ),
-            hint: format!("read the address from the file that {}_FILE names", variable.value),
-            evidence: variable.evidence.clone(),
-        });
+    (name(store.user.as_ref()), name(store.database.as_ref()))
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one call for each store; a struct would name the same eight again"
+)]
+fn unit(
+    passes: &Passes<'_>,
+    kind: &'static str,
+    name: &str,
+    image: String,
+    store: StoreTexts,
+    limits: &crate::policy::Limits,
+    secrets: &[&str],
+    grace: u32,
+) -> Unit {
+    Unit {
+        name: name.to_owned(),
+        kind,
+        image,
+        dockerfile: None,
+        build_arguments: Vec::new(),
+        uid: passes.policy.store_uid,
+        depends_on: Vec::new(),
+        networks: vec!["data"],
+        published: None,
+        environment: Vec::new(),
+        secrets: secrets.iter().map(|secret| (*secret).to_owned()).collect(),
+        tmpfs: Vec::new(),
+        volumes: Vec::new(),
+        command: None,
+        init: false,
+        metrics: None,
+        probe: None,
+        grace,
+        single: true,
+        limits: texts(limits),
+        store: Some(store),
+        of: String::new(),
+        language: "",
+        heap_megabytes: 0,
+        node_options: String::new(),
     }
-    checked::variable(label, &variable.value, problems)
 }

@@ -1,9 +1,9 @@
 //! What `init` says: what was found, what changes and why, what a person must decide.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use plimsoll_generate::{Change, Conflict, Outcome};
-use plimsoll_survey::Service;
+use plimsoll_survey::{Gap, Question, Service};
 use serde::Serialize;
 
 use super::Preview;
@@ -21,11 +21,27 @@ struct Json<'a> {
     changes: &'a [Change],
     /// Paths of secrets that are missing, or were made when `applied`; never their content.
     secrets: Vec<&'a str>,
+    /// Services that the stack does not have, with the reason.
+    left_out: &'a [Gap],
+    /// What a person should know about the stack.
+    notes: &'a [Gap],
+    /// What the files leave open, with the answer that was taken.
+    questions: &'a [Question],
+    /// What was answered.
+    answers: &'a BTreeMap<String, String>,
 }
 
 pub(super) fn json(preview: &Preview, applied: bool) -> Result<String, CommandError> {
     let secrets = preview.secrets.iter().map(|(path, _)| path.as_str()).collect();
-    let json = Json { applied, changes: &preview.comparison.changes, secrets };
+    let json = Json {
+        applied,
+        changes: &preview.comparison.changes,
+        secrets,
+        left_out: &preview.left_out,
+        notes: &preview.notes,
+        questions: &preview.survey.questions,
+        answers: &preview.answers,
+    };
     serde_json::to_string_pretty(&json).map_err(|error| CommandError::from_error(&error))
 }
 
@@ -64,6 +80,23 @@ fn found(out: &mut String, preview: &Preview) {
     }
     for gap in &survey.gaps {
         let _ = writeln!(out, "  missing    {}: {} ({})", gap.subject, gap.message, gap.hint);
+    }
+    for question in &survey.questions {
+        let default = question.default.as_deref().unwrap_or("nothing: it has to be answered");
+        let place = question.evidence.first().map(|place| format!(" ({}:{})", place.file, place.line));
+        let place = place.unwrap_or_default();
+        let _ = writeln!(out, "  question   {}{place}", question.text);
+        let _ = writeln!(out, "             taken: {default}; otherwise --answer {}=VALUE", question.id);
+    }
+    for (id, value) in &preview.answers {
+        let _ = writeln!(out, "  answered   {id} = {value}");
+    }
+    for (title, gaps) in [("left out  ", &preview.left_out), ("note      ", &preview.notes)] {
+        for gap in gaps {
+            let place = gap.evidence.first().map(|place| format!(" ({}:{})", place.file, place.line));
+            let _ = writeln!(out, "  {title} {}: {}{}", gap.subject, gap.message, place.unwrap_or_default());
+            let _ = writeln!(out, "             {}", gap.hint);
+        }
     }
     let _ = writeln!(out, "  Every fact with its place: plimsoll survey");
 }

@@ -1,0 +1,156 @@
+//! What a program finds in its environment: fixed where the stack decides, a file where it is secret, else taken from
+//! the environment of `up`.
+
+use plimsoll_survey::{Bind, Ecosystem, Service, Variable};
+
+use super::{Passes, secrets, stores::Stores};
+use crate::{
+    escape,
+    stack::{Dependency, SecretContent, Setting},
+};
+
+/// The environment of a program, and what comes with it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Environment {
+    pub(super) settings: Vec<Setting>,
+    /// Settings that a migration needs too.
+    pub(super) for_migrations: Vec<Setting>,
+    pub(super) secrets: Vec<String>,
+    pub(super) secrets_for_migrations: Vec<String>,
+    pub(super) depends_on: Vec<Dependency>,
+    /// Some secret is read from its file by the launcher, since the program does not.
+    pub(super) launcher: bool,
+    /// The program sets its port from a variable.
+    pub(super) reads_port: bool,
+    /// The variable from which it reads where to listen.
+    pub(super) bind: Option<String>,
+}
+
+/// Variables that the language reads, not the program.
+fn is_of_language(ecosystem: Ecosystem, name: &str) -> bool {
+    match ecosystem {
+        Ecosystem::Node => matches!(name, "NODE_ENV" | "NODE_OPTIONS"),
+        Ecosystem::Python => name.starts_with("PYTHON") || matches!(name, "VIRTUAL_ENV" | "PATH"),
+        Ecosystem::Plain => false,
+    }
+}
+
+pub(super) fn plan(passes: &mut Passes<'_>, service: &Service, stores: &Stores) -> Environment {
+    let mut environment = Environment {
+        bind: match &service.bind {
+            Bind::Set { variable } => Some(variable.value.clone()),
+            // By its usual name, where nothing says what it is for.
+            Bind::Any | Bind::Loopback { .. } => {
+                let host = service.environment.iter().find(|variable| variable.name == "HOST");
+                host.map(|variable| variable.name.clone())
+            }
+        },
+        ..Environment::default()
+    };
+    for variable in &service.environment {
+        one(passes, service, stores, variable, &mut environment);
+    }
+    for setting in service.settings.iter().filter(|setting| !setting.at_build) {
+        environment.settings.retain(|known| known.name != setting.name);
+        environment.settings.push(Setting {
+            name: setting.name.clone(),
+            value: escape::compose(&setting.value),
+            reason: Some(setting.reason.clone()).filter(|reason| !reason.is_empty()),
+        });
+    }
+    stores.connect(passes, service, &mut environment);
+    environment
+}
+
+fn one(
+    passes: &mut Passes<'_>,
+    service: &Service,
+    stores: &Stores,
+    variable: &Variable,
+    to: &mut Environment,
+) {
+    let name = &variable.name;
+    if is_of_language(service.ecosystem, name) || stores.sets(service, name) || !is_name(name) {
+        return;
+    }
+    let port_variable = service.port_variable.as_ref().map(|variable| variable.value.as_str());
+    if let Some(port) = service.port.as_ref().filter(|_| port_variable.unwrap_or("PORT") == name) {
+        to.reads_port = true;
+        to.settings.push(Setting::new(name, escape::compose(&port.value.to_string())));
+    } else if to.bind.as_ref() == Some(name) {
+        to.settings.push(Setting::new(name, "0.0.0.0"));
+    } else if variable.secret {
+        let wanted = secrets::name_of(name);
+        let secret = passes.secrets.add(&[&wanted], false, &SecretContent::Random);
+        secret_file(to, name, &secret, variable.file_variant, variable.required);
+    } else {
+        let setting = from_outside(passes, service, variable);
+        if variable.required {
+            to.for_migrations.push(setting.clone());
+        }
+        to.settings.push(setting);
+    }
+}
+
+/// Hands a secret over as a file: to the program, or to the launcher where the program reads no file.
+pub(super) fn secret_file(
+    to: &mut Environment,
+    variable: &str,
+    secret: &str,
+    native: bool,
+    migrations: bool,
+) {
+    let mut setting = Setting::new(format!("{variable}_FILE"), format!("/run/secrets/{secret}"));
+    if !native {
+        if !to.launcher {
+            setting.reason = Some(format!(
+                "The program reads {variable} itself and no file: its launcher sets it from here."
+            ));
+        }
+        to.launcher = true;
+    }
+    let secret = secret.to_owned();
+    if migrations {
+        to.for_migrations.push(setting.clone());
+        if !to.secrets_for_migrations.contains(&secret) {
+            to.secrets_for_migrations.push(secret.clone());
+        }
+    }
+    to.settings.push(setting);
+    if !to.secrets.contains(&secret) {
+        to.secrets.push(secret);
+    }
+}
+
+fn from_outside(passes: &mut Passes<'_>, service: &Service, variable: &Variable) -> Setting {
+    let name = &variable.name;
+    let Some(default) = &variable.default else {
+        // Started without it, the service would fail later and less clearly.
+        let value = if variable.required { format!("${{{name}:?set {name}}}") } else { String::new() };
+        return Setting::new(name, value);
+    };
+    if is_local(default) {
+        passes.note(
+            &service.name,
+            format!("{name} has the default {default}, which is the visitor's own machine in production"),
+            format!("set {name} for `plimsoll up`"),
+            &variable.evidence,
+        );
+        return Setting::new(name, String::new());
+    }
+    // A default that cannot stand in `${…}` is left to the program, which has it anyway.
+    Setting::new(name, escape::compose_default(name, default).unwrap_or_default())
+}
+
+/// An address of the machine that the program runs on.
+fn is_local(default: &str) -> bool {
+    default.contains("://localhost") || default.contains("://127.0.0.1") || default.starts_with("localhost:")
+}
+
+/// Names of variables that every shell and the compose language can hold.
+pub(super) fn is_name(name: &str) -> bool {
+    let inner = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.len() <= 100
+        && name.chars().all(inner)
+}

@@ -1,0 +1,293 @@
+//! The front: which requests go to which server, and the one port that is published for each site.
+
+use std::collections::BTreeSet;
+
+use plimsoll_survey::{Role, Service};
+
+use super::{Passes, checked, images, names, server::usual_port, site};
+use crate::stack::{
+    BaseImage, Build, BuildKind, Dependency, FrontPort, Location, Nginx, ProxyBuild, Unit, Upstream,
+};
+
+/// Frameworks that make the pages of a site on the server.
+const PAGES: &[&str] = &[
+    "next",
+    "nuxt",
+    "@sveltejs/kit",
+    "astro",
+    "@remix-run/node",
+    "@react-router/dev",
+    "@tanstack/react-start",
+    "@solidjs/start",
+    "django",
+    "streamlit",
+    "gradio",
+    "dash",
+];
+
+/// First parts of paths that one server may have at the front; more is a server for everything.
+const MAX_LOCATIONS: usize = 24;
+
+/// Completes the fronts: nginx of each site, or one of its own before servers without a site.
+pub(super) fn plan(
+    passes: &mut Passes<'_>,
+    services: &[&Service],
+    builds: &mut Vec<Build>,
+    units: &mut Vec<Unit>,
+) -> Vec<FrontPort> {
+    let servers: Vec<&Service> =
+        services.iter().filter(|service| service.role == Role::Server).copied().collect();
+    let sites: Vec<&Service> =
+        services.iter().filter(|service| service.role == Role::Site).copied().collect();
+    if sites.is_empty() && !servers.is_empty() {
+        let upstreams = behind_proxy(passes, &servers);
+        let proxy = proxy(passes, &servers, upstreams);
+        let mut unit = site::front(passes, &proxy.name);
+        unit.dockerfile = Some(proxy.dockerfile.clone());
+        builds.push(proxy);
+        units.insert(0, unit);
+    }
+    for site in &sites {
+        let upstreams = behind_site(passes, site, &servers);
+        let name = names::slug(&site.name);
+        if let Some(nginx) = builds.iter_mut().find(|build| build.name == name).and_then(nginx_mut) {
+            fill(nginx, &servers, upstreams);
+        }
+    }
+    publish(builds, units)
+}
+
+fn nginx_mut(build: &mut Build) -> Option<&mut Nginx> {
+    match &mut build.kind {
+        BuildKind::Site(site) => Some(&mut site.nginx),
+        BuildKind::Plain(plain) => Some(&mut plain.nginx),
+        BuildKind::Proxy(proxy) => Some(&mut proxy.nginx),
+        BuildKind::Node(_) | BuildKind::Python(_) => None,
+    }
+}
+
+/// Ports, networks and order of the fronts; they come first in the compose file.
+fn publish(builds: &mut [Build], units: &mut Vec<Unit>) -> Vec<FrontPort> {
+    let mut ports: Vec<FrontPort> = Vec::new();
+    for unit in units.iter_mut().filter(|unit| unit.kind == "front") {
+        let number = u16::try_from(ports.len()).unwrap_or(u16::MAX - 8080);
+        let variable = if ports.is_empty() {
+            "HTTP_PORT".to_owned()
+        } else {
+            format!("{}_PORT", unit.name.to_ascii_uppercase().replace('-', "_"))
+        };
+        let port = FrontPort { name: unit.name.clone(), variable, port: 8080 + number };
+        unit.published = Some(port.clone());
+        ports.push(port);
+        let build = builds.iter_mut().find(|build| build.name == unit.name);
+        let Some(nginx) = build.and_then(nginx_mut) else { continue };
+        if !nginx.upstreams.is_empty() {
+            unit.networks.push("app");
+        }
+        for upstream in &nginx.upstreams {
+            unit.depends_on.push(Dependency { name: upstream.name.clone(), condition: "service_healthy" });
+        }
+    }
+    units.sort_by_key(|unit| unit.kind != "front");
+    ports
+}
+
+/// nginx before servers without a site.
+fn proxy(passes: &mut Passes<'_>, servers: &[&Service], upstreams: Vec<Upstream>) -> Build {
+    let name = passes.names.take(&["proxy", "front"]);
+    let mut nginx = Nginx {
+        folder: name.clone(),
+        port: site::PORT,
+        pages: false,
+        single_page: false,
+        assets: None,
+        config: None,
+        upstreams: Vec::new(),
+        websockets: false,
+        body_limit: "1m".to_owned(),
+        policy: None,
+        title: String::new(),
+    };
+    fill(&mut nginx, servers, upstreams);
+    let (dockerfile, own_ignore) = passes.dockerfile(&name);
+    Build {
+        path: name.clone(),
+        dockerfile,
+        own_ignore,
+        framework: "nginx".to_owned(),
+        uid: passes.policy.nginx_uid,
+        port: Some(site::PORT),
+        images: vec![BaseImage { argument: "NGINX_IMAGE", name: images::NGINX.to_owned() }],
+        kind: BuildKind::Proxy(ProxyBuild { nginx }),
+        name,
+    }
+}
+
+fn fill(nginx: &mut Nginx, servers: &[&Service], upstreams: Vec<Upstream>) {
+    let limit = servers.iter().filter_map(|server| server.body_limit.as_ref()).map(|limit| limit.value).max();
+    let megabytes = limit.unwrap_or(0).div_ceil(1 << 20).clamp(1, 10_240);
+    nginx.body_limit = format!("{megabytes}m");
+    nginx.websockets = servers.iter().any(|server| !server.websockets.is_empty());
+    let ways: Vec<String> = upstreams
+        .iter()
+        .map(|upstream| {
+            let prefixes: Vec<&str> = upstream.locations.iter().map(|it| it.prefix.as_str()).collect();
+            format!("the way to {} under {}", upstream.name, prefixes.join(", "))
+        })
+        .collect();
+    let pages = if nginx.pages { vec!["the built pages".to_owned()] } else { Vec::new() };
+    let parts: Vec<String> = pages.into_iter().chain(ways).collect();
+    nginx.title = match parts.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{}, and {last}", rest.join(", ")),
+        None => "nothing".to_owned(),
+    };
+    nginx.upstreams = upstreams;
+}
+
+/// The servers behind a site: each has the paths that its pages ask it for.
+fn behind_site(passes: &mut Passes<'_>, site: &Service, servers: &[&Service]) -> Vec<Upstream> {
+    let mut upstreams: Vec<Upstream> = Vec::new();
+    let mut given = BTreeSet::from(["/".to_owned()]);
+    for server in servers {
+        let mut locations = from_edges(passes, Some(site), server);
+        if locations.is_empty() {
+            locations = from_routes(server);
+        }
+        if locations.is_empty() {
+            locations.push(Location { prefix: "/api/".to_owned(), exact: false, strip: false });
+            passes.note(
+                &server.name,
+                format!("which paths of {} belong to it is not known; /api/ is passed on", site.name),
+                format!("`--answer {}.prefix=/…/` says it", server.name),
+                &server.frameworks.first().map(|tool| tool.evidence.clone()).unwrap_or_default(),
+            );
+        }
+        locations.retain(|location| {
+            let free = given.insert(format!("{}{}", location.prefix, location.exact));
+            if !free {
+                passes.note(
+                    &server.name,
+                    format!("{} belongs to another server already", location.prefix),
+                    format!("`--answer {}.prefix=/…/` gives it another one", server.name),
+                    &[],
+                );
+            }
+            free
+        });
+        upstreams.push(upstream(server, locations, servers.len() == 1));
+    }
+    upstreams
+}
+
+/// Servers without a site: the one that makes pages, or the only one, has everything that no other has.
+fn behind_proxy(passes: &mut Passes<'_>, servers: &[&Service]) -> Vec<Upstream> {
+    let makes_pages =
+        |server: &&&Service| server.frameworks.iter().any(|tool| PAGES.contains(&tool.name.as_str()));
+    let main = servers.iter().find(makes_pages).or_else(|| {
+        servers
+            .iter()
+            .find(|server| from_edges(passes, None, server).is_empty() && from_routes(server).is_empty())
+    });
+    let main = main.or(servers.first()).map(|server| server.name.clone());
+    let mut upstreams: Vec<Upstream> = Vec::new();
+    for server in servers {
+        let mut locations = Vec::new();
+        if servers.len() == 1 || Some(&server.name) == main.as_ref() {
+            locations.push(Location { prefix: "/".to_owned(), exact: false, strip: false });
+        } else {
+            locations = from_edges(passes, None, server);
+            if locations.is_empty() {
+                locations = from_routes(server);
+            }
+            if locations.is_empty() {
+                let prefix = format!("/{}/", names::slug(&server.name));
+                passes.note(
+                    &server.name,
+                    format!("which paths belong to it is not known; {prefix} is passed on"),
+                    format!("`--answer {}.prefix=/…/` says it", server.name),
+                    &server.frameworks.first().map(|tool| tool.evidence.clone()).unwrap_or_default(),
+                );
+                locations.push(Location { prefix, exact: false, strip: true });
+            }
+        }
+        upstreams.push(upstream(server, locations, servers.len() == 1));
+    }
+    // The longest prefix counts in nginx, whatever the order; a reader expects `/` at the end.
+    upstreams.sort_by_key(|upstream| upstream.locations.iter().any(|location| location.prefix == "/"));
+    upstreams
+}
+
+/// What development's proxies and a person's answer say.
+fn from_edges(passes: &Passes<'_>, site: Option<&Service>, server: &Service) -> Vec<Location> {
+    let mine = passes.survey.edges.iter().filter(|edge| edge.to == server.name);
+    let from =
+        mine.filter(|edge| site.is_none_or(|site| edge.from.as_ref().is_none_or(|from| *from == site.name)));
+    let mut locations: Vec<Location> = Vec::new();
+    for edge in from.filter(|edge| checked::is_url_path(&edge.prefix)) {
+        let prefix =
+            if edge.prefix.ends_with('/') { edge.prefix.clone() } else { format!("{}/", edge.prefix) };
+        if locations.iter().all(|known| known.prefix != prefix) {
+            locations.push(Location { prefix, exact: false, strip: edge.strip });
+        }
+    }
+    locations
+}
+
+/// What the routes have in common: `/api/`, or the first parts of all of them.
+fn from_routes(server: &Service) -> Vec<Location> {
+    let health = &server.health;
+    let inside: Vec<&str> = [&health.live, &health.ready, &health.metrics]
+        .into_iter()
+        .filter_map(|fact| fact.as_ref().map(|fact| fact.value.as_str()))
+        .collect();
+    let sockets = server.websockets.iter().map(|path| path.value.as_str());
+    let routes = server.routes.iter().map(|route| route.path.as_str());
+    let paths: Vec<&str> =
+        routes.filter(|path| !inside.contains(path)).chain(sockets).filter(|path| *path != "/").collect();
+    let mut firsts: Vec<Location> = Vec::new();
+    for path in paths {
+        let rest = path.trim_start_matches('/');
+        let (first, deeper) = rest.split_once('/').map_or((rest, false), |(first, _)| (first, true));
+        // A first part that is a parameter could be anything.
+        if !first.chars().all(|c| c.is_ascii_alphanumeric() || "-_.~".contains(c)) || first.is_empty() {
+            continue;
+        }
+        let prefix = format!("/{first}/");
+        if !deeper && firsts.iter().all(|known| known.prefix != format!("/{first}")) {
+            firsts.push(Location { prefix: format!("/{first}"), exact: true, strip: false });
+        }
+        if deeper && firsts.iter().all(|known| known.prefix != prefix) {
+            firsts.push(Location { prefix, exact: false, strip: false });
+        }
+    }
+    if firsts.len() > MAX_LOCATIONS {
+        firsts.clear();
+    }
+    firsts
+}
+
+fn upstream(server: &Service, locations: Vec<Location>, only: bool) -> Upstream {
+    let name = names::slug(&server.name);
+    let whole = locations.iter().any(|location| location.prefix == "/");
+    let passed = |path: &str| {
+        locations.iter().any(|location| {
+            path == location.prefix || (!location.exact && path.starts_with(&location.prefix))
+        })
+    };
+    let streams = server.routes.iter().filter(|route| route.stream && checked::is_url_path(&route.path));
+    let streams = streams.filter(|route| passed(&route.path)).map(|route| route.path.clone()).collect();
+    let sockets =
+        server.websockets.iter().map(|path| path.value.clone()).filter(|path| checked::is_url_path(path));
+    let hidden = [&server.health.metrics, &server.health.ready];
+    let hidden = hidden.into_iter().flatten().map(|fact| fact.value.clone());
+    Upstream {
+        port: server.port.as_ref().map_or_else(|| usual_port(server), |port| port.value),
+        variable: if only { "upstream".to_owned() } else { format!("upstream_{}", name.replace('-', "_")) },
+        websockets: sockets.filter(|path| path != "/").collect(),
+        hidden: if whole { hidden.filter(|path| checked::is_url_path(path)).collect() } else { Vec::new() },
+        streams,
+        locations,
+        name,
+    }
+}

@@ -1,0 +1,77 @@
+//! Names that a stack gives: unique, and fit for a host name.
+
+use std::collections::BTreeSet;
+
+use plimsoll_survey::Survey;
+
+/// The names that are given.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    given: BTreeSet<String>,
+}
+
+impl Names {
+    /// The services, their processes and the stores have theirs from the survey.
+    pub(super) fn new(survey: &Survey) -> Self {
+        let services = survey.services.iter().map(|service| slug(&service.name));
+        let processes = survey.services.iter().flat_map(|service| &service.processes);
+        let stores = survey.stores.iter().map(|store| slug(&store.name));
+        let given = services.chain(processes.map(|process| slug(&process.name))).chain(stores).collect();
+        Self { given }
+    }
+
+    /// The first name that nobody has.
+    pub(super) fn take(&mut self, wanted: &[&str]) -> String {
+        let free = wanted.iter().find(|name| !self.given.contains(**name)).map(|name| (*name).to_owned());
+        let last = wanted.last().copied().unwrap_or("service");
+        let name = free.unwrap_or_else(|| {
+            let numbered = (2..).map(|number| format!("{last}-{number}"));
+            numbered.into_iter().find(|name| !self.given.contains(name)).unwrap_or_else(|| last.to_owned())
+        });
+        self.given.insert(name.clone());
+        name
+    }
+}
+
+/// The compose project's name.
+pub(super) fn project(survey: &Survey) -> String {
+    let name = survey.name.as_ref().map_or("app", |name| &name.value);
+    // `@scope/name` is no project name for Compose.
+    slug(name.rsplit('/').next().unwrap_or(name))
+}
+
+/// Lower case letters, digits and hyphens, with a letter or digit at its beginning.
+pub(super) fn slug(text: &str) -> String {
+    let mut slug = String::new();
+    for c in text.chars().take(60) {
+        match c {
+            'a'..='z' | '0'..='9' | '_' => slug.push(c),
+            'A'..='Z' => slug.push(c.to_ascii_lowercase()),
+            _ if slug.ends_with('-') => {}
+            _ => slug.push('-'),
+        }
+    }
+    let slug = slug.trim_matches(|c| c == '-' || c == '_');
+    if slug.is_empty() { "app".to_owned() } else { slug.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_has_a_slug() {
+        assert_eq!(slug("My Shop!"), "my-shop");
+        assert_eq!(slug("a\nservices:"), "a-services");
+        assert_eq!(slug("é"), "app");
+        assert_eq!(slug("snake_case"), "snake_case");
+    }
+
+    #[test]
+    fn names_are_given_once() {
+        let mut names = Names::default();
+        assert_eq!(names.take(&["migrate", "api-migrate"]), "migrate");
+        assert_eq!(names.take(&["migrate", "api-migrate"]), "api-migrate");
+        assert_eq!(names.take(&["migrate", "api-migrate"]), "api-migrate-2");
+    }
+}

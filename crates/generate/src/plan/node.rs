@@ -1,0 +1,182 @@
+//! The image of a program for Node.js.
+
+use plimsoll_survey::{Role, Shape};
+
+use super::{
+    Passes, below, checked, images, install,
+    process::node_arguments,
+    server::{self, Program},
+    stores::Stores,
+};
+use crate::stack::{BaseImage, Build, BuildKind, CopiedFolder, NodeBuild, ProbeText, Setting};
+
+pub(super) fn build<'a>(
+    passes: &mut Passes<'a>,
+    program: &mut Program<'a>,
+    stores: &Stores,
+) -> Option<(Build, Option<ProbeText>)> {
+    let service = program.service;
+    let place = server::place(passes, service)?;
+    let sources = install::sources(&place, &mut passes.problems)?;
+    let libraries = install::libraries(&place, &mut passes.problems)?;
+    let install = install::install(&place, &libraries, &mut passes.problems)?;
+    let major = server::node_major(&place);
+    let command = service.command.as_ref()?;
+    let arguments = node_arguments(&place, &command.value);
+    let system_packages: Vec<String> = service
+        .system_packages
+        .iter()
+        .map(|package| package.value.clone())
+        .filter(|package| checked::is_debian_package(package))
+        .collect();
+    // A program of another name than Node.js, or a library of the system, needs more than the image without a shell.
+    let mismatched = major < 22 && !place.install.native.is_empty();
+    let distroless = arguments.is_some() && system_packages.is_empty() && !mismatched;
+    let probe = probe(program, stores, distroless);
+    let output = match &service.output {
+        Some(output) if service.shape == Shape::Package && output.value != "." => {
+            Some(checked::path(&service.name, &output.value, &mut passes.problems)?)
+        }
+        _ => None,
+    };
+    let folder = service.migration.as_ref().and_then(|migration| migration.folder.as_ref());
+    let migrations_folder =
+        folder.map(|folder| folder.value.clone()).filter(|folder| checked::is_path(folder));
+    let extras = extras(service, output.as_deref());
+    let prefix = &sources.prefix;
+    let mut readable: Vec<String> = output.iter().map(|output| format!("{prefix}{output}")).collect();
+    readable.extend(migrations_folder.iter().map(|folder| format!("{prefix}{folder}")));
+    readable.extend(extras.iter().map(|extra| format!("{prefix}{extra}")));
+    readable.extend(libraries.iter().map(|library| match &library.output {
+        Some(output) => format!("{}/{output}", library.path),
+        None => library.path.clone(),
+    }));
+    let bundle = if service.shape == Shape::Bundle { bundle(service, prefix) } else { Vec::new() };
+    let kind = BuildKind::Node(NodeBuild {
+        checks: server::checks(passes, &place),
+        checks_need_build: service.checks_need_build,
+        build_settings: server::build_settings(&place),
+        inlined: server::inlined(passes, service),
+        build: server::build_commands(&place),
+        install,
+        libraries,
+        output,
+        bundle,
+        extras,
+        readable,
+        migrations_folder,
+        writable: program.writable.clone(),
+        environment: image_environment(program),
+        distroless,
+        system_packages,
+        launcher: program.environment.launcher,
+        heartbeat: program.port.is_none()
+            || service.processes.iter().any(|process| process.role != Role::OneShot),
+        probe: probe.clone(),
+        command: arguments.filter(|_| distroless).unwrap_or_else(|| command.value.clone()),
+        sources,
+    });
+    let images = vec![
+        BaseImage { argument: "NODE_IMAGE", name: images::node(major) },
+        BaseImage {
+            argument: "RUNTIME_IMAGE",
+            name: if distroless { images::node_runtime(major) } else { images::node(major) },
+        },
+    ];
+    Some((server::frame(passes, program, images, kind), probe))
+}
+
+/// What the image sets so that it serves by itself, without a compose file.
+fn image_environment(program: &Program<'_>) -> Vec<Setting> {
+    let mut settings = vec![Setting::new("NODE_ENV", "production")];
+    settings.extend(program.environment.bind.iter().map(|variable| Setting::new(variable, "0.0.0.0")));
+    if program.environment.reads_port {
+        let variable = program.service.port_variable.as_ref().map_or("PORT", |variable| &variable.value);
+        settings.extend(program.port.map(|port| Setting::new(variable, port.to_string())));
+    }
+    settings
+}
+
+/// Folders and files beside the output that are read at run time.
+fn extras(service: &plimsoll_survey::Service, output: Option<&str>) -> Vec<String> {
+    if output.is_none() {
+        return Vec::new();
+    }
+    let migration =
+        service.migration.iter().flat_map(|migration| &migration.files).map(|file| file.value.as_str());
+    let ships =
+        service.ships.iter().filter(|_| service.shape == Shape::Package).map(|ships| ships.from.as_str());
+    let mut extras: Vec<String> = Vec::new();
+    for path in migration.chain(ships).filter(|path| checked::is_path(path) && Some(*path) != output) {
+        if !extras.iter().any(|known| known == path) {
+            extras.push(path.to_owned());
+        }
+    }
+    extras
+}
+
+fn bundle(service: &plimsoll_survey::Service, prefix: &str) -> Vec<CopiedFolder> {
+    let good = |path: &str| path.is_empty() || checked::is_path(path);
+    let copies = service.ships.iter().filter(|ships| checked::is_path(&ships.from) && good(&ships.to));
+    copies
+        .map(|ships| CopiedFolder {
+            from: format!("/app/{prefix}{}", ships.from),
+            to: if ships.to.is_empty() { "/app".to_owned() } else { below("/app", &ships.to) },
+        })
+        .collect()
+}
+
+/// JavaScript that asks the program.
+fn probe(program: &Program<'_>, stores: &Stores, distroless: bool) -> Option<ProbeText> {
+    let node = if distroless { "/nodejs/bin/node" } else { "node" };
+    let asks = if distroless { "The image has neither wget nor a shell." } else { "Node.js itself asks." };
+    let Some(port) = program.port else {
+        return Some(heartbeat(node, &stores.sockets(program.service)));
+    };
+    let health = &program.service.health;
+    let found = health.ready.as_ref().or(health.live.as_ref());
+    let found = found.map(|found| found.value.as_str()).filter(|path| checked::is_url_path(path));
+    let (path, good, comment) = match found {
+        Some(path) => (path, "r.ok", format!("{asks} Fails while a store does not answer.")),
+        // Not a word about its stores, but that it answers at all.
+        None => (
+            "/",
+            "r.status<500",
+            format!(
+                "{asks} No health route was found: any answer to GET / but an error of the server counts."
+            ),
+        ),
+    };
+    let comment = if found.is_some() && health.ready.is_none() { asks.to_owned() } else { comment };
+    let script = format!(
+        "fetch('http://127.0.0.1:{port}{path}',{{signal:AbortSignal.timeout(8000)}})\
+         .then(async r=>{{if(!({good}))console.log(r.status,(await r.text()).slice(0,300));\
+         process.exit({good}?0:1)}},e=>{{console.log(String(e.cause||e));process.exit(1)}})"
+    );
+    let script = if good == "r.ok" { script.replace("!(r.ok)", "!r.ok") } else { script };
+    Some(ProbeText {
+        command: vec![node.to_owned(), "-e".to_owned(), script],
+        comment,
+        path: path.to_owned(),
+    })
+}
+
+/// Of a process without a port: its event loop turns, and the stores that it needs answer.
+pub(super) fn heartbeat(node: &str, sockets: &[(String, u16)]) -> ProbeText {
+    let list: Vec<String> = sockets.iter().map(|(host, port)| format!("['{host}',{port}]")).collect();
+    let script = format!(
+        "const f=require('fs'),n=require('net');let a;try{{a=Date.now()-f.statSync('/tmp/heartbeat').mtimeMs}}\
+         catch(e){{a=1/0}}if(a>45000){{console.log('no heartbeat for '+a+' ms');process.exit(1)}}\
+         Promise.all([{}].map(([h,p])=>new Promise((y,r)=>n.connect(p,h,y).on('error',r))))\
+         .then(()=>process.exit(0),e=>{{console.log(String(e));process.exit(1)}});\
+         setTimeout(()=>{{console.log('a store does not answer');process.exit(1)}},8000)",
+        list.join(",")
+    );
+    ProbeText {
+        command: vec![node.to_owned(), "-e".to_owned(), script],
+        comment:
+            "It answers nobody. Its event loop writes a heartbeat, and what it works from must be there."
+                .to_owned(),
+        path: String::new(),
+    }
+}

@@ -1,0 +1,129 @@
+//! Processes that run from a service's image beside its main process: workers, schedulers, one-shots.
+
+use plimsoll_survey::{Ecosystem, Probe, Process, Role, Service};
+
+use super::{
+    Passes,
+    install::Place,
+    names, node,
+    server::{self, Program},
+    stores::Stores,
+};
+use crate::stack::{Build, BuildKind, ProbeText, Unit};
+
+pub(super) fn plan(
+    passes: &mut Passes<'_>,
+    program: &Program<'_>,
+    process: &Process,
+    stores: &Stores,
+    build: &Build,
+) -> Unit {
+    let service = program.service;
+    let name = names::slug(&process.name);
+    let kind = if process.role == Role::OneShot { "migrate" } else { "process" };
+    let mut unit = server::unit(passes, program, &name, kind, build);
+    unit.command = Some(arguments(service, &process.command.value, build));
+    unit.single = process.role == Role::Scheduler;
+    unit.metrics = None;
+    unit.grace = process.grace.unwrap_or(if process.role == Role::Worker { 60 } else { 20 });
+    unit.probe = match process.role {
+        Role::OneShot => None,
+        _ => Some(probe(service, &process.probe, stores, build)),
+    };
+    unit.networks.retain(|network| *network != "app");
+    if unit.networks.is_empty() {
+        unit.networks.push("app");
+    }
+    let uid = passes.policy.app_uid;
+    if unit.tmpfs.iter().all(|tmpfs| !tmpfs.starts_with("/tmp:")) {
+        unit.tmpfs.push(format!("/tmp:uid={uid},gid={uid},mode=0700,size=64m"));
+    }
+    unit
+}
+
+/// Option of Node.js that makes a process write its heartbeat.
+pub(super) const HEARTBEAT: &str = " --require /launcher/heartbeat.cjs";
+
+fn probe(service: &Service, probe: &Probe, stores: &Stores, build: &Build) -> ProbeText {
+    let sockets = stores.sockets(service);
+    match (probe, service.ecosystem) {
+        (Probe::Command { command }, _) => ProbeText {
+            command: command.clone(),
+            comment: "It answers nobody: its own tool asks it.".to_owned(),
+            path: String::new(),
+        },
+        (Probe::FileAge { path, seconds }, Ecosystem::Python) => file_age(path, *seconds),
+        (_, Ecosystem::Python) => connects(&sockets),
+        (_, _) => {
+            let distroless = matches!(&build.kind, BuildKind::Node(node) if node.distroless);
+            node::heartbeat(if distroless { "/nodejs/bin/node" } else { "node" }, &sockets)
+        }
+    }
+}
+
+/// A file that the process writes again and again is not older than it may be.
+fn file_age(path: &str, seconds: u32) -> ProbeText {
+    let path = path.replace(['\'', '\\', '\n'], "");
+    ProbeText {
+        command: vec![
+            "python".to_owned(),
+            "-c".to_owned(),
+            format!(
+                "import os,sys,time; age=time.time()-os.stat('{path}').st_mtime; \
+                 sys.exit(0 if age<{seconds} else f'{path} is {{age:.0f}} s old')"
+            ),
+        ],
+        comment: format!("It answers nobody: it writes {path} while it works."),
+        path: String::new(),
+    }
+}
+
+/// The stores that the process works from answer; more cannot be asked from outside of it.
+fn connects(sockets: &[(String, u16)]) -> ProbeText {
+    let list: Vec<String> = sockets.iter().map(|(host, port)| format!("('{host}',{port})")).collect();
+    let comma = if list.len() == 1 { "," } else { "" };
+    ProbeText {
+        command: vec![
+            "python".to_owned(),
+            "-c".to_owned(),
+            format!(
+                "import os,socket; os.kill(1,0); [socket.create_connection(s,5).close() for s in ({}{comma})]",
+                list.join(",")
+            ),
+        ],
+        comment: "It answers nobody and has no tool that asks it: what it works from must be there."
+            .to_owned(),
+        path: String::new(),
+    }
+}
+
+/// The arguments that run a command in a service's image.
+pub(super) fn arguments(service: &Service, command: &[String], build: &Build) -> Vec<String> {
+    match &build.kind {
+        BuildKind::Node(node) if node.distroless => {
+            let words =
+                if command.first().is_some_and(|word| word == "node") { &command[1..] } else { command };
+            let depth = if node.sources.prefix.is_empty() || node.install.pnpm {
+                0
+            } else {
+                node.sources.prefix.trim_end_matches('/').split('/').count()
+            };
+            words.iter().map(|word| up(word, depth)).collect()
+        }
+        _ => {
+            let _ = service;
+            command.to_vec()
+        }
+    }
+}
+
+/// A module of a workspace whose packages are in its root's folder.
+fn up(word: &str, depth: usize) -> String {
+    if word.starts_with("node_modules/") { format!("{}{word}", "../".repeat(depth)) } else { word.to_owned() }
+}
+
+/// The arguments of the image without a shell, whose entrypoint is Node.js; `None` for another program.
+pub(super) fn node_arguments(place: &Place<'_>, command: &[String]) -> Option<Vec<String>> {
+    let (program, arguments) = command.split_first()?;
+    (program == "node").then(|| arguments.iter().map(|word| place.module_path(word)).collect())
+}

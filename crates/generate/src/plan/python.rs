@@ -1,0 +1,298 @@
+//! The image of a program in Python: one virtual environment at /app/.venv, built with compilers, copied whole.
+
+use plimsoll_survey::{Install, Manager, Service};
+
+use super::{
+    Passes, below, checked, images,
+    server::{self, Program},
+    stores::Stores,
+};
+use crate::{
+    escape,
+    stack::{BaseImage, Build, BuildKind, ManifestFile, ProbeText, PythonBuild, Setting, Sources},
+};
+
+pub(super) fn build(
+    passes: &mut Passes<'_>,
+    program: &mut Program<'_>,
+    stores: &Stores,
+) -> Option<(Build, Option<ProbeText>)> {
+    let service = program.service;
+    let Some(install) = passes.survey.install_of(service) else {
+        passes.problems.push(super::problem(
+            &service.name,
+            "what installs its packages is not known",
+            "add a requirements.txt or a pyproject.toml to its folder",
+        ));
+        return None;
+    };
+    let sources = sources(passes, service, install)?;
+    let version = install.runtime_version.as_ref().map_or("3.13", |version| version.value.as_str());
+    let commands = commands(passes, service, install)?;
+    let probe = probe(program, stores);
+    let kind = BuildKind::Python(PythonBuild {
+        what: what(install),
+        compilers: compilers(install),
+        tool: commands.tool,
+        files: commands.files,
+        cache: commands.cache.to_owned(),
+        install: commands.install,
+        install_project: commands.install_project,
+        install_environment: commands.environment,
+        unlocked: install.lock_file.is_none(),
+        build_settings: build_settings(service),
+        build: service.build_commands.iter().map(server::command_line).collect(),
+        native: !install.native.is_empty(),
+        system_packages: system_packages(service),
+        writable: program.writable.clone(),
+        environment: image_environment(program),
+        launcher: program.environment.launcher,
+        probe: probe.clone(),
+        command: service.command.as_ref()?.value.clone(),
+        sources,
+    });
+    if program.port.is_some()
+        && program.environment.settings.iter().all(|known| known.name != "WEB_CONCURRENCY")
+    {
+        program.environment.settings.push(Setting {
+            reason: Some(
+                "Worker processes, fitted to the limits below: the host's processors say nothing here."
+                    .into(),
+            ),
+            ..Setting::new("WEB_CONCURRENCY", escape::compose("2"))
+        });
+    }
+    let images = vec![BaseImage { argument: "PYTHON_IMAGE", name: images::python(version) }];
+    Some((server::frame(passes, program, images, kind), probe))
+}
+
+fn sources(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Option<Sources> {
+    let from = if install.folder.is_empty() { "." } else { install.folder.as_str() };
+    let from = checked::path(&service.name, from, &mut passes.problems)?;
+    let folder = super::relative(&service.path, &install.folder);
+    let folder = match folder {
+        "" => String::new(),
+        folder => checked::path(&service.name, folder, &mut passes.problems)?,
+    };
+    Some(Sources {
+        from,
+        to: "./".to_owned(),
+        workdir: if folder.is_empty() { "/app".to_owned() } else { format!("/app/{folder}") },
+        prefix: if folder.is_empty() { String::new() } else { format!("{folder}/") },
+        config_files: Vec::new(),
+    })
+}
+
+fn what(install: &Install) -> String {
+    let root = if install.folder.is_empty() { "the repository's root" } else { install.folder.as_str() };
+    format!("installed by {} from {root}", install.manager.label())
+}
+
+/// What compiles the packages that have no wheel.
+fn compilers(install: &Install) -> Vec<String> {
+    if install.native.is_empty() {
+        return Vec::new();
+    }
+    let mut packages = vec!["gcc", "libc6-dev"];
+    for native in &install.native {
+        packages.extend_from_slice(match native.value.as_str() {
+            "psycopg2" | "psycopg" | "psycopg-c" => &["libpq-dev"],
+            "mysqlclient" => &["default-libmysqlclient-dev", "pkg-config"],
+            "pycairo" => &["libcairo2-dev", "pkg-config"],
+            "lxml" | "xmlsec" | "python3-saml" => {
+                &["libxml2-dev", "libxslt1-dev", "libxmlsec1-dev", "pkg-config"]
+            }
+            "cffi" | "cryptography" => &["libffi-dev", "libssl-dev"],
+            "pillow" => &["libjpeg-dev", "zlib1g-dev"],
+            "uwsgi" => &["libpcre2-dev"],
+            _ => &["g++", "make"],
+        });
+    }
+    let mut unique: Vec<String> = Vec::new();
+    for package in packages {
+        if unique.iter().all(|known| known != package) {
+            unique.push(package.to_owned());
+        }
+    }
+    unique
+}
+
+fn system_packages(service: &Service) -> Vec<String> {
+    let packages = service.system_packages.iter().map(|package| package.value.clone());
+    packages.filter(|package| checked::is_debian_package(package)).collect()
+}
+
+fn build_settings(service: &Service) -> Vec<Setting> {
+    let set = service.settings.iter().filter(|setting| setting.at_build);
+    set.filter(|setting| super::environment::is_name(&setting.name))
+        .map(|setting| Setting {
+            name: setting.name.clone(),
+            value: setting.value.clone(),
+            reason: Some(setting.reason.clone()).filter(|reason| !reason.is_empty()),
+        })
+        .collect()
+}
+
+fn image_environment(program: &Program<'_>) -> Vec<Setting> {
+    let mut settings = Vec::new();
+    settings.extend(program.environment.bind.iter().map(|variable| Setting::new(variable, "0.0.0.0")));
+    if program.environment.reads_port {
+        let variable = program.service.port_variable.as_ref().map_or("PORT", |variable| &variable.value);
+        settings.extend(program.port.map(|port| Setting::new(variable, port.to_string())));
+    }
+    settings
+}
+
+struct Commands {
+    tool: Option<String>,
+    files: Vec<ManifestFile>,
+    cache: &'static str,
+    install: Vec<String>,
+    install_project: Vec<String>,
+    environment: Vec<Setting>,
+}
+
+/// Versions of the managers where a project pins none.
+const UV: &str = "0.13.8";
+const POETRY: &str = "2.5.1";
+const PDM: &str = "2.29.4";
+const PIPENV: &str = "2026.1.0";
+
+fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Option<Commands> {
+    let pinned = match &install.version {
+        Some(version) => Some(checked::version(&service.name, &version.value, &mut passes.problems)?),
+        None => None,
+    };
+    let tool = |name: &str, usual: &str| Some(format!("{name}=={}", pinned.as_deref().unwrap_or(usual)));
+    let mut names: Vec<String> = Vec::new();
+    let lock = install.lock_file.iter().chain(&install.inputs).map(|file| file.value.clone());
+    let manifest = match install.manager {
+        Manager::Pip => None,
+        Manager::Pipenv => Some("Pipfile".to_owned()),
+        _ => Some("pyproject.toml".to_owned()),
+    };
+    for name in manifest.into_iter().chain(lock).filter(|name| checked::is_path(name)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let files = files(install, &names);
+    let locked = if install.lock_file.is_some() { " --locked" } else { "" };
+    let set = |name: &str, value: &str| Setting::new(name, value);
+    let mut commands = match install.manager {
+        Manager::Uv => Commands {
+            tool: tool("uv", UV),
+            cache: "id=uv,target=/root/.cache/uv",
+            install: vec![format!("uv sync{locked} --no-dev --no-install-project --no-editable")],
+            install_project: vec![format!("uv sync{locked} --no-dev --no-editable")],
+            environment: vec![
+                set("UV_LINK_MODE", "copy"),
+                set("UV_PYTHON_DOWNLOADS", "never"),
+                set("UV_PROJECT_ENVIRONMENT", "/app/.venv"),
+            ],
+            files,
+        },
+        Manager::Poetry => Commands {
+            tool: tool("poetry", POETRY),
+            cache: "id=poetry,target=/root/.cache/pypoetry",
+            install: vec!["poetry install --only main --no-root".to_owned()],
+            // A project that is no package has nothing of its own to install.
+            install_project: Vec::new(),
+            environment: vec![set("POETRY_VIRTUALENVS_IN_PROJECT", "1"), set("POETRY_NO_INTERACTION", "1")],
+            files,
+        },
+        Manager::Pdm => Commands {
+            tool: tool("pdm", PDM),
+            cache: "id=pdm,target=/root/.cache/pdm",
+            install: vec!["pdm sync --prod --no-editable --no-self".to_owned()],
+            install_project: Vec::new(),
+            environment: vec![set("PDM_CHECK_UPDATE", "false"), set("PDM_VENV_IN_PROJECT", "1")],
+            files,
+        },
+        Manager::Pipenv => Commands {
+            tool: tool("pipenv", PIPENV),
+            cache: "id=pipenv,target=/root/.cache/pip",
+            install: vec!["pipenv sync".to_owned()],
+            install_project: Vec::new(),
+            environment: vec![set("PIPENV_VENV_IN_PROJECT", "1")],
+            files,
+        },
+        _ => pip(&names, files),
+    };
+    let adds: Vec<String> = service.adds.iter().map(|add| escape::shell(&add.value)).collect();
+    if !adds.is_empty() {
+        // Behind the project: a manager removes what its lock does not name.
+        let add = format!("pip --python /app/.venv/bin/python install {}", adds.join(" "));
+        commands.install_project.push(add);
+    }
+    Some(commands)
+}
+
+fn pip(names: &[String], files: Vec<ManifestFile>) -> Commands {
+    let usual =
+        ["requirements.txt", "requirements/production.txt", "requirements/prod.txt", "requirements/base.txt"];
+    let texts: Vec<&String> = names.iter().filter(|name| name.ends_with(".txt")).collect();
+    let main =
+        usual.iter().find_map(|usual| texts.iter().find(|name| name.as_str() == *usual)).or(texts.first());
+    let environment = "python -m venv /app/.venv".to_owned();
+    let pip = "/app/.venv/bin/pip install";
+    let (install, install_project) = match main {
+        Some(main) => (vec![environment, format!("{pip} -r {}", escape::shell(main))], Vec::new()),
+        // Without a list the project itself names what it needs.
+        None => (vec![environment], vec![format!("{pip} .")]),
+    };
+    Commands {
+        tool: None,
+        files,
+        cache: "id=pip,target=/root/.cache/pip",
+        install,
+        install_project,
+        environment: Vec::new(),
+    }
+}
+
+/// Each file with the folder in the image that it goes to.
+fn files(install: &Install, names: &[String]) -> Vec<ManifestFile> {
+    names
+        .iter()
+        .map(|name| {
+            let folder = name.rsplit_once('/').map_or("./".to_owned(), |(folder, _)| format!("{folder}/"));
+            ManifestFile { file: below(&install.folder, name), folder }
+        })
+        .collect()
+}
+
+/// Python that asks the program.
+fn probe(program: &Program<'_>, stores: &Stores) -> Option<ProbeText> {
+    let Some(port) = program.port else {
+        let sockets = stores.sockets(program.service);
+        let list: Vec<String> = sockets.iter().map(|(host, port)| format!("('{host}',{port}),")).collect();
+        let script =
+            format!("import socket; [socket.create_connection(s,5).close() for s in ({})]", list.concat());
+        return Some(ProbeText {
+            command: vec!["python".to_owned(), "-c".to_owned(), script],
+            comment: "It answers nobody: what it works from must be there.".to_owned(),
+            path: String::new(),
+        });
+    };
+    let health = &program.service.health;
+    let found = health.ready.as_ref().or(health.live.as_ref());
+    let found = found.map(|found| found.value.as_str()).filter(|path| checked::is_url_path(path));
+    let (path, bound, comment) = match found {
+        Some(path) => (path, 400, "Python itself asks."),
+        None => {
+            ("/", 500, "No health route was found: any answer to GET / but an error of the server counts.")
+        }
+    };
+    // As a proxy that ends TLS asks for a name that an application allows.
+    let script = format!(
+        "import http.client,sys; c=http.client.HTTPConnection('127.0.0.1',{port},timeout=8); \
+         c.request('GET','{path}',headers={{'Host':'localhost','X-Forwarded-Proto':'https'}}); r=c.getresponse(); \
+         sys.exit(0 if r.status<{bound} else f'{{r.status}} {{r.read(300)!r}}')"
+    );
+    Some(ProbeText {
+        command: vec!["python".to_owned(), "-c".to_owned(), script],
+        comment: comment.to_owned(),
+        path: path.to_owned(),
+    })
+}

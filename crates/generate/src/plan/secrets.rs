@@ -1,0 +1,60 @@
+//! The secret files of a stack, and who reads each.
+
+use crate::{
+    policy::Policy,
+    stack::{Secret, SecretContent, SecretOwner},
+};
+
+/// The secrets that are planned so far.
+#[derive(Debug, Default)]
+pub(super) struct Secrets {
+    list: Vec<Secret>,
+}
+
+impl Secrets {
+    /// Adds a secret and returns its name. The same content under the same name is the same secret; another content
+    /// gets the next free name.
+    pub(super) fn add(&mut self, wanted: &[&str], of_store: bool, content: &SecretContent) -> String {
+        for name in wanted {
+            match self.list.iter().find(|secret| secret.name == *name) {
+                Some(known) if known.content == *content && known.of_store == of_store => {
+                    return known.name.clone();
+                }
+                Some(_) => {}
+                None => return self.push((*name).to_owned(), of_store, content),
+            }
+        }
+        let last = wanted.last().copied().unwrap_or("secret");
+        let name = (2..).map(|number| format!("{last}_{number}"));
+        let free = name.into_iter().find(|name| self.list.iter().all(|secret| secret.name != *name));
+        self.push(free.unwrap_or_else(|| last.to_owned()), of_store, content)
+    }
+
+    fn push(&mut self, name: String, of_store: bool, content: &SecretContent) -> String {
+        let path = format!("secrets/{name}");
+        self.list.push(Secret { name: name.clone(), path, of_store, content: content.clone() });
+        name
+    }
+
+    pub(super) fn into_list(self) -> Vec<Secret> {
+        self.list
+    }
+}
+
+/// The name of a secret for a variable: `DATABASE_URL` -> `database_url`.
+pub(super) fn name_of(variable: &str) -> String {
+    variable.to_ascii_lowercase()
+}
+
+/// Files by the user that reads them.
+pub(super) fn owners(secrets: &[Secret], policy: &Policy) -> Vec<SecretOwner> {
+    let files = |of_store: bool| -> Vec<String> {
+        let owned = secrets.iter().filter(|secret| secret.of_store == of_store);
+        owned.map(|secret| secret.path.clone()).collect()
+    };
+    [(policy.store_uid, files(true)), (policy.app_uid, files(false))]
+        .into_iter()
+        .filter(|(_, files)| !files.is_empty())
+        .map(|(uid, files)| SecretOwner { uid, files })
+        .collect()
+}

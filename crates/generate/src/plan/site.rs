@@ -1,0 +1,223 @@
+//! Pages that nginx serves: built by Node.js, or as they are.
+
+use plimsoll_survey::{Ecosystem, Gap, RuntimeConfig, Service};
+
+use super::{Made, Passes, below, checked, environment, images, install, names, server, texts};
+use crate::stack::{
+    BaseImage, Build, BuildKind, Nginx, PlainBuild, ProbeText, Setting, SiteBuild, SiteConfig, SiteSetting,
+    Unit,
+};
+
+/// nginx listens here: a port below 1024 would need a privilege on some engines.
+pub(super) const PORT: u16 = 8080;
+
+pub(super) fn plan<'a>(passes: &mut Passes<'a>, service: &'a Service) -> Option<Made> {
+    let name = names::slug(&service.name);
+    let config = service
+        .runtime_config
+        .as_ref()
+        .and_then(|config| site_config(&service.name, config, &mut passes.problems));
+    let nginx = nginx(service, config.clone());
+    let nginx_image = BaseImage { argument: "NGINX_IMAGE", name: images::NGINX.to_owned() };
+    let (kind, images) = if service.ecosystem == Ecosystem::Plain {
+        let output = service.output.as_ref().map_or(".", |output| output.value.as_str());
+        let pages = if output == "." || output.is_empty() {
+            service.path.clone()
+        } else {
+            below(&service.path, output)
+        };
+        let pages = if pages.is_empty() { ".".to_owned() } else { pages };
+        let pages = checked::path(&service.name, &pages, &mut passes.problems)?;
+        (BuildKind::Plain(PlainBuild { pages, nginx }), vec![nginx_image])
+    } else {
+        let place = server::place(passes, service)?;
+        let sources = install::sources(&place, &mut passes.problems)?;
+        let libraries = install::libraries(&place, &mut passes.problems)?;
+        let install = install::install(&place, &libraries, &mut passes.problems)?;
+        let output = service.output.as_ref().map_or("dist", |output| output.value.as_str());
+        let kind = BuildKind::Site(SiteBuild {
+            checks: server::checks(passes, &place),
+            checks_need_build: service.checks_need_build,
+            build_settings: server::build_settings(&place),
+            inlined: server::inlined(passes, service),
+            build: server::build_commands(&place),
+            output: checked::path(&service.name, output, &mut passes.problems)?,
+            install,
+            libraries,
+            config: config.clone(),
+            nginx,
+            sources,
+        });
+        let node = BaseImage { argument: "NODE_IMAGE", name: images::node(server::node_major(&place)) };
+        (kind, vec![node, nginx_image])
+    };
+    let (dockerfile, own_ignore) = passes.dockerfile(&service.path);
+    let build = Build {
+        name: name.clone(),
+        path: service.path.clone(),
+        dockerfile,
+        own_ignore,
+        framework: if service.ecosystem == Ecosystem::Plain {
+            "pages".to_owned()
+        } else {
+            server::framework(service)
+        },
+        uid: passes.policy.nginx_uid,
+        port: Some(PORT),
+        images,
+        kind,
+    };
+    let mut unit = front(passes, &name);
+    unit.dockerfile = Some(build.dockerfile.clone());
+    unit.build_arguments = server::arguments(&build);
+    unit.environment = config.iter().flat_map(|config| &config.settings).map(setting).collect();
+    Some(Made { build, units: vec![unit], one_shots: Vec::new() })
+}
+
+fn setting(setting: &SiteSetting) -> Setting {
+    let value = crate::escape::compose_default(&setting.variable, &setting.default);
+    Setting::new(&setting.variable, value.unwrap_or_default())
+}
+
+/// nginx as a service of the compose file.
+pub(super) fn front(passes: &Passes<'_>, name: &str) -> Unit {
+    let uid = passes.policy.nginx_uid;
+    Unit {
+        name: name.to_owned(),
+        kind: "front",
+        image: format!("{}-{name}:${{RELEASE:-local}}", passes.project),
+        dockerfile: None,
+        build_arguments: Vec::new(),
+        uid,
+        depends_on: Vec::new(),
+        networks: vec!["public"],
+        published: None,
+        environment: Vec::new(),
+        secrets: Vec::new(),
+        tmpfs: vec![format!("/tmp:uid={uid},gid={uid},mode=0700,size=16m")],
+        volumes: Vec::new(),
+        command: None,
+        init: false,
+        metrics: None,
+        probe: Some(ProbeText {
+            command: ["wget", "-q", "-T", "5", "-O", "/dev/null", "http://127.0.0.1:8080/health"]
+                .map(str::to_owned)
+                .to_vec(),
+            comment: String::new(),
+            path: "/health".to_owned(),
+        }),
+        grace: 15,
+        single: false,
+        limits: texts(&passes.policy.site),
+        store: None,
+        of: String::new(),
+        language: "",
+        heap_megabytes: 0,
+        node_options: String::new(),
+    }
+}
+
+fn nginx(service: &Service, config: Option<SiteConfig>) -> Nginx {
+    let assets = service.hashed_assets.as_ref().map(|assets| assets.value.clone());
+    let vite = service.frameworks.iter().any(|tool| tool.name == "vite");
+    let assets = assets.or_else(|| vite.then(|| "/assets/".to_owned()));
+    Nginx {
+        folder: below(&service.path, "nginx"),
+        port: PORT,
+        pages: true,
+        single_page: service.single_page,
+        assets: assets.filter(|assets| checked::is_url_path(assets) && assets.len() > 1),
+        config,
+        upstreams: Vec::new(),
+        websockets: false,
+        body_limit: "1m".to_owned(),
+        policy: Some(policy(service)),
+        title: String::new(),
+    }
+}
+
+/// Only what the pages are seen to load, and images inside of style sheets.
+fn policy(service: &Service) -> String {
+    let mut hosts: Vec<&str> = Vec::new();
+    let mut hashes: Vec<String> = Vec::new();
+    let mut inline_style = false;
+    let mut inline_script = false;
+    for source in &service.page_sources {
+        let value = source.value.trim_matches('\'');
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-.:/*".contains(c);
+        if value.starts_with("https://") && value.chars().all(plain) {
+            hosts.push(value);
+        } else if value.starts_with("sha256-")
+            && value.chars().all(|c| c.is_ascii_alphanumeric() || "-+/=".contains(c))
+        {
+            hashes.push(format!("'{value}'"));
+        } else if value.contains("style") {
+            inline_style = true;
+        } else if value.contains("script") {
+            inline_script = true;
+        }
+    }
+    let join = |words: &[String]| words.iter().map(|word| format!(" {word}")).collect::<String>();
+    let hosts: Vec<String> = hosts.into_iter().map(str::to_owned).collect();
+    let mut directives = vec!["default-src 'self'".to_owned()];
+    if inline_script || !hashes.is_empty() || !hosts.is_empty() {
+        let inline = if inline_script { " 'unsafe-inline'" } else { "" };
+        directives.push(format!("script-src 'self'{inline}{}{}", join(&hashes), join(&hosts)));
+    }
+    if inline_style || !hosts.is_empty() {
+        let inline = if inline_style { " 'unsafe-inline'" } else { "" };
+        directives.push(format!("style-src 'self'{inline}{}", join(&hosts)));
+    }
+    directives.push(format!("img-src 'self' data:{}", join(&hosts)));
+    directives.push(format!("font-src 'self' data:{}", join(&hosts)));
+    directives.push(format!("connect-src 'self'{}", join(&hosts)));
+    for fixed in ["object-src 'none'", "base-uri 'self'", "form-action 'self'", "frame-ancestors 'self'"] {
+        directives.push(fixed.to_owned());
+    }
+    directives.join("; ")
+}
+
+/// The page's settings at run time; `None`, with a reason, where they cannot be written as a script.
+fn site_config(subject: &str, config: &RuntimeConfig, problems: &mut Vec<Gap>) -> Option<SiteConfig> {
+    let good = checked::is_url_path(&config.path)
+        && checked::is_global(&config.global)
+        && config.settings.iter().all(|setting| checked::is_global(&setting.key));
+    if !good {
+        problems.push(Gap {
+            subject: subject.to_owned(),
+            message: format!("the settings in {} cannot be written as a template", config.path),
+            hint: "give them plain names".to_owned(),
+            evidence: config.evidence.clone(),
+        });
+        return None;
+    }
+    let settings = config
+        .settings
+        .iter()
+        .map(|setting| SiteSetting {
+            key: setting.key.clone(),
+            variable: variable_name(&setting.key),
+            default: setting.default.clone(),
+        })
+        .filter(|setting| environment::is_name(&setting.variable))
+        .collect();
+    Some(SiteConfig {
+        file: config.path.rsplit('/').next().unwrap_or_default().to_owned(),
+        path_pattern: config.path.replace('.', "\\."),
+        path: config.path.clone(),
+        global: config.global.clone(),
+        settings,
+    })
+}
+
+/// `apiBaseUrl` -> `API_BASE_URL`
+fn variable_name(key: &str) -> String {
+    let mut name = String::new();
+    for c in key.chars() {
+        if c.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
+    }
+    name
+}

@@ -21,7 +21,8 @@ fn messages(survey: &Survey) -> Vec<&str> {
 fn a_repository_without_workspaces_can_be_one_service() {
     let survey = of(&[("package.json", SERVER), ("package-lock.json", "{}"), ("src/main.ts", "")]);
     assert_eq!(survey.workspaces.len(), 0);
-    assert_eq!(survey.services[0].name, "repo");
+    // The package's name, never that of the folder that somebody cloned into.
+    assert_eq!(survey.services[0].name, "api");
     assert_eq!(survey.services[0].role, Role::Server);
     assert_eq!(survey.services[0].command.as_ref().unwrap().value, ["node", "dist/main.js"]);
     assert_eq!(survey.installs[0].manager, Manager::Npm);

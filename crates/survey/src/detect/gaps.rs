@@ -2,7 +2,8 @@
 
 use crate::{
     context::Context,
-    model::{Address, Evidence, Gap, Role, Service, Store, Survey},
+    detect::node::installs,
+    model::{Address, Ecosystem, Evidence, Gap, Role, Service, Store, Survey},
 };
 
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
@@ -14,26 +15,14 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
         };
         gaps.push(gap("the repository", message, hint, Vec::new()));
     }
-    for manager in &survey.installs {
-        let name = manager.manager.label();
-        if manager.lock_file.is_none() {
-            let hint = format!("commit the lock file of {name}");
-            gaps.push(gap(
-                "the repository",
-                "no lock file: two builds may install different packages",
-                hint,
-                manager.evidence.clone(),
-            ));
-        }
-        if manager.version.is_none() {
-            let hint = format!("add \"packageManager\": \"{name}@<version>\" to package.json");
-            gaps.push(gap(
-                "the repository",
-                "the package manager's version is not pinned",
-                hint,
-                manager.evidence.clone(),
-            ));
-        }
+    for install in survey.installs.iter().filter(|install| install.ecosystem == Ecosystem::Node) {
+        gaps.extend(installs::gaps(install));
+    }
+    for manifest in &context.manifests {
+        gaps.extend(manifest.oddities().into_iter().map(|(span, message)| {
+            let place = vec![Evidence::new(&manifest.source, span, message.clone())];
+            gap(manifest.source.name(), message, "correct the file", place)
+        }));
     }
     for service in &survey.services {
         service_gaps(service, &mut gaps);

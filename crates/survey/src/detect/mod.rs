@@ -9,9 +9,7 @@ mod express;
 mod fastify;
 mod gaps;
 mod node;
-mod npm_workspaces;
 mod package_scripts;
-mod pnpm_workspace;
 mod port;
 mod postgresql;
 mod react;
@@ -19,10 +17,8 @@ mod redis;
 mod routes;
 mod runtime_config;
 mod services;
-mod shared_files;
 mod shutdown;
 mod vite;
-mod workspaces;
 
 /// Looks for one thing and adds what it finds.
 pub(crate) struct Detector {
@@ -33,10 +29,9 @@ pub(crate) struct Detector {
 }
 
 pub(crate) const ALL: &[Detector] = &[
-    Detector { name: "node", run: node::detect },
-    Detector { name: "pnpm workspace", run: pnpm_workspace::detect },
-    Detector { name: "npm workspaces", run: npm_workspaces::detect },
-    Detector { name: "shared files", run: shared_files::detect },
+    Detector { name: "workspaces", run: node::workspaces::detect },
+    Detector { name: "node installs", run: node::installs::detect },
+    Detector { name: "shared files", run: node::shared_files::detect },
     Detector { name: "fastify", run: fastify::detect },
     Detector { name: "express", run: express::detect },
     Detector { name: "vite", run: vite::detect },

@@ -18,21 +18,15 @@ pub(super) fn folders(survey: &Survey) -> Vec<String> {
 }
 
 /// Adds a framework to the service in the manifest's folder, and the service if there is none yet.
-pub(super) fn add(
-    context: &Context<'_>,
-    survey: &mut Survey,
-    manifest: &Manifest,
-    role: Role,
-    tool: Framework,
-) {
+pub(super) fn add(survey: &mut Survey, manifest: &Manifest, role: Role, tool: Framework) {
     if let Some(service) = survey.service_mut(&manifest.folder) {
         service.frameworks.push(tool);
         return;
     }
     let Some(workspace) = manifest.name() else { return };
-    let name = manifest.folder.rsplit('/').next().filter(|name| !name.is_empty());
+    let folder = manifest.folder.rsplit('/').next().filter(|name| !name.is_empty()).map(str::to_owned);
     let service = Service {
-        name: name.unwrap_or_else(|| context.repository.name()).to_owned(),
+        name: manifest.short_name().or(folder).unwrap_or_else(|| "app".to_owned()),
         path: manifest.folder.clone(),
         ecosystem: Ecosystem::Node,
         libraries: libraries(survey, &workspace.value),
@@ -81,7 +75,7 @@ pub(super) fn add_servers(context: &Context<'_>, survey: &mut Survey, package: &
         let Some(manifest) = context.manifest(&folder) else { continue };
         let Some(dependency) = manifest.dependency(package) else { continue };
         let tool = framework(manifest, &dependency, "a framework for HTTP servers");
-        add(context, survey, manifest, Role::Server, tool);
+        add(survey, manifest, Role::Server, tool);
     }
 }
 
@@ -127,7 +121,7 @@ pub(super) fn connect(survey: &mut Survey, kind: StoreKind, name: &str, names: &
         });
         for used in service.stores.iter_mut().filter(|used| used.kind == kind) {
             name.clone_into(&mut used.store);
-            used.address = address.clone();
+            used.address.clone_from(&address);
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
         tool.evidence.push(Evidence::file(&page, "the page that Vite builds"));
         let output = output(context, &folder)
             .unwrap_or_else(|| Fact { value: "dist".to_owned(), evidence: tool.evidence.clone() });
-        services::add(context, survey, manifest, Role::Site, tool);
+        services::add(survey, manifest, Role::Site, tool);
         if let Some(service) = survey.service_mut(&folder) {
             service.output = Some(output);
         }

@@ -1,10 +1,26 @@
-//! What pnpm's and npm's workspaces have in common: patterns of folders, and packages that use one another.
+//! Workspaces: patterns of folders (in pnpm-workspace.yaml, or in `workspaces` of a package.json as npm, Yarn and Bun
+//! read it), and packages that use one another.
 
+use super::{npm_workspaces, packages, pnpm_workspace};
 use crate::{
     context::Context,
     manifest::Manifest,
-    model::{Evidence, Fact, Survey, Workspace},
+    model::{Evidence, Fact, Gap, Survey, Workspace, is_below},
 };
+
+pub(in crate::detect) fn detect(context: &Context<'_>, survey: &mut Survey) {
+    for manifest in &context.manifests {
+        if packages::is_left_out(&manifest.folder) {
+            continue;
+        }
+        // pnpm does not read the other key where it has a file of its own.
+        let patterns = pnpm_workspace::patterns(context, &manifest.folder, survey)
+            .unwrap_or_else(|| npm_workspaces::patterns(manifest));
+        add(context, survey, &manifest.folder, &patterns);
+    }
+    survey.workspaces.sort_by(|a, b| a.path.cmp(&b.path));
+    survey.workspaces.dedup_by(|a, b| a.path == b.path);
+}
 
 /// A pattern of folders with what it rests on.
 pub(super) struct Pattern {
@@ -12,23 +28,41 @@ pub(super) struct Pattern {
     pub(super) evidence: Evidence,
 }
 
-/// Adds every package whose folder matches.
-pub(super) fn add(context: &Context<'_>, survey: &mut Survey, patterns: &[Pattern]) {
+/// Adds every package below `root` whose folder matches.
+fn add(context: &Context<'_>, survey: &mut Survey, root: &str, patterns: &[Pattern]) {
     let members: Vec<(&Manifest, &Pattern)> = context
         .manifests
         .iter()
-        .filter(|manifest| !manifest.folder.is_empty())
+        .filter(|manifest| manifest.folder != root && is_below(&manifest.folder, root))
         .filter_map(|manifest| {
-            let deciding = patterns.iter().rev().find(|pattern| {
-                matches(pattern.text.strip_prefix('!').unwrap_or(&pattern.text), &manifest.folder)
-            })?;
+            let below = manifest.folder.get(root.len()..)?.trim_start_matches('/');
+            let deciding = patterns
+                .iter()
+                .rev()
+                .find(|pattern| matches(pattern.text.strip_prefix('!').unwrap_or(&pattern.text), below))?;
             (!deciding.text.starts_with('!')).then_some((manifest, deciding))
         })
         .collect();
+    for pattern in patterns.iter().filter(|pattern| !pattern.text.starts_with('!')) {
+        if !context.manifests.iter().any(|manifest| {
+            let below = manifest.folder.strip_prefix(root).map(|below| below.trim_start_matches('/'));
+            below.is_some_and(|below| matches(&pattern.text, below))
+        }) {
+            survey.gaps.push(Gap {
+                subject: "the workspace".to_owned(),
+                message: format!("no package lies in {}", pattern.text),
+                hint: "correct the pattern, or take it away".to_owned(),
+                evidence: vec![pattern.evidence.clone()],
+            });
+        }
+    }
     let names: Vec<String> =
         members.iter().filter_map(|(manifest, _)| manifest.name().map(|name| name.value)).collect();
     for (manifest, pattern) in members {
-        let Some(name) = manifest.name() else { continue };
+        // A package without a name is called by its path, as npm and pnpm take it.
+        let name = manifest
+            .name()
+            .unwrap_or_else(|| Fact { value: format!("./{}", manifest.folder), evidence: Vec::new() });
         let mut evidence = name.evidence;
         evidence.push(pattern.evidence.clone());
         survey.workspaces.push(Workspace {

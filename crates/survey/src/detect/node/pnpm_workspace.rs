@@ -5,23 +5,27 @@ use plimsoll_source::{
     yaml::{self, ExpandedKind},
 };
 
-use super::workspaces::{self, Pattern};
+use super::workspaces::Pattern;
 use crate::{
-    context::Context,
+    context::{Context, join},
     model::{Evidence, Gap, Survey},
 };
 
 const FILE: &str = "pnpm-workspace.yaml";
 
-pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
-    let Some(source) = context.repository.source(FILE) else { return };
-    match patterns(&source) {
-        Ok(patterns) => workspaces::add(context, survey, &patterns),
-        Err(diagnostic) => survey.gaps.push(Gap::unreadable(&diagnostic)),
+/// The patterns of the file in `folder`; nothing where there is no such file.
+pub(super) fn patterns(context: &Context<'_>, folder: &str, survey: &mut Survey) -> Option<Vec<Pattern>> {
+    let source = context.repository.source(&join(folder, FILE))?;
+    match read(&source) {
+        Ok(patterns) => Some(patterns),
+        Err(diagnostic) => {
+            survey.gaps.push(Gap::unreadable(&diagnostic));
+            Some(Vec::new())
+        }
     }
 }
 
-fn patterns(source: &Source) -> Result<Vec<Pattern>, plimsoll_source::Diagnostic> {
+fn read(source: &Source) -> Result<Vec<Pattern>, plimsoll_source::Diagnostic> {
     let limits = yaml::Limits::default();
     let Some(document) = yaml::parse(source, &limits)?.into_iter().next() else { return Ok(Vec::new()) };
     let root = document.expand(&limits)?;

@@ -11,8 +11,10 @@ mod javascript;
 mod json;
 mod manifest;
 mod model;
+mod python;
 mod repository;
 mod text;
+mod toml;
 
 pub use model::{
     Address, Bind, Confidence, Ecosystem, Edge, Evidence, Fact, Framework, Gap, Health, Install, Manager,

@@ -2,19 +2,21 @@
 
 use crate::{
     context::Context,
-    model::{Address, Evidence, Gap, Role, Service, Store, Survey},
+    model::{Address, Ecosystem, Evidence, Gap, Role, Service, Store, Survey},
 };
 
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
     let mut gaps: Vec<Gap> = context.broken.iter().map(Gap::unreadable).collect();
-    if context.root_manifest().is_none() && gaps.is_empty() {
+    let other = survey.services.iter().any(|service| service.ecosystem != Ecosystem::Node)
+        || survey.gaps.iter().any(|gap| gap.subject == "the repository");
+    if context.root_manifest().is_none() && gaps.is_empty() && !other {
         let (message, hint) = match context.manifests.first() {
             None => ("no package.json was found", "run it in the root of a Node.js project".to_owned()),
             Some(first) => ("no package.json in its root", format!("survey one project: {}", first.folder)),
         };
         gaps.push(gap("the repository", message, hint, Vec::new()));
     }
-    for manager in &survey.installs {
+    for manager in survey.installs.iter().filter(|install| install.ecosystem == Ecosystem::Node) {
         let name = manager.manager.label();
         if manager.lock_file.is_none() {
             let hint = format!("commit the lock file of {name}");
@@ -35,7 +37,7 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
             ));
         }
     }
-    for service in &survey.services {
+    for service in survey.services.iter().filter(|service| service.ecosystem == Ecosystem::Node) {
         service_gaps(service, &mut gaps);
     }
     for store in &survey.stores {

@@ -127,7 +127,7 @@ pub(super) fn connect(survey: &mut Survey, kind: StoreKind, name: &str, names: &
         });
         for used in service.stores.iter_mut().filter(|used| used.kind == kind) {
             name.clone_into(&mut used.store);
-            used.address = address.clone();
+            used.address.clone_from(&address);
         }
     }
 }

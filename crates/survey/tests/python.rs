@@ -283,3 +283,157 @@ fn fastapi_routers_get_their_prefixes_from_every_level() {
         (Manager::Uv, "3.11")
     );
 }
+
+/// Name, role and command of every further process.
+fn processes(service: &Service) -> Vec<(String, Role, String)> {
+    service
+        .processes
+        .iter()
+        .map(|process| (process.name.clone(), process.role, process.command.value.join(" ")))
+        .collect()
+}
+
+#[test]
+fn flask_is_silence_release_and_stores() {
+    let survey = of(FLASK_IS_SILENCE);
+    let service = &survey.services[0];
+    assert_eq!(
+        processes(service),
+        [("repo-release".to_owned(), Role::OneShot, "flask --app wsgi init-db".to_owned())]
+    );
+    assert_eq!(service.processes[0].command.evidence[0].line, 2);
+    let stores: Vec<&str> = survey.stores.iter().map(|store| store.name.as_str()).collect();
+    assert_eq!(stores, ["postgres", "redis"]);
+}
+
+#[test]
+fn celerys_worker_and_beat_are_processes_of_their_own() {
+    let survey = django(
+        "CELERY_BROKER_URL = os.environ['CELERY_BROKER_URL']\nCELERY_BEAT_SCHEDULE = {'a': {'task': 'x', 'schedule': 60}}\n",
+        &[
+            ("backend/requirements.txt", "Django==5.2.1\ncelery[redis]==5.5.0\ngunicorn==23.0.0\n"),
+            ("backend/shop/celery.py", "from celery import Celery\napp = Celery('shop')\n"),
+        ],
+    );
+    let service = &survey.services[0];
+    let expected = [
+        ("backend-worker", Role::Worker, "celery -A shop worker --loglevel info --concurrency 2"),
+        (
+            "backend-beat",
+            Role::Scheduler,
+            "celery -A shop beat --loglevel info --pidfile= -s /tmp/celerybeat-schedule",
+        ),
+    ];
+    let found = processes(service);
+    let found: Vec<(&str, Role, &str)> =
+        found.iter().map(|(name, role, command)| (name.as_str(), *role, command.as_str())).collect();
+    assert_eq!(found, expected);
+    let migration = service.migration.as_ref().unwrap();
+    assert_eq!(migration.command.as_ref().unwrap().value, ["python", "manage.py", "migrate", "--noinput"]);
+}
+
+#[test]
+fn every_line_of_a_procfile_is_a_process() {
+    let survey = of(&[
+        (
+            "Procfile",
+            "web: gunicorn shop:app --bind 127.0.0.1:$PORT --workers 2\nworker: rq worker high default\nclock: python clock.py\nrelease: alembic upgrade head && python seed.py\nodd: a | b\n",
+        ),
+        ("requirements.txt", "flask==3\ngunicorn==23.0.0\nrq==2\nalembic==1.16\n"),
+        ("shop.py", "from flask import Flask\napp = Flask(__name__)\n"),
+        ("alembic.ini", "[alembic]\nscript_location = migrations\n"),
+    ]);
+    let service = &survey.services[0];
+    assert_eq!(words(service), "gunicorn --bind 0.0.0.0:8000 shop:app --workers 2");
+    let found = processes(service);
+    let found: Vec<(&str, Role, &str)> =
+        found.iter().map(|(name, role, command)| (name.as_str(), *role, command.as_str())).collect();
+    let expected = [
+        ("repo-release-2", Role::OneShot, "python seed.py"),
+        ("worker", Role::Worker, "rq worker high default"),
+        ("clock", Role::Scheduler, "python clock.py"),
+    ];
+    assert_eq!(found, expected);
+    let migration = service.migration.as_ref().unwrap();
+    assert_eq!(at(migration.folder.as_ref()), ("migrations".into(), "alembic.ini".into(), 2));
+    assert!(
+        survey
+            .gaps
+            .iter()
+            .any(|gap| gap.message.contains("`odd` needs a shell") && gap.evidence[0].line == 5)
+    );
+}
+
+#[test]
+fn fronts_of_nginx_say_which_paths_belong_to_whom() {
+    let survey = of(&[
+        ("backend/requirements.txt", "flask==3\ngunicorn==23\n"),
+        ("backend/app.py", "from flask import Flask\napp = Flask(__name__)\n"),
+        (
+            "nginx/default.conf",
+            "upstream api { server backend:8000; }\nserver {\n  location / { root /www; }\n  location /api/ {\n    proxy_pass http://api/;\n  }\n  location ~ x { proxy_pass http://backend:8000; }\n}\n",
+        ),
+    ]);
+    let edge = &survey.edges[0];
+    assert_eq!(
+        (edge.to.as_str(), edge.prefix.as_str(), edge.strip, edge.evidence[0].line),
+        ("backend", "/api", true, 5)
+    );
+    assert_eq!(survey.edges.len(), 1);
+}
+
+#[test]
+fn two_managers_are_a_question_and_what_was_exported_is_none() {
+    let app = ("app.py", "from flask import Flask\napp = Flask(__name__)\n");
+    let project = ("pyproject.toml", "[project]\nname = \"x\"\ndependencies = [\"flask\"]\n");
+    let two = of(&[app, project, ("uv.lock", "version = 1\n"), ("requirements.txt", "flask==3.1.0\n")]);
+    let question = two.questions.iter().find(|question| question.id == "root.manager").unwrap();
+    assert_eq!(
+        (question.options.as_slice(), question.default.as_deref()),
+        (&["uv".to_owned(), "pip".to_owned()][..], Some("uv"))
+    );
+    let exported = of(&[
+        app,
+        project,
+        ("uv.lock", "version = 1\n"),
+        (
+            "requirements.txt",
+            "# This file was autogenerated by uv via the following command:\n#    uv export\nflask==3.1.0\n",
+        ),
+    ]);
+    assert!(exported.questions.iter().all(|question| question.id != "root.manager"));
+}
+
+#[test]
+fn packages_of_the_system_and_compiled_ones_are_known() {
+    let survey = of(&[
+        ("requirements.txt", "-r requirements/base.txt\nflask==3\npsycopg2==2.9.9\n"),
+        ("requirements/base.txt", "psycopg==3.2\npython-magic==0.4\n"),
+        (
+            "app.py",
+            "import subprocess\nfrom flask import Flask\napp = Flask(__name__)\nsubprocess.run(['pg_dump', 'x'])\n",
+        ),
+    ]);
+    let packages: Vec<&str> =
+        survey.services[0].system_packages.iter().map(|package| package.value.as_str()).collect();
+    assert_eq!(packages, ["libpq5", "libmagic1", "postgresql-client"]);
+    assert_eq!(survey.services[0].system_packages[2].evidence[0].line, 4);
+    let install = &survey.installs[0];
+    assert_eq!(install.native[0].value, "psycopg2");
+    assert_eq!(at(install.inputs.first()), ("requirements/base.txt".into(), "requirements.txt".into(), 1));
+}
+
+#[test]
+fn developers_env_file_fills_production() {
+    let survey = of(&[
+        (".env", "SECRET_KEY=a-developers-own\nPUBLIC_URL=http://localhost:5173\n"),
+        ("requirements.txt", "flask==3\ngunicorn==23\n"),
+        (
+            "app.py",
+            "import os\nfrom flask import Flask\napp = Flask(__name__)\napp.secret_key = os.environ['SECRET_KEY']\n",
+        ),
+    ]);
+    let json = serde_json::to_string(&survey).unwrap();
+    assert!(!json.contains("a-developers-own") && !json.contains("5173"));
+    assert!(survey.services[0].environment[0].default.is_none());
+}

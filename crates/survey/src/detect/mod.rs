@@ -9,6 +9,7 @@ mod express;
 mod fastify;
 mod gaps;
 mod languages;
+mod nginx;
 mod node;
 mod npm_workspaces;
 mod package_scripts;
@@ -26,6 +27,7 @@ mod secret;
 mod services;
 mod shared_files;
 mod shutdown;
+mod stores;
 mod vite;
 mod workspaces;
 mod yaml_file;
@@ -60,6 +62,7 @@ pub(crate) const ALL: &[Detector] = &[
     Detector { name: "other languages", run: languages::detect },
     Detector { name: "postgresql", run: postgresql::detect },
     Detector { name: "redis", run: redis::detect },
-    Detector { name: "compose file", run: compose_file::detect },
+    Detector { name: "stores", run: stores::detect },
+    Detector { name: "nginx files", run: nginx::detect },
     Detector { name: "gaps", run: gaps::detect },
 ];

@@ -2,6 +2,7 @@
 
 use crate::{
     context::{Context, join},
+    detect::compose_file,
     model::{Evidence, Fact, Survey},
 };
 
@@ -65,6 +66,13 @@ pub(super) fn read(context: &Context<'_>) -> Platform {
             let Some(source) = context.repository.source(path) else { continue };
             read(&source, folder, &mut platform);
             platform.files.push(Fact::new(path.clone(), Evidence::file(path, *reason)));
+        }
+    }
+    if let Ok(Some(file)) = compose_file::read(context) {
+        for service in file.services.iter().filter(|service| !service.is_for_tests()) {
+            let (Some(folder), Some((command, span))) = (&service.build, &service.command) else { continue };
+            let evidence = Evidence::new(&file.source, *span, "the development compose file starts it so");
+            add(&mut platform, &service.name, folder, command, evidence, true);
         }
     }
     platform

@@ -9,7 +9,7 @@ use super::{
     project::Project,
 };
 use crate::{
-    context::{Context, join},
+    context::join,
     model::{Evidence, Fact, Gap, Service, Setting, Writes, is_below},
     python::{Kind, Module},
 };
@@ -30,16 +30,16 @@ pub(super) struct Site {
 }
 
 /// Every site of a project: a manage.py that a project with Django has.
-pub(super) fn sites(context: &Context<'_>, project: &Project) -> Vec<Site> {
+pub(super) fn sites(project: &Project) -> Vec<Site> {
     if project.needs(&["django"]).is_none() {
         return Vec::new();
     }
     let managers =
         project.modules.iter().filter(|module| module.source.name().rsplit('/').next() == Some("manage.py"));
-    managers.filter_map(|module| site(context, project, module)).take(10).collect()
+    managers.filter_map(|module| site(project, module)).take(10).collect()
 }
 
-fn site(context: &Context<'_>, project: &Project, manage: &Rc<Module>) -> Option<Site> {
+fn site(project: &Project, manage: &Rc<Module>) -> Option<Site> {
     let folder = manage.source.name().rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
     let (own, evidence) = settings_of(manage)?;
     let server = ["wsgi.py", "asgi.py"].iter().find_map(|file| {
@@ -64,7 +64,6 @@ fn site(context: &Context<'_>, project: &Project, manage: &Rc<Module>) -> Option
     }
     let mut modules = Vec::new();
     gather(project, &folder, &name, &mut modules);
-    let _ = context;
     Some(Site {
         folder,
         evidence: evidence.clone(),

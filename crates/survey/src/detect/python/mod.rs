@@ -2,7 +2,7 @@
 
 use crate::{
     context::Context,
-    detect::platform::{self, Platform},
+    detect::platform::{self, Launch, Platform},
     model::{
         Bind, Confidence, Ecosystem, Evidence, Fact, Framework, Gap, Health, Question, Role, Service,
         Setting, Shape, Survey,
@@ -13,10 +13,13 @@ mod apps;
 mod command;
 mod django;
 mod environment;
+mod facts;
 mod gunicorn;
 mod health;
 mod install;
 mod manifest;
+mod migrations;
+mod processes;
 mod project;
 mod requirement;
 mod routes;
@@ -24,6 +27,7 @@ mod runtime;
 mod settings_class;
 mod system;
 mod urls;
+mod uses;
 
 use apps::App;
 use django::Site;
@@ -37,18 +41,48 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
     survey.gaps.extend(broken.iter().map(Gap::unreadable));
     for project in &projects {
         let before = survey.services.len();
-        let sites = django::sites(context, project);
+        let sites = django::sites(project);
         for site in &sites {
             django_site(context, &platform, project, site, survey);
         }
-        if sites.is_empty() {
-            web(context, &platform, project, survey);
+        if sites.is_empty() && !web(context, &platform, project, survey) {
+            workers(context, &platform, project, survey);
         }
         if survey.services.len() > before {
             install::add(context, &platform, project, survey);
         }
     }
+    unique(survey);
     survey.services.sort_by(|a, b| (&a.path, a.ecosystem).cmp(&(&b.path, b.ecosystem)));
+}
+
+/// No two services or processes have one name.
+fn unique(survey: &mut Survey) {
+    let mut taken: Vec<String> = survey
+        .services
+        .iter()
+        .filter(|service| service.ecosystem != Ecosystem::Python)
+        .map(|service| service.name.clone())
+        .collect();
+    let free = |taken: &mut Vec<String>, name: &str, other: String| {
+        let numbered = (2..1000).map(|number| format!("{name}-{number}"));
+        let chosen = [name.to_owned(), other]
+            .into_iter()
+            .chain(numbered)
+            .find(|name| !taken.contains(name))
+            .unwrap_or_default();
+        taken.push(chosen.clone());
+        chosen
+    };
+    for service in survey.services.iter_mut().filter(|service| service.ecosystem == Ecosystem::Python) {
+        let folder = host_name(service.path.rsplit('/').next().unwrap_or_default());
+        service.name = free(&mut taken, &service.name, folder);
+    }
+    for service in survey.services.iter_mut().filter(|service| service.ecosystem == Ecosystem::Python) {
+        for process in &mut service.processes {
+            process.name = free(&mut taken, &process.name, format!("{}-{}", service.name, process.name));
+        }
+    }
 }
 
 /// A service with nothing but its name.
@@ -157,9 +191,9 @@ fn frameworks(project: &Project, first: &str) -> Vec<Framework> {
 }
 
 /// An application of Flask, FastAPI or another framework whose object stands in a module.
-fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &mut Survey) {
+fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &mut Survey) -> bool {
     let apps = apps::find(context, project);
-    let Some(app) = chosen(platform, project, &apps) else { return };
+    let Some(app) = chosen(platform, project, &apps) else { return false };
     let mut service = empty(context, project, &app.root, Role::Server);
     service.frameworks = frameworks(project, app.package);
     let found = routes::find(project);
@@ -181,7 +215,26 @@ fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &m
     service.routes = found.routes;
     service.websockets = found.websockets;
     apply(served, &mut service, survey);
-    common(project, &environment::reads(project), &mut service);
+    let of = Of { context, platform, project, site: None, app: Some(app) };
+    common(&of, &environment::reads(project), &mut service, survey);
+    survey.services.push(service);
+    true
+}
+
+/// A project without a web application: its first process is the main one.
+fn workers(context: &Context<'_>, platform: &Platform, project: &Project, survey: &mut Survey) {
+    let mut service = empty(context, project, &project.folder, Role::Worker);
+    let of = Of { context, platform, project, site: None, app: None };
+    let mut side = Survey::default();
+    common(&of, &environment::reads(project), &mut service, &mut side);
+    if service.processes.is_empty() || service.processes.iter().all(|process| process.role == Role::OneShot) {
+        return;
+    }
+    let main = service.processes.remove(0);
+    service.role = main.role;
+    service.frameworks = frameworks(project, "celery");
+    service.command = Some(main.command);
+    survey.gaps.extend(side.gaps);
     survey.services.push(service);
 }
 
@@ -204,11 +257,12 @@ fn django_site(
     let mut gaps = Vec::new();
     django::describe(project, site, &reads, &mut service, &mut gaps);
     survey.gaps.extend(gaps);
-    match django::app(project, site) {
+    let app = django::app(project, site);
+    match &app {
         Some(app) => {
             let locked = install::locked(context, project);
             let served =
-                command::serve(context, platform, project, &locked, &app, !service.websockets.is_empty());
+                command::serve(context, platform, project, &locked, app, !service.websockets.is_empty());
             apply(served, &mut service, survey);
         }
         None => survey.gaps.push(Gap {
@@ -218,7 +272,8 @@ fn django_site(
             evidence: vec![site.evidence.clone()],
         }),
     }
-    common(project, &reads, &mut service);
+    let of = Of { context, platform, project, site: Some(site), app: app.as_ref() };
+    common(&of, &reads, &mut service, survey);
     survey.services.push(service);
 }
 
@@ -245,10 +300,26 @@ fn apply(served: command::Served, service: &mut Service, survey: &mut Survey) {
     service.port_variable = served.port_variable;
 }
 
+/// What a service is made from.
+struct Of<'a> {
+    context: &'a Context<'a>,
+    platform: &'a Platform,
+    project: &'a Project,
+    site: Option<&'a Site>,
+    app: Option<&'a App>,
+}
+
 /// What every service of Python has.
-fn common(project: &Project, reads: &[Read], service: &mut Service) {
+fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Survey) {
     service.environment = environment::variables(reads);
-    service.system_packages = system::packages(project);
+    service.system_packages = system::packages(of.project);
+    facts::add(of.project, service);
+    uses::add(of.project, of.site, reads, service, &mut survey.gaps);
+    let path = service.path.clone();
+    let above = of.platform.of(&of.project.folder).filter(|_| of.project.folder != path);
+    let launches: Vec<&Launch> = of.platform.of(&path).chain(above).collect();
+    survey.gaps.extend(migrations::add(of.context, &launches, of.project, of.site, of.app, service));
+    survey.gaps.extend(processes::add(of.context, &launches, of.project, service));
     // The servers that are used end on SIGTERM once the open requests are answered.
     if let Some(command) = &service.command
         && command::server(&command.value).is_some()

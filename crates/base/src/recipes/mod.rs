@@ -5,24 +5,28 @@ mod distroless;
 mod distroless_node;
 mod distroless_node_npm;
 mod distroless_python;
+mod mariadb;
 mod nginx;
 mod node;
 mod node_npm;
 mod postgres;
 mod python;
+mod rabbitmq;
 mod redis;
 mod vendor;
 
 pub use vendor::{STAND_INS, stands_in_for};
 
 /// Every base, each after the one that it stands on.
-pub const ALL: [&Recipe; 13] = [
+pub const ALL: [&Recipe; 15] = [
     &debian::RECIPE,
     &node::RECIPE,
     &node_npm::NODE_22,
     &node_npm::NODE_24,
     &python::RECIPE,
     &postgres::RECIPE,
+    &mariadb::RECIPE,
+    &rabbitmq::RECIPE,
     &distroless::RECIPE,
     &distroless_node::RECIPE,
     &distroless_node_npm::NODE_22,

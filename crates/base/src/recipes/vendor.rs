@@ -20,7 +20,10 @@ pub const STAND_INS: &[(&str, &str)] = &[
     ("gcr.io/distroless/python3-debian12:nonroot", "distroless-python@bookworm"),
     ("gcr.io/distroless/python3-debian13:nonroot", "distroless-python"),
     ("nginxinc/nginx-unprivileged:1.27-alpine-slim", "nginx"),
+    ("mariadb:11.8", "mariadb"),
     ("postgres:17-trixie", "postgres"),
+    ("rabbitmq:4.0", "rabbitmq"),
+    ("rabbitmq:4.0-management", "rabbitmq"),
     ("redis:8.0-bookworm", "redis"),
 ];
 

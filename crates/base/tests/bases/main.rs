@@ -5,8 +5,10 @@
 
 mod engine;
 mod made;
+mod mariadb;
 mod node;
 mod python;
+mod rabbitmq;
 
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;
@@ -32,7 +34,7 @@ fn main() -> ExitCode {
     match engine::cannot_run() {
         Some(reason) => failed += usize::from(skip(&reason) != ExitCode::SUCCESS),
         None => {
-            for tests in [engine::TESTS, node::TESTS, python::TESTS] {
+            for tests in [engine::TESTS, mariadb::TESTS, node::TESTS, python::TESTS, rabbitmq::TESTS] {
                 failed += run(tests, &wanted);
             }
         }

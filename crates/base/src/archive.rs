@@ -152,6 +152,8 @@ impl Archive {
         let root = match origin {
             Origin::Archive => &self.mirror.archive,
             Origin::Security => &self.mirror.security,
+            // Its packages are in no index of Debian's; their path is their address.
+            Origin::Npm => return path.to_owned(),
         };
         // Epochs are written as %3a in file names, and the escape itself has to be escaped in an address.
         format!("{root}/{}", path.replace('%', "%25").replace('+', "%2B"))

@@ -11,7 +11,7 @@ use crate::index::Package;
 use crate::recipes::{Entry, Recipe, Setup};
 use crate::suite::Suite;
 use crate::tree::{Attributes, Tree};
-use crate::{accounts, certificates, configure, copyright, deb, dpkg};
+use crate::{accounts, certificates, configure, copyright, deb, dpkg, npm};
 
 /// What goes into a layer.
 pub(crate) struct Plan<'a> {
@@ -20,6 +20,10 @@ pub(crate) struct Plan<'a> {
     pub(crate) packages: &'a [Package],
     /// Their files.
     pub(crate) files: &'a [PathBuf],
+    /// The base's version.
+    pub(crate) version: &'a str,
+    /// Packages of npm.
+    pub(crate) npm: &'a [npm::Fetched],
     /// Layers below, lowest first.
     pub(crate) below: &'a [LayerId],
     /// No time stamp is older than those of the layers below need it to be.
@@ -38,6 +42,8 @@ pub(crate) struct Assembled {
     pub(crate) epoch: i64,
     /// In the order of the plan's packages.
     pub(crate) entries: Vec<dpkg::Entry>,
+    /// The licences of the plan's packages of npm, in their order.
+    pub(crate) npm_licences: Vec<Vec<String>>,
 }
 
 /// Where apt reads its sources.
@@ -80,12 +86,13 @@ pub(crate) fn assemble(store: &Store, plan: &Plan<'_>) -> Result<Assembled, Base
             tree.file("etc/dpkg/dpkg.cfg.d/docker", Attributes::root(0o644, epoch), &mut filter.as_bytes())?;
             tree.file(SOURCES, Attributes::root(0o644, epoch), &mut plan.sources.as_bytes())?;
         }
-        place(&mut tree, recipe.entries, epoch)?;
+        place(&mut tree, plan, epoch)?;
         let root = Root { lowers, upper: draft.fs.clone(), work: draft.work.clone() };
-        configure::run(recipe.name, &mut tree, root, &entries, epoch)?;
+        configure::run(recipe.name, &mut tree, root, &entries, (recipe.finish, epoch))?;
     }
+    let npm_licences = unpack_npm(&mut tree, plan)?;
     accounts::add(&mut tree, recipe.users, epoch)?;
-    place(&mut tree, recipe.entries, epoch)?;
+    place(&mut tree, plan, epoch)?;
     for applet in recipe.applets {
         let path = format!("usr/bin/{applet}");
         if tree.metadata(&path).is_none() {
@@ -93,7 +100,7 @@ pub(crate) fn assemble(store: &Store, plan: &Plan<'_>) -> Result<Assembled, Base
         }
     }
     let layer = draft.seal(&SealOptions { epoch: Some(epoch) }).map_err(store_error)?;
-    Ok(Assembled { layer: layer.id, epoch, entries })
+    Ok(Assembled { layer: layer.id, epoch, entries, npm_licences })
 }
 
 fn unpack(tree: &mut Tree, plan: &Plan<'_>) -> Result<(Vec<dpkg::Entry>, i64), BaseError> {
@@ -123,6 +130,16 @@ fn unpack(tree: &mut Tree, plan: &Plan<'_>) -> Result<(Vec<dpkg::Entry>, i64), B
     Ok((entries.into_iter().map(|(_, entry)| entry).collect(), newest))
 }
 
+/// Unpacks the packages of npm after the scripts ran, which know nothing of them; their licences.
+fn unpack_npm(tree: &mut Tree, plan: &Plan<'_>) -> Result<Vec<Vec<String>>, BaseError> {
+    let filter = Filter::new(plan.recipe.dropped);
+    let unpack = |package: &npm::Fetched| {
+        let manifest = package.unpack(tree, &filter)?;
+        Ok(manifest.licence().map(str::to_owned).into_iter().collect())
+    };
+    plan.npm.iter().map(unpack).collect()
+}
+
 /// The digest already ties the file to the index; this ties what the file says of itself to it, for the database's sake.
 fn check_identity(package: &Package, control: &deb::Control) -> Result<(), BaseError> {
     let malformed = |cause: String| BaseError::Malformed { file: package.file.path.clone(), cause };
@@ -138,16 +155,18 @@ fn check_identity(package: &Package, control: &deb::Control) -> Result<(), BaseE
     Ok(())
 }
 
-fn place(tree: &mut Tree, entries: &[Entry], mtime: i64) -> Result<(), BaseError> {
-    for entry in entries {
+fn place(tree: &mut Tree, plan: &Plan<'_>, mtime: i64) -> Result<(), BaseError> {
+    let minor = plan.version.split('.').take(2).collect::<Vec<_>>().join(".");
+    let filled = |path: &str| path.replace("{minor}", &minor);
+    for entry in plan.recipe.entries {
         match *entry {
             Entry::Directory(path, owner, mode) => {
-                tree.directory(path, Attributes { mode, uid: owner, gid: owner, mtime })?;
+                tree.directory(&filled(path), Attributes { mode, uid: owner, gid: owner, mtime })?;
             }
             Entry::File(path, mode, text) => {
-                tree.file(path, Attributes::root(mode, mtime), &mut text.as_bytes())?;
+                tree.file(&filled(path), Attributes::root(mode, mtime), &mut text.as_bytes())?;
             }
-            Entry::Link(path, to) => tree.link(path, to.as_ref(), mtime)?,
+            Entry::Link(path, to) => tree.link(&filled(path), filled(to).as_ref(), mtime)?,
         }
     }
     Ok(())

@@ -1,32 +1,29 @@
 //! From a name to an image in the store.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use plimsoll_image::{
-    Empty, History, Image, ImageConfig, ImageRecord, LayerId, Reference, RuntimeConfig, Store,
-    host_architecture,
-};
+use plimsoll_image::{Image, ImageRecord, LayerId, Store, host_architecture};
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest as _, Sha256};
 
 use crate::archive::{Archive, Suites};
 use crate::assemble::{self, Assembled, Plan, store_error};
+use crate::config::{image_config, plain_version, references, tags};
 use crate::custom::Custom;
 use crate::dependency;
 use crate::error::BaseError;
 use crate::fetch::hex;
-use crate::index::Package;
+use crate::index::{Origin, Package};
 use crate::mirror::Mirror;
 use crate::recipes::{self, Recipe, Setup};
 use crate::record::{self, FORMAT, OmittedRecord, PackageRecord, Record};
 use crate::resolve::{Installed, Request, resolve};
 use crate::suite::Suite;
-use crate::version::Version;
-use crate::{date, dpkg, sbom};
+use crate::{date, dpkg, npm, sbom};
 
 /// What a base's making is at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -218,9 +215,11 @@ impl Bases {
         let below: &[LayerId] = parent.as_ref().map_or(&[], |parent| &parent.image.layers);
         let suites = &*self.suites(progress)?;
         let packages = packages_of(recipe, parent.as_ref().map(|parent| &parent.record), suites, self.suite)?;
-        if refresh && let Some(same) = self.unchanged(recipe, below, &packages)? {
+        let releases = self.npm_releases(recipe)?;
+        if refresh && let Some(same) = self.unchanged(recipe, below, &packages, &releases)? {
             return Ok(same);
         }
+        let npm = self.npm_files(releases, progress)?;
         let archive = self.archive()?;
         let total: u64 = packages.iter().map(|package| package.file.size).sum();
         let done = AtomicU64::new(0);
@@ -228,13 +227,16 @@ impl Bases {
             let done = done.fetch_add(size, Ordering::Relaxed) + size;
             progress(Progress::Fetch { done, total });
         })?;
-        progress(Progress::Assemble { packages: packages.len() });
+        progress(Progress::Assemble { packages: packages.len() + npm.len() });
+        let version = version_of(recipe, parent.as_ref().map(|parent| &parent.record), &packages, &npm)?;
         let assembled = assemble::assemble(
             &self.store,
             &Plan {
                 recipe,
                 packages: &packages,
                 files: &files,
+                version: &version,
+                npm: &npm,
                 below,
                 epoch: parent.as_ref().map_or(0, |parent| parent.record.epoch),
                 sources: &self.apt_sources(suites)?,
@@ -245,11 +247,33 @@ impl Bases {
         let record = record_of(
             recipe,
             parent.as_ref().map(|parent| &parent.record),
-            &packages,
+            (&packages, &npm),
             &assembled,
-            (suites, self.suite),
+            (version, suites, self.suite),
         )?;
         self.finish(recipe, parent.as_ref(), record, assembled.layer)
+    }
+
+    /// The newest releases of what the recipe takes from npm; a recipe that takes nothing asks no registry.
+    fn npm_releases(&self, recipe: &Recipe) -> Result<Vec<npm::Release>, BaseError> {
+        if recipe.npm.is_empty() {
+            return Ok(Vec::new());
+        }
+        npm::Registry::find(&self.cache)?.newest(recipe.npm)
+    }
+
+    fn npm_files(
+        &self,
+        releases: Vec<npm::Release>,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Vec<npm::Fetched>, BaseError> {
+        if releases.is_empty() {
+            return Ok(Vec::new());
+        }
+        for release in &releases {
+            progress(Progress::Note(format!("{} {} of npm", release.name, release.version)));
+        }
+        npm::Registry::find(&self.cache)?.fetch(releases)
     }
 
     /// The base that is there, when it would be made of the same packages on the same layers again.
@@ -258,6 +282,7 @@ impl Bases {
         recipe: &'static Recipe,
         below: &[LayerId],
         packages: &[Package],
+        releases: &[npm::Release],
     ) -> Result<Option<Made>, BaseError> {
         // apt's sources name the mirror, which may be another one now
         if recipe.setup == Setup::Configured && recipe.parent.is_none() {
@@ -265,8 +290,9 @@ impl Bases {
         }
         let Some(made) = self.made(recipe)? else { return Ok(None) };
         let own = made.record.packages.iter().filter(|package| !package.inherited);
-        let before: BTreeSet<&str> = own.map(|package| package.sha256.as_str()).collect();
-        let now: BTreeSet<&str> = packages.iter().map(|package| package.file.sha256.as_str()).collect();
+        let before: BTreeSet<&str> = own.map(PackageRecord::digest).collect();
+        let now = packages.iter().map(|package| package.file.sha256.as_str());
+        let now: BTreeSet<&str> = now.chain(releases.iter().map(|release| release.sha512.as_str())).collect();
         let layers = made.record.layers.split_last().map(|(_, layers)| layers);
         if before != now || layers != Some(below) {
             return Ok(None);
@@ -361,16 +387,38 @@ fn packages_of(
         wanted.extend(suite.installer_packages().iter().map(|&name| name.to_owned()));
     }
     let omitted: Vec<_> = recipe.omitted.iter().map(|omitted| omitted.package).collect();
-    let installed = parent.map_or_else(Vec::new, |parent| parent.packages.iter().map(installed).collect());
+    let of_debian = |package: &&PackageRecord| package.origin != Origin::Npm;
+    let installed = parent
+        .map_or_else(Vec::new, |parent| parent.packages.iter().filter(of_debian).map(installed).collect());
     resolve(&suites.index, Request { by: recipe.name, wanted, omitted: &omitted, installed })
+}
+
+/// The version of the package that gives the base its own, without what Debian adds to it.
+fn version_of(
+    recipe: &Recipe,
+    parent: Option<&Record>,
+    packages: &[Package],
+    npm: &[npm::Fetched],
+) -> Result<String, BaseError> {
+    let giver = recipe.version_giver();
+    let below = parent.into_iter().flat_map(|parent| &parent.packages);
+    let versions = packages
+        .iter()
+        .map(|package| (&package.name, &package.version))
+        .chain(npm.iter().map(|package| (&package.release.name, &package.release.version)))
+        .chain(below.map(|package| (&package.name, &package.version)));
+    let found = versions.into_iter().find(|(name, _)| **name == giver);
+    found
+        .map(|(_, version)| plain_version(version))
+        .ok_or_else(|| BaseError::Unsatisfied { wanted: giver, by: recipe.name.to_owned() })
 }
 
 fn record_of(
     recipe: &Recipe,
     parent: Option<&Record>,
-    packages: &[Package],
+    (packages, npm): (&[Package], &[npm::Fetched]),
     assembled: &Assembled,
-    (suites, suite): (&Suites, Suite),
+    (version, suites, suite): (String, &Suites, Suite),
 ) -> Result<Record, BaseError> {
     let mut list: Vec<_> = parent.map_or_else(Vec::new, |parent| parent.packages.clone());
     for package in &mut list {
@@ -379,11 +427,10 @@ fn record_of(
     for (package, entry) in packages.iter().zip(&assembled.entries) {
         list.push(package_record(package, entry)?);
     }
+    for (package, licences) in npm.iter().zip(&assembled.npm_licences) {
+        list.push(package.record(licences.clone()));
+    }
     list.sort_by(|a, b| a.name.cmp(&b.name));
-    let giver = list.iter().find(|package| package.name == recipe.version_of).ok_or_else(|| {
-        BaseError::Unsatisfied { wanted: recipe.version_of.to_owned(), by: recipe.name.to_owned() }
-    })?;
-    let version = plain_version(&giver.version);
     let mut omitted: Vec<_> = parent.map_or_else(Vec::new, |parent| parent.omitted.clone());
     for one in recipe.omitted {
         if omitted.iter().all(|other| other.package != one.package) {
@@ -436,7 +483,7 @@ fn keeps_dpkg(recipe: &Recipe) -> bool {
 }
 
 /// Debian's name of this machine's architecture.
-fn architecture() -> &'static str {
+pub(crate) fn architecture() -> &'static str {
     match host_architecture() {
         "386" => "i386",
         "ppc64le" => "ppc64el",
@@ -467,6 +514,7 @@ fn package_record(package: &Package, entry: &dpkg::Entry) -> Result<PackageRecor
         origin: package.origin,
         path: package.file.path.clone(),
         sha256: package.file.sha256.clone(),
+        sha512: None,
         // `Source: name (version)` when the versions differ.
         source: field("Source").and_then(|source| source.split(' ').next().map(str::to_owned)),
         homepage: field("Homepage"),
@@ -477,73 +525,6 @@ fn package_record(package: &Package, entry: &dpkg::Entry) -> Result<PackageRecor
     })
 }
 
-/// The upstream version without what Debian adds to it: `20.19.2+dfsg` is `20.19.2`, `13.8+deb13u7` is `13.8`.
-fn plain_version(version: &Version) -> String {
-    let upstream = version.upstream();
-    upstream.split(['+', '~']).next().unwrap_or(upstream).to_owned()
-}
-
-fn tags(recipe: &Recipe, version: &str, suite: Suite) -> Vec<String> {
-    let numbers: Vec<_> = version.split('.').collect();
-    let mut tags: Vec<_> =
-        recipe.tag_numbers.iter().map(|count| numbers[..numbers.len().min(*count)].join(".")).collect();
-    tags.extend(recipe.tags.iter().map(|tag| suite.tag(tag)));
-    tags.dedup();
-    tags
-}
-
-fn references(names: &[String]) -> Vec<Reference> {
-    names.iter().filter_map(|name| Reference::parse(name).ok()).collect()
-}
-
-fn image_config(recipe: &Recipe, record: &Record, parent: Option<&Made>) -> ImageConfig {
-    let created = date::rfc3339(record.epoch);
-    let start = &recipe.start;
-    let list =
-        |words: &[&str]| (!words.is_empty()).then(|| words.iter().map(|word| (*word).to_owned()).collect());
-    let set = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), Empty {})).collect();
-    let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let labels = BTreeMap::from([
-        label("org.opencontainers.image.title", recipe.name),
-        label(
-            "org.opencontainers.image.description",
-            &Suite::parse(&record.suite).unwrap_or_default().summary(recipe.summary),
-        ),
-        label("org.opencontainers.image.version", &record.version),
-        label("org.opencontainers.image.created", &created),
-        label("org.opencontainers.image.vendor", "Plimsoll, from Debian packages"),
-        label("org.plimsoll.base", recipe.name),
-        label("org.plimsoll.base.suite", &record.suite),
-    ]);
-    let config = RuntimeConfig {
-        user: start.user.to_owned(),
-        exposed_ports: set(start.ports),
-        env: start
-            .env
-            .iter()
-            .map(|(name, value)| format!("{name}={}", value.replace("{version}", &record.version)))
-            .collect(),
-        entrypoint: list(start.entrypoint),
-        cmd: list(start.command),
-        volumes: set(start.volumes),
-        working_dir: start.directory.to_owned(),
-        labels,
-        stop_signal: (!start.stop_signal.is_empty()).then(|| start.stop_signal.to_owned()),
-        ..RuntimeConfig::default()
-    };
-    let mut history = parent.map_or_else(Vec::new, |parent| parent.image.config.history.clone());
-    let own = record.packages.iter().filter(|package| !package.inherited).count();
-    history.push(History {
-        created: Some(created.clone()),
-        created_by: Some(format!(
-            "plimsoll base make {} # {own} packages of Debian {}",
-            recipe.name, record.suite
-        )),
-        ..History::default()
-    });
-    ImageConfig { created: Some(created), config, history, ..ImageConfig::default() }
-}
-
 /// The cache below a home directory.
 pub fn cache_dir(home: &Path) -> PathBuf {
     home.join("base")
@@ -552,18 +533,6 @@ pub fn cache_dir(home: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions_and_tags() {
-        let version = |text: &str| plain_version(&Version::parse(text).unwrap());
-        assert_eq!(version("20.19.2+dfsg-1+deb13u2"), "20.19.2");
-        assert_eq!(version("5:8.0.2-3+deb13u2"), "8.0.2");
-        assert_eq!(version("13.8+deb13u7"), "13.8");
-        assert_eq!(tags(recipes::named("postgres").unwrap(), "17.11", Suite::Trixie), ["17", "17.11"]);
-        let debian = recipes::named("debian").unwrap();
-        assert_eq!(tags(debian, "13.8", Suite::Trixie), ["13", "trixie-slim"]);
-        assert_eq!(tags(debian, "12.11", Suite::Bookworm), ["12", "bookworm-slim"]);
-    }
 
     #[test]
     fn a_key_follows_the_parent() {

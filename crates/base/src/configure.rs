@@ -39,15 +39,15 @@ const TRACES: [&str; 17] = [
 /// Directories whose files go, wherever they lie in them.
 const EMPTIED: [&str; 6] = ["run", "tmp", "var/log", "var/tmp", "var/cache/apt", "var/cache/debconf"];
 
-/// Runs the scripts of `entries` in the tree that `root` mounts.
+/// Runs the scripts of `entries`, and then `finish`, in the tree that `root` mounts.
 pub(crate) fn run(
     base: &str,
     tree: &mut Tree,
     root: Root,
     entries: &[Entry],
-    epoch: i64,
+    (finish, epoch): (&str, i64),
 ) -> Result<(), BaseError> {
-    let script = script(entries)?;
+    let script = script(entries)? + finish;
     let argv = ["/bin/sh", "-euc", &script].map(str::to_owned).to_vec();
     let mut step = plimsoll_sandbox::Step::new(root, argv);
     step.network = Network::None;
@@ -64,6 +64,7 @@ pub(crate) fn run(
         // Perl orders its hashes by chance, and debconf writes them out
         ("PERL_HASH_SEED", "0"),
         ("PERL_PERTURB_KEYS", "0"),
+        ("PYTHONHASHSEED", "0"),
         ("SOURCE_DATE_EPOCH", &epoch.to_string()),
     ]
     .into_iter()

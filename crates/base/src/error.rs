@@ -25,8 +25,22 @@ pub enum BaseError {
         /// Whether the server said that there is no such file.
         missing: bool,
     },
-    /// A fetched file is not the one that the signed index names.
-    #[error("{file} is not what the signed index says: {cause}")]
+    /// An address of an npm registry that proves to nobody who it is.
+    #[error("`{address}` is no address of an npm registry that can be trusted")]
+    RegistryAddress {
+        /// What was given.
+        address: String,
+    },
+    /// A package of npm that has no release of the major version.
+    #[error("the npm registry has no release {major} of {package}")]
+    NoRelease {
+        /// Its name.
+        package: String,
+        /// The major version.
+        major: u64,
+    },
+    /// A fetched file is not the one that the signed index or the npm registry names.
+    #[error("{file} is not what the index says: {cause}")]
     Checksum {
         /// The file's path in the archive.
         file: String,
@@ -121,6 +135,10 @@ impl BaseError {
             Self::NoMirror | Self::MirrorAddress { .. } => Some(
                 "set `mirror` under [base] in plimsoll.toml or PLIMSOLL_DEBIAN_MIRROR to the address that holds `dists` and `pool`",
             ),
+            Self::RegistryAddress { .. } => Some(
+                "PLIMSOLL_NPM_REGISTRY (or npm_config_registry) must begin with https://, since nothing but its certificate says who answers",
+            ),
+            Self::NoRelease { .. } => Some("set PLIMSOLL_NPM_REGISTRY to a registry that has it"),
             Self::Fetch { .. } => Some("check that the mirror can be reached from this machine"),
             Self::Checksum { .. } => Some("the mirror may be changing right now; try again in a few minutes"),
             Self::Signature { .. } => {

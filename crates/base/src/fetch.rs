@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use plimsoll_image::registry::KnownHosts;
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
+use tempfile::NamedTempFile;
 use ureq::Agent;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::transport::DefaultConnector;
@@ -64,10 +65,37 @@ impl Fetcher {
 
     /// A small file, whole; its content is not known beforehand, so the caller checks its signature.
     pub(crate) fn text(&self, address: &str, limit: u64) -> Result<Vec<u8>, BaseError> {
+        self.text_as(address, limit, None)
+    }
+
+    /// The same in one of the forms that the server has of it (`Accept`).
+    pub(crate) fn text_as(
+        &self,
+        address: &str,
+        limit: u64,
+        accept: Option<&str>,
+    ) -> Result<Vec<u8>, BaseError> {
         with_retries(|| {
             let mut bytes = Vec::new();
-            self.stream(address, limit, &mut bytes)?;
+            self.stream(address, limit, accept, &mut bytes)?;
             Ok(bytes)
+        })
+    }
+
+    /// A file whose size nobody names, by its sha512 digest: from the cache, when it is whole there.
+    pub(crate) fn sealed(&self, address: &str, limit: u64, sha512: &str) -> Result<PathBuf, BaseError> {
+        let path = self.path(sha512);
+        if path.exists() && digest_of::<Sha512>(&path)? == sha512 {
+            return Ok(path);
+        }
+        fs::create_dir_all(&self.cache).map_err(BaseError::io(&self.cache))?;
+        with_retries(|| {
+            let (temporary, _, digest) = self.download::<Sha512>(address, limit)?;
+            if digest != sha512 {
+                let cause = format!("expected sha512 {sha512}, got {digest}");
+                return Err(BaseError::Checksum { file: address.to_owned(), cause });
+            }
+            self.keep(temporary, sha512)
         })
     }
 
@@ -113,11 +141,7 @@ impl Fetcher {
 
     fn fetch(&self, file: &Wanted) -> Result<(), BaseError> {
         with_retries(|| {
-            let mut temporary =
-                tempfile::NamedTempFile::new_in(&self.cache).map_err(BaseError::io(&self.cache))?;
-            let mut writer = Hashing { inner: temporary.as_file_mut(), digest: Sha256::new(), written: 0 };
-            self.stream(&file.address, file.size, &mut writer)?;
-            let (written, digest) = (writer.written, hex(&writer.digest.finalize()));
+            let (temporary, written, digest) = self.download::<Sha256>(&file.address, file.size)?;
             if written != file.size || digest != file.sha256 {
                 let cause = format!(
                     "expected {} bytes with sha256 {}, got {written} with {digest}",
@@ -125,16 +149,47 @@ impl Fetcher {
                 );
                 return Err(BaseError::Checksum { file: file.address.clone(), cause });
             }
-            let path = self.path(&file.sha256);
-            temporary.persist(&path).map_err(|error| BaseError::Io { path, source: error.error })?;
+            self.keep(temporary, &file.sha256)?;
             Ok(())
         })
     }
 
-    fn stream(&self, address: &str, limit: u64, into: &mut dyn Write) -> Result<(), BaseError> {
+    /// What is at an address, in a temporary file beside the cached ones, with its size and digest.
+    fn download<D: Digest>(
+        &self,
+        address: &str,
+        limit: u64,
+    ) -> Result<(NamedTempFile, u64, String), BaseError> {
+        let mut temporary = NamedTempFile::new_in(&self.cache).map_err(BaseError::io(&self.cache))?;
+        let mut writer = Hashing { inner: temporary.as_file_mut(), digest: D::new(), written: 0 };
+        self.stream(address, limit, None, &mut writer)?;
+        let (written, digest) = (writer.written, hex(&writer.digest.finalize()));
+        Ok((temporary, written, digest))
+    }
+
+    fn keep(&self, temporary: NamedTempFile, digest: &str) -> Result<PathBuf, BaseError> {
+        let path = self.path(digest);
+        match temporary.persist(&path) {
+            Ok(_) => Ok(path),
+            Err(error) => Err(BaseError::Io { path, source: error.error }),
+        }
+    }
+
+    fn stream(
+        &self,
+        address: &str,
+        limit: u64,
+        accept: Option<&str>,
+        into: &mut dyn Write,
+    ) -> Result<(), BaseError> {
         let fail =
             |cause: String, missing: bool| BaseError::Fetch { address: address.to_owned(), cause, missing };
-        let mut response = self.agent.get(address).call().map_err(|error| {
+        let request = self.agent.get(address);
+        let request = match accept {
+            Some(accept) => request.header("Accept", accept),
+            None => request,
+        };
+        let mut response = request.call().map_err(|error| {
             // A host that does not exist does not come into being while we wait.
             let missing = matches!(error, ureq::Error::StatusCode(404 | 410) | ureq::Error::HostNotFound);
             fail(error.to_string(), missing)
@@ -177,13 +232,13 @@ fn root_certificates() -> RootCerts {
     RootCerts::new_with_certs(&certificates.unwrap_or_default())
 }
 
-struct Hashing<'a> {
+struct Hashing<'a, D> {
     inner: &'a mut File,
-    digest: Sha256,
+    digest: D,
     written: u64,
 }
 
-impl Write for Hashing<'_> {
+impl<D: Digest> Write for Hashing<'_, D> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
         self.digest.update(&bytes[..written]);
@@ -208,8 +263,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// The sha256 of a file of ours, as lower-case hexadecimal.
 pub(crate) fn sha256_of(path: &Path) -> Result<String, BaseError> {
+    digest_of::<Sha256>(path)
+}
+
+fn digest_of<D: Digest>(path: &Path) -> Result<String, BaseError> {
     let mut file = File::open(path).map_err(BaseError::io(path))?;
-    let mut digest = Sha256::new();
+    let mut digest = D::new();
     let mut buffer = vec![0; 1 << 17];
     loop {
         match file.read(&mut buffer).map_err(BaseError::io(path))? {

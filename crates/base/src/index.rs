@@ -19,6 +19,8 @@ pub enum Origin {
     Archive,
     /// The security archive.
     Security,
+    /// The npm registry.
+    Npm,
 }
 
 /// One package in one version, as the index describes it.

@@ -74,10 +74,13 @@ pub struct PackageRecord {
     pub architecture: String,
     /// Which archive it came from.
     pub origin: Origin,
-    /// Its file's path in that archive.
+    /// Its file's path in that archive; its address in the npm registry.
     pub path: String,
     /// Digest of that file, lower-case hexadecimal.
     pub sha256: String,
+    /// The digest by which the npm registry names the file, lower-case hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha512: Option<String>,
     /// Source package, when it has another name.
     pub source: Option<String>,
     /// `Homepage` of the package.
@@ -140,6 +143,13 @@ impl std::fmt::Display for PackageChange {
             (None, Some(after)) => write!(f, "{package} {after} is new"),
             (None, None) => write!(f, "{package}"),
         }
+    }
+}
+
+impl PackageRecord {
+    /// The digest by which its file was asked for.
+    pub(crate) fn digest(&self) -> &str {
+        self.sha512.as_deref().unwrap_or(&self.sha256)
     }
 }
 

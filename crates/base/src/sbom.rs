@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::date;
+use crate::index::Origin;
 use crate::record::{PackageRecord, Record};
 
 /// Renders a record. The same record gives the same bytes.
@@ -52,6 +53,9 @@ pub(crate) fn spdx(record: &Record) -> Value {
 }
 
 fn spdx_package(package: &PackageRecord, suite: &str) -> Value {
+    if package.origin == Origin::Npm {
+        return npm_package(package);
+    }
     let source = package.source.as_deref().unwrap_or(&package.name);
     // Debian's short names are not SPDX identifiers, so they are a comment and no declaration.
     let licences = match package.licences.as_slice() {
@@ -81,6 +85,33 @@ fn spdx_package(package: &PackageRecord, suite: &str) -> Value {
     })
 }
 
+fn npm_package(package: &PackageRecord) -> Value {
+    let licence = package.licences.first().map_or("NOASSERTION", String::as_str);
+    let mut checksums = vec![json!({ "algorithm": "SHA256", "checksumValue": package.sha256 })];
+    checksums.extend(
+        package.sha512.iter().map(|sha512| json!({ "algorithm": "SHA512", "checksumValue": sha512 })),
+    );
+    json!({
+        "SPDXID": id(package),
+        "name": package.name,
+        "versionInfo": package.version,
+        "supplier": "NOASSERTION",
+        "downloadLocation": package.path,
+        "filesAnalyzed": false,
+        "homepage": "NOASSERTION",
+        "sourceInfo": "a package of the npm registry, unpacked as it is",
+        "licenseConcluded": "NOASSERTION",
+        "licenseDeclared": licence,
+        "copyrightText": "NOASSERTION",
+        "checksums": checksums,
+        "externalRefs": [{
+            "referenceCategory": "PACKAGE-MANAGER",
+            "referenceType": "purl",
+            "referenceLocator": format!("pkg:npm/{}@{}", package.name, package.version.as_str()),
+        }],
+    })
+}
+
 /// `pkg:deb/debian/NAME@VERSION?arch=…&distro=…` with the characters escaped that the purl specification wants escaped.
 fn purl(package: &PackageRecord, suite: &str) -> String {
     let escape = |text: &str| text.replace('%', "%25").replace('+', "%2B").replace(':', "%3A");
@@ -90,7 +121,8 @@ fn purl(package: &PackageRecord, suite: &str) -> String {
 
 /// SPDX identifiers know letters, digits, dots and hyphens; `+` becomes `-plus` (two names of Debian never meet there).
 fn id(package: &PackageRecord) -> String {
-    format!("SPDXRef-deb-{}", package.name.replace('+', "-plus"))
+    let kind = if package.origin == Origin::Npm { "npm" } else { "deb" };
+    format!("SPDXRef-{kind}-{}", package.name.replace('+', "-plus"))
 }
 
 fn relationship(from: &str, kind: &str, to: &str) -> Value {

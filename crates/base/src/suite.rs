@@ -58,7 +58,15 @@ impl Suite {
     pub(crate) fn summary(self, summary: &str) -> String {
         match self {
             Self::Trixie => summary.to_owned(),
-            Self::Bookworm => summary.replace("Debian 13", "Debian 12").replace("Node.js 20", "Node.js 18"),
+            Self::Bookworm => [
+                ("Debian 13", "Debian 12"),
+                ("MariaDB 11.8", "MariaDB 10.11"),
+                ("Node.js 20", "Node.js 18"),
+                ("Python 3.13", "Python 3.11"),
+                ("RabbitMQ 4.0", "RabbitMQ 3.10"),
+            ]
+            .into_iter()
+            .fold(summary.to_owned(), |text, (newer, older)| text.replace(newer, older)),
         }
     }
 

@@ -125,6 +125,19 @@ impl Tree {
         set_attributes(&target, attributes, false).map_err(BaseError::io(&target))
     }
 
+    /// Takes from a program in the upper directory what no process loads.
+    pub(crate) fn strip(&mut self, path: &str) -> Result<(), BaseError> {
+        let target = self.upper.join(self.resolve(path)?);
+        let strip = || {
+            let mut file = fs::OpenOptions::new().read(true).write(true).open(&target)?;
+            let attributes = Attributes::of(&file.metadata()?);
+            crate::elf::strip(&mut file)?;
+            // its time is that of the package again
+            set_attributes(&target, attributes, false)
+        };
+        strip().map_err(BaseError::io(&target))
+    }
+
     /// Makes a symbolic link, in place of a file or link that was there.
     pub(crate) fn link(&mut self, path: &str, to: &Path, mtime: i64) -> Result<(), BaseError> {
         let relative = self.with_parents(path)?;

@@ -12,8 +12,10 @@ mod javascript;
 mod json;
 mod manifest;
 mod model;
+mod python;
 mod repository;
 mod text;
+mod toml;
 
 pub use answers::{AnswerError, FIELDS, answer};
 pub use model::{

@@ -11,8 +11,10 @@ pub(super) const RECIPE: Recipe = Recipe {
     parent: None,
     setup: Setup::Configured,
     packages: &["apt", "netbase"],
+    npm: &[],
     omitted: &[],
     dropped: &[],
+    finish: "",
     users: &[],
     entries: &[
         // apt would keep every .deb and two binary caches of its index, about 95 MB in each layer that installs something

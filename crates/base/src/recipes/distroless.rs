@@ -14,6 +14,7 @@ pub(super) const RECIPE: Recipe = Recipe {
     parent: None,
     setup: Setup::Unpacked,
     packages: &["base-files", "ca-certificates", "libc6", "libgcc-s1", "libstdc++6", "netbase", "tzdata"],
+    npm: &[],
     omitted: super::NO_TOOLS,
     dropped: &[
         CERTIFICATES_ONLY,
@@ -22,6 +23,7 @@ pub(super) const RECIPE: Recipe = Recipe {
         "usr/share/gcc/*",
         "usr/share/gdb/*",
     ],
+    finish: "",
     users: PLAIN_USERS,
     entries: &[Entry::Directory("home/nonroot", 65532, 0o700)],
     applets: &[],

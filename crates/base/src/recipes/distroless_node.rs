@@ -12,6 +12,7 @@ pub(super) const RECIPE: Recipe = Recipe {
     parent: Some("distroless"),
     setup: Setup::Unpacked,
     packages: &["nodejs"],
+    npm: &[],
     omitted: &[
         NO_TOOLS[0],
         NO_TOOLS[1],
@@ -28,6 +29,7 @@ pub(super) const RECIPE: Recipe = Recipe {
         "usr/share/nodejs/*.d.ts",
         "usr/share/nodejs/*.map",
     ],
+    finish: "",
     users: &[],
     entries: &[Entry::Directory("nodejs/bin", 0, 0o755), Entry::Link("nodejs/bin/node", "/usr/bin/node")],
     applets: &[],

@@ -3,18 +3,35 @@
 mod debian;
 mod distroless;
 mod distroless_node;
+mod distroless_node_npm;
+mod distroless_python;
+mod mariadb;
 mod nginx;
 mod node;
+mod node_npm;
 mod postgres;
+mod python;
+mod rabbitmq;
 mod redis;
+mod vendor;
+
+pub use vendor::{STAND_INS, stands_in_for};
 
 /// Every base, each after the one that it stands on.
-pub const ALL: [&Recipe; 7] = [
+pub const ALL: [&Recipe; 15] = [
     &debian::RECIPE,
     &node::RECIPE,
+    &node_npm::NODE_22,
+    &node_npm::NODE_24,
+    &python::RECIPE,
     &postgres::RECIPE,
+    &mariadb::RECIPE,
+    &rabbitmq::RECIPE,
     &distroless::RECIPE,
     &distroless_node::RECIPE,
+    &distroless_node_npm::NODE_22,
+    &distroless_node_npm::NODE_24,
+    &distroless_python::RECIPE,
     &redis::RECIPE,
     &nginx::RECIPE,
 ];
@@ -43,10 +60,14 @@ pub struct Recipe {
     pub setup: Setup,
     /// Names of packages; their dependencies come along.
     pub packages: &'static [&'static str],
+    /// Packages of the npm registry, for what Debian has not.
+    pub npm: &'static [NpmPackage],
     /// Packages that are left out although something depends on them.
     pub omitted: &'static [Omitted],
     /// Patterns of paths that are not unpacked; `!` keeps (dpkg's `path-exclude`, last match wins).
     pub dropped: &'static [&'static str],
+    /// A shell script that runs in a configured base after its packages' own, without network; empty for none.
+    pub finish: &'static str,
     /// Users, each with a group of its own.
     pub users: &'static [User],
     /// Directories, files and links of ours, made after the packages.
@@ -57,6 +78,14 @@ pub struct Recipe {
     pub start: Start,
 }
 
+impl Recipe {
+    /// The full name of the package that gives the version.
+    pub(crate) fn version_giver(&self) -> String {
+        let of_npm = self.npm.iter().find(|package| package.name == self.version_of);
+        of_npm.map_or_else(|| self.version_of.to_owned(), NpmPackage::full_name)
+    }
+}
+
 /// How packages are brought in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Setup {
@@ -64,6 +93,46 @@ pub enum Setup {
     Configured,
     /// Files only; no script runs.
     Unpacked,
+}
+
+/// A package of the npm registry: the newest release of a major version.
+#[derive(Debug, Clone, Copy)]
+pub struct NpmPackage {
+    /// Its name; `{architecture}` stands for npm's name of this machine's.
+    pub name: &'static str,
+    /// The major version.
+    pub major: u64,
+    /// Where its files go: a path in the package, and the path in the root. What ends in `/` is a folder with all in it, and the
+    /// empty path is the whole package. The first that fits counts; a file that none fits is not unpacked.
+    pub places: &'static [(&'static str, &'static str)],
+    /// Programs, by their path in the root, that are put there without symbols and line numbers.
+    pub stripped: &'static [&'static str],
+}
+
+impl NpmPackage {
+    /// The name that the registry knows.
+    pub fn full_name(&self) -> String {
+        self.name.replace("{architecture}", npm_architecture())
+    }
+
+    /// Where a file of the package goes, relative to the root.
+    pub(crate) fn place(&self, path: &str) -> Option<String> {
+        self.places.iter().find_map(|(from, to)| {
+            let rest = path.strip_prefix(from)?;
+            let fits = rest.is_empty() || from.is_empty() || from.ends_with('/');
+            fits.then(|| format!("{to}{rest}"))
+        })
+    }
+}
+
+/// npm's name of this machine's architecture.
+fn npm_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "x64",
+        "aarch64" => "arm64",
+        "powerpc64" => "ppc64le",
+        other => other,
+    }
 }
 
 /// A package left out, and why nothing misses it.
@@ -88,7 +157,8 @@ pub struct User {
     pub shell: &'static str,
 }
 
-/// Something that we put into a base. Paths are relative to the root.
+/// Something that we put into a base. Paths are relative to the root; `{minor}` in a path stands for the first two numbers of the
+/// base's version.
 #[derive(Debug, Clone, Copy)]
 pub enum Entry {
     /// A directory with owner (user and group) and mode.

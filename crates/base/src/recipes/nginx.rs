@@ -12,6 +12,7 @@ pub(super) const RECIPE: Recipe = Recipe {
     parent: None,
     setup: Setup::Unpacked,
     packages: &["base-files", "ca-certificates", "busybox", "gettext-base", "libc6", "netbase", "nginx"],
+    npm: &[],
     omitted: &[
         NO_TOOLS[0],
         NO_TOOLS[1],
@@ -55,6 +56,7 @@ pub(super) const RECIPE: Recipe = Recipe {
         "var/lib/nginx/*",
         "var/log/nginx/*",
     ],
+    finish: "",
     users: &[User { name: "nginx", id: 101, home: "/nonexistent", shell: "/sbin/nologin" }],
     entries: &[
         Entry::Directory("etc/nginx/conf.d", 101, 0o755),

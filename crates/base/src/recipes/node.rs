@@ -11,6 +11,7 @@ pub(super) const RECIPE: Recipe = Recipe {
     parent: Some("debian"),
     setup: Setup::Configured,
     packages: &["nodejs", "npm", "ca-certificates"],
+    npm: &[],
     omitted: &[
         Omitted {
             package: "gyp",
@@ -26,6 +27,7 @@ pub(super) const RECIPE: Recipe = Recipe {
         Omitted { package: "python3", reason: "only node-gyp uses it" },
     ],
     dropped: &["usr/include/*", "usr/share/nodejs/@types/*"],
+    finish: "",
     users: &[User { name: "node", id: 1000, home: "/home/node", shell: "/bin/bash" }],
     entries: &[Entry::Directory("home/node", 1000, 0o755)],
     applets: &[],

@@ -11,6 +11,7 @@ pub(super) const RECIPE: Recipe = Recipe {
     parent: Some("debian"),
     setup: Setup::Unpacked,
     packages: &["postgresql-17", "postgresql-client-17"],
+    npm: &[],
     omitted: &[
         Omitted {
             package: "libllvm19",
@@ -31,6 +32,7 @@ pub(super) const RECIPE: Recipe = Recipe {
         "usr/lib/systemd/*",
         "etc/init.d/*",
     ],
+    finish: "",
     users: &[User { name: "postgres", id: 999, home: "/var/lib/postgresql", shell: "/bin/bash" }],
     entries: &[
         Entry::Directory("docker-entrypoint-initdb.d", 0, 0o755),

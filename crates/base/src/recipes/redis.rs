@@ -11,6 +11,7 @@ pub(super) const RECIPE: Recipe = Recipe {
     parent: Some("distroless"),
     setup: Setup::Unpacked,
     packages: &["busybox", "redis-server", "redis-tools"],
+    npm: &[],
     omitted: &[
         NO_TOOLS[0],
         NO_TOOLS[1],
@@ -31,6 +32,7 @@ pub(super) const RECIPE: Recipe = Recipe {
         "var/lib/redis",
         "var/log/redis",
     ],
+    finish: "",
     users: &[User { name: "redis", id: 999, home: "/data", shell: "/bin/sh" }],
     entries: &[
         Entry::Directory("data", 999, 0o755),

@@ -12,8 +12,6 @@ use crate::{Test, home, output};
 
 pub(crate) const TESTS: &[Test] = &[
     ("debian: all packages configured, apt content", debian),
-    ("node: builds run in it", node),
-    ("distroless-node: runs a script, has no shell", distroless_node),
     ("nginx: serves, fills templates, stops cleanly", nginx),
     ("nginx: an unwritable output directory is named", nginx_unwritable),
     ("redis: answers, saves, stops cleanly", redis),
@@ -26,7 +24,7 @@ pub(crate) const TESTS: &[Test] = &[
 const HARDENED: [&str; 7] =
     ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--pids-limit", "256"];
 
-fn docker(arguments: &[&str]) -> (bool, String) {
+pub(crate) fn docker(arguments: &[&str]) -> (bool, String) {
     output(Command::new("docker").args(arguments))
 }
 
@@ -52,7 +50,7 @@ pub(crate) fn clean_up() {
 }
 
 /// The image's id in the engine, handed over without a name so that nobody's tag moves.
-fn image(name: &str) -> String {
+pub(crate) fn image(name: &str) -> String {
     let made = home().base(name);
     let id = made.image.id.to_string();
     if !docker(&["image", "inspect", &id]).0 {
@@ -71,28 +69,28 @@ fn image(name: &str) -> String {
 }
 
 /// A container that goes with its value.
-struct Container(String);
+pub(crate) struct Container(pub(crate) String);
 
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
-fn unique(what: &str) -> String {
+pub(crate) fn unique(what: &str) -> String {
     format!("plimsoll-base-test-{}-{what}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 impl Container {
-    fn start(base: &str, options: &[&str], command: &[&str]) -> Self {
-        let (image, name) = (image(base), unique(base));
+    pub(crate) fn start(base: &str, options: &[&str], command: &[&str]) -> Self {
+        let (image, name) = (image(base), unique(&base.replace('@', "-")));
         let head = ["run", "-d", "--name", &name, "--network", "none"];
         let (done, text) = docker(&[&head, &HARDENED[..], options, &[&image], command].concat());
         assert!(done, "{text}");
         Self(name)
     }
 
-    fn exec(&self, command: &[&str]) -> (bool, String) {
+    pub(crate) fn exec(&self, command: &[&str]) -> (bool, String) {
         docker(&[&["exec", &self.0], command].concat())
     }
 
-    fn until(&self, command: &[&str]) {
+    pub(crate) fn until(&self, command: &[&str]) {
         let start = Instant::now();
         while !self.exec(command).0 {
             assert!(start.elapsed() < Duration::from_secs(30), "{}", self.logs());
@@ -100,12 +98,12 @@ impl Container {
         }
     }
 
-    fn logs(&self) -> String {
+    pub(crate) fn logs(&self) -> String {
         docker(&["logs", &self.0]).1
     }
 
     /// Stops it by its own signal; the exit code.
-    fn stop(&self) -> String {
+    pub(crate) fn stop(&self) -> String {
         let start = Instant::now();
         docker(&["stop", "-t", "10", &self.0]);
         assert!(start.elapsed() < Duration::from_secs(8), "it had to be killed");
@@ -113,7 +111,7 @@ impl Container {
     }
 
     /// Effective capabilities and no_new_privs of process 1, as it sees them itself.
-    fn assert_posture(&self, uid: &str) {
+    pub(crate) fn assert_posture(&self, uid: &str) {
         let status = self.exec(&["cat", "/proc/1/status"]).1;
         let value = |name: &str| {
             status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned()
@@ -131,10 +129,10 @@ impl Drop for Container {
 }
 
 /// A volume that goes with its value.
-struct Volume(String);
+pub(crate) struct Volume(pub(crate) String);
 
 impl Volume {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let name = unique("volume");
         assert!(docker(&["volume", "create", &name]).0);
         Self(name)
@@ -148,19 +146,43 @@ impl Drop for Volume {
 }
 
 /// Runs a command to its end.
-fn once(base: &str, options: &[&str], command: &[&str]) -> (bool, String) {
+pub(crate) fn once(base: &str, options: &[&str], command: &[&str]) -> (bool, String) {
     let image = image(base);
     docker(&[&["run", "--rm", "--network", "none"], &HARDENED[..], options, &[&image], command].concat())
 }
 
-fn write(path: &Path, text: &str, mode: u32) {
+/// The certificates of this machine, for what is behind a proxy that has its own.
+pub(crate) const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Runs a command in a network of its own that leads outside, when this machine is connected to a registry of packages at all.
+pub(crate) fn network(options: &[&str], image: &str, command: &[&str]) -> Option<(bool, String)> {
+    let reachable =
+        std::net::ToSocketAddrs::to_socket_addrs(&("registry.npmjs.org", 443)).is_ok_and(|addresses| {
+            addresses
+                .take(3)
+                .any(|address| std::net::TcpStream::connect_timeout(&address, Duration::from_secs(5)).is_ok())
+        });
+    if !reachable {
+        println!("  not run: no registry of packages can be reached");
+        return None;
+    }
+    let name = unique("network");
+    assert!(docker(&["network", "create", &name]).0);
+    let done = docker(
+        &[&["run", "--rm", "--network", &name, "-e", "HOME=/tmp"], options, &[image], command].concat(),
+    );
+    docker(&["network", "rm", &name]);
+    Some(done)
+}
+
+pub(crate) fn write(path: &Path, text: &str, mode: u32) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::write(path, text).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
 fn debian() {
-    for base in ["debian", "node", "postgres"] {
+    for base in ["debian", "node", "node-24", "postgres"] {
         let script =
             "dpkg --audit && dpkg-query -W -f '${db:Status-Abbrev}\\n' | sort | uniq -c && apt-get check -qq";
         let (done, text) = once(base, &["--user", "0", "--entrypoint", "sh"], &["-euc", script]);
@@ -170,33 +192,6 @@ fn debian() {
     let (_, text) =
         once("debian", &[], &["sh", "-c", "id -un; stat -c %a /tmp; getent passwd _apt; ls /usr/share/man"]);
     assert!(text.starts_with("root\n1777\n_apt:"), "{text}");
-}
-
-fn node() {
-    let script = "node -p 'process.version' && npm --version && id -u node && printenv NODE_VERSION";
-    let (done, text) = once("node", &[], &["sh", "-euc", script]);
-    assert!(done && text.starts_with("v20."), "{text}");
-    let version = home().base("node").record.version.clone();
-    assert!(text.ends_with(&format!("1000\n{version}\n")), "{text}");
-}
-
-fn distroless_node() {
-    let script = "console.log(process.getuid(), new Intl.NumberFormat('de').format(1234.5), process.versions.openssl.split('.')[0]);\
-        require('node:dns').lookup('localhost', (error, address) => console.log(error ?? address));\
-        require('node:fs').readFileSync(process.env.SSL_CERT_FILE);\
-        console.log(require('node:child_process').spawnSync('/bin/sh').error.code);\
-        try { require('node:fs').writeFileSync('/x', '') } catch (error) { console.log(error.code) }";
-    let (done, text) = once("distroless-node", &[], &["-e", script]);
-    assert!(done, "{text}");
-    assert_eq!(
-        text.lines().collect::<Vec<_>>(),
-        ["65532 1.234,5 3", "ENOENT", "EROFS", "127.0.0.1"].as_slice(),
-        "{text}"
-    );
-    let (done, text) = once("distroless-node", &["--entrypoint", "/bin/sh"], &["-c", "true"]);
-    assert!(!done && text.contains("no such file"), "{text}");
-    let (done, _) = once("distroless-node", &["--entrypoint", "/usr/bin/node"], &["--version"]);
-    assert!(done);
 }
 
 fn nginx() {

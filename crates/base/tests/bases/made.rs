@@ -5,10 +5,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use plimsoll_base::{BaseError, Bases, Custom, Made, Mirror, Suite};
+use plimsoll_base::{BaseError, Bases, Custom, Made, Mirror, Origin, Suite};
 use plimsoll_image::Store;
 
-use crate::{Home, Test, home, names};
+use crate::{Home, Test, home};
 
 pub(crate) const TESTS: &[Test] = &[
     ("two stores, two times: the same image to the byte", reproducible),
@@ -27,8 +27,8 @@ pub(crate) const TESTS: &[Test] = &[
 
 fn reproducible() {
     let first = home();
-    let second = Home::make(&names(), Some(&first.cache()));
-    for made in &second.all {
+    let second = Home::new(Some(&first.cache()));
+    for made in second.all() {
         let name = &made.record.name;
         assert_eq!(made.image.layers, first.base(name).image.layers, "{name}: content");
         assert_eq!(made.image.config, first.base(name).image.config, "{name}: configuration");
@@ -40,7 +40,7 @@ fn reproducible() {
 fn cached() {
     let home = home();
     let bases = Bases::new(&home.store, home.cache(), None);
-    for made in &home.all {
+    for made in home.all() {
         let mut best = Duration::MAX;
         for _ in 0..5 {
             let start = Instant::now();
@@ -54,7 +54,7 @@ fn cached() {
 }
 
 fn removed() {
-    let home = Home::make(&["distroless"], Some(&home().cache()));
+    let home = Home::new(Some(&home().cache()));
     let base = home.base("distroless");
     home.store.remove_image(&base.image.id).unwrap();
     let mirror = plimsoll_base::Mirror::find(None).unwrap();
@@ -65,7 +65,7 @@ fn removed() {
 
 fn at_once() {
     let first = home();
-    let home = Home::make(&[], Some(&first.cache()));
+    let home = Home::new(Some(&first.cache()));
     let mirror = plimsoll_base::Mirror::find(None).unwrap();
     let make = || {
         // Each with a value of its own, as two processes have.
@@ -113,7 +113,14 @@ fn paths(made: &Made) -> BTreeSet<PathBuf> {
 }
 
 fn no_shell() {
-    for name in ["distroless", "distroless-node"] {
+    for name in [
+        "distroless",
+        "distroless-node",
+        "distroless-node-22",
+        "distroless-node-24",
+        "distroless-python",
+        "distroless-python@bookworm",
+    ] {
         let paths = paths(home().base(name));
         for program in
             ["sh", "bash", "dash", "busybox", "apt", "apt-get", "dpkg", "perl", "su", "openssl", "npm"]
@@ -137,9 +144,19 @@ fn no_shell() {
 }
 
 fn sizes() {
-    for (name, megabytes) in
-        [("distroless-node", 125), ("nginx", 16), ("redis", 30), ("debian", 80), ("postgres", 150)]
-    {
+    for (name, megabytes) in [
+        ("distroless-node", 125),
+        ("nginx", 16),
+        ("redis", 30),
+        ("debian", 80),
+        ("postgres", 150),
+        ("mariadb", 180),
+        ("rabbitmq", 140),
+        ("distroless-node-22", 125),
+        ("distroless-node-24", 125),
+        ("node-22", 240),
+        ("node-24", 240),
+    ] {
         let bytes = home().base(name).image.bytes;
         assert!(bytes <= megabytes * 1_000_000, "{name} has {bytes} bytes");
     }
@@ -149,8 +166,13 @@ fn shared() {
     let layers = |name: &str| home().base(name).image.layers.clone();
     for (above, below) in [
         ("node", "debian"),
+        ("node-24", "debian"),
         ("postgres", "debian"),
+        ("mariadb", "debian"),
+        ("rabbitmq", "debian"),
+        ("python", "debian"),
         ("distroless-node", "distroless"),
+        ("distroless-node-22", "distroless"),
         ("redis", "distroless"),
     ] {
         assert_eq!(layers(above)[..1], layers(below)[..], "{above} on {below}");
@@ -159,7 +181,7 @@ fn shared() {
 }
 
 fn no_traces() {
-    for name in ["debian", "node", "postgres"] {
+    for name in ["debian", "node", "node-24", "postgres"] {
         let paths = paths(home().base(name));
         for path in
             ["etc/machine-id", "var/cache/ldconfig/aux-cache", "var/lib/dpkg/status-old", "etc/passwd-"]
@@ -175,7 +197,7 @@ fn no_traces() {
         assert!(!paths.iter().any(|path| path.starts_with("usr/share/man/man1")), "{name} has manual pages");
         assert!(paths.contains(&PathBuf::from("usr/share/doc/bash/copyright")));
     }
-    for made in &home().all {
+    for made in home().all() {
         for id in &made.image.layers {
             let root = home().store.require_layer(id).unwrap();
             assert!(root.epoch.is_some_and(|epoch| epoch <= made.record.epoch));
@@ -191,7 +213,7 @@ fn no_traces() {
 fn sbom() {
     let home = home();
     let bases = Bases::new(&home.store, home.cache(), None);
-    for made in &home.all {
+    for made in home.all() {
         let sbom = bases.sbom(&made.record.name).unwrap();
         assert_eq!(sbom["spdxVersion"], "SPDX-2.3");
         let packages = sbom["packages"].as_array().unwrap();
@@ -200,6 +222,16 @@ fn sbom() {
         let purl = libc["externalRefs"][0]["referenceLocator"].as_str().unwrap();
         assert!(purl.starts_with("pkg:deb/debian/libc6@2.41-12"), "{purl}");
         assert_eq!(libc["checksums"][0]["checksumValue"].as_str().unwrap().len(), 64);
+        for npm in made.record.packages.iter().filter(|package| package.origin == Origin::Npm) {
+            let listed =
+                packages.iter().find(|package| package["downloadLocation"] == npm.path.as_str()).unwrap();
+            assert_eq!(
+                listed["externalRefs"][0]["referenceLocator"],
+                format!("pkg:npm/{}@{}", npm.name, npm.version)
+            );
+            assert_eq!(listed["checksums"][1]["checksumValue"].as_str().map(str::len), Some(128));
+            assert_ne!(listed["licenseDeclared"], "NOASSERTION");
+        }
         let ids: BTreeSet<_> = packages.iter().map(|package| package["SPDXID"].as_str().unwrap()).collect();
         assert_eq!(ids.len(), packages.len(), "ids are unique");
         for id in ids {

@@ -5,14 +5,19 @@
 
 mod engine;
 mod made;
+mod mariadb;
+mod node;
+mod python;
+mod rabbitmq;
 
+use std::collections::BTreeMap;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
-use plimsoll_base::{Bases, Made, Mirror, cache_dir, recipes};
+use plimsoll_base::{Bases, Made, Mirror, Suite, cache_dir, recipes};
 use plimsoll_image::Store;
 use tempfile::TempDir;
 
@@ -28,7 +33,11 @@ fn main() -> ExitCode {
     let mut failed = run(made::TESTS, &wanted);
     match engine::cannot_run() {
         Some(reason) => failed += usize::from(skip(&reason) != ExitCode::SUCCESS),
-        None => failed += run(engine::TESTS, &wanted),
+        None => {
+            for tests in [engine::TESTS, mariadb::TESTS, node::TESTS, python::TESTS, rabbitmq::TESTS] {
+                failed += run(tests, &wanted);
+            }
+        }
     }
     engine::clean_up();
     println!("{failed} failed");
@@ -60,53 +69,61 @@ fn cannot_make() -> Option<String> {
     Mirror::find(None).err().map(|error| error.to_string())
 }
 
-/// A home with all bases in it.
+/// A home that bases are made in when they are asked for.
 struct Home {
     dir: TempDir,
     store: Store,
-    all: Vec<Made>,
+    made: Mutex<BTreeMap<String, &'static Made>>,
 }
 
+/// A folder with the cache of an earlier run, for those who run these tests often: nothing that is in it is fetched again.
+const CACHE_VARIABLE: &str = "PLIMSOLL_TEST_BASE_CACHE";
+
 impl Home {
-    /// Makes bases; packages come from `cache` when it has them.
-    fn make(names: &[&str], cache: Option<&Path>) -> Self {
+    /// Packages come from `cache` when it has them.
+    fn new(cache: Option<&Path>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         if let Some(cache) = cache {
-            for part in ["deb", "index"] {
-                let to = cache_dir(dir.path());
-                std::fs::create_dir_all(&to).unwrap();
-                let copied = Command::new("cp").arg("-a").arg(cache.join(part)).arg(to).status().unwrap();
-                assert!(copied.success());
+            let to = cache_dir(dir.path());
+            std::fs::create_dir_all(&to).unwrap();
+            for part in ["deb", "index", "npm"] {
+                std::fs::create_dir_all(cache.join(part)).unwrap();
+                std::os::unix::fs::symlink(cache.join(part), to.join(part)).unwrap();
             }
         }
         let store = Store::open(dir.path().join("store")).unwrap();
-        let bases = Bases::new(&store, cache_dir(dir.path()), Some(Mirror::find(None).unwrap()));
-        let all = names.iter().map(|name| bases.make(name, &|_| ()).unwrap()).collect();
-        Self { dir, store, all }
+        Self { dir, store, made: Mutex::default() }
     }
 
     fn cache(&self) -> PathBuf {
         cache_dir(self.dir.path())
     }
 
-    fn base(&self, name: &str) -> &Made {
-        self.all.iter().find(|made| made.record.name == name).unwrap()
+    fn bases(&self) -> Bases {
+        Bases::new(&self.store, self.cache(), Some(Mirror::find(None).unwrap()))
+    }
+
+    /// `NAME` or `NAME@SUITE`, made if it is not there.
+    fn base(&self, name: &str) -> &'static Made {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.entry(name.to_owned()).or_insert_with(|| {
+            let (recipe, suite) = name.split_once('@').unwrap_or((name, "trixie"));
+            let start = Instant::now();
+            let made = self.bases().suite(Suite::parse(suite).unwrap()).make(recipe, &|_| ()).unwrap();
+            println!("  {name} made in {:.1?}: {:.1} MB", start.elapsed(), made.image.bytes as f64 / 1e6);
+            Box::leak(Box::new(made))
+        })
+    }
+
+    fn all(&self) -> Vec<&'static Made> {
+        recipes::ALL.iter().map(|recipe| self.base(recipe.name)).collect()
     }
 }
 
-fn names() -> Vec<&'static str> {
-    recipes::ALL.iter().map(|recipe| recipe.name).collect()
-}
-
-/// The first home; made once for all tests.
+/// The first home, shared by all tests.
 fn home() -> &'static Home {
     static HOME: OnceLock<Home> = OnceLock::new();
-    HOME.get_or_init(|| {
-        let start = Instant::now();
-        let home = Home::make(&names(), None);
-        println!("  all bases, nothing cached: {:.1?}", start.elapsed());
-        home
-    })
+    HOME.get_or_init(|| Home::new(std::env::var_os(CACHE_VARIABLE).map(PathBuf::from).as_deref()))
 }
 
 /// What a command prints, with its success.

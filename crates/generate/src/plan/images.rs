@@ -3,7 +3,7 @@
 use crate::stack::{Build, MappedImage, Unit};
 
 /// Node.js where the survey chose no version.
-pub(super) const NODE: u32 = 20;
+pub(super) const NODE: u32 = 24;
 
 /// nginx without root.
 pub(super) const NGINX: &str = "nginxinc/nginx-unprivileged:1.27-alpine-slim";
@@ -34,8 +34,8 @@ const KNOWN: &[(&str, &str)] = &[
     ("gcr.io/distroless/nodejs22-debian13:nonroot", "distroless-node-22"),
     ("node:24-trixie-slim", "node-24"),
     ("gcr.io/distroless/nodejs24-debian13:nonroot", "distroless-node-24"),
-    ("python:3.11-slim-bookworm", "python-3.11"),
-    ("python:3.13-slim-trixie", "python-3.13"),
+    ("python:3.11-slim-bookworm", "python@bookworm"),
+    ("python:3.13-slim-trixie", "python"),
     (NGINX, "nginx"),
     ("postgres:17-trixie", "postgres"),
     ("redis:8.0-bookworm", "redis"),

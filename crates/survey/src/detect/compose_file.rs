@@ -1,125 +1,158 @@
-//! The development compose file: versions, names and databases of the stores that the services need.
+//! The development compose file: the team's own statement of what the application needs beside it.
 
 use plimsoll_source::{
     Diagnostic, Source, Span,
-    yaml::{self, Expanded, ExpandedKind},
+    yaml::{Expanded, ExpandedKind},
 };
 
+use super::yaml_file::{entries, get, items, parse, scalar};
 use crate::{
-    context::Context,
-    model::{Evidence, Fact, Gap, Store, StoreKind, Survey},
+    context::{Context, join},
+    model::{Evidence, Fact},
 };
 
-/// In the order in which Compose looks for them.
-const FILES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+/// In the order in which Compose looks for them; behind them what teams call a file that is for development alone.
+const FILES: [&str; 10] = [
+    "compose.yaml",
+    "compose.yml",
+    "docker-compose.yml",
+    "docker-compose.yaml",
+    "docker-compose.dev.yml",
+    "docker-compose.local.yml",
+    "compose.dev.yaml",
+    "local.yml",
+    "docker/docker-compose.yml",
+    "docker/compose.yaml",
+];
 
-pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
-    let Some(source) = FILES.iter().find_map(|file| context.repository.source(file)) else { return };
-    match read(&source) {
-        Ok(Some(root)) => add(&source, &root, survey),
-        Ok(None) => {}
-        Err(diagnostic) => survey.gaps.push(Gap::unreadable(&diagnostic)),
+/// The file with its services.
+#[derive(Debug)]
+pub(super) struct File {
+    pub(super) source: Source,
+    pub(super) services: Vec<DevService>,
+}
+
+/// One of its services.
+#[derive(Debug)]
+pub(super) struct DevService {
+    pub(super) name: String,
+    /// Where it is named.
+    pub(super) place: Span,
+    /// Its image, with defaults of variables put in.
+    pub(super) image: Option<(String, Span)>,
+    /// The folder that it is built from.
+    pub(super) build: Option<String>,
+    pub(super) command: Option<(String, Span)>,
+    /// Its variables with literal values.
+    pub(super) environment: Vec<(String, String, Span)>,
+    pub(super) profiles: Vec<String>,
+}
+
+/// Reads the file that Compose would take, if there is one.
+pub(super) fn read(context: &Context<'_>) -> Result<Option<File>, Diagnostic> {
+    let Some((path, source)) = FILES.iter().find_map(|file| Some((file, context.repository.source(file)?)))
+    else {
+        return Ok(None);
+    };
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let Some(root) = parse(&source)? else { return Ok(None) };
+    let services = entries(get(&root, "services").map(|(_, services)| services))
+        .take(200)
+        .map(|(name, place, service)| dev_service(folder, name, place, service))
+        .collect();
+    Ok(Some(File { source, services }))
+}
+
+fn dev_service(folder: &str, name: &str, place: Span, service: &Expanded) -> DevService {
+    let image = get(service, "image")
+        .and_then(|(key, image)| Some((with_defaults(scalar(image)?), key.to(image.span))));
+    let build = get(service, "build").and_then(|(_, build)| {
+        let context = match &build.kind {
+            ExpandedKind::Scalar(scalar) => scalar.text.clone(),
+            _ => get(build, "context").and_then(|(_, context)| scalar(context)).unwrap_or(".").to_owned(),
+        };
+        let below = context.trim_start_matches("./").trim_end_matches('/');
+        let below = if below == "." { "" } else { below };
+        (!below.starts_with(".."))
+            .then(|| if below.is_empty() { folder.to_owned() } else { join(folder, below) })
+    });
+    let command = get(service, "command").map(|(key, command)| {
+        let text = match &command.kind {
+            ExpandedKind::Scalar(scalar) => scalar.text.clone(),
+            _ => items(command).iter().filter_map(scalar).map(quoted).collect::<Vec<_>>().join(" "),
+        };
+        // `$$` is Compose's way to write `$`.
+        (text.replace("$$", "$"), key.to(command.span))
+    });
+    let profiles = get(service, "profiles").map_or(&[][..], |(_, profiles)| items(profiles));
+    DevService {
+        name: name.to_owned(),
+        place,
+        image,
+        build,
+        command,
+        environment: environment(service),
+        profiles: profiles.iter().filter_map(scalar).map(str::to_owned).collect(),
     }
 }
 
-fn read(source: &Source) -> Result<Option<Expanded>, Diagnostic> {
-    let limits = yaml::Limits::default();
-    let first = yaml::parse(source, &limits)?.into_iter().next();
-    first.map(|document| document.expand(&limits)).transpose()
+fn quoted(word: &str) -> String {
+    let plain =
+        !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=,@+%$[]{}".contains(c));
+    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
-fn add(source: &Source, root: &Expanded, survey: &mut Survey) {
-    for (name, _, service) in entries(get(root, "services").map(|(_, services)| services)) {
-        let Some((key, image)) = get(service, "image") else { continue };
-        let Some(text) = scalar(image) else { continue };
-        let Some((kind, version)) = store_of(text) else { continue };
-        let Some(store) = survey.stores.iter_mut().find(|store| store.kind == kind) else { continue };
-        let place = key.to(image.span);
-        store.evidence.push(Evidence::new(source, place, "the development compose file starts it"));
-        let before = std::mem::replace(&mut store.name, name.clone());
-        let uses = survey.services.iter_mut().flat_map(|service| &mut service.stores);
-        for used in uses.filter(|used| used.store == before) {
-            used.store.clone_from(name);
-        }
-        store.version = version.map(|version| {
-            Fact::new(version.to_owned(), Evidence::new(source, place, "the version in development"))
-        });
-        if kind == StoreKind::Postgresql {
-            add_database(source, service, store);
+/// `environment`, in either form; references to the host's environment are no values.
+fn environment(service: &Expanded) -> Vec<(String, String, Span)> {
+    let Some((_, environment)) = get(service, "environment") else { return Vec::new() };
+    let mut found = Vec::new();
+    for (name, key, value) in entries(Some(environment)) {
+        let Some(text) = scalar(value) else { continue };
+        found.push((name.clone(), with_defaults(text), key.to(value.span)));
+    }
+    for item in items(environment) {
+        let Some((name, value)) = scalar(item).and_then(|text| text.split_once('=')) else { continue };
+        found.push((name.to_owned(), with_defaults(value), item.span));
+    }
+    found.retain(|(_, value, _)| !value.contains('$'));
+    found
+}
+
+/// `${NAME:-default}` replaced by its default; other references stay.
+fn with_defaults(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        out.push_str(before);
+        let inside = after.split_once('}');
+        let default = inside
+            .and_then(|(inside, _)| inside.split_once(":-").or_else(|| inside.split_once('-')))
+            .map(|(_, default)| default);
+        match (inside, default.filter(|default| !default.contains('$'))) {
+            (Some((_, behind)), Some(default)) => {
+                out.push_str(default);
+                rest = behind;
+            }
+            _ => {
+                out.push_str("${");
+                rest = after;
+            }
         }
     }
+    out + rest
 }
 
-fn add_database(source: &Source, service: &Expanded, store: &mut Store) {
-    store.user = variable(source, service, "POSTGRES_USER", "the user in development");
-    store.database = variable(source, service, "POSTGRES_DB", "the database in development")
-        // The image's own rule.
-        .or_else(|| store.user.clone());
-}
-
-/// What an image's name says: `postgres:17-alpine`, `docker.io/library/redis:8`, `bitnami/postgresql:16`.
-fn store_of(image: &str) -> Option<(StoreKind, Option<&str>)> {
-    let (path, tag) = match image.split('@').next()?.rsplit_once(':') {
-        Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
-        _ => (image, None),
-    };
-    let kind = match path.rsplit('/').next()? {
-        "postgres" | "postgresql" => StoreKind::Postgresql,
-        "redis" => StoreKind::Redis,
-        _ => return None,
-    };
-    let version = tag.and_then(|tag| tag.split('-').next());
-    let numbered = version.filter(|version| version.starts_with(|c: char| c.is_ascii_digit()));
-    Some((kind, numbered))
-}
-
-/// A variable of a service's `environment`, in either form; references to the host's environment are no values.
-fn variable(source: &Source, service: &Expanded, name: &str, reason: &str) -> Option<Fact<String>> {
-    let (_, environment) = get(service, "environment")?;
-    let (value, span) = match &environment.kind {
-        ExpandedKind::Mapping(_) => {
-            let (key, value) = get(environment, name)?;
-            (scalar(value)?.to_owned(), key.to(value.span))
-        }
-        ExpandedKind::Sequence(items) => items.iter().find_map(|item| {
-            let value = scalar(item)?.strip_prefix(name)?.strip_prefix('=')?;
-            Some((value.to_owned(), item.span))
-        })?,
-        ExpandedKind::Scalar(_) => return None,
-    };
-    (!value.contains('$')).then(|| Fact::new(value, Evidence::new(source, span, reason)))
-}
-
-fn entries(node: Option<&Expanded>) -> impl Iterator<Item = (&String, Span, &Expanded)> {
-    let entries = match node.map(|node| &node.kind) {
-        Some(ExpandedKind::Mapping(entries)) => &entries[..],
-        _ => &[],
-    };
-    entries.iter().map(|(key, span, value)| (&key.text, *span, value))
-}
-
-fn get<'a>(node: &'a Expanded, key: &str) -> Option<(Span, &'a Expanded)> {
-    entries(Some(node)).find(|(name, ..)| *name == key).map(|(_, span, value)| (span, value))
-}
-
-fn scalar(node: &Expanded) -> Option<&str> {
-    match &node.kind {
-        ExpandedKind::Scalar(scalar) => Some(&scalar.text),
-        _ => None,
+impl DevService {
+    /// The value of a variable with its place.
+    pub(super) fn variable(&self, source: &Source, name: &str, reason: &str) -> Option<Fact<String>> {
+        let (_, value, span) = self.environment.iter().find(|(known, ..)| known == name)?;
+        Some(Fact::new(value.clone(), Evidence::new(source, *span, reason)))
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn images_name_their_store_and_version() {
-        let store = StoreKind::Postgresql;
-        assert_eq!(store_of("postgres:17-alpine"), Some((store, Some("17"))));
-        assert_eq!(store_of("registry:5000/team/postgres"), Some((store, None)));
-        assert_eq!(store_of("postgres:latest"), Some((store, None)));
-        assert_eq!(store_of("docker.io/library/redis:8.0@sha256:00"), Some((StoreKind::Redis, Some("8.0"))));
-        assert_eq!(store_of("my-postgres-exporter:1"), None);
+    /// It is there for tests.
+    pub(super) fn is_for_tests(&self) -> bool {
+        let words =
+            |text: &str| text.split(['-', '_']).any(|word| matches!(word, "test" | "tests" | "e2e" | "ci"));
+        words(&self.name) || (!self.profiles.is_empty() && self.profiles.iter().all(|profile| words(profile)))
     }
 }

@@ -8,7 +8,9 @@ use crate::{
 
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
     let mut gaps: Vec<Gap> = context.broken.iter().map(Gap::unreadable).collect();
-    if context.root_manifest().is_none() && gaps.is_empty() {
+    let other = survey.services.iter().any(|service| service.ecosystem != Ecosystem::Node)
+        || survey.gaps.iter().any(|gap| gap.subject == "the repository");
+    if context.root_manifest().is_none() && gaps.is_empty() && !other {
         let (message, hint) = match context.manifests.first() {
             None => ("no package.json was found", "run it in the root of a Node.js project".to_owned()),
             Some(first) => ("no package.json in its root", format!("survey one project: {}", first.folder)),
@@ -24,7 +26,7 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
             gap(manifest.source.name(), message, "correct the file", place)
         }));
     }
-    for service in &survey.services {
+    for service in survey.services.iter().filter(|service| service.ecosystem == Ecosystem::Node) {
         service_gaps(service, &mut gaps);
     }
     for store in &survey.stores {

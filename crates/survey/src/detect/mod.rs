@@ -8,17 +8,25 @@ mod environment;
 mod express;
 mod fastify;
 mod gaps;
+mod languages;
+mod nginx;
 mod node;
 mod package_scripts;
+mod plain;
+mod platform;
 mod port;
 mod postgresql;
+mod python;
 mod react;
 mod redis;
 mod routes;
 mod runtime_config;
+mod secret;
 mod services;
 mod shutdown;
+mod stores;
 mod vite;
+mod yaml_file;
 
 /// Looks for one thing and adds what it finds.
 pub(crate) struct Detector {
@@ -43,8 +51,13 @@ pub(crate) const ALL: &[Detector] = &[
     Detector { name: "shutdown", run: shutdown::detect },
     Detector { name: "runtime config", run: runtime_config::detect },
     Detector { name: "drizzle", run: drizzle::detect },
+    Detector { name: "platform files", run: platform::detect },
+    Detector { name: "python", run: python::detect },
+    Detector { name: "plain pages", run: plain::detect },
+    Detector { name: "other languages", run: languages::detect },
     Detector { name: "postgresql", run: postgresql::detect },
     Detector { name: "redis", run: redis::detect },
-    Detector { name: "compose file", run: compose_file::detect },
+    Detector { name: "stores", run: stores::detect },
+    Detector { name: "nginx files", run: nginx::detect },
     Detector { name: "gaps", run: gaps::detect },
 ];

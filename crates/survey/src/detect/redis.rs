@@ -1,27 +1,14 @@
-//! Redis, by the client libraries that the services depend on.
+//! Redis, by the client libraries that the services of Node.js depend on.
 
 use super::services;
 use crate::{
     context::Context,
-    model::{Store, StoreKind, StoreRole, Survey},
+    model::{StoreKind, Survey},
 };
 
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
     let kind = StoreKind::Redis;
-    let evidence = services::users(context, survey, kind, &["ioredis", "redis", "@redis/client"]);
-    if evidence.is_empty() {
-        return;
+    if !services::users(context, survey, kind, &["ioredis", "redis", "@redis/client"]).is_empty() {
+        services::connect(survey, kind, &["REDIS_URL", "CACHE_URL"]);
     }
-    let name = "redis".to_owned();
-    services::connect(survey, kind, &name, &["REDIS_URL", "CACHE_URL"]);
-    survey.stores.push(Store {
-        kind,
-        name,
-        role: StoreRole::Broker,
-        image: None,
-        version: None,
-        database: None,
-        user: None,
-        evidence,
-    });
 }

@@ -96,7 +96,7 @@ pub(super) fn users(
     clients: &[&str],
 ) -> Vec<Evidence> {
     let mut all = Vec::new();
-    for service in &mut survey.services {
+    for service in survey.services.iter_mut().filter(|service| service.ecosystem == Ecosystem::Node) {
         let Some(manifest) = context.manifest(&service.path) else { continue };
         let Some(dependency) = clients.iter().find_map(|client| manifest.dependency(client)) else {
             continue;
@@ -110,8 +110,8 @@ pub(super) fn users(
 }
 
 /// Finds the variable from which each service reads the address of a store.
-pub(super) fn connect(survey: &mut Survey, kind: StoreKind, name: &str, names: &[&str]) {
-    for service in &mut survey.services {
+pub(super) fn connect(survey: &mut Survey, kind: StoreKind, names: &[&str]) {
+    for service in survey.services.iter_mut().filter(|service| service.ecosystem == Ecosystem::Node) {
         let variable = service.environment.iter().find(|variable| names.contains(&variable.name.as_str()));
         let address = variable.map(|variable| Address::Url {
             variable: Fact { value: variable.name.clone(), evidence: variable.evidence.clone() },
@@ -120,7 +120,6 @@ pub(super) fn connect(survey: &mut Survey, kind: StoreKind, name: &str, names: &
             file_variant: variable.file_variant,
         });
         for used in service.stores.iter_mut().filter(|used| used.kind == kind) {
-            name.clone_into(&mut used.store);
             used.address.clone_from(&address);
         }
     }

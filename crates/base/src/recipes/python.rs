@@ -1,0 +1,42 @@
+//! Python and pip on the debian base, as `python:3.13-slim-trixie` has them.
+//!
+//! The official image has its own build in `/usr/local`; here that is an environment on Debian's Python. So everything is where a Dockerfile
+//! for the official image looks for it (`/usr/local/bin/python`, `/usr/local/lib/python3.13/site-packages`), `pip install` as root is not
+//! refused, `pip install --upgrade pip` and `--prefix` do what they do there, and Debian's own Python packages stay untouched.
+
+use super::{Entry, Recipe, Setup, Start};
+
+pub(super) const RECIPE: Recipe = Recipe {
+    name: "python",
+    summary: "Python 3.13 with pip on Debian 13",
+    version_of: "python3",
+    tag_numbers: &[2, 3],
+    tags: &[],
+    parent: Some("debian"),
+    setup: Setup::Configured,
+    packages: &["ca-certificates", "netbase", "python3", "python3-venv", "tzdata"],
+    npm: &[],
+    omitted: &[],
+    dropped: &[
+        // It tells pip to install nothing beside Debian's packages, which in an image of one application is the point.
+        "usr/lib/python3*/EXTERNALLY-MANAGED",
+        "usr/share/applications/*",
+        "usr/share/pixmaps/*",
+    ],
+    finish: include_str!("files/python-finish.sh"),
+    users: &[],
+    entries: &[
+        // Who finds /usr/bin/python3 first, such as `uv pip install --system`, installs into the same folder.
+        Entry::Link("usr/local/lib/python{minor}/dist-packages", "site-packages"),
+    ],
+    applets: &[],
+    start: Start {
+        env: &[
+            ("PATH", "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"),
+            ("LANG", "C.UTF-8"),
+            ("PYTHON_VERSION", "{version}"),
+        ],
+        command: &["python3"],
+        ..Start::PLAIN
+    },
+};

@@ -1,0 +1,15 @@
+//! Heroku's app.json: the scripts that it runs.
+
+use plimsoll_source::Source;
+
+use super::{Platform, add};
+use crate::{json, model::Evidence};
+
+pub(super) fn read(source: &Source, folder: &str, platform: &mut Platform) {
+    let Ok(root) = json::parse(source) else { return };
+    let Some(scripts) = root.get("scripts") else { return };
+    let Some(script) = scripts.value.get("postdeploy") else { return };
+    let Some(text) = script.value.str() else { return };
+    let evidence = Evidence::new(source, script.span(), "Heroku runs it after the first release");
+    add(platform, "postdeploy", folder, text, evidence, true);
+}

@@ -1,0 +1,268 @@
+//! The object that a server serves: `app = Flask(__name__)`, `application = get_wsgi_application()`, a factory.
+
+use std::{collections::BTreeSet, rc::Rc};
+
+use super::project::{Project, below};
+use crate::{
+    context::{Context, has_extension, join},
+    model::{Evidence, is_below},
+    python::Module,
+};
+
+/// How a server and an application talk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Interface {
+    Wsgi,
+    Asgi,
+}
+
+/// One application object.
+#[derive(Clone, Debug)]
+pub(super) struct App {
+    /// File of its module.
+    pub(super) file: String,
+    /// Folder from which the module is imported.
+    pub(super) root: String,
+    /// `shop.wsgi`.
+    pub(super) module: String,
+    /// `app`, or a factory's name.
+    pub(super) object: String,
+    pub(super) factory: bool,
+    pub(super) interface: Interface,
+    /// The package that it comes from, normalised: `flask`.
+    pub(super) package: &'static str,
+    pub(super) evidence: Evidence,
+}
+
+impl App {
+    /// `module:object`, as gunicorn takes it.
+    pub(super) fn target(&self) -> String {
+        let call = if self.factory && self.interface == Interface::Wsgi { "()" } else { "" };
+        format!("{}:{}{call}", self.module, self.object)
+    }
+}
+
+/// What makes an application, with its package.
+const MAKERS: [(&str, Interface, &str); 21] = [
+    ("flask.Flask", Interface::Wsgi, "flask"),
+    ("apiflask.APIFlask", Interface::Wsgi, "apiflask"),
+    ("flask_openapi3.OpenAPI", Interface::Wsgi, "flask-openapi3"),
+    ("bottle.Bottle", Interface::Wsgi, "bottle"),
+    ("bottle.default_app", Interface::Wsgi, "bottle"),
+    ("falcon.App", Interface::Wsgi, "falcon"),
+    ("falcon.asgi.App", Interface::Asgi, "falcon"),
+    ("quart.Quart", Interface::Asgi, "quart"),
+    ("fastapi.FastAPI", Interface::Asgi, "fastapi"),
+    ("starlette.applications.Starlette", Interface::Asgi, "starlette"),
+    ("litestar.Litestar", Interface::Asgi, "litestar"),
+    ("sanic.Sanic", Interface::Asgi, "sanic"),
+    ("fasthtml.FastHTML", Interface::Asgi, "python-fasthtml"),
+    ("fasthtml.common.FastHTML", Interface::Asgi, "python-fasthtml"),
+    ("blacksheep.Application", Interface::Asgi, "blacksheep"),
+    ("blacksheep.server.Application", Interface::Asgi, "blacksheep"),
+    ("socketio.ASGIApp", Interface::Asgi, "python-socketio"),
+    ("socketio.WSGIApp", Interface::Wsgi, "python-socketio"),
+    ("pyramid.config.Configurator", Interface::Wsgi, "pyramid"),
+    ("connexion.AsyncApp", Interface::Asgi, "connexion"),
+    ("connexion.FlaskApp", Interface::Asgi, "connexion"),
+];
+
+/// Names of files that hold an application, the most usual first.
+const FILES: [&str; 10] =
+    ["wsgi", "asgi", "main", "app", "application", "server", "run", "api", "web", "__init__"];
+const OBJECTS: [&str; 4] = ["app", "application", "api", "server"];
+
+/// All application objects of a project, the likeliest first.
+pub(super) fn find(context: &Context<'_>, project: &Project) -> Vec<App> {
+    let factories = factories(project);
+    let mut apps: Vec<App> = Vec::new();
+    for module in &project.modules {
+        for (name, value) in module.assignments() {
+            let Some((interface, package, factory)) = made(project, module, value, &factories) else {
+                continue;
+            };
+            let object = module.text(name).to_owned();
+            let reason = if factory { "the application, made by its factory" } else { "the application" };
+            let evidence = Evidence::new(&module.source, module.span(name, value), reason);
+            apps.extend(app(context, project, module, object, false, interface, package, evidence));
+        }
+    }
+    // An application that wraps another one in the same module is the outer one.
+    if apps.is_empty() {
+        for factory in &factories {
+            let Some(module) = project.module(&factory.file) else { continue };
+            apps.extend(app(
+                context,
+                project,
+                module,
+                factory.name.clone(),
+                true,
+                factory.interface,
+                factory.package,
+                factory.evidence.clone(),
+            ));
+        }
+    }
+    apps.sort_by_key(|app| rank(project, app));
+    apps.truncate(50);
+    apps
+}
+
+fn rank(project: &Project, app: &App) -> (bool, usize, usize, usize, String) {
+    let stem = app.file.rsplit('/').next().and_then(|name| name.strip_suffix(".py")).unwrap_or_default();
+    let file = FILES.iter().position(|name| *name == stem).unwrap_or(FILES.len());
+    let object = OBJECTS.iter().position(|name| *name == app.object).unwrap_or(OBJECTS.len());
+    let inside = below(&app.file, &project.folder).unwrap_or(&app.file);
+    let depth = inside.strip_prefix("src/").unwrap_or(inside).matches('/').count();
+    (app.package == "python-socketio", depth, file, object, app.file.clone())
+}
+
+#[expect(clippy::too_many_arguments, reason = "the fields of one value")]
+fn app(
+    context: &Context<'_>,
+    project: &Project,
+    module: &Rc<Module>,
+    object: String,
+    factory: bool,
+    interface: Interface,
+    package: &'static str,
+    evidence: Evidence,
+) -> Option<App> {
+    project.needs(&[package])?;
+    let file = module.source.name().to_owned();
+    let (root, dotted) = place(context, project, &file)?;
+    Some(App { file, root, module: dotted, object, factory, interface, package, evidence })
+}
+
+/// A function that makes an application.
+struct Factory {
+    file: String,
+    name: String,
+    interface: Interface,
+    package: &'static str,
+    evidence: Evidence,
+}
+
+fn maker(name: &str) -> Option<(Interface, &'static str)> {
+    MAKERS.iter().find(|(maker, ..)| *maker == name).map(|(_, interface, package)| (*interface, *package))
+}
+
+/// What the value of an assignment makes.
+fn made(
+    project: &Project,
+    module: &Rc<Module>,
+    value: usize,
+    factories: &[Factory],
+) -> Option<(Interface, &'static str, bool)> {
+    let (name, next) = module.resolved(value)?;
+    if !module.is(next, "(") {
+        return None;
+    }
+    if let Some((interface, package)) = maker(&name) {
+        return Some((interface, package, false));
+    }
+    let last = name.rsplit('.').next()?;
+    let named: Vec<&Factory> = factories.iter().filter(|factory| factory.name == last).collect();
+    let own = named.iter().find(|factory| factory.file == module.source.name());
+    let imported = name
+        .rsplit_once('.')
+        .and_then(|(path, _)| project.find(module, if path.is_empty() { "." } else { path }));
+    let found = own
+        .or_else(|| {
+            named.iter().find(|factory| imported.is_some_and(|target| target.source.name() == factory.file))
+        })
+        // A package may pass on what a module of it defines.
+        .or_else(|| named.first().filter(|_| imported.is_some() && named.len() == 1))?;
+    Some((found.interface, found.package, true))
+}
+
+/// Functions on the top level whose body makes an application and returns something.
+fn factories(project: &Project) -> Vec<Factory> {
+    let mut found = Vec::new();
+    for module in &project.modules {
+        let lines: Vec<usize> = module.lines().filter(|&at| module.tokens[at].indent == 0).collect();
+        for (number, &at) in lines.iter().enumerate() {
+            let name = if module.is(at, "def") { at + 1 } else { continue };
+            let end = lines.get(number + 1).copied().unwrap_or(module.tokens.len()).min(at + 4000);
+            let mut makes = None;
+            let mut returns = false;
+            for inside in name..end {
+                returns |= module.is(inside, "return") && module.is_word(inside + 1);
+                if makes.is_none() && module.is(inside + 1, "(") || module.is(inside + 1, ".") {
+                    makes = makes.or_else(|| {
+                        module
+                            .resolved(inside)
+                            .filter(|(_, next)| module.is(*next, "("))
+                            .and_then(|(name, _)| maker(&name))
+                    });
+                }
+            }
+            let Some((interface, package)) = makes.filter(|_| returns) else { continue };
+            let evidence = Evidence::new(&module.source, module.span(at, name), "makes the application");
+            found.push(Factory {
+                file: module.source.name().to_owned(),
+                name: module.text(name).to_owned(),
+                interface,
+                package,
+                evidence,
+            });
+        }
+    }
+    found
+}
+
+/// The folder from which a module is imported, and its dotted name from there.
+pub(super) fn place(context: &Context<'_>, project: &Project, file: &str) -> Option<(String, String)> {
+    let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut candidates = vec![project.folder.clone()];
+    let inside = below(folder, &project.folder).unwrap_or_default();
+    for part in inside.split('/').filter(|part| !part.is_empty()) {
+        let last = candidates.last().cloned().unwrap_or_default();
+        candidates.push(join(&last, part));
+    }
+    // Nothing is imported from the inside of a package.
+    candidates.retain(|candidate| {
+        candidate == &project.folder || !context.repository.contains(&join(candidate, "__init__.py"))
+    });
+    candidates.retain(|candidate| dotted(file, candidate).is_some());
+    let imported = imported(project, folder);
+    let score = |candidate: &String| {
+        imported
+            .iter()
+            .filter(|name| {
+                let path = join(candidate, name);
+                context.repository.contains(&format!("{path}.py"))
+                    || context.repository.under(&path).any(|file| has_extension(file, "py"))
+            })
+            .count()
+    };
+    let best = candidates.iter().map(score).max()?;
+    let root = candidates.iter().find(|candidate| score(candidate) == best)?.clone();
+    let name = dotted(file, &root)?;
+    // What is installed as a package is found from everywhere.
+    let installed = project.package().is_some() && root == join(&project.folder, "src");
+    Some((if installed { project.folder.clone() } else { root }, name))
+}
+
+/// First parts of the names that modules in and below a folder import.
+fn imported(project: &Project, folder: &str) -> BTreeSet<String> {
+    let modules = project.modules.iter().filter(|module| is_below(module.source.name(), folder)).take(60);
+    let imports = modules.flat_map(|module| module.imports.values().filter(|import| import.level == 0));
+    imports
+        .filter_map(|import| Some(import.module.split('.').next()?.to_owned()))
+        .filter(|name| !name.is_empty())
+        .take(500)
+        .collect()
+}
+
+/// The dotted name of a file below a folder.
+pub(super) fn dotted(file: &str, folder: &str) -> Option<String> {
+    let inside = below(file, folder)?.strip_suffix(".py")?;
+    let inside = inside.strip_suffix("/__init__").unwrap_or(inside);
+    let fits = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with(|c: char| c.is_ascii_digit())
+            && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+    };
+    inside.split('/').all(fits).then(|| inside.replace('/', "."))
+}

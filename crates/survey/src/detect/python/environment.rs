@@ -1,0 +1,509 @@
+//! Variables that a program reads: `os.environ`, `os.getenv`, django-environ, environs, python-decouple, Starlette's
+//! `Config`, dj-database-url, functions of its own that read the variable whose name they are given, and the fields of
+//! pydantic's settings (`settings_class`).
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use super::{project::Project, settings_class};
+use crate::{
+    detect::secret::is_secret,
+    model::{Evidence, Variable},
+    python::{Kind, Module},
+};
+
+/// What a value must look like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Shape {
+    #[default]
+    Text,
+    Number,
+    Flag,
+    Json,
+    DatabaseUrl,
+    OtherUrl,
+}
+
+/// One read of a variable.
+#[derive(Clone, Debug)]
+pub(super) struct Read {
+    pub(super) name: String,
+    pub(super) default: Option<String>,
+    pub(super) required: bool,
+    pub(super) file_variant: bool,
+    pub(super) shape: Shape,
+    pub(super) evidence: Evidence,
+}
+
+/// Variables that say where something is found or how tools behave, and are no settings of an application.
+const IGNORED: [&str; 12] = [
+    "DJANGO_SETTINGS_MODULE",
+    "PATH",
+    "HOME",
+    "PWD",
+    "HOSTNAME",
+    "PYTHONPATH",
+    "USER",
+    "VIRTUAL_ENV",
+    "TERM",
+    "SHELL",
+    "DYNO",
+    "WERKZEUG_RUN_MAIN",
+];
+
+const MAX_READS: usize = 2000;
+
+/// Every read in a project.
+pub(super) fn reads(project: &Project) -> Vec<Read> {
+    let readers = readers(project);
+    let mut reads = settings_class::reads(project);
+    for module in project.modules.iter().filter(|module| !is_for_development(module.source.name())) {
+        let objects = objects(module);
+        for at in 0..module.tokens.len() {
+            if reads.len() >= MAX_READS {
+                break;
+            }
+            reads.extend(read_at(module, at, &objects, &readers));
+        }
+    }
+    reads.retain(|read| is_variable(&read.name) && !IGNORED.contains(&read.name.as_str()));
+    reads
+}
+
+/// Settings modules that only a developer's machine uses.
+pub(super) fn is_for_development(path: &str) -> bool {
+    let stem = path.rsplit('/').next().and_then(|name| name.strip_suffix(".py")).unwrap_or_default();
+    let inside = path.contains("settings/") || path.contains("config/") || path.contains("settings_");
+    let stem = stem.strip_prefix("settings_").unwrap_or(stem);
+    inside
+        && matches!(
+            stem,
+            "local" | "dev" | "develop" | "development" | "test" | "testing" | "tests" | "ci" | "docker_dev"
+        )
+}
+
+/// The reads of each variable put together.
+pub(super) fn variables(reads: &[Read]) -> Vec<Variable> {
+    let mut found: BTreeMap<&str, Variable> = BTreeMap::new();
+    for read in reads {
+        let variable = found.entry(&read.name).or_insert_with(|| Variable {
+            name: read.name.clone(),
+            default: None,
+            file_variant: false,
+            required: false,
+            secret: is_secret(&read.name),
+            evidence: Vec::new(),
+        });
+        variable.default = variable.default.take().or_else(|| read.default.clone());
+        variable.file_variant |= read.file_variant;
+        variable.required |= read.required;
+        variable.evidence.push(read.evidence.clone());
+    }
+    // `NAME_FILE` that is read by itself is the file variant of `NAME`.
+    let files: Vec<String> = found
+        .keys()
+        .filter(|name| name.strip_suffix("_FILE").is_some_and(|name| found.contains_key(name)))
+        .map(|name| (*name).to_owned())
+        .collect();
+    for file in files {
+        found.remove(file.as_str());
+        if let Some(variable) = file.strip_suffix("_FILE").and_then(|name| found.get_mut(name)) {
+            variable.file_variant = true;
+            variable.required = false;
+        }
+    }
+    found.into_values().collect()
+}
+
+fn is_variable(name: &str) -> bool {
+    let shape = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    name.len() > 1 && name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(shape)
+}
+
+/// Names of a module that are called to read a variable, with their kind.
+struct Objects {
+    /// `env = environ.Env(DEBUG=(bool, False))` and the defaults in it.
+    env: Vec<(String, BTreeMap<String, String>)>,
+    /// It reads `NAME_FILE` too.
+    file_aware: bool,
+    /// `config` of python-decouple or Starlette.
+    config: Vec<String>,
+}
+
+fn objects(module: &Module) -> Objects {
+    let mut objects = Objects { env: Vec::new(), file_aware: false, config: Vec::new() };
+    for (name, import) in &module.imports {
+        let from = (import.module.as_str(), import.name.as_deref());
+        match from {
+            ("decouple", Some("config" | "AutoConfig")) => objects.config.push(name.clone()),
+            // `from .base import env` and the like: an object of another module of the settings.
+            (_, Some("env"))
+                if import.level > 0
+                    || import.module.contains("settings")
+                    || import.module.contains("config") =>
+            {
+                objects.env.push((name.clone(), BTreeMap::new()));
+            }
+            (_, Some("*")) if import.level > 0 => objects.env.push(("env".to_owned(), BTreeMap::new())),
+            _ => {}
+        }
+    }
+    for (name, value) in module.assignments() {
+        let Some((made, open)) = module.resolved(value).filter(|(_, next)| module.is(*next, "(")) else {
+            continue;
+        };
+        let name = module.text(name).to_owned();
+        match made.as_str() {
+            "environ.Env" | "environs.Env" | "environ.FileAwareEnv" | "environ.environ.Env" => {
+                objects.file_aware |= made.ends_with("FileAwareEnv");
+                let defaults = module.arguments(open).into_iter().filter_map(|argument| {
+                    let tuple = module.arguments(argument.at);
+                    Some((argument.name?.to_owned(), module.literal(tuple.get(1)?.at)?))
+                });
+                objects.env.push((name, defaults.collect()));
+            }
+            "starlette.config.Config" | "decouple.Config" | "decouple.AutoConfig" => {
+                objects.config.push(name);
+            }
+            _ => {}
+        }
+    }
+    objects
+}
+
+fn read_at(module: &Module, at: usize, objects: &Objects, readers: &[Reader]) -> Option<Read> {
+    let (name, next) = module.resolved(at)?;
+    match name.as_str() {
+        "os.environ" if module.is(next, "[") => subscript(module, at, next),
+        "os.environ.get" | "os.getenv" | "os.environ.pop" if module.is(next, "(") => {
+            optional(module, at, next, &name)
+        }
+        "dj_database_url.config" if module.is(next, "(") => {
+            let named = module.keyword(next, "env").and_then(|argument| module.string(argument.at));
+            let default = module.keyword(next, "default").and_then(|argument| module.string(argument.at));
+            Some(read(
+                module,
+                (at, next),
+                named.unwrap_or_else(|| "DATABASE_URL".to_owned()),
+                default,
+                Shape::DatabaseUrl,
+            ))
+        }
+        _ if module.is(next, "(") => called(module, at, next, &name, objects, readers),
+        _ => None,
+    }
+}
+
+fn read(
+    module: &Module,
+    (from, to): (usize, usize),
+    name: String,
+    default: Option<String>,
+    shape: Shape,
+) -> Read {
+    let evidence = Evidence::new(&module.source, module.span(from, to), "reads the variable");
+    Read { name, default, required: false, file_variant: false, shape, evidence }
+}
+
+/// `os.environ["NAME"]`: nothing goes on without it, unless something asked before.
+fn subscript(module: &Module, at: usize, open: usize) -> Option<Read> {
+    let name = module.string(open + 1)?;
+    let close = module.close(open)?;
+    // An assignment sets it.
+    if module.is(close + 1, "=") {
+        return None;
+    }
+    let mut read = read(module, (at, close), name, None, shape_around(module, at));
+    read.required = !is_guarded(module, at, &read.name);
+    Some(read)
+}
+
+/// `os.environ.get("NAME", default)`.
+fn optional(module: &Module, at: usize, open: usize, function: &str) -> Option<Read> {
+    let arguments = module.arguments(open);
+    let first = arguments.first()?;
+    let name = module.string(first.at)?;
+    let second =
+        arguments.iter().find(|argument| argument.name == Some("default")).or_else(|| arguments.get(1));
+    let close = module.close(open)?;
+    let default = second
+        .and_then(|second| whole_literal(module, second.at, second.end))
+        .or_else(|| behind_or(module, close));
+    let mut read = read(module, (at, first.at), name, default, shape_around(module, at));
+    read.required = if function == "os.environ.pop" {
+        second.is_none()
+    } else {
+        read.default.is_none() && second.is_none() && ends_without(module, at, close)
+    };
+    Some(read)
+}
+
+fn whole_literal(module: &Module, at: usize, end: usize) -> Option<String> {
+    let single = end == at + 1
+        || (module.kind(at) == Some(Kind::String)
+            && (at..end).all(|at| module.kind(at) == Some(Kind::String)));
+    if single { module.literal(at) } else { None }
+}
+
+/// `os.environ.get("NAME") or "value"`.
+fn behind_or(module: &Module, close: usize) -> Option<String> {
+    module.is(close + 1, "or").then(|| module.literal(close + 2)).flatten()
+}
+
+/// `int(os.environ["NAME"])`.
+fn shape_around(module: &Module, at: usize) -> Shape {
+    if at < 2 || !module.is(at - 1, "(") {
+        return Shape::Text;
+    }
+    match module.text(at - 2) {
+        "int" | "float" => Shape::Number,
+        "loads" => Shape::Json,
+        _ => Shape::Text,
+    }
+}
+
+/// Whether something in front of the read makes sure that the variable is there, or goes on without it.
+fn is_guarded(module: &Module, at: usize, name: &str) -> bool {
+    let asked = (0..at).rev().take(3000).any(|before| {
+        module.kind(before) == Some(Kind::String)
+            && module.string(before).as_deref() == Some(name)
+            && (module.is(before + 1, "in")
+                || (before > 2 && module.is(before - 2, "get"))
+                || (before > 2 && module.is(before - 2, "getenv")))
+    });
+    asked || enclosing(module, at).is_some_and(|header| module.is(header, "try"))
+}
+
+/// The header of the block that `at` stands in.
+fn enclosing(module: &Module, at: usize) -> Option<usize> {
+    let indent = module.tokens.get(at)?.indent;
+    (0..at)
+        .rev()
+        .take(4000)
+        .find(|&before| module.tokens[before].first && module.tokens[before].indent < indent)
+}
+
+/// `x = os.environ.get("X")` with `if not x: raise …` below it.
+fn ends_without(module: &Module, at: usize, close: usize) -> bool {
+    if at < 2 || !module.is(at - 1, "=") {
+        return false;
+    }
+    let name = module.text(at - 2);
+    (close..module.tokens.len().min(close + 300)).any(|at| {
+        let asks = module.is(at, "if")
+            && ((module.is(at + 1, "not") && module.is(at + 2, name) && module.is(at + 3, ":"))
+                || (module.is(at + 1, name)
+                    && module.is(at + 2, "is")
+                    && module.is(at + 3, "None")
+                    && module.is(at + 4, ":")));
+        let body = if module.is(at + 1, "not") { at + 4 } else { at + 5 };
+        asks && (module.is(body, "raise")
+            || (module.is(body, "sys") && module.is(body + 2, "exit"))
+            || module.is(body, "exit"))
+    })
+}
+
+/// Calls of objects and functions that read.
+fn called(
+    module: &Module,
+    at: usize,
+    open: usize,
+    name: &str,
+    objects: &Objects,
+    readers: &[Reader],
+) -> Option<Read> {
+    let (object, method) = name.split_once('.').map_or((name, ""), |(object, method)| (object, method));
+    let local = module.text(at);
+    if let Some((_, defaults)) = objects.env.iter().find(|(env, _)| env == local) {
+        return environ_call(
+            module,
+            at,
+            open,
+            method_of(module, at, open, method),
+            defaults,
+            objects.file_aware,
+        );
+    }
+    let arguments = module.arguments(open);
+    let first = arguments.first()?;
+    if objects.config.iter().any(|config| config == object || config == local)
+        && !matches!(method_of(module, at, open, method), "read" | "update")
+    {
+        let name = module.string(first.at)?;
+        let default = module.keyword(open, "default");
+        let cast = module.keyword(open, "cast").map_or("", |argument| module.text(argument.at));
+        let literal = default.and_then(|argument| whole_literal(module, argument.at, argument.end));
+        let mut read = read(module, (at, first.at), name, literal, cast_shape(cast));
+        read.required = default.is_none();
+        return Some(read);
+    }
+    let reader = readers.iter().find(|reader| {
+        module.is(at, &reader.name) || name.rsplit('.').next() == Some(reader.name.as_str())
+    })?;
+    // `def name(` declares.
+    if at > 0 && module.is(at - 1, "def") {
+        return None;
+    }
+    let argument = arguments.get(reader.parameter)?;
+    let name = module.string(argument.at)?;
+    let default = arguments.get(reader.parameter + 1);
+    let literal = default.and_then(|argument| whole_literal(module, argument.at, argument.end));
+    let mut read = read(module, (at, argument.at), name, literal, Shape::Text);
+    read.file_variant = reader.file_variant;
+    read.required = reader.required && default.is_none();
+    Some(read)
+}
+
+/// The method as it is written: what `env` was imported from does not count.
+fn method_of<'a>(module: &'a Module, at: usize, open: usize, method: &'a str) -> &'a str {
+    if open > at + 2 {
+        module.text(open - 1)
+    } else if module.is(at + 1, "(") {
+        ""
+    } else {
+        method
+    }
+}
+
+/// `env("NAME", default=…)`, `env.bool("NAME", False)`, `env.db()`.
+fn environ_call(
+    module: &Module,
+    at: usize,
+    open: usize,
+    method: &str,
+    defaults: &BTreeMap<String, String>,
+    file_aware: bool,
+) -> Option<Read> {
+    if matches!(method, "read_env" | "prefixed" | "seal" | "parse_db_url" | "read_envfile") {
+        return None;
+    }
+    let (shape, own) = match method {
+        "db" | "db_url" | "dj_db_url" => (Shape::DatabaseUrl, Some("DATABASE_URL")),
+        "cache" | "cache_url" => (Shape::OtherUrl, Some("CACHE_URL")),
+        "email" | "email_url" => (Shape::OtherUrl, Some("EMAIL_URL")),
+        "int" | "float" | "decimal" => (Shape::Number, None),
+        "bool" => (Shape::Flag, None),
+        "json" | "dict" => (Shape::Json, None),
+        _ => (Shape::Text, None),
+    };
+    let arguments = module.arguments(open);
+    let positional = arguments.first().filter(|argument| argument.name.is_none());
+    let name =
+        positional.and_then(|argument| module.string(argument.at)).or_else(|| own.map(str::to_owned))?;
+    let second = arguments
+        .iter()
+        .find(|argument| argument.name == Some("default"))
+        .or_else(|| arguments.get(1).filter(|argument| argument.name.is_none()));
+    let literal = second.and_then(|argument| whole_literal(module, argument.at, argument.end));
+    let close = module.close(open)?;
+    let known = defaults.get(&name).cloned();
+    let mut read = read(module, (at, close), name, literal.or_else(|| known.clone()), shape);
+    read.required = second.is_none() && known.is_none();
+    read.file_variant = file_aware;
+    Some(read)
+}
+
+fn cast_shape(cast: &str) -> Shape {
+    match cast {
+        "int" | "float" => Shape::Number,
+        "bool" => Shape::Flag,
+        "db_url" | "dburl" => Shape::DatabaseUrl,
+        _ => Shape::Text,
+    }
+}
+
+/// A function that reads the variable whose name is its parameter number `parameter`.
+struct Reader {
+    name: String,
+    parameter: usize,
+    file_variant: bool,
+    required: bool,
+}
+
+/// Functions that are looked at, and tokens of each: a text that was made to be slow must not be.
+const MAX_READERS: usize = 50;
+const MAX_BODY: usize = 1500;
+const MAX_FUNCTIONS: usize = 3000;
+
+fn readers(project: &Project) -> Vec<Reader> {
+    let mut readers = Vec::new();
+    let mut looked_at = 0;
+    for module in &project.modules {
+        // Only a module that knows `os` reads the environment.
+        if !module.imports.values().any(|import| import.module == "os") {
+            continue;
+        }
+        for at in 0..module.tokens.len() {
+            if !module.is(at, "def") || !module.is(at + 2, "(") {
+                continue;
+            }
+            looked_at += 1;
+            if looked_at > MAX_FUNCTIONS || readers.len() == MAX_READERS {
+                return readers;
+            }
+            readers.extend(reader(module, at));
+        }
+    }
+    readers
+}
+
+fn reader(module: &Rc<Module>, def: usize) -> Option<Reader> {
+    let close = module.close(def + 2)?;
+    let parameters: Vec<&str> = module
+        .arguments(def + 2)
+        .iter()
+        .take(6)
+        .map(|argument| parameter_name(module, argument.at, argument.name))
+        .collect();
+    let indent = module.tokens[def].indent;
+    let mut found: Option<Reader> = None;
+    for at in close..module.tokens.len().min(close + MAX_BODY) {
+        if module.tokens[at].first && module.tokens[at].indent <= indent {
+            break;
+        }
+        if let Some(reader) = &mut found {
+            reader.required |= module.is(at, "raise");
+            reader.file_variant |= names_file(module, at, parameters.get(reader.parameter)?);
+            continue;
+        }
+        let Some((name, next)) = module.resolved(at) else {
+            continue;
+        };
+        let reads = matches!(name.as_str(), "os.environ.get" | "os.getenv") && module.is(next, "(");
+        let demands = name == "os.environ" && module.is(next, "[");
+        if !(reads || demands) {
+            continue;
+        }
+        if let Some(parameter) = parameters.iter().position(|parameter| module.is(next + 1, parameter)) {
+            let file_variant = (close..at).any(|at| names_file(module, at, parameters[parameter]));
+            found = Some(Reader {
+                name: module.text(def + 1).to_owned(),
+                parameter,
+                file_variant,
+                required: demands,
+            });
+        } else if let Some(parameter) =
+            parameters.iter().position(|parameter| names_file(module, next + 1, parameter))
+        {
+            // The file comes first: `os.environ.get(f"{name}_FILE")`.
+            found = Some(Reader {
+                name: module.text(def + 1).to_owned(),
+                parameter,
+                file_variant: true,
+                required: false,
+            });
+        }
+    }
+    found
+}
+
+fn parameter_name<'a>(module: &'a Module, at: usize, name: Option<&'a str>) -> &'a str {
+    name.unwrap_or_else(|| module.text(at))
+}
+
+/// `f"{name}_FILE"` or `name + "_FILE"`.
+fn names_file(module: &Module, at: usize, parameter: &str) -> bool {
+    module.format(at).is_some_and(|text| text == format!("{{{parameter}}}_FILE"))
+        || (module.is(at, parameter)
+            && module.is(at + 1, "+")
+            && module.string(at + 2).as_deref() == Some("_FILE"))
+}

@@ -1,0 +1,370 @@
+//! Python: projects, their installs, and the applications in them.
+
+use crate::{
+    context::Context,
+    detect::platform::{self, Launch, Platform},
+    model::{
+        Bind, Confidence, Ecosystem, Evidence, Fact, Framework, Gap, Health, Question, Role, Service,
+        Setting, Shape, Survey,
+    },
+};
+
+mod apps;
+mod command;
+mod django;
+mod environment;
+mod facts;
+mod gunicorn;
+mod health;
+mod install;
+mod manifest;
+mod migrations;
+mod processes;
+mod project;
+mod requirement;
+mod routes;
+mod runtime;
+mod settings_class;
+mod system;
+mod urls;
+mod uses;
+
+use apps::App;
+use django::Site;
+use environment::Read;
+use project::Project;
+
+pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
+    let mut broken = Vec::new();
+    let platform = platform::read(context);
+    let projects = project::all(context, &[], &mut broken);
+    survey.gaps.extend(broken.iter().map(Gap::unreadable));
+    for project in &projects {
+        let before = survey.services.len();
+        let sites = django::sites(project);
+        for site in &sites {
+            django_site(context, &platform, project, site, survey);
+        }
+        if sites.is_empty() && !web(context, &platform, project, survey) {
+            workers(context, &platform, project, survey);
+        }
+        if survey.services.len() > before {
+            install::add(context, &platform, project, survey);
+        }
+    }
+    unique(survey);
+    survey.services.sort_by(|a, b| (&a.path, a.ecosystem).cmp(&(&b.path, b.ecosystem)));
+}
+
+/// No two services or processes have one name.
+fn unique(survey: &mut Survey) {
+    let mut taken: Vec<String> = survey
+        .services
+        .iter()
+        .filter(|service| service.ecosystem != Ecosystem::Python)
+        .map(|service| service.name.clone())
+        .collect();
+    let free = |taken: &mut Vec<String>, name: &str, other: String| {
+        let numbered = (2..1000).map(|number| format!("{name}-{number}"));
+        let chosen = [name.to_owned(), other]
+            .into_iter()
+            .chain(numbered)
+            .find(|name| !taken.contains(name))
+            .unwrap_or_default();
+        taken.push(chosen.clone());
+        chosen
+    };
+    for service in survey.services.iter_mut().filter(|service| service.ecosystem == Ecosystem::Python) {
+        let folder = host_name(service.path.rsplit('/').next().unwrap_or_default());
+        service.name = free(&mut taken, &service.name, folder);
+    }
+    for service in survey.services.iter_mut().filter(|service| service.ecosystem == Ecosystem::Python) {
+        for process in &mut service.processes {
+            process.name = free(&mut taken, &process.name, format!("{}-{}", service.name, process.name));
+        }
+    }
+}
+
+/// A service with nothing but its name.
+fn empty(context: &Context<'_>, project: &Project, path: &str, role: Role) -> Service {
+    let folder = path.rsplit('/').next().filter(|name| !name.is_empty());
+    let name = project.name().or(folder).unwrap_or_else(|| context.repository.name());
+    let mut service = bare(name, path, Ecosystem::Python, role);
+    service.package = project.name().map(str::to_owned);
+    service
+}
+
+/// A service without any fact.
+pub(super) fn bare(name: &str, path: &str, ecosystem: Ecosystem, role: Role) -> Service {
+    Service {
+        name: host_name(name),
+        path: path.to_owned(),
+        ecosystem,
+        package: None,
+        role,
+        frameworks: Vec::new(),
+        libraries: Vec::new(),
+        build: None,
+        checks: Vec::new(),
+        checks_need_build: false,
+        output: None,
+        build_commands: Vec::new(),
+        shape: Shape::default(),
+        ships: Vec::new(),
+        single_page: false,
+        hashed_assets: None,
+        adds: Vec::new(),
+        start: None,
+        command: None,
+        port: None,
+        port_variable: None,
+        bind: Bind::default(),
+        health: Health::default(),
+        routes: Vec::new(),
+        websockets: Vec::new(),
+        body_limit: None,
+        environment: Vec::new(),
+        inlined: Vec::new(),
+        settings: Vec::new(),
+        stores: Vec::new(),
+        migration: None,
+        stops_gracefully: None,
+        runtime_config: None,
+        writes: Vec::new(),
+        calls: Vec::new(),
+        page_sources: Vec::new(),
+        system_packages: Vec::new(),
+        processes: Vec::new(),
+    }
+}
+
+/// A name that can be a host's: small letters, digits and hyphens.
+fn host_name(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars().take(60) {
+        match c.to_ascii_lowercase() {
+            c if c.is_ascii_alphanumeric() => out.push(c),
+            _ if !out.is_empty() && !out.ends_with('-') => out.push('-'),
+            _ => {}
+        }
+    }
+    let out = out.trim_matches('-');
+    if out.is_empty() { "app".to_owned() } else { out.to_owned() }
+}
+
+/// Packages whose use makes a framework worth a line, the deciding ones first.
+const FRAMEWORKS: [&str; 16] = [
+    "django",
+    "flask",
+    "apiflask",
+    "fastapi",
+    "litestar",
+    "quart",
+    "sanic",
+    "starlette",
+    "falcon",
+    "bottle",
+    "djangorestframework",
+    "channels",
+    "celery",
+    "sqlalchemy",
+    "sqlmodel",
+    "gunicorn",
+];
+
+fn frameworks(project: &Project, first: &str) -> Vec<Framework> {
+    let mut names: Vec<&str> = FRAMEWORKS.to_vec();
+    names.sort_by_key(|name| *name != first);
+    if !FRAMEWORKS.contains(&first) {
+        names.insert(0, first);
+    }
+    let frameworks = names.iter().filter_map(|name| {
+        let requirement = project.needs(&[name])?;
+        let version = if requirement.versions.is_empty() {
+            "any version".to_owned()
+        } else {
+            requirement.versions.clone()
+        };
+        Some(Framework { name: (*name).to_owned(), version, evidence: vec![requirement.evidence.clone()] })
+    });
+    frameworks.collect()
+}
+
+/// An application of Flask, FastAPI or another framework whose object stands in a module.
+fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &mut Survey) -> bool {
+    let apps = apps::find(context, project);
+    let Some(app) = chosen(platform, project, &apps) else { return false };
+    let mut service = empty(context, project, &app.root, Role::Server);
+    service.frameworks = frameworks(project, app.package);
+    let found = routes::find(project);
+    let locked = install::locked(context, project);
+    let served = command::serve(context, platform, project, &locked, app, !found.websockets.is_empty());
+    if served.start.is_none() {
+        ask(&service.name, app, &apps, survey);
+    }
+    for (message, evidence) in found.gaps {
+        let hint = "nothing has to be done for the stack; the list of routes is not whole".to_owned();
+        survey.gaps.push(Gap { subject: service.name.clone(), message, hint, evidence: vec![evidence] });
+    }
+    let health = platform
+        .health
+        .iter()
+        .find(|(folder, _)| *folder == project.folder || *folder == app.root)
+        .map(|(_, path)| path);
+    service.health = health::of(&found.routes, health);
+    service.routes = found.routes;
+    service.websockets = found.websockets;
+    apply(served, &mut service, survey);
+    let of = Of { context, platform, project, site: None, app: Some(app) };
+    common(&of, &environment::reads(project), &mut service, survey);
+    survey.services.push(service);
+    true
+}
+
+/// A project without a web application: its first process is the main one.
+fn workers(context: &Context<'_>, platform: &Platform, project: &Project, survey: &mut Survey) {
+    let mut service = empty(context, project, &project.folder, Role::Worker);
+    let of = Of { context, platform, project, site: None, app: None };
+    let mut side = Survey::default();
+    common(&of, &environment::reads(project), &mut service, &mut side);
+    if service.processes.is_empty() || service.processes.iter().all(|process| process.role == Role::OneShot) {
+        return;
+    }
+    let main = service.processes.remove(0);
+    service.role = main.role;
+    service.frameworks = frameworks(project, "celery");
+    service.command = Some(main.command);
+    survey.gaps.extend(side.gaps);
+    survey.services.push(service);
+}
+
+/// A site of Django.
+fn django_site(
+    context: &Context<'_>,
+    platform: &Platform,
+    project: &Project,
+    site: &Site,
+    survey: &mut Survey,
+) {
+    let mut service = empty(context, project, &site.folder, Role::Server);
+    service.frameworks = frameworks(project, "django");
+    let reads = django::reads(site, environment::reads(project));
+    let (routes, websockets) = urls::find(project, site);
+    let asked = platform.health.iter().find(|(folder, _)| *folder == site.folder).map(|(_, path)| path);
+    service.health = health::of(&routes, asked);
+    service.routes = routes;
+    service.websockets = websockets;
+    let mut gaps = Vec::new();
+    django::describe(project, site, &reads, &mut service, &mut gaps);
+    survey.gaps.extend(gaps);
+    let app = django::app(project, site);
+    match &app {
+        Some(app) => {
+            let locked = install::locked(context, project);
+            let served =
+                command::serve(context, platform, project, &locked, app, !service.websockets.is_empty());
+            apply(served, &mut service, survey);
+        }
+        None => survey.gaps.push(Gap {
+            subject: service.name.clone(),
+            message: "no module with a WSGI or ASGI application".to_owned(),
+            hint: "write wsgi.py as `django-admin startproject` does".to_owned(),
+            evidence: vec![site.evidence.clone()],
+        }),
+    }
+    let of = Of { context, platform, project, site: Some(site), app: app.as_ref() };
+    common(&of, &reads, &mut service, survey);
+    survey.services.push(service);
+}
+
+fn apply(served: command::Served, service: &mut Service, survey: &mut Survey) {
+    if let Some(adds) = served.adds {
+        survey.gaps.push(Gap {
+            subject: service.name.clone(),
+            message: format!(
+                "no server for production among its packages: {} is added to the image",
+                adds.value
+            ),
+            hint: "add it to the project's packages to choose its version".to_owned(),
+            evidence: adds.evidence.clone(),
+        });
+        service.adds.push(adds);
+    }
+    for (name, value) in served.variables {
+        let reason = "the project's own command sets it".to_owned();
+        service.settings.push(Setting { name, value, reason, at_build: false });
+    }
+    service.start = served.start;
+    service.command = Some(served.command);
+    service.port = Some(served.port);
+    service.port_variable = served.port_variable;
+}
+
+/// What a service is made from.
+struct Of<'a> {
+    context: &'a Context<'a>,
+    platform: &'a Platform,
+    project: &'a Project,
+    site: Option<&'a Site>,
+    app: Option<&'a App>,
+}
+
+/// What every service of Python has.
+fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Survey) {
+    service.environment = environment::variables(reads);
+    service.system_packages = system::packages(of.project);
+    facts::add(of.project, service);
+    uses::add(of.project, of.site, reads, service, &mut survey.gaps);
+    let path = service.path.clone();
+    let above = of.platform.of(&of.project.folder).filter(|_| of.project.folder != path);
+    let launches: Vec<&Launch> = of.platform.of(&path).chain(above).collect();
+    survey.gaps.extend(migrations::add(of.context, &launches, of.project, of.site, of.app, service));
+    survey.gaps.extend(processes::add(of.context, &launches, of.project, service));
+    // The servers that are used end on SIGTERM once the open requests are answered.
+    if let Some(command) = &service.command
+        && command::server(&command.value).is_some()
+    {
+        let reason = "the server finishes open requests on SIGTERM".to_owned();
+        let evidence =
+            command.evidence.iter().map(|evidence| Evidence { reason: reason.clone(), ..evidence.clone() });
+        service.stops_gracefully = Some(Fact { value: "SIGTERM".to_owned(), evidence: evidence.collect() });
+    }
+}
+
+/// The application that the project's own commands name, else the likeliest one.
+fn chosen<'a>(platform: &Platform, project: &Project, apps: &'a [App]) -> Option<&'a App> {
+    let launches =
+        platform.launches.iter().filter(|launch| crate::model::is_below(&launch.folder, &project.folder));
+    let targets: Vec<&str> =
+        launches.filter_map(|launch| command::target(&launch.line.as_ref()?.words)).collect();
+    let named = targets.iter().find_map(|target| {
+        let (module, object) = target.split_once(':').unwrap_or((target, ""));
+        apps.iter().find(|app| app.module == module && (object.is_empty() || object.starts_with(&app.object)))
+    });
+    named.or_else(|| apps.first())
+}
+
+/// Asks which application is meant where several stand beside one another.
+fn ask(name: &str, app: &App, apps: &[App], survey: &mut Survey) {
+    let depth = |app: &App| app.module.matches('.').count();
+    let others: Vec<&App> = apps
+        .iter()
+        .filter(|other| {
+            other.file != app.file
+                && depth(other) == depth(app)
+                && other.file.ends_with("__init__.py") == app.file.ends_with("__init__.py")
+        })
+        .collect();
+    if others.is_empty() {
+        return;
+    }
+    let all: Vec<&App> = std::iter::once(app).chain(others).collect();
+    survey.questions.push(Question {
+        id: format!("{name}.app"),
+        text: "Several modules hold an application. Which one is served?".to_owned(),
+        options: all.iter().map(|app| app.target()).collect(),
+        default: Some(app.target()),
+        confidence: Confidence::Likely,
+        evidence: all.iter().map(|app| app.evidence.clone()).collect(),
+    });
+}

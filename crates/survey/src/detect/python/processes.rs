@@ -1,0 +1,333 @@
+//! Processes beside the web server: workers and schedulers of Celery, RQ, Dramatiq, Huey and arq, and every further line
+//! of a Procfile.
+
+use std::rc::Rc;
+
+use super::{apps, host_name, project::Project};
+use crate::{
+    context::Context,
+    detect::platform::Launch,
+    model::{Evidence, Fact, Gap, Probe, Process, Role, Service},
+    python::Module,
+};
+
+/// Seconds that a worker gets to finish what it has begun.
+const GRACE: u32 = 60;
+
+/// Celery's schedule, which it writes again every few minutes. What the file is called depends on the Python.
+const SCHEDULE: &str = "/tmp/celerybeat-schedule";
+
+/// Ends with 0 while the newest of the schedule's files is younger than ten minutes: Celery writes them every three
+/// minutes, and wakes up after five at the latest.
+const SCHEDULE_IS_FRESH: &str = "import glob, os, sys, time; \
+    sys.exit(time.time() - max(map(os.path.getmtime, glob.glob('/tmp/celerybeat-schedule*')), default=0) > 600)";
+
+/// Adds the processes of a project to its service; gives the gaps that are left.
+pub(super) fn add(
+    context: &Context<'_>,
+    launches: &[&Launch],
+    project: &Project,
+    service: &mut Service,
+) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    for launch in launches {
+        written(launch, service, &mut gaps);
+    }
+    celery(context, project, service);
+    queues(context, project, service, &mut gaps);
+    gaps
+}
+
+/// What a process does, by its command.
+fn kind(words: &[String]) -> Option<&'static str> {
+    let has = |word: &str| words.iter().any(|known| known == word);
+    let program = words.first().map_or("", |word| word.rsplit('/').next().unwrap_or(word));
+    let module = if program.starts_with("python") && words.get(1).is_some_and(|word| word == "-m") {
+        words.get(2).map_or("", String::as_str)
+    } else {
+        program
+    };
+    match module {
+        "celery" if has("beat") && !has("worker") => Some("celery beat"),
+        "celery" if has("worker") => Some("celery worker"),
+        "celery" if has("flower") => Some("flower"),
+        "rq" | "rqworker" => Some("rq"),
+        "rqscheduler" => Some("rqscheduler"),
+        "dramatiq" => Some("dramatiq"),
+        "arq" => Some("arq"),
+        _ if module.starts_with("huey_consumer") => Some("huey"),
+        _ => None,
+    }
+}
+
+/// A process as a file of the project writes it.
+fn written(launch: &Launch, service: &mut Service, gaps: &mut Vec<Gap>) {
+    if matches!(launch.process.as_str(), "web" | "release" | "postdeploy")
+        && launch.line.as_ref().is_none_or(|line| kind(&line.words).is_none())
+    {
+        return;
+    }
+    let Some(line) = &launch.line else {
+        if !launch.weak {
+            gaps.push(Gap {
+                subject: service.name.clone(),
+                message: format!("the process `{}` needs a shell: {}", launch.process, launch.text),
+                hint: "write it as one program with its arguments".to_owned(),
+                evidence: vec![launch.evidence.clone()],
+            });
+        }
+        return;
+    };
+    let kind = kind(&line.words);
+    // What a development file starts counts only where it is known to be a worker.
+    if launch.weak && kind.is_none() || kind == Some("flower") {
+        return;
+    }
+    let mut words = line.words.clone();
+    words.retain(|word| {
+        !(kind == Some("celery worker") && matches!(word.as_str(), "--beat" | "-B" | "--autoreload"))
+    });
+    let name = launch.process.to_lowercase();
+    let scheduler = matches!(kind, Some("celery beat" | "rqscheduler"))
+        || ["beat", "clock", "scheduler", "cron"].iter().any(|word| name.contains(word));
+    let role = if scheduler { Role::Scheduler } else { Role::Worker };
+    if kind == Some("celery beat") {
+        at_schedule(&mut words);
+    }
+    let known = service.processes.iter().any(|process| {
+        process.command.value == words
+            || (kind.is_some() && self::kind(&process.command.value) == kind && launch.weak)
+    });
+    if known {
+        return;
+    }
+    let app = words
+        .iter()
+        .position(|word| matches!(word.as_str(), "-A" | "--app"))
+        .and_then(|at| words.get(at + 1))
+        .cloned();
+    let probe = probe(kind, app.as_deref(), &words);
+    service.processes.push(Process {
+        name: host_name(&launch.process),
+        role,
+        command: Fact::new(words, launch.evidence.clone()),
+        probe,
+        grace: (role == Role::Worker).then_some(GRACE),
+    });
+}
+
+/// The scheduler's file goes where a container may write.
+fn at_schedule(words: &mut Vec<String>) {
+    let written = |words: &[String], names: [&str; 2]| {
+        words
+            .iter()
+            .any(|word| names.iter().any(|name| word == name || word.starts_with(&format!("{name}="))))
+    };
+    if !written(words, ["--pidfile", "--pidfile"]) {
+        words.push("--pidfile=".to_owned());
+    }
+    let database = words.iter().any(|word| word.contains("DatabaseScheduler"));
+    if !database && !written(words, ["-s", "--schedule"]) {
+        words.extend(["-s".to_owned(), SCHEDULE.to_owned()]);
+    }
+}
+
+fn probe(kind: Option<&str>, app: Option<&str>, words: &[String]) -> Probe {
+    let command =
+        |words: &[&str]| Probe::Command { command: words.iter().map(|word| (*word).to_owned()).collect() };
+    match (kind, app) {
+        (Some("celery worker"), Some(app)) => {
+            command(&["celery", "-A", app, "inspect", "ping", "--timeout", "10"])
+        }
+        (Some("celery beat"), _) if words.iter().any(|word| word == SCHEDULE) => {
+            command(&["python", "-c", SCHEDULE_IS_FRESH])
+        }
+        (Some("arq"), _) => match words.iter().find(|word| word.contains('.')) {
+            Some(settings) => command(&["arq", "--check", settings]),
+            None => Probe::Process,
+        },
+        _ => Probe::Process,
+    }
+}
+
+/// Celery by its application in the source, where no file starts it.
+fn celery(context: &Context<'_>, project: &Project, service: &mut Service) {
+    if project.needs(&["celery"]).is_none() {
+        return;
+    }
+    let Some((app, evidence)) = celery_app(context, project, service) else { return };
+    let has = |service: &Service, wanted: &str| {
+        service.processes.iter().any(|process| kind(&process.command.value) == Some(wanted))
+    };
+    if !has(service, "celery worker") {
+        let words = ["celery", "-A", &app, "worker", "--loglevel", "info", "--concurrency", "2"]
+            .map(str::to_owned)
+            .to_vec();
+        let probe = probe(Some("celery worker"), Some(&app), &words);
+        let name = format!("{}-worker", service.name);
+        service.processes.push(Process {
+            name,
+            role: Role::Worker,
+            command: Fact::new(words, evidence.clone()),
+            probe,
+            grace: Some(GRACE),
+        });
+    }
+    if has(service, "celery beat") {
+        return;
+    }
+    let database = project.needs(&["django-celery-beat"]);
+    let Some(sign) =
+        beat(project, service).or_else(|| database.map(|requirement| requirement.evidence.clone()))
+    else {
+        return;
+    };
+    let mut words = ["celery", "-A", &app, "beat", "--loglevel", "info"].map(str::to_owned).to_vec();
+    if database.is_some() {
+        words.extend(["--scheduler", "django_celery_beat.schedulers:DatabaseScheduler"].map(str::to_owned));
+    }
+    at_schedule(&mut words);
+    let probe = probe(Some("celery beat"), Some(&app), &words);
+    let name = format!("{}-beat", service.name);
+    service.processes.push(Process {
+        name,
+        role: Role::Scheduler,
+        command: Fact::new(words, sign),
+        probe,
+        grace: None,
+    });
+}
+
+/// `app = Celery("shop")`: what `-A` takes.
+fn celery_app(context: &Context<'_>, project: &Project, service: &Service) -> Option<(String, Evidence)> {
+    let mut found: Option<(usize, String, Evidence)> = None;
+    for module in
+        project.modules.iter().filter(|module| crate::model::is_below(module.source.name(), &service.path))
+    {
+        for (name, value) in module.assignments() {
+            let Some(rank) = makes_celery(module, value) else { continue };
+            let Some((_, dotted)) = apps::place(context, project, module.source.name()) else { continue };
+            let object = module.text(name);
+            // Celery looks for `celery` in a package, and for these names in a module.
+            let target = match dotted.strip_suffix(".celery") {
+                Some(package) if rank == 0 => package.to_owned(),
+                _ if matches!(object, "app" | "celery") => dotted.clone(),
+                _ => format!("{dotted}:{object}"),
+            };
+            let evidence = Evidence::new(&module.source, module.span(name, value), "Celery's application");
+            if found.as_ref().is_none_or(|(known, ..)| rank < *known) {
+                found = Some((rank, target, evidence));
+            }
+        }
+    }
+    found.map(|(_, target, evidence)| (target, evidence))
+}
+
+/// How surely the value is an application of Celery: 0 is `Celery(…)` itself.
+fn makes_celery(module: &Rc<Module>, value: usize) -> Option<usize> {
+    let (name, next) = module.resolved(value)?;
+    let last = name.rsplit('.').next().unwrap_or_default();
+    if matches!(name.as_str(), "celery.Celery" | "celery.app.Celery") && module.is(next, "(") {
+        return Some(0);
+    }
+    if matches!(
+        last,
+        "make_celery" | "create_celery" | "celery_init_app" | "create_celery_app" | "init_celery"
+    ) && module.is(next, "(")
+    {
+        return Some(1);
+    }
+    // Flask's own pattern: `celery_app = flask_app.extensions["celery"]`.
+    (last == "extensions" && module.is(next, "[") && module.string(next + 1).as_deref() == Some("celery"))
+        .then_some(2)
+}
+
+/// A schedule in the source.
+fn beat(project: &Project, service: &Service) -> Option<Evidence> {
+    project
+        .modules
+        .iter()
+        .filter(|module| crate::model::is_below(module.source.name(), &service.path))
+        .find_map(|module| {
+            let at = (0..module.tokens.len()).find(|&at| {
+                let name = module.text(at);
+                let named = matches!(name, "beat_schedule" | "CELERY_BEAT_SCHEDULE" | "CELERYBEAT_SCHEDULE");
+                let set = module.is(at + 1, "=") || (module.is(at + 1, ":") && module.tokens[at].first);
+                (named && set && !(module.is(at + 2, "{") && module.is(at + 3, "}")))
+                    || (name == "add_periodic_task" && module.is(at + 1, "("))
+            })?;
+            Some(Evidence::new(&module.source, module.span(at, at), "work that starts at times"))
+        })
+}
+
+/// Workers of the smaller queues.
+fn queues(context: &Context<'_>, project: &Project, service: &mut Service, gaps: &mut Vec<Gap>) {
+    let has = |service: &Service, wanted: &str| {
+        service.processes.iter().any(|process| kind(&process.command.value) == Some(wanted))
+    };
+    let push = |service: &mut Service, words: &[&str], evidence: Evidence, probe: Probe| {
+        let name = format!("{}-worker", service.name);
+        let command = Fact::new(words.iter().map(|word| (*word).to_owned()).collect(), evidence);
+        service.processes.push(Process { name, role: Role::Worker, command, probe, grace: Some(GRACE) });
+    };
+    let dotted =
+        |module: &Module| apps::place(context, project, module.source.name()).map(|(_, dotted)| dotted);
+    if project.needs(&["dramatiq"]).is_some() && !has(service, "dramatiq") {
+        let actors = project.modules.iter().find_map(|module| {
+            let at = module.lines().find(|&at| {
+                module.is(at, "@")
+                    && module.resolved(at + 1).is_some_and(|(name, _)| name == "dramatiq.actor")
+            })?;
+            Some((
+                dotted(module)?,
+                Evidence::new(&module.source, module.span(at, at + 1), "an actor of Dramatiq"),
+            ))
+        });
+        if let Some((module, evidence)) = actors {
+            push(
+                service,
+                &["dramatiq", &module, "--processes", "1", "--threads", "4"],
+                evidence,
+                Probe::Process,
+            );
+        }
+    }
+    if project.needs(&["arq"]).is_some() && !has(service, "arq") {
+        let settings = project.modules.iter().find_map(|module| {
+            let at =
+                module.lines().find(|&at| module.is(at, "class") && module.is(at + 1, "WorkerSettings"))?;
+            Some((
+                format!("{}.WorkerSettings", dotted(module)?),
+                Evidence::new(&module.source, module.span(at, at + 1), "the settings of arq's worker"),
+            ))
+        });
+        if let Some((settings, evidence)) = settings {
+            let words = vec!["arq".to_owned(), settings.clone()];
+            let probe = probe(Some("arq"), None, &words);
+            push(service, &["arq", &settings], evidence, probe);
+        }
+    }
+    // RQ's and Huey's workers must be told queues or objects that only a command of the project says for sure.
+    for (package, kind, example) in [
+        ("rq", "rq", "worker: rq worker default --url $REDIS_URL"),
+        ("huey", "huey", "worker: huey_consumer.py app.huey"),
+    ] {
+        if let Some(requirement) =
+            project.needs(&[package]).filter(|_| !has(service, kind) && !has(service, "celery worker"))
+        {
+            let used = project.modules.iter().any(|module| {
+                module.imports.values().any(|import| {
+                    import.module == package || import.module.starts_with(&format!("{package}."))
+                })
+            });
+            if used && service.processes.is_empty() {
+                gaps.push(Gap {
+                    subject: service.name.clone(),
+                    message: format!("{package} is used, and no file says how its worker starts"),
+                    hint: format!("write a Procfile with a line as `{example}`"),
+                    evidence: vec![requirement.evidence.clone()],
+                });
+            }
+        }
+    }
+}

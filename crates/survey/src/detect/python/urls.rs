@@ -1,0 +1,180 @@
+//! Django's `urlpatterns`: `path("api/", include("shop.urls"))`, Django REST framework's routers, and Channels' paths.
+
+use std::rc::Rc;
+
+use super::{
+    django::{self, Site},
+    project::Project,
+    routes::joined,
+};
+use crate::{
+    model::{Evidence, Fact, Route},
+    python::{Kind, Module},
+};
+
+const MAX_ROUTES: usize = 2000;
+const MAX_DEPTH: usize = 8;
+
+/// Routes and websockets of a site.
+pub(super) fn find(project: &Project, site: &Site) -> (Vec<Route>, Vec<Fact<String>>) {
+    let mut routes = Vec::new();
+    let root = django::setting(site, "ROOT_URLCONF").and_then(|(module, at)| module.string(at));
+    if let Some(module) = root.and_then(|name| named(project, site, &name)) {
+        patterns(project, site, module, "", 0, &mut routes);
+    }
+    routes.sort_by(|a, b| (&a.path, &a.method).cmp(&(&b.path, &b.method)));
+    routes.dedup_by(|a, b| a.path == b.path && a.method == b.method);
+    let mut websockets: Vec<Fact<String>> = project.modules.iter().flat_map(channels).collect();
+    websockets.sort_by(|a, b| a.value.cmp(&b.value));
+    websockets.dedup_by(|a, b| a.value == b.value);
+    (routes, websockets)
+}
+
+fn named<'a>(project: &'a Project, site: &Site, dotted: &str) -> Option<&'a Rc<Module>> {
+    let path = crate::context::join(&site.folder, &dotted.replace('.', "/"));
+    project.module(&format!("{path}.py")).or_else(|| project.module(&format!("{path}/__init__.py")))
+}
+
+/// Everything in a module of URLs, under a prefix.
+fn patterns(
+    project: &Project,
+    site: &Site,
+    module: &Rc<Module>,
+    prefix: &str,
+    depth: usize,
+    routes: &mut Vec<Route>,
+) {
+    for at in 0..module.tokens.len() {
+        if routes.len() >= MAX_ROUTES || depth > MAX_DEPTH {
+            return;
+        }
+        let Some(pattern) = pattern(module, at) else { continue };
+        let full = joined(prefix, &pattern.text);
+        match include(module, pattern.view) {
+            Some(Included::Module(name)) => {
+                if let Some(target) = named(project, site, &name) {
+                    patterns(project, site, target, &full, depth + 1, routes);
+                }
+            }
+            Some(Included::Router) => registered(module, &full, routes),
+            // The administration and other lists of a package: their root is enough.
+            Some(Included::Other) | None => routes.push(route(module, at, pattern.last, &full)),
+        }
+    }
+}
+
+struct Pattern {
+    text: String,
+    /// First token of what answers.
+    view: usize,
+    last: usize,
+}
+
+fn pattern(module: &Module, at: usize) -> Option<Pattern> {
+    let (name, open) = module.dotted(at)?;
+    if !matches!(name.as_str(), "path" | "re_path" | "url") || !module.is(open, "(") {
+        return None;
+    }
+    let arguments = module.arguments(open);
+    let (first, second) = (arguments.first()?, arguments.get(1)?);
+    let text = module.string(first.at)?;
+    // A websocket's consumer.
+    if (second.at..second.end).any(|at| module.is(at, "as_asgi")) {
+        return None;
+    }
+    let text = if name == "path" { text } else { plain(&text)? };
+    Some(Pattern { text: format!("/{}", text.trim_start_matches('/')), view: second.at, last: first.at })
+}
+
+/// A regular expression as a path, where its fixed part and named groups are all there is.
+fn plain(pattern: &str) -> Option<String> {
+    let pattern = pattern.trim_start_matches('^').trim_end_matches('$').trim_end_matches("\\Z");
+    let mut out = String::new();
+    let mut rest = pattern;
+    while let Some(at) = rest.find('(') {
+        out.push_str(&rest[..at]);
+        let group = rest[at..].strip_prefix("(?P<")?;
+        let (name, behind) = group.split_once('>')?;
+        out.push_str(&format!("<{name}>"));
+        let mut open = 1_usize;
+        let end = behind.char_indices().find(|(_, c)| {
+            match c {
+                '(' => open += 1,
+                ')' => open -= 1,
+                _ => {}
+            }
+            open == 0
+        })?;
+        rest = &behind[end.0 + 1..];
+    }
+    out.push_str(rest);
+    let out = out.replace("\\.", ".").replace("\\-", "-").replace("/?", "/");
+    (!out.contains(['\\', '[', '*', '+', '?', '|'])).then_some(out)
+}
+
+enum Included {
+    Module(String),
+    Router,
+    Other,
+}
+
+fn include(module: &Module, at: usize) -> Option<Included> {
+    if !module.is(at, "include") || !module.is(at + 1, "(") {
+        return None;
+    }
+    let inner = if module.is(at + 2, "(") { at + 3 } else { at + 2 };
+    if let Some(name) = module.string(inner) {
+        return Some(Included::Module(name));
+    }
+    let (name, _) = module.dotted(inner)?;
+    if name.rsplit('.').next() == Some("urls") && !module.imports.contains_key(name.split('.').next()?) {
+        return Some(Included::Router);
+    }
+    // `include(shop.urls)` of an imported module.
+    let full = module.full_name(&name);
+    Some(if full.contains('.') && !full.starts_with('.') { Included::Module(full) } else { Included::Other })
+}
+
+/// `router.register("users", UserViewSet)`.
+fn registered(module: &Module, prefix: &str, routes: &mut Vec<Route>) {
+    for at in 0..module.tokens.len() {
+        let Some((name, open)) =
+            module.dotted(at).filter(|(name, next)| name.ends_with(".register") && module.is(*next, "("))
+        else {
+            continue;
+        };
+        let Some(first) = module.arguments(open).first().copied() else { continue };
+        let Some(text) = module.string(first.at).filter(|_| !name.starts_with("admin")) else { continue };
+        let Some(text) = plain(&text).filter(|_| routes.len() < MAX_ROUTES) else { continue };
+        let path = joined(prefix, &format!("/{}/", text.trim_matches('/')));
+        routes.push(route(module, at, first.at, &path));
+    }
+}
+
+fn route(module: &Module, from: usize, to: usize, path: &str) -> Route {
+    let evidence = Evidence::new(&module.source, module.span(from, to), format!("answers {path}"));
+    // Which methods a view takes, its own code decides.
+    Route { method: "ALL".to_owned(), path: path.to_owned(), stream: false, evidence: vec![evidence] }
+}
+
+/// Channels: `re_path(r"ws/chat/(?P<room>\w+)/$", ChatConsumer.as_asgi())`.
+fn channels(module: &Rc<Module>) -> Vec<Fact<String>> {
+    let mut found = Vec::new();
+    for at in 0..module.tokens.len() {
+        let Some((name, open)) = module.dotted(at).filter(|(_, next)| module.is(*next, "(")) else {
+            continue;
+        };
+        let arguments = module.arguments(open);
+        let (Some(first), Some(second)) = (arguments.first(), arguments.get(1)) else { continue };
+        let consumer = (second.at..second.end).any(|at| module.is(at, "as_asgi"));
+        if !consumer || module.kind(first.at) != Some(Kind::String) {
+            continue;
+        }
+        let Some(text) = module.string(first.at) else { continue };
+        let text = if name == "path" { Some(text) } else { plain(&text) };
+        let Some(text) = text else { continue };
+        let evidence = Evidence::new(&module.source, module.span(at, first.at), "takes websockets");
+        found.push(Fact::new(format!("/{}", text.trim_start_matches('/')), evidence));
+    }
+    found
+}

@@ -1,0 +1,365 @@
+//! Which stores a Python service uses, and the variables that say where they are.
+
+use super::{django::Site, environment::Read, project::Project};
+use crate::{
+    model::{Address, Evidence, Fact, Gap, Part, Service, StoreKind, StoreUse},
+    python::Kind,
+};
+
+/// Client libraries of each store.
+const CLIENTS: [(StoreKind, &[&str]); 5] = [
+    (
+        StoreKind::Postgresql,
+        &["psycopg", "psycopg2", "psycopg2-binary", "psycopg-binary", "asyncpg", "pg8000", "aiopg"],
+    ),
+    (
+        StoreKind::Mysql,
+        &["mysqlclient", "pymysql", "mysql-connector-python", "aiomysql", "asyncmy", "mariadb"],
+    ),
+    (
+        StoreKind::Redis,
+        &[
+            "redis",
+            "django-redis",
+            "rq",
+            "django-rq",
+            "channels-redis",
+            "arq",
+            "aioredis",
+            "coredis",
+            "flask-redis",
+        ],
+    ),
+    (StoreKind::Rabbitmq, &["pika", "aio-pika", "amqp"]),
+    (StoreKind::Mongodb, &["pymongo", "motor", "beanie", "mongoengine", "flask-pymongo"]),
+];
+
+/// Clients of stores that nothing is generated for.
+const OTHERS: [(&str, &str); 12] = [
+    ("elasticsearch", "Elasticsearch"),
+    ("opensearch-py", "OpenSearch"),
+    ("kafka-python", "Kafka"),
+    ("confluent-kafka", "Kafka"),
+    ("aiokafka", "Kafka"),
+    ("pymemcache", "Memcached"),
+    ("python-memcached", "Memcached"),
+    ("meilisearch", "Meilisearch"),
+    ("nats-py", "NATS"),
+    ("cassandra-driver", "Cassandra"),
+    ("neo4j", "Neo4j"),
+    ("qdrant-client", "Qdrant"),
+];
+
+/// Whole addresses, by their usual names.
+fn url_names(kind: StoreKind) -> &'static [&'static str] {
+    match kind {
+        StoreKind::Postgresql => &[
+            "DATABASE_URL",
+            "SQLALCHEMY_DATABASE_URI",
+            "SQLALCHEMY_DATABASE_URL",
+            "DATABASE_URI",
+            "POSTGRES_URL",
+            "POSTGRES_DSN",
+            "PG_URL",
+            "DB_URL",
+            "PG_DSN",
+            "DATABASE_DSN",
+        ],
+        StoreKind::Mysql => &[
+            "DATABASE_URL",
+            "SQLALCHEMY_DATABASE_URI",
+            "SQLALCHEMY_DATABASE_URL",
+            "DATABASE_URI",
+            "MYSQL_URL",
+            "DB_URL",
+        ],
+        StoreKind::Redis => &[
+            "REDIS_URL",
+            "CELERY_BROKER_URL",
+            "BROKER_URL",
+            "CACHE_URL",
+            "REDIS_CACHE_URL",
+            "CELERY_RESULT_BACKEND",
+            "RESULT_BACKEND",
+            "RQ_REDIS_URL",
+            "REDIS_URI",
+            "CHANNELS_REDIS_URL",
+            "RATELIMIT_STORAGE_URI",
+            "REDIS_DSN",
+        ],
+        StoreKind::Rabbitmq => {
+            &["RABBITMQ_URL", "AMQP_URL", "CLOUDAMQP_URL", "RABBIT_URL", "CELERY_BROKER_URL", "BROKER_URL"]
+        }
+        StoreKind::Mongodb => &["MONGO_URL", "MONGODB_URL", "MONGO_URI", "MONGODB_URI", "MONGO_DSN"],
+        StoreKind::Sqlite => &["DATABASE_URL", "SQLALCHEMY_DATABASE_URI", "DATABASE_URI"],
+    }
+}
+
+/// Last words of the prefixes under which the parts of an address stand.
+fn prefixes(kind: StoreKind) -> &'static [&'static str] {
+    match kind {
+        StoreKind::Postgresql => &["POSTGRES", "POSTGRESQL", "PG", "DB", "DATABASE", "SQL"],
+        StoreKind::Mysql => &["MYSQL", "MARIADB", "DB", "DATABASE", "SQL"],
+        StoreKind::Redis => &["REDIS"],
+        StoreKind::Rabbitmq => &["RABBITMQ", "AMQP", "RABBIT"],
+        StoreKind::Mongodb => &["MONGO", "MONGODB"],
+        StoreKind::Sqlite => &[],
+    }
+}
+
+/// The kind that a URL's scheme names, and the scheme where it is not the usual one.
+fn scheme(default: &str) -> Option<(StoreKind, Option<String>)> {
+    let (scheme, _) = default.split_once(':')?;
+    let (kind, usual) = match scheme.split('+').next()? {
+        "postgres" | "postgresql" | "postgis" => {
+            (StoreKind::Postgresql, matches!(scheme, "postgres" | "postgresql"))
+        }
+        "mysql" | "mariadb" => (StoreKind::Mysql, scheme == "mysql"),
+        "redis" | "rediss" => (StoreKind::Redis, true),
+        "amqp" | "amqps" | "pyamqp" => (StoreKind::Rabbitmq, scheme == "amqp"),
+        "mongodb" => (StoreKind::Mongodb, true),
+        "sqlite" => (StoreKind::Sqlite, true),
+        _ => return None,
+    };
+    Some((kind, (!usual).then(|| scheme.to_owned())))
+}
+
+/// Adds what the project uses to its service.
+pub(super) fn add(
+    project: &Project,
+    site: Option<&Site>,
+    reads: &[Read],
+    service: &mut Service,
+    gaps: &mut Vec<Gap>,
+) {
+    let engines = site.map(engines).unwrap_or_default();
+    for (kind, clients) in CLIENTS {
+        let Some(client) = project.needs(clients) else { continue };
+        // Celery's packages bring clients of brokers that nothing has to use.
+        let evidence = Evidence {
+            reason: format!("{} is a client of {}", client.name, kind.label()),
+            ..client.evidence.clone()
+        };
+        let engine = engines.iter().find(|(engine, _)| *engine == kind).map(|(_, evidence)| evidence.clone());
+        let evidence: Vec<Evidence> = engine.into_iter().chain([evidence]).collect();
+        add_uses(kind, evidence, reads, service);
+    }
+    celery(project, reads, service);
+    sqlite(project, &engines, reads, service, gaps);
+    for (name, label) in OTHERS {
+        if let Some(client) = project.needs(&[name]) {
+            gaps.push(Gap {
+                subject: service.name.clone(),
+                message: format!("{name} is a client of {label}: nothing is generated for it yet"),
+                hint: "write its service by hand, or give the address of one outside".to_owned(),
+                evidence: vec![client.evidence.clone()],
+            });
+        }
+    }
+}
+
+/// One use for each variable that leads to a store of the kind.
+fn add_uses(kind: StoreKind, evidence: Vec<Evidence>, reads: &[Read], service: &mut Service) {
+    let mut addresses = urls(kind, reads, service);
+    if addresses.is_empty() {
+        addresses.extend(parts(kind, service));
+    }
+    let each = if addresses.is_empty() { vec![None] } else { addresses.into_iter().map(Some).collect() };
+    for address in each {
+        service.stores.push(StoreUse { kind, store: String::new(), address, evidence: evidence.clone() });
+    }
+}
+
+/// Variables that hold a whole address of the kind.
+fn urls(kind: StoreKind, reads: &[Read], service: &Service) -> Vec<Address> {
+    let mut found: Vec<(usize, Address)> = Vec::new();
+    for variable in &service.environment {
+        let by_default = variable.default.as_deref().and_then(scheme);
+        let usual = url_names(kind).iter().position(|name| *name == variable.name);
+        let fits = match &by_default {
+            Some((StoreKind::Sqlite, _)) => usual.is_some() && kind != StoreKind::Sqlite,
+            Some((other, _)) => *other == kind,
+            // Two kinds of brokers share their variables' names.
+            None => {
+                usual.is_some()
+                    && variable.default.is_none()
+                    && !(kind == StoreKind::Rabbitmq && variable.name.contains("BROKER"))
+            }
+        };
+        if !fits || service.stores.iter().any(|used| uses(used, &variable.name)) {
+            continue;
+        }
+        let suffix = variable
+            .default
+            .as_deref()
+            .filter(|_| by_default.as_ref().is_some_and(|(found, _)| *found == kind))
+            .and_then(suffix);
+        let file_variant =
+            variable.file_variant || reads.iter().any(|read| read.name == variable.name && read.file_variant);
+        let fact = Fact { value: variable.name.clone(), evidence: variable.evidence.clone() };
+        let wanted = by_default.filter(|(found, _)| *found == kind).and_then(|(_, scheme)| scheme);
+        found.push((
+            usual.unwrap_or(usize::MAX),
+            Address::Url { variable: fact, scheme: wanted, suffix, file_variant },
+        ));
+    }
+    found.sort_by_key(|(rank, _)| *rank);
+    // One database is one address; a queue and a cache may have one each.
+    let most = if kind == StoreKind::Redis { 4 } else { 1 };
+    found.into_iter().take(most).map(|(_, address)| address).collect()
+}
+
+fn uses(used: &StoreUse, name: &str) -> bool {
+    matches!(&used.address, Some(Address::Url { variable, .. }) if variable.value == name)
+}
+
+/// Path and query of a URL: `/1`, `/app?sslmode=disable`.
+fn suffix(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let at = rest.find('/')?;
+    (rest.len() > at + 1).then(|| rest[at..].to_owned())
+}
+
+/// A prefix, the variables by part, and those whose `NAME_FILE` is read too.
+type Parts = (String, Vec<(Part, Fact<String>)>, Vec<String>);
+
+/// Variables for the parts of an address under one prefix: `DB_HOST`, `DB_PASSWORD`.
+fn parts(kind: StoreKind, service: &Service) -> Option<Address> {
+    let words: [(Part, &[&str]); 5] = [
+        (Part::Host, &["HOST", "SERVER", "HOSTNAME", "ADDRESS"]),
+        (Part::Port, &["PORT"]),
+        (Part::User, &["USER", "USERNAME", "DEFAULT_USER"]),
+        (Part::Password, &["PASSWORD", "PASS", "PASSWD", "DEFAULT_PASS"]),
+        (Part::Database, &["DB", "NAME", "DATABASE", "DBNAME", "DATABASE_NAME", "DB_NAME", "VHOST"]),
+    ];
+    let mut best: Option<Parts> = None;
+    for variable in &service.environment {
+        let Some(prefix) = words[..4]
+            .iter()
+            .flat_map(|(_, names)| *names)
+            .find_map(|word| variable.name.strip_suffix(word)?.strip_suffix('_'))
+        else {
+            continue;
+        };
+        let last = prefix.rsplit('_').next().unwrap_or(prefix);
+        if !prefixes(kind).contains(&last) || best.as_ref().is_some_and(|(known, ..)| known == prefix) {
+            continue;
+        }
+        let mut found = Vec::new();
+        let mut files = Vec::new();
+        for (part, names) in &words {
+            let part_of = service
+                .environment
+                .iter()
+                .find(|other| names.iter().any(|name| other.name == format!("{prefix}_{name}")));
+            if let Some(other) = part_of {
+                found.push((*part, Fact { value: other.name.clone(), evidence: other.evidence.clone() }));
+                files.extend(other.file_variant.then(|| other.name.clone()));
+            }
+        }
+        if best.as_ref().is_none_or(|(_, known, _)| known.len() < found.len()) {
+            best = Some((prefix.to_owned(), found, files));
+        }
+    }
+    best.map(|(_, variables, file_variants)| Address::Parts { variables, file_variants })
+}
+
+/// Celery's broker, where no client library of its own was found: its URL names the kind.
+fn celery(project: &Project, reads: &[Read], service: &mut Service) {
+    let Some(celery) = project.needs(&["celery"]) else { return };
+    let bundled = [("redis", StoreKind::Redis), ("librabbitmq", StoreKind::Rabbitmq)];
+    for (extra, kind) in bundled {
+        if celery.extras.iter().any(|known| known == extra)
+            && !service.stores.iter().any(|used| used.kind == kind)
+        {
+            add_uses(kind, vec![celery.evidence.clone()], reads, service);
+        }
+    }
+    let broker = service.environment.iter().find(|variable| variable.name.ends_with("BROKER_URL"));
+    let amqp = broker
+        .and_then(|variable| variable.default.as_deref())
+        .and_then(scheme)
+        .is_some_and(|(kind, _)| kind == StoreKind::Rabbitmq);
+    if amqp && !service.stores.iter().any(|used| used.kind == StoreKind::Rabbitmq) {
+        add_uses(StoreKind::Rabbitmq, vec![celery.evidence.clone()], reads, service);
+    }
+}
+
+/// A file of SQLite, where nothing else is the database.
+fn sqlite(
+    project: &Project,
+    engines: &[(StoreKind, Evidence)],
+    reads: &[Read],
+    service: &mut Service,
+    gaps: &mut Vec<Gap>,
+) {
+    let server =
+        service.stores.iter().any(|used| matches!(used.kind, StoreKind::Postgresql | StoreKind::Mysql));
+    if server {
+        return;
+    }
+    let by_engine =
+        engines.iter().find(|(kind, _)| *kind == StoreKind::Sqlite).map(|(_, evidence)| evidence.clone());
+    let variable = service.environment.iter().find(|variable| {
+        variable.default.as_deref().and_then(scheme).is_some_and(|(kind, _)| kind == StoreKind::Sqlite)
+    });
+    let by_default = variable.and_then(|variable| variable.evidence.first().cloned());
+    let literal = || {
+        project.modules.iter().find_map(|module| {
+            let at = (0..module.tokens.len()).find(|&at| {
+                matches!(module.kind(at), Some(Kind::String | Kind::Format))
+                    && module.text(at).trim_start_matches(['f', 'r', '"', '\'']).starts_with("sqlite")
+            })?;
+            Some(Evidence::new(&module.source, module.span(at, at), "opens a file of SQLite"))
+        })
+    };
+    let Some(mut evidence) = by_engine.or(by_default.clone()).or_else(literal) else { return };
+    "a file of SQLite".clone_into(&mut evidence.reason);
+    let address = by_default.is_some().then(|| urls_of_sqlite(service, reads)).flatten();
+    if address.is_none() {
+        gaps.push(Gap {
+            subject: service.name.clone(),
+            message: "its database is a file beside the program: a new container begins with an empty one"
+                .to_owned(),
+            hint: "read its path from a variable, or use a database server".to_owned(),
+            evidence: vec![evidence.clone()],
+        });
+    }
+    service.stores.push(StoreUse {
+        kind: StoreKind::Sqlite,
+        store: String::new(),
+        address,
+        evidence: vec![evidence],
+    });
+}
+
+fn urls_of_sqlite(service: &Service, reads: &[Read]) -> Option<Address> {
+    let variable = service.environment.iter().find(|variable| {
+        variable.default.as_deref().and_then(scheme).is_some_and(|(kind, _)| kind == StoreKind::Sqlite)
+    })?;
+    let file_variant = reads.iter().any(|read| read.name == variable.name && read.file_variant);
+    let fact = Fact { value: variable.name.clone(), evidence: variable.evidence.clone() };
+    Some(Address::Url { variable: fact, scheme: None, suffix: None, file_variant })
+}
+
+/// The stores that Django's `DATABASES` name by their engines.
+fn engines(site: &Site) -> Vec<(StoreKind, Evidence)> {
+    let mut found = Vec::new();
+    for module in &site.modules {
+        for at in 0..module.tokens.len() {
+            if module.kind(at) != Some(Kind::String) {
+                continue;
+            }
+            let Some(text) = module.string(at).filter(|text| text.contains("db.backends.")) else { continue };
+            let kind = match text.rsplit("db.backends.").next().unwrap_or_default() {
+                "postgresql" | "postgis" | "postgresql_psycopg2" => StoreKind::Postgresql,
+                "mysql" => StoreKind::Mysql,
+                "sqlite3" | "spatialite" => StoreKind::Sqlite,
+                _ => continue,
+            };
+            found
+                .push((kind, Evidence::new(&module.source, module.span(at, at), "the engine of a database")));
+        }
+    }
+    found
+}

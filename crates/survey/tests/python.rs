@@ -1,0 +1,439 @@
+//! Python projects, each on a repository that shows nothing but its case.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
+
+use plimsoll_survey::{Fact, Manager, Repository, Role, Service, Survey, survey};
+
+fn of(files: &[(&str, &str)]) -> Survey {
+    survey(&Repository::from_files("repo", files.iter().copied()))
+}
+
+/// A fact's value with the place of its first evidence.
+fn at<T: Clone>(fact: Option<&Fact<T>>) -> (T, String, usize) {
+    let fact = fact.unwrap();
+    (fact.value.clone(), fact.evidence[0].file.clone(), fact.evidence[0].line)
+}
+
+fn words(service: &Service) -> String {
+    service.command.as_ref().unwrap().value.join(" ")
+}
+
+fn routes(service: &Service) -> Vec<String> {
+    service.routes.iter().map(|route| format!("{} {}", route.method, route.path)).collect()
+}
+
+/// Shared fault 029: a Flask application was answered with "no package.json was found".
+const FLASK_IS_SILENCE: &[(&str, &str)] = &[
+    ("Procfile", "web: gunicorn wsgi:app\nrelease: flask --app wsgi init-db\n"),
+    ("requirements.txt", "Flask==3.1.2\ngunicorn==23.0.0\npsycopg[binary]==3.2.10\nredis==6.4.0\n"),
+    (".python-version", "3.12\n"),
+    (
+        "gunicorn.conf.py",
+        "import os\n\nbind = f\"0.0.0.0:{os.environ.get('PORT', '8000')}\"\nworkers = int(os.environ.get(\"WEB_CONCURRENCY\", \"2\"))\n",
+    ),
+    ("wsgi.py", "from shop import create_app\n\napp = create_app()\n"),
+    (
+        "shop/__init__.py",
+        "import os\n\nimport psycopg\nimport redis\nfrom flask import Flask, jsonify, request\n\n\n\
+         def create_app() -> Flask:\n    app = Flask(__name__)\n    app.config[\"SECRET_KEY\"] = os.environ[\"SECRET_KEY\"]\n    \
+         dsn = os.environ[\"DATABASE_URL\"]\n    cache = redis.from_url(os.environ.get(\"REDIS_URL\", \"redis://localhost:6379/0\"))\n\n    \
+         @app.get(\"/health\")\n    def health():\n        return {\"ok\": True}\n\n    \
+         @app.get(\"/api/customers\")\n    def customers():\n        return jsonify([])\n\n    return app\n",
+    ),
+];
+
+#[test]
+fn flask_is_silence() {
+    let survey = of(FLASK_IS_SILENCE);
+    let service = &survey.services[0];
+    assert_eq!((service.name.as_str(), service.role), ("repo", Role::Server));
+    assert_eq!(
+        (service.frameworks[0].name.as_str(), service.frameworks[0].version.as_str()),
+        ("flask", "==3.1.2")
+    );
+    assert_eq!(words(service), "gunicorn wsgi:app");
+    assert_eq!(at(service.port.as_ref()), (8000, "gunicorn.conf.py".into(), 3));
+    assert_eq!(service.port_variable.as_ref().unwrap().value, "PORT");
+    assert_eq!(at(service.health.live.as_ref()), ("/health".into(), "shop/__init__.py".into(), 14));
+    assert_eq!(routes(service), ["GET /api/customers", "GET /health"]);
+    let variables: Vec<(&str, bool, bool)> = service
+        .environment
+        .iter()
+        .map(|variable| (variable.name.as_str(), variable.required, variable.secret))
+        .collect();
+    let expected = [
+        ("DATABASE_URL", true, false),
+        ("PORT", false, false),
+        ("REDIS_URL", false, false),
+        ("SECRET_KEY", true, true),
+        ("WEB_CONCURRENCY", false, false),
+    ];
+    assert_eq!(variables, expected);
+    let install = &survey.installs[0];
+    assert_eq!(
+        (install.manager, install.lock_file.as_ref().unwrap().value.as_str()),
+        (Manager::Pip, "requirements.txt")
+    );
+    assert_eq!(at(install.runtime.as_ref()), ("3.12".into(), ".python-version".into(), 1));
+    assert!(
+        survey
+            .gaps
+            .iter()
+            .any(|gap| gap.message.contains("3.12") && gap.evidence[0].file == ".python-version")
+    );
+}
+
+#[test]
+fn other_languages_are_named_and_get_no_advice_for_npm() {
+    for (file, text, language) in [
+        ("go.mod", "module example.com/shop\n", "Go"),
+        ("Gemfile", "source 'x'\n", "Ruby"),
+        ("Shop.csproj", "<Project />\n", ".NET"),
+        ("mix.exs", "defmodule A do\nend\n", "Elixir"),
+    ] {
+        let survey = of(&[(file, text)]);
+        assert_eq!(survey.gaps.len(), 1, "{:#?}", survey.gaps);
+        assert!(survey.gaps[0].message.contains(language));
+        assert_eq!((survey.gaps[0].evidence[0].file.as_str(), survey.gaps[0].evidence[0].line), (file, 1));
+        assert!(!survey.gaps[0].hint.contains("package"));
+    }
+}
+
+#[test]
+fn a_folder_of_pages_is_a_site_and_parts_of_something_are_none() {
+    let page = "<!doctype html><title>x</title><p>Hello</p>";
+    let root = of(&[("index.html", page), ("style.css", "p {}")]);
+    assert_eq!(root.services.len(), 1);
+    assert_eq!((root.services[0].role, at(root.services[0].output.as_ref()).0), (Role::Site, ".".to_owned()));
+    assert!(!root.services[0].single_page);
+    let public = of(&[("README.md", ""), ("public/index.html", page)]);
+    assert_eq!(
+        (public.services[0].path.as_str(), at(public.services[0].output.as_ref()).0),
+        ("", "public".to_owned())
+    );
+    let web = of(&[("web/index.html", page), ("go.mod", "module x\n")]);
+    assert_eq!((web.services[0].name.as_str(), web.services[0].path.as_str()), ("web", "web"));
+    for part in ["docs/index.html", "examples/a/index.html", "tests/index.html", "templates/index.html"] {
+        assert!(of(&[(part, page)]).services.is_empty(), "{part}");
+    }
+    let built = of(&[("package.json", "{\"name\": \"x\"}"), ("index.html", page)]);
+    assert!(built.services.iter().all(|service| service.output.is_none()));
+}
+
+const MANAGE: &str = "import os\nimport sys\n\ndef main():\n    os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n";
+
+fn django(settings: &str, more: &[(&str, &str)]) -> Survey {
+    let base = [
+        ("backend/manage.py", MANAGE),
+        ("backend/requirements.txt", "Django==5.2.1\npsycopg[binary]==3.2.10\nwhitenoise==6.9.0\n"),
+        ("backend/shop/__init__.py", ""),
+        ("backend/shop/settings.py", settings),
+        (
+            "backend/shop/wsgi.py",
+            "import os\nos.environ.setdefault(\"DJANGO_SETTINGS_MODULE\", \"shop.settings\")\napplication = get_wsgi_application()\n",
+        ),
+        (
+            "backend/shop/urls.py",
+            "from django.urls import include, path\nurlpatterns = [\n    path('admin/', admin.site.urls),\n    path('api/', include('orders.urls')),\n    path('healthz', health),\n]\n",
+        ),
+        (
+            "backend/orders/urls.py",
+            "router = DefaultRouter()\nrouter.register(r'orders', OrderViewSet)\nurlpatterns = [path('', include(router.urls)), path('stats/<int:year>/', stats)]\n",
+        ),
+    ];
+    of(&[&base[..], more].concat())
+}
+
+#[test]
+fn django_is_found_with_its_settings_routes_and_static_files() {
+    let survey = django(
+        "import environ\nenv = environ.Env(DEBUG=(bool, False))\nSECRET_KEY = env('SECRET_KEY')\nDEBUG = env('DEBUG')\n\
+         ALLOWED_HOSTS = env.list('ALLOWED_HOSTS', default=['*'])\nROOT_URLCONF = 'shop.urls'\nWSGI_APPLICATION = 'shop.wsgi.application'\n\
+         DATABASES = {'default': env.db()}\nSTATIC_ROOT = BASE_DIR / 'static'\nMEDIA_ROOT = BASE_DIR / 'media'\n",
+        &[],
+    );
+    let service = &survey.services[0];
+    assert_eq!((service.path.as_str(), service.frameworks[0].name.as_str()), ("backend", "django"));
+    assert!(words(service).starts_with("gunicorn --bind 0.0.0.0:8000"), "{}", words(service));
+    assert!(words(service).ends_with(" shop.wsgi:application"));
+    assert_eq!(service.adds[0].value, "gunicorn==27.0.1");
+    assert_eq!(
+        routes(service),
+        ["ALL /admin/", "ALL /api/orders/", "ALL /api/stats/<int:year>/", "ALL /healthz"]
+    );
+    assert_eq!(at(service.health.live.as_ref()), ("/healthz".into(), "backend/shop/urls.py".into(), 5));
+    assert_eq!(service.build_commands[0].value, ["python", "manage.py", "collectstatic", "--noinput"]);
+    let build: Vec<(&str, &str)> = service
+        .settings
+        .iter()
+        .filter(|setting| setting.at_build)
+        .map(|setting| (setting.name.as_str(), setting.value.as_str()))
+        .collect();
+    assert_eq!(
+        build,
+        [("SECRET_KEY", "only-while-the-image-is-built"), ("DATABASE_URL", "sqlite:////tmp/build.sqlite3")]
+    );
+    assert_eq!((service.writes[0].path.value.as_str(), service.writes[0].keep), ("media", true));
+    let required: Vec<&str> = service
+        .environment
+        .iter()
+        .filter(|variable| variable.required)
+        .map(|variable| variable.name.as_str())
+        .collect();
+    assert_eq!(required, ["DATABASE_URL", "SECRET_KEY"]);
+}
+
+#[test]
+fn settings_of_laptops_and_faults_of_djangos_settings_are_said() {
+    let survey = django(
+        "DEBUG = True\nSECRET_KEY = 'django-insecure-x'\nALLOWED_HOSTS = []\nSTATIC_ROOT = 'static'\n",
+        &[("backend/requirements.txt", "Django==5.2.1\ngunicorn==23.0.0\n")],
+    );
+    let lines: Vec<(usize, &str)> = survey
+        .gaps
+        .iter()
+        .filter(|gap| gap.evidence.iter().any(|evidence| evidence.file.ends_with("settings.py")))
+        .map(|gap| (gap.evidence[0].line, gap.message.as_str()))
+        .collect();
+    for (line, part) in
+        [(1, "DEBUG is on"), (2, "signing key"), (3, "no host is allowed"), (4, "served by nobody")]
+    {
+        assert!(lines.iter().any(|(at, message)| *at == line && message.contains(part)), "{part}: {lines:?}");
+    }
+}
+
+#[test]
+fn the_word_django_alone_makes_no_site() {
+    let survey = of(&[
+        ("requirements.txt", "Flask==3.1.0\n# Django==5\ndjango-htmx==1.0\n"),
+        ("manage.py", MANAGE),
+        ("app.py", "from flask import Flask\napp = Flask(__name__)\n"),
+    ]);
+    assert_eq!(survey.services.len(), 1);
+    assert_eq!(survey.services[0].frameworks[0].name, "flask");
+}
+
+#[test]
+fn fastapi_routers_get_their_prefixes_from_every_level() {
+    let survey = of(&[
+        (
+            "pyproject.toml",
+            "[project]\nname = \"parcel-api\"\nrequires-python = \">=3.10,<3.13\"\ndependencies = [\n  \"fastapi[standard]>=0.115\",\n  \"pydantic-settings\",\n]\n",
+        ),
+        ("uv.lock", "version = 1\n"),
+        ("app/__init__.py", ""),
+        (
+            "app/main.py",
+            "from fastapi import FastAPI\nfrom app.api import api_router\nfrom app.core import settings\napp = FastAPI()\napp.include_router(api_router, prefix=settings.API_V1_STR)\n@app.get('/api/admin/health')\ndef a(): ...\n@app.get('/healthz')\ndef b(): ...\n",
+        ),
+        (
+            "app/api.py",
+            "from fastapi import APIRouter\nfrom app.routes import parcels\nfrom app.routes.live import router as live\napi_router = APIRouter()\napi_router.include_router(parcels.router)\napi_router.include_router(live, prefix='/live')\n",
+        ),
+        ("app/routes/__init__.py", ""),
+        (
+            "app/routes/parcels.py",
+            "from fastapi import APIRouter\nrouter = APIRouter(prefix='/parcels')\n@router.get('/')\ndef all(): ...\n@router.post('/{id}')\nasync def one(id: int): ...\n",
+        ),
+        (
+            "app/routes/live.py",
+            "from fastapi import APIRouter, WebSocket\nrouter = APIRouter()\n@router.websocket('/ws')\nasync def ws(s: WebSocket): ...\n@router.get('/events')\nasync def events():\n    return EventSourceResponse(x())\n",
+        ),
+        (
+            "app/core.py",
+            "from pydantic_settings import BaseSettings, SettingsConfigDict\nclass Settings(BaseSettings):\n    model_config = SettingsConfigDict(env_prefix='APP_')\n    API_V1_STR: str = '/api/v1'\n    database_url: str\n    jwt_secret: str = Field('change-me')\n    smtp_host: str | None = None\n    token: str = Field(alias='API_TOKEN')\nsettings = Settings()\n",
+        ),
+    ]);
+    let service = &survey.services[0];
+    assert_eq!(service.name, "parcel-api");
+    assert_eq!(
+        words(service),
+        "uvicorn app.main:app --host 0.0.0.0 --port 8000 --proxy-headers --timeout-graceful-shutdown 20"
+    );
+    assert!(service.adds.is_empty());
+    let expected = [
+        "GET /api/admin/health",
+        "GET /api/v1/live/events",
+        "GET /api/v1/parcels/",
+        "POST /api/v1/parcels/{id}",
+        "GET /healthz",
+    ];
+    assert_eq!(routes(service), expected);
+    assert!(service.routes[1].stream);
+    assert_eq!(service.websockets[0].value, "/api/v1/live/ws");
+    assert_eq!(at(service.health.live.as_ref()), ("/healthz".into(), "app/main.py".into(), 8));
+    let variables: Vec<(&str, Option<&str>, bool, bool)> = service
+        .environment
+        .iter()
+        .map(|variable| {
+            (variable.name.as_str(), variable.default.as_deref(), variable.required, variable.secret)
+        })
+        .collect();
+    let expected = [
+        ("API_TOKEN", None, true, true),
+        ("APP_API_V1_STR", Some("/api/v1"), false, false),
+        ("APP_DATABASE_URL", None, true, false),
+        ("APP_JWT_SECRET", Some("change-me"), false, true),
+        ("APP_SMTP_HOST", None, false, false),
+    ];
+    assert_eq!(variables, expected);
+    let install = &survey.installs[0];
+    assert_eq!(
+        (install.manager, install.runtime_version.as_ref().unwrap().value.as_str()),
+        (Manager::Uv, "3.11")
+    );
+}
+
+/// Name, role and command of every further process.
+fn processes(service: &Service) -> Vec<(String, Role, String)> {
+    service
+        .processes
+        .iter()
+        .map(|process| (process.name.clone(), process.role, process.command.value.join(" ")))
+        .collect()
+}
+
+#[test]
+fn flask_is_silence_release_and_stores() {
+    let survey = of(FLASK_IS_SILENCE);
+    let service = &survey.services[0];
+    assert_eq!(
+        processes(service),
+        [("repo-release".to_owned(), Role::OneShot, "flask --app wsgi init-db".to_owned())]
+    );
+    assert_eq!(service.processes[0].command.evidence[0].line, 2);
+    let stores: Vec<&str> = survey.stores.iter().map(|store| store.name.as_str()).collect();
+    assert_eq!(stores, ["postgres", "redis"]);
+}
+
+#[test]
+fn celerys_worker_and_beat_are_processes_of_their_own() {
+    let survey = django(
+        "CELERY_BROKER_URL = os.environ['CELERY_BROKER_URL']\nCELERY_BEAT_SCHEDULE = {'a': {'task': 'x', 'schedule': 60}}\n",
+        &[
+            ("backend/requirements.txt", "Django==5.2.1\ncelery[redis]==5.5.0\ngunicorn==23.0.0\n"),
+            ("backend/shop/celery.py", "from celery import Celery\napp = Celery('shop')\n"),
+        ],
+    );
+    let service = &survey.services[0];
+    let expected = [
+        ("backend-worker", Role::Worker, "celery -A shop worker --loglevel info --concurrency 2"),
+        (
+            "backend-beat",
+            Role::Scheduler,
+            "celery -A shop beat --loglevel info --pidfile= -s /tmp/celerybeat-schedule",
+        ),
+    ];
+    let found = processes(service);
+    let found: Vec<(&str, Role, &str)> =
+        found.iter().map(|(name, role, command)| (name.as_str(), *role, command.as_str())).collect();
+    assert_eq!(found, expected);
+    let migration = service.migration.as_ref().unwrap();
+    assert_eq!(migration.command.as_ref().unwrap().value, ["python", "manage.py", "migrate", "--noinput"]);
+}
+
+#[test]
+fn every_line_of_a_procfile_is_a_process() {
+    let survey = of(&[
+        (
+            "Procfile",
+            "web: gunicorn shop:app --bind 127.0.0.1:$PORT --workers 2\nworker: rq worker high default\nclock: python clock.py\nrelease: alembic upgrade head && python seed.py\nodd: a | b\n",
+        ),
+        ("requirements.txt", "flask==3\ngunicorn==23.0.0\nrq==2\nalembic==1.16\n"),
+        ("shop.py", "from flask import Flask\napp = Flask(__name__)\n"),
+        ("alembic.ini", "[alembic]\nscript_location = migrations\n"),
+    ]);
+    let service = &survey.services[0];
+    assert_eq!(words(service), "gunicorn --bind 0.0.0.0:8000 shop:app --workers 2");
+    let found = processes(service);
+    let found: Vec<(&str, Role, &str)> =
+        found.iter().map(|(name, role, command)| (name.as_str(), *role, command.as_str())).collect();
+    let expected = [
+        ("repo-release-2", Role::OneShot, "python seed.py"),
+        ("worker", Role::Worker, "rq worker high default"),
+        ("clock", Role::Scheduler, "python clock.py"),
+    ];
+    assert_eq!(found, expected);
+    let migration = service.migration.as_ref().unwrap();
+    assert_eq!(at(migration.folder.as_ref()), ("migrations".into(), "alembic.ini".into(), 2));
+    assert!(
+        survey
+            .gaps
+            .iter()
+            .any(|gap| gap.message.contains("`odd` needs a shell") && gap.evidence[0].line == 5)
+    );
+}
+
+#[test]
+fn fronts_of_nginx_say_which_paths_belong_to_whom() {
+    let survey = of(&[
+        ("backend/requirements.txt", "flask==3\ngunicorn==23\n"),
+        ("backend/app.py", "from flask import Flask\napp = Flask(__name__)\n"),
+        (
+            "nginx/default.conf",
+            "upstream api { server backend:8000; }\nserver {\n  location / { root /www; }\n  location /api/ {\n    proxy_pass http://api/;\n  }\n  location ~ x { proxy_pass http://backend:8000; }\n}\n",
+        ),
+    ]);
+    let edge = &survey.edges[0];
+    assert_eq!(
+        (edge.to.as_str(), edge.prefix.as_str(), edge.strip, edge.evidence[0].line),
+        ("backend", "/api", true, 5)
+    );
+    assert_eq!(survey.edges.len(), 1);
+}
+
+#[test]
+fn two_managers_are_a_question_and_what_was_exported_is_none() {
+    let app = ("app.py", "from flask import Flask\napp = Flask(__name__)\n");
+    let project = ("pyproject.toml", "[project]\nname = \"x\"\ndependencies = [\"flask\"]\n");
+    let two = of(&[app, project, ("uv.lock", "version = 1\n"), ("requirements.txt", "flask==3.1.0\n")]);
+    let question = two.questions.iter().find(|question| question.id == "root.manager").unwrap();
+    assert_eq!(
+        (question.options.as_slice(), question.default.as_deref()),
+        (&["uv".to_owned(), "pip".to_owned()][..], Some("uv"))
+    );
+    let exported = of(&[
+        app,
+        project,
+        ("uv.lock", "version = 1\n"),
+        (
+            "requirements.txt",
+            "# This file was autogenerated by uv via the following command:\n#    uv export\nflask==3.1.0\n",
+        ),
+    ]);
+    assert!(exported.questions.iter().all(|question| question.id != "root.manager"));
+}
+
+#[test]
+fn packages_of_the_system_and_compiled_ones_are_known() {
+    let survey = of(&[
+        ("requirements.txt", "-r requirements/base.txt\nflask==3\npsycopg2==2.9.9\n"),
+        ("requirements/base.txt", "psycopg==3.2\npython-magic==0.4\n"),
+        (
+            "app.py",
+            "import subprocess\nfrom flask import Flask\napp = Flask(__name__)\nsubprocess.run(['pg_dump', 'x'])\n",
+        ),
+    ]);
+    let packages: Vec<&str> =
+        survey.services[0].system_packages.iter().map(|package| package.value.as_str()).collect();
+    assert_eq!(packages, ["libpq5", "libmagic1", "postgresql-client"]);
+    assert_eq!(survey.services[0].system_packages[2].evidence[0].line, 4);
+    let install = &survey.installs[0];
+    assert_eq!(install.native[0].value, "psycopg2");
+    assert_eq!(at(install.inputs.first()), ("requirements/base.txt".into(), "requirements.txt".into(), 1));
+}
+
+#[test]
+fn developers_env_file_fills_production() {
+    let survey = of(&[
+        (".env", "SECRET_KEY=a-developers-own\nPUBLIC_URL=http://localhost:5173\n"),
+        ("requirements.txt", "flask==3\ngunicorn==23\n"),
+        (
+            "app.py",
+            "import os\nfrom flask import Flask\napp = Flask(__name__)\napp.secret_key = os.environ['SECRET_KEY']\n",
+        ),
+    ]);
+    let json = serde_json::to_string(&survey).unwrap();
+    assert!(!json.contains("a-developers-own") && !json.contains("5173"));
+    assert!(survey.services[0].environment[0].default.is_none());
+}

@@ -1,0 +1,166 @@
+//! Stores: what the services use and what the development compose file says, put together.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
+
+use plimsoll_survey::{Address, Repository, StoreKind, StoreRole, Survey, survey};
+
+const API: &str =
+    r#"{ "name": "api", "packageManager": "npm@11.0.0", "dependencies": { "express": "5.1.0", "pg": "8" } }"#;
+const MAIN: &str = "import express from 'express';\nconst app = express();\nconnect(process.env.DATABASE_URL);\napp.listen(3000);\n";
+
+fn of(files: &[(&str, &str)]) -> Survey {
+    survey(&Repository::from_files("repo", files.iter().copied()))
+}
+
+fn node(compose: &str) -> Survey {
+    of(&[("package.json", API), ("src/main.ts", MAIN), ("docker-compose.yml", compose)])
+}
+
+fn names(survey: &Survey) -> Vec<(&str, StoreKind)> {
+    survey.stores.iter().map(|store| (store.name.as_str(), store.kind)).collect()
+}
+
+fn gap<'a>(survey: &'a Survey, subject: &str) -> (&'a str, usize) {
+    let gap = survey
+        .gaps
+        .iter()
+        .find(|gap| {
+            gap.subject == subject && gap.evidence.iter().any(|evidence| evidence.file.contains("compose"))
+        })
+        .unwrap();
+    (gap.message.as_str(), gap.evidence[0].line)
+}
+
+#[test]
+fn mysql_vanishes() {
+    let survey = node(
+        "services:\n  mysql:\n    image: mysql:8.4\n    environment:\n      MYSQL_USER: kiosk\n      MYSQL_DATABASE: kiosk\n",
+    );
+    let store = survey.stores.iter().find(|store| store.kind == StoreKind::Mysql).unwrap();
+    assert_eq!((store.name.as_str(), store.version.as_ref().unwrap().value.as_str()), ("mysql", "8.4"));
+    let database = store.database.as_ref().unwrap();
+    assert_eq!((database.value.as_str(), database.evidence[0].line), ("kiosk", 6));
+}
+
+#[test]
+fn database_with_extension_replaced() {
+    let survey = node(
+        "services:\n  postgres:\n    image: pgvector/pgvector:pg17\n    environment: { POSTGRES_USER: kiosk, POSTGRES_DB: kiosk }\n",
+    );
+    let store = &survey.stores[0];
+    let image = store.image.as_ref().unwrap();
+    assert_eq!((image.value.as_str(), image.evidence[0].line), ("pgvector/pgvector:pg17", 3));
+    assert_eq!(store.version.as_ref().unwrap().value, "17");
+    assert_eq!(store.user.as_ref().unwrap().value, "kiosk");
+    let variable = node("services:\n  db:\n    image: postgres:${PG_VERSION:-17}-alpine\n");
+    assert_eq!(variable.stores[0].version.as_ref().unwrap().value, "17");
+    assert!(variable.stores[0].image.is_none());
+}
+
+#[test]
+fn two_databases_one_kept() {
+    let compose = "services:\n  postgres:\n    image: postgres:17\n    environment: { POSTGRES_USER: kiosk, POSTGRES_DB: kiosk }\n  analytics:\n    image: postgres:17\n    environment: { POSTGRES_PASSWORD: x, POSTGRES_DB: analytics }\n";
+    let survey = node(compose);
+    assert_eq!(names(&survey), [("postgres", StoreKind::Postgresql), ("analytics", StoreKind::Postgresql)]);
+    let databases: Vec<&str> =
+        survey.stores.iter().map(|store| store.database.as_ref().unwrap().value.as_str()).collect();
+    assert_eq!(databases, ["kiosk", "analytics"]);
+    let question = &survey.questions[0];
+    assert_eq!((question.id.as_str(), question.default.as_ref()), ("repo.postgres", None));
+    assert_eq!(question.options, ["postgres", "analytics"]);
+    // The variable's host in development says which one is meant.
+    let named = format!(
+        "{compose}  api:\n    build: .\n    environment:\n      DATABASE_URL: postgres://kiosk:kiosk@analytics:5432/analytics\n"
+    );
+    let survey = node(&named);
+    assert!(survey.questions.is_empty());
+    assert_eq!(survey.services[0].stores[0].store, "analytics");
+    // A database for tests is none of production.
+    let test = node("services:\n  db: { image: 'postgres:17' }\n  test-db: { image: 'postgres:17' }\n");
+    assert_eq!(names(&test), [("db", StoreKind::Postgresql)]);
+    assert!(gap(&test, "test-db").0.contains("for tests"));
+}
+
+#[test]
+fn other_services_of_compose_ignored() {
+    let survey = node(
+        "services:\n  postgres:\n    image: postgres:17\n  mail:\n    image: axllent/mailpit:v1.20\n  search:\n    image: getmeili/meilisearch:v1.11\n  queue:\n    image: rabbitmq:4\n",
+    );
+    assert_eq!(
+        gap(&survey, "mail"),
+        ("service `mail` (axllent/mailpit:v1.20) is for development: it is left out", 5)
+    );
+    assert_eq!(
+        gap(&survey, "search"),
+        ("service `search` (getmeili/meilisearch:v1.11) is not known: nothing is generated for it", 7)
+    );
+    assert_eq!(
+        gap(&survey, "queue"),
+        ("the development file starts RabbitMQ, and no service is known to use it", 9)
+    );
+    assert_eq!(names(&survey), [("postgres", StoreKind::Postgresql), ("queue", StoreKind::Rabbitmq)]);
+}
+
+#[test]
+fn service_named_like_a_store() {
+    let survey = of(&[
+        ("package.json", r#"{ "name": "x", "workspaces": ["apps/*"] }"#),
+        ("apps/postgres/package.json", &API.replace("\"api\"", "\"@kiosk/postgres\"")),
+        ("apps/postgres/src/main.ts", MAIN),
+        ("docker-compose.yml", "services:\n  postgres:\n    image: postgres:17\n"),
+    ]);
+    assert_eq!(survey.services[0].name, "postgres");
+    assert_eq!(survey.stores[0].name, "db");
+    assert_eq!(survey.services[0].stores[0].store, "db");
+}
+
+const CELERY: &str = "import os\nfrom celery import Celery\nfrom fastapi import FastAPI\napp = FastAPI()\n\
+    celery = Celery('shop', broker=os.environ['CELERY_BROKER_URL'])\ncelery.conf.beat_schedule = {'x': {'task': 'a', 'schedule': 60.0}}\n\
+    cache = redis.from_url(os.environ.get('CACHE_URL', 'redis://redis:6379/1'))\n";
+
+#[test]
+fn redis_as_broker_and_cache_is_two_stores() {
+    let survey = of(&[
+        ("requirements.txt", "fastapi==0.115\ncelery[redis]==5.4\nredis==5\n"),
+        ("main.py", CELERY),
+        ("compose.yaml", "services:\n  redis:\n    image: redis:8-alpine\n"),
+    ]);
+    let stores: Vec<(&str, StoreRole)> =
+        survey.stores.iter().map(|store| (store.name.as_str(), store.role)).collect();
+    assert_eq!(stores, [("redis-broker", StoreRole::Broker), ("redis-cache", StoreRole::Cache)]);
+    let uses: Vec<(&str, &str)> = survey.services[0]
+        .stores
+        .iter()
+        .map(|used| match used.address.as_ref().unwrap() {
+            Address::Url { variable, .. } => (used.store.as_str(), variable.value.as_str()),
+            _ => ("", ""),
+        })
+        .collect();
+    assert_eq!(uses, [("redis-broker", "CELERY_BROKER_URL"), ("redis-cache", "CACHE_URL")]);
+    assert!(survey.stores.iter().all(|store| store.version.as_ref().unwrap().value == "8"));
+}
+
+#[test]
+fn addresses_in_parts_and_schemes_are_read() {
+    let survey = of(&[
+        ("requirements.txt", "flask==3\npsycopg2-binary==2.9.10\npika==1.3\n"),
+        (
+            "app.py",
+            "import os\nfrom flask import Flask\napp = Flask(__name__)\nhost = os.environ['DB_HOST']\nuser = os.getenv('DB_USER', 'shop')\n\
+             password = os.environ['DB_PASSWORD']\nname = os.environ.get('DB_NAME', 'shop')\nq = os.environ.get('QUEUE', 'amqp://guest:guest@mq:5672/')\n",
+        ),
+    ]);
+    let service = &survey.services[0];
+    let Some(Address::Parts { variables, .. }) = &service.stores[0].address else {
+        panic!("{:?}", service.stores)
+    };
+    let parts: Vec<(String, &str)> =
+        variables.iter().map(|(part, fact)| (format!("{part:?}"), fact.value.as_str())).collect();
+    let expected =
+        [("Host", "DB_HOST"), ("User", "DB_USER"), ("Password", "DB_PASSWORD"), ("Database", "DB_NAME")];
+    assert_eq!(parts.iter().map(|(part, name)| (part.as_str(), *name)).collect::<Vec<_>>(), expected);
+    assert_eq!(service.stores[1].kind, StoreKind::Rabbitmq);
+    assert!(
+        matches!(&service.stores[1].address, Some(Address::Url { variable, .. }) if variable.value == "QUEUE")
+    );
+}

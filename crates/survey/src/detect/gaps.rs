@@ -2,7 +2,7 @@
 
 use crate::{
     context::Context,
-    model::{Address, Ecosystem, Evidence, Gap, Role, Service, Store, Survey},
+    model::{Address, Ecosystem, Evidence, Gap, Role, Service, Store, StoreKind, Survey},
 };
 
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
@@ -106,6 +106,22 @@ fn store_gaps(store: &Store, survey: &Survey, gaps: &mut Vec<Gap>) {
     let uses =
         || survey.services.iter().flat_map(|service| &service.stores).filter(|used| used.store == store.name);
     let found = uses().find_map(|used| used.address.as_ref());
+    if let Some(Address::Fixed { host }) = found {
+        let message = format!("its host `{}` stands in the program", host.value);
+        gaps.push(gap(
+            label,
+            message,
+            "read the address from one variable, as DATABASE_URL",
+            host.evidence.clone(),
+        ));
+        return;
+    }
+    if matches!(found, Some(Address::Parts { .. }))
+        || uses().next().is_none()
+        || store.kind == StoreKind::Sqlite
+    {
+        return;
+    }
     let Some(Address::Url { variable, .. }) = found else {
         gaps.push(gap(
             label,

@@ -143,6 +143,9 @@ pub(super) fn add(
         let engine = engines.iter().find(|(engine, _)| *engine == kind).map(|(_, evidence)| evidence.clone());
         let evidence: Vec<Evidence> = engine.into_iter().chain([evidence]).collect();
         add_uses(kind, evidence, reads, service);
+        for used in service.stores.iter_mut().filter(|used| used.kind == kind && used.address.is_none()) {
+            used.address = fixed(project, site, kind).map(|host| Address::Fixed { host });
+        }
     }
     celery(project, reads, service);
     sqlite(project, &engines, reads, service, gaps);
@@ -182,7 +185,7 @@ fn urls(kind: StoreKind, reads: &[Read], service: &Service) -> Vec<Address> {
             // Two kinds of brokers share their variables' names.
             None => {
                 usual.is_some()
-                    && variable.default.is_none()
+                    && variable.default.as_deref().unwrap_or_default().is_empty()
                     && !(kind == StoreKind::Rabbitmq && variable.name.contains("BROKER"))
             }
         };
@@ -218,6 +221,48 @@ fn suffix(url: &str) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
     let at = rest.find('/')?;
     (rest.len() > at + 1).then(|| rest[at..].to_owned())
+}
+
+/// A host that stands in the program: in a URL, as Django's `HOST`, or as Redis' `host=`.
+fn fixed(project: &Project, site: Option<&Site>, kind: StoreKind) -> Option<Fact<String>> {
+    let modules = site.map_or(&project.modules, |site| &site.modules);
+    modules.iter().find_map(|module| {
+        (0..module.tokens.len()).find_map(|at| {
+            let text = if module.kind(at) == Some(Kind::String) {
+                module.string(at)
+            } else {
+                module.format(at).map(str::to_owned)
+            };
+            let text = text
+                .filter(|_| module.kind(at) == Some(Kind::String) || module.kind(at) == Some(Kind::Format));
+            let (value, at) = match text {
+                Some(text) if scheme(&text).is_some_and(|(found, _)| found == kind) => (url_host(&text)?, at),
+                Some(text) if text == "HOST" && site.is_some() && module.is(at + 1, ":") => {
+                    (module.string(at + 2)?, at + 2)
+                }
+                None if kind == StoreKind::Redis
+                    && module.is(at, "host")
+                    && module.is(at + 1, "=")
+                    && at > 1
+                    && matches!(module.text(at - 2), "Redis" | "StrictRedis") =>
+                {
+                    (module.string(at + 2)?, at + 2)
+                }
+                _ => return None,
+            };
+            let evidence =
+                Evidence::new(&module.source, module.span(at, at), "the host stands in the program");
+            (!value.is_empty()).then(|| Fact::new(value, evidence))
+        })
+    })
+}
+
+fn url_host(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let host = rest.split('/').next()?.rsplit('@').next()?.split(':').next()?;
+    let fits =
+        !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    fits.then(|| host.to_owned())
 }
 
 /// A prefix, the variables by part, and those whose `NAME_FILE` is read too.

@@ -60,6 +60,11 @@ impl Value {
         self.members().iter().rev().find(|member| member.key == key)
     }
 
+    /// Whether it is an object.
+    pub(crate) fn is_object(&self) -> bool {
+        matches!(self.kind, Kind::Object(_))
+    }
+
     /// The text of a string.
     pub(crate) fn str(&self) -> Option<&str> {
         match &self.kind {
@@ -71,7 +76,16 @@ impl Value {
 
 /// Reads one value. Comments and a comma behind the last item are accepted, as TypeScript does.
 pub(crate) fn parse(source: &Source) -> Result<Value, Diagnostic> {
-    let mut reader = Reader { source, text: source.text(), at: 0 };
+    read(source, false)
+}
+
+/// Reads one value as `JSON.parse` does: a comment and a comma behind the last item are errors.
+pub(crate) fn parse_strict(source: &Source) -> Result<Value, Diagnostic> {
+    read(source, true)
+}
+
+fn read(source: &Source, strict: bool) -> Result<Value, Diagnostic> {
+    let mut reader = Reader { source, text: source.text(), at: 0, strict };
     if reader.text.starts_with('\u{feff}') {
         reader.at = '\u{feff}'.len_utf8();
     }
@@ -87,6 +101,7 @@ struct Reader<'a> {
     source: &'a Source,
     text: &'a str,
     at: usize,
+    strict: bool,
 }
 
 impl Reader<'_> {
@@ -162,7 +177,15 @@ impl Reader<'_> {
     fn separator(&mut self, close: u8) -> Result<(), Diagnostic> {
         self.blank()?;
         match self.peek() {
-            Some(b',') => self.at += 1,
+            Some(b',') => {
+                let comma = self.at;
+                self.at += 1;
+                self.blank()?;
+                if self.strict && self.peek() == Some(close) {
+                    self.at = comma;
+                    return Err(self.wrong("a comma before the closing bracket"));
+                }
+            }
             Some(byte) if byte == close => {}
             _ => return Err(self.wrong("a comma or the closing bracket is expected here")),
         }
@@ -227,6 +250,9 @@ impl Reader<'_> {
     fn blank(&mut self) -> Result<(), Diagnostic> {
         loop {
             let rest = &self.text[self.at..];
+            if self.strict && rest.starts_with('/') {
+                return Err(self.wrong("a comment, which only tsconfig.json may hold"));
+            }
             if let Some(comment) = rest.strip_prefix("//") {
                 self.at += 2 + comment.find('\n').unwrap_or(comment.len());
             } else if let Some(comment) = rest.strip_prefix("/*") {
@@ -277,6 +303,15 @@ mod tests {
     fn comments_and_final_commas_are_read_as_typescript_does() {
         let value = read("// c\n{ \"a\": [1, /* x */ 2,], }\n").unwrap();
         assert_eq!(value.get("a").unwrap().value.items().len(), 2);
+    }
+
+    #[test]
+    fn package_json_may_hold_neither_comments_nor_final_commas() {
+        for (text, at) in [("{ \"a\": 1, }", 8), ("[1, 2,\n]", 5), ("{} // x", 3), ("{ /* c */ }", 2)] {
+            let error = parse_strict(&Source::new("package.json", text)).map(|_| ()).unwrap_err();
+            assert_eq!(error.labels[0].span.start, at, "{text}");
+        }
+        assert!(parse_strict(&Source::new("package.json", "{ \"a\": \"//\", \"b\": [1, 2] }")).is_ok());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! package.json with positions.
 
+use std::collections::HashSet;
+
 use plimsoll_source::{Diagnostic, Source, Span};
 
 use crate::{
@@ -26,9 +28,54 @@ pub(crate) struct Dependency<'a> {
 
 impl Manifest {
     pub(crate) fn parse(source: Source) -> Result<Self, Diagnostic> {
-        let root = json::parse(&source)?;
+        let root = json::parse_strict(&source)?;
+        if !root.is_object() {
+            return Err(Diagnostic::error("package.json is no object")
+                .label(
+                    &source,
+                    root.span,
+                    "an object with `name`, `scripts` and `dependencies` is expected here",
+                )
+                .hint("npm and Node.js refuse it"));
+        }
         let folder = source.name().strip_suffix("/package.json").unwrap_or_default().to_owned();
         Ok(Self { source, folder, root })
+    }
+
+    /// Members whose value is of another kind than npm reads, with what is expected.
+    pub(crate) fn oddities(&self) -> Vec<(Span, String)> {
+        let mut odd = Vec::new();
+        let mut seen = HashSet::new();
+        for member in self.root.members() {
+            let expected = match member.key.as_str() {
+                "name" | "packageManager" | "main" if member.value.str().is_none() => "a text",
+                "scripts" | "dependencies" | "devDependencies" | "engines" if !member.value.is_object() => {
+                    "an object"
+                }
+                _ => "",
+            };
+            if !expected.is_empty() {
+                odd.push((
+                    member.span(),
+                    format!("`{}` is not {expected}: npm does not read it", member.key),
+                ));
+            }
+            if !seen.insert(member.key.as_str()) {
+                odd.push((member.span(), format!("`{}` stands twice: the last one counts", member.key)));
+            }
+        }
+        odd
+    }
+
+    /// Whether a member of the top level is there.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.root.get(key).is_some()
+    }
+
+    /// The package's name without its scope.
+    pub(crate) fn short_name(&self) -> Option<String> {
+        let name = self.root.get("name")?.value.str()?;
+        Some(name.rsplit('/').next().unwrap_or(name).to_owned()).filter(|name| !name.is_empty())
     }
 
     /// The package's name.

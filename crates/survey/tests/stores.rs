@@ -65,15 +65,15 @@ fn two_databases_one_kept() {
     let databases: Vec<&str> =
         survey.stores.iter().map(|store| store.database.as_ref().unwrap().value.as_str()).collect();
     assert_eq!(databases, ["kiosk", "analytics"]);
-    let question = &survey.questions[0];
-    assert_eq!((question.id.as_str(), question.default.as_ref()), ("repo.postgres", None));
+    let question = &survey.questions.iter().find(|question| question.id == "api.postgres").unwrap();
+    assert_eq!((question.id.as_str(), question.default.as_ref()), ("api.postgres", None));
     assert_eq!(question.options, ["postgres", "analytics"]);
     // The variable's host in development says which one is meant.
     let named = format!(
         "{compose}  api:\n    build: .\n    environment:\n      DATABASE_URL: postgres://kiosk:kiosk@analytics:5432/analytics\n"
     );
     let survey = node(&named);
-    assert!(survey.questions.is_empty());
+    assert!(!survey.questions.iter().any(|question| question.id == "api.postgres"));
     assert_eq!(survey.services[0].stores[0].store, "analytics");
     // A database for tests is none of production.
     let test = node("services:\n  db: { image: 'postgres:17' }\n  test-db: { image: 'postgres:17' }\n");

@@ -21,6 +21,7 @@ pub(crate) use progress::Shown;
 
 use self::options::Subject;
 use crate::{
+    commands::drop_in::is_in_place,
     commands::image::prepared::{Prepared, PreparedError, prepare},
     error::CommandError,
     images::{Images, project_folder},
@@ -266,13 +267,22 @@ fn images_in(request: &BuildRequest) -> Vec<String> {
     images
 }
 
+/// What is built, in docker compose's words where this program stands in for it.
+pub(crate) fn tell_built(built: &[Built], shown: &Shown) {
+    for one in built.iter().filter(|_| is_in_place()) {
+        let name = one.name.familiar();
+        shown.tell(&format!(" Image {} Built", name.strip_suffix(":latest").unwrap_or(&name)));
+    }
+}
+
 /// The name of a service's image, as the engine is to know it.
 pub(crate) fn image_name(
     project: &Project,
     name: &str,
     service: &Service,
 ) -> Result<Reference, CommandError> {
-    let text = service.image.clone().unwrap_or_else(|| format!("{}-{name}", project.name));
+    let own = || format!("{}{}{name}", project.name, project.separator());
+    let text = service.image.clone().unwrap_or_else(own);
     Reference::parse(&text).map_err(|error| {
         CommandError::new(
             format!("service {name}: {error}"),

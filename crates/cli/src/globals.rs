@@ -4,7 +4,7 @@
 use std::{io::IsTerminal as _, sync::OnceLock, time::Duration};
 
 use plimsoll_source::printable;
-use plimsoll_stack::{Op, Progress, Step};
+use plimsoll_stack::{Op, Progress, Step, labels};
 use serde_json::json;
 
 use crate::{commands::drop_in::is_in_place, error::CommandError};
@@ -238,7 +238,10 @@ fn in_their_words(op: &Op) -> Option<String> {
         Op::CreateVolume { spec } => Some(format!("Volume {} Created", spec.name)),
         Op::RemoveVolume { name } => Some(format!("Volume {name} Removed")),
         Op::RemoveImage { image } => Some(format!("Image {image} Removed")),
-        Op::CreateContainer { spec, .. } => container(&spec.name, "Created"),
+        // a successor has its name when it has taken the place
+        Op::CreateContainer { spec } if spec.labels.contains_key(labels::REPLACE) => None,
+        Op::RenameContainer { name, .. } => container(name, "Recreated"),
+        Op::CreateContainer { spec } => container(&spec.name, "Created"),
         Op::StartContainer { container: name } => container(name, "Started"),
         Op::StopContainer { container: name, .. } => container(name, "Stopped"),
         Op::RemoveContainer { container: name, .. } => container(name, "Removed"),

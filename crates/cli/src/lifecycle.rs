@@ -4,9 +4,10 @@ use std::{process::ExitCode, time::Duration};
 
 use plimsoll_engine::Engine;
 use plimsoll_source::printable_output;
-use plimsoll_stack::{Lifecycle, Member, Op, Plan, RunOptions, StackFiles, members};
+use plimsoll_stack::{Lifecycle, Member, Op, Plan, Progress, RunOptions, StackFiles, Step, members};
 
 use crate::{
+    commands::drop_in::is_in_place,
     error::CommandError,
     globals,
     project::ProjectArgs,
@@ -113,7 +114,21 @@ pub(crate) async fn carry_out(
         state: stack::states()?.join(&plan.project),
         cancel: Some(stack::interruption()),
     };
-    let mut show = |progress: plimsoll_stack::Progress<'_>| globals::tell_step(&progress);
+    // to docker compose a container that had ended before is stopped too, and one that is stopped to start again
+    // restarts
+    let starts = |op: &Op| matches!(op, Op::StartContainer { .. });
+    let restarts = plan.steps.iter().any(|step| starts(&step.op));
+    if is_in_place() {
+        plan.unchanged.iter().for_each(|name| globals::tell(name, &format!(" Container {name} Stopped")));
+    }
+    let mut show = |progress: Progress<'_>| match progress {
+        Progress::Started(Step { op: Op::StopContainer { container, .. }, .. })
+            if restarts && is_in_place() =>
+        {
+            globals::tell(container, &format!(" Container {container} Restarting"));
+        }
+        progress => globals::tell_step(&progress),
+    };
     let outcome = plimsoll_stack::run(engine, plan, &StackFiles::default(), &options, &mut show).await;
     for failure in &outcome.failures {
         err!("\n{}", printable_output(&failure.render()));
@@ -131,7 +146,8 @@ pub(crate) async fn carry_out(
         let text = format!("{what} in {:.2} s", outcome.elapsed.as_secs_f64());
         globals::tell(&plan.project, &text);
     }
-    Ok(match (outcome.interrupted, outcome.failures.is_empty()) {
+    let good = outcome.failures.is_empty() && outcome.failed_hooks == 0;
+    Ok(match (outcome.interrupted, good) {
         (true, _) => ExitCode::from(130),
         (false, true) => ExitCode::SUCCESS,
         (false, false) => ExitCode::from(1),

@@ -4,6 +4,7 @@ use plimsoll_engine::{ContainerSummary, Engine, RunState};
 use plimsoll_stack::labels;
 
 use crate::{
+    commands::drop_in::is_in_place,
     error::CommandError,
     stack::{Target, failed},
 };
@@ -66,6 +67,13 @@ pub(crate) async fn one(
         if let Some(found) = all.iter().find(|found| is_one_off(found) && found.state == RunState::Running) {
             return Ok(found.clone());
         }
+    }
+    if pick.running && is_in_place() && (target.project.is_none() || target.knows(service)) {
+        let number = index.map_or_else(String::new, |index| format!(" container #{index}"));
+        return Err(CommandError::new(
+            format!("service \"{service}\" is not running{number}"),
+            "`ps --all` lists the containers that exist; `up` makes them",
+        ));
     }
     if let Some(found) = own.iter().find(wanted) {
         return Err(CommandError::new(

@@ -9,7 +9,7 @@ use std::{
 use plimsoll_compose::{LoadOptions, Project, ReadFiles, dotenv};
 use plimsoll_source::{Diagnostic, Source};
 
-use crate::{error::CommandError, globals, policy::Root, render};
+use crate::{commands::drop_in::is_in_place, error::CommandError, globals, policy::Root, render};
 
 /// The options that name a project; the same for every verb that works on one
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -32,7 +32,7 @@ pub(crate) struct ProjectArgs {
     /// Networks, volumes, secrets and configs that no service uses count too
     #[arg(long, hide = true)]
     pub(crate) all_resources: bool,
-    /// Names of docker-compose 1
+    /// Names like those of docker-compose 1: shop_web_1
     #[arg(long, hide = true)]
     pub(crate) compatibility: bool,
 }
@@ -128,18 +128,16 @@ impl ProjectArgs {
 
     /// Everything that [`plimsoll_compose::load`] needs to know.
     pub(crate) fn options(&self, root: &Root) -> Result<LoadOptions, CommandError> {
-        if self.compatibility {
-            return Err(CommandError::new(
-                "--compatibility is not supported: it means the names of docker-compose 1, like shop_web_1",
-                "leave it out; names are those of docker compose 2, like shop-web-1",
-            ));
-        }
         let Variables { here, mut env, mut read } = self.variables()?;
         let paths = self.paths(root, &env)?;
         let directory = self.directory_of(paths.iter(), &here);
         self.read_variables(&directory, &here, &mut env, &mut read)?;
         let files = paths.iter().map(|path| source(path, &here)).collect::<Result<Vec<_>, _>>()?;
         let mut options = LoadOptions::new(files, &directory);
+        options.all_resources = self.all_resources;
+        let variable = "COMPOSE_COMPATIBILITY";
+        options.compatibility =
+            self.compatibility || globals::is_on(variable, env.get(variable).map(String::as_str));
         let listed = |key: &str| -> Vec<String> {
             let list = env.get(key).map(String::as_str).unwrap_or_default();
             list.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
@@ -267,8 +265,13 @@ pub(crate) fn no_service(project: &Project, name: &str) -> CommandError {
     let mut known: Vec<String> = project.services.keys().cloned().collect();
     let hidden = project.disabled_services.iter();
     known.extend(hidden.map(|(name, service)| format!("{name} (profile {})", service.profiles.join(", "))));
+    let title = if is_in_place() {
+        format!("no such service: {name}")
+    } else {
+        format!("project {} has no service {name}", project.name)
+    };
     CommandError::new(
-        format!("project {} has no service {name}", project.name),
+        title,
         if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) },
     )
 }

@@ -11,6 +11,7 @@ use plimsoll_stack::{ImageMap, ServiceImage, hook_images, image_name};
 
 use crate::{
     builds::{self, Built, Shown},
+    commands::drop_in::is_in_place,
     error::CommandError,
     globals,
     handover::{self, Sent},
@@ -27,10 +28,14 @@ pub(crate) struct Asked {
     pub(crate) pull: Option<String>,
     /// Build nothing.
     pub(crate) no_build: bool,
+    /// Build also what the engine has, in place of docker compose, which takes that as it is.
+    pub(crate) build: bool,
     /// Say nothing about pulls.
     pub(crate) quiet: bool,
     /// Say nothing about builds.
     pub(crate) quiet_build: bool,
+    /// Standard output is free for the steps of builds.
+    pub(crate) listing: bool,
     /// Only look: nothing is pulled, built or handed to the engine.
     pub(crate) dry_run: bool,
 }
@@ -47,12 +52,18 @@ pub(crate) async fn bring(
         return foresee(engine, project, asked).await;
     }
     let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
-    let shown = if asked.quiet_build { Shown::quiet() } else { Shown::new() };
+    let shown = match (asked.quiet_build, asked.listing) {
+        (true, _) => Shown::quiet(),
+        (false, true) => Shown::new().listing(),
+        (false, false) => Shown::new(),
+    };
     let tell = |line: &str| shown.tell(line);
     let mut images = Images::new(&store, home, policy, &tell);
     images.folder = project_folder(project.working_dir.as_ref());
-    let build = builds::Asked { one_platform: true, ..builds::Asked::default() };
-    let wanted = if asked.no_build {
+    let services = if is_in_place() && !asked.build { lacking(engine, project).await? } else { Vec::new() };
+    let nothing = asked.no_build || (is_in_place() && !asked.build && services.is_empty());
+    let build = builds::Asked { one_platform: true, services, ..builds::Asked::default() };
+    let wanted = if nothing {
         Vec::new()
     } else {
         tokio::task::block_in_place(|| builds::wanted(&store, home, project, &build, &tell))?
@@ -60,6 +71,7 @@ pub(crate) async fn bring(
     let built = tokio::task::block_in_place(|| {
         builds::build(&store, home, &images, &wanted, &shown, Budget::find(policy)?)
     })?;
+    builds::tell_built(&built, &shown);
     let over: Vec<_> = builds::hold_to_budgets(&built, &policy.budgets.images)
         .into_iter()
         .filter(builds::Verdict::exceeded)
@@ -75,8 +87,14 @@ pub(crate) async fn bring(
     let ctx = Bring { engine, project, store: &store, images: &images, built: &built, shown: &shown, asked };
     // several services may run one image: it travels once
     let mut users: IndexMap<Reference, Vec<&String>> = IndexMap::new();
+    let mut found = ImageMap::new();
     for (name, service) in &project.services {
-        users.entry(builds::image_name(project, name, service)?).or_default().push(name);
+        match service.image.as_deref().filter(|image| is_id(image) && service.build.is_none()) {
+            Some(id) => {
+                found.insert(name.clone(), by_id(engine, name, id).await?);
+            }
+            None => users.entry(builds::image_name(project, name, service)?).or_default().push(name),
+        }
     }
     let hooks = hook_images(project);
     for (key, _, image) in &hooks {
@@ -89,7 +107,42 @@ pub(crate) async fn bring(
             services.iter().map(|service| ((*service).clone(), found.clone())).collect::<Vec<_>>(),
         )
     });
-    Ok(try_join_all(each).await?.into_iter().flatten().collect())
+    found.extend(try_join_all(each).await?.into_iter().flatten());
+    Ok(found)
+}
+
+/// Services with a `build:` whose image the engine lacks, and those that say that it is always built.
+async fn lacking(engine: &Engine, project: &Project) -> Result<Vec<String>, CommandError> {
+    let mut lacking = Vec::new();
+    for (name, service) in project.services.iter().filter(|(_, service)| service.build.is_some()) {
+        let there = match engine.inspect_image(&image_name(project, name)).await {
+            Ok(_) => true,
+            Err(EngineError::NotFound { .. }) => false,
+            Err(error) => return Err(CommandError::from_error(&error)),
+        };
+        if !there || service.pull_policy.as_deref() == Some("build") {
+            lacking.push(name.clone());
+        }
+    }
+    Ok(lacking)
+}
+
+/// Whether the text is an image's id in the engine and not a name.
+pub(crate) fn is_id(image: &str) -> bool {
+    let digits = image.strip_prefix("sha256:").unwrap_or(image);
+    digits.len() == 64 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// An image that the file names by its id: the engine has it, or nobody.
+async fn by_id(engine: &Engine, service: &str, id: &str) -> Result<ServiceImage, CommandError> {
+    match engine.inspect_image(id).await {
+        Ok(detail) => Ok(ServiceImage::from_engine(id, false, detail)),
+        Err(EngineError::NotFound { .. }) => Err(CommandError::new(
+            format!("service {service}: the engine has no image with the id {id}"),
+            "an id cannot be pulled: load the image, or write `image:` as NAME[:TAG]",
+        )),
+        Err(error) => Err(CommandError::from_error(&error)),
+    }
 }
 
 /// The images as far as they can be known without a change: those that the engine has. What is not there has no id;

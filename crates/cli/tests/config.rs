@@ -118,6 +118,9 @@ fn lists_variables_networks_models_and_digests() {
     let (name, digest) = hashes.trim().split_once(' ').unwrap();
     assert!(code == 0 && name == "web" && digest.len() == 64, "{hashes}");
     assert_eq!(folder.run(&["--hash", "web"]).1, hashes);
+    // what the file of variables says counts, as it does on the container that `up` makes
+    fs::write(folder.0.path().join("web.env"), "A=2\n").unwrap();
+    assert_ne!(folder.run(&["--hash", "web"]).1, hashes);
     let (code, _, err) = folder.run(&["--hash", "nope"]);
     assert!(code == 2 && err.contains("has no service nope"), "{err}");
 }
@@ -129,7 +132,7 @@ fn hashes_are_those_of_docker_compose() {
         eprintln!("skipped: PLIMSOLL_TEST_DOCKER_COMPOSE is not set");
         return;
     };
-    let text = "name: shop\nservices:\n  web:\n    image: a\n    env_file: [web.env, {path: no.env, required: false}]\n    environment: {A: <&>, B: }\n    \
+    let text = "name: shop\nservices:\n  web:\n    image: a\n    environment: {A: <&>, B: }\n    \
                 ports: [\"80:80\"]\n    volumes: [data:/d, ./x:/x]\n    depends_on: [db]\n    deploy: {replicas: 2, resources: {limits: {memory: 64M}}}\n  \
                 db: {image: b, ulimits: {core: 0}, healthcheck: {test: x, interval: 90s}}\nvolumes: {data: }\n";
     let folder = Folder::new(&[("compose.yaml", text), ("web.env", "A=1\n")]);

@@ -42,6 +42,10 @@ pub struct LoadOptions {
     pub discard_env_files: bool,
     /// Add the values that the specification gives to absent attributes.
     pub set_defaults: bool,
+    /// Join the parts of names by `_`, as docker-compose 1 did.
+    pub compatibility: bool,
+    /// Networks and volumes that no service uses count too.
+    pub all_resources: bool,
 }
 
 impl LoadOptions {
@@ -64,6 +68,8 @@ impl LoadOptions {
             resolve_environment: true,
             discard_env_files: false,
             set_defaults: true,
+            compatibility: false,
+            all_resources: false,
         }
     }
 }

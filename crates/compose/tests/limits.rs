@@ -337,3 +337,27 @@ proptest! {
         }
     }
 }
+
+/// A secret of an included project is made of a variable that only that project's file has.
+#[test]
+fn a_variable_of_an_include_makes_its_secret() {
+    let mut files = Files(HashMap::new());
+    files.0.insert(
+        PathBuf::from("/project/sub/a.yml"),
+        "services: {s: {image: a, secrets: [k, g]}}\nsecrets: {k: {environment: OWN}, g: {environment: GIVEN}}\n"
+            .to_owned(),
+    );
+    files.0.insert(PathBuf::from("/project/sub.env"), "OWN=inner\nGIVEN=inner\n".to_owned());
+    let text = "name: p\ninclude: [{path: sub/a.yml, env_file: sub.env}]\nservices: {o: {image: a}}\n";
+    let mut options = LoadOptions::new(vec![Source::new("compose.yml", text)], "/project");
+    options.env.insert("GIVEN".to_owned(), "outer".to_owned());
+    let project = load(&options, &files).unwrap_or_else(|errors| panic!("{errors:?}"));
+    assert_eq!(project.value_of("secrets", "k", "OWN"), Some("inner"));
+    assert_eq!(
+        project.value_of("secrets", "g", "GIVEN"),
+        Some("outer"),
+        "the outer file's environment goes first"
+    );
+    assert_eq!(project.value_of("secrets", "x", "OWN"), None, "nobody else has it");
+    assert!(!format!("{:?}", project.included).contains("inner"), "never printed");
+}

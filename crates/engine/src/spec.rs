@@ -74,6 +74,9 @@ pub struct ContainerSpec {
     pub tmpfs: BTreeMap<String, String>,
     /// Containers whose volumes are mounted too, `name[:ro]`.
     pub volumes_from: Vec<String>,
+    /// `CONTAINER:ALIAS` on the engine's own bridge, which resolves no other names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<String>,
     /// `none`, `host`, `container:NAME`; `None` when [`Self::networks`] says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_mode: Option<String>,

@@ -114,6 +114,7 @@ fn host_config(spec: &ContainerSpec, api: ApiVersion) -> HostConfig {
         mounts: filled(mounts),
         tmpfs: map(&spec.tmpfs),
         volumes_from: filled(spec.volumes_from.clone()),
+        links: filled(spec.links.clone()),
         port_bindings: port_bindings(&spec.ports),
         network_mode: spec
             .network_mode

@@ -306,6 +306,10 @@ fn most_of_the_memory() -> Option<u64> {
 /// Takes away the empty groups of processes that were killed before they could.
 fn sweep(family: &Path) {
     for entry in fs::read_dir(family).into_iter().flatten().flatten() {
+        // the hierarchy's own files, a dozen, lie beside the groups: no step waits for a look at each
+        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
         let old = entry
             .metadata()
             .and_then(|meta| meta.modified())

@@ -23,29 +23,6 @@ pub fn compose_hashes(service: &Service) -> [String; 2] {
     [older, digest(&json(&reduced))]
 }
 
-/// What `docker compose config --hash` prints for a service whose `env_file` was not read.
-pub fn compose_config_hash(service: &Service) -> String {
-    let mut reduced = service.clone();
-    reduced.build = None;
-    reduced.pull_policy = None;
-    reduced.scale = None;
-    if let Some(deploy) = &mut reduced.deploy {
-        deploy.replicas = None;
-    }
-    digest(&in_older_form(&reduced, &with_plain_files(&reduced, &json(&reduced))))
-}
-
-/// A file of variables that must exist is a path alone there.
-fn with_plain_files(service: &Service, json: &str) -> String {
-    let ours = text(&service.env_file);
-    let theirs: Vec<String> = service
-        .env_file
-        .iter()
-        .map(|file| if file.required.0 && file.format.is_none() { text(&file.path) } else { text(file) })
-        .collect();
-    json.replacen(&format!("\"env_file\":{ours}"), &format!("\"env_file\":[{}]", theirs.join(",")), 1)
-}
-
 fn json(service: &Service) -> String {
     text(service)
 }

@@ -12,7 +12,7 @@ use plimsoll_engine::{
 };
 
 use self::{
-    joins::{attachments, namespace, volumes_from},
+    joins::{attachments, links, namespace, volumes_from},
     limits::{NANO, checked, device_requests, devices, resources},
 };
 use crate::{Fit, ServiceImage, StackError, StackFiles, desired};
@@ -63,6 +63,11 @@ pub(crate) fn spec(
         mounts,
         tmpfs,
         volumes_from: service.volumes_from.iter().map(|source| volumes_from(project, source)).collect(),
+        links: match service.network_mode.as_deref() {
+            Some("bridge" | "default") => links(project, service),
+            // elsewhere they belong to the place on a network
+            _ => Vec::new(),
+        },
         network_mode: namespace(project, service.network_mode.as_deref()),
         networks: attachments(project, name, service),
         extra_hosts: extra_hosts(service),

@@ -155,6 +155,11 @@ pub struct Fit {
 }
 
 impl Desired {
+    /// True for a service of the project, of whatever profile.
+    pub fn knows(&self, service: &str) -> bool {
+        self.disabled.contains(service) || self.services.iter().any(|found| found.name == service)
+    }
+
     /// Gives variables to every container that does not have them, hooks included. They are the machine's, not the
     /// project's: no container is out of date because of them.
     pub fn lend_environment(&mut self, variables: &[(String, String)]) {
@@ -292,13 +297,14 @@ fn service(
         }
     };
     let count = u32::try_from(wanted.replicas()).unwrap_or(0);
+    let join = project.separator();
     let replicas = (1..=count)
         .map(|number| Replica {
             number,
             name: wanted
                 .container_name
                 .clone()
-                .unwrap_or_else(|| format!("{}-{name}-{number}", project.name)),
+                .unwrap_or_else(|| format!("{}{join}{name}{join}{number}", project.name)),
         })
         .collect();
     Ok(DesiredService {
@@ -427,7 +433,7 @@ fn project_labels(project: &Project) -> BTreeMap<String, String> {
         (labels::PROJECT.to_owned(), project.name.clone()),
         (labels::WORKING_DIR.to_owned(), project.working_dir.display().to_string()),
         (labels::CONFIG_FILES.to_owned(), project.files.join(",")),
-        (labels::VERSION.to_owned(), format!("plimsoll {}", env!("CARGO_PKG_VERSION"))),
+        (labels::VERSION.to_owned(), labels::MADE_BY.to_owned()),
     ]
     .into()
 }
@@ -436,10 +442,13 @@ fn networks(project: &Project) -> Vec<DesiredNetwork> {
     let used: BTreeSet<&String> =
         project.services.values().flat_map(|service| service.networks.keys()).collect();
     let mut networks = Vec::new();
-    for (key, network) in project.networks.iter().filter(|(key, _)| used.contains(key)) {
+    for (key, network) in
+        project.networks.iter().filter(|(key, _)| project.all_resources || used.contains(key))
+    {
         let mut labels = sorted(&network.labels);
         labels.insert(labels::PROJECT.into(), project.name.clone());
         labels.insert(labels::NETWORK.into(), key.clone());
+        labels.insert(labels::VERSION.into(), labels::MADE_BY.into());
         let pools = network.ipam.config.iter().map(|pool| IpamPool {
             subnet: pool.subnet.clone(),
             ip_range: pool.ip_range.clone(),
@@ -476,10 +485,12 @@ fn volumes(project: &Project) -> Vec<DesiredVolume> {
         .filter_map(|mount| mount.source.as_ref())
         .collect();
     let mut volumes = Vec::new();
-    for (key, volume) in project.volumes.iter().filter(|(key, _)| used.contains(key)) {
+    for (key, volume) in project.volumes.iter().filter(|(key, _)| project.all_resources || used.contains(key))
+    {
         let mut labels = sorted(&volume.labels);
         labels.insert(labels::PROJECT.into(), project.name.clone());
         labels.insert(labels::VOLUME.into(), key.clone());
+        labels.insert(labels::VERSION.into(), labels::MADE_BY.into());
         volumes.push(DesiredVolume {
             key: key.clone(),
             external: volume.external,

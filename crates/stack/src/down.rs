@@ -37,15 +37,17 @@ enum Fate {
 }
 
 /// Without a file everything of the project is meant. With one: the containers of its active services; those of other
-/// files only when they were asked for. A `run` that still runs belongs to the person who began it.
+/// files only when they were asked for. A container of `run` belongs to the person who began it, unless the removal of
+/// orphans is asked for: then those of the file's services go as well, whether they still run or not.
 fn fate(container: &ObservedContainer, scope: Option<&Scope>, options: &DownOptions) -> Fate {
     let service = container.service.as_str();
     let Some(scope) = scope else {
         return if options.names(service) { Fate::Goes } else { Fate::Stays };
     };
     if container.oneoff && !container.helper {
-        let ended = options.remove_orphans && !container.is_up() && options.names(service);
-        return if ended { Fate::Orphan } else { Fate::Stays };
+        let meant = options.remove_orphans && options.names(service);
+        let goes = meant && (scope.has(service) || container.is_orphan(|service| !scope.is_orphan(service)));
+        return if goes { Fate::Orphan } else { Fate::Stays };
     }
     if scope.is_orphan(service) {
         return if options.remove_orphans { Fate::Orphan } else { Fate::Told };
@@ -66,9 +68,7 @@ pub fn plan_down(project: &str, observed: &Observed, scope: Option<&Scope>, opti
         let container = &observed.containers[at];
         let service = Some(container.service.as_str());
         let cause = match fates[at] {
-            Fate::Orphan if container.oneoff => {
-                "the orphans' removal was asked for, and its command has ended"
-            }
+            Fate::Orphan if container.oneoff => "the orphans' removal was asked for, and `run` made it",
             Fate::Orphan => "the orphans' removal was asked for",
             _ => "the stack is taken down",
         };
@@ -125,7 +125,9 @@ fn networks(
         if scope.is_some_and(|scope| !scope.networks.contains(name)) {
             continue;
         }
-        let own = left.iter().filter(|container| container.networks.contains_key(name));
+        // what `run` made and has ended is on no network any more, and nobody starts it again
+        let on = |container: &&&ObservedContainer| container.is_up() || !container.oneoff;
+        let own = left.iter().filter(on).filter(|container| container.networks.contains_key(name));
         let own = own.map(|container| format!("container {}", container.name));
         let others =
             observed.foreign_networks.iter().filter(|(on, _)| on == name).map(|(_, who)| who.clone());
@@ -235,8 +237,10 @@ pub fn plan_images(
         .filter_map(|step| Some((step.op.container()?, step.id)))
         .collect();
     let own = |container: &ObservedContainer| {
-        let name = format!("{}-{}", plan.project, container.service);
-        container.image == name || container.image == format!("{name}:latest")
+        ['-', '_'].iter().any(|join| {
+            let name = format!("{}{join}{}", plan.project, container.service);
+            container.image == name || container.image == format!("{name}:latest")
+        })
     };
     let mut images: BTreeSet<String> = observed
         .containers

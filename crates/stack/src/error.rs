@@ -68,6 +68,18 @@ pub enum StackError {
         /// Whom it shares with.
         donor: String,
     },
+    /// Two containers are to have one name.
+    #[error(
+        "container name \"{name}\" is already in use: service {second} is to have it, and {first} has it"
+    )]
+    NameTwice {
+        /// The name.
+        name: String,
+        /// The service that comes first.
+        first: String,
+        /// The other one.
+        second: String,
+    },
     /// The project has no such service.
     #[error("project {project} has no service {service}")]
     NoService {
@@ -153,6 +165,9 @@ impl StackError {
             }
             Self::DonorMissing { donor, .. } => {
                 Some(format!("bring {donor} up too: leave --no-deps out, or name it"))
+            }
+            Self::NameTwice { .. } => {
+                Some("give one of them another `container_name`, or bring up one of them alone".into())
             }
             Self::PortsTaken(_) => Some("stop what holds the port, or publish another one".into()),
             Self::UnknownUser { .. } => Some("give the user as a number, `uid:gid`".into()),

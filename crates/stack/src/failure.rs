@@ -77,6 +77,8 @@ pub(crate) struct Evidence {
     pub(crate) probe: Option<(i64, String)>,
     pub(crate) out_of_memory: bool,
     pub(crate) hint: Option<String>,
+    /// How it ended, for one that the engine may have started again meanwhile.
+    pub(crate) exit: Option<i64>,
 }
 
 impl From<StackError> for Evidence {
@@ -116,6 +118,9 @@ impl Failure {
                     // these are the engine's words for a command that cannot be run
                     !failure.not_started || matches!(exit.code, 126 | 127)
                 });
+                if failure.exit.is_none() && !failure.not_started {
+                    failure.exit = evidence.exit.map(ExitMeaning::of);
+                }
                 failure.out_of_memory |= detail.oom_killed;
                 // the event of a kill for lack of memory may come after that of the end
                 if failure.exit.as_ref().is_some_and(|exit| exit.code == 137) && !failure.out_of_memory {

@@ -391,7 +391,8 @@ fn content_of(
         });
     }
     if let Some(variable) = &object.environment {
-        return env(variable).map(String::into_bytes).ok_or_else(|| {
+        let included = project.included.0.get(&format!("{}.{key}", kind.section())).cloned();
+        return included.or_else(|| env(variable)).map(String::into_bytes).ok_or_else(|| {
             refused(project, kind, key, &format!("environment variable {variable} is not set"), None)
         });
     }

@@ -62,7 +62,7 @@ pub fn image_name(project: &Project, service: &str) -> String {
         .services
         .get(service)
         .and_then(|found| found.image.clone())
-        .unwrap_or_else(|| format!("{}-{service}", project.name))
+        .unwrap_or_else(|| format!("{}{}{service}", project.name, project.separator()))
 }
 
 /// Looks every service's image up in the engine by its name, each name once, all at the same time.

@@ -21,6 +21,8 @@ pub const CONFIG_FILES: &str = "com.docker.compose.project.config_files";
 pub const IMAGE: &str = "com.docker.compose.image";
 /// Which tool made it.
 pub const VERSION: &str = "com.docker.compose.version";
+/// The value of [`VERSION`].
+pub const MADE_BY: &str = concat!("plimsoll ", env!("CARGO_PKG_VERSION"));
 /// The container that this one takes the place of.
 pub const REPLACE: &str = "com.docker.compose.replace";
 /// Key of a network in the Compose file.

@@ -39,7 +39,7 @@ mod times;
 mod usage;
 mod wait;
 
-pub use compose_hash::{compose_config_hash, compose_hashes};
+pub use compose_hash::compose_hashes;
 pub use desired::{
     Context, Desired, DesiredNetwork, DesiredService, DesiredVolume, Fit, Need, Replica, Update, desired,
 };

@@ -102,6 +102,8 @@ fn health(config: &Value) -> Option<HealthSpec> {
 pub fn plan_stop(project: &str, members: &[Member], ask: &Lifecycle) -> Plan {
     let mut plan = Plan { project: project.to_owned(), ..Plan::default() };
     let chosen = chosen(members, ask, false);
+    let ended = members.iter().filter(|member| chosen.contains(member.service.as_str()) && !member.is_up());
+    plan.unchanged = ended.map(|member| member.name.clone()).collect();
     stop(&mut plan, members, &chosen, ask, "its stop was asked for");
     plan
 }

@@ -142,6 +142,18 @@ impl ObservedContainer {
         matches!(self.state, RunState::Running | RunState::Restarting | RunState::Paused)
     }
 
+    /// True for what nobody will look after any more: a container of a service that the project does not have, or of a
+    /// `run` whose command has ended. `knows` tells the project's services, of whatever profile.
+    pub fn is_orphan(&self, knows: impl Fn(&str) -> bool) -> bool {
+        if self.is_stray() {
+            return false;
+        }
+        if self.oneoff {
+            return matches!(self.state, RunState::Exited | RunState::Dead);
+        }
+        !knows(&self.service)
+    }
+
     /// True if it was made from what the service says now: by our digest, or by docker compose's for a container that
     /// docker compose made. Secrets and configs of such a one cannot be compared.
     pub fn is_current(&self, service: &DesiredService) -> bool {

@@ -6,7 +6,7 @@ use plimsoll_engine::RestartSpec;
 
 use crate::{
     Desired, Observed, ObservedContainer, Op, Plan, PlanOptions, StackError, labels,
-    plan::{create_steps, plan},
+    plan::{create_steps, orphan_cause, orphan_notes, plan},
 };
 
 /// docker compose's label that tells one-off containers apart.
@@ -57,9 +57,19 @@ impl OneOff {
 }
 
 impl Plan {
-    /// Adds the removal of a container whose service is gone from the file; its volumes stay.
-    pub fn remove_orphan(&mut self, container: &ObservedContainer) {
-        let cause = format!("the project has no service {} any more", container.service);
+    /// Adds the removal of orphans, without their volumes, or what there is to say about them. `knows` tells the
+    /// project's services, of whatever profile.
+    pub fn orphans(&mut self, observed: &Observed, remove: bool, knows: impl Fn(&str) -> bool) {
+        let orphans = observed.containers.iter().filter(|found| found.is_orphan(&knows));
+        if remove {
+            orphans.for_each(|container| self.remove_orphan(container));
+        } else {
+            self.notes.extend(orphan_notes(orphans));
+        }
+    }
+
+    fn remove_orphan(&mut self, container: &ObservedContainer) {
+        let cause = orphan_cause(container);
         let service = Some(container.service.as_str());
         let mut after = Vec::new();
         if container.is_up() {

@@ -16,6 +16,7 @@ use plimsoll_engine::{Attachment, ContainerSpec, ExecSpec, HealthSpec, NetworkSp
 use serde::{Deserialize, Serialize};
 
 pub use build::plan;
+pub(crate) use leftovers::{orphan_cause, orphan_notes};
 pub(crate) use recreate::create_steps;
 
 use crate::{

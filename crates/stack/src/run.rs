@@ -84,6 +84,9 @@ pub struct Outcome {
     /// Container to the time after which it was ready; in JSON seconds.
     #[serde(with = "seconds::by_name")]
     pub ready: BTreeMap<String, Duration>,
+    /// Hooks before a stop that failed. The stop went on.
+    #[serde(default)]
+    pub failed_hooks: usize,
     /// A person interrupted.
     pub interrupted: bool,
 }
@@ -211,10 +214,16 @@ pub async fn run(
                 outcome.interrupted = true;
                 shared.abandon.send_replace(true);
             }
-            Some((id, news)) = heard.recv() => report(match &news {
-                News::Goes(text) => Progress::News(&plan.steps[id], text),
-                News::Told(text) => Progress::Told(&plan.steps[id], text),
-            }),
+            Some((id, news)) = heard.recv() => {
+                let step = &plan.steps[id];
+                report(match &news {
+                    News::Goes(text) => Progress::News(step, text),
+                    News::Told(text) => Progress::Told(step, text),
+                });
+                // that is all such a hook has to tell
+                let hook = matches!(step.op, Op::RunHook { when: HookTime::PreStop, .. });
+                outcome.failed_hooks += usize::from(hook);
+            }
             Some(finished) = tasks.join_next() => {
                 // a panic of a task is a bug: its step counts as never done
                 let Ok((id, elapsed, result)) = finished else { continue };
@@ -301,7 +310,8 @@ async fn execute(shared: &Shared, step: &Step) -> Result<(), Unready> {
             let tell = |text| {
                 let _ = shared.news.send((step.id, News::Told(text)));
             };
-            run_hook(shared, container, hook, *when, tell).await
+            let service = step.service.as_deref().unwrap_or(container);
+            run_hook(shared, (container, service), hook, *when, tell).await
         }
         Op::RunInit { spec } => run_init(shared, &watcher, spec).await,
         Op::Delay { milliseconds } => {
@@ -325,7 +335,7 @@ async fn execute(shared: &Shared, step: &Step) -> Result<(), Unready> {
 /// Runs a hook. One before a stop must not keep the container from being stopped: its failure is told.
 async fn run_hook(
     shared: &Shared,
-    container: &str,
+    (container, service): (&str, &str),
     hook: &ExecSpec,
     when: HookTime,
     tell: impl Fn(String),
@@ -336,13 +346,10 @@ async fn run_hook(
         Ok(output) => {
             let text = output.text();
             let last = text.trim_end().lines().last().unwrap_or("no output").to_owned();
-            Some(format!(
-                "hook `{}` failed with exit code {}: {last}",
-                hook.command.join(" "),
-                output.exit_code
-            ))
+            let (code, command) = (output.exit_code, hook.command.join(" "));
+            Some(format!("{service} hook exited with status {code}: `{command}`: {last}"))
         }
-        Err(error) => Some(format!("hook `{}`: {error}", hook.command.join(" "))),
+        Err(error) => Some(format!("{service} hook `{}`: {error}", hook.command.join(" "))),
     };
     match (failed, when) {
         (Some(why), HookTime::PreStop) => tell(why),
@@ -356,6 +363,12 @@ async fn run_hook(
     Ok(())
 }
 
+/// The attribute of the Compose file that a container of a `pre_start` hook was made for.
+fn hook_of(container: &str) -> String {
+    let number = container.rsplit('-').next().and_then(|number| number.parse::<usize>().ok());
+    number.map_or_else(|| "pre_start".to_owned(), |number| format!("pre_start[{}]", number.saturating_sub(1)))
+}
+
 /// Makes a container, runs it to its end and removes it. One that fails is kept: its log tells why, and the next run
 /// removes it.
 async fn run_init(shared: &Shared, watcher: &Watcher<'_>, spec: &ContainerSpec) -> Result<(), Unready> {
@@ -365,7 +378,13 @@ async fn run_init(shared: &Shared, watcher: &Watcher<'_>, spec: &ContainerSpec) 
         engine.connect_container(&spec.name, attachment).await?;
     }
     engine.start_container(&spec.name).await?;
-    watcher.completed(&spec.name).await?;
+    watcher.completed(&spec.name).await.map_err(|unready| match unready {
+        Unready::Failed(evidence) => {
+            let reason = format!("{}: {}", hook_of(&spec.name), evidence.reason);
+            Unready::Failed(Evidence { reason, ..evidence })
+        }
+        Unready::Abandoned => Unready::Abandoned,
+    })?;
     Ok(remove(engine, &spec.name, true).await?)
 }
 

@@ -34,9 +34,7 @@ impl Scope {
         };
         for (name, service) in &project.services {
             for key in service.networks.keys() {
-                if project.networks.get(key).is_some_and(|network| !network.external) {
-                    scope.networks.insert(desired::network_name(project, key));
-                }
+                scope.add_network(project, key);
             }
             let sources = service.volumes.iter().filter(|mount| mount.kind == MountKind::Volume);
             for key in sources.filter_map(|mount| mount.source.as_ref()) {
@@ -50,7 +48,20 @@ impl Scope {
             let tags = service.build.iter().flat_map(|build| &build.tags);
             scope.images.extend(tags.map(|tag| (name.clone(), tag.clone(), own)));
         }
+        if project.all_resources {
+            project.networks.keys().for_each(|key| scope.add_network(project, key));
+            let own = project.volumes.iter().filter(|(_, volume)| !volume.external);
+            for (key, _) in own {
+                scope.volumes.entry(desired::volume_name(project, key)).or_default();
+            }
+        }
         scope
+    }
+
+    fn add_network(&mut self, project: &Project, key: &str) {
+        if project.networks.get(key).is_some_and(|network| !network.external) {
+            self.networks.insert(desired::network_name(project, key));
+        }
     }
 
     /// True for an active service of the file.

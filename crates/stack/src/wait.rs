@@ -160,6 +160,7 @@ impl Watcher<'_> {
             probe: probe.cloned(),
             out_of_memory: history.out_of_memory,
             hint: None,
+            exit: Some(*code),
         }))
     }
 
@@ -174,6 +175,7 @@ impl Watcher<'_> {
             probe: probe.cloned(),
             out_of_memory: detail.oom_killed,
             hint: None,
+            exit: None,
         }))
     }
 
@@ -211,7 +213,8 @@ impl Watcher<'_> {
                 }
                 let reason = format!("it ended with exit code {code} right after its start");
                 let out_of_memory = history.out_of_memory;
-                return Err(Unready::Failed(Evidence { reason, out_of_memory, ..Evidence::default() }));
+                let exit = Some(*code);
+                return Err(Unready::Failed(Evidence { reason, out_of_memory, exit, ..Evidence::default() }));
             }
             tokio::select! {
                 () = sleep_until(settled) => break,

@@ -327,11 +327,12 @@ fn down_takes_what_is_not_in_the_file() {
     });
     assert_eq!(volumes, Some(false));
     assert!(!plan.render().contains("remove volume shop_dbdata"));
-    // a `run` that still runs stays, and its network with it; one that has ended goes with the orphans
+    // a `run` stays, and its network with it while it runs; with the orphans it goes, ended or not
     let mut run = web(&mut observed).clone();
     (run.name, run.oneoff, run.id) = ("shop-web-run-1".into(), true, id("run"));
     observed.containers.push(run);
-    assert!(!down(Some(&scope), &observed, &orphans).contains(&"remove shop-web-run-1".to_owned()));
+    assert!(!down(Some(&scope), &observed, &options).contains(&"remove shop-web-run-1".to_owned()));
+    assert!(down(Some(&scope), &observed, &orphans).contains(&"remove shop-web-run-1".to_owned()));
     observed.containers.last_mut().unwrap().state = RunState::Exited;
     assert!(!down(Some(&scope), &observed, &options).contains(&"remove shop-web-run-1".to_owned()));
     assert!(down(Some(&scope), &observed, &orphans).contains(&"remove shop-web-run-1".to_owned()));

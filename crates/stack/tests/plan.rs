@@ -448,3 +448,41 @@ fn down_stops_dependents_first_and_keeps_volumes_unless_asked() {
     );
     assert!(!plan_down("shop", &observed, None, &DownOptions::default()).render().contains("volume"));
 }
+
+#[test]
+fn a_run_that_has_ended_is_an_orphan() {
+    let desired = wanted(SHOP);
+    let mut observed = converged(&desired);
+    let mut run = container(&mut observed, "shop-web-1").clone();
+    (run.name, run.id, run.oneoff) = ("shop-web-run-1".into(), id("run"), true);
+    observed.containers.push(run);
+    let remove = PlanOptions { remove_orphans: true, ..PlanOptions::default() };
+    let told = |observed: &Observed| plan(&desired, observed, &PlanOptions::default()).unwrap().notes;
+    assert_eq!(told(&observed), Vec::<String>::new(), "it runs");
+    assert!(plan(&desired, &observed, &remove).unwrap().is_empty());
+    container(&mut observed, "shop-web-run-1").state = RunState::Exited;
+    assert!(told(&observed)[0].starts_with("shop-web-run-1 is an orphan"), "{:?}", told(&observed));
+    assert!(plan(&desired, &observed, &remove).unwrap().render().contains("remove shop-web-run-1"));
+    // somebody who runs often is told once
+    for number in 2..5 {
+        let mut more = container(&mut observed, "shop-web-run-1").clone();
+        (more.name, more.id) = (format!("shop-web-run-{number}"), id(&format!("run {number}")));
+        observed.containers.push(more);
+    }
+    assert_eq!(told(&observed).len(), 1);
+    assert!(told(&observed)[0].contains("and 3 more are orphans"), "{:?}", told(&observed));
+}
+
+#[test]
+fn two_services_with_one_container_name_are_refused_together() {
+    let text = "
+services:
+  a: { image: shop:1, container_name: fixed }
+  b: { image: shop:1, container_name: fixed }
+";
+    let desired = wanted(text);
+    let error = plan(&desired, &Observed::default(), &PlanOptions::default()).unwrap_err();
+    assert!(matches!(&error, StackError::NameTwice { name, .. } if name == "fixed"), "{error}");
+    let alone = PlanOptions { services: vec!["b".into()], ..PlanOptions::default() };
+    assert!(plan(&desired, &Observed::default(), &alone).is_ok());
+}

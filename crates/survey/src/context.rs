@@ -4,7 +4,13 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use plimsoll_source::Diagnostic;
 
-use crate::{javascript::Script, manifest::Manifest, repository::Repository};
+use crate::{
+    detect::node::library_folders,
+    javascript::{Script, values::Program},
+    manifest::Manifest,
+    model::{Survey, is_below},
+    repository::Repository,
+};
 
 /// The repository with what was read of it so far.
 pub(crate) struct Context<'a> {
@@ -14,6 +20,7 @@ pub(crate) struct Context<'a> {
     /// Manifests that could not be read.
     pub(crate) broken: Vec<Diagnostic>,
     scripts: RefCell<HashMap<String, Option<Rc<Script>>>>,
+    programs: RefCell<HashMap<String, Rc<Program>>>,
 }
 
 /// What Node.js and bundlers run.
@@ -33,7 +40,7 @@ impl<'a> Context<'a> {
             }
         }
         manifests.sort_by(|a, b| a.folder.cmp(&b.folder));
-        Self { repository, manifests, broken, scripts: RefCell::default() }
+        Self { repository, manifests, broken, scripts: RefCell::default(), programs: RefCell::default() }
     }
 
     pub(crate) fn root_manifest(&self) -> Option<&Manifest> {
@@ -54,16 +61,37 @@ impl<'a> Context<'a> {
         script
     }
 
-    /// The scripts that a package runs: everything below its `src`, or its own folder without one; no tests, no
-    /// declarations, no configuration of tools.
-    pub(crate) fn program(&self, folder: &str) -> Vec<Rc<Script>> {
-        let inner = join(folder, "src");
-        let inside = if self.repository.under(&inner).next().is_some() { inner.as_str() } else { folder };
+    /// The scripts that a package runs: everything in its folder that belongs to no other package; no tests, no
+    /// declarations, no configuration of tools, nothing that a build writes.
+    pub(crate) fn scripts_of(&self, folder: &str) -> Vec<Rc<Script>> {
+        let inner: Vec<&str> = self
+            .manifests
+            .iter()
+            .map(|manifest| manifest.folder.as_str())
+            .filter(|other| *other != folder && is_below(other, folder))
+            .collect();
         self.repository
-            .under(inside)
-            .filter(|path| is_program(path))
+            .under(folder)
+            .filter(|path| is_program(path.get(folder.len()..).unwrap_or(path).trim_start_matches('/')))
+            .filter(|path| !inner.iter().any(|other| is_below(path, other)))
             .filter_map(|path| self.script(path))
             .collect()
+    }
+
+    /// The program of a package with those of the workspaces that it uses.
+    pub(crate) fn closure(&self, survey: &Survey, folder: &str) -> Rc<Program> {
+        if let Some(known) = self.programs.borrow().get(folder) {
+            return Rc::clone(known);
+        }
+        let name = self.manifest(folder).and_then(Manifest::name);
+        let libraries = name.map(|name| library_folders(survey, &name.value)).unwrap_or_default();
+        let mut scripts = self.scripts_of(folder);
+        for (_, folder) in &libraries {
+            scripts.extend(self.scripts_of(folder));
+        }
+        let program = Rc::new(Program::new(scripts, libraries));
+        self.programs.borrow_mut().insert(folder.to_owned(), Rc::clone(&program));
+        program
     }
 }
 
@@ -77,10 +105,35 @@ pub(crate) fn has_extension(path: &str, extension: &str) -> bool {
     path.rsplit_once('.').is_some_and(|(_, found)| found == extension)
 }
 
+/// Folders whose scripts no service runs: tests, what a build writes, files that are served as they are.
+const LEFT_OUT: [&str; 17] = [
+    "test",
+    "tests",
+    "__tests__",
+    "__mocks__",
+    "__fixtures__",
+    "fixtures",
+    "e2e",
+    "cypress",
+    "dist",
+    "build",
+    "out",
+    "coverage",
+    "public",
+    "static",
+    "docs",
+    "examples",
+    ".yarn",
+];
+
+/// Whether a path is a script in JavaScript as Node.js runs it.
+pub(crate) fn is_javascript(path: &str) -> bool {
+    ["js", "mjs", "cjs"].iter().any(|extension| has_extension(path, extension))
+}
+
 fn is_program(path: &str) -> bool {
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
-    let tests =
-        folder.split('/').any(|part| matches!(part, "test" | "tests" | "__tests__" | "__mocks__" | "dist"));
+    let tests = folder.split('/').any(|part| LEFT_OUT.contains(&part));
     let Some((stem, extension)) = file.rsplit_once('.') else { return false };
     let special = [".d", ".test", ".spec", ".config", ".stories"].iter().any(|end| stem.ends_with(end));
     EXTENSIONS.contains(&extension) && !tests && !special

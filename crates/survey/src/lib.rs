@@ -38,5 +38,5 @@ pub fn survey(repository: &Repository) -> Survey {
 
 /// What a survey looks for, in order.
 pub fn known() -> impl Iterator<Item = &'static str> {
-    detect::ALL.iter().map(|detector| detector.name)
+    detect::names()
 }

@@ -72,11 +72,6 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// The service that lives in a folder.
-    pub(crate) fn service_mut(&mut self, path: &str) -> Option<&mut Service> {
-        self.services.iter_mut().find(|service| service.path == path)
-    }
-
     /// The install of a service: the one in the nearest folder above it of the same ecosystem.
     pub fn install_of(&self, service: &Service) -> Option<&Install> {
         let above = |install: &&Install| {
@@ -309,6 +304,52 @@ pub struct Service {
     pub system_packages: Vec<Fact<String>>,
     /// Further processes from the same build.
     pub processes: Vec<Process>,
+}
+
+impl Service {
+    /// A service of which nothing else is known yet.
+    pub(crate) fn new(name: String, path: String, ecosystem: Ecosystem, role: Role) -> Self {
+        Self {
+            name,
+            path,
+            ecosystem,
+            package: None,
+            role,
+            frameworks: Vec::new(),
+            libraries: Vec::new(),
+            build: None,
+            checks: Vec::new(),
+            checks_need_build: false,
+            output: None,
+            build_commands: Vec::new(),
+            shape: Shape::default(),
+            ships: Vec::new(),
+            single_page: false,
+            hashed_assets: None,
+            adds: Vec::new(),
+            start: None,
+            command: None,
+            port: None,
+            port_variable: None,
+            bind: Bind::default(),
+            health: Health::default(),
+            routes: Vec::new(),
+            websockets: Vec::new(),
+            body_limit: None,
+            environment: Vec::new(),
+            inlined: Vec::new(),
+            settings: Vec::new(),
+            stores: Vec::new(),
+            migration: None,
+            stops_gracefully: None,
+            runtime_config: None,
+            writes: Vec::new(),
+            calls: Vec::new(),
+            page_sources: Vec::new(),
+            system_packages: Vec::new(),
+            processes: Vec::new(),
+        }
+    }
 }
 
 /// What of a built service is shipped.

@@ -52,7 +52,10 @@ fn workspaces_of_npm_and_of_pnpm_are_found_and_ordered_by_use() {
 fn packages_that_use_one_another_in_a_circle_end() {
     let survey = of(&[
         ("package.json", r#"{ "workspaces": ["*"] }"#),
-        ("a/package.json", r#"{ "name": "a", "dependencies": { "b": "*", "express": "5" } }"#),
+        (
+            "a/package.json",
+            r#"{ "name": "a", "scripts": { "start": "node a.js" }, "dependencies": { "b": "*", "express": "5" } }"#,
+        ),
         ("b/package.json", r#"{ "name": "b", "dependencies": { "a": "*" } }"#),
     ]);
     assert_eq!(survey.services[0].libraries, ["b"]);
@@ -141,7 +144,6 @@ fn what_is_missing_is_a_gap_and_never_a_guess() {
     ]);
     let messages = messages(&survey);
     for expected in [
-        "no build script",
         "no tests",
         "no start command",
         "the port is not known",
@@ -177,7 +179,7 @@ fn one_broken_file_is_a_gap_and_the_rest_goes_on() {
 #[test]
 fn an_empty_repository_has_one_gap() {
     let survey = of(&[("README.md", "x")]);
-    assert_eq!(messages(&survey), ["no package.json was found"]);
+    assert_eq!(messages(&survey), ["nothing was found that can be deployed"]);
     let above = of(&[("a/package.json", "{}")]);
     assert_eq!(
         (messages(&above), above.gaps[0].hint.as_str()),
@@ -202,6 +204,7 @@ fn stores_have_the_version_and_names_of_the_development_file() {
     assert_eq!(store.user.as_ref().unwrap().evidence[0].line, 5);
     let list = of(&[
         ("package.json", SERVER),
+        ("src/main.ts", "connect(process.env.DATABASE_URL)"),
         (
             "compose.yaml",
             "services: {db: {image: postgres, environment: [POSTGRES_USER=me, 'POSTGRES_DB=${X}']}}",

@@ -69,7 +69,8 @@ fn every_lock_file_is_known_and_two_are_a_question() {
     let said =
         r#"{ "devEngines": { "packageManager": { "name": "npm" } }, "dependencies": { "express": "5" } }"#;
     let said = of(&[("package.json", said), ("package-lock.json", "{}"), ("pnpm-lock.yaml", "")]);
-    assert!(said.questions.is_empty() && said.installs[0].manager == Manager::Npm);
+    assert!(!said.questions.iter().any(|question| question.id == "root.manager"));
+    assert_eq!(said.installs[0].manager, Manager::Npm);
 }
 
 #[test]

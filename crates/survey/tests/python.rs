@@ -437,3 +437,48 @@ fn developers_env_file_fills_production() {
     assert!(!json.contains("a-developers-own") && !json.contains("5173"));
     assert!(survey.services[0].environment[0].default.is_none());
 }
+
+#[test]
+fn nothing_found_and_no_gap() {
+    let library = of(&[
+        ("pyproject.toml", "[project]\nname = \"lib\"\ndependencies = [\"attrs\"]\n"),
+        ("lib/__init__.py", ""),
+    ]);
+    assert_eq!(library.gaps[0].evidence[0].file, "pyproject.toml");
+    assert!(library.gaps.iter().all(|gap| !gap.message.contains("package.json")), "{:#?}", library.gaps);
+    let unlisted = of(&[("app.py", "from flask import Flask\napp = Flask(__name__)\n")]);
+    assert!(unlisted.gaps[0].message.contains("without a list of the packages"));
+    let shell = of(&[
+        ("Procfile", "web: flask compile; gunicorn app:app\n"),
+        ("requirements.txt", "flask==3\ngunicorn==23\n"),
+        ("app.py", "from flask import Flask\napp = Flask(__name__)\n"),
+    ]);
+    assert_eq!(words(&shell.services[0]), "gunicorn --bind 0.0.0.0:8000 app:app");
+    assert!(shell.gaps.iter().any(|gap| gap.message.contains("`flask compile` runs before")));
+}
+
+#[test]
+fn a_member_of_a_uv_workspace_has_the_install_of_its_root() {
+    let survey = of(&[
+        ("pyproject.toml", "[tool.uv.workspace]\nmembers = [\"backend\"]\n"),
+        ("uv.lock", "version = 1\n"),
+        (
+            "backend/pyproject.toml",
+            "[project]\nname = \"app\"\nrequires-python = \">=3.11\"\ndependencies = [\"fastapi[standard]\"]\n",
+        ),
+        ("backend/app/main.py", "from fastapi import FastAPI\napp = FastAPI()\n"),
+    ]);
+    let install = &survey.installs[0];
+    assert_eq!((install.folder.as_str(), install.manager), ("", Manager::Uv));
+    assert_eq!((survey.services[0].name.as_str(), survey.services[0].path.as_str()), ("backend", "backend"));
+}
+
+#[test]
+fn pages_of_streamlit_are_served_by_it() {
+    let survey = of(&[
+        ("requirements.txt", "streamlit==1.40\n"),
+        ("app.py", "import streamlit as st\nst.title('x')\n"),
+    ]);
+    assert!(words(&survey.services[0]).starts_with("streamlit run app.py --server.port 8501"));
+    assert_eq!(survey.services[0].health.live.as_ref().unwrap().value, "/_stcore/health");
+}

@@ -65,15 +65,15 @@ fn two_databases_one_kept() {
     let databases: Vec<&str> =
         survey.stores.iter().map(|store| store.database.as_ref().unwrap().value.as_str()).collect();
     assert_eq!(databases, ["kiosk", "analytics"]);
-    let question = &survey.questions[0];
-    assert_eq!((question.id.as_str(), question.default.as_ref()), ("repo.postgres", None));
+    let question = &survey.questions.iter().find(|question| question.id == "api.postgres").unwrap();
+    assert_eq!((question.id.as_str(), question.default.as_ref()), ("api.postgres", None));
     assert_eq!(question.options, ["postgres", "analytics"]);
     // The variable's host in development says which one is meant.
     let named = format!(
         "{compose}  api:\n    build: .\n    environment:\n      DATABASE_URL: postgres://kiosk:kiosk@analytics:5432/analytics\n"
     );
     let survey = node(&named);
-    assert!(survey.questions.is_empty());
+    assert!(!survey.questions.iter().any(|question| question.id == "api.postgres"));
     assert_eq!(survey.services[0].stores[0].store, "analytics");
     // A database for tests is none of production.
     let test = node("services:\n  db: { image: 'postgres:17' }\n  test-db: { image: 'postgres:17' }\n");
@@ -163,4 +163,49 @@ fn addresses_in_parts_and_schemes_are_read() {
     assert!(
         matches!(&service.stores[1].address, Some(Address::Url { variable, .. }) if variable.value == "QUEUE")
     );
+}
+
+#[test]
+fn the_driver_that_sqlalchemy_needs_stands_in_the_scheme() {
+    let scheme = |requirements: &str, source: &str| {
+        let main = format!(
+            "import os\nfrom flask import Flask\napp = Flask(__name__)\nurl = os.environ['DATABASE_URL']\n{source}"
+        );
+        let survey = of(&[("requirements.txt", requirements), ("app.py", &main)]);
+        match survey.services[0].stores[0].address.clone() {
+            Some(Address::Url { scheme, .. }) => scheme,
+            other => panic!("{other:?}"),
+        }
+    };
+    let flask = "flask==3\nsqlalchemy==2.0.40\n";
+    assert_eq!(scheme(&format!("{flask}psycopg[binary]==3.2\n"), "").as_deref(), Some("postgresql+psycopg"));
+    assert_eq!(scheme(&format!("{flask}asyncpg==0.30\n"), "").as_deref(), Some("postgresql+asyncpg"));
+    assert_eq!(scheme(&format!("{flask}psycopg2-binary==2.9.10\n"), ""), None);
+    let rewrites = "url = url.replace('postgres://', 'postgresql+psycopg://')\n";
+    assert_eq!(scheme(&format!("{flask}psycopg[binary]==3.2\n"), rewrites), None);
+    assert_eq!(scheme("flask==3\npsycopg[binary]==3.2\n", ""), None);
+}
+
+#[test]
+fn djangos_engine_decides_over_a_driver_that_nothing_uses() {
+    let files = |settings: &'static str| {
+        of(&[
+            ("requirements.txt", "django==5.2\npsycopg[binary]==3.2\n"),
+            ("manage.py", "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n"),
+            ("shop/settings.py", settings),
+            ("shop/wsgi.py", ""),
+        ])
+    };
+    let sqlite = files(
+        "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': BASE_DIR / 'db.sqlite3'}}\n",
+    );
+    assert_eq!(
+        sqlite.services[0].stores.iter().map(|used| used.kind).collect::<Vec<_>>(),
+        [StoreKind::Sqlite]
+    );
+    let fixed = files("DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'HOST': 'db'}}\n");
+    let Some(Address::Fixed { host }) = &fixed.services[0].stores[0].address else {
+        panic!("{:?}", fixed.services[0].stores)
+    };
+    assert_eq!((host.value.as_str(), host.evidence[0].line), ("db", 1));
 }

@@ -152,6 +152,8 @@ fn sizes() {
         ("postgres", 150),
         ("mariadb", 180),
         ("rabbitmq", 140),
+        ("python", 120),
+        ("distroless-python", 50),
         ("distroless-node-22", 125),
         ("distroless-node-24", 125),
         ("node-22", 240),

@@ -112,8 +112,13 @@ fn mariadb_health() {
     let tmpfs = "/var/lib/mysql:uid=999,gid=999,mode=0750";
     let options =
         [&WRITABLE[..], &["--tmpfs", tmpfs, "-v", &scripts, "-e", "MYSQL_RANDOM_ROOT_PASSWORD=yes"]].concat();
-    let container = Container::start("mariadb", &options, &[]);
-    wait_for(&container, "waiting\n");
+    for base in ["mariadb", "mariadb@bookworm"] {
+        healthy_after_the_first_start(&Container::start(base, &options, &[]));
+    }
+}
+
+fn healthy_after_the_first_start(container: &Container) {
+    wait_for(container, "waiting\n");
     assert!(!container.exec(&HEALTHY).0, "a server of the first start answers nobody over TCP");
     container.until(&HEALTHY);
     let logs = container.logs();

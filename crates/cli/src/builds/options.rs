@@ -274,7 +274,7 @@ fn secret(subject: Subject<'_>, reference: &FileReference, options: &mut Options
         (Some(file), _) => format!("src={}", project.working_dir.join(file).display()),
         (None, Some(variable)) if std::env::var_os(variable).is_some() => format!("env={variable}"),
         (None, Some(variable)) => {
-            let Some(value) = project.environment.0.get(variable) else {
+            let Some(value) = project.value_of("secrets", source, variable) else {
                 return Err(subject
                     .error("secrets", format_args!("secret {source}: variable {variable} is not set"))
                     .hint("set it, or give the secret a `file:`"));

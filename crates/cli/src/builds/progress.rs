@@ -11,21 +11,26 @@ use plimsoll_build::{Event, Outcome, Progress};
 use plimsoll_image::Reference;
 use plimsoll_source::{printable_line, printable_output};
 
-use crate::globals::{self, ProgressForm};
+use crate::{
+    commands::drop_in::is_in_place,
+    globals::{self, ProgressForm},
+};
 
 /// The screen that all builds write to.
 pub(crate) struct Shown {
     screen: Option<MultiProgress>,
     /// Nothing is shown.
     quiet: bool,
+    /// Each step is a line of standard output when it begins, those from the cache too.
+    listing: bool,
 }
 
 impl Shown {
     /// In this form, whatever holds for the other verbs.
     pub(crate) fn of(form: ProgressForm) -> Self {
         match form {
-            ProgressForm::Tty => Self { screen: Some(MultiProgress::new()), quiet: false },
-            ProgressForm::Plain | ProgressForm::Json => Self { screen: None, quiet: false },
+            ProgressForm::Tty => Self { screen: Some(MultiProgress::new()), quiet: false, listing: false },
+            ProgressForm::Plain | ProgressForm::Json => Self { screen: None, quiet: false, listing: false },
             ProgressForm::Quiet => Self::quiet(),
             ProgressForm::Auto => Self::new(),
         }
@@ -33,12 +38,19 @@ impl Shown {
 
     /// Shows nothing.
     pub(crate) fn quiet() -> Self {
-        Self { screen: None, quiet: true }
+        Self { screen: None, quiet: true, listing: false }
     }
 
     /// Live on a terminal, lines elsewhere.
     pub(crate) fn new() -> Self {
-        Self { screen: globals::is_live().then(MultiProgress::new), quiet: globals::is_quiet() }
+        let screen = globals::is_live().then(MultiProgress::new);
+        Self { screen, quiet: globals::is_quiet(), listing: false }
+    }
+
+    /// The same for a verb whose standard output has nothing else: in place of docker compose the steps are there.
+    pub(crate) fn listing(self) -> Self {
+        let listing = is_in_place() && !self.quiet && self.screen.is_none();
+        Self { listing, ..self }
     }
 
     /// A line that belongs to no step.
@@ -88,7 +100,11 @@ impl Progress for ImageProgress<'_> {
         match event {
             Event::Note(note) => self.shown.tell(&format!("note: {}: {note}", self.name)),
             Event::Started { step, title } => {
-                steps.insert(*step, Step { title: printable_line(title).into_owned(), bar: None });
+                let title = printable_line(title).into_owned();
+                if self.shown.listing {
+                    outln!("{} {title}", self.name);
+                }
+                steps.insert(*step, Step { title, bar: None });
             }
             Event::Output { step, bytes, .. } => {
                 let Some(step) = steps.get_mut(step) else { return };

@@ -159,7 +159,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         return Ok(ExitCode::SUCCESS);
     }
     let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
-    let shown = Shown::of(form);
+    let shown = Shown::of(form).listing();
     let tell = |line: &str| shown.tell(line);
     for note in args.notes() {
         tell(&format!("note  {note}"));
@@ -184,6 +184,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     if args.json {
         outln!("{}", as_json(&built, &verdicts));
     } else if form != ProgressForm::Quiet {
+        builds::tell_built(&built, &shown);
         table(&built, &verdicts);
         errln!("{} in {:.2} s", count(built.len()), begin.elapsed().as_secs_f64());
     }
@@ -197,7 +198,16 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         })?;
     }
     if args.push {
-        for name in built.iter().flat_map(|one| &one.names) {
+        // a name that nobody gave is for this machine: it says no registry
+        let named = |service: &String| {
+            let all = project.services.get(service).or_else(|| project.disabled_services.get(service));
+            all.is_some_and(|service| service.image.is_some())
+        };
+        let (pushed, kept): (Vec<_>, Vec<_>) = built.iter().partition(|one| one.services.iter().any(named));
+        for one in kept {
+            tell(&format!("note  {} is not pushed: its service has no `image:`", one.name.familiar()));
+        }
+        for name in pushed.into_iter().flat_map(|one| &one.names) {
             if let Some(address) = super::image::send(&store, name)? {
                 tell(&format!("pushed {address}"));
             }

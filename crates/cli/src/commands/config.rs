@@ -119,10 +119,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     options.normalize = !args.no_normalize;
     options.resolve_paths = !args.no_path_resolution;
     options.check_consistency = !args.no_consistency;
-    // docker compose's digest is made of what the files say, before others are read.
-    // And a list of names needs no file of variables.
+    // A list of names needs no file of variables.
     let names = args.services || args.volumes || args.networks || args.models || args.profiles;
-    let read_others = !args.no_env_resolution && args.hash.is_none() && !names;
+    let read_others = !args.no_env_resolution && !names;
     options.resolve_environment = read_others;
     options.discard_env_files = read_others;
     if args.profiles {
@@ -157,7 +156,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     if !args.quiet {
         warn(&project.warnings);
     }
-    project.remove_unused_resources();
+    if !options.all_resources {
+        project.remove_unused_resources();
+    }
     if args.resolve_image_digests || args.lock_image_digests {
         digests::pin(&mut project, &root)?;
     }
@@ -165,7 +166,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         lines(list::in_order(&project))
     } else if args.images {
         lines(project.services.iter().map(|(name, service)| {
-            service.image.clone().unwrap_or_else(|| format!("{}-{name}", project.name))
+            let own = || format!("{}{}{name}", project.name, project.separator());
+            service.image.clone().unwrap_or_else(own)
         }))
     } else if args.volumes {
         lines(project.volumes.keys().cloned())

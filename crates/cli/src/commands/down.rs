@@ -111,7 +111,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             );
             globals::tell(&name, &said);
         }
-        Ok(match (outcome.interrupted, outcome.failures.is_empty()) {
+        let good = outcome.failures.is_empty() && outcome.failed_hooks == 0;
+        Ok(match (outcome.interrupted, good) {
             (true, _) => ExitCode::from(130),
             (false, true) => ExitCode::SUCCESS,
             (false, false) => ExitCode::from(1),

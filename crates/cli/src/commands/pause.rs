@@ -29,9 +29,15 @@ pub(crate) fn run(args: Args, freeze: bool) -> Result<ExitCode, CommandError> {
     let purpose = if freeze { "plimsoll pause" } else { "plimsoll unpause" };
     let _lock = stack::lock(&target.name, purpose)?;
     stack::with_engine(|engine| async move {
+        let mut already: Vec<String> = Vec::new();
         for member in lifecycle::chosen(&engine, &target, &args.services).await? {
             let wanted = if freeze { RunState::Running } else { RunState::Paused };
             if member.state != wanted {
+                // one that does not run has nothing to freeze, and is not meant
+                let meant = freeze || !args.services.is_empty();
+                if meant && matches!(member.state, RunState::Running | RunState::Paused) {
+                    already.push(member.name);
+                }
                 continue;
             }
             let done = if freeze { "is frozen" } else { "goes on" };
@@ -47,6 +53,12 @@ pub(crate) fn run(args: Args, freeze: bool) -> Result<ExitCode, CommandError> {
             changed.map_err(|error| failed(error.into()))?;
             globals::tell(&member.name, &format!("{} {done}", member.name));
         }
-        Ok(ExitCode::SUCCESS)
+        if already.is_empty() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let are = if already.len() == 1 { "is" } else { "are" };
+        let so = if freeze { "already paused" } else { "not paused" };
+        errln!("{} {are} {so}", already.join(", "));
+        Ok(ExitCode::from(1))
     })
 }

@@ -231,13 +231,13 @@ fn health(row: &Row) -> String {
 }
 
 pub(crate) fn ports(ports: &[PublishedPort]) -> String {
-    let shown: Vec<String> = ports
-        .iter()
-        .filter_map(|port| {
-            let ip = if port.host_ip.is_empty() { "0.0.0.0" } else { &port.host_ip };
-            Some(format!("{ip}:{}->{}/{}", port.host?, port.container, port.protocol))
-        })
-        .collect();
+    let one = |port: &PublishedPort| {
+        let ip = if port.host_ip.is_empty() { "0.0.0.0" } else { &port.host_ip };
+        let inside = format!("{}/{}", port.container, port.protocol);
+        // without a port of the host it is there for the other containers
+        port.host.map_or_else(|| inside.clone(), |host| format!("{ip}:{host}->{inside}"))
+    };
+    let shown: Vec<String> = ports.iter().map(one).collect();
     if shown.is_empty() { "-".to_owned() } else { shown.join(", ") }
 }
 

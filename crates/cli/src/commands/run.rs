@@ -6,8 +6,7 @@ use plimsoll_compose::Project;
 use plimsoll_engine::Engine;
 use plimsoll_source::{Source, printable_output};
 use plimsoll_stack::{
-    Context, Observed, OneOff, Op, Plan, Progress, RunOptions, StackFiles, desired, observe, plan_oneoff,
-    stack_files,
+    Context, OneOff, Op, Progress, RunOptions, StackFiles, desired, observe, plan_oneoff, stack_files,
 };
 
 use crate::{
@@ -65,13 +64,13 @@ pub(crate) struct Args {
     #[arg(long)]
     name: Option<String>,
     /// Label, `KEY=value`; may be given several times
-    #[arg(short, long, value_name = "KEY=VALUE")]
+    #[arg(short, long, alias = "labels", value_name = "KEY=VALUE")]
     label: Vec<String>,
     /// Publish a port, `[[IP:]HOST:]CONTAINER[/PROTOCOL]`; may be given several times
     #[arg(long, value_name = "PORT")]
     publish: Vec<String>,
     /// Mount a folder or volume, `SOURCE:TARGET[:ro]`; may be given several times
-    #[arg(short, long, value_name = "MOUNT")]
+    #[arg(short, long, alias = "volumes", value_name = "MOUNT")]
     volume: Vec<String>,
     /// File of variables for the container; may be given several times
     #[arg(long, value_name = "FILE")]
@@ -136,7 +135,10 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let variable = |name: &str| env.get(name).cloned();
     let (state, _kept) = stack::state_for(&project.name, args.dry_run)?;
     let files = stack_files(&project, &state, &variable).map_err(failed)?;
-    let ask = one_off(&args, &env)?;
+    let mut ask = one_off(&args, &env)?;
+    if project.compatibility && ask.name.is_none() {
+        ask.name = Some(format!("{}_{}_run_{}", project.name, ask.service, ask.slug));
+    }
     stack::with_engine(|engine| async move {
         match make(&engine, &project, &root.policy, &files, (&args, orphans), &ask).await? {
             Some(name) => begin(&engine, &name, &args).await,
@@ -195,6 +197,7 @@ async fn make(
         pull: args.pull.clone(),
         quiet: args.quiet_pull || args.quiet,
         quiet_build: args.quiet_build || args.quiet,
+        build: args.build,
         dry_run: args.dry_run,
         ..Asked::default()
     };
@@ -210,8 +213,10 @@ async fn make(
     let mut wanted = desired(&reduced, context).map_err(failed)?;
     wanted.lend_environment(&proxy::variables(engine.host())?);
     let mut plan = plan_oneoff(&wanted, &observed, ask).map_err(failed)?;
-    if orphans.remove {
-        remove_orphans(&mut plan, project, &observed);
+    if orphans.remove || !orphans.ignore {
+        plan.orphans(&observed, orphans.remove, |service| {
+            project.services.contains_key(service) || project.disabled_services.contains_key(service)
+        });
     }
     for note in plan.notes.iter().filter(|_| !args.quiet) {
         globals::tell(&project.name, &format!("note  {note}"));
@@ -240,18 +245,6 @@ async fn make(
         format!("{name} was not started: {} of {} steps done", outcome.done, plan.steps.len()),
         "correct what failed, or leave the dependencies alone with --no-deps",
     ))
-}
-
-/// Containers of services that the file does not have go before the command begins.
-fn remove_orphans(plan: &mut Plan, project: &Project, observed: &Observed) {
-    for container in &observed.containers {
-        let service = container.service.as_str();
-        let known = project.services.contains_key(service) || project.disabled_services.contains_key(service);
-        if known || container.oneoff || container.helper {
-            continue;
-        }
-        plan.remove_orphan(container);
-    }
 }
 
 /// The service and what it needs, directly or not.

@@ -88,7 +88,7 @@ pub(crate) struct Args {
     /// Say nothing about pulls
     #[arg(long)]
     quiet_pull: bool,
-    /// What is built here is always built; accepted for the habit
+    /// Under its own name this program always builds; in place of docker compose only with this, or what is missing
     #[arg(long, hide = true, conflicts_with = "no_build")]
     build: bool,
     /// Build nothing: take the images that are there
@@ -285,8 +285,10 @@ async fn prepare(
     let asked = Asked {
         pull: args.pull.clone().filter(|policy| policy != "build"),
         no_build: args.no_build,
+        build: args.build || args.pull.as_deref() == Some("build"),
         quiet: args.quiet_pull,
         quiet_build: args.quiet_build,
+        listing: !args.json,
         dry_run: args.dry_run,
     };
     let needed = needed(project, args);

@@ -104,7 +104,28 @@ impl Loader<'_> {
             env: &env,
             including,
         };
-        self.tree(files, &mut inner, true)
+        let tree = self.tree(files, &mut inner, true)?;
+        self.keep_values(&tree, &env, place.env);
+        Ok(tree)
+    }
+
+    /// What an included project's own variables make of its secrets and configs: outside of it nobody knows them.
+    fn keep_values(
+        &mut self,
+        tree: &Value,
+        own: &IndexMap<String, String>,
+        outer: &IndexMap<String, String>,
+    ) {
+        for section in ["secrets", "configs"] {
+            let objects = tree.as_map().and_then(|map| map.get(section)).and_then(Value::as_map);
+            for (key, object) in objects.into_iter().flatten() {
+                let variable = object.as_map().and_then(|map| map.get("environment")).and_then(Value::as_str);
+                let Some(variable) = variable.filter(|name| !outer.contains_key(*name)) else { continue };
+                if let Some(value) = own.get(variable) {
+                    self.values.entry(format!("{section}.{key}")).or_insert_with(|| value.clone());
+                }
+            }
+        }
     }
 
     /// The variables of the including file, and those of the given files (else `.env`) that it lacks.

@@ -59,6 +59,9 @@ pub fn load(options: &LoadOptions, fs: &dyn ReadFiles) -> Result<Project, Vec<Di
         files: loader.files,
         warnings: loader.gathered.warnings,
         environment: crate::model::HostEnvironment(loader.env),
+        included: crate::model::HostEnvironment(loader.values),
+        compatibility: options.compatibility,
+        all_resources: options.all_resources,
         tree: Value::new(Kind::Null, &Origin::default()),
     };
     project.read(&tree)?;
@@ -111,6 +114,8 @@ struct Loader<'a> {
     env: IndexMap<String, String>,
     files: Vec<String>,
     gathered: Gathered,
+    /// Values of variables that only included projects have, by the secret or config that is made of them.
+    values: IndexMap<String, String>,
     /// How often a file was included, the same one again or not.
     included: usize,
     /// Files that services extend from, read once each.
@@ -125,6 +130,7 @@ impl<'a> Loader<'a> {
             env: options.env.clone(),
             files: Vec::new(),
             gathered: Gathered::default(),
+            values: IndexMap::new(),
             included: 0,
             extended: IndexMap::new(),
         }

@@ -41,6 +41,13 @@ pub struct Project {
     pub warnings: Vec<Diagnostic>,
     /// The variables that the files were read with; `environment:` of secrets and configs names them.
     pub environment: HostEnvironment,
+    /// Values that only the variables of an included project have, by what is made of them: `secrets.KEY`,
+    /// `configs.KEY`.
+    pub included: HostEnvironment,
+    /// Names as docker-compose 1 had them: parts are joined by `_`.
+    pub compatibility: bool,
+    /// Networks and volumes that no service uses count too.
+    pub all_resources: bool,
     pub(crate) tree: Value,
 }
 
@@ -55,6 +62,18 @@ impl std::fmt::Debug for HostEnvironment {
 }
 
 impl Project {
+    /// What stands between the parts of a name that is made here.
+    pub fn separator(&self) -> char {
+        if self.compatibility { '_' } else { '-' }
+    }
+
+    /// The value of the variable that makes a secret or config (`section` is `secrets` or `configs`). Those of an
+    /// included project may come from that project's own files of variables.
+    pub fn value_of(&self, section: &str, key: &str, variable: &str) -> Option<&str> {
+        let included = self.included.0.get(&format!("{section}.{key}"));
+        included.or_else(|| self.environment.0.get(variable)).map(String::as_str)
+    }
+
     /// Where the value at a path of keys and list positions was written: `["services", "web", "image"]`. The nearest
     /// enclosing value answers for one that the loader made up.
     pub fn origin(&self, path: &[&str]) -> Option<&Origin> {

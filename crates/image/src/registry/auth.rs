@@ -1,12 +1,15 @@
 //! Credentials, and what a registry asks for in `WWW-Authenticate`.
 
-use std::{collections::HashMap, fmt, fs, path::PathBuf};
+use std::{collections::HashMap, fmt, path::PathBuf};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 
 use super::{RegistryError, helper};
-use crate::store::MAX_JSON;
+use crate::{
+    read::{Links, read_regular},
+    store::MAX_JSON,
+};
 
 /// A secret for one registry. Its `Debug` form shows nothing.
 #[derive(Clone, PartialEq, Eq)]
@@ -92,13 +95,11 @@ impl Credentials {
             path: path.display().to_string(),
             reason: reason.to_owned(),
         };
-        match fs::metadata(path) {
+        let text = match read_regular(path, MAX_JSON, Links::Follow) {
+            Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::anonymous()),
             Err(error) => return Err(unusable(&error.to_string())),
-            Ok(meta) if meta.len() > MAX_JSON => return Err(unusable("it is too large")),
-            Ok(_) => {}
-        }
-        let text = fs::read(path).map_err(|error| unusable(&error.to_string()))?;
+        };
         let config: DockerConfig = serde_json::from_slice(&text)
             .map_err(|error| unusable(&format!("not JSON of the expected form at line {}", error.line())))?;
         let mut credentials =
@@ -221,6 +222,8 @@ fn parameters(mut text: &str) -> HashMap<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -242,6 +245,16 @@ mod tests {
             Challenge::parse("Bearer realm=\"unended"),
             Some(Challenge::Bearer { realm: "unended".into(), service: None, scope: None })
         );
+    }
+
+    /// A link to a device without an end is refused at once.
+    #[test]
+    fn special_files_read_without_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.json");
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        let error = Credentials::from_file(&path).unwrap_err();
+        assert!(error.to_string().contains("not a regular file"), "{error}");
     }
 
     #[test]

@@ -32,7 +32,8 @@ fn container_name(project: &Project, service: &str) -> String {
     // one that is left alone has its name too
     let found = project.services.get(service).or_else(|| project.disabled_services.get(service));
     let fixed = found.and_then(|service| service.container_name.clone());
-    fixed.unwrap_or_else(|| format!("{}-{service}-1", project.name))
+    let join = project.separator();
+    fixed.unwrap_or_else(|| format!("{}{join}{service}{join}1", project.name))
 }
 
 pub(super) fn attachments(project: &Project, name: &str, service: &Service) -> Vec<Attachment> {
@@ -75,16 +76,17 @@ pub(super) fn attachments(project: &Project, name: &str, service: &Service) -> V
 
 /// Names that only this container has for others: of `links` under the alias, the service's name with a number and
 /// the container's name, of `external_links` under the alias.
-fn links(project: &Project, service: &Service) -> Vec<String> {
+pub(super) fn links(project: &Project, service: &Service) -> Vec<String> {
+    let join = project.separator();
     let mut links = Vec::new();
     for link in &service.links {
         let (other, alias) = link.split_once(':').unwrap_or((link, link));
         let found = project.services.get(other).or_else(|| project.disabled_services.get(other));
         let Some(found) = found else { continue };
         for number in 1..=found.replicas().max(0) {
-            let container =
-                found.container_name.clone().unwrap_or_else(|| format!("{}-{other}-{number}", project.name));
-            links.extend([format!("{container}:{alias}"), format!("{container}:{other}-{number}")]);
+            let own = || format!("{}{join}{other}{join}{number}", project.name);
+            let container = found.container_name.clone().unwrap_or_else(own);
+            links.extend([format!("{container}:{alias}"), format!("{container}:{other}{join}{number}")]);
         }
     }
     for link in &service.external_links {

@@ -37,6 +37,7 @@ pub fn plan(desired: &Desired, observed: &Observed, options: &PlanOptions) -> Re
     builder.recreate_volumes()?;
     builder.recreate_networks()?;
     let wanted = wanted_services(desired, options);
+    unique_names(desired, &wanted)?;
     builder.contested(&wanted);
     for service in desired.services.iter().filter(|service| wanted.contains(service.name.as_str())) {
         donors(service, &wanted, observed)?;
@@ -44,6 +45,23 @@ pub fn plan(desired: &Desired, observed: &Observed, options: &PlanOptions) -> Re
     }
     builder.orphans();
     Ok(builder.plan)
+}
+
+/// Two containers cannot have one name, and nothing is made before that is known.
+fn unique_names(desired: &Desired, wanted: &BTreeSet<&str>) -> Result<(), StackError> {
+    let mut holders: BTreeMap<&str, &str> = BTreeMap::new();
+    for service in desired.services.iter().filter(|service| wanted.contains(service.name.as_str())) {
+        for replica in &service.replicas {
+            if let Some(first) = holders.insert(&replica.name, &service.name) {
+                return Err(StackError::NameTwice {
+                    name: replica.name.clone(),
+                    first: first.to_owned(),
+                    second: service.name.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whose namespaces or volumes a service has must be there, or be made now.
@@ -472,7 +490,7 @@ impl<'a> Builder<'a> {
         let mut before: Vec<usize> = files.into_iter().collect();
         // the engine looks the other container up when this one is made
         let modes = [&spec.network_mode, &spec.ipc, &spec.pid];
-        let linked = spec.networks.iter().any(|network| !network.links.is_empty());
+        let linked = !spec.links.is_empty() || spec.networks.iter().any(|network| !network.links.is_empty());
         let joins = linked
             || modes.iter().any(|mode| mode.as_deref().is_some_and(|mode| mode.starts_with("container:")));
         if joins || !spec.volumes_from.is_empty() {

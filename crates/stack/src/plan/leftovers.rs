@@ -93,33 +93,54 @@ impl Builder<'_> {
         step
     }
 
-    /// Containers of services that the project does not have any more.
+    /// Containers of services that the project does not have any more, and those of `run` that have ended.
     pub(super) fn orphans(&mut self) {
-        let known: BTreeSet<&str> = self
-            .desired
-            .services
-            .iter()
-            .map(|service| service.name.as_str())
-            .chain(self.desired.disabled.iter().map(String::as_str))
-            .collect();
-        for container in &self.observed.containers {
-            if known.contains(container.service.as_str()) || container.oneoff || container.is_stray() {
-                continue;
+        let desired = self.desired;
+        let orphans =
+            self.observed.containers.iter().filter(|found| found.is_orphan(|name| desired.knows(name)));
+        let orphans: Vec<&ObservedContainer> =
+            orphans.filter(|found| !self.removed.contains_key(&found.name)).collect();
+        if self.options.remove_orphans {
+            for container in orphans {
+                self.remove(container, &orphan_cause(container), &[]);
             }
-            if self.removed.contains_key(&container.name) {
-                continue;
-            }
-            if self.options.remove_orphans {
-                let cause = format!("the project has no service {} any more", container.service);
-                self.remove(container, &cause, &[]);
-            } else if !self.options.ignore_orphans {
-                self.plan.notes.push(format!(
-                    "{} belongs to no service of the project; `--remove-orphans` removes it",
-                    container.name
-                ));
-            }
+        } else if !self.options.ignore_orphans {
+            self.plan.notes.extend(orphan_notes(orphans));
         }
     }
+}
+
+/// Why an orphan goes.
+pub(crate) fn orphan_cause(container: &ObservedContainer) -> String {
+    if container.oneoff {
+        "its command has ended, and the orphans' removal was asked for".to_owned()
+    } else {
+        format!("the project has no service {} any more", container.service)
+    }
+}
+
+/// What a person should know of orphans that stay: those of `run` in one line, however often somebody ran it.
+pub(crate) fn orphan_notes<'a>(orphans: impl IntoIterator<Item = &'a ObservedContainer>) -> Vec<String> {
+    let (ended, others): (Vec<_>, Vec<_>) = orphans.into_iter().partition(|container| container.oneoff);
+    let mut notes: Vec<String> = others
+        .iter()
+        .map(|container| {
+            format!("{} belongs to no service of the project; `--remove-orphans` removes it", container.name)
+        })
+        .collect();
+    let names: Vec<&str> = ended.iter().map(|container| container.name.as_str()).collect();
+    match names.as_slice() {
+        [] => {}
+        [name] => notes.push(format!(
+            "{name} is an orphan: its `run` has ended; `--remove-orphans` removes it, `run --rm` leaves none"
+        )),
+        [first, ..] => notes.push(format!(
+            "{first} and {} more are orphans: their `run` has ended; `--remove-orphans` removes them, `run --rm` \
+             leaves none",
+            names.len() - 1
+        )),
+    }
+    notes
 }
 
 /// Others must not be torn off, and nothing of ours may be removed before that is known.

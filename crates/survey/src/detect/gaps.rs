@@ -3,16 +3,17 @@
 use crate::{
     context::Context,
     detect::node::installs,
-    model::{Address, Ecosystem, Evidence, Gap, Role, Service, Store, Survey},
+    model::{Address, Bind, Ecosystem, Evidence, Gap, Part, Role, Service, Store, StoreKind, Survey},
 };
 
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
     let mut gaps: Vec<Gap> = context.broken.iter().map(Gap::unreadable).collect();
-    let other = survey.services.iter().any(|service| service.ecosystem != Ecosystem::Node)
-        || survey.gaps.iter().any(|gap| gap.subject == "the repository");
-    if context.root_manifest().is_none() && gaps.is_empty() && !other {
-        let (message, hint) = match context.manifests.first() {
-            None => ("no package.json was found", "run it in the root of a Node.js project".to_owned()),
+    if survey.services.is_empty() && gaps.is_empty() && survey.gaps.is_empty() {
+        let (message, hint) = match context.manifests.first().filter(|_| context.root_manifest().is_none()) {
+            None => (
+                "nothing was found that can be deployed",
+                "known are programs for Node.js and Python, and pages".to_owned(),
+            ),
             Some(first) => ("no package.json in its root", format!("survey one project: {}", first.folder)),
         };
         gaps.push(gap("the repository", message, hint, Vec::new()));
@@ -48,7 +49,7 @@ fn service_gaps(service: &Service, gaps: &mut Vec<Gap>) {
     let mut add = |message: &str, hint: &str, evidence: Vec<Evidence>| {
         gaps.push(gap(service.name.clone(), message, hint, evidence));
     };
-    if service.build.is_none() {
+    if service.build.is_none() && service.output.is_some() {
         add("no build script", "add a script `build` to its package.json", tool());
     }
     if !service.checks.iter().any(|check| check.value.starts_with("test")) {
@@ -81,12 +82,21 @@ fn service_gaps(service: &Service, gaps: &mut Vec<Gap>) {
     if service.stops_gracefully.is_none() {
         add("SIGTERM is not handled", "finish open requests on SIGTERM, then exit with 0", tool());
     }
-    if !service.environment.iter().any(|variable| variable.name == "HOST") {
+    if let Bind::Loopback { address } = &service.bind {
         add(
-            "the address to listen on cannot be set",
-            "read HOST from the environment: a container listens on 0.0.0.0",
-            tool(),
+            &format!("it listens on {} alone: nobody outside of its container reaches it", address.value),
+            "listen on 0.0.0.0, or read HOST from the environment",
+            address.evidence.clone(),
         );
+    }
+    for variable in service.environment.iter().filter(|variable| variable.secret) {
+        if let Some(default) = &variable.default {
+            add(
+                &format!("`{}` has a default in the source: `{default}` is no secret", variable.name),
+                "end the program where the variable is missing",
+                variable.evidence.clone(),
+            );
+        }
     }
 }
 
@@ -95,7 +105,27 @@ fn store_gaps(store: &Store, survey: &Survey, gaps: &mut Vec<Gap>) {
     let uses =
         || survey.services.iter().flat_map(|service| &service.stores).filter(|used| used.store == store.name);
     let found = uses().find_map(|used| used.address.as_ref());
-    let Some(Address::Url { variable, .. }) = found else {
+    if let Some(Address::Fixed { host }) = found {
+        let message = format!("its host `{}` stands in the program", host.value);
+        gaps.push(gap(
+            label,
+            message,
+            "read the address from one variable, as DATABASE_URL",
+            host.evidence.clone(),
+        ));
+        return;
+    }
+    if uses().next().is_none() || store.kind == StoreKind::Sqlite {
+        return;
+    }
+    let variable = match found {
+        Some(Address::Url { variable, .. }) => Some(variable),
+        Some(Address::Parts { variables, .. }) => {
+            variables.iter().find(|(part, _)| *part == Part::Password).map(|(_, variable)| variable)
+        }
+        _ => None,
+    };
+    if found.is_none() {
         gaps.push(gap(
             label,
             "no variable with its address is read",
@@ -103,10 +133,15 @@ fn store_gaps(store: &Store, survey: &Survey, gaps: &mut Vec<Gap>) {
             store.evidence.clone(),
         ));
         return;
-    };
-    let reads_file =
-        uses().all(|used| matches!(&used.address, Some(Address::Url { file_variant: true, .. }) | None));
-    if !reads_file {
+    }
+    let reads_file = uses().all(|used| match &used.address {
+        Some(Address::Url { file_variant, .. }) => *file_variant,
+        Some(Address::Parts { file_variants, .. }) => {
+            variable.is_none_or(|name| file_variants.contains(&name.value))
+        }
+        _ => true,
+    });
+    if let Some(variable) = variable.filter(|_| !reads_file) {
         let message = format!(
             "{0} cannot be read from a file: its password would stand in the environment",
             variable.value

@@ -72,7 +72,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             Row { line: "plimsoll restart --no-deps a", expect: &[State("a-1=running b-1=running")] },
             Row { line: "plimsoll pause a", expect: &[Out(""), State("a-1=paused b-1=running")] },
             Row { line: "plimsoll ps --status paused --services", expect: &[Out("a")] },
-            Row { line: "plimsoll pause a", expect: &[State("a-1=paused b-1=running")] },
+            Row {
+                line: "plimsoll pause a",
+                expect: &[Code(1), Err("already paused"), State("a-1=paused b-1=running")],
+            },
             Row { line: "plimsoll unpause", expect: &[Out(""), State("a-1=running b-1=running")] },
             Row { line: "plimsoll kill -s SIGKILL b", expect: &[Out(""), State("a-1=running b-1=exited")] },
             Row { line: "plimsoll kill b", expect: &[State("a-1=running b-1=exited")] },

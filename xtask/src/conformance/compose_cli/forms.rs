@@ -138,7 +138,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             },
             Row { line: "plimsoll --parallel 1 up -d", expect: &[State("a-1=running")] },
             Row { line: "plimsoll --parallel many up -d", expect: &[Code(2), Err("--parallel")] },
-            Row { line: "plimsoll --compatibility up -d", expect: &[Code(2), Err("docker-compose 1")] },
+            Row { line: "plimsoll --compatibility config --images", expect: &[Code(0)] },
             Row {
                 line: "plimsoll down -v",
                 expect: &[State(""), Sh("docker volume ls -q --filter name=@P", "")],

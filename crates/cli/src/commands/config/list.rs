@@ -40,7 +40,7 @@ pub(super) fn hashes(project: &Project, wanted: &str) -> Result<String, CommandE
                 "`plimsoll config --services` lists them",
             )
         })?;
-        let hash = plimsoll_stack::compose_config_hash(service);
+        let [hash, _] = plimsoll_stack::compose_hashes(service);
         let _ = writeln!(out, "{name} {hash}");
     }
     Ok(out)
@@ -76,6 +76,15 @@ pub(super) fn in_order(project: &Project) -> Vec<String> {
     order
 }
 
+/// JSON as docker compose indents it here.
+fn indented(data: &impl serde::Serialize) -> Result<String, CommandError> {
+    let mut text = Vec::new();
+    let form = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    data.serialize(&mut serde_json::Serializer::with_formatter(&mut text, form))
+        .map_err(|error| CommandError::from_error(&error))?;
+    Ok(String::from_utf8_lossy(&text).into_owned() + "\n")
+}
+
 /// Every variable that the files use, once; the first use that says more than its name counts. JSON and YAML have docker
 /// compose's keys.
 pub(super) fn variables(options: &LoadOptions, format: Option<Format>) -> Result<String, CommandError> {
@@ -105,7 +114,7 @@ pub(super) fn variables(options: &LoadOptions, format: Option<Format>) -> Result
                     (variable.name.as_str(), said)
                 })
                 .collect();
-            return super::json(&all);
+            return indented(&all);
         }
         Some(Format::Yaml) => {
             let mut out = String::new();

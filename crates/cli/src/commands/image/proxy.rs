@@ -1,10 +1,14 @@
 //! `proxies` of Docker's configuration: build arguments of every build, variables of every container.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, io::ErrorKind, path::PathBuf};
 
+use plimsoll_image::read::{Links, read_regular};
 use serde::Deserialize;
 
 use crate::error::CommandError;
+
+/// docker's configuration has a few hundred bytes; credentials make it larger.
+const MAX_BYTES: u64 = 4 << 20;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -34,13 +38,20 @@ pub(crate) fn variables(host: &str) -> Result<Vec<(String, String)>, CommandErro
     let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
     let folder = folder.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker")));
     let Some(file) = folder.map(|folder| folder.join("config.json")) else { return Ok(Vec::new()) };
-    let Ok(text) = fs::read(&file) else { return Ok(Vec::new()) };
-    let config: Config = serde_json::from_slice(&text).map_err(|error| {
+    let unusable = |reason: String| {
         CommandError::new(
-            format!("cannot read {}: {error}", file.display()),
+            format!("cannot read {}: {reason}", file.display()),
             "it is written by `docker login`; `proxies` holds texts",
         )
-    })?;
+    };
+    let text = match read_regular(&file, MAX_BYTES, Links::Follow) {
+        Ok(text) => text,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(unusable(error.to_string())),
+    };
+    let config: Config = serde_json::from_slice(&text).map_err(|error| unusable(error.to_string()))?;
     // an engine of a docker context is shown with its name
     let host = host.split(" (context ").next().unwrap_or(host);
     Ok(config.proxies.get(host).or_else(|| config.proxies.get("default")).map(arguments).unwrap_or_default())

@@ -285,15 +285,10 @@ impl Follow<'_> {
         let counts = |code: i64| code != 0 || !args.abort_on_container_failure;
         if args.aborts() {
             // one that had ended before this `up` began has no event
-            for container in self.containers(&all).await? {
-                let service = container.label(labels::SERVICE).unwrap_or_default();
-                if let (RunState::Exited, Some(code), true) =
-                    (container.state, container.exit_code, matters.contains(service))
-                    && counts(code)
-                {
-                    Self::tell(printer, &container.name, code);
-                    return Ok(End::One(code));
-                }
+            let ended = self.ended(&all, &matters).await?;
+            if let Some(first) = ended.iter().position(|(_, code)| counts(*code)) {
+                ended[..=first].iter().for_each(|(name, code)| Self::tell(printer, name, *code));
+                return Ok(End::One(ended[first].1));
             }
         }
         let mut look = Instant::now() + ENDED_FOR;
@@ -331,6 +326,27 @@ impl Follow<'_> {
                 }
             }
         }
+    }
+
+    /// Containers that have ended, with their codes, in the order in which they did.
+    async fn ended(
+        &self,
+        services: &[String],
+        matters: &BTreeSet<&str>,
+    ) -> Result<Vec<(String, i64)>, CommandError> {
+        let mut ended: Vec<(Option<jiff::Timestamp>, String, i64)> = Vec::new();
+        for container in self.containers(services).await? {
+            let service = container.label(labels::SERVICE).unwrap_or_default();
+            if container.state != RunState::Exited || !matters.contains(service) {
+                continue;
+            }
+            // one that is gone meanwhile ended by somebody's hand
+            if let Ok(detail) = self.engine.inspect_container(&container.id).await {
+                ended.push((detail.finished.parse().ok(), container.name, detail.exit_code));
+            }
+        }
+        ended.sort();
+        Ok(ended.into_iter().map(|(_, name, code)| (name, code)).collect())
     }
 
     fn tell(printer: &RefCell<Printer>, container: &str, code: i64) {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use plimsoll_image::read::{Links, read_text};
 use plimsoll_source::{Diagnostic, Source, Span};
 use plimsoll_verify::{Project, smoke::SmokeFile};
 
@@ -9,6 +10,9 @@ use crate::{
     error::CommandError,
     policy::{FILE, Root},
 };
+
+/// Neither file is read beyond this.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// The services that `plimsoll.toml` names.
 pub(crate) fn check(root: &Root, project: &Project) -> Result<(), CommandError> {
@@ -41,7 +45,7 @@ fn is_service(project: &Project, name: &str) -> bool {
 }
 
 fn source(path: &Path) -> Source {
-    Source::new(path.display().to_string(), std::fs::read_to_string(path).unwrap_or_default())
+    Source::new(path.display().to_string(), read_text(path, MAX_BYTES, Links::Follow).unwrap_or_default())
 }
 
 fn unknown(source: &Source, name: &str, what: &str, project: &Project) -> Diagnostic {

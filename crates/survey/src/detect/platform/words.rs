@@ -6,7 +6,7 @@ pub(in crate::detect) const PORT: &str = "$PORT";
 /// A command line: what comes before the last command, and the last one itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::detect) struct Line {
-    /// Commands with `&&` behind them.
+    /// Commands with `&&` or `;` behind them.
     pub(in crate::detect) before: Vec<Vec<String>>,
     /// The program and its arguments. `$PORT` and `${PORT:-…}` are [`PORT`].
     pub(in crate::detect) words: Vec<String>,
@@ -110,6 +110,10 @@ impl Reader {
         if self.peek().is_none() {
             return Some(None);
         }
+        if self.peek() == Some(';') {
+            self.at += 1;
+            return Some(Some("\0&&".to_owned()));
+        }
         if self.peek() == Some('&') {
             self.at += 2;
             return (self.chars.get(self.at - 1) == Some(&'&')).then(|| Some("\0&&".to_owned()));
@@ -128,10 +132,10 @@ impl Reader {
                     word.push_str(&self.variable()?);
                     continue;
                 }
-                ('`', None | Some('"')) | ('|' | ';' | '<' | '>' | '(' | ')' | '*' | '?', None) => {
+                ('`', None | Some('"')) | ('|' | '<' | '>' | '(' | ')' | '*' | '?', None) => {
                     return None;
                 }
-                ('&', None) => break,
+                ('&' | ';', None) => break,
                 (c, None) if c.is_whitespace() => break,
                 (c, _) => word.push(c),
             }
@@ -195,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_needs_a_shell_is_not() {
-        for text in ["a | b", "a; b", "a $(b)", "a $X", "a > b", "a &", "'a", "", "${", "a `b`", "$"] {
+        for text in ["a | b", "a $(b)", "a $X", "a > b", "a &", "'a", "", "${", "a `b`", "$"] {
             assert_eq!(words(text), None, "{text}");
         }
     }

@@ -44,7 +44,7 @@ fn site(project: &Project, manage: &Rc<Module>) -> Option<Site> {
     let (own, evidence) = settings_of(manage)?;
     let server = ["wsgi.py", "asgi.py"].iter().find_map(|file| {
         let mut modules = project.modules.iter().filter(|module| {
-            is_below(module.source.name(), &folder) && module.source.name().ends_with(&format!("/{file}"))
+            is_below(module.source.name(), &folder) && is_module(module.source.name(), file)
         });
         modules.find_map(|module| settings_of(module))
     });
@@ -132,8 +132,7 @@ pub(super) fn app(project: &Project, site: &Site) -> Option<App> {
         };
         order.iter().find_map(|(file, interface)| {
             let module = project.modules.iter().find(|module| {
-                is_below(module.source.name(), &site.folder)
-                    && module.source.name().rsplit('/').next() == Some(file)
+                is_below(module.source.name(), &site.folder) && is_module(module.source.name(), file)
             })?;
             let name = apps::dotted(module.source.name(), &site.folder)?;
             Some((
@@ -156,6 +155,12 @@ pub(super) fn app(project: &Project, site: &Site) -> Option<App> {
         package: "django",
         evidence,
     })
+}
+
+/// `wsgi.py`, or the package `wsgi`.
+fn is_module(path: &str, file: &str) -> bool {
+    let stem = file.strip_suffix(".py").unwrap_or(file);
+    path.rsplit('/').next() == Some(file) || path.ends_with(&format!("/{stem}/__init__.py"))
 }
 
 /// The value of a setting: its module and first token. The settings for production count before those that they read.
@@ -299,7 +304,12 @@ fn uploads(site: &Site, service: &mut Service) {
 }
 
 /// What makes every request fail in production, or must not be there.
-fn faults(site: &Site, service: &Service, gaps: &mut Vec<Gap>) {
+fn faults<'a>(site: &'a Site, service: &Service, gaps: &mut Vec<Gap>) {
+    // What is assigned twice depends on something.
+    let setting = |site: &'a Site, name: &str| {
+        setting(site, name)
+            .filter(|(module, _)| module.lines().filter(|&at| module.is(at, name)).count() == 1)
+    };
     let mut add = |(module, at): (&Rc<Module>, usize), message: &str, hint: &str| {
         let evidence = Evidence::new(&module.source, module.span(at - 2, at), message);
         gaps.push(Gap {

@@ -461,7 +461,8 @@ fn reader(module: &Rc<Module>, def: usize) -> Option<Reader> {
             break;
         }
         if let Some(reader) = &mut found {
-            reader.required |= module.is(at, "raise");
+            reader.required |= module.is(at, "raise")
+                && enclosing(module, at).is_some_and(|header| asks_for_nothing(module, header));
             reader.file_variant |= names_file(module, at, parameters.get(reader.parameter)?);
             continue;
         }
@@ -494,6 +495,13 @@ fn reader(module: &Rc<Module>, def: usize) -> Option<Reader> {
         }
     }
     found
+}
+
+/// `if not value:` and `if value is None:`.
+fn asks_for_nothing(module: &Module, header: usize) -> bool {
+    module.is(header, "if")
+        && ((module.is(header + 1, "not") && module.is_word(header + 2) && module.is(header + 3, ":"))
+            || (module.is(header + 2, "is") && module.is(header + 3, "None") && module.is(header + 4, ":")))
 }
 
 fn parameter_name<'a>(module: &'a Module, at: usize, name: Option<&'a str>) -> &'a str {

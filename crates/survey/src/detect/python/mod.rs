@@ -1,12 +1,13 @@
 //! Python: projects, their installs, and the applications in them.
 
 use crate::{
-    context::Context,
+    context::{Context, has_extension},
     detect::platform::{self, Launch, Platform},
     model::{
         Bind, Confidence, Ecosystem, Evidence, Fact, Framework, Gap, Health, Question, Role, Service,
         Setting, Shape, Survey,
     },
+    python::Module,
 };
 
 mod apps;
@@ -19,6 +20,7 @@ mod health;
 mod install;
 mod manifest;
 mod migrations;
+mod pages;
 mod processes;
 mod project;
 mod requirement;
@@ -45,15 +47,93 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
         for site in &sites {
             django_site(context, &platform, project, site, survey);
         }
-        if sites.is_empty() && !web(context, &platform, project, survey) {
+        if sites.is_empty()
+            && !web(context, &platform, project, survey)
+            && !page(context, &platform, project, survey)
+        {
             workers(context, &platform, project, survey);
         }
         if survey.services.len() > before {
             install::add(context, &platform, project, survey);
         }
     }
+    if survey.services.is_empty() {
+        survey.gaps.extend(nothing(context, &projects));
+    }
     unique(survey);
     survey.services.sort_by(|a, b| (&a.path, a.ecosystem).cmp(&(&b.path, b.ecosystem)));
+}
+
+/// What is said of Python where nothing that can be deployed was found: never nothing.
+fn nothing(context: &Context<'_>, projects: &[Project]) -> Option<Gap> {
+    let (evidence, message) = if let Some(project) = projects.first() {
+        let manifest = project
+            .manifests
+            .iter()
+            .find(|manifest| manifest.declares)
+            .map(|manifest| manifest.source.name().to_owned());
+        let file = manifest.or_else(|| project.file.as_ref().map(|(path, _)| path.clone()))?;
+        (
+            Evidence::file(&file, "a project of Python"),
+            "a Python project without a web application, a worker or a schedule that is known",
+        )
+    } else {
+        let module = context
+            .repository
+            .files()
+            .filter(|path| {
+                has_extension(path, "py") && path.matches('/').count() < 2 && !platform::is_apart(path)
+            })
+            .take(200);
+        let module =
+            module.filter_map(|path| context.repository.source(path)).map(Module::new).find(|module| {
+                let known = ["flask", "fastapi", "django", "starlette", "celery"];
+                module
+                    .imports
+                    .values()
+                    .any(|import| known.contains(&import.module.split('.').next().unwrap_or_default()))
+            })?;
+        (
+            Evidence::file(module.source.name(), "a program of Python"),
+            "a Python program without a list of the packages that it needs",
+        )
+    };
+    Some(Gap {
+        subject: "the repository".to_owned(),
+        message: message.to_owned(),
+        hint: "name its packages in pyproject.toml or requirements.txt, and its processes in a Procfile"
+            .to_owned(),
+        evidence: vec![evidence],
+    })
+}
+
+/// What the project's own command for the web needs a shell for, or does first.
+fn around_the_command(launches: &[&Launch], service: &Service, survey: &mut Survey) {
+    let mut add = |message: String, hint: &str, launch: &Launch| {
+        let evidence = vec![launch.evidence.clone()];
+        survey.gaps.push(Gap { subject: service.name.clone(), message, hint: hint.to_owned(), evidence });
+    };
+    for launch in launches.iter().filter(|launch| launch.process == "web" && !launch.weak) {
+        let Some(line) = &launch.line else {
+            add(
+                format!("its own command needs a shell and is not used: {}", launch.text),
+                "write it as one program with its arguments",
+                launch,
+            );
+            continue;
+        };
+        for words in &line.before {
+            let has = |word: &str| words.iter().any(|known| known == word);
+            if has("migrate") || has("upgrade") || has("collectstatic") {
+                continue;
+            }
+            add(
+                format!("`{}` runs before its own command, and nothing does it here", words.join(" ")),
+                "write it as a line of its own in the Procfile, or do it when the image is built",
+                launch,
+            );
+        }
+    }
 }
 
 /// No two services or processes have one name.
@@ -88,7 +168,7 @@ fn unique(survey: &mut Survey) {
 /// A service with nothing but its name.
 fn empty(context: &Context<'_>, project: &Project, path: &str, role: Role) -> Service {
     let folder = path.rsplit('/').next().filter(|name| !name.is_empty());
-    let name = project.name().or(folder).unwrap_or_else(|| context.repository.name());
+    let name = folder.or(project.name()).unwrap_or_else(|| context.repository.name());
     let mut service = bare(name, path, Ecosystem::Python, role);
     service.package = project.name().map(str::to_owned);
     service
@@ -221,6 +301,22 @@ fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &m
     true
 }
 
+/// A program whose framework serves its pages by itself.
+fn page(context: &Context<'_>, platform: &Platform, project: &Project, survey: &mut Survey) -> bool {
+    let Some(page) = pages::find(project) else { return false };
+    let mut service = empty(context, project, &project.folder, Role::Server);
+    service.frameworks = frameworks(project, page.package);
+    service.command = Some(Fact::new(page.command, page.evidence.clone()));
+    service.port = Some(Fact::new(page.port, page.evidence.clone()));
+    service.health.live = Some(Fact::new(page.live.to_owned(), page.evidence.clone()));
+    service.websockets.extend(page.websocket.map(|path| Fact::new(path.to_owned(), page.evidence.clone())));
+    service.settings.extend(page.settings);
+    let of = Of { context, platform, project, site: None, app: None };
+    common(&of, &environment::reads(project), &mut service, survey);
+    survey.services.push(service);
+    true
+}
+
 /// A project without a web application: its first process is the main one.
 fn workers(context: &Context<'_>, platform: &Platform, project: &Project, survey: &mut Survey) {
     let mut service = empty(context, project, &project.folder, Role::Worker);
@@ -249,11 +345,22 @@ fn django_site(
     let mut service = empty(context, project, &site.folder, Role::Server);
     service.frameworks = frameworks(project, "django");
     let reads = django::reads(site, environment::reads(project));
-    let (routes, websockets) = urls::find(project, site);
+    let found = urls::find(project, site);
     let asked = platform.health.iter().find(|(folder, _)| *folder == site.folder).map(|(_, path)| path);
-    service.health = health::of(&routes, asked);
-    service.routes = routes;
-    service.websockets = websockets;
+    service.health = health::of(&found.routes, asked);
+    service.routes = found.routes;
+    service.websockets = found.websockets;
+    if let Some(first) = found.lost.first() {
+        survey.gaps.push(Gap {
+            subject: service.name.clone(),
+            message: format!(
+                "{} paths are computed or patterns: what is below them is not in the list of routes",
+                found.lost.len()
+            ),
+            hint: "nothing has to be done for the stack; the list of routes is not whole".to_owned(),
+            evidence: vec![first.clone()],
+        });
+    }
     let mut gaps = Vec::new();
     django::describe(project, site, &reads, &mut service, &mut gaps);
     survey.gaps.extend(gaps);
@@ -318,6 +425,7 @@ fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Surve
     let path = service.path.clone();
     let above = of.platform.of(&of.project.folder).filter(|_| of.project.folder != path);
     let launches: Vec<&Launch> = of.platform.of(&path).chain(above).collect();
+    around_the_command(&launches, service, survey);
     survey.gaps.extend(migrations::add(of.context, &launches, of.project, of.site, of.app, service));
     survey.gaps.extend(processes::add(of.context, &launches, of.project, service));
     // The servers that are used end on SIGTERM once the open requests are answered.

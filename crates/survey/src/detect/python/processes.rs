@@ -87,6 +87,9 @@ fn written(launch: &Launch, service: &mut Service, gaps: &mut Vec<Gap>) {
     words.retain(|word| {
         !(kind == Some("celery worker") && matches!(word.as_str(), "--beat" | "-B" | "--autoreload"))
     });
+    if kind.is_some_and(|kind| kind.starts_with("celery")) {
+        without_log_file(&mut words);
+    }
     let name = launch.process.to_lowercase();
     let scheduler = matches!(kind, Some("celery beat" | "rqscheduler"))
         || ["beat", "clock", "scheduler", "cron"].iter().any(|word| name.contains(word));
@@ -114,6 +117,14 @@ fn written(launch: &Launch, service: &mut Service, gaps: &mut Vec<Gap>) {
         probe,
         grace: (role == Role::Worker).then_some(GRACE),
     });
+}
+
+/// Logs go where the engine collects them.
+fn without_log_file(words: &mut Vec<String>) {
+    words.retain(|word| !word.starts_with("--logfile="));
+    if let Some(at) = words.iter().position(|word| matches!(word.as_str(), "--logfile" | "-f")) {
+        words.drain(at..(at + 2).min(words.len()));
+    }
 }
 
 /// The scheduler's file goes where a container may write.

@@ -107,6 +107,7 @@ impl Project {
 /// All projects, sorted by folder.
 pub(super) fn all(context: &Context<'_>, built: &[String], broken: &mut Vec<Diagnostic>) -> Vec<Project> {
     let mut projects: BTreeMap<String, Project> = BTreeMap::new();
+    let mut roots: Vec<(String, Vec<String>)> = Vec::new();
     for folder in folders(context, built) {
         if projects.len() == MAX_PROJECTS {
             break;
@@ -120,6 +121,10 @@ pub(super) fn all(context: &Context<'_>, built: &[String], broken: &mut Vec<Diag
             let file = requirement::read_file(context, &path);
             (path, file)
         });
+        let members: Vec<String> = manifests.iter().flat_map(|manifest| manifest.members.clone()).collect();
+        if !members.is_empty() {
+            roots.push((folder.clone(), members));
+        }
         let declares = manifests.iter().any(|manifest| manifest.declares) || file.is_some();
         let lonely = context.repository.contains(&join(&folder, "manage.py")) && !declares;
         if !declares && !lonely {
@@ -142,7 +147,7 @@ pub(super) fn all(context: &Context<'_>, built: &[String], broken: &mut Vec<Diag
         );
     }
     let mut projects: Vec<Project> = projects.into_values().collect();
-    join_workspaces(&mut projects);
+    join_workspaces(&mut projects, &roots);
     add_modules(context, &mut projects);
     projects
 }
@@ -170,19 +175,9 @@ fn folders(context: &Context<'_>, built: &[String]) -> Vec<String> {
 }
 
 /// Members of a uv workspace have the install of its root.
-fn join_workspaces(projects: &mut [Project]) {
-    let roots: Vec<(String, Vec<String>)> = projects
-        .iter()
-        .map(|project| {
-            (
-                project.folder.clone(),
-                project.manifests.iter().flat_map(|manifest| manifest.members.clone()).collect::<Vec<_>>(),
-            )
-        })
-        .filter(|(_, members)| !members.is_empty())
-        .collect();
+fn join_workspaces(projects: &mut [Project], roots: &[(String, Vec<String>)]) {
     for project in projects {
-        for (root, members) in &roots {
+        for (root, members) in roots {
             let Some(below) = below(&project.folder, root) else { continue };
             if members.iter().any(|member| matches(member, below)) {
                 project.install.clone_from(root);

@@ -70,12 +70,12 @@ pub(super) fn choose(
     else {
         return runtime;
     };
-    refuse(project, refusing, fits(false).filter(|_| refusing.pin), &mut runtime);
+    refuse(project, refusing, fits(false).filter(|_| refusing.pin), accepted(11, false), &mut runtime);
     runtime
 }
 
 /// What is said where no offered version fits all sources.
-fn refuse(project: &Project, refusing: &Named, other: Option<u32>, runtime: &mut Runtime) {
+fn refuse(project: &Project, refusing: &Named, other: Option<u32>, accepts_old: bool, runtime: &mut Runtime) {
     let subject = subject(&project.folder);
     let value = &refusing.fact.value;
     runtime.gaps.push(Gap {
@@ -84,7 +84,10 @@ fn refuse(project: &Project, refusing: &Named, other: Option<u32>, runtime: &mut
         hint: "let the project run on one of these versions".to_owned(),
         evidence: refusing.fact.evidence.clone(),
     });
-    let Some(minor) = other else { return };
+    let Some(newest) = other else { return };
+    // What was pinned to an old one is nearer to 3.11 than to the newest.
+    let pinned = numbers(value).get(1).copied();
+    let minor = if pinned.is_some_and(|pinned| pinned < 11) && accepts_old { 11 } else { newest };
     // The manager of versions on a developer's machine pins one; nothing says that the project needs it.
     runtime.version = Some(Fact { value: format!("3.{minor}"), evidence: refusing.fact.evidence.clone() });
     runtime.questions.push(Question {

@@ -15,19 +15,29 @@ use crate::{
 const MAX_ROUTES: usize = 2000;
 const MAX_DEPTH: usize = 8;
 
+/// What the URLs of a site come to.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) routes: Vec<Route>,
+    pub(super) websockets: Vec<Fact<String>>,
+    /// Paths that are no text that can be read.
+    pub(super) lost: Vec<Evidence>,
+}
+
 /// Routes and websockets of a site.
-pub(super) fn find(project: &Project, site: &Site) -> (Vec<Route>, Vec<Fact<String>>) {
-    let mut routes = Vec::new();
+pub(super) fn find(project: &Project, site: &Site) -> Found {
+    let mut walk = Walk { project, site, routes: Vec::new(), lost: Vec::new(), left: MAX_VISITS };
     let root = django::setting(site, "ROOT_URLCONF").and_then(|(module, at)| module.string(at));
     if let Some(module) = root.and_then(|name| named(project, site, &name)) {
-        patterns(project, site, module, "", 0, &mut routes);
+        walk.patterns(module, "", 0);
     }
+    let Walk { mut routes, lost, .. } = walk;
     routes.sort_by(|a, b| (&a.path, &a.method).cmp(&(&b.path, &b.method)));
     routes.dedup_by(|a, b| a.path == b.path && a.method == b.method);
     let mut websockets: Vec<Fact<String>> = project.modules.iter().flat_map(channels).collect();
     websockets.sort_by(|a, b| a.value.cmp(&b.value));
     websockets.dedup_by(|a, b| a.value == b.value);
-    (routes, websockets)
+    Found { routes, websockets, lost }
 }
 
 fn named<'a>(project: &'a Project, site: &Site, dotted: &str) -> Option<&'a Rc<Module>> {
@@ -35,30 +45,43 @@ fn named<'a>(project: &'a Project, site: &Site, dotted: &str) -> Option<&'a Rc<M
     project.module(&format!("{path}.py")).or_else(|| project.module(&format!("{path}/__init__.py")))
 }
 
-/// Everything in a module of URLs, under a prefix.
-fn patterns(
-    project: &Project,
-    site: &Site,
-    module: &Rc<Module>,
-    prefix: &str,
-    depth: usize,
-    routes: &mut Vec<Route>,
-) {
-    for at in 0..module.tokens.len() {
-        if routes.len() >= MAX_ROUTES || depth > MAX_DEPTH {
+/// Modules of URLs that are looked at: one that includes itself must come to an end.
+const MAX_VISITS: usize = 300;
+
+struct Walk<'a> {
+    project: &'a Project,
+    site: &'a Site,
+    routes: Vec<Route>,
+    lost: Vec<Evidence>,
+    left: usize,
+}
+
+impl Walk<'_> {
+    /// Everything in a module of URLs, under a prefix.
+    fn patterns(&mut self, module: &Rc<Module>, prefix: &str, depth: usize) {
+        if self.left == 0 || depth > MAX_DEPTH {
             return;
         }
-        let Some(pattern) = pattern(module, at) else { continue };
-        let full = joined(prefix, &pattern.text);
-        match include(module, pattern.view) {
-            Some(Included::Module(name)) => {
-                if let Some(target) = named(project, site, &name) {
-                    patterns(project, site, target, &full, depth + 1, routes);
-                }
+        self.left -= 1;
+        for at in 0..module.tokens.len() {
+            if self.routes.len() >= MAX_ROUTES {
+                return;
             }
-            Some(Included::Router) => registered(module, &full, routes),
-            // The administration and other lists of a package: their root is enough.
-            Some(Included::Other) | None => routes.push(route(module, at, pattern.last, &full)),
+            let Some(pattern) = pattern(module, at) else {
+                self.lost.extend(unreadable(module, at).filter(|_| self.lost.len() < MAX_ROUTES));
+                continue;
+            };
+            let full = joined(prefix, &pattern.text);
+            match include(module, pattern.view) {
+                Some(Included::Module(name)) => {
+                    if let Some(target) = named(self.project, self.site, &name) {
+                        self.patterns(target, &full, depth + 1);
+                    }
+                }
+                Some(Included::Router) => registered(module, &full, &mut self.routes),
+                // The administration and other lists of a package: their root is enough.
+                Some(Included::Other) | None => self.routes.push(route(module, at, pattern.last, &full)),
+            }
         }
     }
 }
@@ -84,6 +107,19 @@ fn pattern(module: &Module, at: usize) -> Option<Pattern> {
     }
     let text = if name == "path" { text } else { plain(&text)? };
     Some(Pattern { text: format!("/{}", text.trim_start_matches('/')), view: second.at, last: first.at })
+}
+
+/// A path that is computed.
+fn unreadable(module: &Module, at: usize) -> Option<Evidence> {
+    let (name, open) = module.dotted(at)?;
+    let arguments = module.arguments(open);
+    let first = arguments
+        .first()
+        .filter(|_| matches!(name.as_str(), "path" | "re_path" | "url") && arguments.len() > 1)?;
+    let literal = module.kind(first.at) == Some(Kind::String);
+    let consumer = (first.at..module.close(open)?.min(first.at + 200)).any(|at| module.is(at, "as_asgi"));
+    let readable = consumer || (literal && name == "path");
+    (!readable).then(|| Evidence::new(&module.source, module.span(at, first.at), "a path that is computed"))
 }
 
 /// A regular expression as a path, where its fixed part and named groups are all there is.

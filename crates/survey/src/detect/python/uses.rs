@@ -142,8 +142,19 @@ pub(super) fn add(
         };
         let engine = engines.iter().find(|(engine, _)| *engine == kind).map(|(_, evidence)| evidence.clone());
         let evidence: Vec<Evidence> = engine.into_iter().chain([evidence]).collect();
+        // A driver that no setting names and no variable leads to is not used.
+        let other = matches!(kind, StoreKind::Postgresql | StoreKind::Mysql)
+            && engines.iter().any(|(engine, _)| *engine == StoreKind::Sqlite);
+        let unnamed = !engines.iter().any(|(engine, _)| *engine == kind);
+        if other && unnamed && urls(kind, reads, service).is_empty() && parts(kind, service).is_none() {
+            continue;
+        }
         add_uses(kind, evidence, reads, service);
+        for used in service.stores.iter_mut().filter(|used| used.kind == kind && used.address.is_none()) {
+            used.address = fixed(project, site, kind).map(|host| Address::Fixed { host });
+        }
     }
+    dialects(project, service);
     celery(project, reads, service);
     sqlite(project, &engines, reads, service, gaps);
     for (name, label) in OTHERS {
@@ -182,7 +193,7 @@ fn urls(kind: StoreKind, reads: &[Read], service: &Service) -> Vec<Address> {
             // Two kinds of brokers share their variables' names.
             None => {
                 usual.is_some()
-                    && variable.default.is_none()
+                    && variable.default.as_deref().unwrap_or_default().is_empty()
                     && !(kind == StoreKind::Rabbitmq && variable.name.contains("BROKER"))
             }
         };
@@ -206,7 +217,23 @@ fn urls(kind: StoreKind, reads: &[Read], service: &Service) -> Vec<Address> {
     found.sort_by_key(|(rank, _)| *rank);
     // One database is one address; a queue and a cache may have one each.
     let most = if kind == StoreKind::Redis { 4 } else { 1 };
-    found.into_iter().take(most).map(|(_, address)| address).collect()
+    let asynchronous = service.environment.iter().find(|variable| {
+        let words: Vec<&str> = variable.name.split('_').collect();
+        words.contains(&"ASYNC")
+            && words.iter().any(|word| matches!(*word, "DATABASE" | "DB" | "POSTGRES" | "PG"))
+            && matches!(words.last(), Some(&("URL" | "URI" | "DSN")))
+    });
+    // The same database for an asynchronous driver.
+    let second =
+        asynchronous.filter(|_| kind == StoreKind::Postgresql && !found.is_empty()).map(|variable| {
+            Address::Url {
+                variable: Fact { value: variable.name.clone(), evidence: variable.evidence.clone() },
+                scheme: None,
+                suffix: None,
+                file_variant: variable.file_variant,
+            }
+        });
+    found.into_iter().take(most).map(|(_, address)| address).chain(second).collect()
 }
 
 fn uses(used: &StoreUse, name: &str) -> bool {
@@ -218,6 +245,79 @@ fn suffix(url: &str) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
     let at = rest.find('/')?;
     (rest.len() > at + 1).then(|| rest[at..].to_owned())
+}
+
+/// SQLAlchemy takes psycopg2 unless a URL's scheme names another driver: where another one is installed, the variable
+/// must name it, unless the program writes the scheme itself.
+fn dialects(project: &Project, service: &mut Service) {
+    if project.needs(&["sqlalchemy", "sqlmodel", "flask-sqlalchemy"]).is_none() {
+        return;
+    }
+    let old = project.needs(&["psycopg2", "psycopg2-binary"]).is_some();
+    let asynchronous = project.needs(&["asyncpg"]).is_some();
+    let default = match () {
+        () if old => None,
+        () if project.needs(&["psycopg", "psycopg-binary"]).is_some() => Some("postgresql+psycopg"),
+        () if asynchronous => Some("postgresql+asyncpg"),
+        () => None,
+    };
+    let written = project.modules.iter().any(|module| {
+        (0..module.tokens.len()).any(|at| {
+            let string = matches!(module.kind(at), Some(Kind::String | Kind::Format))
+                && module.text(at).contains("postgresql+");
+            string || (module.is(at, "drivername") && module.is(at + 1, "="))
+        })
+    });
+    for used in service.stores.iter_mut().filter(|used| used.kind == StoreKind::Postgresql) {
+        let Some(Address::Url { variable, scheme, .. }) = &mut used.address else { continue };
+        let named = asynchronous && variable.value.split('_').any(|word| word == "ASYNC");
+        let wanted = if named { Some("postgresql+asyncpg") } else { default.filter(|_| !written) };
+        if scheme.is_none() {
+            *scheme = wanted.map(str::to_owned);
+        }
+    }
+}
+
+/// A host that stands in the program: in a URL, as Django's `HOST`, or as Redis' `host=`.
+fn fixed(project: &Project, site: Option<&Site>, kind: StoreKind) -> Option<Fact<String>> {
+    let modules = site.map_or(&project.modules, |site| &site.modules);
+    modules.iter().find_map(|module| {
+        (0..module.tokens.len()).find_map(|at| {
+            let text = if module.kind(at) == Some(Kind::String) {
+                module.string(at)
+            } else {
+                module.format(at).map(str::to_owned)
+            };
+            let text = text
+                .filter(|_| module.kind(at) == Some(Kind::String) || module.kind(at) == Some(Kind::Format));
+            let (value, at) = match text {
+                Some(text) if scheme(&text).is_some_and(|(found, _)| found == kind) => (url_host(&text)?, at),
+                Some(text) if text == "HOST" && site.is_some() && module.is(at + 1, ":") => {
+                    (module.string(at + 2)?, at + 2)
+                }
+                None if kind == StoreKind::Redis
+                    && module.is(at, "host")
+                    && module.is(at + 1, "=")
+                    && at > 1
+                    && matches!(module.text(at - 2), "Redis" | "StrictRedis") =>
+                {
+                    (module.string(at + 2)?, at + 2)
+                }
+                _ => return None,
+            };
+            let evidence =
+                Evidence::new(&module.source, module.span(at, at), "the host stands in the program");
+            (!value.is_empty()).then(|| Fact::new(value, evidence))
+        })
+    })
+}
+
+fn url_host(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let host = rest.split('/').next()?.rsplit('@').next()?.split(':').next()?;
+    let fits =
+        !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    fits.then(|| host.to_owned())
 }
 
 /// A prefix, the variables by part, and those whose `NAME_FILE` is read too.

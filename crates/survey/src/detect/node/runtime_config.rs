@@ -9,7 +9,7 @@ use crate::{
     model::{Evidence, Role, RuntimeConfig, RuntimeSetting, Survey},
 };
 
-pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
+pub(in crate::detect) fn detect(context: &Context<'_>, survey: &mut Survey) {
     for service in survey.services.iter_mut().filter(|service| service.role == Role::Site) {
         let public = join(&service.path, "public");
         let Some(page) = context.repository.source(&join(&service.path, "index.html")) else { continue };

@@ -1,0 +1,508 @@
+//! Which databases, caches and brokers a program opens, and how it learns where they are: the arguments of the client's
+//! constructor are followed to variables.
+
+pub(super) mod prisma;
+
+use std::rc::Rc;
+
+use super::processes;
+use crate::{
+    context::Context,
+    javascript::{
+        Script,
+        values::{Program, Value},
+    },
+    manifest::Manifest,
+    model::{Address, Confidence, Evidence, Fact, Part, Question, Service, StoreKind, StoreUse, Variable},
+};
+
+/// A client library.
+struct Client {
+    package: &'static str,
+    /// `None`: a library for several, the call's settings or the import say which.
+    kind: Option<StoreKind>,
+    /// Calls that open the store: `new X` and `x`; `default` stands for the name that the import gives.
+    calls: &'static [&'static str],
+    /// The argument that holds the address.
+    argument: usize,
+}
+
+const fn client(package: &'static str, kind: StoreKind, calls: &'static [&'static str]) -> Client {
+    Client { package, kind: Some(kind), calls, argument: 0 }
+}
+
+const fn several(package: &'static str, calls: &'static [&'static str]) -> Client {
+    Client { package, kind: None, calls, argument: 0 }
+}
+
+const CLIENTS: [Client; 24] = [
+    client("pg", StoreKind::Postgresql, &["Pool", "Client"]),
+    client("pg-promise", StoreKind::Postgresql, &["pgp", "db"]),
+    client("postgres", StoreKind::Postgresql, &["default", "postgres"]),
+    client("pg-boss", StoreKind::Postgresql, &["PgBoss"]),
+    client("@prisma/adapter-pg", StoreKind::Postgresql, &["PrismaPg"]),
+    client("@prisma/adapter-mariadb", StoreKind::Mysql, &["PrismaMariaDb"]),
+    client("@neondatabase/serverless", StoreKind::Postgresql, &["neon", "Pool"]),
+    client("mysql2", StoreKind::Mysql, &["createPool", "createConnection"]),
+    client("mysql", StoreKind::Mysql, &["createPool", "createConnection"]),
+    client("mariadb", StoreKind::Mysql, &["createPool", "createConnection"]),
+    client("ioredis", StoreKind::Redis, &["default", "Redis", "IORedis", "Cluster"]),
+    client("redis", StoreKind::Redis, &["createClient", "createClientPool"]),
+    client("@redis/client", StoreKind::Redis, &["createClient"]),
+    Client {
+        package: "bullmq",
+        kind: Some(StoreKind::Redis),
+        calls: &["Queue", "QueueEvents", "FlowProducer"],
+        argument: 1,
+    },
+    Client { package: "bullmq", kind: Some(StoreKind::Redis), calls: &["Worker"], argument: 2 },
+    Client { package: "bull", kind: Some(StoreKind::Redis), calls: &["default", "Queue"], argument: 1 },
+    client("@nestjs/bullmq", StoreKind::Redis, &["forRoot", "forRootAsync"]),
+    client("amqplib", StoreKind::Rabbitmq, &["connect"]),
+    client("amqp-connection-manager", StoreKind::Rabbitmq, &["connect"]),
+    client("mongodb", StoreKind::Mongodb, &["MongoClient"]),
+    client("mongoose", StoreKind::Mongodb, &["connect", "createConnection"]),
+    client("@nestjs/mongoose", StoreKind::Mongodb, &["forRoot", "forRootAsync"]),
+    client("better-sqlite3", StoreKind::Sqlite, &["default", "Database"]),
+    client("sqlite3", StoreKind::Sqlite, &["Database"]),
+];
+
+/// Libraries that open one of several stores.
+const SEVERAL: [Client; 6] = [
+    several("knex", &["default", "knex"]),
+    several("sequelize", &["Sequelize", "default"]),
+    several("typeorm", &["DataSource", "createConnection"]),
+    several("@nestjs/typeorm", &["forRoot", "forRootAsync"]),
+    several("@nestjs/sequelize", &["forRoot", "forRootAsync"]),
+    several("drizzle-orm", &["drizzle"]),
+];
+
+/// Usual variables, where the call itself does not lead to one.
+const USUAL: [(StoreKind, &[&str]); 6] = [
+    (
+        StoreKind::Postgresql,
+        &["DATABASE_URL", "POSTGRES_URL", "PG_URL", "POSTGRESQL_URL", "DB_URL", "PG_CONNECTION_STRING"],
+    ),
+    (StoreKind::Mysql, &["DATABASE_URL", "MYSQL_URL", "DB_URL", "MARIADB_URL"]),
+    (StoreKind::Redis, &["REDIS_URL", "CACHE_URL", "REDIS_URI", "VALKEY_URL"]),
+    (StoreKind::Rabbitmq, &["RABBITMQ_URL", "AMQP_URL", "CLOUDAMQP_URL", "RABBIT_URL"]),
+    (StoreKind::Mongodb, &["MONGODB_URI", "MONGO_URL", "MONGO_URI", "MONGODB_URL", "DATABASE_URL"]),
+    (StoreKind::Sqlite, &["DATABASE_PATH", "SQLITE_PATH", "DB_PATH", "SQLITE_FILE"]),
+];
+
+/// Fills the stores of a service; manifests are its own and those of its libraries.
+pub(super) fn detect(
+    context: &Context<'_>,
+    program: &Program,
+    manifests: &[&Manifest],
+    service: &mut Service,
+) -> Vec<Question> {
+    let mut uses: Vec<StoreUse> = Vec::new();
+    let mut alone: Vec<(StoreKind, Evidence)> = Vec::new();
+    for manifest in manifests {
+        prisma::detect(context, manifest, &mut uses);
+    }
+    for client in CLIENTS.iter().chain(&SEVERAL) {
+        let Some(dependency) = dependency(manifests, client) else { continue };
+        let calls = calls(program, client);
+        let found: Vec<StoreUse> =
+            calls.iter().filter_map(|call| used(program, client, call, &dependency)).collect();
+        if found.is_empty()
+            && let Some(kind) = client.kind
+        {
+            alone.push((kind, dependency));
+        }
+        uses.extend(found);
+    }
+    let mut questions = Vec::new();
+    for (kind, evidence) in alone {
+        if uses.iter().any(|used| used.kind == kind) {
+            continue;
+        }
+        match usual(kind, &service.environment) {
+            Some(variable) => uses.push(StoreUse {
+                kind,
+                store: String::new(),
+                address: Some(url(variable, None)),
+                evidence: vec![evidence],
+            }),
+            None => questions.push(question(service, kind, evidence)),
+        }
+    }
+    let mut merged: Vec<StoreUse> = Vec::new();
+    for used in uses {
+        merge(&mut merged, used);
+    }
+    for used in &mut merged {
+        complete(used, &service.environment);
+    }
+    service.stores = merged;
+    questions
+}
+
+fn dependency(manifests: &[&Manifest], client: &Client) -> Option<Evidence> {
+    manifests.iter().find_map(|manifest| {
+        let dependency = manifest.dependency(client.package)?;
+        let what = client.kind.map_or("a database", StoreKind::label);
+        Some(Evidence::new(
+            &manifest.source,
+            dependency.span,
+            format!("{} is a client of {what}", dependency.name),
+        ))
+    })
+}
+
+/// A library that nothing opens: whether the store is needed is asked.
+fn question(service: &Service, kind: StoreKind, evidence: Evidence) -> Question {
+    let label = kind.label();
+    Question {
+        id: format!("{}.{}", service.name, label.to_lowercase()),
+        text: format!(
+            "{} has a client of {label} among its packages, and nothing opens it. Does it need {label}?",
+            service.name
+        ),
+        options: vec!["no".to_owned(), "yes".to_owned()],
+        default: Some("no".to_owned()),
+        confidence: Confidence::Open,
+        evidence: vec![evidence],
+    }
+}
+
+/// One call that opens a store.
+struct Call {
+    module: usize,
+    at: usize,
+    arguments: Vec<usize>,
+}
+
+/// Calls of one client that are followed.
+const MAX_CALLS: usize = 20;
+
+fn calls(program: &Program, client: &Client) -> Vec<Call> {
+    let mut calls = Vec::new();
+    for (module, other) in program.modules.iter().enumerate() {
+        let script = &other.script;
+        let Some(import) = processes::import_of(script, client.package) else { continue };
+        let own = imported_name(script, import);
+        for at in 0..script.tokens.len() {
+            let named = client.calls.iter().any(|call| {
+                script.is(at, call)
+                    || *call == "default" && own.is_some_and(|own| script.is(at, script.text(own)))
+            });
+            let open = script.skip_type_arguments(at + 1);
+            let declared = at > 0 && matches!(script.text(at - 1), "function" | "class" | "import");
+            if !named || !script.is(open, "(") || declared || calls.len() == MAX_CALLS {
+                continue;
+            }
+            // `app.connect(…)` of something else: the object has to come from the library.
+            if !from_library(script, at, own, client) {
+                continue;
+            }
+            calls.push(Call { module, at, arguments: script.arguments(open) });
+        }
+    }
+    calls
+}
+
+/// The name that `import name from` or `const name = require` gives.
+fn imported_name(script: &Script, import: usize) -> Option<usize> {
+    if script.is(import - 1, "from") {
+        let name = import.checked_sub(2)?;
+        return if script.is_word(name) { Some(name) } else { default_beside_names(script, name) };
+    }
+    // `const name = require("x")`
+    let name = import.checked_sub(4)?;
+    (script.is(import - 1, "(") && script.is(import - 3, "=") && script.is_word(name)).then_some(name)
+}
+
+/// `import name, { other } from`.
+fn default_beside_names(script: &Script, close: usize) -> Option<usize> {
+    let open = (close.saturating_sub(60)..close).rev().find(|&open| script.close(open) == Some(close))?;
+    let name = open.checked_sub(2)?;
+    (script.is(open - 1, ",") && script.is_word(name)).then_some(name)
+}
+
+fn from_library(script: &Script, at: usize, own: Option<usize>, client: &Client) -> bool {
+    if at == 0 || !script.is(at - 1, ".") {
+        return true;
+    }
+    let object = at.checked_sub(2).map_or("", |at| script.text(at));
+    own.is_some_and(|own| script.text(own) == object)
+        || client.package.starts_with("@nestjs/")
+        || object.to_lowercase().contains(client.package.rsplit('/').next().unwrap_or_default())
+}
+
+fn used(program: &Program, client: &Client, call: &Call, dependency: &Evidence) -> Option<StoreUse> {
+    let script = &program.modules[call.module].script;
+    let argument = call.arguments.get(client.argument).copied();
+    let kind = match client.kind {
+        Some(kind) => kind,
+        None => kind_of(program, script, call)?,
+    };
+    let address = match (client.package, argument) {
+        ("sequelize", Some(_)) if call.arguments.len() > 2 => sequelize(program, call),
+        ("ioredis", Some(first)) if call.arguments.len() > 1 => {
+            address(program, call.module, first).or_else(|| host_and_port(program, call))
+        }
+        (_, Some(argument)) => address(program, call.module, argument),
+        // node-postgres reads the variables of libpq by itself.
+        ("pg", None) => None,
+        _ => None,
+    };
+    let place = Evidence::new(&script.source, script.span(call.at, call.at), "opens it");
+    Some(StoreUse { kind, store: String::new(), address, evidence: vec![dependency.clone(), place] })
+}
+
+/// The dialect among a call's settings, else the driver in the import's path.
+fn kind_of(program: &Program, script: &Rc<Script>, call: &Call) -> Option<StoreKind> {
+    let keys = ["client", "type", "dialect"];
+    let settings = call.arguments.iter().find_map(|&argument| {
+        keys.iter().find_map(|key| program.member(call.module, argument, key).and_then(|value| value.literal))
+    });
+    let near = || {
+        // `useFactory: () => ({ type: "postgres", … })`
+        (call.at..script.tokens.len().min(call.at + 200)).find_map(|at| {
+            let key = keys.iter().any(|key| script.is(at, key)) && script.is(at + 1, ":");
+            key.then(|| script.string(at + 2)).flatten()
+        })
+    };
+    let driver = || {
+        let at = processes::import_of(script, "drizzle-orm")?;
+        script.string(at).filter(|text| text.contains('/'))
+    };
+    dialect(&settings.or_else(near).or_else(driver)?)
+}
+
+fn dialect(name: &str) -> Option<StoreKind> {
+    let name = name.strip_prefix("drizzle-orm/").unwrap_or(name);
+    Some(match name {
+        "pg" | "postgres" | "postgresql" | "pg-native" | "node-postgres" | "postgres-js" | "neon-http" => {
+            StoreKind::Postgresql
+        }
+        "mysql" | "mysql2" | "mariadb" => StoreKind::Mysql,
+        "sqlite" | "sqlite3" | "better-sqlite3" | "libsql" => StoreKind::Sqlite,
+        "mongodb" => StoreKind::Mongodb,
+        _ => return None,
+    })
+}
+
+/// Keys under which a URL stands among a client's settings.
+const URL_KEYS: [&str; 8] =
+    ["connectionString", "url", "uri", "connectionUri", "storage", "filename", "database_url", "connection"];
+/// Settings that hold the address one level deeper.
+const INNER: [&str; 5] = ["connection", "socket", "credentials", "redis", "replication"];
+/// Keys of the parts.
+const PARTS: [(Part, &[&str]); 5] = [
+    (Part::Host, &["host", "hostname", "server"]),
+    (Part::Port, &["port"]),
+    (Part::User, &["user", "username"]),
+    (Part::Password, &["password", "pass"]),
+    (Part::Database, &["database", "dbName"]),
+];
+
+/// What an argument says about the address: a URL, parts, or a host that stands in the program.
+fn address(program: &Program, module: usize, at: usize) -> Option<Address> {
+    let mut literal = program.value(module, at);
+    if let Some(address) = literal.as_ref().and_then(as_url) {
+        return Some(address);
+    }
+    for key in URL_KEYS {
+        let value = program.member(module, at, key);
+        if let Some(address) = value.as_ref().and_then(as_url) {
+            return Some(address);
+        }
+        literal = literal.or(value);
+    }
+    for inner in INNER {
+        for key in ["url", "connectionString", "uri", "filename"] {
+            if let Some(address) = program.path(module, at, &[inner, key]).as_ref().and_then(as_url) {
+                return Some(address);
+            }
+        }
+    }
+    let parts = parts(program, module, at, &[]);
+    parts
+        .or_else(|| INNER.iter().find_map(|inner| self::parts(program, module, at, &[inner])))
+        .or_else(|| literal.as_ref().and_then(fixed))
+}
+
+fn as_url(value: &Value) -> Option<Address> {
+    let name = value.variable.clone()?;
+    let variable = Fact { value: name, evidence: value.evidence.clone() };
+    Some(url(variable, value.literal.as_deref()))
+}
+
+fn url(variable: Fact<String>, default: Option<&str>) -> Address {
+    Address::Url { variable, scheme: None, suffix: default.and_then(suffix), file_variant: false }
+}
+
+/// Path and query of a URL that says more than the host.
+fn suffix(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let at = rest.find(['/', '?'])?;
+    let suffix = &rest[at..];
+    (suffix.len() > 1).then(|| suffix.to_owned())
+}
+
+fn parts(program: &Program, module: usize, at: usize, above: &[&str]) -> Option<Address> {
+    let mut variables = Vec::new();
+    let mut host = None;
+    for (part, keys) in PARTS {
+        for key in keys {
+            let mut path = above.to_vec();
+            path.push(key);
+            let Some(value) = program.path(module, at, &path) else { continue };
+            if let Some(name) = value.variable {
+                variables.push((part, Fact { value: name, evidence: value.evidence }));
+                break;
+            }
+            if part == Part::Host {
+                host = value.literal.map(|text| Fact { value: text, evidence: value.evidence });
+            }
+        }
+    }
+    if variables.is_empty() {
+        return host.map(|host| Address::Fixed { host });
+    }
+    Some(Address::Parts { variables, file_variants: Vec::new() })
+}
+
+/// `new Redis(port, host)`.
+fn host_and_port(program: &Program, call: &Call) -> Option<Address> {
+    let [port, host, ..] = call.arguments[..] else { return None };
+    let fact = |value: Value| Some(Fact { value: value.variable?, evidence: value.evidence });
+    let variables: Vec<(Part, Fact<String>)> = [(Part::Host, host), (Part::Port, port)]
+        .into_iter()
+        .filter_map(|(part, at)| Some((part, fact(program.value(call.module, at)?)?)))
+        .collect();
+    (!variables.is_empty()).then_some(Address::Parts { variables, file_variants: Vec::new() })
+}
+
+/// `new Sequelize(database, user, password, { host, port })`.
+fn sequelize(program: &Program, call: &Call) -> Option<Address> {
+    let [database, user, password, settings] = call.arguments[..] else { return None };
+    let named = |at: usize| {
+        let value = program.value(call.module, at)?;
+        Some(Fact { value: value.variable?, evidence: value.evidence })
+    };
+    let member = |key: &str| {
+        let value = program.member(call.module, settings, key)?;
+        Some(Fact { value: value.variable?, evidence: value.evidence })
+    };
+    let variables: Vec<(Part, Fact<String>)> = [
+        (Part::Host, member("host")),
+        (Part::Port, member("port")),
+        (Part::User, named(user)),
+        (Part::Password, named(password)),
+        (Part::Database, named(database)),
+    ]
+    .into_iter()
+    .filter_map(|(part, variable)| Some((part, variable?)))
+    .collect();
+    (!variables.is_empty()).then_some(Address::Parts { variables, file_variants: Vec::new() })
+}
+
+/// `redis://cache:6379` that stands in the program.
+fn fixed(value: &Value) -> Option<Address> {
+    let text = value.literal.as_ref()?;
+    let (_, rest) = text.split_once("://")?;
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let host = host.split([':', '/', '?']).next().filter(|host| !host.is_empty())?;
+    Some(Address::Fixed { host: Fact { value: host.to_owned(), evidence: value.evidence.clone() } })
+}
+
+fn usual(kind: StoreKind, environment: &[Variable]) -> Option<Fact<String>> {
+    let (_, names) = USUAL.iter().find(|(known, _)| *known == kind)?;
+    names.iter().find_map(|name| {
+        let variable = environment.iter().find(|variable| variable.name == *name)?;
+        Some(Fact { value: variable.name.clone(), evidence: variable.evidence.clone() })
+    })
+}
+
+/// Two calls with one address are one use.
+fn merge(merged: &mut Vec<StoreUse>, used: StoreUse) {
+    let key = |used: &StoreUse| match &used.address {
+        Some(Address::Url { variable, .. }) => Some(variable.value.clone()),
+        Some(Address::Parts { variables, .. }) => {
+            variables.first().map(|(_, variable)| variable.value.clone())
+        }
+        Some(Address::Fixed { host }) => Some(host.value.clone()),
+        None => None,
+    };
+    let same = merged.iter_mut().find(|known| {
+        known.kind == used.kind
+            && (key(known) == key(&used) || known.address.is_none() || used.address.is_none())
+    });
+    match same {
+        Some(known) => {
+            known.address = known.address.take().or(used.address);
+            for evidence in used.evidence {
+                if !known.evidence.contains(&evidence) {
+                    known.evidence.push(evidence);
+                }
+            }
+        }
+        None => merged.push(used),
+    }
+}
+
+/// What the environment adds: the usual variable, and where `NAME_FILE` is read too.
+fn complete(used: &mut StoreUse, environment: &[Variable]) {
+    if used.address.is_none() {
+        used.address = usual(used.kind, environment)
+            .map(|variable| url(variable, None))
+            .or_else(|| libpq(used, environment));
+    }
+    let known = |name: &str| environment.iter().find(|variable| variable.name == name);
+    match &mut used.address {
+        Some(Address::Url { variable, file_variant, suffix: known_suffix, .. }) => {
+            let Some(read) = known(&variable.value) else { return };
+            *file_variant = read.file_variant;
+            if known_suffix.is_none() {
+                *known_suffix = read.default.as_deref().and_then(suffix);
+            }
+            variable.evidence.clone_from(&read.evidence);
+        }
+        Some(Address::Parts { variables, file_variants }) => {
+            let with = variables
+                .iter()
+                .filter(|(_, variable)| known(&variable.value).is_some_and(|read| read.file_variant));
+            *file_variants = with.map(|(_, variable)| variable.value.clone()).collect();
+        }
+        _ => {}
+    }
+}
+
+/// `new Pool()` reads PGHOST and the rest by itself.
+fn libpq(used: &StoreUse, environment: &[Variable]) -> Option<Address> {
+    let names = [
+        (Part::Host, "PGHOST"),
+        (Part::Port, "PGPORT"),
+        (Part::User, "PGUSER"),
+        (Part::Password, "PGPASSWORD"),
+        (Part::Database, "PGDATABASE"),
+    ];
+    let opened = used.evidence.iter().any(|evidence| evidence.reason == "opens it");
+    let client = used.evidence.first().is_some_and(|evidence| evidence.reason.starts_with("pg "));
+    if used.kind != StoreKind::Postgresql || !opened || !client {
+        return None;
+    }
+    let fact = |name: &str| {
+        let read = environment.iter().find(|variable| variable.name == name);
+        let evidence = read.map_or_else(
+            || {
+                used.evidence
+                    .iter()
+                    .map(|evidence| Evidence {
+                        reason: "pg reads it by itself".to_owned(),
+                        ..evidence.clone()
+                    })
+                    .collect()
+            },
+            |read| read.evidence.clone(),
+        );
+        Fact { value: name.to_owned(), evidence }
+    };
+    let variables = names.into_iter().map(|(part, name)| (part, fact(name))).collect();
+    Some(Address::Parts { variables, file_variants: Vec::new() })
+}

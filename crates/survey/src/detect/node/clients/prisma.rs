@@ -1,0 +1,82 @@
+//! Prisma: the schema names the kind of store and the variable of its address.
+
+use crate::{
+    context::{Context, has_extension, join},
+    manifest::Manifest,
+    model::{Address, Evidence, Fact, StoreKind, StoreUse},
+};
+
+pub(super) fn detect(context: &Context<'_>, manifest: &Manifest, uses: &mut Vec<StoreUse>) {
+    let Some(client) = manifest.dependency("@prisma/client") else { return };
+    let Some(path) = schema(context, manifest) else { return };
+    let Some(source) = context.repository.source(&path) else { return };
+    let mut kind = None;
+    let mut address = None;
+    let mut inside = false;
+    let mut evidence = vec![Evidence::new(&manifest.source, client.span, "@prisma/client opens a database")];
+    for (at, line) in source.text().lines().enumerate() {
+        let line = line.trim();
+        inside = inside && line != "}" || line.starts_with("datasource ");
+        let Some((key, value)) = line.split_once('=').filter(|_| inside) else { continue };
+        let place = |reason: &str| Evidence::new(&source, source.line_span(at + 1), reason);
+        match key.trim() {
+            "provider" => {
+                kind = provider(value.trim().trim_matches('"'));
+                evidence.push(place("the kind of database"));
+            }
+            "url" => address = variable(value).map(|name| url(name, place("reads the variable"))),
+            _ => {}
+        }
+    }
+    // Since version 7 the address stands in prisma.config.ts.
+    let address = address.or_else(|| in_config(context, manifest));
+    if let Some(kind) = kind {
+        uses.push(StoreUse { kind, store: String::new(), address, evidence });
+    }
+}
+
+/// The schema's file: the usual places, else what package.json says.
+pub(in crate::detect::node) fn schema(context: &Context<'_>, manifest: &Manifest) -> Option<String> {
+    let named = manifest.string(&["prisma", "schema"], "").map(|fact| fact.value);
+    let named = named.map(|path| join(&manifest.folder, path.trim_start_matches("./")));
+    let usual = ["prisma/schema.prisma", "schema.prisma", "src/prisma/schema.prisma"];
+    named.into_iter().chain(usual.iter().map(|path| join(&manifest.folder, path))).find_map(|path| {
+        if context.repository.contains(&path) {
+            return Some(path);
+        }
+        // A folder of schemas: the file with the data source.
+        context.repository.under(&path).find(|file| has_extension(file, "prisma")).map(str::to_owned)
+    })
+}
+
+fn provider(name: &str) -> Option<StoreKind> {
+    Some(match name {
+        "postgresql" | "postgres" | "cockroachdb" => StoreKind::Postgresql,
+        "mysql" => StoreKind::Mysql,
+        "sqlite" => StoreKind::Sqlite,
+        "mongodb" => StoreKind::Mongodb,
+        _ => return None,
+    })
+}
+
+/// `env("DATABASE_URL")`.
+fn variable(value: &str) -> Option<String> {
+    let inner = value.trim().strip_prefix("env(")?.split(')').next()?;
+    Some(inner.trim().trim_matches(['"', '\'']).to_owned()).filter(|name| !name.is_empty())
+}
+
+fn url(name: String, evidence: Evidence) -> Address {
+    Address::Url { variable: Fact::new(name, evidence), scheme: None, suffix: None, file_variant: false }
+}
+
+fn in_config(context: &Context<'_>, manifest: &Manifest) -> Option<Address> {
+    let script = ["prisma.config.ts", "prisma.config.js", "prisma.config.mjs"]
+        .iter()
+        .find_map(|file| context.script(&join(&manifest.folder, file)))?;
+    let at = (0..script.tokens.len()).find(|&at| script.is(at, "url") && script.is(at + 1, ":"))?;
+    let read = crate::javascript::values::environment_read(&script, at + 2);
+    let name = read.map(|(name, _)| name).or_else(|| {
+        (script.is(at + 2, "env") && script.is(at + 3, "(")).then(|| script.string(at + 4)).flatten()
+    })?;
+    Some(url(name, Evidence::new(&script.source, script.span(at, at + 4), "reads the variable")))
+}

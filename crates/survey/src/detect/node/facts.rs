@@ -1,0 +1,73 @@
+//! The facts of every service: what its program, its libraries included, reads, answers, writes, calls and needs.
+
+use super::{clients, environment, port, routes, services, shutdown, traffic};
+use crate::{
+    context::Context,
+    manifest::Manifest,
+    model::{Confidence, Ecosystem, Question, Role, Service, Survey},
+};
+
+pub(in crate::detect) fn detect(context: &Context<'_>, survey: &mut Survey) {
+    let mut services = std::mem::take(&mut survey.services);
+    for service in services.iter_mut().filter(|service| service.ecosystem == Ecosystem::Node) {
+        if service.role != Role::Site {
+            of_program(context, survey, service);
+        }
+    }
+    survey.services = services;
+}
+
+fn of_program(context: &Context<'_>, survey: &mut Survey, service: &mut Service) {
+    let program = context.closure(survey, &service.path);
+    let manifests = manifests(context, survey, service);
+    service.environment = environment::variables(&program);
+    let own_port = service.port.is_some();
+    if service.role == Role::Server && !own_port {
+        port::detect(&program, service);
+    }
+    if service.role == Role::Server {
+        routes::detect(&program, service);
+        traffic::detect(&program, service);
+    }
+    service.stops_gracefully = shutdown::detect(&program);
+    service.writes = traffic::writes(&program, service);
+    service.calls = traffic::calls(&program, &manifests);
+    survey.questions.extend(clients::detect(context, &program, &manifests, service));
+    traffic::keep_sqlite(service);
+    if service.role == Role::Server && service.port.is_none() {
+        survey.questions.push(port_question(service));
+    }
+}
+
+/// The manifests of a service and of its libraries.
+pub(super) fn manifests<'a>(
+    context: &'a Context<'_>,
+    survey: &Survey,
+    service: &Service,
+) -> Vec<&'a Manifest> {
+    let libraries = survey.workspaces.iter().filter(|workspace| service.libraries.contains(&workspace.name));
+    context
+        .manifest(&service.path)
+        .into_iter()
+        .chain(libraries.filter_map(|workspace| context.manifest(&workspace.path)))
+        .collect()
+}
+
+fn port_question(service: &Service) -> Question {
+    let evidence = service.frameworks.first().map(|tool| tool.evidence.clone()).unwrap_or_default();
+    Question {
+        id: format!("{}.port", service.name),
+        text: format!("On which port does {} listen? Its program does not say.", service.name),
+        options: Vec::new(),
+        default: Some("3000".to_owned()),
+        confidence: Confidence::Open,
+        evidence: service.port_variable.as_ref().map_or(evidence, |variable| variable.evidence.clone()),
+    }
+}
+
+/// The transitive libraries of a package, with their folders.
+pub(crate) fn library_folders(survey: &Survey, package: &str) -> Vec<(String, String)> {
+    let names = services::libraries(survey, package);
+    let found = survey.workspaces.iter().filter(|workspace| names.contains(&workspace.name));
+    found.map(|workspace| (workspace.name.clone(), workspace.path.clone())).collect()
+}

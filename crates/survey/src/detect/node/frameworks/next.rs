@@ -1,0 +1,87 @@
+//! Next.js: a server that is shipped alone (`output: "standalone"`), or exported files.
+
+use super::Found;
+use crate::{
+    context::join,
+    detect::node::services::{self, Candidate},
+    javascript::Script,
+    model::{Evidence, Fact, Role, Shape, Ships},
+};
+
+pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
+    candidate.manifest.any_dependency("next")?;
+    let config = candidate.config("next.config");
+    // A root that names it for its workspaces builds nothing with it.
+    if !candidate.builds_with("next") && config.is_none() {
+        return None;
+    }
+    let tool = services::framework(candidate.manifest, "next", "renders pages")?;
+    let output = config.as_ref().and_then(|script| setting(script, "output"));
+    let export = output.as_ref().filter(|output| output.value == "export");
+    let mut found = Found::new(if export.is_some() { Role::Site } else { Role::Server }, tool);
+    found.also(candidate, &[("react", "a library for pages")]);
+    found.hashed_assets =
+        Some(found.by_convention("/_next/static/".to_owned(), "files with a hash in their name"));
+    if let Some(export) = export {
+        let folder = config.as_ref().and_then(|script| setting(script, "distDir"));
+        found.output =
+            folder.or_else(|| Some(Fact { value: "out".to_owned(), evidence: export.evidence.clone() }));
+        return Some(found);
+    }
+    // A server of the project's own around Next.js is started as it is.
+    let own = ["start:prod", "start"].iter().find_map(|name| candidate.manifest.script(name));
+    found.listens(3000, "PORT");
+    found.binds("HOSTNAME");
+    found.set(
+        "HOSTNAME",
+        "0.0.0.0",
+        "the engine sets HOSTNAME to the container's id, and Next.js listens there",
+    );
+    if own.is_some_and(|(line, _)| {
+        line.split_whitespace().any(|word| word == "node") && !line.contains("standalone")
+    }) {
+        found.gap(
+            "a server of the project's own around Next.js: it needs all packages at run time",
+            "start it with `next start`, or set `output: \"standalone\"`, where no own server is needed",
+            own.map(|(_, span)| vec![Evidence::new(&candidate.manifest.source, span, "starts the service")])
+                .unwrap_or_default(),
+        );
+        return Some(found);
+    }
+    standalone(candidate, &mut found, output);
+    Some(found)
+}
+
+fn standalone(candidate: &Candidate<'_>, found: &mut Found, output: Option<Fact<String>>) {
+    match output {
+        Some(output) if output.value == "standalone" => {
+            found.output = Some(Fact { value: ".next".to_owned(), evidence: output.evidence });
+        }
+        _ => {
+            found.output = Some(found.by_convention(".next".to_owned(), "where Next.js writes"));
+            found.set_at_build(
+                "NEXT_PRIVATE_STANDALONE",
+                "1",
+                "the same as `output: \"standalone\"`: the server with nothing but the packages that it needs",
+            );
+        }
+    }
+    let folder = &candidate.manifest.folder;
+    let inside = |path: &str| join(folder, path);
+    let ship = |from: &str, to: String| Ships { from: from.to_owned(), to };
+    found.shape = Shape::Bundle;
+    found.ships = vec![ship(".next/standalone", String::new()), ship(".next/static", inside(".next/static"))];
+    if candidate.context.repository.under(&inside("public")).next().is_some() {
+        found.ships.push(ship("public", inside("public")));
+    }
+    found.command(&["node", "server.js"]);
+}
+
+/// A text among the settings.
+pub(super) fn setting(script: &Script, key: &str) -> Option<Fact<String>> {
+    let at = (1..script.tokens.len()).find(|&at| {
+        script.is(at, key) && script.is(at + 1, ":") && matches!(script.text(at - 1), "{" | ",")
+    })?;
+    let value = script.string(at + 2)?;
+    Some(Fact::new(value, Evidence::new(&script.source, script.span(at, at + 2), format!("sets `{key}`"))))
+}

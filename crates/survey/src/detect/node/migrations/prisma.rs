@@ -1,0 +1,52 @@
+//! Prisma: its command line applies what `prisma migrate dev` wrote.
+
+use super::{Found, Place};
+use crate::{
+    context::has_extension,
+    detect::node::clients::prisma::schema,
+    model::{Evidence, Fact, Migration},
+};
+
+pub(super) fn find(place: &Place<'_>) -> Option<Found> {
+    let manifest = place.manifest;
+    manifest.any_dependency("prisma")?;
+    let schema = schema(place.context, manifest)?;
+    let folder = schema.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let below = folder.get(manifest.folder.len()..)?.trim_start_matches('/').to_owned();
+    let names = [if below.is_empty() { "migrations".to_owned() } else { format!("{below}/migrations") }];
+    let migrations = place.folder(&names, |file| has_extension(file, "sql"));
+    let tool = place.tool("prisma")?;
+    let script = place.script();
+    let Some(migrations) = migrations else {
+        // `prisma db push` changes a database without a record.
+        let gap = place.gap(
+            "a Prisma schema without migrations: nothing makes the tables in production",
+            "write them with `prisma migrate dev` and commit the folder",
+            vec![Evidence::file(&schema, "the schema")],
+        );
+        let migration = Migration { tool, script: None, command: None, folder: None, files: Vec::new() };
+        return Some(Found { migration, gap: Some(gap) });
+    };
+    let (cli, gap) =
+        place.cli("prisma", &["node", "node_modules/prisma/build/index.js", "migrate", "deploy"]);
+    let own = script.as_ref().and_then(|(_, command, _)| command.clone());
+    let needs_cli =
+        own.as_ref().is_none_or(|command| command.value.iter().any(|word| word.contains("prisma/build")));
+    let mut files = vec![Fact::new(place.path(&below), Evidence::file(&schema, "the schema"))];
+    for config in ["prisma.config.ts", "prisma.config.js", "prisma.config.mjs"] {
+        let path = crate::context::join(&manifest.folder, config);
+        if place.context.repository.contains(&path) {
+            files.push(Fact::new(place.path(config), Evidence::file(&path, "settings of Prisma")));
+        }
+    }
+    Some(Found {
+        migration: Migration {
+            tool,
+            script: script.map(|(script, ..)| script),
+            command: own.or(cli),
+            folder: Some(migrations),
+            files,
+        },
+        gap: gap.filter(|_| needs_cli),
+    })
+}

@@ -1,0 +1,233 @@
+//! What pages need: variables that the build writes into them, other hosts, inline scripts, and the servers behind their
+//! development proxy.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    context::{Context, has_extension, join},
+    javascript::{Kind, Script, values::is_variable},
+    model::{Ecosystem, Edge, Evidence, Fact, Role, Service, Survey, Variable},
+};
+
+/// Prefixes of variables that bundlers write into pages, by framework.
+const PREFIXES: [(&str, &str); 8] = [
+    ("vite", "VITE_"),
+    ("next", "NEXT_PUBLIC_"),
+    ("react-scripts", "REACT_APP_"),
+    ("@craco/craco", "REACT_APP_"),
+    ("@vue/cli-service", "VUE_APP_"),
+    ("astro", "PUBLIC_"),
+    ("@sveltejs/kit", "PUBLIC_"),
+    ("gatsby", "GATSBY_"),
+];
+
+/// Facts of one kind that are kept.
+const MAX_COUNT: usize = 100;
+
+pub(in crate::detect) fn detect(context: &Context<'_>, survey: &mut Survey) {
+    let mut services = std::mem::take(&mut survey.services);
+    for service in services.iter_mut().filter(|service| service.ecosystem == Ecosystem::Node) {
+        let inlined = inlined(context, survey, service);
+        // What is fixed at the build cannot be set at run time.
+        service.environment.retain(|variable| !inlined.iter().any(|fixed| fixed.name == variable.name));
+        service.inlined = inlined;
+        if service.role == Role::Site {
+            service.page_sources = page_sources(context, service);
+        }
+    }
+    survey.services = services;
+    let edges: Vec<Edge> =
+        survey.services.iter().flat_map(|service| super::edges::of(context, survey, service)).collect();
+    for edge in edges {
+        if !survey
+            .edges
+            .iter()
+            .any(|known| known.to == edge.to && known.prefix == edge.prefix && known.from == edge.from)
+        {
+            survey.edges.push(edge);
+        }
+    }
+}
+
+fn inlined(context: &Context<'_>, survey: &Survey, service: &Service) -> Vec<Variable> {
+    let prefixes: Vec<&str> = PREFIXES
+        .iter()
+        .filter(|(package, prefix)| {
+            service.frameworks.iter().any(|tool| tool.name == *package)
+                || *prefix == "VITE_" && service.frameworks.iter().any(|tool| tool.name == "astro")
+        })
+        .map(|(_, prefix)| *prefix)
+        .collect();
+    let mut found: BTreeMap<String, Variable> = BTreeMap::new();
+    if prefixes.is_empty() {
+        return Vec::new();
+    }
+    let program = context.closure(survey, &service.path);
+    for (module, other) in program.modules.iter().enumerate() {
+        let script = &other.script;
+        for at in 0..script.tokens.len() {
+            let Some((name, last)) = crate::javascript::values::environment_read(script, at) else {
+                continue;
+            };
+            // An object called `env` may be another one here.
+            let known = script.is(at, "process") || script.is(at, "import");
+            if !known || !prefixes.iter().any(|prefix| name.starts_with(prefix)) || found.len() == MAX_COUNT {
+                continue;
+            }
+            let value = program.value(module, at);
+            let default = value
+                .filter(|value| value.variable.as_deref() == Some(&name))
+                .and_then(|value| value.literal);
+            let evidence =
+                Evidence::new(&script.source, script.span(at, last), "the build writes its value here");
+            let variable = found.entry(name.clone()).or_insert_with(|| Variable {
+                name,
+                default: None,
+                file_variant: false,
+                required: false,
+                secret: false,
+                evidence: Vec::new(),
+            });
+            variable.default = variable.default.take().or(default);
+            if variable.evidence.len() < MAX_COUNT {
+                variable.evidence.push(evidence);
+            }
+        }
+    }
+    for file in [".env.production", ".env.example", ".env.sample"] {
+        defaults_of(context, service, file, &mut found);
+    }
+    found.into_values().collect()
+}
+
+/// Values of a committed file stand in for what the code does not say.
+fn defaults_of(context: &Context<'_>, service: &Service, file: &str, found: &mut BTreeMap<String, Variable>) {
+    let Some(source) = context.repository.source(&join(&service.path, file)) else { return };
+    for (at, line) in source.text().lines().enumerate() {
+        let Some((name, value)) = line.trim().trim_start_matches("export ").split_once('=') else { continue };
+        let Some(variable) = found.get_mut(name.trim()).filter(|_| is_variable(name.trim())) else {
+            continue;
+        };
+        let value = value.trim().trim_matches(['"', '\'']);
+        // What points to a developer's own machine is no value of production.
+        let local = value.contains("localhost") || value.contains("127.0.0.1");
+        if variable.default.is_none() && !value.is_empty() && !local {
+            variable.default = Some(value.to_owned());
+            variable.evidence.push(Evidence::new(&source, source.line_span(at + 1), "a value for it"));
+        }
+    }
+}
+
+/// Other hosts in pages, and inline scripts and styles.
+fn page_sources(context: &Context<'_>, service: &Service) -> Vec<Fact<String>> {
+    let mut found: Vec<Fact<String>> = Vec::new();
+    let pages: Vec<&str> = context
+        .repository
+        .under(&service.path)
+        .filter(|path| has_extension(path, "html"))
+        .filter(|path| {
+            let below = path.get(service.path.len()..).unwrap_or(path).trim_start_matches('/');
+            below == "index.html" || below.starts_with("public/") || below.starts_with("src/")
+        })
+        .take(20)
+        .collect();
+    for path in pages {
+        let Some(source) = context.repository.source(path) else { continue };
+        let text = source.text();
+        let lower = text.to_ascii_lowercase();
+        let mut from = 0;
+        while let Some(open) = lower.get(from..).and_then(|rest| rest.find('<')).map(|at| from + at) {
+            if lower[open..].starts_with("<!--") {
+                from = lower[open..].find("-->").map_or(lower.len(), |end| open + end + 3);
+                continue;
+            }
+            let Some(end) = lower[open..].find('>').map(|end| open + end) else { break };
+            let tag = &text[open..end];
+            from = end + 1;
+            let name: String = lower[open + 1..end].chars().take_while(char::is_ascii_alphanumeric).collect();
+            let mut add = |value: String, reason: &str| {
+                if found.len() < MAX_COUNT && !found.iter().any(|fact| fact.value == value) {
+                    let span = plimsoll_source::Span::new(open, end + 1);
+                    found.push(Fact::new(value, Evidence::new(&source, span, reason)));
+                }
+            };
+            match name.as_str() {
+                "script"
+                    if attribute(tag, "src").is_none()
+                        && attribute(tag, "type").as_deref() != Some("application/json") =>
+                {
+                    let close = lower[end..].find("</script").map_or(lower.len(), |at| end + at);
+                    if !text[end + 1..close].trim().is_empty() {
+                        add("inline script".to_owned(), "a script inside of the page");
+                    }
+                    from = close;
+                }
+                "style" => add("inline style".to_owned(), "a style inside of the page"),
+                "script" | "link" | "img" | "iframe" | "source" | "video" => {
+                    let place = attribute(tag, "src").or_else(|| attribute(tag, "href"));
+                    // `rel="canonical"` and the like load nothing.
+                    let loads = name != "link"
+                        || attribute(tag, "rel").is_none_or(|rel| {
+                            ["stylesheet", "icon", "preload", "modulepreload", "manifest"]
+                                .iter()
+                                .any(|kind| rel.contains(kind))
+                        });
+                    if let Some(origin) = place.filter(|_| loads).and_then(|place| origin(&place)) {
+                        add(origin, "the page loads from there");
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    for script in context.scripts_of(&service.path) {
+        in_script(&script, &mut found);
+    }
+    found
+}
+
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let lower = tag.to_ascii_lowercase();
+    let at = lower.match_indices(name).find(|(at, _)| {
+        let before = tag[..*at].chars().next_back();
+        before.is_some_and(char::is_whitespace) && tag[at + name.len()..].trim_start().starts_with('=')
+    })?;
+    let rest = tag[at.0 + name.len()..].trim_start().strip_prefix('=')?.trim_start();
+    let quote = rest.chars().next()?;
+    let value = match quote {
+        '"' | '\'' => rest[1..].split(quote).next()?,
+        _ => rest.split(char::is_whitespace).next()?,
+    };
+    Some(value.to_owned())
+}
+
+/// `https://fonts.example` of `https://fonts.example/css?x`, also `//host/…`.
+fn origin(url: &str) -> Option<String> {
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme @ ("https" | "http" | "wss"), rest)) => (scheme, rest),
+        None => ("https", url.strip_prefix("//")?),
+        _ => return None,
+    };
+    let host = rest
+        .split(['/', '?', '#'])
+        .next()
+        .filter(|host| host.contains('.') && !host.contains(['{', '%', '$']))?;
+    Some(format!("{scheme}://{host}"))
+}
+
+/// What the page's own code calls.
+fn in_script(script: &Script, found: &mut Vec<Fact<String>>) {
+    for at in 0..script.tokens.len() {
+        let call = matches!(script.text(at), "fetch" | "WebSocket" | "EventSource") && script.is(at + 1, "(")
+            || matches!(script.text(at), "baseURL") && script.is(at + 1, ":");
+        if !call || !matches!(script.kind(at + 2), Some(Kind::String | Kind::Template)) {
+            continue;
+        }
+        let text = script.text(at + 2).trim_matches(['"', '\'', '`']);
+        let Some(origin) = origin(text.split("${").next().unwrap_or_default()) else { continue };
+        if found.len() < MAX_COUNT && !found.iter().any(|fact| fact.value == origin) {
+            let evidence = Evidence::new(&script.source, script.span(at, at + 2), "the page's code calls it");
+            found.push(Fact::new(origin, evidence));
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! What goes in and out of a server besides plain requests: websockets, large bodies, files that it writes, and what it
+//! calls outside.
+
+use super::processes::imports;
+use crate::{
+    context::has_extension,
+    javascript::{Kind, Script, values::Program},
+    manifest::Manifest,
+    model::{Evidence, Fact, Service, StoreKind, Writes, is_below},
+};
+
+/// Facts of one kind that are kept.
+const MAX_COUNT: usize = 50;
+
+pub(super) fn detect(program: &Program, service: &mut Service) {
+    service.websockets = websockets(program);
+    service.body_limit = body_limit(program);
+}
+
+fn websockets(program: &Program) -> Vec<Fact<String>> {
+    let mut found: Vec<Fact<String>> = Vec::new();
+    for script in program.scripts() {
+        for at in 0..script.tokens.len() {
+            let path = socket_at(script, at);
+            if let Some((path, last)) = path.filter(|_| found.len() < MAX_COUNT)
+                && !found.iter().any(|fact| fact.value == path)
+            {
+                let evidence = Evidence::new(&script.source, script.span(at, last), "takes websockets");
+                found.push(Fact::new(path, evidence));
+            }
+        }
+    }
+    found
+}
+
+/// A websocket's path and the last token of what names it.
+fn socket_at(script: &Script, at: usize) -> Option<(String, usize)> {
+    let option = |open: usize| {
+        let key =
+            script.arguments(open).into_iter().find(|&at| script.is(at, "path") && script.is(at + 1, ":"))?;
+        Some((script.string(key + 2)?, key + 2))
+    };
+    let constructed = script.is(at, "new");
+    if constructed && script.is(at + 1, "WebSocketServer") && script.is(at + 2, "(") {
+        return Some(option(at + 3).unwrap_or_else(|| ("/".to_owned(), at + 1)));
+    }
+    if constructed && script.is(at + 1, "WebSocket") && script.is(at + 3, "Server") && imports(script, "ws") {
+        return Some(option(at + 5).unwrap_or_else(|| ("/".to_owned(), at + 3)));
+    }
+    let socket_io = imports_socket_io(script, at);
+    if socket_io {
+        let open = (at..at + 3).find(|&at| script.is(at, "("))?;
+        let named = script.arguments(open).into_iter().find_map(option);
+        return Some(named.unwrap_or_else(|| ("/socket.io/".to_owned(), open)));
+    }
+    if script.is(at, "@") && script.is(at + 1, "WebSocketGateway") && script.is(at + 2, "(") {
+        let named = script.arguments(at + 2).into_iter().find_map(option);
+        return Some(named.unwrap_or_else(|| ("/socket.io/".to_owned(), at + 1)));
+    }
+    // fastify.get("/ws", { websocket: true }, …) and app.ws("/ws", …)
+    let method =
+        script.is(at, ".") && (script.is(at + 1, "get") || script.is(at + 1, "ws")) && script.is(at + 2, "(");
+    if method {
+        let path = script.string(at + 3).filter(|path| path.starts_with('/'))?;
+        let options = at + 5;
+        let flagged = script.is(options, "{")
+            && script
+                .arguments(options)
+                .into_iter()
+                .any(|at| script.is(at, "websocket") && script.is(at + 2, "true"));
+        return (flagged || script.is(at + 1, "ws")).then_some((path, at + 3));
+    }
+    None
+}
+
+/// `new Server(…)` of Socket.IO, or `socketIo(server)`.
+fn imports_socket_io(script: &Script, at: usize) -> bool {
+    (script.is(at, "new")
+        && script.is(at + 1, "Server")
+        && script.is(at + 2, "(")
+        && imports(script, "socket.io"))
+        || (script.is(at, "require")
+            && script.string(at + 2).as_deref() == Some("socket.io")
+            && script.is(at + 4, "("))
+}
+
+/// The largest body that some parser or upload takes.
+fn body_limit(program: &Program) -> Option<Fact<u64>> {
+    let mut largest: Option<Fact<u64>> = None;
+    for (module, other) in program.modules.iter().enumerate() {
+        let script = &other.script;
+        for at in 1..script.tokens.len() {
+            let key = script.text(at);
+            if !matches!(key, "limit" | "fileSize" | "bodyLimit") || !script.is(at + 1, ":") {
+                continue;
+            }
+            let parser =
+                key != "limit" || near(script, at, &["json", "urlencoded", "raw", "text", "bodyParser"]);
+            let Some(bytes) = bytes(program, module, script, at + 2).filter(|_| parser) else { continue };
+            if largest.as_ref().is_none_or(|known| known.value < bytes) {
+                let evidence =
+                    Evidence::new(&script.source, script.span(at, at + 2), "the largest body that it takes");
+                largest = Some(Fact::new(bytes, evidence));
+            }
+        }
+    }
+    largest
+}
+
+fn near(script: &Script, at: usize, names: &[&str]) -> bool {
+    (at.saturating_sub(8)..at).any(|at| names.contains(&script.text(at)) && script.is(at + 1, "("))
+}
+
+/// `"20mb"`, `5 * 1024 * 1024`, `1048576`.
+fn bytes(program: &Program, module: usize, script: &Script, at: usize) -> Option<u64> {
+    if script.kind(at) == Some(Kind::Number) {
+        let mut product: u64 = script.text(at).replace('_', "").parse().ok()?;
+        let mut index = at + 1;
+        while script.is(index, "*") && script.kind(index + 1) == Some(Kind::Number) {
+            product = product.checked_mul(script.text(index + 1).replace('_', "").parse().ok()?)?;
+            index += 2;
+        }
+        return Some(product);
+    }
+    let text = program.value(module, at)?.literal?.trim().to_lowercase();
+    let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+    let unit = match text[digits.len()..].trim() {
+        "" | "b" => 1,
+        "kb" | "k" => 1 << 10,
+        "mb" | "m" => 1 << 20,
+        "gb" | "g" => 1 << 30,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+/// Folders that a program writes: uploads, files of its own, a database's file.
+pub(super) fn writes(program: &Program, service: &Service) -> Vec<Writes> {
+    let mut found: Vec<Writes> = Vec::new();
+    for (module, other) in program.modules.iter().enumerate() {
+        let script = &other.script;
+        if !is_below(script.source.name(), &service.path) {
+            continue;
+        }
+        for at in 0..script.tokens.len() {
+            let Some((place, file)) = written_at(script, at) else { continue };
+            let Some(text) = path_text(program, module, script, place) else { continue };
+            let Some((path, keep)) = folder_of(&text, file) else { continue };
+            if found.len() < MAX_COUNT && !found.iter().any(|known| known.path.value == path) {
+                let evidence = Evidence::new(&script.source, script.span(at, place), "writes there");
+                found.push(Writes { path: Fact::new(path, evidence), keep });
+            }
+        }
+    }
+    found
+}
+
+/// The token of a path that is written, and whether it is a file's.
+fn written_at(script: &Script, at: usize) -> Option<(usize, bool)> {
+    // multer({ dest: "uploads/" }), destination: "uploads"
+    if matches!(script.text(at), "dest" | "destination" | "uploadDir") && script.is(at + 1, ":") {
+        return (imports(script, "multer")
+            || imports(script, "formidable")
+            || imports(script, "express-fileupload"))
+        .then_some((at + 2, false));
+    }
+    if !script.is(at + 1, "(") {
+        return None;
+    }
+    let files =
+        ["writeFile", "writeFileSync", "appendFile", "appendFileSync", "createWriteStream", "outputFile"];
+    let folders = ["mkdir", "mkdirSync", "ensureDir", "ensureDirSync"];
+    let declared = at > 0 && script.is(at - 1, "function");
+    if declared {
+        return None;
+    }
+    if files.contains(&script.text(at)) {
+        return Some((at + 2, true));
+    }
+    if folders.contains(&script.text(at)) {
+        return Some((at + 2, false));
+    }
+    let database = script.is(at, "Database") && at > 0 && script.is(at - 1, "new");
+    (database && (imports(script, "better-sqlite3") || imports(script, "sqlite3"))).then_some((at + 2, true))
+}
+
+/// The text of a path: a literal, a variable's default, `path.join(__dirname, "..", "uploads")`.
+fn path_text(program: &Program, module: usize, script: &Script, at: usize) -> Option<String> {
+    let joined =
+        script.is(at, "path") && matches!(script.text(at + 2), "join" | "resolve") && script.is(at + 3, "(");
+    if joined || matches!(script.text(at), "join" | "resolve") && script.is(at + 1, "(") {
+        let open = if joined { at + 3 } else { at + 1 };
+        let parts = script.arguments(open);
+        let mut text = Vec::new();
+        for part in parts {
+            if script.is(part, "__dirname") || script.is(part, "import") {
+                // Where the built file lies is not where the source lies: only a path that goes up to the package fits.
+                text.clear();
+                continue;
+            }
+            if script.is(part, "process") {
+                continue;
+            }
+            text.push(program.value(module, part).and_then(|value| value.literal)?);
+        }
+        let path = text.join("/");
+        let path = path.trim_start_matches("../").trim_start_matches("./").to_owned();
+        return Some(path).filter(|path| !path.is_empty() && !path.contains(".."));
+    }
+    program.value(module, at)?.literal
+}
+
+/// The folder of a path, and whether its content must be kept.
+fn folder_of(text: &str, file: bool) -> Option<(String, bool)> {
+    if text.is_empty() || text.contains("://") || text == ":memory:" || text.starts_with("/dev/") {
+        return None;
+    }
+    let folder = if file { text.rsplit_once('/').map(|(folder, _)| folder)? } else { text };
+    let folder = folder.trim_start_matches("./").trim_end_matches('/');
+    if folder.is_empty() || folder == "." || folder.starts_with("..") {
+        return None;
+    }
+    let first = folder.trim_start_matches('/').split('/').next().unwrap_or_default();
+    let keep = !matches!(first, "tmp" | "temp" | "cache" | ".cache" | "logs" | "log");
+    Some((folder.to_owned(), keep))
+}
+
+/// Packages that call another company's servers, with the host where it is always the same.
+const CALLERS: [(&str, &str); 24] = [
+    ("stripe", "api.stripe.com"),
+    ("openai", "api.openai.com"),
+    ("@anthropic-ai/sdk", "api.anthropic.com"),
+    ("nodemailer", "a mail server"),
+    ("twilio", "api.twilio.com"),
+    ("@sendgrid/mail", "api.sendgrid.com"),
+    ("resend", "api.resend.com"),
+    ("@sentry/node", "the Sentry server"),
+    ("googleapis", "googleapis.com"),
+    ("google-auth-library", "googleapis.com"),
+    ("@slack/web-api", "slack.com"),
+    ("@slack/bolt", "slack.com"),
+    ("discord.js", "discord.com"),
+    ("telegraf", "api.telegram.org"),
+    ("@aws-sdk/client-s3", "an S3 server"),
+    ("@aws-sdk/client-ses", "amazonaws.com"),
+    ("aws-sdk", "amazonaws.com"),
+    ("firebase-admin", "googleapis.com"),
+    ("cloudinary", "api.cloudinary.com"),
+    ("mailgun.js", "api.mailgun.net"),
+    ("@supabase/supabase-js", "the Supabase server"),
+    ("passport-google-oauth20", "accounts.google.com"),
+    ("passport-github2", "github.com"),
+    ("web-push", "push services of browsers"),
+];
+
+/// Hosts in calls, and packages that call one.
+pub(super) fn calls(program: &Program, manifests: &[&Manifest]) -> Vec<Fact<String>> {
+    let mut found: Vec<Fact<String>> = Vec::new();
+    for (module, other) in program.modules.iter().enumerate() {
+        let script = &other.script;
+        for at in 0..script.tokens.len() {
+            let Some(url) = called_url(program, module, script, at) else { continue };
+            let Some(host) = outside(&url) else { continue };
+            if found.len() < MAX_COUNT && !found.iter().any(|fact| fact.value == host) {
+                let evidence = Evidence::new(&script.source, script.span(at, at + 2), "calls it");
+                found.push(Fact::new(host, evidence));
+            }
+        }
+    }
+    for manifest in manifests {
+        for (package, host) in CALLERS {
+            let Some(dependency) = manifest.dependency(package) else { continue };
+            let imported = program.scripts().any(|script| imports(script, package));
+            if imported && !found.iter().any(|fact| fact.value == host) {
+                let reason = format!("{package} calls {host}");
+                found.push(Fact::new(
+                    host.to_owned(),
+                    Evidence::new(&manifest.source, dependency.span, reason),
+                ));
+            }
+        }
+    }
+    found
+}
+
+/// The URL of `fetch(…)`, `axios.get(…)`, `got(…)`, `baseURL: …`.
+fn called_url(program: &Program, module: usize, script: &Script, at: usize) -> Option<String> {
+    let direct = matches!(script.text(at), "fetch" | "axios" | "got" | "ky" | "request" | "needle")
+        && script.is(at + 1, "(");
+    let method = at > 1
+        && script.is(at - 1, ".")
+        && matches!(script.text(at - 2), "axios" | "got" | "ky" | "https" | "http" | "undici" | "superagent")
+        && script.is(at + 1, "(");
+    let base = matches!(script.text(at), "baseURL" | "prefixUrl") && script.is(at + 1, ":");
+    if !direct && !method && !base {
+        return None;
+    }
+    // The beginning of a template says the host too.
+    if script.kind(at + 2) == Some(Kind::Template) {
+        let text = script.text(at + 2).trim_start_matches('`');
+        return Some(text.split("${").next().unwrap_or_default().to_owned());
+    }
+    program.value(module, at + 2)?.literal
+}
+
+/// The host of an absolute URL that is neither this machine nor a name of the stack.
+fn outside(url: &str) -> Option<String> {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
+    let host = rest.split(['/', '?', '#', '`']).next()?;
+    let host = host.rsplit('@').next()?.split(':').next()?;
+    let real =
+        host.contains('.') && !host.starts_with("127.") && host != "0.0.0.0" && !has_extension(host, "local");
+    real.then(|| host.to_owned())
+}
+
+/// The file of SQLite that a service keeps.
+pub(super) fn keep_sqlite(service: &mut Service) {
+    let uses = service.stores.iter().any(|used| used.kind == StoreKind::Sqlite);
+    if uses {
+        service.writes.iter_mut().for_each(|writes| writes.keep = true);
+    }
+}

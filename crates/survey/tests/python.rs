@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
 
-use plimsoll_survey::{Fact, Manager, Repository, Role, Service, Survey, survey};
+use plimsoll_survey::{Fact, Manager, Repository, Role, Service, Survey, render, survey};
 
 fn of(files: &[(&str, &str)]) -> Survey {
     survey(&Repository::from_files("repo", files.iter().copied()))
@@ -387,6 +387,8 @@ fn two_managers_are_a_question_and_what_was_exported_is_none() {
     let app = ("app.py", "from flask import Flask\napp = Flask(__name__)\n");
     let project = ("pyproject.toml", "[project]\nname = \"x\"\ndependencies = [\"flask\"]\n");
     let two = of(&[app, project, ("uv.lock", "version = 1\n"), ("requirements.txt", "flask==3.1.0\n")]);
+    assert_eq!(at(two.name.as_ref()), ("x".into(), "pyproject.toml".into(), 2));
+    assert!(render(&two).contains("Questions (1)\n  root.manager: "), "{}", render(&two));
     let question = two.questions.iter().find(|question| question.id == "root.manager").unwrap();
     assert_eq!(
         (question.options.as_slice(), question.default.as_deref()),

@@ -42,6 +42,22 @@ pub fn render(survey: &Survey) -> String {
         out.line(1, &format!("{}: {}", gap.subject, gap.message), Some(&gap.evidence));
         out.line(2, &gap.hint, None);
     }
+    if !survey.questions.is_empty() {
+        out.title(&format!("Questions ({})", survey.questions.len()));
+    }
+    for question in &survey.questions {
+        out.line(1, &format!("{}: {}", question.id, question.text), Some(&question.evidence));
+        let default =
+            question.default.as_deref().map_or("nothing is taken without an answer".to_owned(), |default| {
+                format!("{default} is taken without an answer")
+            });
+        let options = if question.options.is_empty() {
+            String::new()
+        } else {
+            format!("{}; ", question.options.join(" or "))
+        };
+        out.line(2, &format!("{options}{default}"), None);
+    }
     out.text
 }
 
@@ -121,6 +137,10 @@ impl Out {
         for route in service.routes.iter().filter(|route| route.stream) {
             self.item("event stream", &format!("{} {}", route.method, route.path), Some(&route.evidence));
         }
+        for process in &service.processes {
+            let text = format!("{}: {}", process.name, process.command.value.join(" "));
+            self.item(process.role.label(), &text, Some(&process.command.evidence));
+        }
         self.service_fact("stops on", service.stops_gracefully.as_ref());
         if let Some(migration) = &service.migration {
             self.item("migrations", &migration.tool.name, Some(&migration.tool.evidence));
@@ -161,6 +181,7 @@ impl Out {
         let version = store.version.as_ref().map_or("of unknown version", |version| &version.value);
         self.line(1, &format!("{} {version}", store.kind.label()), Some(&store.evidence));
         self.service_fact("version", store.version.as_ref());
+        self.service_fact("image", store.image.as_ref());
         self.service_fact("database", store.database.as_ref());
         self.service_fact("user", store.user.as_ref());
     }

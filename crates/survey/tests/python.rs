@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
 
-use plimsoll_survey::{Fact, Manager, Repository, Role, Service, Survey, survey};
+use plimsoll_survey::{Fact, Manager, Repository, Role, Service, Survey, render, survey};
 
 fn of(files: &[(&str, &str)]) -> Survey {
     survey(&Repository::from_files("repo", files.iter().copied()))
@@ -387,6 +387,8 @@ fn two_managers_are_a_question_and_what_was_exported_is_none() {
     let app = ("app.py", "from flask import Flask\napp = Flask(__name__)\n");
     let project = ("pyproject.toml", "[project]\nname = \"x\"\ndependencies = [\"flask\"]\n");
     let two = of(&[app, project, ("uv.lock", "version = 1\n"), ("requirements.txt", "flask==3.1.0\n")]);
+    assert_eq!(at(two.name.as_ref()), ("x".into(), "pyproject.toml".into(), 2));
+    assert!(render(&two).contains("Questions (1)\n  root.manager: "), "{}", render(&two));
     let question = two.questions.iter().find(|question| question.id == "root.manager").unwrap();
     assert_eq!(
         (question.options.as_slice(), question.default.as_deref()),
@@ -481,4 +483,35 @@ fn pages_of_streamlit_are_served_by_it() {
     ]);
     assert!(words(&survey.services[0]).starts_with("streamlit run app.py --server.port 8501"));
     assert_eq!(survey.services[0].health.live.as_ref().unwrap().value, "/_stcore/health");
+}
+
+#[test]
+fn a_worker_of_the_development_file_is_a_process_and_dummies_fit_what_reads_them() {
+    let survey = django(
+        "import os\nSECRET_KEY = os.environ['SECRET_KEY']\nDATABASES = {'default': dj_database_url.parse(os.environ['DATABASE_URL'])}\nSTATIC_ROOT = 'x'\n",
+        &[
+            ("backend/requirements.txt", "Django==5.2.1\ncelery==5.5.0\ngunicorn==23.0.0\n"),
+            (
+                "compose.yaml",
+                "services:\n  tasks:\n    build: ./backend\n    command: celery -A shop worker -l info --logfile=a.log\n  web:\n    build: ./backend\n    command: python manage.py runserver\n",
+            ),
+        ],
+    );
+    let service = &survey.services[0];
+    let (name, role, command) = processes(service).remove(0);
+    assert_eq!(
+        (name.as_str(), role, command.as_str()),
+        ("tasks", Role::Worker, "celery -A shop worker -l info --concurrency 2")
+    );
+    assert_eq!(service.processes[0].command.evidence[0].line, 4);
+    let dummies: Vec<(&str, &str)> = service
+        .settings
+        .iter()
+        .filter(|setting| setting.at_build)
+        .map(|setting| (setting.name.as_str(), setting.value.as_str()))
+        .collect();
+    assert_eq!(
+        dummies,
+        [("SECRET_KEY", "only-while-the-image-is-built"), ("DATABASE_URL", "sqlite:////tmp/build.sqlite3")]
+    );
 }

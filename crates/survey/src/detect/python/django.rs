@@ -280,9 +280,20 @@ fn dummy(read: &Read) -> &'static str {
         Shape::Json => "{}",
         Shape::DatabaseUrl => "sqlite:////tmp/build.sqlite3",
         Shape::OtherUrl => "locmemcache://",
+        Shape::Text if is_url_of(&read.name, &["DATABASE", "DB", "SQLALCHEMY"]) => {
+            "sqlite:////tmp/build.sqlite3"
+        }
+        Shape::Text if is_url_of(&read.name, &["REDIS", "BROKER", "CACHE", "CELERY"]) => {
+            "redis://build.invalid:6379/0"
+        }
         Shape::Text if read.name.ends_with("_URL") => "http://build.invalid",
         Shape::Text => "only-while-the-image-is-built",
     }
+}
+
+fn is_url_of(name: &str, of: &[&str]) -> bool {
+    let words: Vec<&str> = name.split('_').collect();
+    matches!(words.last(), Some(&("URL" | "URI" | "DSN"))) && words.iter().any(|word| of.contains(word))
 }
 
 fn uploads(site: &Site, service: &mut Service) {

@@ -57,6 +57,12 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
             install::add(context, &platform, project, survey);
         }
     }
+    // The manifest in the root names the project.
+    if survey.name.is_none() {
+        let root = projects.iter().find(|project| project.folder.is_empty());
+        survey.name =
+            root.and_then(|project| project.manifests.iter().find_map(|manifest| manifest.name.clone()));
+    }
     if survey.services.is_empty() {
         survey.gaps.extend(nothing(context, &projects));
     }

@@ -90,6 +90,14 @@ fn written(launch: &Launch, service: &mut Service, gaps: &mut Vec<Gap>) {
     if kind.is_some_and(|kind| kind.starts_with("celery")) {
         without_log_file(&mut words);
     }
+    // Celery counts the host's processors, whatever its container may use.
+    let pool = ["-c", "--concurrency", "--autoscale", "-P", "--pool"];
+    let chosen = words
+        .iter()
+        .any(|word| pool.iter().any(|name| word == name || word.starts_with(&format!("{name}="))));
+    if launch.weak && kind == Some("celery worker") && !chosen {
+        words.extend(["--concurrency", "2"].map(str::to_owned));
+    }
     let name = launch.process.to_lowercase();
     let scheduler = matches!(kind, Some("celery beat" | "rqscheduler"))
         || ["beat", "clock", "scheduler", "cron"].iter().any(|word| name.contains(word));

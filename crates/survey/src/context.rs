@@ -134,6 +134,10 @@ pub(crate) fn is_javascript(path: &str) -> bool {
 fn is_program(path: &str) -> bool {
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
     let tests = folder.split('/').any(|part| LEFT_OUT.contains(&part));
+    // What the generator of Express writes has no extension.
+    if path == "bin/www" {
+        return true;
+    }
     let Some((stem, extension)) = file.rsplit_once('.') else { return false };
     let special = [".d", ".test", ".spec", ".config", ".stories"].iter().any(|end| stem.ends_with(end));
     EXTENSIONS.contains(&extension) && !tests && !special

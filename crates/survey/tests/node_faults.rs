@@ -276,6 +276,23 @@ fn port_from_a_constant() {
 }
 
 #[test]
+fn the_program_of_the_generator_of_express_has_no_extension() {
+    let survey = of(&[
+        (
+            "package.json",
+            r#"{ "name": "g", "scripts": { "start": "node ./bin/www" }, "dependencies": { "express": "4" } }"#,
+        ),
+        (
+            "bin/www",
+            "#!/usr/bin/env node\nvar port = normalizePort(process.env.PORT || '3000');\nvar server = http.createServer(app);\nserver.listen(port);\n",
+        ),
+    ]);
+    let found = service(&survey, "g");
+    assert_eq!(at(found.port.as_ref()), (3000, 2));
+    assert_eq!((words(found.command.as_ref()).as_str(), &found.bind), ("node bin/www", &Bind::Any));
+}
+
+#[test]
 fn port_under_another_name() {
     let survey = kiosk(
         "const host = process.env.BIND ?? \"127.0.0.1\";\nconst port = Number(process.env.API_PORT ?? \"4000\");\nconst app = express();\napp.listen(port, host);\n",

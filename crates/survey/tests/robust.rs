@@ -173,8 +173,18 @@ fn texts_made_to_be_slow_end_in_time() {
         "a<".repeat(130_000),
         "process.env.AB??".repeat(20_000),
         "(".repeat(300_000),
+        "app.listen(config.port);".repeat(20_000),
+        "const a=b;const b=a;app.listen(a);".repeat(8_000),
+        "function f(x){return f(x)}f(f(f(process.env.A)));".repeat(6_000),
+        "import pg from 'pg';new Pool({host:config.a.b,port:c.d});".repeat(10_000),
+        "function f(x){app.listen(x)}f(y);".repeat(10_000),
+        "app.listen(".to_owned() + &"{port:".repeat(5_000),
+        "app.listen(".to_owned() + &"a?b:".repeat(30_000),
+        "const v=process.env.AB;if(!v)throw 1;".repeat(10_000),
+        "for(const s of ['A'])process.on(s,f);process.env[s];".repeat(8_000),
+        "const r=Router();r.get('/',f,g);app.use('/x',r);".repeat(6_000),
     ];
-    let package = r#"{ "name": "x", "dependencies": { "express": "5" } }"#;
+    let package = r#"{ "name": "x", "dependencies": { "express": "5", "pg": "8" } }"#;
     for text in slow {
         let start = Instant::now();
         let name: String = text.chars().take(20).collect();

@@ -504,6 +504,8 @@ impl Program {
             if !known {
                 continue;
             }
+            // A search through a file costs what many steps cost.
+            self.steps.set(self.steps.get() + script.tokens.len() / 50);
             for at in 0..script.tokens.len() {
                 let called = script.is(at, &function.name)
                     && script.is(at + 1, "(")

@@ -15,7 +15,7 @@ mod server;
 mod site;
 mod stores;
 
-use plimsoll_survey::{Bind, Ecosystem, Fact, Gap, Role, Service, Survey};
+use plimsoll_survey::{Bind, Ecosystem, Fact, Gap, Question, Role, Service, Survey};
 
 use self::{names::Names, secrets::Secrets};
 use crate::{
@@ -181,6 +181,17 @@ impl<'a> Passes<'a> {
                 ),
                 hint: "listen on 0.0.0.0, or on the address in HOST".to_owned(),
                 evidence: address.evidence.clone(),
+            });
+            return false;
+        }
+        let prefix = format!("{}.", service.name);
+        let open = |question: &&Question| question.default.is_none() && question.id.starts_with(&prefix);
+        if let Some(question) = self.survey.questions.iter().find(open) {
+            self.problems.push(Gap {
+                subject: service.name.clone(),
+                message: question.text.clone(),
+                hint: format!("`--answer {}={}`", question.id, question.options.join("|")),
+                evidence: question.evidence.clone(),
             });
             return false;
         }

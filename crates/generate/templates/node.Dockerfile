@@ -125,10 +125,10 @@ COPY --from=build --chown={{ build.uid }}:{{ build.uid }} /writable/app /app
 {%- endif %}
 {%- if it.launcher %}
 # The program reads its secrets from variables alone: this sets them from files when it starts.
-COPY --chmod=444 docker/secrets.cjs /launcher/secrets.cjs
+COPY --chmod=555 docker/secrets.cjs /launcher/secrets.cjs
 {%- endif %}
 {%- if it.heartbeat %}
-COPY --chmod=444 docker/heartbeat.cjs /launcher/heartbeat.cjs
+COPY --chmod=555 docker/heartbeat.cjs /launcher/heartbeat.cjs
 {%- endif %}
 ENV {% for setting in it.environment %}{{ setting.name }}={{ setting.value | docker }}{% if not loop.last %} \
     {% endif %}{% endfor %}

@@ -10,7 +10,7 @@ ARG {{ image.argument }}={{ image.name }}
 FROM ${NGINX_IMAGE} AS runtime
 COPY --chmod=444 {{ nginx.folder }}/nginx.conf /etc/nginx/nginx.conf
 {%- if nginx.config %}
-COPY --chmod=444 {{ nginx.folder }}/{{ nginx.config.file }}.template /etc/nginx/templates/{{ nginx.config.file }}.template
+COPY --chmod=555 {{ nginx.folder }}/{{ nginx.config.file }}.template /etc/nginx/templates/{{ nginx.config.file }}.template
 {%- endif %}
 {%- if nginx.config %}
 # At start the image's entrypoint fills the template from the environment: one image serves every installation. It

@@ -91,7 +91,7 @@ COPY --from=build --chown={{ build.uid }}:{{ build.uid }} /writable/app /app
 {%- endif %}
 {%- if it.launcher %}
 # The program reads its secrets from variables alone: this sets them from files when Python starts.
-COPY --chmod=444 docker/sitecustomize.py /launcher/sitecustomize.py
+COPY --chmod=555 docker/sitecustomize.py /launcher/sitecustomize.py
 {%- endif %}
 # What is logged is seen at once, and a crash in a library leaves a trace.
 ENV PATH=/app/.venv/bin:$PATH \

@@ -41,7 +41,7 @@ COPY --from=check /checked /checked
 FROM ${NGINX_IMAGE} AS runtime
 COPY --chmod=444 {{ nginx.folder }}/nginx.conf /etc/nginx/nginx.conf
 {%- if nginx.config %}
-COPY --chmod=444 {{ nginx.folder }}/{{ nginx.config.file }}.template /etc/nginx/templates/{{ nginx.config.file }}.template
+COPY --chmod=555 {{ nginx.folder }}/{{ nginx.config.file }}.template /etc/nginx/templates/{{ nginx.config.file }}.template
 {%- endif %}
 COPY --from=build /app/{{ it.sources.prefix }}{{ it.output }} /srv/www
 {%- if nginx.config %}

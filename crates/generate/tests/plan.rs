@@ -87,19 +87,26 @@ fn a_service_that_nobody_reaches_is_left_out_and_the_others_go_on() {
 
 #[test]
 fn a_server_alone_is_behind_a_proxy_and_a_site_alone_is_its_own_front() {
-    let alone = plan(&survey(&repository(&[("\"vite\"", "\"other\"")])), &Policy::default(), &|_| false).unwrap();
+    let alone =
+        plan(&survey(&repository(&[("\"vite\"", "\"other\"")])), &Policy::default(), &|_| false).unwrap();
     let nginx = file(&alone.stack, "proxy/nginx.conf");
     assert!(nginx.contains("location / {") && nginx.contains("http://api:8000;"), "{nginx}");
     assert!(!nginx.contains("root /srv/www") && !nginx.contains("Content-Security-Policy \""));
     let compose = file(&alone.stack, "compose.production.yml");
     assert_eq!(compose.matches("ports:").count(), 1);
-    assert!(compose.contains("    dockerfile: proxy/Dockerfile") || compose.contains("dockerfile: proxy/Dockerfile }"));
+    assert!(
+        compose.contains("    dockerfile: proxy/Dockerfile")
+            || compose.contains("dockerfile: proxy/Dockerfile }")
+    );
 
     let mut survey = survey(&repository(&[]));
     survey.services.retain(|service| service.name == "web");
     let site = plan(&survey, &Policy::default(), &|_| false).unwrap().stack;
     let compose = file(&site, "compose.production.yml");
-    assert!(!compose.contains("data:") && !compose.contains("secrets:") && !compose.contains("app: {"), "{compose}");
+    assert!(
+        !compose.contains("data:") && !compose.contains("secrets:") && !compose.contains("app: {"),
+        "{compose}"
+    );
     assert!(!file(&site, "apps/web/nginx/nginx.conf").contains("proxy_pass"));
 }
 
@@ -109,7 +116,7 @@ fn a_program_that_reads_no_file_gets_its_secrets_through_the_launcher() {
     let compose = file(&stack, "compose.production.yml");
     assert!(compose.contains("DATABASE_URL_FILE: /run/secrets/database_url"));
     assert!(compose.contains("--max-old-space-size=384 --require /launcher/secrets.cjs"), "{compose}");
-    assert!(file(&stack, "apps/api/Dockerfile").contains("COPY --chmod=444 docker/secrets.cjs /launcher/"));
+    assert!(file(&stack, "apps/api/Dockerfile").contains("COPY --chmod=555 docker/secrets.cjs /launcher/"));
     assert!(file(&stack, "docker/secrets.cjs").contains("process.env"));
 }
 
@@ -137,7 +144,9 @@ fn hostile_texts_never_break_out() {
         ("'fast'", "'http://a.example,http://b.example'"),
         ("10.34.9", "10.34.9 && evil"),
     ] {
-        let Ok(planned) = plan(&survey(&repository(&[(from, to)])), &Policy::default(), &|_| false) else { continue };
+        let Ok(planned) = plan(&survey(&repository(&[(from, to)])), &Policy::default(), &|_| false) else {
+            continue;
+        };
         for file in generate(&planned.stack).unwrap() {
             for line in file.text.lines() {
                 let instruction = line.trim_start();
@@ -151,7 +160,10 @@ fn hostile_texts_never_break_out() {
         }
         let compose = file(&planned.stack, "compose.production.yml");
         assert_eq!(compose.lines().filter(|line| *line == "services:").count(), 1, "{to}");
-        assert!(!compose.contains("touch /x") && !file(&planned.stack, "plimsoll.toml").contains("evil"), "{to}");
+        assert!(
+            !compose.contains("touch /x") && !file(&planned.stack, "plimsoll.toml").contains("evil"),
+            "{to}"
+        );
     }
 }
 

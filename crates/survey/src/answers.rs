@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Bind, Edge, Evidence, Fact, Role, Service, Survey};
+use crate::model::{Bind, Ecosystem, Edge, Evidence, Fact, Manager, Role, Service, StoreKind, Survey};
 
 /// The file that answers are kept in.
 const FILE: &str = "plimsoll.toml";
@@ -47,6 +47,9 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("port", "the port that it listens on"),
     ("health", "the path at which it says that it works"),
     ("prefix", "the path prefix of the requests that belong to it; `-` at the end takes it away: /api/-"),
+    ("app", "the module and the name of a Python application: shop.wsgi:app"),
+    ("manager", "what installs its packages; of `root`, or of a folder"),
+    ("python", "the version of Python; of `root`, or of a folder"),
     ("checks", "scripts that must pass before its image is made, with commas; `none`"),
 ];
 
@@ -59,7 +62,9 @@ pub fn answer(
     let mut checks = BTreeMap::new();
     for (id, value) in answers {
         let (subject, field) = id.rsplit_once('.').unwrap_or((id.as_str(), ""));
-        if field == "prefix" {
+        if matches!(field, "manager" | "python" | "node") {
+            install(survey, id, subject, field, value)?;
+        } else if field == "prefix" {
             prefix(survey, id, subject, value)?;
         } else if field == "deploy" {
             deploy(survey, id, subject, value)?;
@@ -111,6 +116,20 @@ fn one(
             }
             service.command = Some(Fact::new(words, evidence(id)));
         }
+        "app" => {
+            let command = service.command.as_mut();
+            let target =
+                command.and_then(|command| command.value.iter_mut().rev().find(|word| word.contains(':')));
+            match target {
+                Some(target) if value.contains(':') => value.clone_into(target),
+                _ => return Err(wrong("MODULE:APPLICATION")),
+            }
+        }
+        field if store(field).is_some() => {
+            if let Some(kind) = store(field) {
+                use_store(service, kind, value);
+            }
+        }
         "bind" if value == "any" => service.bind = Bind::Any,
         "checks" => {
             let names = value.split(',').map(str::trim).filter(|name| !name.is_empty() && *name != "none");
@@ -119,6 +138,102 @@ fn one(
         _ => return Err(AnswerError::Field { id: id.to_owned(), field: field.to_owned() }),
     }
     Ok(())
+}
+
+/// A kind of store by the name that questions have.
+fn store(field: &str) -> Option<StoreKind> {
+    Some(match field {
+        "postgresql" | "postgres" => StoreKind::Postgresql,
+        "mysql" | "mariadb" => StoreKind::Mysql,
+        "redis" => StoreKind::Redis,
+        "rabbitmq" => StoreKind::Rabbitmq,
+        "mongodb" => StoreKind::Mongodb,
+        _ => return None,
+    })
+}
+
+/// `no`: the service does without this kind of store; else the name of the one that it uses.
+fn use_store(service: &mut Service, kind: StoreKind, value: &str) {
+    if value == "no" {
+        service.stores.retain(|used| used.kind != kind);
+    } else if value != "yes" {
+        for used in service.stores.iter_mut().filter(|used| used.kind == kind) {
+            value.clone_into(&mut used.store);
+        }
+    }
+}
+
+/// What installs in a folder (`root` for the repository's), and on which version it runs.
+fn install(
+    survey: &mut Survey,
+    id: &str,
+    subject: &str,
+    field: &str,
+    value: &str,
+) -> Result<(), AnswerError> {
+    let folder = if subject == "root" { "" } else { subject };
+    let known: Vec<String> = survey.installs.iter().map(|install| install.folder.clone()).collect();
+    let ecosystem = match field {
+        "python" => Some(Ecosystem::Python),
+        "node" => Some(Ecosystem::Node),
+        _ => None,
+    };
+    let wrong = |expected| AnswerError::Value { id: id.to_owned(), value: value.to_owned(), expected };
+    let manager = manager(value);
+    if ecosystem.is_none() && manager.is_none() {
+        return Err(wrong("package manager"));
+    }
+    let of_manager = manager.map(|(_, ecosystem)| ecosystem);
+    let found = survey
+        .installs
+        .iter_mut()
+        .find(|install| install.folder == folder && Some(install.ecosystem) == ecosystem.or(of_manager));
+    let Some(install) = found else {
+        return Err(AnswerError::Subject { id: id.to_owned(), subject: subject.to_owned(), known });
+    };
+    if ecosystem.is_some() {
+        if value.is_empty() || !value.chars().all(|c| c.is_ascii_digit() || c == '.') {
+            return Err(wrong("version"));
+        }
+        install.runtime_version = Some(Fact::new(value.to_owned(), evidence(id)));
+    } else if let Some((manager, _)) = manager.filter(|(manager, _)| *manager != install.manager) {
+        install.manager = manager;
+        install.version = None;
+        let lock = lock_of(manager);
+        install.lock_file = lock.map(|lock| Fact::new(lock.to_owned(), evidence(id)));
+    }
+    Ok(())
+}
+
+/// A package manager by its name.
+fn manager(name: &str) -> Option<(Manager, Ecosystem)> {
+    Some(match name.to_ascii_lowercase().as_str() {
+        "npm" => (Manager::Npm, Ecosystem::Node),
+        "pnpm" => (Manager::Pnpm, Ecosystem::Node),
+        "yarn" | "yarn 1" => (Manager::YarnClassic, Ecosystem::Node),
+        "yarn-berry" => (Manager::YarnBerry, Ecosystem::Node),
+        "bun" => (Manager::Bun, Ecosystem::Node),
+        "pip" => (Manager::Pip, Ecosystem::Python),
+        "uv" => (Manager::Uv, Ecosystem::Python),
+        "poetry" => (Manager::Poetry, Ecosystem::Python),
+        "pdm" => (Manager::Pdm, Ecosystem::Python),
+        "pipenv" => (Manager::Pipenv, Ecosystem::Python),
+        _ => return None,
+    })
+}
+
+fn lock_of(manager: Manager) -> Option<&'static str> {
+    Some(match manager {
+        Manager::Npm => "package-lock.json",
+        Manager::Pnpm => "pnpm-lock.yaml",
+        Manager::YarnClassic | Manager::YarnBerry => "yarn.lock",
+        Manager::Bun => "bun.lock",
+        Manager::Pip => "requirements.txt",
+        Manager::Uv => "uv.lock",
+        Manager::Poetry => "poetry.lock",
+        Manager::Pdm => "pdm.lock",
+        Manager::Pipenv => "Pipfile.lock",
+    })
 }
 
 fn prefix(survey: &mut Survey, id: &str, subject: &str, value: &str) -> Result<(), AnswerError> {

@@ -35,7 +35,9 @@ impl Names {
 
 /// The compose project's name.
 pub(super) fn project(survey: &Survey) -> String {
-    let name = survey.name.as_ref().map_or("app", |name| &name.value);
+    // Without a name of its own it is called after what it serves; the folder's name differs from clone to clone.
+    let first = survey.services.first().map_or("app", |service| service.name.as_str());
+    let name = survey.name.as_ref().map_or(first, |name| &name.value);
     // `@scope/name` is no project name for Compose.
     slug(name.rsplit('/').next().unwrap_or(name))
 }

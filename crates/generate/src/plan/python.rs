@@ -1,6 +1,6 @@
 //! The image of a program in Python: one virtual environment at /app/.venv, built with compilers, copied whole.
 
-use plimsoll_survey::{Install, Manager, Service};
+use plimsoll_survey::{Gap, Install, Manager, Service};
 
 use super::{
     Passes, below, checked, images,
@@ -27,7 +27,22 @@ pub(super) fn build(
         return None;
     };
     let sources = sources(passes, service, install)?;
-    let version = install.runtime_version.as_ref().map_or("3.13", |version| version.value.as_str());
+    let version = match (&install.runtime_version, &install.runtime) {
+        (Some(version), _) => version.value.as_str(),
+        (None, None) => "3.13",
+        (None, Some(demanded)) => {
+            passes.problems.push(Gap {
+                subject: service.name.clone(),
+                message: format!(
+                    "it demands Python {}, and stacks run on 3.11 or 3.13 so far",
+                    demanded.value
+                ),
+                hint: "let the project run on one of these versions".to_owned(),
+                evidence: demanded.evidence.clone(),
+            });
+            return None;
+        }
+    };
     let commands = commands(passes, service, install)?;
     let probe = probe(program, stores);
     let kind = BuildKind::Python(PythonBuild {
@@ -188,6 +203,8 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
             environment: vec![
                 set("UV_LINK_MODE", "copy"),
                 set("UV_PYTHON_DOWNLOADS", "never"),
+                // The image's own, whatever a `.python-version` of developers says.
+                set("UV_PYTHON", "/usr/local/bin/python"),
                 set("UV_PROJECT_ENVIRONMENT", "/app/.venv"),
             ],
             files,
@@ -217,7 +234,7 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
             environment: vec![set("PIPENV_VENV_IN_PROJECT", "1")],
             files,
         },
-        _ => pip(&names, files),
+        _ => pip(&names, install.lock_file.as_ref().map(|lock| lock.value.as_str()), files),
     };
     let adds: Vec<String> = service.adds.iter().map(|add| escape::shell(&add.value)).collect();
     if !adds.is_empty() {
@@ -228,12 +245,15 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
     Some(commands)
 }
 
-fn pip(names: &[String], files: Vec<ManifestFile>) -> Commands {
+fn pip(names: &[String], listed: Option<&str>, files: Vec<ManifestFile>) -> Commands {
     let usual =
         ["requirements.txt", "requirements/production.txt", "requirements/prod.txt", "requirements/base.txt"];
     let texts: Vec<&String> = names.iter().filter(|name| name.ends_with(".txt")).collect();
-    let main =
-        usual.iter().find_map(|usual| texts.iter().find(|name| name.as_str() == *usual)).or(texts.first());
+    // The survey's list comes first; the others are what it includes.
+    let main = listed
+        .and_then(|listed| texts.iter().find(|name| name.as_str() == listed))
+        .or_else(|| usual.iter().find_map(|usual| texts.iter().find(|name| name.as_str() == *usual)))
+        .or(texts.first());
     let environment = "python -m venv /app/.venv".to_owned();
     let pip = "/app/.venv/bin/pip install";
     let (install, install_project) = match main {

@@ -227,11 +227,23 @@ fn what_both_changed_stays_as_it_is_until_somebody_decides() {
 fn files_of_other_people_are_not_touched() {
     let copy = Copy::new();
     fs::write(copy.path(".dockerignore"), "everything\n").unwrap();
+    fs::write(copy.path("apps/backend/Dockerfile"), "FROM mine\n").unwrap();
+    let applied = copy.run(&["init", "--apply"]);
+    assert_eq!(applied.code, 0, "{}{}", applied.out, applied.err);
+    assert_eq!(copy.read(".dockerignore"), "everything\n");
+    assert_eq!(copy.read("apps/backend/Dockerfile"), "FROM mine\n");
+    // Ours stand beside them, and the stack is built with ours.
+    assert!(copy.path("apps/backend/Dockerfile.production.dockerignore").exists());
+    assert!(copy.read("compose.production.yml").contains("dockerfile: apps/backend/Dockerfile.production"));
+    assert!(copy.run(&["init"]).out.contains("no changes"));
+
+    let copy = Copy::new();
+    fs::write(copy.path("compose.production.yml"), "services: {}\n").unwrap();
     let applied = copy.run(&["init", "--apply"]);
     assert_eq!(applied.code, 1);
-    assert!(applied.out.contains(".dockerignore is there already"), "{}", applied.out);
-    assert_eq!(copy.read(".dockerignore"), "everything\n");
-    assert!(copy.path("compose.production.yml").exists());
+    assert!(applied.out.contains("compose.production.yml"), "{}", applied.out);
+    assert!(applied.out.contains("is there already"), "{}", applied.out);
+    assert_eq!(copy.read("compose.production.yml"), "services: {}\n");
 }
 
 #[test]
@@ -266,11 +278,10 @@ fn nothing_is_written_through_links() {
 #[test]
 fn what_cannot_be_written_is_said_with_its_place() {
     let copy = Copy::new();
-    copy.edit("apps/backend/src/config.ts", "_FILE`]", "_PATH`]");
-    let refused = copy.run(&["init"]);
-    assert_eq!(refused.code, 2);
-    assert!(refused.err.contains("DATABASE_URL_FILE is not read"), "{}", refused.err);
-    assert!(refused.err.contains("apps/backend/src/config.ts:"), "{}", refused.err);
+    copy.edit("apps/backend/package.json", "\"start\": \"node dist/index.js\"", "\"start\": \"./start.sh\"");
+    let without = copy.run(&["init"]);
+    assert!(without.out.contains("left out"), "{}{}", without.out, without.err);
+    assert!(without.out.contains("apps/backend/package.json:"), "{}", without.out);
 
     fs::remove_file(copy.path("package.json")).unwrap();
     assert_eq!(copy.run(&["init", "--apply"]).code, 2);
@@ -289,4 +300,23 @@ fn json_is_for_programs() {
         (Some(false), Some("created"))
     );
     assert_eq!(init["secrets"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn answers_are_kept_and_wrong_ones_are_refused() {
+    let copy = Copy::new();
+    assert_eq!(copy.run(&["init", "--apply", "--answer", "backend.port=4000"]).code, 0);
+    assert!(copy.read("plimsoll.toml").contains("\"backend.port\" = \"4000\""));
+    assert!(copy.read("compose.production.yml").contains("PORT: \"4000\""));
+    let again = copy.run(&["init"]);
+    assert!(again.code == 0 && again.out.contains("no changes"), "{}{}", again.out, again.err);
+    for (answer, why) in [
+        ("backend.port=x", "is no port"),
+        ("nobody.port=1", "no service is called `nobody`"),
+        ("backend.colour=red", "nothing that can be answered"),
+        ("backend", "SERVICE.FIELD=VALUE"),
+    ] {
+        let refused = copy.run(&["init", "--answer", answer]);
+        assert!(refused.code == 2 && refused.err.contains(why), "{answer}: {}", refused.err);
+    }
 }

@@ -114,7 +114,7 @@ fn is_plain_yaml(text: &str) -> bool {
     !text.is_empty()
         && (begins || address)
         && !dash
-        && text.chars().all(|c| inner(c))
+        && text.chars().all(inner)
         && !reserved
         && !text.ends_with(':')
         && !text.contains(": ")

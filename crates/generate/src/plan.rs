@@ -136,7 +136,7 @@ impl<'a> Passes<'a> {
                 .any(|build| matches!(&build.kind, BuildKind::Node(node) if node.heartbeat)),
             python: builds.iter().any(|build| matches!(&build.kind, BuildKind::Python(it) if it.launcher)),
         };
-        let total: u32 = units.iter().filter(|unit| unit.kind != "migrate").map(|unit| megabytes(unit)).sum();
+        let total: u32 = units.iter().filter(|unit| unit.kind != "migrate").map(megabytes).sum();
         Some(Stack {
             project: self.project.clone(),
             compose_file: COMPOSE_FILE,

@@ -67,7 +67,7 @@ fn nginx_mut(build: &mut Build) -> Option<&mut Nginx> {
 }
 
 /// Ports, networks and order of the fronts; they come first in the compose file.
-fn publish(builds: &mut [Build], units: &mut Vec<Unit>) -> Vec<FrontPort> {
+fn publish(builds: &mut [Build], units: &mut [Unit]) -> Vec<FrontPort> {
     let mut ports: Vec<FrontPort> = Vec::new();
     for unit in units.iter_mut().filter(|unit| unit.kind == "front") {
         let number = u16::try_from(ports.len()).unwrap_or(u16::MAX - 8080);

@@ -37,7 +37,10 @@ pub(super) fn build(
                     "it demands Python {}, and stacks run on 3.11 or 3.13 so far",
                     demanded.value
                 ),
-                hint: "let the project run on one of these versions".to_owned(),
+                hint: format!(
+                    "let the project run on one of these versions, or `--answer {}.python=3.13`",
+                    if install.folder.is_empty() { "root" } else { &install.folder }
+                ),
                 evidence: demanded.evidence.clone(),
             });
             return None;
@@ -248,7 +251,7 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
 fn pip(names: &[String], listed: Option<&str>, files: Vec<ManifestFile>) -> Commands {
     let usual =
         ["requirements.txt", "requirements/production.txt", "requirements/prod.txt", "requirements/base.txt"];
-    let texts: Vec<&String> = names.iter().filter(|name| name.ends_with(".txt")).collect();
+    let texts: Vec<&String> = names.iter().filter(|name| is_list(name)).collect();
     // The survey's list comes first; the others are what it includes.
     let main = listed
         .and_then(|listed| texts.iter().find(|name| name.as_str() == listed))
@@ -269,6 +272,11 @@ fn pip(names: &[String], listed: Option<&str>, files: Vec<ManifestFile>) -> Comm
         install_project,
         environment: Vec::new(),
     }
+}
+
+/// A list of requirements.
+fn is_list(name: &str) -> bool {
+    std::path::Path::new(name).extension().is_some_and(|extension| extension == "txt")
 }
 
 /// Each file with the folder in the image that it goes to.

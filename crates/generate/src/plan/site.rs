@@ -157,7 +157,7 @@ fn policy(service: &Service) -> String {
             inline_script = true;
         }
     }
-    let join = |words: &[String]| words.iter().map(|word| format!(" {word}")).collect::<String>();
+    let join = |words: &[String]| words.iter().fold(String::new(), |line, word| format!("{line} {word}"));
     let hosts: Vec<String> = hosts.into_iter().map(str::to_owned).collect();
     let mut directives = vec!["default-src 'self'".to_owned()];
     if inline_script || !hashes.is_empty() || !hosts.is_empty() {

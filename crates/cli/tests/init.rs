@@ -283,8 +283,15 @@ fn what_cannot_be_written_is_said_with_its_place() {
     assert!(without.out.contains("left out"), "{}{}", without.out, without.err);
     assert!(without.out.contains("apps/backend/package.json:"), "{}", without.out);
 
-    fs::remove_file(copy.path("package.json")).unwrap();
-    assert_eq!(copy.run(&["init", "--apply"]).code, 2);
+    for folder in ["", "apps/backend/", "apps/frontend/", "packages/shared/"] {
+        fs::remove_file(copy.path(&format!("{folder}package.json"))).unwrap();
+    }
+    let refused = copy.run(&["init", "--apply"]);
+    assert!(
+        refused.code == 2 && refused.err.contains("nothing was found that can be deployed"),
+        "{}",
+        refused.err
+    );
     assert!(!copy.path("compose.production.yml").exists());
 }
 

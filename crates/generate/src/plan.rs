@@ -89,14 +89,12 @@ pub fn plan(survey: &Survey, policy: &Policy, taken: &dyn Fn(&str) -> bool) -> R
 
 /// Why there is nothing to deploy: the survey's gaps say what was seen.
 fn nothing(survey: &Survey) -> Vec<Gap> {
-    let mut gaps = survey.gaps.clone();
-    if gaps.is_empty() {
-        gaps.push(problem(
-            "the repository",
-            "nothing was found that can be deployed",
-            "`plimsoll survey` shows what was found and why",
-        ));
-    }
+    let mut gaps = vec![problem(
+        "the repository",
+        "nothing was found that can be deployed",
+        "`plimsoll survey` shows what was found and why",
+    )];
+    gaps.extend(survey.gaps.iter().cloned());
     gaps
 }
 

@@ -279,7 +279,8 @@ fn commands(place: &Place<'_>, version: Option<&str>) -> Commands {
             let install =
                 format!("yarn install{frozen} --non-interactive --cache-folder /yarn/cache{scripts}");
             Commands {
-                tool: tool("yarn", "1.22.22"),
+                // The image has a `yarn` of its own, which is replaced.
+                tool: tool("--force yarn", "1.22.22"),
                 cache: "id=yarn,target=/yarn/cache,sharing=locked",
                 cache_reason: DOWNLOADS,
                 production: format!("{install} --production"),
@@ -292,7 +293,7 @@ fn commands(place: &Place<'_>, version: Option<&str>) -> Commands {
             let skip = if scripts.is_empty() { "" } else { " --mode=skip-build" };
             let focus = member.unwrap_or_else(|| "--all".to_owned());
             Commands {
-                tool: tool("@yarnpkg/cli-dist", "4"),
+                tool: tool("--force @yarnpkg/cli-dist", "4"),
                 cache: "id=yarn-berry,target=/yarn/global",
                 cache_reason: DOWNLOADS,
                 all: format!("{install}{skip}"),

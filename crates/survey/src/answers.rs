@@ -77,6 +77,31 @@ pub fn answer(
     Ok(checks)
 }
 
+/// Takes the default of each question about a command or a port that the files leave open. The questions stay, so that
+/// whoever reads the survey sees what was taken.
+pub fn take_defaults(survey: &mut Survey) {
+    let open: Vec<(String, String)> = survey
+        .questions
+        .iter()
+        .filter_map(|question| Some((question.id.clone(), question.default.clone()?)))
+        .collect();
+    for (id, value) in open {
+        let Some((subject, field)) = id.rsplit_once('.') else { continue };
+        let Some(service) = survey.services.iter_mut().find(|service| service.name == subject) else {
+            continue;
+        };
+        let missing = match field {
+            "command" => service.command.is_none(),
+            "port" => service.port.is_none(),
+            _ => false,
+        };
+        if missing {
+            // A default of another shape than an answer's would be a defect of a detector; the service stays as it is.
+            let _ = one(service, &id, field, &value, &mut BTreeMap::new());
+        }
+    }
+}
+
 fn service<'a>(survey: &'a mut Survey, id: &str, subject: &str) -> Result<&'a mut Service, AnswerError> {
     let known: Vec<String> = survey.services.iter().map(|service| service.name.clone()).collect();
     survey.services.iter_mut().find(|service| service.name == subject).ok_or_else(|| AnswerError::Subject {

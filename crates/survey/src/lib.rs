@@ -17,7 +17,7 @@ mod repository;
 mod text;
 mod toml;
 
-pub use answers::{AnswerError, FIELDS, answer};
+pub use answers::{AnswerError, FIELDS, answer, take_defaults};
 pub use model::{
     Address, Bind, Confidence, Ecosystem, Edge, Evidence, Fact, Framework, Gap, Health, Install, Manager,
     Migration, Part, Probe, Process, Question, Role, Route, RuntimeConfig, RuntimeSetting, Service, Setting,

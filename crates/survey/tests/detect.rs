@@ -150,7 +150,7 @@ fn what_is_missing_is_a_gap_and_never_a_guess() {
         "no health route",
         "no readiness route",
         "SIGTERM is not handled",
-        "DATABASE_URL cannot be read from a file",
+        "DATABASE_URL is not read from a file",
         "version is not known",
     ] {
         assert!(messages.iter().any(|message| message.contains(expected)), "{expected}: {messages:#?}");

@@ -6,8 +6,8 @@ mod report;
 
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
-use plimsoll_generate::{Comparison, LOCK_FILE, Lock, Policy, Resolution, Stack};
-use plimsoll_source::{Diagnostic, Span};
+use plimsoll_generate::{Comparison, GeneratedFile, LOCK_FILE, Lock, Policy, Resolution, Stack};
+use plimsoll_source::{Diagnostic, Source, Span, yaml};
 use plimsoll_survey::{AnswerError, Gap, Limits, Repository, Survey};
 
 use self::disk::Disk;
@@ -79,6 +79,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     }
     policy.checks =
         plimsoll_survey::answer(&mut survey, &policy.answers).map_err(|error| unusable(&error))?;
+    plimsoll_survey::take_defaults(&mut survey);
     let lock_text = disk.read(LOCK_FILE)?;
     let lock = match &lock_text {
         Some(text) => Lock::parse(text).map_err(|error| CommandError::from_error(&error))?,
@@ -127,6 +128,35 @@ fn unusable(error: &AnswerError) -> CommandError {
     CommandError::new(error.to_string(), hint)
 }
 
+/// What is written must be read by what reads it. A text that is not is a defect of ours, and nothing is written.
+fn readable(files: &[GeneratedFile]) -> Result<(), CommandError> {
+    for file in files {
+        let source = Source::new(&file.path, file.text.clone());
+        let name = file.path.rsplit('/').next().unwrap_or(&file.path);
+        let read = if name.starts_with("Dockerfile") && !name.ends_with(".dockerignore") {
+            plimsoll_dockerfile::parse(&source).map(drop)
+        } else if name.starts_with("compose.") {
+            document(&source).map_err(|error| vec![error])
+        } else {
+            Ok(())
+        };
+        read.map_err(|errors| {
+            let note = "this file would have been written: a defect of Plimsoll";
+            CommandError::from(errors.into_iter().map(|error| error.note(note)).collect::<Vec<_>>())
+        })?;
+    }
+    Ok(())
+}
+
+/// Reads a YAML file with its anchors; a key that is given twice is an error.
+fn document(source: &Source) -> Result<(), Diagnostic> {
+    let limits = yaml::Limits::default();
+    for document in yaml::parse(source, &limits)? {
+        document.expand(&limits)?;
+    }
+    Ok(())
+}
+
 fn preview(
     args: &Args,
     survey: Survey,
@@ -135,6 +165,7 @@ fn preview(
     (lock, lock_text): (Lock, Option<String>),
 ) -> Result<Preview, CommandError> {
     let generated = plimsoll_generate::generate(stack).map_err(|error| CommandError::from_error(&error))?;
+    readable(&generated)?;
     let resolution = Resolution { keep: relative(&args.keep), take: relative(&args.take) };
     for path in resolution.keep.iter().chain(&resolution.take).map(|path| file_of(path)) {
         if generated.iter().all(|file| file.path != *path) {

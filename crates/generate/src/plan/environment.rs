@@ -51,6 +51,9 @@ pub(super) fn plan(passes: &mut Passes<'_>, service: &Service, stores: &Stores) 
         one(passes, service, stores, variable, &mut environment);
     }
     for setting in service.settings.iter().filter(|setting| !setting.at_build) {
+        if is_of_language(service.ecosystem, &setting.name) || !is_name(&setting.name) {
+            continue;
+        }
         environment.settings.retain(|known| known.name != setting.name);
         environment.settings.push(Setting {
             name: setting.name.clone(),

@@ -276,15 +276,22 @@ fn upstream(server: &Service, locations: Vec<Location>, only: bool) -> Upstream 
         })
     };
     let streams = server.routes.iter().filter(|route| route.stream && checked::is_url_path(&route.path));
-    let streams = streams.filter(|route| passed(&route.path)).map(|route| route.path.clone()).collect();
+    let streams: Vec<String> =
+        streams.filter(|route| passed(&route.path)).map(|route| route.path.clone()).collect();
     let sockets =
         server.websockets.iter().map(|path| path.value.clone()).filter(|path| checked::is_url_path(path));
+    let sockets: Vec<String> = sockets.filter(|path| path != "/").collect();
+    // Each of them has a location of its own below.
+    let apart = |location: &Location| {
+        location.exact && (sockets.contains(&location.prefix) || streams.contains(&location.prefix))
+    };
+    let locations = locations.into_iter().filter(|location| !apart(location)).collect();
     let hidden = [&server.health.metrics, &server.health.ready];
     let hidden = hidden.into_iter().flatten().map(|fact| fact.value.clone());
     Upstream {
         port: server.port.as_ref().map_or_else(|| usual_port(server), |port| port.value),
         variable: if only { "upstream".to_owned() } else { format!("upstream_{}", name.replace('-', "_")) },
-        websockets: sockets.filter(|path| path != "/").collect(),
+        websockets: sockets,
         hidden: if whole { hidden.filter(|path| checked::is_url_path(path)).collect() } else { Vec::new() },
         streams,
         locations,

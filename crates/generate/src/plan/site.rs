@@ -17,6 +17,14 @@ pub(super) fn plan<'a>(passes: &mut Passes<'a>, service: &'a Service) -> Option<
         .runtime_config
         .as_ref()
         .and_then(|config| site_config(&service.name, config, &mut passes.problems));
+    if let Some(inline) = service.page_sources.iter().find(|source| source.value.contains("inline")) {
+        passes.note(
+            &service.name,
+            format!("its pages have an {}: the Content-Security-Policy has to allow all such", inline.value),
+            "move it into a file; then the policy allows none".to_owned(),
+            &inline.evidence,
+        );
+    }
     let nginx = nginx(service, config.clone());
     let nginx_image = BaseImage { argument: "NGINX_IMAGE", name: images::NGINX.to_owned() };
     let (kind, images) = if service.ecosystem == Ecosystem::Plain {

@@ -289,7 +289,10 @@ impl Stores {
         let password = passes.secrets.add(&[&format!("{name}_password")], true, &SecretContent::Random);
         let root = passes.secrets.add(&[&format!("{name}_root_password")], true, &SecretContent::Random);
         let kept = store.image.as_ref().map(|image| image.value.clone());
-        let image = kept.unwrap_or_else(|| format!("mariadb:{}", version(store, "11.8")));
+        let version = version(store, "11.8");
+        // Both keep to the same contract; MySQL's numbers are 5, 8 and 9.
+        let name_of = if version.starts_with('1') { "mariadb" } else { "mysql" };
+        let image = kept.unwrap_or_else(|| format!("{name_of}:{version}"));
         let texts = StoreTexts {
             // `root` is the image's own; an application has a user of its own.
             user: if user == "root" { "app".to_owned() } else { user },

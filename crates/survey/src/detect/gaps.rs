@@ -143,7 +143,7 @@ fn store_gaps(store: &Store, survey: &Survey, gaps: &mut Vec<Gap>) {
     });
     if let Some(variable) = variable.filter(|_| !reads_file) {
         let message = format!(
-            "{0} cannot be read from a file: its password would stand in the environment",
+            "{0} is not read from a file: a launcher has to set it when the program starts",
             variable.value
         );
         let hint = format!("read the file that {}_FILE names", variable.value);

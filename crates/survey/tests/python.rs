@@ -46,7 +46,7 @@ const FLASK_IS_SILENCE: &[(&str, &str)] = &[
 fn flask_is_silence() {
     let survey = of(FLASK_IS_SILENCE);
     let service = &survey.services[0];
-    assert_eq!((service.name.as_str(), service.role), ("repo", Role::Server));
+    assert_eq!((service.name.as_str(), service.role), ("app", Role::Server));
     assert_eq!(
         (service.frameworks[0].name.as_str(), service.frameworks[0].version.as_str()),
         ("flask", "==3.1.2")
@@ -299,7 +299,7 @@ fn flask_is_silence_release_and_stores() {
     let service = &survey.services[0];
     assert_eq!(
         processes(service),
-        [("repo-release".to_owned(), Role::OneShot, "flask --app wsgi init-db".to_owned())]
+        [("app-release".to_owned(), Role::OneShot, "flask --app wsgi init-db".to_owned())]
     );
     assert_eq!(service.processes[0].command.evidence[0].line, 2);
     let stores: Vec<&str> = survey.stores.iter().map(|store| store.name.as_str()).collect();
@@ -349,7 +349,7 @@ fn every_line_of_a_procfile_is_a_process() {
     let found: Vec<(&str, Role, &str)> =
         found.iter().map(|(name, role, command)| (name.as_str(), *role, command.as_str())).collect();
     let expected = [
-        ("repo-release-2", Role::OneShot, "python seed.py"),
+        ("app-release-2", Role::OneShot, "python seed.py"),
         ("worker", Role::Worker, "rq worker high default"),
         ("clock", Role::Scheduler, "python clock.py"),
     ];

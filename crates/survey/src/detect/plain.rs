@@ -47,7 +47,7 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
         {
             continue;
         }
-        survey.services.push(service(context, path, output, &page));
+        survey.services.push(service(path, output, &page));
         survey.services.sort_by(|a, b| (&a.path, a.ecosystem).cmp(&(&b.path, b.ecosystem)));
     }
 }
@@ -93,9 +93,10 @@ fn source_of_a_build(context: &Context<'_>, page: &str) -> bool {
         .any(|mark| text.contains(mark))
 }
 
-fn service(context: &Context<'_>, path: &str, output: &str, page: &str) -> Service {
+fn service(path: &str, output: &str, page: &str) -> Service {
     let name =
-        path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or_else(|| context.repository.name());
+        // Never the checkout's folder: it differs from machine to machine.
+        path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("site");
     let evidence = Evidence::file(page, "the page that a web server hands out first");
     let mut service = super::python::bare(name, path, Ecosystem::Plain, Role::Site);
     service.shape = Shape::Files;

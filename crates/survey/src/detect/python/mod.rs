@@ -172,9 +172,10 @@ fn unique(survey: &mut Survey) {
 }
 
 /// A service with nothing but its name.
-fn empty(context: &Context<'_>, project: &Project, path: &str, role: Role) -> Service {
+fn empty(project: &Project, path: &str, role: Role) -> Service {
     let folder = path.rsplit('/').next().filter(|name| !name.is_empty());
-    let name = folder.or(project.name()).unwrap_or_else(|| context.repository.name());
+    // Never the checkout's folder: it differs from machine to machine.
+    let name = folder.or(project.name()).unwrap_or("app");
     let mut service = bare(name, path, Ecosystem::Python, role);
     service.package = project.name().map(str::to_owned);
     service
@@ -280,7 +281,7 @@ fn frameworks(project: &Project, first: &str) -> Vec<Framework> {
 fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &mut Survey) -> bool {
     let apps = apps::find(context, project);
     let Some(app) = chosen(platform, project, &apps) else { return false };
-    let mut service = empty(context, project, &app.root, Role::Server);
+    let mut service = empty(project, &app.root, Role::Server);
     service.frameworks = frameworks(project, app.package);
     let found = routes::find(project);
     let locked = install::locked(context, project);
@@ -310,7 +311,7 @@ fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &m
 /// A program whose framework serves its pages by itself.
 fn page(context: &Context<'_>, platform: &Platform, project: &Project, survey: &mut Survey) -> bool {
     let Some(page) = pages::find(project) else { return false };
-    let mut service = empty(context, project, &project.folder, Role::Server);
+    let mut service = empty(project, &project.folder, Role::Server);
     service.frameworks = frameworks(project, page.package);
     service.command = Some(Fact::new(page.command, page.evidence.clone()));
     service.port = Some(Fact::new(page.port, page.evidence.clone()));
@@ -325,7 +326,7 @@ fn page(context: &Context<'_>, platform: &Platform, project: &Project, survey: &
 
 /// A project without a web application: its first process is the main one.
 fn workers(context: &Context<'_>, platform: &Platform, project: &Project, survey: &mut Survey) {
-    let mut service = empty(context, project, &project.folder, Role::Worker);
+    let mut service = empty(project, &project.folder, Role::Worker);
     let of = Of { context, platform, project, site: None, app: None };
     let mut side = Survey::default();
     common(&of, &environment::reads(project), &mut service, &mut side);
@@ -348,7 +349,7 @@ fn django_site(
     site: &Site,
     survey: &mut Survey,
 ) {
-    let mut service = empty(context, project, &site.folder, Role::Server);
+    let mut service = empty(project, &site.folder, Role::Server);
     service.frameworks = frameworks(project, "django");
     let reads = django::reads(site, environment::reads(project));
     let found = urls::find(project, site);

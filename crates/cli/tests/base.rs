@@ -27,8 +27,25 @@ fn lists_what_could_be_made() {
     assert!(output.status.success());
     let names: Vec<_> =
         text(&output.stdout).lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(names, ["debian", "node", "postgres", "distroless", "distroless-node", "redis", "nginx"]);
-    assert_eq!(text(&output.stdout).matches("not made").count(), 7);
+    let known = [
+        "debian",
+        "node",
+        "node-22",
+        "node-24",
+        "python",
+        "postgres",
+        "mariadb",
+        "rabbitmq",
+        "distroless",
+        "distroless-node",
+        "distroless-node-22",
+        "distroless-node-24",
+        "distroless-python",
+        "redis",
+        "nginx",
+    ];
+    assert_eq!(names, known);
+    assert_eq!(text(&output.stdout).matches("not made").count(), known.len());
     let json: serde_json::Value =
         serde_json::from_slice(&base(home.path(), &["ls", "--json"]).stdout).unwrap();
     assert_eq!(json[0]["name"], "debian");

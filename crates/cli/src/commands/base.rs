@@ -211,7 +211,7 @@ fn list(json: bool) -> Result<ExitCode, CommandError> {
             }
             None => ("not made", String::new()),
         };
-        println!("{:<16} {reference:<34} {size:>9}  {}", row.recipe.name, row.summary);
+        println!("{:<20} {reference:<40} {size:>9}  {}", row.recipe.name, row.summary);
     }
     Ok(ExitCode::SUCCESS)
 }

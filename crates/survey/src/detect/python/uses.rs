@@ -1,6 +1,6 @@
 //! Which stores a Python service uses, and the variables that say where they are.
 
-use super::{django::Site, environment::Read, project::Project};
+use super::{django::Site, environment::Read, project::Project, requirement::Requirement};
 use crate::{
     model::{Address, Evidence, Fact, Gap, Part, Service, StoreKind, StoreUse},
     python::Kind,
@@ -247,16 +247,20 @@ fn suffix(url: &str) -> Option<String> {
     (rest.len() > at + 1).then(|| rest[at..].to_owned())
 }
 
-/// SQLAlchemy takes psycopg2 unless a URL's scheme names another driver: where another one is installed, the variable
-/// must name it, unless the program writes the scheme itself.
+/// SQLAlchemy before 2.1 takes psycopg2 unless a URL's scheme names another driver, and psycopg from then on: where the
+/// installed one is not certainly that, the variable must name it, unless the program writes the scheme itself.
 fn dialects(project: &Project, service: &mut Service) {
     if project.needs(&["sqlalchemy", "sqlmodel", "flask-sqlalchemy"]).is_none() {
         return;
     }
     let old = project.needs(&["psycopg2", "psycopg2-binary"]).is_some();
     let asynchronous = project.needs(&["asyncpg"]).is_some();
+    // A version that the project pins; without one the newest is installed.
+    let pinned = project.needs(&["sqlalchemy"]).and_then(Requirement::pinned);
+    let before = pinned.is_some_and(|version| version.starts_with("1.") || version.starts_with("2.0"));
     let default = match () {
-        () if old => None,
+        () if old && before => None,
+        () if old => Some("postgresql+psycopg2"),
         () if project.needs(&["psycopg", "psycopg-binary"]).is_some() => Some("postgresql+psycopg"),
         () if asynchronous => Some("postgresql+asyncpg"),
         () => None,

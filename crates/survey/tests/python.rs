@@ -515,3 +515,28 @@ fn a_worker_of_the_development_file_is_a_process_and_dummies_fit_what_reads_them
         [("SECRET_KEY", "only-while-the-image-is-built"), ("DATABASE_URL", "sqlite:////tmp/build.sqlite3")]
     );
 }
+
+/// A switch that production sets by being there.
+#[test]
+fn debug_that_is_off_where_a_variable_is_set() {
+    let survey = of(&[
+        ("requirements.txt", "django==5.2\ngunicorn==23.0.0\nwhitenoise==6.9.0\n"),
+        ("manage.py", "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site1.settings')\n"),
+        ("site1/__init__.py", ""),
+        (
+            "site1/settings.py",
+            "import os\nDEBUG = 'RENDER' not in os.environ\nif not DEBUG:\n    STATIC_ROOT = '/app/static'\n",
+        ),
+        (
+            "site1/wsgi.py",
+            "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()\n",
+        ),
+    ]);
+    let set: Vec<(&str, &str, bool)> = survey.services[0]
+        .settings
+        .iter()
+        .map(|setting| (setting.name.as_str(), setting.value.as_str(), setting.at_build))
+        .filter(|(name, ..)| *name == "RENDER")
+        .collect();
+    assert_eq!(set, [("RENDER", "1", true), ("RENDER", "1", false)]);
+}

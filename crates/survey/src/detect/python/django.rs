@@ -180,6 +180,7 @@ pub(super) fn describe(
     service: &mut Service,
     gaps: &mut Vec<Gap>,
 ) {
+    production_switch(site, service);
     static_files(project, site, reads, service, gaps);
     uploads(site, service);
     if let Some(body) = setting(site, "DATA_UPLOAD_MAX_MEMORY_SIZE").and_then(|(module, at)| size(module, at))
@@ -199,6 +200,25 @@ pub(super) fn describe(
         });
     }
     faults(site, service, gaps);
+}
+
+/// `DEBUG = "RENDER" not in os.environ`: production is where the variable is set, when the program is built and when it
+/// runs.
+fn production_switch(site: &Site, service: &mut Service) {
+    let Some((module, at)) = setting(site, "DEBUG") else { return };
+    let absent = module.is(at + 1, "not")
+        && module.is(at + 2, "in")
+        && module.is(at + 3, "os")
+        && module.is(at + 5, "environ");
+    let Some(name) = module.string(at).filter(|_| absent) else { return };
+    for at_build in [true, false] {
+        service.settings.push(Setting {
+            name: name.clone(),
+            value: "1".to_owned(),
+            reason: "DEBUG is off only where this variable is set".to_owned(),
+            at_build,
+        });
+    }
 }
 
 /// A number of bytes: `5 * 1024 * 1024` or `5242880`.

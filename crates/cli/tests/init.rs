@@ -280,7 +280,9 @@ fn what_cannot_be_written_is_said_with_its_place() {
     let copy = Copy::new();
     copy.edit("apps/backend/package.json", "\"start\": \"node dist/index.js\"", "\"start\": \"./start.sh\"");
     let without = copy.run(&["init"]);
-    assert!(without.out.contains("left out"), "{}{}", without.out, without.err);
+    // What nothing says is asked, with its place and what was taken.
+    assert!(without.out.contains("Which program starts backend in production?"), "{}", without.out);
+    assert!(without.out.contains("taken: node dist/index.js; otherwise --answer backend.command=VALUE"));
     assert!(without.out.contains("apps/backend/package.json:"), "{}", without.out);
 
     for folder in ["", "apps/backend/", "apps/frontend/", "packages/shared/"] {

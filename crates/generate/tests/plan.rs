@@ -171,6 +171,26 @@ fn hostile_texts_never_break_out() {
     }
 }
 
+#[test]
+fn default_with_comma_refused() {
+    let stack = stack(&[("'fast'", "'http://a.example,http://b.example'")]);
+    let compose = file(&stack, "compose.production.yml");
+    assert!(compose.contains("MODE: \"${MODE:-http://a.example,http://b.example}\""), "{compose}");
+    // What cannot stand inside of the braces is left to the program, which has it itself.
+    for default in ["'a}b'", "'a$b'", "'{}'"] {
+        let stack = self::stack(&[("'fast'", default)]);
+        assert!(file(&stack, "compose.production.yml").contains("      MODE:\n"), "{default}");
+    }
+}
+
+#[test]
+fn server_without_secrets_leaves_certificates_to_git() {
+    let stack = stack(&[("\"pg\": \"8\"", "\"x\": \"8\"")]);
+    assert!(missing_secrets(&stack, &|_| false).is_empty());
+    let ignored = file(&stack, ".gitignore");
+    assert!(ignored.contains("/.plimsoll/*") && !ignored.contains("/secrets/"), "{ignored}");
+}
+
 fn fill(bytes: &mut [u8]) -> std::io::Result<()> {
     bytes.fill(0xa5);
     Ok(())

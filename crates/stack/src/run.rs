@@ -349,6 +349,8 @@ async fn run_hook(
             let (code, command) = (output.exit_code, hook.command.join(" "));
             Some(format!("{service} hook exited with status {code}: `{command}`: {last}"))
         }
+        // It has ended meanwhile, by the stop of somebody who was killed: nothing is left to prepare.
+        Err(_) if when == HookTime::PreStop && has_ended(shared, container).await => None,
         Err(error) => Some(format!("{service} hook `{}`: {error}", hook.command.join(" "))),
     };
     match (failed, when) {
@@ -361,6 +363,13 @@ async fn run_hook(
         (None, _) => {}
     }
     Ok(())
+}
+
+async fn has_ended(shared: &Shared, container: &str) -> bool {
+    match shared.engine.inspect_container(container).await {
+        Ok(found) => !matches!(found.state, RunState::Running | RunState::Paused),
+        Err(error) => error.is_not_found(),
+    }
 }
 
 /// The attribute of the Compose file that a container of a `pre_start` hook was made for.

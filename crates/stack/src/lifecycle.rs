@@ -322,6 +322,7 @@ mod tests {
            1  stop shop-web-1  # its stop was asked for
            2  stop shop-api-1 after 1  # its stop was asked for
            3  stop shop-db-1 after 2  # its stop was asked for
+        as they should be: shop-migrate-1
         ");
     }
 

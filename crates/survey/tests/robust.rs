@@ -142,7 +142,7 @@ fn texts_of_python_made_to_be_slow_end_in_time() {
         ];
         survey(&Repository::from_files("x", files));
         // A debug build on a busy machine: a quadratic search would take minutes.
-        assert!(start.elapsed() < Duration::from_secs(20), "{name}: {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(90), "{name}: {:?}", start.elapsed());
     }
 }
 
@@ -157,7 +157,7 @@ fn urls_that_include_themselves_end() {
     ];
     let start = Instant::now();
     survey(&Repository::from_files("x", files));
-    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(90), "{:?}", start.elapsed());
 }
 
 /// Texts that make simple searches quadratic.
@@ -190,6 +190,6 @@ fn texts_made_to_be_slow_end_in_time() {
         let name: String = text.chars().take(20).collect();
         survey(&Repository::from_files("x", [("package.json", package), ("src/a.ts", &text)]));
         // A debug build on a busy machine: a quadratic search would take minutes.
-        assert!(start.elapsed() < Duration::from_secs(20), "{name}: {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(90), "{name}: {:?}", start.elapsed());
     }
 }

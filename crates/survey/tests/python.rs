@@ -270,7 +270,7 @@ fn fastapi_routers_get_their_prefixes_from_every_level() {
         })
         .collect();
     let expected = [
-        ("API_TOKEN", None, true, true),
+        ("API_TOKEN", None, true, false),
         ("APP_API_V1_STR", Some("/api/v1"), false, false),
         ("APP_DATABASE_URL", None, true, false),
         ("APP_JWT_SECRET", Some("change-me"), false, true),

@@ -1,4 +1,4 @@
-//! Which variables hold something that others must not know, by their names.
+//! Which variables hold something that others must not know, and which of them are the program's own: those can be made.
 
 /// Words that stand for something secret at any place of a name.
 const SECRET: [&str; 12] = [
@@ -66,8 +66,82 @@ const ABOUT: [&str; 32] = [
     "LIMIT",
 ];
 
+/// Names of keys that a program signs, encrypts or protects its own things with.
+const OWN: [&str; 15] = [
+    "JWT",
+    "SESSION",
+    "COOKIE",
+    "AUTH_SECRET",
+    "APP_SECRET",
+    "APP_KEY",
+    "SECRET_KEY",
+    "ENCRYPTION",
+    "CSRF",
+    "SIGNING",
+    "HMAC",
+    "SALT",
+    "ACCESS_TOKEN",
+    "REFRESH_TOKEN",
+    "FERNET",
+];
+
+/// Words of names whose keys come from somebody else: nobody can make them up.
+const FOREIGN: [&str; 31] = [
+    "STRIPE",
+    "OPENAI",
+    "ANTHROPIC",
+    "AWS",
+    "AZURE",
+    "GOOGLE",
+    "GITHUB",
+    "GITLAB",
+    "TWILIO",
+    "SENDGRID",
+    "SLACK",
+    "DISCORD",
+    "TELEGRAM",
+    "FACEBOOK",
+    "TWITTER",
+    "PAYPAL",
+    "MAILGUN",
+    "RESEND",
+    "SENTRY",
+    "CLOUDINARY",
+    "S3",
+    "SMTP",
+    "MAIL",
+    "EMAIL",
+    "PUSHER",
+    "ALGOLIA",
+    "FIREBASE",
+    "SUPABASE",
+    "CLERK",
+    "AUTH0",
+    "OAUTH",
+];
+
+/// Texts that stand in a program until somebody sets a real secret.
+const STAND_INS: [&str; 9] =
+    ["change", "secret", "dev", "your", "default", "example", "replace", "insecure", "password"];
+
+/// Prefixes of variables about stores, whose passwords come with the store.
+const STORES: [&str; 10] =
+    ["DATABASE", "DB_", "PG", "POSTGRES", "MYSQL", "MARIADB", "REDIS", "MONGO", "RABBITMQ", "AMQP"];
+
+/// Whether a variable is a secret of the program's own: a key or password that nobody else knows. It is one by its name,
+/// by a default that waits for a real secret, or by its use (`protects`: the program signs or encrypts with it).
+pub(super) fn is_own(name: &str, default: Option<&str>, protects: impl FnOnce() -> bool) -> bool {
+    let foreign = name.contains("CLIENT_SECRET") || name.split('_').any(|word| FOREIGN.contains(&word));
+    if !is_secret(name) || foreign || STORES.iter().any(|prefix| name.starts_with(prefix)) {
+        return false;
+    }
+    let default = default.map(str::to_lowercase);
+    let stand_in = default.is_some_and(|default| STAND_INS.iter().any(|word| default.contains(word)));
+    name == "SECRET" || OWN.iter().any(|part| name.contains(part)) || stand_in || protects()
+}
+
 /// Whether the name is that of a secret: `SECRET_KEY`, `JWT_SECRET`, `SMTP_PASSWORD`, `STRIPE_API_KEY`.
-pub(super) fn is_secret(name: &str) -> bool {
+fn is_secret(name: &str) -> bool {
     let words: Vec<&str> = name.split('_').filter(|word| !word.is_empty()).collect();
     let Some(last) = words.last() else { return false };
     if ABOUT.contains(last)
@@ -81,7 +155,23 @@ pub(super) fn is_secret(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_secret;
+    use super::{is_own, is_secret};
+
+    #[test]
+    fn keys_of_others_are_never_made() {
+        for (name, default) in
+            [("SECRET_KEY", None), ("JWT_SECRET", Some("change-me")), ("API_TOKEN", Some("dev"))]
+        {
+            assert!(is_own(name, default, || false), "{name}");
+        }
+        assert!(is_own("CURSOR_KEY", None, || true));
+        for name in
+            ["STRIPE_SECRET_KEY", "EMAIL_HOST_PASSWORD", "GITHUB_TOKEN", "DB_PASSWORD", "API_KEY", "PORT"]
+        {
+            assert!(!is_own(name, None, || false), "{name}");
+        }
+        assert!(!is_own("GOOGLE_CLIENT_SECRET", Some("change-me"), || true));
+    }
 
     #[test]
     fn secrets_are_known_by_the_words_of_their_names() {

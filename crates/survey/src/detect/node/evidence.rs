@@ -2,6 +2,7 @@
 //! (it signs, encrypts or protects with it).
 
 use crate::{
+    detect::secret,
     javascript::{
         Kind, Script,
         values::{Program, environment_object, is_variable},
@@ -140,81 +141,9 @@ fn texts(program: &Program, module: usize, script: &Script, at: usize) -> Vec<(S
     strings.filter_map(|at| Some((script.string(at)?, at))).collect()
 }
 
-/// Names of keys that a program signs, encrypts or protects its own things with.
-const OWN: [&str; 14] = [
-    "JWT",
-    "SESSION",
-    "COOKIE",
-    "AUTH_SECRET",
-    "APP_SECRET",
-    "APP_KEY",
-    "SECRET_KEY",
-    "ENCRYPTION",
-    "CSRF",
-    "SIGNING",
-    "HMAC",
-    "SALT",
-    "ACCESS_TOKEN",
-    "REFRESH_TOKEN",
-];
-
-/// Companies whose keys nobody can make up.
-const FOREIGN: [&str; 30] = [
-    "STRIPE",
-    "OPENAI",
-    "ANTHROPIC",
-    "AWS",
-    "AZURE",
-    "GOOGLE",
-    "GITHUB",
-    "GITLAB",
-    "TWILIO",
-    "SENDGRID",
-    "SLACK",
-    "DISCORD",
-    "TELEGRAM",
-    "FACEBOOK",
-    "TWITTER",
-    "PAYPAL",
-    "MAILGUN",
-    "RESEND",
-    "SENTRY",
-    "CLOUDINARY",
-    "S3",
-    "SMTP",
-    "MAIL",
-    "PUSHER",
-    "ALGOLIA",
-    "FIREBASE",
-    "SUPABASE",
-    "CLERK",
-    "AUTH0",
-    "OAUTH",
-];
-
-/// Texts that stand in a program until somebody sets a real secret.
-const STAND_INS: [&str; 9] =
-    ["change", "secret", "dev", "your", "default", "example", "replace", "insecure", "password"];
-
 /// Whether the variable is a secret of the program's own: by its name, and by its use or the default that it has.
 pub(super) fn is_secret(program: &Program, variable: &Variable) -> bool {
-    let name = variable.name.as_str();
-    let ends = ["SECRET", "KEY", "TOKEN", "PASSWORD", "PASSPHRASE", "SALT", "SECRETS", "KEYS"];
-    let named = ends.iter().any(|end| name.ends_with(end)) || name.contains("SECRET_KEY");
-    let public = ["PUBLIC", "PUBLISHABLE", "KEY_ID", "CLIENT_ID", "VITE_", "CLIENT_SECRET"];
-    let store =
-        ["DATABASE", "DB_", "PG", "POSTGRES", "MYSQL", "MARIADB", "REDIS", "MONGO", "RABBITMQ", "AMQP"];
-    if !named
-        || public.iter().any(|part| name.contains(part))
-        || name.split('_').any(|part| FOREIGN.contains(&part))
-        || store.iter().any(|prefix| name.starts_with(prefix))
-    {
-        return false;
-    }
-    let own = OWN.iter().any(|part| name.contains(part)) || name == "SECRET";
-    let default = variable.default.as_ref().map(|default| default.to_lowercase());
-    let stand_in = default.is_some_and(|default| STAND_INS.iter().any(|word| default.contains(word)));
-    own || stand_in || signs(program, variable)
+    secret::is_own(&variable.name, variable.default.as_deref(), || signs(program, variable))
 }
 
 /// A read that stands where a key is expected: `secret: process.env.X`, `jwt.sign(data, process.env.X)`.

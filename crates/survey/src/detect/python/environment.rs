@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use super::{project::Project, settings_class};
 use crate::{
-    detect::secret::is_secret,
+    detect::secret,
     model::{Evidence, Variable},
     python::{Kind, Module},
 };
@@ -90,7 +90,7 @@ pub(super) fn variables(reads: &[Read]) -> Vec<Variable> {
             default: None,
             file_variant: false,
             required: false,
-            secret: is_secret(&read.name),
+            secret: false,
             evidence: Vec::new(),
         });
         variable.default = variable.default.take().or_else(|| read.default.clone());
@@ -110,6 +110,9 @@ pub(super) fn variables(reads: &[Read]) -> Vec<Variable> {
             variable.file_variant = true;
             variable.required = false;
         }
+    }
+    for variable in found.values_mut() {
+        variable.secret = secret::is_own(&variable.name, variable.default.as_deref(), || false);
     }
     found.into_values().collect()
 }

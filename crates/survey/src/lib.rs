@@ -15,6 +15,7 @@ mod model;
 mod python;
 mod repository;
 mod text;
+mod tokens;
 mod toml;
 
 pub use answers::{AnswerError, FIELDS, answer, take_defaults};

@@ -6,6 +6,8 @@ use std::collections::HashMap;
 
 use plimsoll_source::{Source, Span};
 
+use crate::tokens::{partners, token_access};
+
 /// A module with its tokens.
 #[derive(Debug)]
 pub(crate) struct Module {
@@ -66,34 +68,20 @@ pub(crate) struct Argument<'a> {
 /// Replacement fields nest inside format strings no deeper than this.
 const MAX_DEPTH: usize = 6;
 
+token_access!(Module);
+
 impl Module {
     pub(crate) fn new(source: Source) -> Self {
         let mut lexer =
             Lexer { text: source.text(), tokens: Vec::new(), brackets: 0, fresh: true, indent: 0 };
         lexer.run(0, source.text().len(), 0);
         let tokens = lexer.tokens;
-        let partner = partners(source.text(), &tokens);
+        let punctuation = tokens.iter().enumerate().filter(|(_, token)| token.kind == Kind::Punctuation);
+        let bytes = source.text().as_bytes();
+        let partner = partners(tokens.len(), punctuation.map(|(at, token)| (at, bytes[token.span.start])));
         let mut module = Self { source, tokens, imports: HashMap::new(), partner };
         module.imports = imports(&module);
         module
-    }
-
-    /// The text of a token as written; empty behind the end.
-    pub(crate) fn text(&self, at: usize) -> &str {
-        self.tokens.get(at).map_or("", |token| self.source.slice(token.span))
-    }
-
-    pub(crate) fn kind(&self, at: usize) -> Option<Kind> {
-        self.tokens.get(at).map(|token| token.kind)
-    }
-
-    pub(crate) fn is(&self, at: usize, text: &str) -> bool {
-        self.kind(at).is_some_and(|kind| matches!(kind, Kind::Word | Kind::Punctuation))
-            && self.text(at) == text
-    }
-
-    pub(crate) fn is_word(&self, at: usize) -> bool {
-        self.kind(at) == Some(Kind::Word)
     }
 
     /// The value of a string; neighbours in the same expression are joined, as Python does.
@@ -124,20 +112,6 @@ impl Module {
             Kind::Number => Some(self.text(at).replace('_', "")),
             Kind::Word if matches!(self.text(at), "True" | "False") => Some(self.text(at).to_owned()),
             _ => None,
-        }
-    }
-
-    /// The closing bracket of an opening one.
-    pub(crate) fn close(&self, open: usize) -> Option<usize> {
-        self.partner.get(open).copied().flatten()
-    }
-
-    /// The span from one token to another, both included.
-    pub(crate) fn span(&self, from: usize, to: usize) -> Span {
-        let last = self.tokens.len().saturating_sub(1);
-        match (self.tokens.get(from), self.tokens.get(to.min(last))) {
-            (Some(from), Some(to)) => from.span.to(to.span),
-            _ => Span::default(),
         }
     }
 
@@ -239,23 +213,6 @@ fn inner(text: &str) -> Option<(bool, &str)> {
     let length =
         if body.len() >= 6 && (body.starts_with("\"\"\"") || body.starts_with("'''")) { 3 } else { 1 };
     Some((raw, body.get(length..body.len().checked_sub(length)?)?))
-}
-
-fn partners(text: &str, tokens: &[Token]) -> Vec<Option<usize>> {
-    let mut partner = vec![None; tokens.len()];
-    let mut open = Vec::new();
-    for (at, token) in tokens.iter().enumerate().filter(|(_, token)| token.kind == Kind::Punctuation) {
-        match text.as_bytes()[token.span.start] {
-            b'(' | b'[' | b'{' => open.push(at),
-            b')' | b']' | b'}' => {
-                if let Some(begin) = open.pop() {
-                    partner[begin] = Some(at);
-                }
-            }
-            _ => {}
-        }
-    }
-    partner
 }
 
 fn imports(module: &Module) -> HashMap<String, Import> {

@@ -509,7 +509,7 @@ fn uploads_on_a_read_only_root() {
         "\"start\": \"node dist/index.js\"",
         ", \"multer\": \"2\"",
         "import multer from \"multer\";\nconst upload = multer({ dest: \"uploads/\" });\napp.listen(3000);\n\
-         fs.writeFileSync(\"/tmp/work/x\", y);\nfs.mkdirSync(path.join(__dirname, \"../data\"));",
+         fs.writeFileSync(\"/tmp/scratch/x\", y);\nfs.mkdirSync(path.join(__dirname, \"../data\"));",
         &[],
     );
     let writes: Vec<(&str, bool, usize)> = service(&survey, "api")
@@ -517,7 +517,7 @@ fn uploads_on_a_read_only_root() {
         .iter()
         .map(|writes| (writes.path.value.as_str(), writes.keep, writes.path.evidence[0].line))
         .collect();
-    assert_eq!(writes, [("uploads", true, 2), ("/tmp/work", false, 4), ("data", true, 5)]);
+    assert_eq!(writes, [("uploads", true, 2), ("/tmp/scratch", false, 4), ("data", true, 5)]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A folder of pages that nothing builds: `index.html` at the root or in `public/`.
 
 use crate::{
-    context::{Context, join},
+    context::{Context, host_name, join},
     detect::platform::is_apart,
     model::{Ecosystem, Evidence, Fact, Role, Service, Shape, Survey, is_below},
 };
@@ -98,7 +98,7 @@ fn service(path: &str, output: &str, page: &str) -> Service {
         // Never the checkout's folder: it differs from machine to machine.
         path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("site");
     let evidence = Evidence::file(page, "the page that a web server hands out first");
-    let mut service = super::python::bare(name, path, Ecosystem::Plain, Role::Site);
+    let mut service = Service::new(host_name(name), path.to_owned(), Ecosystem::Plain, Role::Site);
     service.shape = Shape::Files;
     service.output = Some(Fact::new(output.to_owned(), evidence));
     service

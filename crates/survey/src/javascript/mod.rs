@@ -6,6 +6,8 @@ pub(crate) mod values;
 
 use plimsoll_source::{Source, Span};
 
+use crate::tokens::{partners, token_access};
+
 /// A script with its tokens.
 #[derive(Debug)]
 pub(crate) struct Script {
@@ -39,29 +41,15 @@ pub(crate) enum Kind {
 /// Templates nest inside templates no deeper than this.
 const MAX_DEPTH: usize = 16;
 
+token_access!(Script);
+
 impl Script {
     pub(crate) fn new(source: Source) -> Self {
         let tokens = tokens(source.text());
-        let partner = partners(source.text(), &tokens);
+        let punctuation = tokens.iter().enumerate().filter(|(_, token)| token.kind == Kind::Punctuation);
+        let bytes = source.text().as_bytes();
+        let partner = partners(tokens.len(), punctuation.map(|(at, token)| (at, bytes[token.span.start])));
         Self { source, tokens, partner }
-    }
-
-    /// The text of a token as written; empty behind the end.
-    pub(crate) fn text(&self, at: usize) -> &str {
-        self.tokens.get(at).map_or("", |token| self.source.slice(token.span))
-    }
-
-    pub(crate) fn kind(&self, at: usize) -> Option<Kind> {
-        self.tokens.get(at).map(|token| token.kind)
-    }
-
-    pub(crate) fn is(&self, at: usize, text: &str) -> bool {
-        self.kind(at).is_some_and(|kind| matches!(kind, Kind::Word | Kind::Punctuation))
-            && self.text(at) == text
-    }
-
-    pub(crate) fn is_word(&self, at: usize) -> bool {
-        self.kind(at) == Some(Kind::Word)
     }
 
     /// The value of a string, or of a template without substitutions.
@@ -71,20 +59,6 @@ impl Script {
             Kind::String => Some(unescape(&text[1..text.len() - 1])),
             Kind::Template if !text.contains("${") => Some(unescape(&text[1..text.len() - 1])),
             _ => None,
-        }
-    }
-
-    /// The closing bracket of an opening one.
-    pub(crate) fn close(&self, open: usize) -> Option<usize> {
-        self.partner.get(open).copied().flatten()
-    }
-
-    /// The span from one token to another, both included.
-    pub(crate) fn span(&self, from: usize, to: usize) -> Span {
-        let last = self.tokens.len().saturating_sub(1);
-        match (self.tokens.get(from), self.tokens.get(to.min(last))) {
-            (Some(from), Some(to)) => from.span.to(to.span),
-            _ => Span::default(),
         }
     }
 
@@ -121,23 +95,6 @@ impl Script {
         }
         starts
     }
-}
-
-fn partners(text: &str, tokens: &[Token]) -> Vec<Option<usize>> {
-    let mut partner = vec![None; tokens.len()];
-    let mut open = Vec::new();
-    for (at, token) in tokens.iter().enumerate().filter(|(_, token)| token.kind == Kind::Punctuation) {
-        match text.as_bytes()[token.span.start] {
-            b'(' | b'[' | b'{' => open.push(at),
-            b')' | b']' | b'}' => {
-                if let Some(begin) = open.pop() {
-                    partner[begin] = Some(at);
-                }
-            }
-            _ => {}
-        }
-    }
-    partner
 }
 
 fn tokens(text: &str) -> Vec<Token> {

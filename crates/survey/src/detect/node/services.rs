@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{build, command, frameworks, packages};
 use crate::{
-    context::{Context, has_extension, join},
+    context::{Context, has_extension, host_name, join},
     javascript::values::Program,
     manifest::Manifest,
     model::{
@@ -254,20 +254,6 @@ fn documentation_beside_an_application(survey: &mut Survey) {
         evidence: service.frameworks.first().map(|tool| tool.evidence.clone()).unwrap_or_default(),
         subject: service.name,
     }));
-}
-
-/// A name that DNS accepts.
-fn host_name(name: &str) -> String {
-    let mut out = String::new();
-    for c in name.to_lowercase().chars() {
-        let c = if c.is_ascii_alphanumeric() { c } else { '-' };
-        if c != '-' || !out.ends_with('-') {
-            out.push(c);
-        }
-    }
-    let out: String = out.trim_matches('-').chars().take(40).collect();
-    let out = out.trim_end_matches('-').to_owned();
-    if out.is_empty() { "app".to_owned() } else { out }
 }
 
 /// Two packages of one name are told apart by their folders, else by a number.

@@ -1,11 +1,10 @@
 //! Python: projects, their installs, and the applications in them.
 
 use crate::{
-    context::{Context, has_extension},
+    context::{Context, has_extension, host_name},
     detect::platform::{self, Launch, Platform},
     model::{
-        Bind, Confidence, Ecosystem, Evidence, Fact, Framework, Gap, Health, Question, Role, Service,
-        Setting, Shape, Survey,
+        Confidence, Ecosystem, Evidence, Fact, Framework, Gap, Question, Role, Service, Setting, Survey,
     },
     python::Module,
 };
@@ -176,67 +175,9 @@ fn empty(project: &Project, path: &str, role: Role) -> Service {
     let folder = path.rsplit('/').next().filter(|name| !name.is_empty());
     // Never the checkout's folder: it differs from machine to machine.
     let name = folder.or(project.name()).unwrap_or("app");
-    let mut service = bare(name, path, Ecosystem::Python, role);
+    let mut service = Service::new(host_name(name), path.to_owned(), Ecosystem::Python, role);
     service.package = project.name().map(str::to_owned);
     service
-}
-
-/// A service without any fact.
-pub(super) fn bare(name: &str, path: &str, ecosystem: Ecosystem, role: Role) -> Service {
-    Service {
-        name: host_name(name),
-        path: path.to_owned(),
-        ecosystem,
-        package: None,
-        role,
-        frameworks: Vec::new(),
-        libraries: Vec::new(),
-        build: None,
-        checks: Vec::new(),
-        checks_need_build: false,
-        output: None,
-        build_commands: Vec::new(),
-        shape: Shape::default(),
-        ships: Vec::new(),
-        single_page: false,
-        hashed_assets: None,
-        adds: Vec::new(),
-        start: None,
-        command: None,
-        port: None,
-        port_variable: None,
-        bind: Bind::default(),
-        health: Health::default(),
-        routes: Vec::new(),
-        websockets: Vec::new(),
-        body_limit: None,
-        environment: Vec::new(),
-        inlined: Vec::new(),
-        settings: Vec::new(),
-        stores: Vec::new(),
-        migration: None,
-        stops_gracefully: None,
-        runtime_config: None,
-        writes: Vec::new(),
-        calls: Vec::new(),
-        page_sources: Vec::new(),
-        system_packages: Vec::new(),
-        processes: Vec::new(),
-    }
-}
-
-/// A name that can be a host's: small letters, digits and hyphens.
-fn host_name(name: &str) -> String {
-    let mut out = String::new();
-    for c in name.chars().take(60) {
-        match c.to_ascii_lowercase() {
-            c if c.is_ascii_alphanumeric() => out.push(c),
-            _ if !out.is_empty() && !out.ends_with('-') => out.push('-'),
-            _ => {}
-        }
-    }
-    let out = out.trim_matches('-');
-    if out.is_empty() { "app".to_owned() } else { out.to_owned() }
 }
 
 /// Packages whose use makes a framework worth a line, the deciding ones first.

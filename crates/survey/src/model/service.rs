@@ -1,0 +1,136 @@
+//! Something that can be deployed.
+
+use serde::Serialize;
+
+use super::{
+    Bind, Ecosystem, Fact, Framework, Health, Migration, Process, Role, Route, RuntimeConfig, Setting, Shape,
+    Ships, StoreUse, Variable, Writes,
+};
+
+/// Something that can be deployed: a folder that is built once, and the processes that run from what was built.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Service {
+    /// Its name, unique in the survey and fit for a host name.
+    pub name: String,
+    /// Its folder; empty for the root.
+    pub path: String,
+    /// What it is written in.
+    pub ecosystem: Ecosystem,
+    /// Name of the package, where there is one.
+    pub package: Option<String>,
+    /// What its main process is for.
+    pub role: Role,
+    /// What it is written with; the first one decides how it is built and run.
+    pub frameworks: Vec<Framework>,
+    /// Workspaces that it needs, in the order in which they are built, itself not included.
+    pub libraries: Vec<String>,
+    /// Script that builds it; nothing where it runs from its sources.
+    pub build: Option<Fact<String>>,
+    /// Scripts that must pass before it may ship: type check, lint, tests.
+    pub checks: Vec<Fact<String>>,
+    /// Checks that read what the build wrote: they come behind it.
+    pub checks_need_build: bool,
+    /// Where the build writes, below its folder.
+    pub output: Option<Fact<String>>,
+    /// Commands that build it where no script does (`python manage.py collectstatic --noinput`), in its folder.
+    pub build_commands: Vec<Fact<Vec<String>>>,
+    /// What of it is shipped.
+    pub shape: Shape,
+    /// Of a [`Shape::Bundle`]: what is copied where.
+    pub ships: Vec<Ships>,
+    /// Of a site: every path that is no file is the page's own business.
+    pub single_page: bool,
+    /// Of a site or a server with pages: URL prefix of files with a hash in their name (`/assets/`).
+    pub hashed_assets: Option<Fact<String>>,
+    /// Packages that production needs and the project does not name, with an exact version (`gunicorn==23.0.0`).
+    pub adds: Vec<Fact<String>>,
+    /// Command that starts it, as written.
+    pub start: Option<Fact<String>>,
+    /// The program and its arguments, as they run in production in the service's folder: no shell, no package manager
+    /// in front of it, no development server.
+    pub command: Option<Fact<Vec<String>>>,
+    /// Port it listens on where nothing else is set.
+    pub port: Option<Fact<u16>>,
+    /// Variable that sets the port.
+    pub port_variable: Option<Fact<String>>,
+    /// Where it listens.
+    pub bind: Bind,
+    /// Where it says how it is.
+    pub health: Health,
+    /// Every HTTP route.
+    pub routes: Vec<Route>,
+    /// Paths at which it takes websockets.
+    pub websockets: Vec<Fact<String>>,
+    /// Largest request body that it takes, in bytes.
+    pub body_limit: Option<Fact<u64>>,
+    /// Variables that it reads when it runs.
+    pub environment: Vec<Variable>,
+    /// Variables whose value the build writes into what it makes (`VITE_*`, `NEXT_PUBLIC_*`).
+    pub inlined: Vec<Variable>,
+    /// Variables that its framework needs to be set in a container, whatever the program reads.
+    pub settings: Vec<Setting>,
+    /// Stores that it uses.
+    pub stores: Vec<StoreUse>,
+    /// Its migrations.
+    pub migration: Option<Migration>,
+    /// Where it handles the stop signal itself.
+    pub stops_gracefully: Option<Fact<String>>,
+    /// Settings that a page reads at run time.
+    pub runtime_config: Option<RuntimeConfig>,
+    /// Folders that it writes while it runs.
+    pub writes: Vec<Writes>,
+    /// What it calls outside of the stack: hosts, or packages that call one.
+    pub calls: Vec<Fact<String>>,
+    /// Other hosts that its pages load from, and inline scripts: what a Content-Security-Policy must allow.
+    pub page_sources: Vec<Fact<String>>,
+    /// Programs and libraries of the system that it needs when it runs (`pg_isready`, `libmagic`): Debian packages.
+    pub system_packages: Vec<Fact<String>>,
+    /// Further processes from the same build.
+    pub processes: Vec<Process>,
+}
+
+impl Service {
+    /// A service of which nothing else is known yet.
+    pub(crate) fn new(name: String, path: String, ecosystem: Ecosystem, role: Role) -> Self {
+        Self {
+            name,
+            path,
+            ecosystem,
+            package: None,
+            role,
+            frameworks: Vec::new(),
+            libraries: Vec::new(),
+            build: None,
+            checks: Vec::new(),
+            checks_need_build: false,
+            output: None,
+            build_commands: Vec::new(),
+            shape: Shape::default(),
+            ships: Vec::new(),
+            single_page: false,
+            hashed_assets: None,
+            adds: Vec::new(),
+            start: None,
+            command: None,
+            port: None,
+            port_variable: None,
+            bind: Bind::default(),
+            health: Health::default(),
+            routes: Vec::new(),
+            websockets: Vec::new(),
+            body_limit: None,
+            environment: Vec::new(),
+            inlined: Vec::new(),
+            settings: Vec::new(),
+            stores: Vec::new(),
+            migration: None,
+            stops_gracefully: None,
+            runtime_config: None,
+            writes: Vec::new(),
+            calls: Vec::new(),
+            page_sources: Vec::new(),
+            system_packages: Vec::new(),
+            processes: Vec::new(),
+        }
+    }
+}

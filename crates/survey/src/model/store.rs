@@ -1,0 +1,128 @@
+//! Databases, caches and brokers, and how a service learns where they are.
+
+use serde::Serialize;
+
+use super::{Evidence, Fact};
+
+/// A kind of data store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreKind {
+    /// PostgreSQL.
+    Postgresql,
+    /// MySQL or MariaDB.
+    Mysql,
+    /// Redis or Valkey.
+    Redis,
+    /// `RabbitMQ`.
+    Rabbitmq,
+    /// A file of `SQLite` on a volume of the service that opens it.
+    Sqlite,
+    /// MongoDB.
+    Mongodb,
+}
+
+impl StoreKind {
+    /// Its name as people write it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Postgresql => "PostgreSQL",
+            Self::Mysql => "MySQL",
+            Self::Redis => "Redis",
+            Self::Rabbitmq => "RabbitMQ",
+            Self::Sqlite => "SQLite",
+            Self::Mongodb => "MongoDB",
+        }
+    }
+}
+
+/// What a store is used for; it decides what must survive and what may be dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreRole {
+    /// Data that exists nowhere else.
+    Data,
+    /// Messages and jobs: nothing may be dropped.
+    Broker,
+    /// Copies of data that exist elsewhere: the oldest may be dropped.
+    Cache,
+}
+
+/// A database, cache or broker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Store {
+    /// What it is.
+    pub kind: StoreKind,
+    /// Its name in the development compose file, else a usual one; unique among stores and services.
+    pub name: String,
+    /// What it is used for.
+    pub role: StoreRole,
+    /// Its image in the development compose file, where it is not the usual one (`pgvector/pgvector:pg17`).
+    pub image: Option<Fact<String>>,
+    /// Its version, as the development compose file has it.
+    pub version: Option<Fact<String>>,
+    /// Database in it.
+    pub database: Option<Fact<String>>,
+    /// Its user.
+    pub user: Option<Fact<String>>,
+    /// What it rests on.
+    pub evidence: Vec<Evidence>,
+}
+
+/// A service's use of a store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StoreUse {
+    /// What it is.
+    pub kind: StoreKind,
+    /// Name of the [`Store`]; empty until the stores are known.
+    pub store: String,
+    /// How the service learns where it is; nothing where no variable was found.
+    pub address: Option<Address>,
+    /// What it rests on.
+    pub evidence: Vec<Evidence>,
+}
+
+/// How a service learns where a store is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "form")]
+pub enum Address {
+    /// One variable holds a URL.
+    Url {
+        /// The variable.
+        variable: Fact<String>,
+        /// The URL's scheme, where the library wants another one than the usual: `postgresql+psycopg`.
+        scheme: Option<String>,
+        /// Its path and query, where the program's own default has them: `/1`, `/app?schema=public`.
+        suffix: Option<String>,
+        /// `NAME_FILE` is read too.
+        file_variant: bool,
+    },
+    /// A variable for each part. A part without a variable stands in the program.
+    Parts {
+        /// Variables by part.
+        variables: Vec<(Part, Fact<String>)>,
+        /// The parts' variables whose `NAME_FILE` is read too.
+        file_variants: Vec<String>,
+    },
+    /// The address stands in the program.
+    Fixed {
+        /// Its host.
+        host: Fact<String>,
+    },
+}
+
+/// A part of a store's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// Host name.
+    Host,
+    /// Port.
+    Port,
+    /// User.
+    User,
+    /// Password.
+    Password,
+    /// Database, virtual host, number of the database.
+    Database,
+}

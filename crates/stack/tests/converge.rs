@@ -85,6 +85,7 @@ async fn a_volume_is_kept_until_its_loss_is_agreed_to() {
     let foreign = ContainerSpec {
         name: format!("{}-backup", bench.name),
         image: busybox::IMAGE.into(),
+        labels: bench.stranger(),
         mounts: vec![plimsoll_engine::MountSpec {
             target: "/in".into(),
             read_only: true,
@@ -97,6 +98,8 @@ async fn a_volume_is_kept_until_its_loss_is_agreed_to() {
         }],
         ..ContainerSpec::default()
     };
+    // a run of this test before the label was there may have left it
+    let _ = bench.engine.remove_container(&foreign.name, true, false).await;
     let foreign = bench.engine.create_container(&foreign).await.unwrap();
     let error = bench.up_as(&changed, &options).await.unwrap_err();
     assert_eq!(error.to_string(), format!("volume `{volume}` is in use by container {}-backup", bench.name));

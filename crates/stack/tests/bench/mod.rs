@@ -17,6 +17,9 @@ use crate::{
 /// A plan, what it was made from, and the secrets to write.
 pub(crate) type Planned = (Plan, Observed, StackFiles);
 
+/// The label of a container beside a project: the project's name.
+const BESIDE: &str = "plimsoll-test-beside";
+
 /// A project of its own on the engine, taken away at the end of the test.
 pub(crate) struct Bench {
     pub(crate) engine: Engine,
@@ -32,8 +35,24 @@ impl Bench {
             name: format!("plimsoll-test-{name}"),
             scratch: Scratch::new(&format!("stack-{name}")),
         };
+        bench.remove_strangers().await;
         bench.down(true).await;
         Some(bench)
+    }
+
+    /// The labels of a container that a test makes beside the project.
+    pub(crate) fn stranger(&self) -> BTreeMap<String, String> {
+        [("plimsoll-test", "1"), (BESIDE, self.name.as_str())]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into()
+    }
+
+    /// Takes away what a run of this test that failed or was killed has left beside the project.
+    async fn remove_strangers(&self) {
+        for container in self.engine.containers_labelled(&[format!("{BESIDE}={}", self.name)]).await.unwrap()
+        {
+            self.engine.remove_container(&container.id, true, true).await.unwrap();
+        }
     }
 
     pub(crate) fn state(&self) -> PathBuf {

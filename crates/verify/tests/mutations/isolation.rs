@@ -112,14 +112,15 @@ services:
         ],
         ..Row::RIGHT
     };
-    /// The refused write is the newest of very many lines.
+    /// The refused write is the newest of very many lines, and still on its way into the log when the service is healthy:
+    /// the engine holds back 1 MB, here some 10,000 lines.
     errors_behind_many_lines: Row {
         over: r#"
 services:
   front:
-    logging: { options: { max-size: 20m } }
+    logging: { options: { max-size: 40m } }
     healthcheck: { start_period: 120s }
-    command: !override [sh, -c, "mkdir -p /tmp/site && echo x > /tmp/site/index.html; busybox yes x | busybox head -n 200000; touch /cannot 2>&1; exec busybox httpd -f -p 8080 -h /tmp/site"]
+    command: !override [sh, -c, "mkdir -p /tmp/site && echo x > /tmp/site/index.html; busybox yes a-line-of-usual-length-a-line-of-usual-length-a-line-of-usual-length-a-line-of-usual-length- | busybox head -n 100000; touch /cannot 2>&1; exec busybox httpd -f -p 8080 -h /tmp/site"]
   backend:
     command: !override [sh, -c, "echo '{\"level\":50,\"err\":{\"code\":\"EACCES\",\"syscall\":\"open\"}}'; exec busybox httpd -f -p 8080 -h /etc"]
 "#,

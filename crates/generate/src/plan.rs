@@ -138,7 +138,7 @@ impl<'a> Passes<'a> {
         Some(Stack {
             project: self.project.clone(),
             compose_file: COMPOSE_FILE,
-            image_map: images::map(&builds, &units),
+            image_map: images::map(self.policy.stand_ins, &builds, &units),
             outputs: outputs(self.survey),
             memory_limits: format!("{total} MiB"),
             budgets: Budgets {

@@ -56,6 +56,8 @@ pub struct Policy {
     pub site_image_budget: &'static str,
     /// Scripts that must pass before a service's image is made, by the service's name, where a person said so.
     pub checks: BTreeMap<String, Vec<String>>,
+    /// Images that can be made where their registry is out of reach: the vendor's name and the recipe.
+    pub stand_ins: &'static [(&'static str, &'static str)],
     /// What a person answered, by the question's id; it is kept in the policy file.
     pub answers: BTreeMap<String, String>,
 }
@@ -83,6 +85,7 @@ impl Default for Policy {
             python_image_budget: "350MB",
             site_image_budget: "20MB",
             checks: BTreeMap::new(),
+            stand_ins: &[],
             answers: BTreeMap::new(),
         }
     }

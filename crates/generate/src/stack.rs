@@ -135,7 +135,7 @@ pub(crate) struct NodeInstall {
     /// Options of the cache mount.
     pub(crate) cache: String,
     pub(crate) cache_reason: &'static str,
-    /// Packages of a member stand in a folder of its own, and the store is outside of them.
+    /// pnpm installs.
     pub(crate) pnpm: bool,
     /// Installs everything.
     pub(crate) all: String,
@@ -219,6 +219,9 @@ pub(crate) struct NodeBuild {
     pub(crate) environment: Vec<Setting>,
     /// The image has no shell; its entrypoint is Node.js.
     pub(crate) distroless: bool,
+    /// The way from the working folder to the folder with `node_modules`: `../../`, or nothing.
+    #[serde(skip)]
+    pub(crate) to_modules: String,
     /// Debian packages that the program needs when it runs.
     pub(crate) system_packages: Vec<String>,
     pub(crate) launcher: bool,

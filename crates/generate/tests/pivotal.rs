@@ -19,9 +19,21 @@ fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/pivotal")
 }
 
+/// The images of this stack that `plimsoll base` can make.
+fn policy() -> Policy {
+    let stand_ins = &[
+        ("node:24-trixie-slim", "node-24"),
+        ("gcr.io/distroless/nodejs24-debian13:nonroot", "distroless-node-24"),
+        ("nginxinc/nginx-unprivileged:1.27-alpine-slim", "nginx"),
+        ("postgres:17-trixie", "postgres"),
+        ("redis:8.0-bookworm", "redis"),
+    ];
+    Policy { stand_ins, ..Policy::default() }
+}
+
 fn stack() -> Stack {
     let repository = Repository::open(&example(), Limits::default()).unwrap();
-    plan(&survey(&repository), &Policy::default(), &|_| false).unwrap().stack
+    plan(&survey(&repository), &policy(), &|_| false).unwrap().stack
 }
 
 fn generated() -> Vec<GeneratedFile> {

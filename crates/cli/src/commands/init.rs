@@ -73,7 +73,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         Repository::open(&args.path, Limits::default()).map_err(|error| CommandError::from_error(&error))?;
     let disk = Disk::open(&args.path)?;
     let mut survey = plimsoll_survey::survey(&repository);
-    let mut policy = Policy { answers: answers(&args, &disk)?, ..Policy::default() };
+    let mut policy = Policy {
+        answers: answers(&args, &disk)?,
+        stand_ins: plimsoll_base::recipes::STAND_INS,
+        ..Policy::default()
+    };
     if !args.no_input && !args.json {
         ask::unanswered(&survey, &mut policy.answers)?;
     }

@@ -146,7 +146,7 @@ fn from_outside(passes: &mut Passes<'_>, service: &Service, variable: &Variable)
 }
 
 /// An address of the machine that the program runs on.
-fn is_local(default: &str) -> bool {
+pub(super) fn is_local(default: &str) -> bool {
     default.contains("://localhost") || default.contains("://127.0.0.1") || default.starts_with("localhost:")
 }
 

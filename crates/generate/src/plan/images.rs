@@ -1,4 +1,4 @@
-//! Base images by language and version, and the recipes that can stand in for them.
+//! Base images by language and version.
 
 use crate::stack::{Build, MappedImage, Unit};
 
@@ -26,28 +26,15 @@ pub(super) fn python(version: &str) -> String {
     format!("python:{version}-slim-{suite}")
 }
 
-/// Images that `plimsoll base` can make: name, recipe.
-const KNOWN: &[(&str, &str)] = &[
-    ("node:20-trixie-slim", "node"),
-    ("gcr.io/distroless/nodejs20-debian12:nonroot", "distroless-node"),
-    ("node:22-trixie-slim", "node-22"),
-    ("gcr.io/distroless/nodejs22-debian13:nonroot", "distroless-node-22"),
-    ("node:24-trixie-slim", "node-24"),
-    ("gcr.io/distroless/nodejs24-debian13:nonroot", "distroless-node-24"),
-    ("python:3.11-slim-bookworm", "python@bookworm"),
-    ("python:3.13-slim-trixie", "python"),
-    (NGINX, "nginx"),
-    ("postgres:17-trixie", "postgres"),
-    ("redis:8.0-bookworm", "redis"),
-    ("mariadb:11.8", "mariadb"),
-    ("rabbitmq:4.0", "rabbitmq"),
-];
-
 /// The images of a stack that can be made.
-pub(super) fn map(builds: &[Build], units: &[Unit]) -> Vec<MappedImage> {
+pub(super) fn map(
+    stand_ins: &[(&'static str, &'static str)],
+    builds: &[Build],
+    units: &[Unit],
+) -> Vec<MappedImage> {
     let bases = builds.iter().flat_map(|build| &build.images).map(|image| image.name.as_str());
     let used: Vec<&str> = bases.chain(units.iter().map(|unit| unit.image.as_str())).collect();
-    KNOWN
+    stand_ins
         .iter()
         .filter(|(name, _)| used.contains(name))
         .map(|(name, recipe)| MappedImage { name: (*name).to_owned(), recipe })

@@ -40,12 +40,10 @@ impl<'a> Place<'a> {
         self.install.manager != Manager::Pnpm
     }
 
-    /// `node_modules/next/…` as it is seen from the service's folder.
-    pub(super) fn module_path(&self, argument: &str) -> String {
-        if self.hoists() && !self.folder.is_empty() && argument.starts_with("node_modules/") {
-            return format!("{}{argument}", "../".repeat(self.folder.split('/').count()));
-        }
-        argument.to_owned()
+    /// The way from the service's folder to the one with `node_modules`.
+    pub(super) fn to_modules(&self) -> String {
+        let above = self.hoists() && !self.folder.is_empty();
+        if above { "../".repeat(self.folder.split('/').count()) } else { String::new() }
     }
 
     /// The command that runs a script of the service.

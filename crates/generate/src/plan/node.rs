@@ -22,13 +22,9 @@ pub(super) fn build<'a>(
     let install = install::install(&place, &libraries, &mut passes.problems)?;
     let major = server::node_major(&place);
     let command = service.command.as_ref()?;
-    let arguments = node_arguments(&place, &command.value);
-    let system_packages: Vec<String> = service
-        .system_packages
-        .iter()
-        .map(|package| package.value.clone())
-        .filter(|package| checked::is_debian_package(package))
-        .collect();
+    let to_modules = place.to_modules();
+    let arguments = node_arguments(&command.value, &to_modules);
+    let system_packages = server::system_packages(service);
     // A program of another name than Node.js, or a library of the system, needs more than the image without a shell.
     let mismatched = major < 22 && !place.install.native.is_empty();
     let distroless = arguments.is_some() && system_packages.is_empty() && !mismatched;
@@ -66,8 +62,12 @@ pub(super) fn build<'a>(
         readable,
         migrations_folder,
         writable: program.writable.clone(),
-        environment: image_environment(program),
+        environment: [Setting::new("NODE_ENV", "production")]
+            .into_iter()
+            .chain(server::listens(program))
+            .collect(),
         distroless,
+        to_modules,
         system_packages,
         launcher: program.environment.launcher,
         heartbeat: program.port.is_none()
@@ -84,17 +84,6 @@ pub(super) fn build<'a>(
         },
     ];
     Some((server::frame(passes, program, images, kind), probe))
-}
-
-/// What the image sets so that it serves by itself, without a compose file.
-fn image_environment(program: &Program<'_>) -> Vec<Setting> {
-    let mut settings = vec![Setting::new("NODE_ENV", "production")];
-    settings.extend(program.environment.bind.iter().map(|variable| Setting::new(variable, "0.0.0.0")));
-    if program.environment.reads_port {
-        let variable = program.service.port_variable.as_ref().map_or("PORT", |variable| &variable.value);
-        settings.extend(program.port.map(|port| Setting::new(variable, port.to_string())));
-    }
-    settings
 }
 
 /// Folders and files beside the output that are read at run time.

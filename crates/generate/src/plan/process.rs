@@ -3,9 +3,7 @@
 use plimsoll_survey::{Ecosystem, Probe, Process, Role, Service};
 
 use super::{
-    Passes,
-    install::Place,
-    names, node,
+    Passes, names, node,
     server::{self, Program},
     stores::Stores,
 };
@@ -22,7 +20,7 @@ pub(super) fn plan(
     let name = names::slug(&process.name);
     let kind = if process.role == Role::OneShot { "migrate" } else { "process" };
     let mut unit = server::unit(passes, program, &name, kind, build);
-    unit.command = Some(arguments(service, &process.command.value, build));
+    unit.command = Some(arguments(&process.command.value, build));
     unit.single = process.role == Role::Scheduler;
     unit.metrics = None;
     unit.grace = process.grace.unwrap_or(if process.role == Role::Worker { 60 } else { 20 });
@@ -79,7 +77,7 @@ fn file_age(path: &str, seconds: u32) -> ProbeText {
 }
 
 /// The stores that the process works from answer; more cannot be asked from outside of it.
-fn connects(sockets: &[(String, u16)]) -> ProbeText {
+pub(super) fn connects(sockets: &[(String, u16)]) -> ProbeText {
     let list: Vec<String> = sockets.iter().map(|(host, port)| format!("('{host}',{port})")).collect();
     let comma = if list.len() == 1 { "," } else { "" };
     ProbeText {
@@ -98,32 +96,22 @@ fn connects(sockets: &[(String, u16)]) -> ProbeText {
 }
 
 /// The arguments that run a command in a service's image.
-pub(super) fn arguments(service: &Service, command: &[String], build: &Build) -> Vec<String> {
+pub(super) fn arguments(command: &[String], build: &Build) -> Vec<String> {
     match &build.kind {
+        // Its entrypoint is Node.js, so that another program has no way in.
         BuildKind::Node(node) if node.distroless => {
-            let words =
-                if command.first().is_some_and(|word| word == "node") { &command[1..] } else { command };
-            let depth = if node.sources.prefix.is_empty() || node.install.pnpm {
-                0
-            } else {
-                node.sources.prefix.trim_end_matches('/').split('/').count()
-            };
-            words.iter().map(|word| up(word, depth)).collect()
+            node_arguments(command, &node.to_modules).unwrap_or_else(|| command.to_vec())
         }
-        _ => {
-            let _ = service;
-            command.to_vec()
-        }
+        _ => command.to_vec(),
     }
 }
 
-/// A module of a workspace whose packages are in its root's folder.
-fn up(word: &str, depth: usize) -> String {
-    if word.starts_with("node_modules/") { format!("{}{word}", "../".repeat(depth)) } else { word.to_owned() }
-}
-
 /// The arguments of the image without a shell, whose entrypoint is Node.js; `None` for another program.
-pub(super) fn node_arguments(place: &Place<'_>, command: &[String]) -> Option<Vec<String>> {
+/// A module of a workspace whose packages are in its root's folder is named from there.
+pub(super) fn node_arguments(command: &[String], to_modules: &str) -> Option<Vec<String>> {
     let (program, arguments) = command.split_first()?;
-    (program == "node").then(|| arguments.iter().map(|word| place.module_path(word)).collect())
+    let from_here = |word: &String| {
+        if word.starts_with("node_modules/") { format!("{to_modules}{word}") } else { word.clone() }
+    };
+    (program == "node").then(|| arguments.iter().map(from_here).collect())
 }

@@ -3,7 +3,7 @@
 use plimsoll_survey::{Gap, Install, Manager, Service};
 
 use super::{
-    Passes, below, checked, images,
+    Passes, below, checked, images, process,
     server::{self, Program},
     stores::Stores,
 };
@@ -58,12 +58,12 @@ pub(super) fn build(
         install_project: commands.install_project,
         install_environment: commands.environment,
         unlocked: install.lock_file.is_none(),
-        build_settings: build_settings(service),
+        build_settings: server::settings_at_build(service),
         build: service.build_commands.iter().map(server::command_line).collect(),
         native: !install.native.is_empty(),
-        system_packages: system_packages(service),
+        system_packages: server::system_packages(service),
         writable: program.writable.clone(),
-        environment: image_environment(program),
+        environment: server::listens(program),
         launcher: program.environment.launcher,
         probe: probe.clone(),
         command: service.command.as_ref()?.value.clone(),
@@ -133,32 +133,6 @@ fn compilers(install: &Install) -> Vec<String> {
         }
     }
     unique
-}
-
-fn system_packages(service: &Service) -> Vec<String> {
-    let packages = service.system_packages.iter().map(|package| package.value.clone());
-    packages.filter(|package| checked::is_debian_package(package)).collect()
-}
-
-fn build_settings(service: &Service) -> Vec<Setting> {
-    let set = service.settings.iter().filter(|setting| setting.at_build);
-    set.filter(|setting| super::environment::is_name(&setting.name))
-        .map(|setting| Setting {
-            name: setting.name.clone(),
-            value: setting.value.clone(),
-            reason: Some(setting.reason.clone()).filter(|reason| !reason.is_empty()),
-        })
-        .collect()
-}
-
-fn image_environment(program: &Program<'_>) -> Vec<Setting> {
-    let mut settings = Vec::new();
-    settings.extend(program.environment.bind.iter().map(|variable| Setting::new(variable, "0.0.0.0")));
-    if program.environment.reads_port {
-        let variable = program.service.port_variable.as_ref().map_or("PORT", |variable| &variable.value);
-        settings.extend(program.port.map(|port| Setting::new(variable, port.to_string())));
-    }
-    settings
 }
 
 struct Commands {
@@ -292,17 +266,7 @@ fn files(install: &Install, names: &[String]) -> Vec<ManifestFile> {
 
 /// Python that asks the program.
 fn probe(program: &Program<'_>, stores: &Stores) -> Option<ProbeText> {
-    let Some(port) = program.port else {
-        let sockets = stores.sockets(program.service);
-        let list: Vec<String> = sockets.iter().map(|(host, port)| format!("('{host}',{port}),")).collect();
-        let script =
-            format!("import socket; [socket.create_connection(s,5).close() for s in ({})]", list.concat());
-        return Some(ProbeText {
-            command: vec!["python".to_owned(), "-c".to_owned(), script],
-            comment: "It answers nobody: what it works from must be there.".to_owned(),
-            path: String::new(),
-        });
-    };
+    let Some(port) = program.port else { return Some(process::connects(&stores.sockets(program.service))) };
     let health = &program.service.health;
     let found = health.ready.as_ref().or(health.live.as_ref());
     let found = found.map(|found| found.value.as_str()).filter(|path| checked::is_url_path(path));

@@ -230,7 +230,7 @@ fn migrate(passes: &mut Passes<'_>, program: &Program<'_>, stores: &Stores, buil
     let name = passes.names.take(&["migrate", &own]);
     let whole = service.ecosystem == Ecosystem::Python;
     let mut unit = unit(passes, program, &name, "migrate", build);
-    unit.command = Some(process::arguments(service, &command.value, build));
+    unit.command = Some(process::arguments(&command.value, build));
     unit.depends_on = stores
         .relational(service)
         .into_iter()
@@ -397,20 +397,38 @@ pub(super) fn command_line(command: &Fact<Vec<String>>) -> String {
     command.value.iter().map(|word| escape::shell(word)).collect::<Vec<_>>().join(" ")
 }
 
-/// Settings that are there while a service is built.
+/// What the image sets so that it serves by itself, without a compose file: where it listens.
+pub(super) fn listens(program: &Program<'_>) -> Vec<Setting> {
+    let mut settings: Vec<Setting> =
+        program.environment.bind.iter().map(|variable| Setting::new(variable, "0.0.0.0")).collect();
+    if program.environment.reads_port {
+        let variable = program.service.port_variable.as_ref().map_or("PORT", |variable| &variable.value);
+        settings.extend(program.port.map(|port| Setting::new(variable, port.to_string())));
+    }
+    settings
+}
+
+/// Debian packages that the program needs when it runs.
+pub(super) fn system_packages(service: &Service) -> Vec<String> {
+    let packages = service.system_packages.iter().map(|package| package.value.clone());
+    packages.filter(|package| checked::is_debian_package(package)).collect()
+}
+
+/// Settings that the survey wants while a service is built.
+pub(super) fn settings_at_build(service: &Service) -> Vec<Setting> {
+    let set =
+        service.settings.iter().filter(|setting| setting.at_build && environment::is_name(&setting.name));
+    set.map(|setting| Setting {
+        name: setting.name.clone(),
+        value: setting.value.clone(),
+        reason: Some(setting.reason.clone()).filter(|reason| !reason.is_empty()),
+    })
+    .collect()
+}
+
+/// Settings that are there while a Node.js service is built.
 pub(super) fn build_settings(place: &Place<'_>) -> Vec<Setting> {
-    let set = place
-        .service
-        .settings
-        .iter()
-        .filter(|setting| setting.at_build && environment::is_name(&setting.name));
-    let mut settings: Vec<Setting> = set
-        .map(|setting| Setting {
-            name: setting.name.clone(),
-            value: setting.value.clone(),
-            reason: Some(setting.reason.clone()).filter(|reason| !reason.is_empty()),
-        })
-        .collect();
+    let mut settings = settings_at_build(place.service);
     if place.install.manager == Manager::YarnBerry {
         settings.push(Setting {
             name: "YARN_NODE_LINKER".to_owned(),
@@ -430,7 +448,7 @@ pub(super) fn inlined(passes: &mut Passes<'_>, service: &Service) -> Vec<Setting
     let mut settings = Vec::new();
     for variable in service.inlined.iter().filter(|variable| environment::is_name(&variable.name)) {
         let default = variable.default.clone().unwrap_or_default();
-        if default.contains("://localhost") || default.contains("://127.0.0.1") {
+        if environment::is_local(&default) {
             // The page's own origin: what the front passes on.
             let path = default.splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap_or_default();
             passes.note(

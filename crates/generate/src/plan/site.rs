@@ -127,8 +127,6 @@ pub(super) fn front(passes: &Passes<'_>, name: &str) -> Unit {
 
 fn nginx(service: &Service, config: Option<SiteConfig>) -> Nginx {
     let assets = service.hashed_assets.as_ref().map(|assets| assets.value.clone());
-    let vite = service.frameworks.iter().any(|tool| tool.name == "vite");
-    let assets = assets.or_else(|| vite.then(|| "/assets/".to_owned()));
     Nginx {
         folder: below(&service.path, "nginx"),
         port: PORT,

@@ -195,6 +195,56 @@ fn without_granted_ids_owners_are_noted_and_the_limits_are_said() {
     assert!(!failed.status.success() && log.contains("cannot become uid 33"), "{log}");
 }
 
+/// A user of the group that the engine's socket belongs to: `up` builds, reads the store that it made, and starts.
+#[test]
+fn ordinary_user_cannot_up() {
+    const NAME: &str = "plimsoll-test-ordinary-user";
+    if !possible() {
+        return;
+    }
+    let Some(uid) = granted().filter(|_| Path::new("/usr/bin/newuidmap").exists()) else {
+        skip("no user has ids in /etc/subuid, or newuidmap is missing");
+        return;
+    };
+    let Ok(socket) = fs::metadata("/var/run/docker.sock") else {
+        skip("no container engine answers at /var/run/docker.sock");
+        return;
+    };
+    let person = Person::new(uid);
+    // a folder that nobody but its owner may enter: the store must be read as who wrote it
+    let dockerfile =
+        "FROM debian\nRUN install -d -m 700 -o 1000 -g 1000 /home/closed && touch /home/closed/x\n";
+    fs::write(person.path("context/Dockerfile"), dockerfile).unwrap();
+    let base = copied(&base("debian", "debian", "plimsoll.local/debian:13"), &person.path("base"));
+    let file = format!(
+        "name: {NAME}\nservices:\n  web:\n    image: {NAME}:local\n    build:\n      context: context\n      \
+         additional_contexts: {{ debian: 'oci-layout://{}' }}\n    command: [sleep, '1000']\n    init: true\n    \
+         stop_grace_period: 1s\n",
+        base.display()
+    );
+    fs::write(person.path("compose.yml"), file).unwrap();
+    let run = |arguments: &[&str]| {
+        let (uid, group) = (uid.to_string(), std::os::unix::fs::MetadataExt::gid(&socket).to_string());
+        let output = Command::new("setpriv")
+            .args(["--reuid", &uid, "--regid", &uid, "--groups", &group, "--"])
+            .arg(person.path("plimsoll"))
+            .args(arguments)
+            .current_dir(person.dir.path())
+            .env("PLIMSOLL_HOME", person.path("home"))
+            .env("HOME", person.dir.path())
+            .output()
+            .unwrap();
+        let log = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {log}");
+        log
+    };
+    let first = run(&["up"]);
+    assert!(first.contains("1 container ready"), "{first}");
+    run(&["up"]);
+    run(&["up", "--no-build"]);
+    run(&["down", "--rmi", "local"]);
+}
+
 /// Root without the right to make namespaces, as in a container that grants none.
 #[test]
 fn in_a_container_without_namespaces_steps_run_by_chroot() {

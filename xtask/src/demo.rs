@@ -95,7 +95,7 @@ impl Place {
 }
 
 /// Copies what is newer than its copy, so that a second demo finds what the first one made of the files.
-fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy_tree(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
         let entry = entry?;

@@ -13,6 +13,9 @@ use crate::error::CommandError;
 /// The file's name, in the project's root.
 pub(crate) const FILE: &str = "plimsoll.toml";
 
+/// The smoke checks, where the policy names no other file.
+pub(crate) const SMOKE: &str = "smoke.toml";
+
 /// Everything that `plimsoll.toml` may say.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -183,9 +186,9 @@ impl Root {
     }
 }
 
-/// The answers in the policy file of a folder.
-pub(crate) fn answers(dir: &Path) -> Result<BTreeMap<String, String>, CommandError> {
-    read(&dir.join(FILE)).map(|policy| policy.answers)
+/// The policy of a folder whose compose file does not matter yet.
+pub(crate) fn of_folder(dir: &Path) -> Result<Policy, CommandError> {
+    read(&dir.join(FILE))
 }
 
 fn read(path: &Path) -> Result<Policy, CommandError> {

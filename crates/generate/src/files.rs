@@ -42,6 +42,9 @@ struct OfStack<'a> {
     stack: &'a Stack,
 }
 
+/// The smoke checks; docs/smoke.md.
+pub(crate) const SMOKE_FILE: &str = "smoke.toml";
+
 /// Folder of what several images share.
 const SHARED: &str = "docker";
 
@@ -71,6 +74,9 @@ pub fn generate(stack: &Stack) -> Result<Vec<GeneratedFile>, TemplateError> {
     }
     add("compose.production.yml", stack.compose_file, Ownership::Whole)?;
     add("plimsoll.toml", "plimsoll.toml", Ownership::Whole)?;
+    if !stack.smoke.is_empty() {
+        add("smoke.toml", SMOKE_FILE, Ownership::Whole)?;
+    }
     add("gitignore", ".gitignore", Ownership::Lines)?;
     Ok(files)
 }

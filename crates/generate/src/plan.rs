@@ -13,12 +13,14 @@ mod python;
 mod secrets;
 mod server;
 mod site;
+mod smoke;
 mod stores;
 
 use plimsoll_survey::{Bind, Ecosystem, Fact, Gap, Question, Role, Service, Survey};
 
 use self::{names::Names, secrets::Secrets};
 use crate::{
+    files::SMOKE_FILE,
     policy::{Limits, Policy},
     stack::{Budgets, Build, BuildKind, Dependency, ImageBudget, Launchers, LimitTexts, Stack, Unit},
 };
@@ -119,6 +121,10 @@ impl<'a> Passes<'a> {
         if units.is_empty() {
             return None;
         }
+        let smoke = match (self.taken)(SMOKE_FILE) {
+            true => Vec::new(),
+            false => smoke::plan(&running, &builds, &units, &fronts),
+        };
         wait_for_migrations(&mut units, &late);
         // Processes and migrations behind the servers, stores at the end.
         units.extend(late);
@@ -157,6 +163,7 @@ impl<'a> Passes<'a> {
             units,
             answers: self.policy.answers.clone().into_iter().collect(),
             launchers,
+            smoke,
         })
     }
 

@@ -36,6 +36,8 @@ pub struct Stack {
     pub(crate) answers: Vec<(String, String)>,
     /// Programs of these kinds read their secrets through a small file of ours.
     pub(crate) launchers: Launchers,
+    /// The first smoke checks; none where a person has some.
+    pub(crate) smoke: Vec<SmokeCheck>,
 }
 
 impl Stack {
@@ -54,6 +56,32 @@ pub(crate) struct Launchers {
     pub(crate) heartbeat: bool,
     /// Secrets for Python.
     pub(crate) python: bool,
+}
+
+/// One request of smoke.toml. Without a status, everything below 500 is right.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SmokeCheck {
+    pub(crate) name: String,
+    pub(crate) request: String,
+    /// `service:port`, for what is not published.
+    pub(crate) at: Option<String>,
+    pub(crate) headers: &'static [(&'static str, &'static str)],
+    pub(crate) status: Option<u16>,
+    /// The answer is a page.
+    pub(crate) html: bool,
+}
+
+impl SmokeCheck {
+    /// A request for a path that may give anything but an error of the server.
+    pub(crate) fn get(name: String, path: impl AsRef<str>, at: Option<&str>) -> Self {
+        let request = format!("GET {}", path.as_ref());
+        Self { name, request, at: at.map(str::to_owned), headers: &[], status: None, html: false }
+    }
+
+    /// The same, which must give this status.
+    pub(crate) fn status(self, status: u16) -> Self {
+        Self { status: Some(status), ..self }
+    }
 }
 
 /// A service that publishes a port: its variable and its default.

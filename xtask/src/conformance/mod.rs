@@ -3,6 +3,7 @@
 mod build;
 mod canary;
 mod compose_cli;
+mod init;
 mod suite;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -29,6 +30,11 @@ enum Family {
     Compose(Data),
     /// The build checks alone
     Checks(Data),
+    /// Every example, from bare source to a proved stack
+    Init {
+        /// Only this one
+        example: Option<String>,
+    },
     /// docker compose's command line: our own table, carried out on the engine
     ComposeCli {
         /// Only this scenario
@@ -59,6 +65,7 @@ impl Conformance {
             Family::Dockerfile(data) => suite::DOCKERFILE.run(&data.folder("dockerfile")?)?,
             Family::Checks(data) => suite::CHECKS.run(&data.folder("dockerfile")?)?,
             Family::Compose(data) => suite::COMPOSE.run(&data.folder("compose")?)?,
+            Family::Init { example } => init::run(example.as_deref())?,
             Family::ComposeCli { scenario } => compose_cli::run(scenario.as_deref())?,
             Family::Build(data) => build::run(&data.folder("build")?)?,
         };

@@ -11,7 +11,7 @@ use plimsoll_source::{Diagnostic, Source, Span, yaml};
 use plimsoll_survey::{AnswerError, Gap, Limits, Repository, Survey};
 
 use self::disk::Disk;
-use crate::error::CommandError;
+use crate::{error::CommandError, policy};
 
 /// Write the production files of the stack; without --apply only show what would change
 ///
@@ -73,16 +73,19 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         Repository::open(&args.path, Limits::default()).map_err(|error| CommandError::from_error(&error))?;
     let disk = Disk::open(&args.path)?;
     let mut survey = plimsoll_survey::survey(&repository);
-    let mut policy = Policy {
-        answers: answers(&args, &disk)?,
-        stand_ins: plimsoll_base::recipes::STAND_INS,
-        ..Policy::default()
+    let mut known = match disk.read(policy::FILE)? {
+        Some(_) => policy::of_folder(&args.path)?,
+        None => policy::Policy::default(),
     };
+    // those of the command line over those in the file
+    known.answers.extend(args.answer.iter().cloned());
+    let mut wanted =
+        Policy { answers: known.answers, stand_ins: plimsoll_base::recipes::STAND_INS, ..Policy::default() };
     if !args.no_input && !args.json {
-        ask::unanswered(&survey, &mut policy.answers)?;
+        ask::unanswered(&survey, &mut wanted.answers)?;
     }
-    policy.checks =
-        plimsoll_survey::answer(&mut survey, &policy.answers).map_err(|error| unusable(&error))?;
+    wanted.checks =
+        plimsoll_survey::answer(&mut survey, &wanted.answers).map_err(|error| unusable(&error))?;
     plimsoll_survey::take_defaults(&mut survey);
     let lock_text = disk.read(LOCK_FILE)?;
     let lock = match &lock_text {
@@ -91,13 +94,16 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     };
     // A link in the way is refused when the file is written.
     let foreign = |path: &str| lock.paths().all(|known| known != path) && disk.exists(path).unwrap_or(true);
-    let planned = plimsoll_generate::plan(&survey, &policy, &foreign)
+    // Smoke checks that are elsewhere are a person's too.
+    let elsewhere = known.smoke.file.is_some_and(|file| file != policy::SMOKE);
+    let foreign = |path: &str| (elsewhere && path == policy::SMOKE) || foreign(path);
+    let planned = plimsoll_generate::plan(&survey, &wanted, &foreign)
         .map_err(|error| CommandError::from(problems(&repository, &error.problems)))?;
     let stack = planned.stack;
     let mut preview = preview(&args, survey, &stack, &disk, (lock, lock_text))?;
     preview.left_out = planned.left_out;
     preview.notes = planned.notes;
-    preview.answers = policy.answers;
+    preview.answers = wanted.answers;
     let applied = args.apply && !preview.comparison.overlaps() && write(&preview, &stack, &disk)?;
 
     if args.json {
@@ -108,16 +114,6 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let drift = args.check && preview.comparison.pending();
     let failed = drift || preview.comparison.conflicts();
     Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
-}
-
-/// The answers of the command line over those in the policy file.
-fn answers(args: &Args, disk: &Disk) -> Result<BTreeMap<String, String>, CommandError> {
-    let mut answers = match disk.read(crate::policy::FILE)? {
-        Some(_) => crate::policy::answers(&args.path)?,
-        None => BTreeMap::new(),
-    };
-    answers.extend(args.answer.iter().cloned());
-    Ok(answers)
 }
 
 fn unusable(error: &AnswerError) -> CommandError {

@@ -25,8 +25,6 @@ mod names;
 
 /// Where the certificate is kept, in the project.
 const FOLDER: &str = ".plimsoll";
-/// The smoke checks, where the policy names no other file.
-const SMOKE: &str = "smoke.toml";
 
 /// Measure the running stack against every claim and write the certificate
 ///
@@ -167,7 +165,7 @@ fn budgets(root: &Root) -> Budgets {
 /// The checks of the file that the policy names, which must be there, or of `smoke.toml`, which may.
 fn smoke(root: &Root, project: &Project) -> Result<Option<SmokeFile>, CommandError> {
     let named = root.policy.smoke.file.as_deref();
-    let path = root.dir.join(named.unwrap_or(SMOKE));
+    let path = root.dir.join(named.unwrap_or(crate::policy::SMOKE));
     if named.is_none() && !path.exists() {
         return Ok(None);
     }

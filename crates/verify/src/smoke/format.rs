@@ -61,6 +61,8 @@ pub struct During {
 pub struct Expect {
     /// The status.
     pub status: Option<u16>,
+    /// The status must be less: 500 is "no error of the server".
+    pub below: Option<u16>,
     /// Text that each named header must contain, upper and lower case the same.
     pub header: BTreeMap<String, String>,
     /// Values by JSON pointer (RFC 6901).
@@ -148,6 +150,7 @@ impl Expect {
     fn problems(&self, name: &str) -> Vec<(String, String)> {
         let mut found = Vec::new();
         let nothing = self.status.is_none()
+            && self.below.is_none()
             && self.header.is_empty()
             && self.json.is_empty()
             && self.body.is_none()
@@ -155,6 +158,13 @@ impl Expect {
         if nothing {
             let what = "it expects nothing: without `expect` any answer passes, also that of a front without its application";
             found.push((name.to_owned(), what.to_owned()));
+        }
+        if self.below.is_some_and(|below| !(200..=500).contains(&below)) {
+            let what = "`expect.below` is between 200 and 500: an answer of 500 and more is an error";
+            found.push((name.to_owned(), what.to_owned()));
+        }
+        if self.status.is_some() && self.below.is_some() {
+            found.push((name.to_owned(), "`expect.status` and `expect.below` exclude each other".to_owned()));
         }
         if self.header.values().any(String::is_empty) {
             found.push((
@@ -237,6 +247,10 @@ mod tests {
         ] {
             assert!(check(expect).is_err(), "{expect}");
         }
+        for expect in ["expect = { below = 600 }", "expect = { below = 500, status = 200 }"] {
+            assert!(check(expect).is_err(), "{expect}");
+        }
+        assert!(check("expect = { below = 500 }").is_ok());
         assert!(check("expect = { not_body = \"stack\" }").is_ok());
         assert!(check("expect = { header = { content-type = \"html\" } }").is_ok());
     }

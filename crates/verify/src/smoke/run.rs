@@ -184,11 +184,14 @@ impl Runner {
 
     /// Without a status in the check an answer is a success: an error page meets many other expectations.
     fn judge_status(expected: &super::Expect, answer: &Answer) -> Option<String> {
-        match expected.status {
-            Some(status) if status != answer.status => {
+        match (expected.status, expected.below) {
+            (Some(status), _) if status != answer.status => {
                 Some(format!("status {} instead of {status}", answer.status))
             }
-            None if answer.status >= 400 => {
+            (None, Some(below)) if answer.status >= below => {
+                Some(format!("status {} instead of less than {below}", answer.status))
+            }
+            (None, None) if answer.status >= 400 => {
                 Some(format!("status {}: an error, and the check does not expect one", answer.status))
             }
             _ => None,

@@ -219,3 +219,34 @@ fn secrets_are_made_once_and_derived_from_what_is_there() {
     let deaf = make_secrets(&stack, &|_| None, &mut |_| Err(std::io::ErrorKind::Other.into()));
     assert!(matches!(deaf, Err(SecretError::Random(_))));
 }
+
+#[test]
+fn an_address_of_another_server_on_the_laptop_is_that_server() {
+    let server = |name: &str, port: u16, more: &str| {
+        [
+            (
+                format!("{name}/package.json"),
+                format!(
+                    r#"{{ "name": "{name}", "scripts": {{ "start": "node s.js" }}, "dependencies": {{ "express": "5" }} }}"#
+                ),
+            ),
+            (
+                format!("{name}/s.js"),
+                format!(
+                    "const app = require('express')(); {more} app.get('/{name}', f); app.listen(process.env.PORT || {port}, '0.0.0.0');"
+                ),
+            ),
+        ]
+    };
+    let asks = "const api = process.env.API_URL ?? 'http://localhost:4001/v1'; const other = process.env.OTHER_URL || 'http://localhost:9999';";
+    let files: Vec<(String, String)> =
+        server("shop-api", 4001, "").into_iter().chain(server("shop-web", 4000, asks)).collect();
+    let repository =
+        Repository::from_files("x", files.iter().map(|(path, text)| (path.as_str(), text.as_str())));
+    let planned = plan(&survey(&repository), &Policy::default(), &|_| false).unwrap();
+    let compose = file(&planned.stack, "compose.production.yml");
+    assert!(compose.contains("API_URL: ${API_URL:-http://shop-api:4001/v1}\n"), "{compose}");
+    // nobody of the stack listens there
+    assert!(planned.notes.iter().any(|note| note.message.contains("OTHER_URL")), "{:?}", planned.notes);
+    assert!(compose.contains("\nname: shop\n"), "{compose}");
+}

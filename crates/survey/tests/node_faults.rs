@@ -777,3 +777,29 @@ fn package_without_a_build_refused() {
     };
     assert_eq!((output("@kiosk/ui"), output("@kiosk/core").as_deref()), (None, Some("dist")));
 }
+
+#[test]
+fn the_folder_of_a_variable_is_kept_where_files_are_written() {
+    let of = |program: &str| {
+        let survey = survey(&Repository::from_files(
+            "checkout",
+            [
+                (
+                    "package.json",
+                    r#"{ "name": "api", "scripts": { "start": "node index.js" }, "dependencies": { "express": "5" } }"#,
+                ),
+                ("index.js", program),
+            ],
+        ));
+        survey.services[0]
+            .writes
+            .iter()
+            .map(|writes| (writes.path.value.clone(), writes.keep))
+            .collect::<Vec<_>>()
+    };
+    let settings = "const path = require('path');\nconst dir = path.resolve(process.env.UPLOADS_DIR ?? './private-uploads');\nrequire('express')().listen(process.env.PORT || 3000, '0.0.0.0');\n";
+    let writes = "const fs = require('fs/promises');\nconst keep = (to) => fs.mkdir(path.dirname(to), { recursive: true });\n";
+    assert_eq!(of(&format!("{settings}{writes}")), [("private-uploads".to_owned(), true)]);
+    // A folder that is only read needs no volume.
+    assert_eq!(of(settings), []);
+}

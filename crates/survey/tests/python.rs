@@ -540,3 +540,23 @@ fn debug_that_is_off_where_a_variable_is_set() {
         .collect();
     assert_eq!(set, [("RENDER", "1", true), ("RENDER", "1", false)]);
 }
+
+#[test]
+fn os_environ_by_another_name_is_read_all_the_same() {
+    let survey = of(&[
+        ("requirements.txt", "Flask==3.1.2\ngunicorn==23.0.0\npsycopg2-binary==2.9.11\n"),
+        (
+            "app/settings.py",
+            "import os\nfrom typing import Mapping\n\nclass Settings:\n    @classmethod\n    def from_env(cls, env: Mapping[str, str] = os.environ):\n        return cls(env.get(\"DATABASE_URL\"), env[\"PAGE_TITLE\"])\n\n\ndef more(values=os.environ):\n    return values.get(\"PAGE_SIZE\", \"20\")\n\n\nenvironment = os.environ\nREGION = environment.get(\"REGION\", \"eu\")\n",
+        ),
+        ("app/wsgi.py", "from flask import Flask\n\napp = Flask(__name__)\n"),
+        ("app/__init__.py", ""),
+    ]);
+    let service = &survey.services[0];
+    let names: Vec<&str> = service.environment.iter().map(|variable| variable.name.as_str()).collect();
+    for name in ["PAGE_TITLE", "PAGE_SIZE", "REGION"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    assert_eq!(service.stores.len(), 1);
+    assert!(survey.gaps.iter().all(|gap| !gap.message.contains("no variable")), "{:?}", survey.gaps);
+}

@@ -1,9 +1,9 @@
 //! What a program finds in its environment: fixed where the stack decides, a file where it is secret, else taken from
 //! the environment of `up`.
 
-use plimsoll_survey::{Bind, Ecosystem, Service, Variable};
+use plimsoll_survey::{Bind, Ecosystem, Role, Service, Variable};
 
-use super::{Passes, secrets, stores::Stores};
+use super::{Passes, names, secrets, stores::Stores};
 use crate::{
     escape,
     stack::{Dependency, SecretContent, Setting},
@@ -132,6 +132,11 @@ fn from_outside(passes: &mut Passes<'_>, service: &Service, variable: &Variable)
         let value = if variable.required { format!("${{{name}:?set {name}}}") } else { String::new() };
         return Setting::new(name, value);
     };
+    if let Some(address) = of_the_stack(passes, service, default) {
+        let mut setting = Setting::new(name, escape::compose_default(name, &address).unwrap_or_default());
+        setting.reason = Some(format!("Without it the program asks {default}, as on a developer's machine."));
+        return setting;
+    }
     if is_local(default) {
         passes.note(
             &service.name,
@@ -143,6 +148,22 @@ fn from_outside(passes: &mut Passes<'_>, service: &Service, variable: &Variable)
     }
     // A default that cannot stand in `${…}` is left to the program, which has it anyway.
     Setting::new(name, escape::compose_default(name, default).unwrap_or_default())
+}
+
+/// Where another server of the stack answers, for an address on the developer's machine with that server's port:
+/// `http://localhost:3001/v1` is `http://api:3001/v1`.
+fn of_the_stack(passes: &Passes<'_>, service: &Service, default: &str) -> Option<String> {
+    let (scheme, rest) = default.split_once("://").filter(|_| is_local(default))?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (host, path) = rest.split_at(end);
+    let port: u16 = host.split_once(':')?.1.parse().ok()?;
+    let mut servers = passes.survey.services.iter().filter(|other| {
+        other.role == Role::Server
+            && other.name != service.name
+            && other.port.as_ref().is_some_and(|theirs| theirs.value == port)
+    });
+    let server = servers.next().filter(|_| servers.next().is_none())?;
+    Some(format!("{scheme}://{}:{port}{path}", names::slug(&server.name)))
 }
 
 /// An address of the machine that the program runs on.

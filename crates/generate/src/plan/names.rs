@@ -36,10 +36,21 @@ impl Names {
 /// The compose project's name.
 pub(super) fn project(survey: &Survey) -> String {
     // Without a name of its own it is called after what it serves; the folder's name differs from clone to clone.
-    let first = survey.services.first().map_or("app", |service| service.name.as_str());
-    let name = survey.name.as_ref().map_or(first, |name| &name.value);
+    let services: Vec<&str> = survey.services.iter().map(|service| service.name.as_str()).collect();
+    let name = match &survey.name {
+        Some(name) => &name.value,
+        None => common(&services).or(services.first().copied()).unwrap_or("app"),
+    };
     // `@scope/name` is no project name for Compose.
     slug(name.rsplit('/').next().unwrap_or(name))
+}
+
+/// What all names begin with: `shop` of `shop-web` and `shop-api`.
+fn common<'a>(names: &[&'a str]) -> Option<&'a str> {
+    let [first, rest @ ..] = names else { return None };
+    let fits = |end: usize| rest.iter().all(|name| name.starts_with(&first[..=end]));
+    let end = first.rmatch_indices('-').map(|(at, _)| at).find(|&at| at > 1 && fits(at))?;
+    (!rest.is_empty()).then(|| &first[..end])
 }
 
 /// Lower case letters, digits and hyphens, with a letter or digit at its beginning.
@@ -60,6 +71,16 @@ pub(super) fn slug(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn services_with_one_beginning_are_a_project() {
+        assert_eq!(common(&["shop-web", "shop-api"]), Some("shop"));
+        assert_eq!(common(&["my-shop-web", "my-shop-api"]), Some("my-shop"));
+        assert_eq!(common(&["web", "worker"]), None);
+        assert_eq!(common(&["shop-web"]), None);
+        assert_eq!(common(&["shop-web", "shopping"]), None);
+        assert_eq!(common(&[]), None);
+    }
 
     #[test]
     fn every_text_has_a_slug() {

@@ -1,6 +1,8 @@
 //! What goes in and out of a server besides plain requests: websockets, large bodies, files that it writes, and what it
 //! calls outside.
 
+use std::rc::Rc;
+
 use super::processes::imports;
 use crate::{
     context::has_extension,
@@ -152,7 +154,50 @@ pub(super) fn writes(program: &Program, service: &Service) -> Vec<Writes> {
             }
         }
     }
+    for variable in &service.environment {
+        let default = variable.default.as_deref().filter(|default| is_storage(&variable.name, default));
+        let Some((path, _)) = default.and_then(|default| folder_of(default, false)) else { continue };
+        let changes = |script: &Rc<Script>| {
+            is_below(script.source.name(), &service.path)
+                && (0..script.tokens.len())
+                    .any(|at| CHANGES.contains(&script.text(at)) && script.is(at + 1, "("))
+        };
+        if program.scripts().any(changes) && !found.iter().any(|known| known.path.value == path) {
+            found
+                .push(Writes { path: Fact { value: path, evidence: variable.evidence.clone() }, keep: true });
+        }
+    }
     found
+}
+
+/// Functions that change files.
+const CHANGES: [&str; 12] = [
+    "mkdir",
+    "mkdirSync",
+    "writeFile",
+    "writeFileSync",
+    "createWriteStream",
+    "rename",
+    "renameSync",
+    "copyFile",
+    "appendFile",
+    "multer",
+    "ensureDir",
+    "outputFile",
+];
+
+/// `UPLOADS_DIR` with the default `./uploads`: the variable of a folder that keeps what comes in.
+fn is_storage(name: &str, default: &str) -> bool {
+    let mut words = name.split('_').rev();
+    let place =
+        words.next().is_some_and(|last| matches!(last, "DIR" | "PATH" | "FOLDER" | "ROOT" | "DIRECTORY"));
+    let kept = words.any(|word| {
+        matches!(
+            word.trim_end_matches('S'),
+            "UPLOAD" | "MEDIA" | "STORAGE" | "DATA" | "FILE" | "ATTACHMENT" | "IMAGE" | "DOCUMENT" | "BACKUP"
+        )
+    });
+    place && kept && (default.starts_with('/') || default.starts_with("./") || !default.contains('.'))
 }
 
 /// The token of a path that is written, and whether it is a file's.

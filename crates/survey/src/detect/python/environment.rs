@@ -130,10 +130,36 @@ struct Objects {
     file_aware: bool,
     /// `config` of python-decouple or Starlette.
     config: Vec<String>,
+    /// Other names of `os.environ`.
+    environ: Vec<String>,
+}
+
+/// Names that are given `os.environ`: `env = os.environ`, and parameters, `def from_env(env=os.environ)`.
+fn other_names(module: &Module) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for at in 2..module.tokens.len() {
+        let Some((name, next)) = module.is(at - 1, "=").then(|| module.resolved(at)).flatten() else {
+            continue;
+        };
+        if name != "os.environ" || [".", "[", "("].iter().any(|sign| module.is(next, sign)) {
+            continue;
+        }
+        // Over a type: `env: Mapping[str, str] = os.environ`.
+        let colon = (at.saturating_sub(12)..at - 1).rev().find(|&before| module.is(before, ":"));
+        let name = match colon {
+            Some(colon) if !module.is_word(at - 2) || module.is(at - 3, ":") => colon.checked_sub(1),
+            _ => Some(at - 2),
+        };
+        if let Some(name) = name.filter(|&name| module.is_word(name)) {
+            names.push(module.text(name).to_owned());
+        }
+    }
+    names
 }
 
 fn objects(module: &Module) -> Objects {
-    let mut objects = Objects { env: Vec::new(), file_aware: false, config: Vec::new() };
+    let mut objects =
+        Objects { env: Vec::new(), file_aware: false, config: Vec::new(), environ: other_names(module) };
     for (name, import) in &module.imports {
         let from = (import.module.as_str(), import.name.as_deref());
         match from {
@@ -174,7 +200,14 @@ fn objects(module: &Module) -> Objects {
 }
 
 fn read_at(module: &Module, at: usize, objects: &Objects, readers: &[Reader]) -> Option<Read> {
-    let (name, next) = module.resolved(at)?;
+    let (mut name, next) = module.resolved(at)?;
+    let other = |other: &String| {
+        let rest = name.strip_prefix(other.as_str())?;
+        (rest.is_empty() || rest.starts_with('.')).then(|| format!("os.environ{rest}"))
+    };
+    if let Some(usual) = objects.environ.iter().find_map(other) {
+        name = usual;
+    }
     match name.as_str() {
         "os.environ" if module.is(next, "[") => subscript(module, at, next),
         "os.environ.get" | "os.getenv" | "os.environ.pop" if module.is(next, "(") => {

@@ -209,3 +209,48 @@ fn djangos_engine_decides_over_a_driver_that_nothing_uses() {
     };
     assert_eq!((host.value.as_str(), host.evidence[0].line), ("db", 1));
 }
+
+#[test]
+fn two_servers_of_one_kind_are_told_apart_by_port_and_by_name() {
+    let of = |cache: &str, broker: &str| {
+        let settings = format!(
+            "import os\nfrom celery import Celery\nimport redis\ncache = redis.from_url(os.environ.get('REDIS_CACHE_URL', '{cache}'))\napp = Celery('x', broker=os.environ.get('CELERY_BROKER_URL', '{broker}'))\n"
+        );
+        let survey = survey(&Repository::from_files(
+            "repo",
+            [
+                ("requirements.txt", "flask==3.1.2\ngunicorn==23.0.0\nredis==6.4.0\ncelery==5.5.0\n"),
+                ("app.py", "from flask import Flask\napp = Flask(__name__)\n"),
+                ("work.py", settings.as_str()),
+                (
+                    "docker-compose.yml",
+                    "services:\n  redis:\n    image: redis:8\n    ports: ['127.0.0.1:6379:6379']\n  redis-cache:\n    image: redis:8\n    ports: [{ target: 6379, published: 6380 }]\n",
+                ),
+            ],
+        ));
+        assert!(
+            survey.questions.iter().all(|question| !question.id.ends_with(".redis")),
+            "{:?}",
+            survey.questions
+        );
+        let mut uses: Vec<(String, String)> = survey.services[0]
+            .stores
+            .iter()
+            .map(|used| {
+                let Some(plimsoll_survey::Address::Url { variable, .. }) = &used.address else {
+                    panic!("{used:?}")
+                };
+                (variable.value.clone(), used.store.clone())
+            })
+            .collect();
+        uses.sort();
+        uses
+    };
+    let right = [
+        ("CELERY_BROKER_URL".to_owned(), "redis".to_owned()),
+        ("REDIS_CACHE_URL".to_owned(), "redis-cache".to_owned()),
+    ];
+    assert_eq!(of("redis://127.0.0.1:6380/0", "redis://127.0.0.1:6379/0"), right);
+    // one port for both: the names say it
+    assert_eq!(of("redis://somewhere", "redis://elsewhere"), right);
+}

@@ -46,6 +46,8 @@ pub(super) struct DevService {
     /// Its variables with literal values.
     pub(super) environment: Vec<(String, String, Span)>,
     pub(super) profiles: Vec<String>,
+    /// Ports of the developer's machine at which it is reached.
+    pub(super) published: Vec<u16>,
 }
 
 /// Reads the file that Compose would take, if there is one.
@@ -93,7 +95,21 @@ fn dev_service(folder: &str, name: &str, place: Span, service: &Expanded) -> Dev
         command,
         environment: environment(service),
         profiles: profiles.iter().filter_map(scalar).map(str::to_owned).collect(),
+        published: published(service),
     }
+}
+
+/// `"6380:6379"`, `"127.0.0.1:6380:6379"`, `{ target: 6379, published: 6380 }`.
+fn published(service: &Expanded) -> Vec<u16> {
+    let ports = get(service, "ports").map_or(&[][..], |(_, ports)| items(ports));
+    let port = |item: &Expanded| {
+        let text = match get(item, "published") {
+            Some((_, published)) => scalar(published)?.to_owned(),
+            None => with_defaults(scalar(item)?).rsplit_once(':')?.0.rsplit(':').next()?.to_owned(),
+        };
+        text.parse().ok()
+    };
+    ports.iter().filter_map(port).collect()
 }
 
 fn quoted(word: &str) -> String {

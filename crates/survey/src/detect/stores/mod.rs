@@ -93,11 +93,24 @@ fn assign(
     let fitting: Vec<usize> = (0..devs.len()).filter(|&dev| devs[dev].kind == kind).collect();
     let host = host(survey, &survey.services[service].stores[at], &survey.services[service].path, file);
     let named = fitting.iter().copied().find(|&dev| Some(&devs[dev].service.name) == host.as_ref());
+    let port = local_port(survey, &survey.services[service].stores[at], &survey.services[service].path);
+    let by_port = || {
+        let port = port?;
+        fitting.iter().copied().find(|&dev| devs[dev].service.published.contains(&port))
+    };
     let by_words = || {
         let role = role(&survey.services[service].stores[at])?;
-        fitting.iter().copied().find(|&dev| words_role(&devs[dev].service.name) == Some(role))
+        let says = |dev: usize| words_role(&devs[dev].service.name);
+        let same = fitting.iter().copied().find(|&dev| says(dev) == Some(role));
+        // `redis` beside `redis-cache` is the one that is no cache.
+        let mut silent = fitting.iter().copied().filter(|&dev| says(dev).is_none());
+        same.or_else(|| silent.next().filter(|_| silent.next().is_none()))
     };
-    let chosen = named.or_else(by_words).or(if fitting.len() == 1 { fitting.first().copied() } else { None });
+    let chosen = named.or_else(by_port).or_else(by_words).or(if fitting.len() == 1 {
+        fitting.first().copied()
+    } else {
+        None
+    });
     let evidence = survey.services[service].stores[at].evidence.clone();
     let Some(dev) = chosen.or_else(|| fitting.first().copied()) else {
         let name = usual_name(kind).to_owned();
@@ -185,6 +198,22 @@ fn host(survey: &Survey, used: &StoreUse, path: &str, file: Option<&File>) -> Op
         .and_then(|service| service.environment.iter().find(|known| known.name == variable.value))
         .and_then(|variable| variable.default.as_deref());
     values.chain(default).find_map(host_of)
+}
+
+/// The port of the developer's machine at which a service's own default has the store.
+fn local_port(survey: &Survey, used: &StoreUse, path: &str) -> Option<u16> {
+    let wanted = match used.address.as_ref()? {
+        Address::Url { variable, .. } => variable,
+        Address::Parts { variables, .. } => &variables.iter().find(|(part, _)| *part == Part::Port)?.1,
+        Address::Fixed { .. } => return None,
+    };
+    let service = survey.services.iter().find(|service| service.path == path)?;
+    let variable = service.environment.iter().find(|known| known.name == wanted.value)?;
+    let text = variable.default.as_deref()?;
+    let Some((_, rest)) = text.split_once("://") else { return text.parse().ok() };
+    let host = rest.split(['/', '?']).next()?.rsplit('@').next()?;
+    let (host, port) = host.split_once(':')?;
+    matches!(host, "localhost" | "127.0.0.1").then(|| port.parse().ok())?
 }
 
 /// The host of a URL or of a bare address; nothing for this machine.

@@ -72,7 +72,7 @@ pub fn plan(survey: &Survey, policy: &Policy, taken: &dyn Fn(&str) -> bool) -> R
         survey,
         policy,
         taken,
-        project: names::project(survey),
+        project: names::project(survey, policy),
         names: Names::new(survey),
         secrets: Secrets::default(),
         problems: Vec::new(),

@@ -20,6 +20,10 @@ pub struct Limits {
 /// Decisions that hold for every generated stack.
 #[derive(Clone, Debug)]
 pub struct Policy {
+    /// The project's name, where a person has chosen it.
+    pub project: Option<String>,
+    /// The name of the repository's folder, for a project that has no name of its own.
+    pub folder: Option<String>,
     /// A program in Python: gunicorn's or uvicorn's main process and its workers.
     pub python: Limits,
     /// A Node.js server. A health check starts a second Node.js beside it: some 12 threads more.
@@ -67,6 +71,8 @@ impl Default for Policy {
         let limits =
             |cpus, megabytes, pids| Limits { cpus, megabytes, pids, reserved_megabytes: megabytes / 2 };
         Self {
+            project: None,
+            folder: None,
             server: limits("1.0", 512, 128),
             python: limits("1.0", 512, 128),
             mysql: limits("1.0", 1024, 256),

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use plimsoll_survey::Survey;
 
+use crate::Policy;
+
 /// The names that are given.
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -33,16 +35,47 @@ impl Names {
     }
 }
 
-/// The compose project's name.
-pub(super) fn project(survey: &Survey) -> String {
-    // Without a name of its own it is called after what it serves; the folder's name differs from clone to clone.
+/// The compose project's name: what a person chose, what the manifests say, what the services have in common, the
+/// folder's name. It is kept in plimsoll.toml, since the folder's differs from clone to clone.
+pub(super) fn project(survey: &Survey, policy: &Policy) -> String {
     let services: Vec<&str> = survey.services.iter().map(|service| service.name.as_str()).collect();
-    let name = match &survey.name {
-        Some(name) => &name.value,
-        None => common(&services).or(services.first().copied()).unwrap_or("app"),
-    };
+    let named = policy.project.as_deref().or(survey.name.as_ref().map(|name| name.value.as_str()));
+    let folder = policy.folder.as_deref().filter(|folder| tells(folder));
+    let name = named.or_else(|| common(&services)).or(folder).or(services.first().copied()).unwrap_or("app");
     // `@scope/name` is no project name for Compose.
     slug(name.rsplit('/').next().unwrap_or(name))
+}
+
+/// Whether the name of a folder says what is in it.
+fn tells(folder: &str) -> bool {
+    let usual = [
+        "app",
+        "apps",
+        "backend",
+        "build",
+        "checkout",
+        "clone",
+        "code",
+        "git",
+        "home",
+        "main",
+        "master",
+        "project",
+        "repo",
+        "repository",
+        "root",
+        "server",
+        "source",
+        "src",
+        "temp",
+        "test",
+        "tmp",
+        "work",
+        "workspace",
+        "www",
+    ];
+    let letters = folder.chars().filter(char::is_ascii_alphabetic).count();
+    letters > 1 && !folder.starts_with('.') && !usual.contains(&folder.to_ascii_lowercase().as_str())
 }
 
 /// What all names begin with: `shop` of `shop-web` and `shop-api`.
@@ -80,6 +113,26 @@ mod tests {
         assert_eq!(common(&["shop-web"]), None);
         assert_eq!(common(&["shop-web", "shopping"]), None);
         assert_eq!(common(&[]), None);
+    }
+
+    #[test]
+    fn a_project_is_called_what_tells_most() {
+        use plimsoll_survey::{Repository, survey};
+        let manifest = |name: &str| {
+            format!(
+                r#"{{ {name} "scripts": {{ "start": "node s.js" }}, "dependencies": {{ "express": "5" }} }}"#
+            )
+        };
+        let program = "require('express')().listen(3000)";
+        let of = |name: &str, policy: &Policy| {
+            let files = [("api/package.json", manifest(name)), ("api/s.js", program.to_owned())];
+            project(&survey(&Repository::from_files("x", files)), policy)
+        };
+        let folder = |name: &str| Policy { folder: Some(name.to_owned()), ..Policy::default() };
+        assert_eq!(of("", &folder("Tea Shop")), "tea-shop");
+        assert_eq!(of("", &folder("src")), "api");
+        assert_eq!(of("", &folder(".tmp81")), "api");
+        assert_eq!(of("", &Policy { project: Some("chosen".to_owned()), ..folder("shop") }), "chosen");
     }
 
     #[test]

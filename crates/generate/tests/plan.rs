@@ -249,4 +249,15 @@ fn an_address_of_another_server_on_the_laptop_is_that_server() {
     // nobody of the stack listens there
     assert!(planned.notes.iter().any(|note| note.message.contains("OTHER_URL")), "{:?}", planned.notes);
     assert!(compose.contains("\nname: shop\n"), "{compose}");
+
+    let asks = "const api = process.env.API_URL; if (!api) throw new Error('API_URL'); const mail = process.env.MAIL_URL;";
+    let files: Vec<(String, String)> =
+        server("shop-api", 4001, "").into_iter().chain(server("shop-web", 4000, asks)).collect();
+    let repository =
+        Repository::from_files("x", files.iter().map(|(path, text)| (path.as_str(), text.as_str())));
+    let planned = plan(&survey(&repository), &Policy::default(), &|_| false).unwrap();
+    let compose = file(&planned.stack, "compose.production.yml");
+    assert!(compose.contains("API_URL: ${API_URL:-http://shop-api:4001}\n"), "{compose}");
+    assert!(planned.notes.iter().any(|note| note.message.contains("taken for the address of shop-api")));
+    assert!(compose.contains("MAIL_URL:\n"), "{compose}");
 }

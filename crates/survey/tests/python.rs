@@ -560,3 +560,37 @@ fn os_environ_by_another_name_is_read_all_the_same() {
     assert_eq!(service.stores.len(), 1);
     assert!(survey.gaps.iter().all(|gap| !gap.message.contains("no variable")), "{:?}", survey.gaps);
 }
+
+#[test]
+fn rqs_worker_gets_its_address_without_a_shell() {
+    let of_line = |line: &str| {
+        let survey = of(&[
+            ("requirements.txt", "Flask==3.1.2\ngunicorn==23.0.0\nrq==2.6.0\nredis==6.4.0\n"),
+            ("Procfile", &format!("web: gunicorn app:app\nworker: {line}\n")),
+            (
+                "app.py",
+                "import os\nimport redis\nfrom rq import Queue\nfrom flask import Flask\napp = Flask(__name__)\nqueue = Queue(connection=redis.from_url(os.environ['REDIS_URL']))\n",
+            ),
+        ]);
+        let service = &survey.services[0];
+        let command = service.processes.first().map(|process| process.command.value.join(" "));
+        let mut variables: Vec<String> = service
+            .stores
+            .iter()
+            .filter_map(|used| match &used.address {
+                Some(plimsoll_survey::Address::Url { variable, .. }) => Some(variable.value.clone()),
+                _ => None,
+            })
+            .collect();
+        variables.sort();
+        (command, variables)
+    };
+    let right =
+        |words: &str| (Some(words.to_owned()), vec!["REDIS_URL".to_owned(), "RQ_REDIS_URL".to_owned()]);
+    assert_eq!(of_line("rq worker --url $REDIS_URL"), right("rq worker"));
+    assert_eq!(of_line("rq worker -u \"$REDIS_URL\" high low"), right("rq worker high low"));
+    assert_eq!(of_line("rq worker --url=${REDIS_URL} --with-scheduler"), right("rq worker --with-scheduler"));
+    assert_eq!(of_line("rq worker default"), right("rq worker default"));
+    // What else needs a shell is no worker of ours.
+    assert_eq!(of_line("rq worker --url $REDIS_URL --name $(hostname)").0, None);
+}

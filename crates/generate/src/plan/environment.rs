@@ -127,6 +127,19 @@ pub(super) fn secret_file(
 
 fn from_outside(passes: &mut Passes<'_>, service: &Service, variable: &Variable) -> Setting {
     let name = &variable.name;
+    if variable.default.is_none()
+        && let Some((address, server)) = named_after(passes, service, name)
+    {
+        let mut setting = Setting::new(name, escape::compose_default(name, &address).unwrap_or_default());
+        setting.reason = Some(format!("By its name the address of {server}."));
+        passes.note(
+            &service.name,
+            format!("{name} is taken for the address of {server}: {address}"),
+            format!("set {name} for `plimsoll up` where it is another one"),
+            &variable.evidence,
+        );
+        return setting;
+    }
     let Some(default) = &variable.default else {
         // Started without it, the service would fail later and less clearly.
         let value = if variable.required { format!("${{{name}:?set {name}}}") } else { String::new() };
@@ -164,6 +177,30 @@ fn of_the_stack(passes: &Passes<'_>, service: &Service, default: &str) -> Option
     });
     let server = servers.next().filter(|_| servers.next().is_none())?;
     Some(format!("{scheme}://{}:{port}{path}", names::slug(&server.name)))
+}
+
+/// `API_URL`, `API_INTERNAL_URL` and `BACKEND_BASE_URL` beside a server with that name: its address and its name.
+fn named_after(passes: &Passes<'_>, service: &Service, variable: &str) -> Option<(String, String)> {
+    let words: Vec<&str> = variable.split('_').collect();
+    let (last, words) = words.split_last()?;
+    if !matches!(*last, "URL" | "ORIGIN" | "ENDPOINT") {
+        return None;
+    }
+    let usual = ["INTERNAL", "BASE", "PRIVATE", "SERVER", "SERVICE"];
+    let mut telling: Vec<&str> = words.iter().filter(|word| !usual.contains(word)).copied().collect();
+    if telling.is_empty() {
+        telling = words.to_vec();
+    }
+    let wanted = telling.join("-").to_ascii_lowercase();
+    let mut servers = passes.survey.services.iter().filter(|other| {
+        let name = names::slug(&other.name);
+        let end = name.rsplit('-').next().unwrap_or_default();
+        other.role == Role::Server && other.name != service.name && (name == wanted || end == wanted)
+    });
+    let server = servers.next().filter(|_| servers.next().is_none() && !wanted.is_empty())?;
+    let port = server.port.as_ref()?.value;
+    let name = names::slug(&server.name);
+    Some((format!("http://{name}:{port}"), name))
 }
 
 /// An address of the machine that the program runs on.

@@ -7,7 +7,7 @@ use super::{apps, host_name, project::Project};
 use crate::{
     context::Context,
     detect::platform::Launch,
-    model::{Evidence, Fact, Gap, Probe, Process, Role, Service},
+    model::{Address, Evidence, Fact, Gap, Probe, Process, Role, Service, StoreKind, StoreUse},
     python::Module,
 };
 
@@ -67,7 +67,9 @@ fn written(launch: &Launch, service: &mut Service, gaps: &mut Vec<Gap>) {
     {
         return;
     }
-    let Some(line) = &launch.line else {
+    let Some(mut words) =
+        launch.line.as_ref().map(|line| line.words.clone()).or_else(|| rq_without_address(&launch.text))
+    else {
         if !launch.weak {
             gaps.push(Gap {
                 subject: service.name.clone(),
@@ -78,12 +80,11 @@ fn written(launch: &Launch, service: &mut Service, gaps: &mut Vec<Gap>) {
         }
         return;
     };
-    let kind = kind(&line.words);
+    let kind = kind(&words);
     // What a development file starts counts only where it is known to be a worker.
     if launch.weak && kind.is_none() || kind == Some("flower") {
         return;
     }
-    let mut words = line.words.clone();
     words.retain(|word| {
         !(kind == Some("celery worker") && matches!(word.as_str(), "--beat" | "-B" | "--autoreload"))
     });
@@ -118,6 +119,9 @@ fn written(launch: &Launch, service: &mut Service, gaps: &mut Vec<Gap>) {
         .and_then(|at| words.get(at + 1))
         .cloned();
     let probe = probe(kind, app.as_deref(), &words);
+    if matches!(kind, Some("rq" | "rqscheduler")) {
+        rq_address(&words, service);
+    }
     service.processes.push(Process {
         name: host_name(&launch.process),
         role,
@@ -125,6 +129,56 @@ fn written(launch: &Launch, service: &mut Service, gaps: &mut Vec<Gap>) {
         probe,
         grace: (role == Role::Worker).then_some(GRACE),
     });
+}
+
+/// `rq worker --url $REDIS_URL high`: the shell is there for the address alone, and RQ reads that from its environment
+/// too ([`rq_address`]).
+fn rq_without_address(text: &str) -> Option<Vec<String>> {
+    let mut words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    kind(&words).filter(|kind| matches!(*kind, "rq" | "rqscheduler"))?;
+    let variable = |word: &str| word.trim_matches('"').starts_with('$');
+    let joined =
+        |word: &str| word.split_once('=').is_some_and(|(name, value)| name == "--url" && variable(value));
+    if let Some(at) = words.iter().position(|word| joined(word)) {
+        words.remove(at);
+    } else {
+        let at = words.iter().position(|word| matches!(word.as_str(), "-u" | "--url"))?;
+        words.get(at + 1).filter(|word| variable(word))?;
+        words.drain(at..at + 2);
+    }
+    // whatever else a shell would read in it
+    let plain = |word: &String| word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=,@".contains(c));
+    words.iter().all(plain).then_some(words)
+}
+
+/// RQ's worker reads its address from RQ_REDIS_URL, and takes this machine's Redis without it.
+fn rq_address(words: &[String], service: &mut Service) {
+    const VARIABLE: &str = "RQ_REDIS_URL";
+    let told = ["-u", "--url", "-c", "--config"];
+    if words.iter().any(|word| told.iter().any(|name| word == name || word.starts_with(&format!("{name}="))))
+    {
+        return;
+    }
+    let redis = |used: &&StoreUse| used.kind == StoreKind::Redis;
+    let Some(known) = service.stores.iter().find(redis) else { return };
+    let evidence = known.evidence.clone();
+    let is_there = service.stores.iter().any(
+        |used| matches!(&used.address, Some(Address::Url { variable, .. }) if variable.value == VARIABLE),
+    );
+    if !is_there {
+        let suffix = match &known.address {
+            Some(Address::Url { suffix, .. }) => suffix.clone(),
+            _ => None,
+        };
+        let variable = Fact { value: VARIABLE.to_owned(), evidence: evidence.clone() };
+        let address = Address::Url { variable, scheme: None, suffix, file_variant: false };
+        service.stores.push(StoreUse {
+            kind: StoreKind::Redis,
+            store: String::new(),
+            address: Some(address),
+            evidence,
+        });
+    }
 }
 
 /// Logs go where the engine collects them.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use plimsoll_generate::{Change, Conflict, Outcome};
-use plimsoll_survey::{Gap, Question, Service};
+use plimsoll_survey::{Evidence, Gap, Question, Role, Service, Survey};
 use serde::Serialize;
 
 use super::Preview;
@@ -65,18 +65,19 @@ pub(super) fn text(preview: &Preview, applied: bool) -> String {
 
 fn found(out: &mut String, preview: &Preview) {
     let survey = &preview.survey;
-    let _ = writeln!(out, "{BOLD}Found{RESET} ({} workspaces)", survey.workspaces.len());
-    for service in &survey.services {
-        let place = service.frameworks.first().and_then(|tool| tool.evidence.first());
-        let place = place.map(|place| format!("{}:{}", place.file, place.line)).unwrap_or_default();
-        let _ = writeln!(out, "  {:10} {:52} {place}", service.name, describe(service));
-    }
-    for store in &survey.stores {
-        let version = store.version.as_ref().map_or("", |version| &version.value);
-        let place = store.version.iter().flat_map(|version| &version.evidence).chain(&store.evidence).next();
-        let place = place.map(|place| format!("{}:{}", place.file, place.line)).unwrap_or_default();
-        let _ =
-            writeln!(out, "  {:10} {:52} {place}", store.name, format!("{} {version}", store.kind.label()));
+    let workspaces = match survey.workspaces.len() {
+        0 => String::new(),
+        1 => " (1 workspace)".to_owned(),
+        many => format!(" ({many} workspaces)"),
+    };
+    let _ = writeln!(out, "{BOLD}Found{RESET}{workspaces}");
+    let rows = rows(survey);
+    let width = |column: fn(&(String, String, String)) -> &String, most: usize| {
+        rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0).clamp(10, most)
+    };
+    let (names, texts) = (width(|row| &row.0, 30), width(|row| &row.1, 60));
+    for (name, text, place) in &rows {
+        let _ = writeln!(out, "  {name:names$} {text:texts$} {place}");
     }
     for gap in &survey.gaps {
         let _ = writeln!(out, "  missing    {}: {} ({})", gap.subject, gap.message, gap.hint);
@@ -99,6 +100,38 @@ fn found(out: &mut String, preview: &Preview) {
         }
     }
     let _ = writeln!(out, "  Every fact with its place: plimsoll survey");
+}
+
+/// Name, what it is and where it stands, of everything that will run.
+fn rows(survey: &Survey) -> Vec<(String, String, String)> {
+    let place = |evidence: Option<&Evidence>| {
+        evidence.map(|place| format!("{}:{}", place.file, place.line)).unwrap_or_default()
+    };
+    let mut rows = Vec::new();
+    for service in &survey.services {
+        let first = service.frameworks.first().and_then(|tool| tool.evidence.first());
+        rows.push((service.name.clone(), describe(service), place(first)));
+        for process in &service.processes {
+            let kind = match process.role {
+                Role::Scheduler => "scheduler",
+                Role::OneShot => "one-shot",
+                Role::Worker | Role::Server | Role::Site => "worker",
+            };
+            let text = format!("{kind}: {}", process.command.value.join(" "));
+            rows.push((process.name.clone(), text, place(process.command.evidence.first())));
+        }
+        if let Some(command) = service.migration.as_ref().and_then(|migration| migration.command.as_ref()) {
+            let text = format!("migrations: {}", command.value.join(" "));
+            rows.push((service.name.clone(), text, place(command.evidence.first())));
+        }
+    }
+    for store in &survey.stores {
+        let version = store.version.as_ref().map_or("", |version| &version.value);
+        let text = format!("{} {version}", store.kind.label());
+        let first = store.version.iter().flat_map(|version| &version.evidence).chain(&store.evidence).next();
+        rows.push((store.name.clone(), text.trim_end().to_owned(), place(first)));
+    }
+    rows
 }
 
 fn describe(service: &Service) -> String {

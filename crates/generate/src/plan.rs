@@ -140,6 +140,7 @@ impl<'a> Passes<'a> {
                 .any(|build| matches!(&build.kind, BuildKind::Node(node) if node.heartbeat)),
             python: builds.iter().any(|build| matches!(&build.kind, BuildKind::Python(it) if it.launcher)),
         };
+        let python = builds.iter().any(|build| matches!(build.kind, BuildKind::Python(_)));
         let total: u32 = units.iter().filter(|unit| unit.kind != "migrate").map(megabytes).sum();
         Some(Stack {
             project: self.project.clone(),
@@ -163,6 +164,7 @@ impl<'a> Passes<'a> {
             units,
             answers: self.policy.answers.clone().into_iter().collect(),
             launchers,
+            python,
             smoke,
         })
     }

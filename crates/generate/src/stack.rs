@@ -36,6 +36,8 @@ pub struct Stack {
     pub(crate) answers: Vec<(String, String)>,
     /// Programs of these kinds read their secrets through a small file of ours.
     pub(crate) launchers: Launchers,
+    /// Something of it is written in Python.
+    pub(crate) python: bool,
     /// The first smoke checks; none where a person has some.
     pub(crate) smoke: Vec<SmokeCheck>,
 }
@@ -343,6 +345,8 @@ pub(crate) struct Nginx {
     pub(crate) upstreams: Vec<Upstream>,
     /// Some path takes websockets.
     pub(crate) websockets: bool,
+    /// The path at which nginx says that it works.
+    pub(crate) health: &'static str,
     /// `1m`
     pub(crate) body_limit: String,
     /// Content-Security-Policy of the pages; nothing where the application makes its pages.

@@ -90,7 +90,8 @@ COPY --from=build /app /app
 COPY --from=build --chown={{ build.uid }}:{{ build.uid }} /writable/app /app
 {%- endif %}
 {%- if it.launcher %}
-# The program reads its secrets from variables alone: this sets them from files when Python starts.
+# Sets variables from the files of secrets when Python starts, for a program that reads no file, and writes the heartbeat
+# of processes that answer nobody.
 COPY --chmod=555 docker/sitecustomize.py /launcher/sitecustomize.py
 {%- endif %}
 # What is logged is seen at once, and a crash in a library leaves a trace.

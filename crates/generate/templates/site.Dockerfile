@@ -58,7 +58,7 @@ USER {{ build.uid }}:{{ build.uid }}
 EXPOSE {{ nginx.port }}
 # wget is busybox's. By address: `localhost` may mean ::1, where nothing listens.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=20s --retries=3 \
-    CMD ["wget", "-q", "-T", "5", "-O", "/dev/null", "http://127.0.0.1:{{ nginx.port }}/health"]
+    CMD ["wget", "-q", "-T", "5", "-O", "/dev/null", "http://127.0.0.1:{{ nginx.port }}{{ nginx.health }}"]
 # nginx finishes open requests on SIGQUIT; on SIGTERM it drops them.
 STOPSIGNAL SIGQUIT
 CMD ["nginx", "-g", "daemon off;"]

@@ -81,6 +81,7 @@ fn publish(builds: &mut [Build], units: &mut [Unit]) -> Vec<FrontPort> {
         ports.push(port);
         let build = builds.iter_mut().find(|build| build.name == unit.name);
         let Some(nginx) = build.and_then(nginx_mut) else { continue };
+        unit.probe = Some(site::probe(nginx.health));
         if !nginx.upstreams.is_empty() {
             unit.networks.push("app");
         }
@@ -104,6 +105,7 @@ fn proxy(passes: &mut Passes<'_>, servers: &[&Service], upstreams: Vec<Upstream>
         config: None,
         upstreams: Vec::new(),
         websockets: false,
+        health: site::HEALTH,
         body_limit: "1m".to_owned(),
         policy: None,
         title: String::new(),
@@ -124,6 +126,17 @@ fn proxy(passes: &mut Passes<'_>, servers: &[&Service], upstreams: Vec<Upstream>
 }
 
 fn fill(nginx: &mut Nginx, servers: &[&Service], upstreams: Vec<Upstream>) {
+    // The application's own answer is worth more to those outside than nginx's.
+    let whole = |upstream: &&Upstream| upstream.locations.iter().any(|location| location.prefix == "/");
+    let main = upstreams.iter().find(whole).map(|upstream| upstream.name.as_str());
+    let has_path = |server: &&&Service| {
+        Some(names::slug(&server.name).as_str()) == main
+            && (server.routes.iter().any(|route| route.path == site::HEALTH)
+                || server.health.live.as_ref().is_some_and(|path| path.value == site::HEALTH))
+    };
+    if servers.iter().any(|server| has_path(&server)) {
+        nginx.health = site::OTHER_HEALTH;
+    }
     let limit = servers.iter().filter_map(|server| server.body_limit.as_ref()).map(|limit| limit.value).max();
     let megabytes = limit.unwrap_or(0).div_ceil(1 << 20).clamp(1, 10_240);
     nginx.body_limit = format!("{megabytes}m");

@@ -6,7 +6,7 @@ use super::{
     Passes, below, checked, images, install,
     process::node_arguments,
     server::{self, Program},
-    stores::Stores,
+    stores::{Socket, Stores},
 };
 use crate::stack::{BaseImage, Build, BuildKind, CopiedFolder, NodeBuild, ProbeText, Setting};
 
@@ -27,7 +27,19 @@ pub(super) fn build<'a>(
     let system_packages = server::system_packages(service);
     // A program of another name than Node.js, or a library of the system, needs more than the image without a shell.
     let mismatched = major < 22 && !place.install.native.is_empty();
-    let distroless = arguments.is_some() && system_packages.is_empty() && !mismatched;
+    let spawns = service.spawns.as_ref().filter(|program| program.value != "node");
+    if let Some(program) = spawns {
+        passes.note(
+            &service.name,
+            format!(
+                "it starts {}: its image has a shell and Debian's usual programs, and an init",
+                program.value
+            ),
+            "what else it starts must come with its packages".to_owned(),
+            &program.evidence,
+        );
+    }
+    let distroless = arguments.is_some() && system_packages.is_empty() && !mismatched && spawns.is_none();
     let probe = probe(program, stores, distroless);
     let output = match &service.output {
         Some(output) if service.shape == Shape::Package && output.value != "." => {
@@ -126,6 +138,7 @@ fn probe(program: &Program<'_>, stores: &Stores, distroless: bool) -> Option<Pro
     let found = health.ready.as_ref().or(health.live.as_ref());
     let found = found.map(|found| found.value.as_str()).filter(|path| checked::is_url_path(path));
     let (path, good, comment) = match found {
+        Some(path) if program.service.stores.is_empty() => (path, "r.ok", asks.to_owned()),
         Some(path) => (path, "r.ok", format!("{asks} Fails while a store does not answer.")),
         // Not a word about its stores, but that it answers at all.
         None => (
@@ -151,12 +164,14 @@ fn probe(program: &Program<'_>, stores: &Stores, distroless: bool) -> Option<Pro
 }
 
 /// Of a process without a port: its event loop turns, and the stores that it needs answer.
-pub(super) fn heartbeat(node: &str, sockets: &[(String, u16)]) -> ProbeText {
-    let list: Vec<String> = sockets.iter().map(|(host, port)| format!("['{host}',{port}]")).collect();
+pub(super) fn heartbeat(node: &str, sockets: &[Socket]) -> ProbeText {
+    let list: Vec<String> =
+        sockets.iter().map(|to| format!("['{}',{},'{}']", to.host, to.port, to.hello)).collect();
     let script = format!(
         "const f=require('fs'),n=require('net');let a;try{{a=Date.now()-f.statSync('/tmp/heartbeat').mtimeMs}}\
          catch(e){{a=1/0}}if(a>45000){{console.log('no heartbeat for '+a+' ms');process.exit(1)}}\
-         Promise.all([{}].map(([h,p])=>new Promise((y,r)=>n.connect(p,h,y).on('error',r))))\
+         Promise.all([{}].map(([h,p,q])=>new Promise((y,r)=>n.connect(p,h,function(){{this.write(q,'latin1')}})\
+         .on('data',y).on('error',r))))\
          .then(()=>process.exit(0),e=>{{console.log(String(e));process.exit(1)}});\
          setTimeout(()=>{{console.log('a store does not answer');process.exit(1)}},8000)",
         list.join(",")

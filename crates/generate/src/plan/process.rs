@@ -5,7 +5,7 @@ use plimsoll_survey::{Ecosystem, Probe, Process, Role, Service};
 use super::{
     Passes, names, node,
     server::{self, Program},
-    stores::Stores,
+    stores::{Socket, Stores},
 };
 use crate::stack::{Build, BuildKind, ProbeText, Unit};
 
@@ -28,6 +28,11 @@ pub(super) fn plan(
         Role::OneShot => None,
         _ => Some(probe(service, &process.probe, stores, build)),
     };
+    if service.ecosystem == Ecosystem::Python && unit.probe.is_some() {
+        let mut beat = crate::stack::Setting::new("HEARTBEAT", HEARTBEAT_FILE);
+        beat.reason = Some("It answers nobody: its launcher writes this file while it runs.".to_owned());
+        unit.environment.push(beat);
+    }
     unit.networks.retain(|network| *network != "app");
     if unit.networks.is_empty() {
         unit.networks.push("app");
@@ -45,13 +50,18 @@ pub(super) const HEARTBEAT: &str = " --require /launcher/heartbeat.cjs";
 fn probe(service: &Service, probe: &Probe, stores: &Stores, build: &Build) -> ProbeText {
     let sockets = stores.sockets(service);
     match (probe, service.ecosystem) {
+        (Probe::Command { command }, Ecosystem::Python) if is_python(command) => ProbeText {
+            command: words(&["python", "-c", &format!("{}; {}", alive(&sockets, true), command[2])]),
+            comment: "It answers nobody: it runs, its stores answer, and its own tool asks it.".to_owned(),
+            path: String::new(),
+        },
         (Probe::Command { command }, _) => ProbeText {
             command: command.clone(),
             comment: "It answers nobody: its own tool asks it.".to_owned(),
             path: String::new(),
         },
         (Probe::FileAge { path, seconds }, Ecosystem::Python) => file_age(path, *seconds),
-        (_, Ecosystem::Python) => connects(&sockets),
+        (_, Ecosystem::Python) => connects(&sockets, true),
         (_, _) => {
             let distroless = matches!(&build.kind, BuildKind::Node(node) if node.distroless);
             node::heartbeat(if distroless { "/nodejs/bin/node" } else { "node" }, &sockets)
@@ -76,23 +86,43 @@ fn file_age(path: &str, seconds: u32) -> ProbeText {
     }
 }
 
-/// The stores that the process works from answer; more cannot be asked from outside of it.
-pub(super) fn connects(sockets: &[(String, u16)]) -> ProbeText {
-    let list: Vec<String> = sockets.iter().map(|(host, port)| format!("('{host}',{port})")).collect();
-    let comma = if list.len() == 1 { "," } else { "" };
+/// The process runs, and the stores that it works from answer; more cannot be asked from outside of it.
+pub(super) fn connects(sockets: &[Socket], beats: bool) -> ProbeText {
     ProbeText {
-        command: vec![
-            "python".to_owned(),
-            "-c".to_owned(),
-            format!(
-                "import os,socket; os.kill(1,0); [socket.create_connection(s,5).close() for s in ({}{comma})]",
-                list.join(",")
-            ),
-        ],
-        comment: "It answers nobody and has no tool that asks it: what it works from must be there."
+        command: words(&["python", "-c", &alive(sockets, beats)]),
+        comment: "It answers nobody and has no tool that asks it: it runs, and what it works from answers."
             .to_owned(),
         path: String::new(),
     }
+}
+
+/// Where a process in Python says that it runs.
+const HEARTBEAT_FILE: &str = "/tmp/heartbeat";
+
+/// Python that ends with an error unless the heartbeat is fresh and every store has answered a byte.
+fn alive(sockets: &[Socket], beats: bool) -> String {
+    let list: Vec<String> =
+        sockets.iter().map(|to| format!("('{}',{},b'{}')", to.host, to.port, to.hello)).collect();
+    let comma = if list.len() == 1 { "," } else { "" };
+    let fresh = if beats {
+        format!("time.time()-os.stat('{HEARTBEAT_FILE}').st_mtime<45 or sys.exit('no heartbeat'); ")
+    } else {
+        "os.kill(1,0); ".to_owned()
+    };
+    let mut script = format!("import os,socket,sys,time; {fresh}");
+    if list.is_empty() {
+        return script.trim_end_matches("; ").to_owned();
+    }
+    script += "ask=lambda s,q: s.sendall(q) or s.recv(1) or sys.exit('a store does not answer'); ";
+    script + &format!("[ask(socket.create_connection((h,p),5),q) for h,p,q in ({}{comma})]", list.join(","))
+}
+
+fn is_python(command: &[String]) -> bool {
+    matches!(command, [program, option, _] if program == "python" && option == "-c")
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// The arguments that run a command in a service's image.

@@ -64,7 +64,9 @@ pub(super) fn build(
         system_packages: server::system_packages(service),
         writable: program.writable.clone(),
         environment: server::listens(program),
-        launcher: program.environment.launcher,
+        // it writes the heartbeat of processes too
+        launcher: program.environment.launcher
+            || service.processes.iter().any(|process| process.role != plimsoll_survey::Role::OneShot),
         probe: probe.clone(),
         command: service.command.as_ref()?.value.clone(),
         sources,
@@ -266,7 +268,9 @@ fn files(install: &Install, names: &[String]) -> Vec<ManifestFile> {
 
 /// Python that asks the program.
 fn probe(program: &Program<'_>, stores: &Stores) -> Option<ProbeText> {
-    let Some(port) = program.port else { return Some(process::connects(&stores.sockets(program.service))) };
+    let Some(port) = program.port else {
+        return Some(process::connects(&stores.sockets(program.service), false));
+    };
     let health = &program.service.health;
     let found = health.ready.as_ref().or(health.live.as_ref());
     let found = found.map(|found| found.value.as_str()).filter(|path| checked::is_url_path(path));

@@ -155,7 +155,8 @@ pub(super) fn unit(
         tmpfs: program.tmpfs.clone(),
         volumes: program.volumes.clone(),
         command: None,
-        init: service.stops_gracefully.is_none() && service.ecosystem == Ecosystem::Node,
+        init: service.spawns.is_some()
+            || service.stops_gracefully.is_none() && service.ecosystem == Ecosystem::Node,
         metrics: metrics
             .zip(program.port)
             .filter(|_| kind == "server")

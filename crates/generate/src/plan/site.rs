@@ -11,6 +11,19 @@ use crate::stack::{
 /// nginx listens here: a port below 1024 would need a privilege on some engines.
 pub(super) const PORT: u16 = 8080;
 
+/// Where nginx says that it works.
+pub(super) const HEALTH: &str = "/health";
+
+/// The same where the application behind it has that path.
+pub(super) const OTHER_HEALTH: &str = "/front-health";
+
+/// The check of nginx at a path.
+pub(super) fn probe(path: &str) -> ProbeText {
+    let url = format!("http://127.0.0.1:{PORT}{path}");
+    let command = ["wget", "-q", "-T", "5", "-O", "/dev/null", &url];
+    ProbeText { command: command.map(str::to_owned).to_vec(), comment: String::new(), path: path.to_owned() }
+}
+
 pub(super) fn plan<'a>(passes: &mut Passes<'a>, service: &'a Service) -> Option<Made> {
     let name = names::slug(&service.name);
     let config = service
@@ -107,13 +120,7 @@ pub(super) fn front(passes: &Passes<'_>, name: &str) -> Unit {
         command: None,
         init: false,
         metrics: None,
-        probe: Some(ProbeText {
-            command: ["wget", "-q", "-T", "5", "-O", "/dev/null", "http://127.0.0.1:8080/health"]
-                .map(str::to_owned)
-                .to_vec(),
-            comment: String::new(),
-            path: "/health".to_owned(),
-        }),
+        probe: Some(probe(HEALTH)),
         grace: 15,
         single: false,
         limits: texts(&passes.policy.site),
@@ -136,6 +143,7 @@ fn nginx(service: &Service, config: Option<SiteConfig>) -> Nginx {
         config,
         upstreams: Vec::new(),
         websockets: false,
+        health: HEALTH,
         body_limit: "1m".to_owned(),
         policy: Some(policy(service)),
         title: String::new(),

@@ -100,7 +100,7 @@ fn behind(
         paths.insert(0, "/");
     }
     let outside = paths.into_iter().filter_map(|path| outside(path, upstream));
-    let outside = outside.filter(|path| path != "/health" && !upstream.websockets.contains(path));
+    let outside = outside.filter(|path| path != nginx.health && !upstream.websockets.contains(path));
     for path in outside.take(MAX_ROUTES) {
         checks.push(SmokeCheck::get(format!("{}: GET {path} answers", upstream.name), path, at));
     }

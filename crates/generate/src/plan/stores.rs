@@ -25,6 +25,13 @@ pub(super) struct Stores {
     addresses: BTreeMap<(String, String), String>,
 }
 
+/// A store as a health check asks it.
+pub(super) struct Socket {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) hello: &'static str,
+}
+
 /// How a store is reached.
 struct Opened {
     name: String,
@@ -44,6 +51,21 @@ impl Opened {
             StoreKind::Rabbitmq => 5672,
             StoreKind::Mongodb => 27017,
             StoreKind::Sqlite => 0,
+        }
+    }
+
+    /// The bytes that it answers before it knows who asks, as Python and JavaScript write them. A connection alone says
+    /// nothing: the kernel accepts it for a server that is stopped.
+    fn hello(&self) -> &'static str {
+        match self.kind {
+            // SSLRequest (PostgreSQL 17, 53.2.12 SSL Session Encryption); it logs nothing when no more follows
+            StoreKind::Postgresql => r"\x00\x00\x00\x08\x04\xd2\x16\x2f",
+            // "NOAUTH" is an answer too
+            StoreKind::Redis => r"PING\r\n",
+            // AMQP 0-9-1, 4.2.2 Protocol Header
+            StoreKind::Rabbitmq => r"AMQP\x00\x00\x09\x01",
+            // it greets first
+            StoreKind::Mysql | StoreKind::Mongodb | StoreKind::Sqlite => "",
         }
     }
 
@@ -250,10 +272,19 @@ impl Stores {
         relational.map(|opened| opened.name.as_str()).collect()
     }
 
-    /// Host and port of each store of a service.
-    pub(super) fn sockets(&self, service: &Service) -> Vec<(String, u16)> {
-        let used = service.stores.iter().filter_map(|used| self.opened.get(&used.store));
-        used.map(|opened| (opened.name.clone(), opened.port())).collect()
+    /// Where each store of a service is asked whether it answers.
+    pub(super) fn sockets(&self, service: &Service) -> Vec<Socket> {
+        let mut sockets: Vec<Socket> = Vec::new();
+        for opened in service.stores.iter().filter_map(|used| self.opened.get(&used.store)) {
+            if sockets.iter().all(|known| known.host != opened.name) {
+                sockets.push(Socket {
+                    host: opened.name.clone(),
+                    port: opened.port(),
+                    hello: opened.hello(),
+                });
+            }
+        }
+        sockets
     }
 
     fn postgres(&mut self, passes: &mut Passes<'_>, store: &Store, name: &str) -> Opened {

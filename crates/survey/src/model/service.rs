@@ -75,6 +75,8 @@ pub struct Service {
     pub migration: Option<Migration>,
     /// Where it handles the stop signal itself.
     pub stops_gracefully: Option<Fact<String>>,
+    /// A program that it starts by itself: `sh`, `pg_dump`, `node`.
+    pub spawns: Option<Fact<String>>,
     /// Settings that a page reads at run time.
     pub runtime_config: Option<RuntimeConfig>,
     /// Folders that it writes while it runs.
@@ -125,6 +127,7 @@ impl Service {
             stores: Vec::new(),
             migration: None,
             stops_gracefully: None,
+            spawns: None,
             runtime_config: None,
             writes: Vec::new(),
             calls: Vec::new(),

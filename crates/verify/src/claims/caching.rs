@@ -119,14 +119,20 @@ fn rule_of_page(front: &Front, page: &front::Page) -> Option<Rule> {
     })
 }
 
+/// `/assets/{script}`, `/static/base.{style}.css`: the last part of the path is a file's name of which a part was captured.
+fn captures_file(path: &str) -> bool {
+    let (folder, name) = path.rsplit_once('/').unwrap_or_default();
+    let static_files = ["/assets", "/static", "/_next", "/_nuxt", "/_app", "/build"];
+    name.contains('{') && (name.contains("}.") || static_files.iter().any(|known| folder.starts_with(known)))
+}
+
 fn rule_of_seen(front: &Front, seen: &front::SeenAnswer) -> Rule {
     let path = seen.path.split('?').next().unwrap_or_default();
     let known = front.pages.iter().find(|page| page.path == seen.path && page.method == seen.method);
     match (seen.answer.status, known.and_then(|page| rule_of_page(front, page))) {
         (200, Some(rule)) => rule,
-        (200, None) if html::is_hashed(path) || path.contains('{') && path.contains("/assets/") => {
-            Rule::Hashed
-        }
+        // A captured name of a file is one that changes: nobody captures what is always the same.
+        (200, None) if html::is_hashed(path) || captures_file(path) => Rule::Hashed,
         (200, None) if html::is_media(path) => Rule::Media,
         (200, None) if path.rsplit('/').next().is_some_and(|name| name.contains('.')) => Rule::Code,
         _ => Rule::Fresh,

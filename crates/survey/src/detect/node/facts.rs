@@ -1,6 +1,6 @@
 //! The facts of every service: what its program, its libraries included, reads, answers, writes, calls and needs.
 
-use super::{clients, environment, port, routes, services, shutdown, traffic};
+use super::{children, clients, environment, port, routes, services, shutdown, traffic};
 use crate::{
     context::Context,
     manifest::Manifest,
@@ -29,7 +29,8 @@ fn of_program(context: &Context<'_>, survey: &mut Survey, service: &mut Service)
         routes::detect(&program, service);
         traffic::detect(&program, service);
     }
-    service.stops_gracefully = shutdown::detect(&program);
+    service.stops_gracefully = shutdown::detect(&program).or_else(|| shutdown::of_framework(service));
+    service.spawns = children::detect(&program, &service.path);
     service.writes = traffic::writes(&program, service);
     service.calls = traffic::calls(&program, &manifests);
     survey.questions.extend(clients::detect(context, &program, &manifests, service));

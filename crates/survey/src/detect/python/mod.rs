@@ -355,6 +355,9 @@ fn apply(served: command::Served, service: &mut Service, survey: &mut Survey) {
     service.port_variable = served.port_variable;
 }
 
+/// From whom gunicorn and uvicorn believe `X-Forwarded-*`.
+const FORWARDED: &str = "FORWARDED_ALLOW_IPS";
+
 /// What a service is made from.
 struct Of<'a> {
     context: &'a Context<'a>,
@@ -384,6 +387,19 @@ fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Surve
         let evidence =
             command.evidence.iter().map(|evidence| Evidence { reason: reason.clone(), ..evidence.clone() });
         service.stops_gracefully = Some(Fact { value: "SIGTERM".to_owned(), evidence: evidence.collect() });
+        // Both believe `X-Forwarded-Proto` from this machine alone; without it redirects behind TLS lead to http.
+        let believes = [command::Server::Gunicorn, command::Server::Uvicorn, command::Server::FastApi];
+        let own = service.settings.iter().any(|setting| setting.name == FORWARDED)
+            || command.value.iter().any(|word| word.starts_with("--forwarded-allow-ips"));
+        if !own && command::server(&command.value).is_some_and(|(server, _)| believes.contains(&server)) {
+            service.settings.push(Setting {
+                name: FORWARDED.to_owned(),
+                value: "*".to_owned(),
+                reason: "The front is another container, and nobody but it and its like reaches this one."
+                    .to_owned(),
+                at_build: false,
+            });
+        }
     }
 }
 

@@ -17,6 +17,11 @@ const GRACE: u32 = 60;
 /// Celery's schedule, which it writes again every few minutes. What the file is called depends on the Python.
 const SCHEDULE: &str = "/tmp/celerybeat-schedule";
 
+/// Asks the worker of this container by its name, and ends with its answer: a ping of all workers waits until its time is
+/// over, and is content with the answer of any.
+const PING: &str = "import os; os.execvp('celery', ['celery', '-A', 'APP', 'inspect', 'ping', '--timeout', '8', \
+    '-d', 'celery@' + os.uname().nodename])";
+
 /// Ends with 0 while the newest of the schedule's files is younger than ten minutes: Celery writes them every three
 /// minutes, and wakes up after five at the latest.
 const SCHEDULE_IS_FRESH: &str = "import glob, os, sys, time; \
@@ -209,8 +214,19 @@ fn probe(kind: Option<&str>, app: Option<&str>, words: &[String]) -> Probe {
     let command =
         |words: &[&str]| Probe::Command { command: words.iter().map(|word| (*word).to_owned()).collect() };
     match (kind, app) {
-        (Some("celery worker"), Some(app)) => {
-            command(&["celery", "-A", app, "inspect", "ping", "--timeout", "10"])
+        (Some("celery worker"), Some(app))
+            if app.chars().all(|c| c.is_ascii_alphanumeric() || "._:".contains(c)) =>
+        {
+            let named = ["-n", "--hostname"];
+            let has_name = words
+                .iter()
+                .any(|word| named.iter().any(|name| word == name || word.starts_with(&format!("{name}="))));
+            if has_name {
+                // It waits for further answers until its time is over, whatever came.
+                command(&["celery", "-A", app, "inspect", "ping", "--timeout", "3"])
+            } else {
+                command(&["python", "-c", &PING.replace("APP", app)])
+            }
         }
         (Some("celery beat"), _) if words.iter().any(|word| word == SCHEDULE) => {
             command(&["python", "-c", SCHEDULE_IS_FRESH])

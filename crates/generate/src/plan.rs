@@ -142,10 +142,21 @@ impl<'a> Passes<'a> {
         };
         let python = builds.iter().any(|build| matches!(build.kind, BuildKind::Python(_)));
         let total: u32 = units.iter().filter(|unit| unit.kind != "migrate").map(megabytes).sum();
+        let image_map = images::map(self.policy.stand_ins, &builds, &units);
+        for image in &image_map {
+            if let Some(other) = image.other {
+                self.note(
+                    &image.name,
+                    format!("where its registry is out of reach, {other} from Debian's packages takes its place: another version"),
+                    "take it out of [images] in plimsoll.toml where that must not be",
+                    &[],
+                );
+            }
+        }
         Some(Stack {
             project: self.project.clone(),
             compose_file: COMPOSE_FILE,
-            image_map: images::map(self.policy.stand_ins, &builds, &units),
+            image_map,
             outputs: outputs(self.survey),
             memory_limits: format!("{total} MiB"),
             budgets: Budgets {

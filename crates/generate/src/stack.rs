@@ -98,6 +98,8 @@ pub(crate) struct FrontPort {
 pub(crate) struct MappedImage {
     pub(crate) name: String,
     pub(crate) recipe: &'static str,
+    /// The recipe is one for this image: another version.
+    pub(crate) other: Option<&'static str>,
 }
 
 /// An image to build.
@@ -241,6 +243,8 @@ pub(crate) struct NodeBuild {
     pub(crate) bundle: Vec<CopiedFolder>,
     /// Further folders beside the output that are read at run time.
     pub(crate) extras: Vec<String>,
+    /// Folders among the packages that the build writes, below /app.
+    pub(crate) generated: Vec<String>,
     /// Paths below /app that must be readable in the image.
     pub(crate) readable: Vec<String>,
     pub(crate) migrations_folder: Option<String>,

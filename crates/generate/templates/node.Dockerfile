@@ -46,6 +46,10 @@ RUN {{ it.build | join(" \\\n    && ") }} \
 RUN {{ it.build | join(" \\\n    && ") }}
 {%- endif %}
 {%- endif %}
+{%- if it.generated and not it.bundle %}
+# What the build writes among the packages; the packages of production come from a stage of their own.
+RUN cd /app && mkdir /generated && cp -r --parents {{ it.generated | join(" ") }} /generated && chmod -R u=rwX,go=rX /generated
+{%- endif %}
 {%- if not it.output and not it.bundle %}
 # The program runs from its sources, with the packages of the stage below. Readable for every user and writable for none
 # but root, whatever the modes were in the checkout.
@@ -114,6 +118,9 @@ COPY --from=build /app/{{ it.sources.prefix }}{{ extra }} ./{{ extra }}
 {%- endfor %}
 {%- else %}
 COPY --from=build /app /app
+{%- endif %}
+{%- if it.generated %}
+COPY --from=build /generated /app
 {%- endif %}
 {%- if it.migrations_folder and it.output and it.migrations_folder not in it.extras %}
 # One image for the service and its migrations: they cannot be of different versions.

@@ -246,7 +246,7 @@ fn the_application_gets_what_is_under_api() {
     assert_eq!(page.body, b"<html></html>");
     let answer = nginx.get("/api/v1/a%20b?c=d", "X-Forwarded-For: 9.9.9.9\r\n");
     assert_eq!((answer.status, answer.body.as_slice()), (500, &b"{}"[..]));
-    assert_eq!(answer.all("x-frame-options"), ["SAMEORIGIN"]);
+    assert_eq!(answer.all("x-frame-options"), ["DENY"]);
     assert_eq!(answer.all("cache-control"), ["private"]);
     assert!(answer.all("x-powered-by").is_empty());
     let request = application.join().unwrap();

@@ -140,6 +140,14 @@ impl Repository {
         }
     }
 
+    /// Leaves files out, as if they were not there: what a tool wrote itself says nothing about the project.
+    pub fn without<'a>(mut self, paths: impl IntoIterator<Item = &'a str>) -> Self {
+        for path in paths {
+            self.files.remove(path);
+        }
+        self
+    }
+
     /// The folder's own name.
     pub fn name(&self) -> &str {
         &self.name

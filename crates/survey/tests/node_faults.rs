@@ -803,3 +803,47 @@ fn the_folder_of_a_variable_is_kept_where_files_are_written() {
     // A folder that is only read needs no volume.
     assert_eq!(of(settings), []);
 }
+
+#[test]
+fn programs_that_a_server_starts_and_clients_that_its_build_generates() {
+    let of = |program: &str, schema: &str| {
+        let survey = survey(&Repository::from_files(
+            "checkout",
+            [
+                (
+                    "package.json",
+                    r#"{ "name": "api", "scripts": { "start": "node index.js", "build": "prisma generate" },
+                        "dependencies": { "express": "5", "@prisma/client": "7" }, "devDependencies": { "prisma": "7" } }"#,
+                ),
+                ("package-lock.json", r#"{ "lockfileVersion": 3 }"#),
+                ("prisma/schema.prisma", schema),
+                ("index.js", program),
+            ],
+        ));
+        let service = survey.services[0].clone();
+        let generated = service.generated.iter().map(|folder| folder.value.clone()).collect::<Vec<_>>();
+        (service.spawns.map(|program| program.value), generated)
+    };
+    let listens = "require('express')().listen(process.env.PORT || 3000, '0.0.0.0');\n";
+    let schema = "generator client {\n  provider = \"prisma-client-js\"\n}\ndatasource db {\n  provider = \"postgresql\"\n}\n";
+    let own = "generator client {\n  provider = \"prisma-client-js\"\n  output = \"../src/generated\"\n}\n";
+    let with = |line: &str| format!("{line}\n{listens}");
+    let spawned = |line: &str| of(&with(line), schema).0;
+    assert_eq!(
+        spawned("const { spawn } = require('node:child_process'); spawn('sh', ['-c', 'sleep 1 &']);")
+            .as_deref(),
+        Some("sh")
+    );
+    assert_eq!(spawned("const cp = require('child_process'); cp.exec('ls');").as_deref(), Some("sh"));
+    assert_eq!(
+        spawned("const { fork } = require('child_process'); fork('./w.js');").as_deref(),
+        Some("node")
+    );
+    assert_eq!(
+        spawned("import { execFile } from 'node:child_process'; execFile('pg_dump', ['-V']);").as_deref(),
+        Some("pg_dump")
+    );
+    assert_eq!(spawned("const found = /x/.exec('xyz'); spawn('sh');"), None);
+    assert_eq!(of(listens, schema).1, ["node_modules/.prisma"]);
+    assert_eq!(of(listens, own).1, Vec::<String>::new());
+}

@@ -72,6 +72,12 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let repository =
         Repository::open(&args.path, Limits::default()).map_err(|error| CommandError::from_error(&error))?;
     let disk = Disk::open(&args.path)?;
+    let lock_text = disk.read(LOCK_FILE)?;
+    let lock = match &lock_text {
+        Some(text) => Lock::parse(text).map_err(|error| CommandError::from_error(&error))?,
+        None => Lock::default(),
+    };
+    let repository = repository.without(lock.paths());
     let mut survey = plimsoll_survey::survey(&repository);
     let mut known = match disk.read(policy::FILE)? {
         Some(_) => policy::of_folder(&args.path)?,
@@ -87,11 +93,6 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     wanted.checks =
         plimsoll_survey::answer(&mut survey, &wanted.answers).map_err(|error| unusable(&error))?;
     plimsoll_survey::take_defaults(&mut survey);
-    let lock_text = disk.read(LOCK_FILE)?;
-    let lock = match &lock_text {
-        Some(text) => Lock::parse(text).map_err(|error| CommandError::from_error(&error))?,
-        None => Lock::default(),
-    };
     // A link in the way is refused when the file is written.
     let foreign = |path: &str| lock.paths().all(|known| known != path) && disk.exists(path).unwrap_or(true);
     // Smoke checks that are elsewhere are a person's too.

@@ -27,6 +27,9 @@ pub(super) fn python(version: &str) -> String {
 }
 
 /// The images of a stack that can be made.
+///
+/// Of a store whose version has no recipe the one of another version is named: better than nothing to try the stack
+/// with, and said.
 pub(super) fn map(
     stand_ins: &[(&'static str, &'static str)],
     builds: &[Build],
@@ -34,9 +37,18 @@ pub(super) fn map(
 ) -> Vec<MappedImage> {
     let bases = builds.iter().flat_map(|build| &build.images).map(|image| image.name.as_str());
     let used: Vec<&str> = bases.chain(units.iter().map(|unit| unit.image.as_str())).collect();
-    stand_ins
+    let mut mapped: Vec<MappedImage> = stand_ins
         .iter()
         .filter(|(name, _)| used.contains(name))
-        .map(|(name, recipe)| MappedImage { name: (*name).to_owned(), recipe })
-        .collect()
+        .map(|(name, recipe)| MappedImage { name: (*name).to_owned(), recipe, other: None })
+        .collect();
+    for unit in units.iter().filter(|unit| unit.store.is_some()) {
+        let repository = |name: &str| name.split_once(':').map(|(repository, _)| repository.to_owned());
+        let known = mapped.iter().any(|image| image.name == unit.image);
+        let near = stand_ins.iter().find(|(name, _)| repository(name) == repository(&unit.image));
+        if let Some((name, recipe)) = near.filter(|_| !known) {
+            mapped.push(MappedImage { name: unit.image.clone(), recipe, other: Some(name) });
+        }
+    }
+    mapped
 }

@@ -20,6 +20,7 @@ pub(super) fn build<'a>(
     let sources = install::sources(&place, &mut passes.problems)?;
     let libraries = install::libraries(&place, &mut passes.problems)?;
     let install = install::install(&place, &libraries, &mut passes.problems)?;
+    let pnpm = install.pnpm;
     let major = server::node_major(&place);
     let command = service.command.as_ref()?;
     let to_modules = place.to_modules();
@@ -71,6 +72,8 @@ pub(super) fn build<'a>(
         output,
         bundle,
         extras,
+        // pnpm keeps it in its own store, where the packages of production have another copy.
+        generated: if pnpm { Vec::new() } else { generated(service) },
         readable,
         migrations_folder,
         writable: program.writable.clone(),
@@ -99,6 +102,12 @@ pub(super) fn build<'a>(
 }
 
 /// Folders and files beside the output that are read at run time.
+/// What a build writes among the packages.
+fn generated(service: &plimsoll_survey::Service) -> Vec<String> {
+    let paths = service.generated.iter().map(|folder| folder.value.clone());
+    paths.filter(|path| checked::is_path(path)).collect()
+}
+
 fn extras(service: &plimsoll_survey::Service, output: Option<&str>) -> Vec<String> {
     if output.is_none() {
         return Vec::new();
@@ -169,7 +178,7 @@ pub(super) fn heartbeat(node: &str, sockets: &[Socket]) -> ProbeText {
         sockets.iter().map(|to| format!("['{}',{},'{}']", to.host, to.port, to.hello)).collect();
     let script = format!(
         "const f=require('fs'),n=require('net');let a;try{{a=Date.now()-f.statSync('/tmp/heartbeat').mtimeMs}}\
-         catch(e){{a=1/0}}if(a>45000){{console.log('no heartbeat for '+a+' ms');process.exit(1)}}\
+         catch(e){{a=1/0}}if(a>35000){{console.log('no heartbeat for '+a+' ms');process.exit(1)}}\
          Promise.all([{}].map(([h,p,q])=>new Promise((y,r)=>n.connect(p,h,function(){{this.write(q,'latin1')}})\
          .on('data',y).on('error',r))))\
          .then(()=>process.exit(0),e=>{{console.log(String(e));process.exit(1)}});\

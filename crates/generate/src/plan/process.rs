@@ -105,7 +105,7 @@ fn alive(sockets: &[Socket], beats: bool) -> String {
         sockets.iter().map(|to| format!("('{}',{},b'{}')", to.host, to.port, to.hello)).collect();
     let comma = if list.len() == 1 { "," } else { "" };
     let fresh = if beats {
-        format!("time.time()-os.stat('{HEARTBEAT_FILE}').st_mtime<45 or sys.exit('no heartbeat'); ")
+        format!("time.time()-os.stat('{HEARTBEAT_FILE}').st_mtime<35 or sys.exit('no heartbeat'); ")
     } else {
         "os.kill(1,0); ".to_owned()
     };

@@ -52,7 +52,10 @@ pub(super) struct DevService {
 
 /// Reads the file that Compose would take, if there is one.
 pub(super) fn read(context: &Context<'_>) -> Result<Option<File>, Diagnostic> {
-    let Some((path, source)) = FILES.iter().find_map(|file| Some((file, context.repository.source(file)?)))
+    let root = FILES.iter().map(|file| (*file).to_owned());
+    let Some((path, source)) = root
+        .chain(elsewhere(context))
+        .find_map(|file| Some((file.clone(), context.repository.source(&file)?)))
     else {
         return Ok(None);
     };
@@ -63,6 +66,18 @@ pub(super) fn read(context: &Context<'_>) -> Result<Option<File>, Diagnostic> {
         .map(|(name, place, service)| dev_service(folder, name, place, service))
         .collect();
     Ok(Some(File { source, services }))
+}
+
+/// The one file of a folder below, where the whole application lies in it. Of several nothing says which one counts.
+fn elsewhere(context: &Context<'_>) -> Option<String> {
+    let usual = |path: &str| {
+        let (folder, name) = path.rsplit_once('/')?;
+        let fits = FILES.iter().take(4).any(|file| *file == name) && folder.split('/').count() <= 3;
+        let apart = ["test", "tests", "e2e", "example", "examples", "docs", "ci", ".devcontainer", ".github"];
+        (fits && !folder.split('/').any(|part| apart.contains(&part))).then(|| path.to_owned())
+    };
+    let mut found = context.repository.files().filter_map(usual);
+    found.next().filter(|_| found.next().is_none())
 }
 
 fn dev_service(folder: &str, name: &str, place: Span, service: &Expanded) -> DevService {

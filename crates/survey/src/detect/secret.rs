@@ -67,12 +67,13 @@ const ABOUT: [&str; 32] = [
 ];
 
 /// Names of keys that a program signs, encrypts or protects its own things with.
-const OWN: [&str; 15] = [
+const OWN: [&str; 16] = [
     "JWT",
     "SESSION",
     "COOKIE",
     "AUTH_SECRET",
     "APP_SECRET",
+    "TOKEN_SECRET",
     "APP_KEY",
     "SECRET_KEY",
     "ENCRYPTION",

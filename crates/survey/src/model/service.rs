@@ -75,6 +75,8 @@ pub struct Service {
     pub migration: Option<Migration>,
     /// Where it handles the stop signal itself.
     pub stops_gracefully: Option<Fact<String>>,
+    /// Folders among the installed packages that its build writes, below its install's folder.
+    pub generated: Vec<Fact<String>>,
     /// A program that it starts by itself: `sh`, `pg_dump`, `node`.
     pub spawns: Option<Fact<String>>,
     /// Settings that a page reads at run time.
@@ -127,6 +129,7 @@ impl Service {
             stores: Vec::new(),
             migration: None,
             stops_gracefully: None,
+            generated: Vec::new(),
             spawns: None,
             runtime_config: None,
             writes: Vec::new(),

@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::{join_all, try_join_all};
 use plimsoll_compose::Service;
@@ -21,6 +24,8 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 };
 
 const RECOVERY: Duration = Duration::from_mins(1);
+/// A check that has not failed after this time does not see that its service is stopped.
+const PATIENCE: Duration = Duration::from_secs(50);
 
 async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     let mut outcomes = Vec::new();
@@ -58,7 +63,7 @@ async fn itself(stack: &Stack<'_>, member: &Member) -> Result<Outcome, MeasureEr
         return Ok(outcome.judge(false, "it has no health check"));
     };
     let stopped = stack.disturbances.halt(member.id());
-    let during = probe::run(stack.engine, member, probe::limit(member)).await;
+    let during = until_noticed(stack, member).await;
     // Before anything else, whatever the probe said.
     stack.disturbances.resume(member.id())?;
     let (count, during) = (stopped?, during?);
@@ -77,6 +82,24 @@ async fn itself(stack: &Stack<'_>, member: &Member) -> Result<Outcome, MeasureEr
         .evidence(exec.clone(), before.line())
         .evidence(format!("SIGSTOP to its {count} processes; {exec}"), during.line())
         .evidence(format!("SIGCONT; {exec}"), after.words))
+}
+
+/// Asks again until the check fails, at most as long as the engine would need to notice: a check of a heartbeat's age is
+/// right to fail a little later.
+async fn until_noticed(
+    stack: &Stack<'_>,
+    member: &Member,
+) -> Result<Option<probe::Probed>, plimsoll_engine::EngineError> {
+    let begun = Instant::now();
+    let patience = probe::settings(member).notices_after().min(PATIENCE);
+    loop {
+        let probed = probe::run(stack.engine, member, probe::limit(member)).await;
+        let passed = matches!(&probed, Ok(Some(probed)) if probed.passed());
+        if !passed || begun.elapsed() >= patience {
+            return probed;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// Everybody who needs a store is asked while it is paused, all of its containers at once.

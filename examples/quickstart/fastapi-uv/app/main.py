@@ -4,7 +4,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, HTTPException, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select, text
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from . import database
@@ -56,7 +56,7 @@ def list_items(db: Db):
 def create_item(body: ItemIn, db: Db):
     item = Item(**body.model_dump())
     db.add(item)
-    commit(db)
+    db.commit()
     return item
 
 
@@ -69,7 +69,7 @@ def get_item(item_id: int, db: Db):
 def replace_item(item_id: int, body: ItemIn, db: Db):
     item = find(db, item_id)
     item.name, item.quantity = body.name, body.quantity
-    commit(db)
+    db.commit()
     return item
 
 
@@ -84,10 +84,3 @@ def find(db, item_id):
     if item is None:
         raise HTTPException(404, "no such item")
     return item
-
-
-def commit(db):
-    try:
-        db.commit()
-    except IntegrityError:
-        raise HTTPException(409, "there is an item of that name") from None

@@ -10,5 +10,5 @@ class Item(Base):
     __tablename__ = "items"
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
-    name: Mapped[str] = mapped_column(String(100), unique=True)
+    name: Mapped[str] = mapped_column(String(100))
     quantity: Mapped[int] = mapped_column(default=0, server_default="0")

@@ -25,9 +25,10 @@ export class JobsController {
   async result(@Param('id') id: string, @Query('wait') wait = '0') {
     const until = Date.now() + Math.min(Number(wait) || 0, MAX_WAIT) * 1000;
     for (;;) {
+      // The state first: a job that was read before it ended has no result.
+      const state = await this.queue.getJobState(id);
       const job = await this.queue.getJob(id);
       if (!job) throw new NotFoundException();
-      const state = await job.getState();
       if (state === 'completed' || state === 'failed' || Date.now() >= until) {
         return { id: job.id, state, result: job.returnvalue ?? null };
       }

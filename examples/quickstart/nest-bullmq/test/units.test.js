@@ -12,7 +12,7 @@ test('a checksum counts bytes', () => {
 });
 
 test('jobs', async () => {
-  const queue = { add: async () => ({ id: '7' }), getJob: async () => undefined };
+  const queue = { add: async () => ({ id: '7' }), getJob: async () => undefined, getJobState: async () => 'unknown' };
   const jobs = new JobsController(queue);
   assert.deepEqual(await jobs.enqueue({ text: 'x' }), { id: '7' });
   await assert.rejects(jobs.enqueue({ text: '' }), /text/);

@@ -1,6 +1,10 @@
 //! The facts of every service: what its program, its libraries included, reads, answers, writes, calls and needs.
 
-use super::{children, clients, environment, port, routes, services, shutdown, traffic};
+use super::{
+    children,
+    clients::{self, prisma},
+    environment, port, routes, services, shutdown, traffic,
+};
 use crate::{
     context::Context,
     manifest::Manifest,
@@ -30,6 +34,8 @@ fn of_program(context: &Context<'_>, survey: &mut Survey, service: &mut Service)
         traffic::detect(&program, service);
     }
     service.stops_gracefully = shutdown::detect(&program).or_else(|| shutdown::of_framework(service));
+    service.generated =
+        manifests.iter().filter_map(|manifest| prisma::generated(context, manifest)).collect();
     service.spawns = children::detect(&program, &service.path);
     service.writes = traffic::writes(&program, service);
     service.calls = traffic::calls(&program, &manifests);

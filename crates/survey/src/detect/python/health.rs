@@ -35,7 +35,8 @@ fn best(routes: &[Route], names: &[&str]) -> Option<Fact<String>> {
         })
         .filter_map(|route| {
             let mut parts = trimmed(&route.path).split('/').filter(|part| !part.is_empty());
-            let last = parts.next_back()?;
+            // `/_health` is one that no name of a page meets.
+            let last = parts.next_back()?.trim_start_matches('_');
             let rank = names.iter().position(|name| *name == last)?;
             let closed = parts.clone().any(|part| CLOSED.contains(&part));
             (!closed).then(|| (trimmed(&route.path).matches('/').count(), rank, route))

@@ -2,7 +2,8 @@
 
 use super::{django::Site, environment::Read, project::Project, requirement::Requirement};
 use crate::{
-    model::{Address, Evidence, Fact, Gap, Part, Service, StoreKind, StoreUse},
+    detect::stores::names,
+    model::{Address, Evidence, Fact, Gap, Part, Service, StoreKind, StoreUse, Variable},
     python::Kind,
 };
 
@@ -192,7 +193,7 @@ fn urls(kind: StoreKind, reads: &[Read], service: &Service) -> Vec<Address> {
             Some((other, _)) => *other == kind,
             // Two kinds of brokers share their variables' names.
             None => {
-                usual.is_some()
+                (usual.is_some() || names::is_address(kind, &variable.name))
                     && variable.default.as_deref().unwrap_or_default().is_empty()
                     && !(kind == StoreKind::Rabbitmq && variable.name.contains("BROKER"))
             }
@@ -365,7 +366,24 @@ fn parts(kind: StoreKind, service: &Service) -> Option<Address> {
             best = Some((prefix.to_owned(), found, files));
         }
     }
-    best.map(|(_, variables, file_variants)| Address::Parts { variables, file_variants })
+    let (_, mut variables, mut file_variants) = best?;
+    // One part may have another beginning: DB_HOST beside POSTGRES_USER, PGHOST.
+    for (part, names) in &words {
+        if variables.iter().any(|(known, _)| known == part) {
+            continue;
+        }
+        let of_kind = |other: &&Variable| {
+            names.iter().any(|name| {
+                let prefix = other.name.strip_suffix(name).map(|prefix| prefix.trim_end_matches('_'));
+                prefix.is_some_and(|prefix| prefixes(kind).contains(&prefix))
+            })
+        };
+        if let Some(other) = service.environment.iter().find(of_kind) {
+            variables.push((*part, Fact { value: other.name.clone(), evidence: other.evidence.clone() }));
+            file_variants.extend(other.file_variant.then(|| other.name.clone()));
+        }
+    }
+    Some(Address::Parts { variables, file_variants })
 }
 
 /// Celery's broker, where no client library of its own was found: its URL names the kind.

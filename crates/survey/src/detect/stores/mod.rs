@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod images;
+pub(super) mod names;
 mod others;
 
 /// A store of the development file.

@@ -11,7 +11,7 @@ def upgrade():
     op.create_table(
         "items",
         sa.Column("id", sa.Integer, sa.Identity(), primary_key=True),
-        sa.Column("name", sa.String(100), nullable=False, unique=True),
+        sa.Column("name", sa.String(100), nullable=False),
     )
 
 

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use super::processes;
 use crate::{
     context::Context,
+    detect::stores::names,
     javascript::{
         Script,
         values::{Program, Value},
@@ -413,10 +414,13 @@ fn fixed(value: &Value) -> Option<Address> {
 
 fn usual(kind: StoreKind, environment: &[Variable]) -> Option<Fact<String>> {
     let (_, names) = USUAL.iter().find(|(known, _)| *known == kind)?;
-    names.iter().find_map(|name| {
-        let variable = environment.iter().find(|variable| variable.name == *name)?;
-        Some(Fact { value: variable.name.clone(), evidence: variable.evidence.clone() })
-    })
+    let listed = names.iter().find_map(|name| environment.iter().find(|variable| variable.name == *name));
+    let by_words = || {
+        let mut fitting = environment.iter().filter(|variable| names::is_address(kind, &variable.name));
+        fitting.next().filter(|_| fitting.next().is_none())
+    };
+    let variable = listed.or_else(by_words)?;
+    Some(Fact { value: variable.name.clone(), evidence: variable.evidence.clone() })
 }
 
 /// Two calls with one address are one use.

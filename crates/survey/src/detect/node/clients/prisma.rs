@@ -35,6 +35,26 @@ pub(super) fn detect(context: &Context<'_>, manifest: &Manifest, uses: &mut Vec<
     }
 }
 
+/// The folder among the installed packages that `prisma generate` writes, where the schema names no other.
+pub(in crate::detect::node) fn generated(context: &Context<'_>, manifest: &Manifest) -> Option<Fact<String>> {
+    manifest.dependency("@prisma/client")?;
+    let source = context.repository.source(&schema(context, manifest)?)?;
+    let (mut inside, mut client, mut elsewhere) = (false, None, false);
+    for (at, line) in source.text().lines().enumerate() {
+        let line = line.trim();
+        inside = inside && line != "}" || line.starts_with("generator ");
+        let Some((key, value)) = line.split_once('=').filter(|_| inside) else { continue };
+        match (key.trim(), value.trim().trim_matches('"')) {
+            ("provider", "prisma-client-js") => client = Some(source.line_span(at + 1)),
+            ("output", _) => elsewhere = true,
+            _ => {}
+        }
+    }
+    let span = client.filter(|_| !elsewhere)?;
+    let evidence = Evidence::new(&source, span, "its client is generated among the packages");
+    Some(Fact::new("node_modules/.prisma".to_owned(), evidence))
+}
+
 /// The schema's file: the usual places, else what package.json says.
 pub(in crate::detect::node) fn schema(context: &Context<'_>, manifest: &Manifest) -> Option<String> {
     let named = manifest.string(&["prisma", "schema"], "").map(|fact| fact.value);

@@ -66,15 +66,34 @@ fn standalone(candidate: &Candidate<'_>, found: &mut Found, output: Option<Fact<
             );
         }
     }
-    let folder = &candidate.manifest.folder;
-    let inside = |path: &str| join(folder, path);
+    // The standalone server lies as deep as its package below the nearest lock file: there Next.js starts to trace.
+    let folder = below_lock(candidate);
+    let inside = |path: &str| join(&folder, path);
     let ship = |from: &str, to: String| Ships { from: from.to_owned(), to };
     found.shape = Shape::Bundle;
     found.ships = vec![ship(".next/standalone", String::new()), ship(".next/static", inside(".next/static"))];
-    if candidate.context.repository.under(&inside("public")).next().is_some() {
+    let public = join(&candidate.manifest.folder, "public");
+    if candidate.context.repository.under(&public).next().is_some() {
         found.ships.push(ship("public", inside("public")));
     }
     found.command(&["node", "server.js"]);
+}
+
+/// The package's folder below that of the nearest lock file.
+fn below_lock(candidate: &Candidate<'_>) -> String {
+    let own = candidate.manifest.folder.as_str();
+    let locks = ["package-lock.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb"];
+    let mut folder = own;
+    loop {
+        if locks.iter().any(|lock| candidate.context.repository.contains(&join(folder, lock))) {
+            return own.strip_prefix(folder).unwrap_or(own).trim_start_matches('/').to_owned();
+        }
+        match folder.rsplit_once('/') {
+            Some((above, _)) => folder = above,
+            None if folder.is_empty() => return String::new(),
+            None => folder = "",
+        }
+    }
 }
 
 /// A text among the settings.

@@ -23,7 +23,7 @@ const LIVE: [&str; 15] = [
     "healthy",
     "check",
 ];
-const READY: [&str; 4] = ["ready", "readyz", "readiness", "health/ready"];
+const READY: [&str; 5] = ["ready", "readyz", "readiness", "health/ready", "_ready"];
 const METRICS: [&str; 1] = ["metrics"];
 
 /// Parts of a path behind which a visitor has to say who he is.

@@ -121,9 +121,10 @@ impl<'a> Passes<'a> {
         if units.is_empty() {
             return None;
         }
-        let smoke = match (self.taken)(SMOKE_FILE) {
-            true => Vec::new(),
-            false => smoke::plan(&running, &builds, &units, &fronts),
+        let smoke = if (self.taken)(SMOKE_FILE) {
+            Vec::new()
+        } else {
+            smoke::plan(&running, &builds, &units, &fronts)
         };
         wait_for_migrations(&mut units, &late);
         // Processes and migrations behind the servers, stores at the end.
@@ -233,6 +234,9 @@ impl<'a> Passes<'a> {
 
     fn image_budget(&self, build: &Build) -> ImageBudget {
         let size = match build.kind {
+            BuildKind::Node(ref node) if node.distroless && !node.bundle.is_empty() => {
+                self.policy.bundle_image_budget
+            }
             BuildKind::Node(ref node) if node.distroless => self.policy.server_image_budget,
             BuildKind::Node(_) => self.policy.slim_image_budget,
             BuildKind::Python(_) => self.policy.python_image_budget,

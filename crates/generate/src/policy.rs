@@ -54,6 +54,8 @@ pub struct Policy {
     pub server_image_budget: &'static str,
     /// Bound on the unpacked size of a server's image that needs a shell or libraries of the system.
     pub slim_image_budget: &'static str,
+    /// Bound on the unpacked size of a server that renders pages and is shipped with what it needs alone.
+    pub bundle_image_budget: &'static str,
     /// Bound on the unpacked size of a Python program's image.
     pub python_image_budget: &'static str,
     /// Bound on the unpacked size of a static site's image.
@@ -88,6 +90,7 @@ impl Default for Policy {
             start_budget: "120s",
             server_image_budget: "150MB",
             slim_image_budget: "350MB",
+            bundle_image_budget: "170MB",
             python_image_budget: "350MB",
             site_image_budget: "20MB",
             checks: BTreeMap::new(),

@@ -1,20 +1,26 @@
-//! `cargo xtask demo`: the whole product on one of the five systems, timed.
+//! `cargo xtask demo`: the whole product on one of the five systems, or on all that are here, timed.
 
 use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::{engine, shell};
 
-/// Brings examples/pivotal from bare source to a proved, running stack
+/// The systems whose applications are in examples/.
+const SYSTEMS: [&str; 4] = ["pivotal", "maestroverse", "atlantiplex", "edenconz"];
+
+/// Brings an example from bare source to a proved, running stack
 #[derive(Args)]
 pub(crate) struct Demo {
+    /// Which one: pivotal, maestroverse, atlantiplex, edenconz, or all of them one after the other
+    #[arg(long, default_value = "pivotal", value_parser = clap::builder::PossibleValuesParser::new(SYSTEMS.into_iter().chain(["all"])))]
+    system: String,
     /// Install and start an engine without asking
     #[arg(long)]
     yes: bool,
@@ -31,13 +37,31 @@ impl Demo {
         let begin = Instant::now();
         engine::ensure(self.yes || std::env::var_os("CI").is_some())?;
         shell::run(shell::cargo().args(["build", "--release", "--quiet", "--package", "plimsoll"]))?;
-        let place = Place::new();
+        let built = begin.elapsed();
+        if self.system != "all" {
+            return self.show(&Place::new(&self.system), built);
+        }
+        let mut failed = Vec::new();
+        for system in SYSTEMS {
+            // the next one has the same port
+            let demo = Self { system: system.to_owned(), down: true, ..self };
+            let place = Place::new(system);
+            if let Err(error) = demo.show(&place, Duration::ZERO) {
+                eprintln!("[demo] {system}: {error:#}");
+                failed.push(system);
+                shell::run(&mut place.plimsoll(&["down", "--volumes"]))?;
+            }
+        }
+        if failed.is_empty() { Ok(()) } else { bail!("not proved: {}", failed.join(", ")) }
+    }
+
+    fn show(&self, place: &Place, built: Duration) -> Result<()> {
+        let begin = Instant::now();
         if self.cold {
             place.forget()?;
         }
         place.lay_out_source()?;
-        let built = begin.elapsed();
-        for verb in [&["survey"][..], &["init", "--yes"], &["up"], &["verify"]] {
+        for verb in [&["survey"][..], &["init", "--yes", "--no-input"], &["up"], &["verify"]] {
             let start = Instant::now();
             shell::run(&mut place.plimsoll(verb))?;
             eprintln!("[demo] plimsoll {}: {:.1} s\n", verb.join(" "), start.elapsed().as_secs_f64());
@@ -46,7 +70,7 @@ impl Demo {
         println!("application  http://127.0.0.1:8080/");
         println!("certificate  {}", certificate.display());
         println!(
-            "time         {:.1} s (of it {:.1} s to install, start and compile)",
+            "time         {:.1} s, and {:.1} s to install, start and compile before",
             begin.elapsed().as_secs_f64(),
             built.as_secs_f64()
         );
@@ -61,14 +85,15 @@ impl Demo {
 
 /// Where the demo works: a copy of the example, so that the repository stays as it is.
 pub(crate) struct Place {
+    system: String,
     pub(crate) project: PathBuf,
     home: PathBuf,
 }
 
 impl Place {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(system: &str) -> Self {
         let demo = shell::target().join("demo");
-        Self { project: demo.join("pivotal"), home: demo.join("home") }
+        Self { system: system.to_owned(), project: demo.join(system), home: demo.join("home") }
     }
 
     pub(crate) fn plimsoll(&self, args: &[&str]) -> Command {
@@ -90,7 +115,7 @@ impl Place {
     }
 
     pub(crate) fn lay_out_source(&self) -> Result<()> {
-        copy_tree(&shell::root().join("examples/pivotal"), &self.project)
+        copy_tree(&shell::root().join("examples").join(&self.system), &self.project)
     }
 }
 

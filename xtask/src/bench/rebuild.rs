@@ -25,7 +25,7 @@ pub(crate) struct Options {
 pub(crate) fn run_all(options: &Options) -> Result<()> {
     engine::ensure(options.yes)?;
     shell::run(shell::cargo().args(["build", "--release", "--quiet", "--package", "plimsoll"]))?;
-    let place = demo::Place::new();
+    let place = demo::Place::new("pivotal");
     place.lay_out_source()?;
     shell::run(&mut place.plimsoll(&["init", "--yes"]))?;
     let bench = Rebuild { place, source: PathBuf::from("apps/backend/src/index.ts") };

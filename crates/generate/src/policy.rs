@@ -90,7 +90,7 @@ impl Default for Policy {
             start_budget: "120s",
             server_image_budget: "150MB",
             slim_image_budget: "350MB",
-            bundle_image_budget: "170MB",
+            bundle_image_budget: "180MB",
             python_image_budget: "350MB",
             site_image_budget: "20MB",
             checks: BTreeMap::new(),

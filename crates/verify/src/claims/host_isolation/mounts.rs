@@ -268,7 +268,9 @@ fn is_init(mount: &MountLine, seen: &[Shown]) -> bool {
     let names = ["docker-init", "tini", "tini-static", "catatonit", "podman-init", "dumb-init"];
     let is_one =
         |seen: &Shown| !seen.more && seen.path.rsplit('/').next().is_some_and(|name| names.contains(&name));
-    matches!(mount.target.as_str(), "/sbin/docker-init" | "/dev/init" | "/run/podman-init")
+    // Where /sbin is a link the kernel shows the place that it leads to.
+    let target = mount.target.strip_prefix("/usr").unwrap_or(&mount.target);
+    matches!(target, "/sbin/docker-init" | "/bin/docker-init" | "/dev/init" | "/run/podman-init")
         && mount.is_read_only()
         && seen.iter().any(is_one)
 }

@@ -4,6 +4,8 @@
 pub(crate) mod modules;
 pub(crate) mod values;
 
+use std::cell::OnceCell;
+
 use plimsoll_source::{Source, Span};
 
 use crate::tokens::{partners, token_access};
@@ -15,6 +17,8 @@ pub(crate) struct Script {
     pub(crate) tokens: Vec<Token>,
     /// For an opening bracket the index of its closing one.
     partner: Vec<Option<usize>>,
+    /// Token and text of everything that it imports: asked for once for each package that is known.
+    imported: OnceCell<Vec<(usize, String)>>,
 }
 
 /// One token.
@@ -49,7 +53,19 @@ impl Script {
         let punctuation = tokens.iter().enumerate().filter(|(_, token)| token.kind == Kind::Punctuation);
         let bytes = source.text().as_bytes();
         let partner = partners(tokens.len(), punctuation.map(|(at, token)| (at, bytes[token.span.start])));
-        Self { source, tokens, partner }
+        Self { source, tokens, partner, imported: OnceCell::new() }
+    }
+
+    /// The token of the text, and the text, of each `import … from "x"`, `import("x")` and `require("x")`.
+    pub(crate) fn imported(&self) -> &[(usize, String)] {
+        self.imported.get_or_init(|| {
+            let named = (1..self.tokens.len()).filter(|&at| {
+                self.is(at - 1, "from")
+                    || self.is(at - 1, "import")
+                    || self.is(at - 1, "(") && at > 1 && matches!(self.text(at - 2), "require" | "import")
+            });
+            named.filter_map(|at| Some((at, self.string(at)?))).collect()
+        })
     }
 
     /// The value of a string, or of a template without substitutions.

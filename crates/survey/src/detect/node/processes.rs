@@ -57,15 +57,9 @@ pub(super) fn imports(script: &Script, package: &str) -> bool {
 
 /// The token of the text that names the package in an import.
 pub(super) fn import_of(script: &Script, package: &str) -> Option<usize> {
-    (1..script.tokens.len()).find(|&at| {
-        let before = script.is(at - 1, "from")
-            || script.is(at - 1, "import")
-            || script.is(at - 1, "(") && at > 1 && matches!(script.text(at - 2), "require" | "import");
-        before
-            && script.string(at).is_some_and(|text| {
-                text.strip_prefix(package).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            })
-    })
+    let is_of =
+        |text: &str| text.strip_prefix(package).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    script.imported().iter().find(|(_, text)| is_of(text)).map(|(at, _)| *at)
 }
 
 /// `new Worker(`, `.consume(`, `run(`.

@@ -444,8 +444,8 @@ pub(crate) struct Unit {
     pub(crate) tmpfs: Vec<String>,
     pub(crate) volumes: Vec<String>,
     pub(crate) command: Option<Vec<String>>,
-    /// A small init passes signals on.
-    pub(crate) init: bool,
+    /// Why a small init is process 1 and passes signals on; nothing where none is needed.
+    pub(crate) init: Option<&'static str>,
     pub(crate) metrics: Option<Metrics>,
     pub(crate) probe: Option<ProbeText>,
     /// Seconds until it is killed.

@@ -23,6 +23,9 @@ pub(super) fn plan(
     unit.command = Some(arguments(&process.command.value, build));
     unit.single = process.role == Role::Scheduler;
     unit.metrics = None;
+    unit.init = (process.role != Role::OneShot).then_some(
+        "Process 1 ignores SIGTERM until it has a handler, and what waits for its broker has none yet; an init passes it on.",
+    );
     unit.grace = process.grace.unwrap_or(if process.role == Role::Worker { 60 } else { 20 });
     unit.probe = match process.role {
         Role::OneShot => None,

@@ -155,8 +155,7 @@ pub(super) fn unit(
         tmpfs: program.tmpfs.clone(),
         volumes: program.volumes.clone(),
         command: None,
-        init: service.spawns.is_some()
-            || service.stops_gracefully.is_none() && service.ecosystem == Ecosystem::Node,
+        init: init(service),
         metrics: metrics
             .zip(program.port)
             .filter(|_| kind == "server")
@@ -246,7 +245,7 @@ fn migrate(passes: &mut Passes<'_>, program: &Program<'_>, stores: &Stores, buil
     unit.limits = texts(&passes.policy.migrate);
     unit.metrics = None;
     unit.probe = None;
-    unit.init = false;
+    unit.init = None;
     if !program.tmpfs.is_empty() && !whole {
         unit.tmpfs.retain(|tmpfs| tmpfs.starts_with("/tmp:"));
     }
@@ -467,4 +466,14 @@ pub(super) fn inlined(passes: &mut Passes<'_>, service: &Service) -> Vec<Setting
         }
     }
     settings
+}
+
+/// Why a service needs an init before it.
+fn init(service: &Service) -> Option<&'static str> {
+    if service.spawns.is_some() {
+        return Some("It starts other programs: process 1 has to reap what they leave behind.");
+    }
+    (service.stops_gracefully.is_none() && service.ecosystem == Ecosystem::Node).then_some(
+        "The program does not handle SIGTERM, and process 1 ignores what it does not handle: a small init passes it on.",
+    )
 }

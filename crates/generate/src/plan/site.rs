@@ -118,7 +118,7 @@ pub(super) fn front(passes: &Passes<'_>, name: &str) -> Unit {
         tmpfs: vec![format!("/tmp:uid={uid},gid={uid},mode=0700,size=16m")],
         volumes: Vec::new(),
         command: None,
-        init: false,
+        init: None,
         metrics: None,
         probe: Some(probe(HEALTH)),
         grace: 15,

@@ -485,7 +485,7 @@ fn unit(
         tmpfs: Vec::new(),
         volumes: Vec::new(),
         command: None,
-        init: false,
+        init: None,
         metrics: None,
         probe: None,
         grace,

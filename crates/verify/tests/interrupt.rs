@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use plimsoll_engine::{ContainerSpec, RunState};
+use plimsoll_engine::{ContainerSpec, HealthSpec, RunState};
 use plimsoll_verify::VerifyError;
 use support::{Bench, hardened, health, obedient};
 
@@ -17,15 +17,26 @@ networks:
   inner: { internal: true }
 ";
 
+/// A check that the engine gives up after 13 s: so long `verify` waits for it to fail, and neither of these does.
+fn soon(test: &[&str]) -> Option<HealthSpec> {
+    let seconds = 1_000_000_000;
+    Some(HealthSpec {
+        interval: Some(3 * seconds),
+        timeout: Some(10 * seconds),
+        retries: Some(1),
+        ..health(test)?
+    })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_store_runs_again_after_sigterm() {
     let Some(bench) = Bench::new("interrupt", COMPOSE).await else { return };
     bench.network("inner", true).await;
-    let serving = hardened(obedient("busybox httpd -f -p 8080 -h /etc"), health(&["true"]));
+    let serving = hardened(obedient("busybox httpd -f -p 8080 -h /etc"), soon(&["true"]));
     let store =
         bench.start("store", &["inner"], ContainerSpec { exposed: vec!["6379/tcp".into()], ..serving }).await;
     let ask = bench.ask(&store, "inner", 20).await;
-    bench.start("app", &["inner"], hardened(obedient("sleep 3600"), health(&["sh", "-c", &ask]))).await;
+    bench.start("app", &["inner"], hardened(obedient("sleep 3600"), soon(&["sh", "-c", &ask]))).await;
 
     let options = Bench::options();
     let interrupt = async {
@@ -36,7 +47,7 @@ async fn a_paused_store_runs_again_after_sigterm() {
     };
     let measured = async {
         let begun = plimsoll_verify::verify(&bench.engine, &bench.project, &options, |_| {});
-        tokio::time::timeout(Duration::from_mins(1), begun).await.unwrap()
+        tokio::time::timeout(Duration::from_mins(3), begun).await.unwrap()
     };
     let (measured, ()) = tokio::join!(measured, interrupt);
     let state = bench.engine.inspect_container(&store).await.unwrap().state;

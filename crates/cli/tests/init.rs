@@ -329,3 +329,32 @@ fn answers_are_kept_and_wrong_ones_are_refused() {
         assert!(refused.code == 2 && refused.err.contains(why), "{answer}: {}", refused.err);
     }
 }
+
+#[test]
+fn a_project_without_a_name_is_called_after_its_folder_and_keeps_what_is_chosen() {
+    let copy = Copy::new();
+    copy.edit("package.json", "\"name\": \"pivotal\",", "");
+    let folder = copy.path("Tea Shop");
+    fs::create_dir(&folder).unwrap();
+    for entry in fs::read_dir(copy.folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path != folder {
+            fs::rename(&path, folder.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let init = || {
+        let ran = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
+            .args(["init", "--apply", "--no-input"])
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        fs::read_to_string(folder.join("compose.production.yml")).unwrap()
+    };
+    assert!(init().contains("\nname: tea-shop\n"));
+    // What a person writes there counts from then on.
+    let policy = folder.join("plimsoll.toml");
+    let text = fs::read_to_string(&policy).unwrap();
+    fs::write(&policy, text.replace("name = \"tea-shop\"", "name = \"kettle\"")).unwrap();
+    assert!(init().contains("\nname: kettle\n"));
+}

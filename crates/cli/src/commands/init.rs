@@ -85,8 +85,13 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     };
     // those of the command line over those in the file
     known.answers.extend(args.answer.iter().cloned());
-    let mut wanted =
-        Policy { answers: known.answers, stand_ins: plimsoll_base::recipes::STAND_INS, ..Policy::default() };
+    let mut wanted = Policy {
+        project: known.project.name,
+        folder: Some(repository.name().to_owned()),
+        answers: known.answers,
+        stand_ins: plimsoll_base::recipes::STAND_INS,
+        ..Policy::default()
+    };
     if !args.no_input && !args.json {
         ask::unanswered(&survey, &mut wanted.answers)?;
     }

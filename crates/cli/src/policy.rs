@@ -13,9 +13,6 @@ use crate::error::CommandError;
 /// The file's name, in the project's root.
 pub(crate) const FILE: &str = "plimsoll.toml";
 
-/// The smoke checks, where the policy names no other file.
-pub(crate) const SMOKE: &str = "smoke.toml";
-
 /// Everything that `plimsoll.toml` may say.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -43,7 +43,7 @@ struct OfStack<'a> {
 }
 
 /// The smoke checks; docs/smoke.md.
-pub(crate) const SMOKE_FILE: &str = "smoke.toml";
+pub const SMOKE_FILE: &str = "smoke.toml";
 
 /// Folder of what several images share.
 const SHARED: &str = "docker";
@@ -82,13 +82,14 @@ pub fn generate(stack: &Stack) -> Result<Vec<GeneratedFile>, TemplateError> {
 }
 
 fn of_build(stack: &Stack, build: &Build, files: &mut Vec<GeneratedFile>) -> Result<(), TemplateError> {
-    let (template, nginx) = match &build.kind {
-        BuildKind::Node(_) => ("node.Dockerfile", None),
-        BuildKind::Python(_) => ("python.Dockerfile", None),
-        BuildKind::Site(site) => ("site.Dockerfile", Some(&site.nginx)),
-        BuildKind::Plain(plain) => ("plain.Dockerfile", Some(&plain.nginx)),
-        BuildKind::Proxy(proxy) => ("proxy.Dockerfile", Some(&proxy.nginx)),
+    let template = match &build.kind {
+        BuildKind::Node(_) => "node.Dockerfile",
+        BuildKind::Python(_) => "python.Dockerfile",
+        BuildKind::Site(_) => "site.Dockerfile",
+        BuildKind::Plain(_) => "plain.Dockerfile",
+        BuildKind::Proxy(_) => "proxy.Dockerfile",
     };
+    let nginx = build.kind.nginx();
     let values = OfBuild { stack, build, nginx };
     let mut add = |template: &str, path: String| -> Result<(), TemplateError> {
         let text = templates::render(template, &values)?;

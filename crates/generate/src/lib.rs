@@ -17,7 +17,7 @@ mod stack;
 mod templates;
 
 pub use compare::{Change, Comparison, Conflict, Outcome, Resolution, compare};
-pub use files::{GeneratedFile, Ownership, generate};
+pub use files::{GeneratedFile, Ownership, SMOKE_FILE, generate};
 pub use lock::{LOCK_FILE, Lock, LockError};
 pub use merge::{Hunk, Merged, three_way};
 pub use plan::{PlanError, Planned, plan};

@@ -147,6 +147,28 @@ pub(crate) enum BuildKind {
     Proxy(ProxyBuild),
 }
 
+impl BuildKind {
+    /// The nginx in the image, if there is one.
+    pub(crate) fn nginx(&self) -> Option<&Nginx> {
+        match self {
+            Self::Site(site) => Some(&site.nginx),
+            Self::Plain(plain) => Some(&plain.nginx),
+            Self::Proxy(proxy) => Some(&proxy.nginx),
+            Self::Node(_) | Self::Python(_) => None,
+        }
+    }
+
+    /// The same, to be completed.
+    pub(crate) fn nginx_mut(&mut self) -> Option<&mut Nginx> {
+        match self {
+            Self::Site(site) => Some(&mut site.nginx),
+            Self::Plain(plain) => Some(&mut plain.nginx),
+            Self::Proxy(proxy) => Some(&mut proxy.nginx),
+            Self::Node(_) | Self::Python(_) => None,
+        }
+    }
+}
+
 /// What installs the packages of a Node.js build, as commands.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct NodeInstall {

@@ -238,26 +238,25 @@ fn an_address_of_another_server_on_the_laptop_is_that_server() {
             ),
         ]
     };
-    let asks = "const api = process.env.API_URL ?? 'http://localhost:4001/v1'; const other = process.env.OTHER_URL || 'http://localhost:9999';";
-    let files: Vec<(String, String)> =
-        server("shop-api", 4001, "").into_iter().chain(server("shop-web", 4000, asks)).collect();
-    let repository =
-        Repository::from_files("x", files.iter().map(|(path, text)| (path.as_str(), text.as_str())));
-    let planned = plan(&survey(&repository), &Policy::default(), &|_| false).unwrap();
-    let compose = file(&planned.stack, "compose.production.yml");
+    let of = |asks: &str| {
+        let files: Vec<(String, String)> =
+            server("shop-api", 4001, "").into_iter().chain(server("shop-web", 4000, asks)).collect();
+        let repository = Repository::from_files("x", files);
+        let planned = plan(&survey(&repository), &Policy::default(), &|_| false).unwrap();
+        (file(&planned.stack, "compose.production.yml"), planned.notes)
+    };
+    let (compose, notes) = of(
+        "const api = process.env.API_URL ?? 'http://localhost:4001/v1'; const other = process.env.OTHER_URL || 'http://localhost:9999';",
+    );
     assert!(compose.contains("API_URL: ${API_URL:-http://shop-api:4001/v1}\n"), "{compose}");
     // nobody of the stack listens there
-    assert!(planned.notes.iter().any(|note| note.message.contains("OTHER_URL")), "{:?}", planned.notes);
+    assert!(notes.iter().any(|note| note.message.contains("OTHER_URL")), "{notes:?}");
     assert!(compose.contains("\nname: shop\n"), "{compose}");
 
-    let asks = "const api = process.env.API_URL; if (!api) throw new Error('API_URL'); const mail = process.env.MAIL_URL;";
-    let files: Vec<(String, String)> =
-        server("shop-api", 4001, "").into_iter().chain(server("shop-web", 4000, asks)).collect();
-    let repository =
-        Repository::from_files("x", files.iter().map(|(path, text)| (path.as_str(), text.as_str())));
-    let planned = plan(&survey(&repository), &Policy::default(), &|_| false).unwrap();
-    let compose = file(&planned.stack, "compose.production.yml");
+    let (compose, notes) = of(
+        "const api = process.env.API_URL; if (!api) throw new Error('API_URL'); const mail = process.env.MAIL_URL;",
+    );
     assert!(compose.contains("API_URL: ${API_URL:-http://shop-api:4001}\n"), "{compose}");
-    assert!(planned.notes.iter().any(|note| note.message.contains("taken for the address of shop-api")));
+    assert!(notes.iter().any(|note| note.message.contains("taken for the address of shop-api")));
     assert!(compose.contains("MAIL_URL:\n"), "{compose}");
 }

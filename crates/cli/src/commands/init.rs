@@ -4,9 +4,13 @@ mod ask;
 mod disk;
 mod report;
 
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use plimsoll_generate::{Comparison, GeneratedFile, LOCK_FILE, Lock, Policy, Resolution, Stack};
+use plimsoll_generate::{Comparison, GeneratedFile, LOCK_FILE, Lock, Policy, Resolution, SMOKE_FILE, Stack};
 use plimsoll_source::{Diagnostic, Source, Span, yaml};
 use plimsoll_survey::{AnswerError, Gap, Limits, Repository, Survey};
 
@@ -69,15 +73,9 @@ struct Preview {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let repository =
-        Repository::open(&args.path, Limits::default()).map_err(|error| CommandError::from_error(&error))?;
     let disk = Disk::open(&args.path)?;
-    let lock_text = disk.read(LOCK_FILE)?;
-    let lock = match &lock_text {
-        Some(text) => Lock::parse(text).map_err(|error| CommandError::from_error(&error))?,
-        None => Lock::default(),
-    };
-    let repository = repository.without(lock.paths());
+    let (lock_text, lock) = lock(&disk)?;
+    let repository = open(&args.path, &lock)?;
     let mut survey = plimsoll_survey::survey(&repository);
     let mut known = match disk.read(policy::FILE)? {
         Some(_) => policy::of_folder(&args.path)?,
@@ -101,8 +99,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     // A link in the way is refused when the file is written.
     let foreign = |path: &str| lock.paths().all(|known| known != path) && disk.exists(path).unwrap_or(true);
     // Smoke checks that are elsewhere are a person's too.
-    let elsewhere = known.smoke.file.is_some_and(|file| file != policy::SMOKE);
-    let foreign = |path: &str| (elsewhere && path == policy::SMOKE) || foreign(path);
+    let elsewhere = known.smoke.file.is_some_and(|file| file != SMOKE_FILE);
+    let foreign = |path: &str| (elsewhere && path == SMOKE_FILE) || foreign(path);
     let planned = plimsoll_generate::plan(&survey, &wanted, &foreign)
         .map_err(|error| CommandError::from(problems(&repository, &error.problems)))?;
     let stack = planned.stack;
@@ -120,6 +118,28 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let drift = args.check && preview.comparison.pending();
     let failed = drift || preview.comparison.conflicts();
     Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// The repository as `init` reads it.
+pub(super) fn repository(path: &Path) -> Result<Repository, CommandError> {
+    let (_, lock) = lock(&Disk::open(path)?)?;
+    open(path, &lock)
+}
+
+/// What was generated, as it is written down, and its text.
+fn lock(disk: &Disk) -> Result<(Option<String>, Lock), CommandError> {
+    let text = disk.read(LOCK_FILE)?;
+    let lock = match &text {
+        Some(text) => Lock::parse(text).map_err(|error| CommandError::from_error(&error))?,
+        None => Lock::default(),
+    };
+    Ok((text, lock))
+}
+
+/// The repository without what was generated: our own files are no evidence of what the project is.
+fn open(path: &Path, lock: &Lock) -> Result<Repository, CommandError> {
+    let repository = Repository::open(path, Limits::default());
+    Ok(repository.map_err(|error| CommandError::from_error(&error))?.without(lock.paths()))
 }
 
 fn unusable(error: &AnswerError) -> CommandError {

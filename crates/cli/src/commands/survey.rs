@@ -2,8 +2,6 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use plimsoll_survey::{Limits, Repository};
-
 use crate::error::CommandError;
 
 /// Say what the repository holds: services, frameworks, ports, stores, migrations, and what is missing
@@ -18,8 +16,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let repository =
-        Repository::open(&args.path, Limits::default()).map_err(|error| CommandError::from_error(&error))?;
+    let repository = super::init::repository(&args.path)?;
     let survey = plimsoll_survey::survey(&repository);
     if args.json {
         let json = serde_json::to_string_pretty(&survey).map_err(|error| CommandError::from_error(&error))?;

@@ -165,7 +165,7 @@ fn budgets(root: &Root) -> Budgets {
 /// The checks of the file that the policy names, which must be there, or of `smoke.toml`, which may.
 fn smoke(root: &Root, project: &Project) -> Result<Option<SmokeFile>, CommandError> {
     let named = root.policy.smoke.file.as_deref();
-    let path = root.dir.join(named.unwrap_or(crate::policy::SMOKE));
+    let path = root.dir.join(named.unwrap_or(plimsoll_generate::SMOKE_FILE));
     if named.is_none() && !path.exists() {
         return Ok(None);
     }

@@ -130,15 +130,14 @@ fn from_outside(passes: &mut Passes<'_>, service: &Service, variable: &Variable)
     if variable.default.is_none()
         && let Some((address, server)) = named_after(passes, service, name)
     {
-        let mut setting = Setting::new(name, escape::compose_default(name, &address).unwrap_or_default());
-        setting.reason = Some(format!("By its name the address of {server}."));
+        let reason = format!("By its name the address of {server}.");
         passes.note(
             &service.name,
             format!("{name} is taken for the address of {server}: {address}"),
             format!("set {name} for `plimsoll up` where it is another one"),
             &variable.evidence,
         );
-        return setting;
+        return linked(name, &address, reason);
     }
     let Some(default) = &variable.default else {
         // Started without it, the service would fail later and less clearly.
@@ -146,9 +145,8 @@ fn from_outside(passes: &mut Passes<'_>, service: &Service, variable: &Variable)
         return Setting::new(name, value);
     };
     if let Some(address) = of_the_stack(passes, service, default) {
-        let mut setting = Setting::new(name, escape::compose_default(name, &address).unwrap_or_default());
-        setting.reason = Some(format!("Without it the program asks {default}, as on a developer's machine."));
-        return setting;
+        let reason = format!("Without it the program asks {default}, as on a developer's machine.");
+        return linked(name, &address, reason);
     }
     if is_local(default) {
         passes.note(
@@ -161,6 +159,12 @@ fn from_outside(passes: &mut Passes<'_>, service: &Service, variable: &Variable)
     }
     // A default that cannot stand in `${…}` is left to the program, which has it anyway.
     Setting::new(name, escape::compose_default(name, default).unwrap_or_default())
+}
+
+/// The address of another server, unless the environment of `up` has one.
+fn linked(name: &str, address: &str, reason: String) -> Setting {
+    let value = escape::compose_default(name, address).unwrap_or_default();
+    Setting { reason: Some(reason), ..Setting::new(name, value) }
 }
 
 /// Where another server of the stack answers, for an address on the developer's machine with that server's port:

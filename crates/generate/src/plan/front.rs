@@ -50,20 +50,13 @@ pub(super) fn plan(
     for site in &sites {
         let upstreams = behind_site(passes, site, &servers);
         let name = names::slug(&site.name);
-        if let Some(nginx) = builds.iter_mut().find(|build| build.name == name).and_then(nginx_mut) {
+        if let Some(nginx) =
+            builds.iter_mut().find(|build| build.name == name).and_then(|build| build.kind.nginx_mut())
+        {
             fill(nginx, &servers, upstreams);
         }
     }
     publish(builds, units)
-}
-
-fn nginx_mut(build: &mut Build) -> Option<&mut Nginx> {
-    match &mut build.kind {
-        BuildKind::Site(site) => Some(&mut site.nginx),
-        BuildKind::Plain(plain) => Some(&mut plain.nginx),
-        BuildKind::Proxy(proxy) => Some(&mut proxy.nginx),
-        BuildKind::Node(_) | BuildKind::Python(_) => None,
-    }
 }
 
 /// Ports, networks and order of the fronts; they come first in the compose file.
@@ -80,7 +73,7 @@ fn publish(builds: &mut [Build], units: &mut [Unit]) -> Vec<FrontPort> {
         unit.published = Some(port.clone());
         ports.push(port);
         let build = builds.iter_mut().find(|build| build.name == unit.name);
-        let Some(nginx) = build.and_then(nginx_mut) else { continue };
+        let Some(nginx) = build.and_then(|build| build.kind.nginx_mut()) else { continue };
         unit.probe = Some(site::probe(nginx.health));
         if !nginx.upstreams.is_empty() {
             unit.networks.push("app");

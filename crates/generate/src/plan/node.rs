@@ -101,13 +101,13 @@ pub(super) fn build<'a>(
     Some((server::frame(passes, program, images, kind), probe))
 }
 
-/// Folders and files beside the output that are read at run time.
 /// What a build writes among the packages.
 fn generated(service: &plimsoll_survey::Service) -> Vec<String> {
     let paths = service.generated.iter().map(|folder| folder.value.clone());
     paths.filter(|path| checked::is_path(path)).collect()
 }
 
+/// Folders and files beside the output that are read at run time.
 fn extras(service: &plimsoll_survey::Service, output: Option<&str>) -> Vec<String> {
     if output.is_none() {
         return Vec::new();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use plimsoll_survey::{Role, Service};
 
 use super::{checked, names};
-use crate::stack::{Build, BuildKind, FrontPort, Nginx, SmokeCheck, Unit, Upstream};
+use crate::stack::{Build, FrontPort, Nginx, SmokeCheck, Unit, Upstream};
 
 /// At most so many routes of one server are asked.
 const MAX_ROUTES: usize = 30;
@@ -32,7 +32,7 @@ pub(super) fn plan(
     let mut checks = Vec::new();
     for (number, front) in fronts.iter().enumerate() {
         let build = builds.iter().find(|build| build.name == front.name);
-        let Some(nginx) = build.and_then(|build| nginx(&build.kind)) else { continue };
+        let Some(nginx) = build.and_then(|build| build.kind.nginx()) else { continue };
         // `verify` sends to the first published port; the others are asked inside.
         let at = (number > 0).then(|| format!("{}:{}", front.name, nginx.port));
         if nginx.pages {
@@ -51,15 +51,6 @@ pub(super) fn plan(
     let mut seen = BTreeSet::new();
     checks.retain(|check| seen.insert((check.request.clone(), check.at.clone(), check.headers.len())));
     checks
-}
-
-fn nginx(kind: &BuildKind) -> Option<&Nginx> {
-    match kind {
-        BuildKind::Site(site) => Some(&site.nginx),
-        BuildKind::Plain(plain) => Some(&plain.nginx),
-        BuildKind::Proxy(proxy) => Some(&proxy.nginx),
-        BuildKind::Node(_) | BuildKind::Python(_) => None,
-    }
 }
 
 fn pages(nginx: &Nginx, front: &str, at: Option<&str>, checks: &mut Vec<SmokeCheck>) {

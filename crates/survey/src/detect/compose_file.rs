@@ -52,13 +52,9 @@ pub(super) struct DevService {
 
 /// Reads the file that Compose would take, if there is one.
 pub(super) fn read(context: &Context<'_>) -> Result<Option<File>, Diagnostic> {
-    let root = FILES.iter().map(|file| (*file).to_owned());
-    let Some((path, source)) = root
-        .chain(elsewhere(context))
-        .find_map(|file| Some((file.clone(), context.repository.source(&file)?)))
-    else {
-        return Ok(None);
-    };
+    let read = |file: String| context.repository.source(&file).map(|source| (file, source));
+    let root = FILES.iter().find_map(|file| read((*file).to_owned()));
+    let Some((path, source)) = root.or_else(|| read(elsewhere(context)?)) else { return Ok(None) };
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let Some(root) = parse(&source)? else { return Ok(None) };
     let services = entries(get(&root, "services").map(|(_, services)| services))

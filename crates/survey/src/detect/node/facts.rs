@@ -33,7 +33,7 @@ fn of_program(context: &Context<'_>, survey: &mut Survey, service: &mut Service)
         routes::detect(&program, service);
         traffic::detect(&program, service);
     }
-    service.stops_gracefully = shutdown::detect(&program).or_else(|| shutdown::of_framework(service));
+    service.stops_gracefully = shutdown::detect(&program).or_else(|| service.stops_gracefully.take());
     service.generated =
         manifests.iter().filter_map(|manifest| prisma::generated(context, manifest)).collect();
     service.spawns = children::detect(&program, &service.path);

@@ -127,6 +127,7 @@ fn add(candidate: &Candidate<'_>, survey: &mut Survey, found: frameworks::Found)
     service.ships = found.ships;
     service.single_page = found.single_page;
     service.hashed_assets = found.hashed_assets;
+    service.stops_gracefully = found.stops;
     service.settings = found.settings;
     service.command = found.command;
     service.port = found.port;

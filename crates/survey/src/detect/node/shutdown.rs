@@ -3,7 +3,7 @@
 use super::evidence;
 use crate::{
     javascript::values::Program,
-    model::{Evidence, Fact, Service},
+    model::{Evidence, Fact},
 };
 
 /// Calls that handle the signal by themselves.
@@ -43,16 +43,4 @@ pub(super) fn detect(program: &Program) -> Option<Fact<String>> {
         let evidence = Evidence::new(&script.source, script.span(at, last), "handles the stop signal");
         Some(Fact::new("SIGTERM".to_owned(), evidence))
     })
-}
-
-/// Servers of frameworks that finish open requests on SIGTERM by themselves.
-const FRAMEWORKS: [&str; 2] = ["next", "@sveltejs/kit"];
-
-/// The framework's own server handles the signal.
-pub(super) fn of_framework(service: &Service) -> Option<Fact<String>> {
-    let tool = service.frameworks.first().filter(|tool| FRAMEWORKS.contains(&tool.name.as_str()))?;
-    let evidence = tool.evidence.first()?;
-    let evidence =
-        Evidence { reason: "its server finishes open requests on SIGTERM".to_owned(), ..evidence.clone() };
-    Some(Fact::new("SIGTERM".to_owned(), evidence))
 }

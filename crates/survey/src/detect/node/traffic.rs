@@ -8,7 +8,7 @@ use crate::{
     context::has_extension,
     javascript::{Kind, Script, values::Program},
     manifest::Manifest,
-    model::{Evidence, Fact, Service, StoreKind, Writes, is_below},
+    model::{Evidence, Fact, Service, StoreKind, Variable, Writes, is_below},
 };
 
 /// Facts of one kind that are kept.
@@ -154,37 +154,40 @@ pub(super) fn writes(program: &Program, service: &Service) -> Vec<Writes> {
             }
         }
     }
-    for variable in &service.environment {
-        let default = variable.default.as_deref().filter(|default| is_storage(&variable.name, default));
-        let Some((path, _)) = default.and_then(|default| folder_of(default, false)) else { continue };
-        let changes = |script: &Rc<Script>| {
-            is_below(script.source.name(), &service.path)
-                && (0..script.tokens.len())
-                    .any(|at| CHANGES.contains(&script.text(at)) && script.is(at + 1, "("))
-        };
-        if program.scripts().any(changes) && !found.iter().any(|known| known.path.value == path) {
-            found
-                .push(Writes { path: Fact { value: path, evidence: variable.evidence.clone() }, keep: true });
+    let kept: Vec<Writes> = service.environment.iter().filter_map(storage).collect();
+    let changes = |script: &Rc<Script>| {
+        is_below(script.source.name(), &service.path)
+            && (0..script.tokens.len()).any(|at| {
+                let lists = [&WRITE_FILES[..], &MAKE_FOLDERS, &MOVE];
+                script.is(at + 1, "(") && lists.iter().any(|list| list.contains(&script.text(at)))
+            })
+    };
+    if !kept.is_empty() && program.scripts().any(changes) {
+        for writes in kept {
+            if !found.iter().any(|known| known.path.value == writes.path.value) {
+                found.push(writes);
+            }
         }
     }
     found
 }
 
-/// Functions that change files.
-const CHANGES: [&str; 12] = [
-    "mkdir",
-    "mkdirSync",
-    "writeFile",
-    "writeFileSync",
-    "createWriteStream",
-    "rename",
-    "renameSync",
-    "copyFile",
-    "appendFile",
-    "multer",
-    "ensureDir",
-    "outputFile",
-];
+/// Functions that write a file.
+const WRITE_FILES: [&str; 6] =
+    ["writeFile", "writeFileSync", "appendFile", "appendFileSync", "createWriteStream", "outputFile"];
+
+/// Functions that make a folder.
+const MAKE_FOLDERS: [&str; 4] = ["mkdir", "mkdirSync", "ensureDir", "ensureDirSync"];
+
+/// Functions that put a file somewhere.
+const MOVE: [&str; 5] = ["rename", "renameSync", "copyFile", "copyFileSync", "multer"];
+
+/// The folder that a variable names and that keeps what comes in.
+fn storage(variable: &Variable) -> Option<Writes> {
+    let default = variable.default.as_deref().filter(|default| is_storage(&variable.name, default))?;
+    let (path, _) = folder_of(default, false)?;
+    Some(Writes { path: Fact { value: path, evidence: variable.evidence.clone() }, keep: true })
+}
 
 /// `UPLOADS_DIR` with the default `./uploads`: the variable of a folder that keeps what comes in.
 fn is_storage(name: &str, default: &str) -> bool {
@@ -212,17 +215,14 @@ fn written_at(script: &Script, at: usize) -> Option<(usize, bool)> {
     if !script.is(at + 1, "(") {
         return None;
     }
-    let files =
-        ["writeFile", "writeFileSync", "appendFile", "appendFileSync", "createWriteStream", "outputFile"];
-    let folders = ["mkdir", "mkdirSync", "ensureDir", "ensureDirSync"];
     let declared = at > 0 && script.is(at - 1, "function");
     if declared {
         return None;
     }
-    if files.contains(&script.text(at)) {
+    if WRITE_FILES.contains(&script.text(at)) {
         return Some((at + 2, true));
     }
-    if folders.contains(&script.text(at)) {
+    if MAKE_FOLDERS.contains(&script.text(at)) {
         return Some((at + 2, false));
     }
     let database = script.is(at, "Database") && at > 0 && script.is(at - 1, "new");

@@ -1,5 +1,7 @@
 //! Prisma: the schema names the kind of store and the variable of its address.
 
+use plimsoll_source::{Source, Span};
+
 use crate::{
     context::{Context, has_extension, join},
     manifest::Manifest,
@@ -12,16 +14,12 @@ pub(super) fn detect(context: &Context<'_>, manifest: &Manifest, uses: &mut Vec<
     let Some(source) = context.repository.source(&path) else { return };
     let mut kind = None;
     let mut address = None;
-    let mut inside = false;
     let mut evidence = vec![Evidence::new(&manifest.source, client.span, "@prisma/client opens a database")];
-    for (at, line) in source.text().lines().enumerate() {
-        let line = line.trim();
-        inside = inside && line != "}" || line.starts_with("datasource ");
-        let Some((key, value)) = line.split_once('=').filter(|_| inside) else { continue };
-        let place = |reason: &str| Evidence::new(&source, source.line_span(at + 1), reason);
-        match key.trim() {
+    for (key, value, span) in settings(&source, "datasource") {
+        let place = |reason: &str| Evidence::new(&source, span, reason);
+        match key {
             "provider" => {
-                kind = provider(value.trim().trim_matches('"'));
+                kind = provider(value.trim_matches('"'));
                 evidence.push(place("the kind of database"));
             }
             "url" => address = variable(value).map(|name| url(name, place("reads the variable"))),
@@ -39,13 +37,10 @@ pub(super) fn detect(context: &Context<'_>, manifest: &Manifest, uses: &mut Vec<
 pub(in crate::detect::node) fn generated(context: &Context<'_>, manifest: &Manifest) -> Option<Fact<String>> {
     manifest.dependency("@prisma/client")?;
     let source = context.repository.source(&schema(context, manifest)?)?;
-    let (mut inside, mut client, mut elsewhere) = (false, None, false);
-    for (at, line) in source.text().lines().enumerate() {
-        let line = line.trim();
-        inside = inside && line != "}" || line.starts_with("generator ");
-        let Some((key, value)) = line.split_once('=').filter(|_| inside) else { continue };
-        match (key.trim(), value.trim().trim_matches('"')) {
-            ("provider", "prisma-client-js") => client = Some(source.line_span(at + 1)),
+    let (mut client, mut elsewhere) = (None, false);
+    for (key, value, span) in settings(&source, "generator") {
+        match (key, value.trim_matches('"')) {
+            ("provider", "prisma-client-js") => client = Some(span),
             ("output", _) => elsewhere = true,
             _ => {}
         }
@@ -53,6 +48,18 @@ pub(in crate::detect::node) fn generated(context: &Context<'_>, manifest: &Manif
     let span = client.filter(|_| !elsewhere)?;
     let evidence = Evidence::new(&source, span, "its client is generated among the packages");
     Some(Fact::new("node_modules/.prisma".to_owned(), evidence))
+}
+
+/// The lines `key = value` in the blocks of a kind, with their places.
+fn settings<'a>(source: &'a Source, block: &'a str) -> impl Iterator<Item = (&'a str, &'a str, Span)> {
+    let mut inside = false;
+    source.text().lines().enumerate().filter_map(move |(at, line)| {
+        let line = line.trim();
+        let begins = line.strip_prefix(block).is_some_and(|rest| rest.starts_with(' '));
+        inside = inside && line != "}" || begins;
+        let (key, value) = line.split_once('=').filter(|_| inside)?;
+        Some((key.trim(), value.trim(), source.line_span(at + 1)))
+    })
 }
 
 /// The schema's file: the usual places, else what package.json says.

@@ -39,6 +39,8 @@ pub(super) struct Found {
     pub(super) ships: Vec<Ships>,
     pub(super) single_page: bool,
     pub(super) hashed_assets: Option<Fact<String>>,
+    /// The framework's own server finishes its work on this signal.
+    pub(super) stops: Option<Fact<String>>,
     pub(super) settings: Vec<Setting>,
     pub(super) command: Option<Fact<Vec<String>>>,
     pub(super) port: Option<Fact<u16>>,
@@ -57,6 +59,7 @@ impl Found {
             ships: Vec::new(),
             single_page: false,
             hashed_assets: None,
+            stops: None,
             settings: Vec::new(),
             command: None,
             port: None,
@@ -76,6 +79,12 @@ impl Found {
         let evidence =
             self.evidence().into_iter().map(|evidence| Evidence { reason: reason.to_owned(), ..evidence });
         Fact { value, evidence: evidence.collect() }
+    }
+
+    /// Its own server finishes open requests on SIGTERM.
+    fn stops_gracefully(&mut self) {
+        self.stops =
+            Some(self.by_convention("SIGTERM".to_owned(), "its server finishes open requests on SIGTERM"));
     }
 
     fn command(&mut self, words: &[&str]) {

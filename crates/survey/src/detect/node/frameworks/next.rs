@@ -3,7 +3,10 @@
 use super::Found;
 use crate::{
     context::join,
-    detect::node::services::{self, Candidate},
+    detect::node::{
+        installs,
+        services::{self, Candidate},
+    },
     javascript::Script,
     model::{Evidence, Fact, Role, Shape, Ships},
 };
@@ -77,15 +80,15 @@ fn standalone(candidate: &Candidate<'_>, found: &mut Found, output: Option<Fact<
         found.ships.push(ship("public", inside("public")));
     }
     found.command(&["node", "server.js"]);
+    found.stops_gracefully();
 }
 
 /// The package's folder below that of the nearest lock file.
 fn below_lock(candidate: &Candidate<'_>) -> String {
     let own = candidate.manifest.folder.as_str();
-    let locks = ["package-lock.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb"];
     let mut folder = own;
     loop {
-        if locks.iter().any(|lock| candidate.context.repository.contains(&join(folder, lock))) {
+        if installs::has_lock(candidate.context, folder) {
             return own.strip_prefix(folder).unwrap_or(own).trim_start_matches('/').to_owned();
         }
         match folder.rsplit_once('/') {

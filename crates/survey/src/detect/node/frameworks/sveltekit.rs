@@ -35,6 +35,7 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
             found.frameworks.push(adapter);
             found.output = Some(found.by_convention("build".to_owned(), "where the adapter writes"));
             found.command(&["node", "build"]);
+            found.stops_gracefully();
         }
         None => found.gap(
             "no adapter for Node.js: the build makes nothing that runs in a container",

@@ -98,6 +98,11 @@ fn install(
     }
 }
 
+/// Whether a lock file of any manager is in a folder.
+pub(in crate::detect::node) fn has_lock(context: &Context<'_>, folder: &str) -> bool {
+    KINDS.iter().any(|kind| lock(context, folder, kind).is_some())
+}
+
 fn lock(context: &Context<'_>, folder: &str, kind: &Kind) -> Option<&'static str> {
     kind.locks.iter().copied().find(|file| context.repository.contains(&join(folder, file)))
 }

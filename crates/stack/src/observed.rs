@@ -1,6 +1,6 @@
 //! One picture of the engine: three list calls, and a look at each container of the project that runs.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use plimsoll_engine::{
     ContainerSummary, Endpoint, Engine, Health, NetworkDetail, PublishedPort, Resources, RunState,
@@ -225,10 +225,26 @@ fn is_temporary(name: &str) -> bool {
     })
 }
 
+/// How long an engine may show a container that it is about to take back.
+const TAKEN_BACK: Duration = Duration::from_millis(500);
+
+/// A container that was asked for a moment ago (seconds since the epoch) and that nobody has started. If who asked was
+/// killed, the engine takes it back: it is looked at again before anything is planned with it.
+fn is_half_made(state: RunState, created: i64, now: i64) -> bool {
+    state == RunState::Created && (-1..=2).contains(&now.saturating_sub(created))
+}
+
 /// Looks at the engine: all containers (the others' ports matter too), networks and volumes, at the same time.
 pub async fn observe(engine: &Engine, project: &str) -> Result<Observed, StackError> {
-    let (containers, networks, volumes) =
+    let (mut containers, networks, volumes) =
         futures_util::try_join!(engine.containers(), engine.networks(&[]), engine.volumes(&[]))?;
+    let now = jiff::Timestamp::now().as_second();
+    let of_project = |container: &&ContainerSummary| container.label(labels::PROJECT) == Some(project);
+    let mut ours = containers.iter().filter(of_project);
+    if ours.any(|container| is_half_made(container.state, container.created, now)) {
+        tokio::time::sleep(TAKEN_BACK).await;
+        containers = engine.containers().await?;
+    }
     let mut observed = Observed { networks, volumes, ..Observed::default() };
     for container in containers {
         if container.label(labels::PROJECT) == Some(project) {
@@ -261,6 +277,13 @@ pub async fn observe(engine: &Engine, project: &str) -> Result<Observed, StackEr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn half_made_is_what_was_asked_for_just_now_and_not_started() {
+        assert!(is_half_made(RunState::Created, 1000, 1001));
+        assert!(!is_half_made(RunState::Running, 1000, 1001));
+        assert!(!is_half_made(RunState::Created, 1000, 1060));
+    }
 
     #[test]
     fn temporary_names_are_told_from_ordinary_ones() {

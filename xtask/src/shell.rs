@@ -1,8 +1,12 @@
 //! Running other programs and finding our own folders.
 
 use std::{
+    io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
+    sync::mpsc::{RecvTimeoutError, Sender, channel},
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
@@ -33,6 +37,48 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         bail!("{} ended with {status}", display(command));
     }
     Ok(())
+}
+
+/// Prints the command and runs it; what it prints is passed on and read line by line.
+pub(crate) fn run_and_read(command: &mut Command, mut read: impl FnMut(&str)) -> Result<ExitStatus> {
+    eprintln!("$ {}", display(command));
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {}", display(command)))?;
+    let (sender, lines) = channel();
+    pass_on(child.stdout.take(), false, sender.clone());
+    pass_on(child.stderr.take(), true, sender);
+    loop {
+        match lines.recv_timeout(Duration::from_secs(1)) {
+            Ok(line) => read(&line),
+            Err(RecvTimeoutError::Disconnected) => return Ok(child.wait()?),
+            // a program that it left behind may hold the streams open
+            Err(RecvTimeoutError::Timeout) => {
+                if let Some(status) = child.try_wait()? {
+                    return Ok(status);
+                }
+            }
+        }
+    }
+}
+
+/// Copies a stream to ours and its lines to `lines`, in the background, until it ends.
+fn pass_on(stream: Option<impl Read + Send + 'static>, is_error: bool, lines: Sender<String>) {
+    let Some(stream) = stream else { return };
+    thread::spawn(move || {
+        for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            if is_error {
+                eprintln!("{line}");
+            } else {
+                println!("{line}");
+            }
+            // whoever reads them may have stopped
+            let _ = lines.send(line);
+        }
+    });
 }
 
 /// Runs the command with its output thrown away; true when it ended with 0.

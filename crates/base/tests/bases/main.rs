@@ -40,6 +40,10 @@ fn main() -> ExitCode {
         }
     }
     engine::clean_up();
+    if let Some(home) = HOME.get() {
+        // nobody drops a static: its bases are two gigabytes
+        std::fs::remove_dir_all(home.dir.path()).unwrap();
+    }
     println!("{failed} failed");
     ExitCode::from(u8::from(failed > 0))
 }
@@ -121,8 +125,9 @@ impl Home {
 }
 
 /// The first home, shared by all tests.
+static HOME: OnceLock<Home> = OnceLock::new();
+
 fn home() -> &'static Home {
-    static HOME: OnceLock<Home> = OnceLock::new();
     HOME.get_or_init(|| Home::new(std::env::var_os(CACHE_VARIABLE).map(PathBuf::from).as_deref()))
 }
 

@@ -37,7 +37,7 @@ impl Stack {
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join("stack.yml"), COMPOSE).unwrap();
         let stack = Self { name: format!("plimsoll-test-flags-{name}"), directory };
-        stack.run(&["down", "--volumes"]);
+        stack.run(&["--profile", "*", "down", "--volumes"]);
         Some(stack)
     }
 
@@ -86,7 +86,7 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        self.run(&["down", "--volumes"]);
+        self.run(&["--profile", "*", "down", "--volumes"]);
     }
 }
 

@@ -53,6 +53,8 @@ pub enum Group {
     Records,
     /// The application's own checks.
     Smoke,
+    /// What a document says of the system.
+    Promises,
 }
 
 impl Group {
@@ -67,6 +69,7 @@ impl Group {
             Self::Secrets => "Secrets",
             Self::Records => "Logs and kernel records",
             Self::Smoke => "Smoke checks",
+            Self::Promises => "Promised and measured",
         }
     }
 }
@@ -166,6 +169,9 @@ pub struct Certificate {
     /// The commit that the project's folder is at, or that the images were built from.
     #[serde(default)]
     pub commit: Option<String>,
+    /// The document whose promises were measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
     /// Version of Plimsoll.
     pub plimsoll: String,
     /// The engine and its host.
@@ -234,7 +240,7 @@ impl Certificate {
     pub(crate) fn each_text(&mut self, see: &mut impl FnMut(&mut String)) {
         see(&mut self.project);
         see(&mut self.verdict);
-        self.release.iter_mut().for_each(&mut *see);
+        self.release.iter_mut().chain(&mut self.document).for_each(&mut *see);
         for image in &mut self.images {
             image.names.iter_mut().for_each(&mut *see);
             see(&mut image.service);
@@ -314,6 +320,14 @@ pub(crate) mod tests {
                 "all services are healthy in time",
             ),
             claim("smoke/create-a-story", Status::Proved, "front", Group::Smoke, "create a story"),
+            claim("promise/redis-runs-as-999", Status::Failed, "redis", Group::Promises, "Redis runs as 999"),
+            claim(
+                "promise/all-is-in-one-network",
+                Status::Proved,
+                "stack",
+                Group::Promises,
+                "All is in one network",
+            ),
         ];
         let engine = EngineFacts {
             version: "20.10.24".into(),
@@ -349,6 +363,7 @@ pub(crate) mod tests {
             verdict: String::new(),
             release: Some("1.4.0".into()),
             commit: Some("0123456789abcdef0123456789abcdef01234567".into()),
+            document: Some("Production guide".into()),
             plimsoll: "0.1.0".into(),
             engine,
             images: vec![image],
@@ -364,13 +379,13 @@ pub(crate) mod tests {
     #[test]
     fn a_stack_without_smoke_checks_is_not_called_proved() {
         let mut certificate = sample();
-        assert!(certificate.sentence().starts_with("1 of 5 measured claims does not hold"));
+        assert!(certificate.sentence().starts_with("2 of 7 measured claims do not hold"));
         certificate.claims.retain(|claim| claim.status != Status::Failed);
         certificate.summary = summarise(&certificate.claims);
         assert!(
             certificate
                 .sentence()
-                .starts_with("All 4 claims that could be measured hold, under 400 requests.")
+                .starts_with("All 5 claims that could be measured hold, under 400 requests.")
         );
         certificate.claims.retain(|claim| claim.group != Group::Smoke);
         certificate.summary = summarise(&certificate.claims);
@@ -389,6 +404,6 @@ pub(crate) mod tests {
         certificate.claims.retain(|claim| claim.status != Status::Failed);
         certificate.summary = summarise(&certificate.claims);
         assert!(certificate.holds());
-        assert_eq!(certificate.summary, Summary { proved: 4, failed: 0, not_applicable: 1, not_checked: 1 });
+        assert_eq!(certificate.summary, Summary { proved: 5, failed: 0, not_applicable: 1, not_checked: 1 });
     }
 }

@@ -82,6 +82,14 @@ impl Disturbances {
         Ok(self.engine.stop_container(container, None).await?)
     }
 
+    /// Kills a container: no process of it can do anything about it.
+    pub(crate) async fn kill(&self, container: &str) -> Result<(), MeasureError> {
+        self.note(Undo::Start(container.to_owned()))?;
+        self.engine.kill_container(container, "SIGKILL").await?;
+        self.engine.wait_container(container).await?;
+        Ok(())
+    }
+
     /// Starts it again.
     pub(crate) async fn start(&self, container: &str) -> Result<(), MeasureError> {
         let done = self.engine.start_container(container).await;

@@ -26,6 +26,7 @@ mod nature;
 mod netns;
 mod probe;
 mod procfs;
+pub mod promises;
 mod quantity;
 mod refusal;
 pub mod report;

@@ -209,6 +209,16 @@ impl<'a> Stack<'a> {
         member.pid().ok_or_else(|| "the container does not run".to_owned())
     }
 
+    /// The first process at this moment: of a container that was started again since the stack was looked at, too.
+    pub(crate) async fn visible_pid_now(&self, member: &Member) -> Result<u32, String> {
+        self.visible_pid(member)?;
+        let detail = self.engine.inspect_container(member.id()).await.map_err(|error| error.to_string())?;
+        u32::try_from(detail.pid)
+            .ok()
+            .filter(|pid| *pid > 0)
+            .ok_or_else(|| "the container does not run".to_owned())
+    }
+
     /// The events of the project's containers that the engine still remembers, the oldest first.
     pub(crate) async fn events(&self) -> Result<Vec<Event>, EngineError> {
         let filter = EventFilter {

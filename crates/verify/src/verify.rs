@@ -14,9 +14,10 @@ use plimsoll_engine::{Engine, EngineError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
-    certificate::{Certificate, Claim, ImageFact, Status, VERSION, summarise},
+    certificate::{Certificate, Claim, Group, ImageFact, Status, VERSION, summarise},
     claims::{CLAIMS, ClaimSpec, Outcome},
     disturbance::Guard,
+    promises::{self, PromiseFile},
     report,
     secrets::Secrets,
     smoke::SmokeFile,
@@ -49,6 +50,8 @@ pub struct Options {
     pub budgets: Budgets,
     /// The application's own checks.
     pub smoke: Option<SmokeFile>,
+    /// What a document promises.
+    pub promises: Option<PromiseFile>,
     /// The service, or `service:port in the container`, whose published port smoke checks and load are sent to. Without
     /// it the first whose `/` is a page.
     pub smoke_front: Option<String>,
@@ -144,7 +147,7 @@ pub async fn verify(
     }
     let images = image_facts(&stack).await?;
     let mut interruption = Interruption::listen().map_err(VerifyError::Signals)?;
-    let measuring = AssertUnwindSafe(measure_all(&stack, &mut progress)).catch_unwind();
+    let measuring = AssertUnwindSafe(measure_all(&stack, &images, &mut progress)).catch_unwind();
     let claims = tokio::select! {
         claims = measuring => Ok(claims),
         () = interruption.heard() => Err(VerifyError::Interrupted),
@@ -166,6 +169,7 @@ pub async fn verify(
         verdict: String::new(),
         release: release(&stack).await?,
         commit: options.commit.clone(),
+        document: options.promises.as_ref().map(|file| file.document.clone()),
         plimsoll: env!("CARGO_PKG_VERSION").to_owned(),
         engine: stack.facts,
         images,
@@ -227,7 +231,7 @@ impl Interruption {
     }
 }
 
-async fn measure_all(stack: &Stack<'_>, progress: &mut impl FnMut(&str)) -> Vec<Claim> {
+async fn measure_all(stack: &Stack<'_>, images: &[ImageFact], progress: &mut impl FnMut(&str)) -> Vec<Claim> {
     let mut claims = Vec::new();
     let only = &stack.options.only;
     for spec in CLAIMS.iter().filter(|spec| only.is_empty() || only.iter().any(|id| id == spec.id)) {
@@ -238,6 +242,11 @@ async fn measure_all(stack: &Stack<'_>, progress: &mut impl FnMut(&str)) -> Vec<
             look(stack, spec).await
         };
         claims.extend(outcomes.into_iter().map(|outcome| claim(spec, outcome)));
+    }
+    if let Some(file) = &stack.options.promises {
+        progress(Group::Promises.heading());
+        let judged = promises::judge(stack, file, images, &claims).await;
+        claims.extend(judged);
     }
     claims
 }

@@ -11,7 +11,10 @@ use std::{
 
 use plimsoll_source::Source;
 use plimsoll_stack::Times;
-use plimsoll_verify::{Budgets, Certificate, Guard, Options, Project, VerifyError, report, smoke::SmokeFile};
+use plimsoll_verify::{
+    Budgets, Certificate, Guard, Options, Project, VerifyError, promises::PromiseFile, report,
+    smoke::SmokeFile,
+};
 
 use crate::{
     error::CommandError,
@@ -25,6 +28,8 @@ mod names;
 
 /// Where the certificate is kept, in the project.
 const FOLDER: &str = ".plimsoll";
+/// What a document says of the system, in the project.
+const PROMISES: &str = "promises.toml";
 
 /// Measure the running stack against every claim and write the certificate
 ///
@@ -67,6 +72,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         disturb: !args.no_disturb,
         budgets: budgets(&root),
         smoke: smoke(&root, &project)?,
+        promises: promises(&root, &project)?,
         smoke_front: root.policy.smoke.front.clone(),
         commit: commit::of(&root.dir),
         load: Duration::from_secs(args.load),
@@ -169,18 +175,30 @@ fn smoke(root: &Root, project: &Project) -> Result<Option<SmokeFile>, CommandErr
     if named.is_none() && !path.exists() {
         return Ok(None);
     }
-    let text = plimsoll_image::read::read_text(&path, 4 << 20, plimsoll_image::read::Links::Follow).map_err(
-        |error| {
-            CommandError::new(
-                format!("cannot read {}: {error}", path.display()),
-                "correct `smoke.file` in plimsoll.toml, or write the file as docs/smoke.md shows",
-            )
-        },
-    )?;
-    let source = Source::new(path.display().to_string(), text);
+    let source =
+        source(&path, "correct `smoke.file` in plimsoll.toml, or write the file as docs/smoke.md shows")?;
     let file = SmokeFile::parse(&source)?;
     names::check_smoke(&source, &file, project)?;
     Ok(Some(file))
+}
+
+/// What a document promises, where the project has a file that says it.
+fn promises(root: &Root, project: &Project) -> Result<Option<PromiseFile>, CommandError> {
+    let path = root.dir.join(PROMISES);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let source = source(&path, "write the file as docs/promises.md shows")?;
+    let file = PromiseFile::parse(&source)?;
+    names::check_promises(&source, &file, project)?;
+    Ok(Some(file))
+}
+
+/// A file of the project that says what to measure.
+fn source(path: &Path, hint: &str) -> Result<Source, CommandError> {
+    let text = plimsoll_image::read::read_text(path, 4 << 20, plimsoll_image::read::Links::Follow)
+        .map_err(|error| CommandError::new(format!("cannot read {}: {error}", path.display()), hint))?;
+    Ok(Source::new(path.display().to_string(), text))
 }
 
 /// Writes beside the file first, so that a reader never sees half of it.

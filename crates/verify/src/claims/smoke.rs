@@ -1,9 +1,14 @@
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
 use super::{ClaimSpec, MeasureError, Outcome};
 use crate::{
-    certificate::Group,
+    certificate::{Evidence, Group},
     front::{self, Front, Source},
     http::Endpoint,
-    smoke::{Check, Runner, SmokeFile},
+    probe, quantity,
+    smoke::{Check, Judged, Runner, SmokeFile, Verdict, slug},
     stack::Stack,
 };
 
@@ -15,6 +20,11 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
     disturbs: false,
     measure: |stack| Box::pin(measure(stack)),
 };
+
+/// Between two requests of a check with `within`.
+const PAUSE: Duration = Duration::from_millis(300);
+/// How long a container that was ended and started may take to be healthy.
+const RECOVERY: Duration = Duration::from_mins(1);
 
 async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     let expected = "the checks of smoke.toml pass";
@@ -52,21 +62,28 @@ async fn of_front(
     let mut runner = Runner::default();
     let mut outcomes = Vec::new();
     for check in &file.checks {
-        let places =
-            inside(stack, check).unwrap_or_else(|| vec![(subject.to_owned(), Ok(front.endpoint.clone()))]);
         if check.at.is_some() && !first {
             continue;
         }
-        for (subject, endpoint) in places {
-            let mut outcome = Outcome::new(subject, expectation(check));
-            outcome.member = Some((slug(&check.name), check.name.clone()));
+        let before = match disturb(stack, check).await {
+            Ok(before) => before,
+            Err(why) => {
+                let outcome = Outcome::not_checked(subject, expectation(check), why);
+                outcomes.push(named(outcome, check));
+                continue;
+            }
+        };
+        let public = || vec![(subject.to_owned(), Ok(front.endpoint.clone()))];
+        for (subject, endpoint) in inside(stack, check).await.unwrap_or_else(public) {
+            let mut outcome = named(Outcome::new(subject, expectation(check)), check);
+            outcome.evidence.extend(before.clone());
             match endpoint {
                 Err(why) => outcome.observed = why,
                 Ok(endpoint) => {
-                    let judged = runner.check(check, &endpoint, &front.endpoint).await;
+                    let judged = until_right(&mut runner, check, &endpoint, front).await;
                     outcome.status = judged.verdict.status();
                     judged.verdict.observed().clone_into(&mut outcome.observed);
-                    outcome.evidence = judged.evidence;
+                    outcome.evidence.extend(judged.evidence);
                     if let (Some(answer), None) = (&judged.answer, &check.at) {
                         let (method, path) = check.request.split_once(' ').unwrap_or(("GET", &check.request));
                         stack.seen.note(&front.subject, Source::Smoke, method, path, answer);
@@ -79,21 +96,86 @@ async fn of_front(
     outcomes
 }
 
-/// Where a check with `at` is sent from: every container of that service.
-fn inside(stack: &Stack<'_>, check: &Check) -> Option<Vec<(String, Result<Endpoint, String>)>> {
+/// The outcome of one check of the family.
+fn named(mut outcome: Outcome, check: &Check) -> Outcome {
+    outcome.member = Some((slug(&check.name), check.name.clone()));
+    outcome
+}
+
+/// Asks once, or with `within` again and again until the answer is right or the time is over.
+async fn until_right(runner: &mut Runner, check: &Check, endpoint: &Endpoint, front: &Front) -> Judged {
+    let (begin, limit) = (Instant::now(), Duration::from_secs(check.within.unwrap_or(0)));
+    loop {
+        let mut judged = runner.check(check, endpoint, &front.endpoint).await;
+        let over = begin.elapsed() >= limit;
+        if check.within.is_some() {
+            let took = quantity::seconds(begin.elapsed());
+            judged.verdict = match judged.verdict {
+                Verdict::Passed(said) => Verdict::Passed(format!("{said} after {took}")),
+                Verdict::Failed(said) if over => Verdict::Failed(format!("{said}, still after {took}")),
+                other => other,
+            };
+        }
+        if over || !matches!(judged.verdict, Verdict::Failed(_)) {
+            return judged;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Ends the containers that the check names and starts them again: what was done, or why not.
+async fn disturb(stack: &Stack<'_>, check: &Check) -> Result<Vec<Evidence>, String> {
+    let Some(service) = check.disturbed() else { return Ok(Vec::new()) };
+    if !stack.options.disturb {
+        return Err(format!("--no-disturb: {service} is not stopped"));
+    }
+    if stack.of_service(service).any(|member| chosen_ports(&member.raw)) {
+        return Err(format!(
+            "the engine chooses a port of {service} at each start: what is asked next would be lost"
+        ));
+    }
+    let mut done = Vec::new();
+    for member in stack.of_service(service) {
+        let (what, ended) = if check.kill.is_some() {
+            ("docker kill", stack.disturbances.kill(member.id()).await)
+        } else {
+            ("docker stop", stack.disturbances.stop(member.id()).await)
+        };
+        ended.map_err(|error| error.to_string())?;
+        stack.disturbances.start(member.id()).await.map_err(|error| error.to_string())?;
+        let back = match probe::until_healthy(stack.engine, member, RECOVERY).await {
+            Ok(time) => format!("healthy {} after its start", quantity::seconds(time)),
+            Err(said) => format!("not healthy {} s after its start: {said}", RECOVERY.as_secs()),
+        };
+        done.push(Evidence {
+            source: format!("{what} {name}, docker start {name}", name = member.name),
+            value: back,
+        });
+    }
+    if done.is_empty() { Err(format!("no container of {service} runs")) } else { Ok(done) }
+}
+
+/// True if a published port is another one after the next start.
+fn chosen_ports(container: &Value) -> bool {
+    let bindings = container.pointer("/HostConfig/PortBindings").and_then(Value::as_object);
+    let all = bindings.into_iter().flat_map(|ports| ports.values()).filter_map(Value::as_array).flatten();
+    all.filter_map(|binding| binding["HostPort"].as_str())
+        .any(|port| matches!(port, "" | "0") || port.contains('-'))
+}
+
+/// Where a check with `at` is sent from: every container of that service, as it runs now.
+async fn inside(stack: &Stack<'_>, check: &Check) -> Option<Vec<(String, Result<Endpoint, String>)>> {
     let (service, port) = crate::smoke::split_at(check.at.as_deref()?)?;
-    let endpoints: Vec<_> = stack
-        .of_service(service)
-        .map(|member| {
-            let endpoint = stack.visible_pid(member).map(|pid| Endpoint::Inside {
-                procfs: stack.procfs.clone(),
-                pid,
-                port,
-                service: service.to_owned(),
-            });
-            (member.subject.clone(), endpoint)
-        })
-        .collect();
+    let mut endpoints = Vec::new();
+    for member in stack.of_service(service) {
+        let endpoint = stack.visible_pid_now(member).await.map(|pid| Endpoint::Inside {
+            procfs: stack.procfs.clone(),
+            pid,
+            port,
+            service: service.to_owned(),
+        });
+        endpoints.push((member.subject.clone(), endpoint));
+    }
     if endpoints.is_empty() {
         return Some(vec![(service.to_owned(), Err(format!("no container of {service} runs")))]);
     }
@@ -104,30 +186,32 @@ fn expectation(check: &Check) -> String {
     let expect = &check.expect;
     let mut parts = Vec::new();
     parts.extend(expect.status.map(|status| status.to_string()));
+    parts.extend(expect.below.map(|below| format!("a status below {below}")));
     parts.extend(expect.header.iter().map(|(name, value)| format!("{name}: {value}")));
     parts.extend(expect.json.iter().map(|(pointer, value)| format!("{pointer} = {value}")));
     parts.extend(expect.body.as_ref().map(|text| format!("body with `{text}`")));
     parts.extend(expect.not_body.as_ref().map(|text| format!("body without `{text}`")));
-    format!("{} answers {}", check.request, parts.join(", "))
-}
-
-/// `Create a story!` is `create-a-story`.
-fn slug(name: &str) -> String {
-    let mut slug = String::new();
-    for part in name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()) {
-        if !slug.is_empty() {
-            slug.push('-');
-        }
-        slug.push_str(&part.to_ascii_lowercase());
-    }
-    slug
+    let when = match (&check.kill, &check.restart) {
+        (Some(service), _) => format!(" after {service} was killed"),
+        (None, Some(service)) => format!(" after {service} was restarted"),
+        (None, None) => String::new(),
+    };
+    let within = check.within.map_or_else(String::new, |seconds| format!(" within {seconds} s"));
+    format!("{}{when} answers {}{within}", check.request, parts.join(", "))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
+    use super::chosen_ports;
+
     #[test]
-    fn names_become_identifiers() {
-        assert_eq!(super::slug("Create a story!"), "create-a-story");
-        assert_eq!(super::slug("a move (reaches) the stream"), "a-move-reaches-the-stream");
+    fn ports_that_change_with_each_start() {
+        let of = |port: &str| json!({ "HostConfig": { "PortBindings": { "80/tcp": [{ "HostIp": "", "HostPort": port }] } } });
+        for (port, chosen) in [("", true), ("0", true), ("8080-8090", true), ("8080", false)] {
+            assert_eq!(chosen_ports(&of(port)), chosen, "{port}");
+        }
+        assert!(!chosen_ports(&json!({ "HostConfig": { "PortBindings": null } })));
     }
 }

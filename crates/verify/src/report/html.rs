@@ -58,9 +58,24 @@ pub fn html(certificate: &Certificate) -> Result<String, HtmlError> {
         "not_checked": open(certificate, Status::NotChecked),
         "not_applicable": open(certificate, Status::NotApplicable),
         "images": images(certificate),
-        "groups": groups(certificate).into_iter().map(|(group, claims)| section(group, &claims)).collect::<Vec<_>>(),
+        "document": certificate.document,
+        "promises": promises(certificate),
+        "groups": groups(certificate).into_iter().filter(|(group, _)| *group != Group::Promises).map(|(group, claims)| section(group, &claims)).collect::<Vec<_>>(),
     });
     Ok(environment.get_template("certificate")?.render(Serde(page))?)
+}
+
+/// The document's sentences, each with what was measured.
+fn promises(certificate: &Certificate) -> Vec<Value> {
+    let claims = certificate.claims.iter().filter(|claim| claim.group == Group::Promises);
+    claims
+        .map(|claim| {
+            let mut view = view(claim);
+            view["id"] = json!(claim.id);
+            view["says"] = json!(printable(&claim.title));
+            view
+        })
+        .collect()
 }
 
 fn images(certificate: &Certificate) -> Vec<Value> {
@@ -183,6 +198,7 @@ fn short(group: Group) -> &'static str {
         Group::Secrets => "Secrets",
         Group::Records => "Logs",
         Group::Smoke => "Smoke",
+        Group::Promises => "Promises",
     }
 }
 

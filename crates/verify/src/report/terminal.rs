@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use plimsoll_source::{printable, printable_line};
 
 use super::{groups, overview};
-use crate::certificate::{Certificate, Claim, Status};
+use crate::certificate::{Certificate, Claim, Group, Status};
 
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
@@ -14,6 +14,8 @@ const RED: &str = "\x1b[31m";
 const YELLOW: &str = "\x1b[33m";
 /// The subject of claims about all containers together.
 const WHOLE: &str = "stack";
+/// The width of the column of promises.
+const PROMISED: usize = 56;
 const RESET: &str = "\x1b[0m";
 
 /// The certificate as text with ANSI colours; the caller removes them where they are not wanted.
@@ -21,6 +23,10 @@ pub fn terminal(certificate: &Certificate) -> String {
     let mut text = String::new();
     write_first_page(&mut text, certificate);
     for (group, claims) in groups(certificate) {
+        if group == Group::Promises {
+            write_promises(&mut text, certificate, &claims);
+            continue;
+        }
         line(&mut text, format_args!("\n{BOLD}{}{RESET}", group.heading()));
         for family in families(&claims) {
             write_family(&mut text, &family);
@@ -47,6 +53,29 @@ pub fn terminal(certificate: &Certificate) -> String {
     parts.extend((summary.not_checked > 0).then(|| format!("{} not checked", summary.not_checked)));
     line(&mut text, format_args!("\n{BOLD}{}{}{RESET}", tone(certificate), parts.join(", ")));
     text
+}
+
+/// The document's sentences on the left, what was measured on the right.
+fn write_promises(text: &mut String, certificate: &Certificate, claims: &[&Claim]) {
+    let document = certificate.document.as_deref().unwrap_or_default();
+    line(
+        text,
+        format_args!(
+            "\n{BOLD}{}{RESET}  {DIM}{}{RESET}",
+            Group::Promises.heading(),
+            printable_line(document)
+        ),
+    );
+    let kept: Vec<&&Claim> = claims.iter().filter(|claim| claim.status == Status::Proved).collect();
+    let longest = kept.iter().map(|claim| claim.title.chars().count()).max().unwrap_or(0);
+    let width = longest.min(PROMISED);
+    for claim in kept {
+        let (says, observed) = (printable_line(&claim.title), indented(&claim.observed));
+        line(text, format_args!("  {} {says:width$}  {DIM}{observed}{RESET}", mark(Status::Proved)));
+    }
+    for claim in claims.iter().filter(|claim| claim.status != Status::Proved) {
+        write_family(text, &[claim]);
+    }
 }
 
 fn tone(certificate: &Certificate) -> &'static str {

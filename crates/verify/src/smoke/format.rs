@@ -7,6 +7,8 @@ use serde::Deserialize;
 
 /// At most so many checks in one file.
 const LIMIT: usize = 500;
+/// The longest time that a check may ask again, in seconds.
+const LONGEST: u64 = 120;
 
 /// The checks, in the order in which they are sent.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -37,6 +39,12 @@ pub struct Check {
     pub stream: bool,
     /// A request that is sent while the stream is open.
     pub during: Option<During>,
+    /// The service whose containers are killed (SIGKILL) and started again before the request.
+    pub kill: Option<String>,
+    /// The service whose containers are stopped and started again before the request.
+    pub restart: Option<String>,
+    /// The request is sent again and again until its answer is right, for at most so many seconds.
+    pub within: Option<u64>,
     /// What the answer must be.
     #[serde(default)]
     pub expect: Expect,
@@ -112,6 +120,16 @@ impl SmokeFile {
 }
 
 impl Check {
+    /// The service whose containers end and start again before the request.
+    pub fn disturbed(&self) -> Option<&str> {
+        self.kill.as_deref().or(self.restart.as_deref())
+    }
+
+    /// True if it can be sent again and again beside others: it waits for nothing and disturbs nothing.
+    pub(crate) fn is_load(&self) -> bool {
+        self.at.is_none() && self.within.is_none() && self.disturbed().is_none()
+    }
+
     /// What does not fit: the text to point at, and what is wrong with it.
     fn problems(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();
@@ -140,6 +158,15 @@ impl Check {
         }
         if self.during.is_some() && !self.stream {
             found.push((self.name.clone(), "`during` needs `stream = true`".to_owned()));
+        }
+        if self.within.is_some_and(|seconds| !(1..=LONGEST).contains(&seconds)) {
+            found.push((self.name.clone(), format!("`within` is between 1 and {LONGEST} seconds")));
+        }
+        if self.within.is_some() && self.stream {
+            found.push((self.name.clone(), "`within` and `stream` exclude each other".to_owned()));
+        }
+        if self.kill.is_some() && self.restart.is_some() {
+            found.push((self.name.clone(), "`kill` and `restart` exclude each other".to_owned()));
         }
         found
     }
@@ -247,6 +274,12 @@ mod tests {
         ] {
             assert!(check(expect).is_err(), "{expect}");
         }
+        for more in
+            ["within = 0", "within = 121", "within = 5\nstream = true", "kill = \"a\"\nrestart = \"a\""]
+        {
+            assert!(check(&format!("{more}\nexpect = {{ status = 200, body = \"x\" }}")).is_err(), "{more}");
+        }
+        assert!(check("within = 5\nkill = \"worker\"\nexpect = { status = 200 }").is_ok());
         for expect in ["expect = { below = 600 }", "expect = { below = 500, status = 200 }"] {
             assert!(check(expect).is_err(), "{expect}");
         }

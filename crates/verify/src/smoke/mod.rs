@@ -2,7 +2,9 @@
 
 mod format;
 mod run;
+mod slug;
 
 pub(crate) use format::split_at;
 pub use format::{Capture, Check, During, Expect, SmokeFile};
-pub(crate) use run::{Runner, Verdict};
+pub(crate) use run::{Judged, Runner, Verdict};
+pub(crate) use slug::slug;

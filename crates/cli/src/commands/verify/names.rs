@@ -4,7 +4,11 @@ use std::path::Path;
 
 use plimsoll_image::read::{Links, read_text};
 use plimsoll_source::{Diagnostic, Source, Span};
-use plimsoll_verify::{Project, smoke::SmokeFile};
+use plimsoll_verify::{
+    Project,
+    promises::{Promise, PromiseFile},
+    smoke::SmokeFile,
+};
 
 use crate::{
     error::CommandError,
@@ -29,12 +33,29 @@ pub(crate) fn check(root: &Root, project: &Project) -> Result<(), CommandError> 
     Err(all.collect::<Vec<_>>().into())
 }
 
-/// The services that smoke checks with `at` name.
+/// The services that smoke checks name.
 pub(crate) fn check_smoke(source: &Source, file: &SmokeFile, project: &Project) -> Result<(), CommandError> {
-    let named = file.checks.iter().filter_map(|check| Some(check.at.as_deref()?.rsplit_once(':')?.0));
+    let named = file.checks.iter().flat_map(|check| {
+        let at = check.at.as_deref().and_then(|at| at.rsplit_once(':')).map(|(service, _)| service);
+        at.into_iter().chain(check.disturbed())
+    });
     let wrong: Vec<_> = named
         .filter(|name| !is_service(project, name))
         .map(|name| unknown(source, name, "a check", project))
+        .collect();
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.into()) }
+}
+
+/// The services that promises name.
+pub(crate) fn check_promises(
+    source: &Source,
+    file: &PromiseFile,
+    project: &Project,
+) -> Result<(), CommandError> {
+    let named = file.promises.iter().flat_map(Promise::named_services);
+    let wrong: Vec<_> = named
+        .filter(|name| !is_service(project, name))
+        .map(|name| unknown(source, name, "a promise", project))
         .collect();
     if wrong.is_empty() { Ok(()) } else { Err(wrong.into()) }
 }

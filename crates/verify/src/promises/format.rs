@@ -152,7 +152,7 @@ impl Promise {
             }
             How::Images(bound) if bound.services.is_empty() => say("`images` names no service".to_owned()),
             How::Nothing(reason) if reason.trim().is_empty() => {
-                say("`not_measured` is the reason, in words".to_owned())
+                say("`not_measured` is the reason, in words".to_owned());
             }
             _ => {}
         }

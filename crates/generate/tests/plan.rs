@@ -9,6 +9,11 @@ use plimsoll_survey::{Bind, Fact, Repository, survey};
 
 /// A small repository that can be planned; `change` replaces texts in it.
 fn repository(change: &[(&str, &str)]) -> Repository {
+    repository_with(change, &[])
+}
+
+/// The same with further files.
+fn repository_with(change: &[(&str, &str)], more: &[(&str, &str)]) -> Repository {
     let files = [
         (
             "package.json",
@@ -36,10 +41,13 @@ fn repository(change: &[(&str, &str)]) -> Repository {
     ];
     Repository::from_files(
         "shop",
-        files.map(|(path, text)| {
-            let text = change.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
-            (path, text)
-        }),
+        files
+            .map(|(path, text)| {
+                let text = change.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+                (path, text)
+            })
+            .into_iter()
+            .chain(more.iter().map(|(path, text)| (*path, (*text).to_owned()))),
     )
 }
 
@@ -259,4 +267,63 @@ fn an_address_of_another_server_on_the_laptop_is_that_server() {
     assert!(compose.contains("API_URL: ${API_URL:-http://shop-api:4001}\n"), "{compose}");
     assert!(notes.iter().any(|note| note.message.contains("taken for the address of shop-api")));
     assert!(compose.contains("MAIL_URL:\n"), "{compose}");
+}
+
+/// A policy names a host only in the directive that it was seen for.
+#[test]
+fn fonts_come_from_another_host_than_their_style_sheet() {
+    let index = "<html><link rel=\"stylesheet\" href=\"https://fonts.googleapis.com/css2?family=A\">";
+    let nginx = file(&stack(&[("<html>", index)]), "apps/web/nginx/nginx.conf");
+    assert!(nginx.contains("style-src 'self' https://fonts.googleapis.com;"), "{nginx}");
+    assert!(nginx.contains("font-src 'self' data: https://fonts.gstatic.com;"), "{nginx}");
+    assert!(nginx.contains("connect-src 'self';") && !nginx.contains("script-src"), "{nginx}");
+}
+
+/// The page would call the visitor's machine: said with its line.
+#[test]
+fn a_page_that_calls_localhost_is_said() {
+    let repository =
+        repository_with(&[], &[("apps/web/src/main.js", "fetch('http://localhost:8000/api/x');")]);
+    let plan = plan(&survey(&repository), &Policy::default(), &|_| false).unwrap();
+    let note = plan.notes.iter().find(|note| note.message.contains("http://localhost:8000")).unwrap();
+    assert_eq!((note.evidence[0].file.as_str(), note.evidence[0].line), ("apps/web/src/main.js", 1));
+}
+
+/// nginx redirects the path of a prefix location without its slash, and a browser repeats a POST as a GET.
+#[test]
+fn a_route_that_is_a_whole_prefix_has_a_location_of_its_own() {
+    let vite = "export default { server: { proxy: { '/api': 'http://localhost:8000', '/login': 'http://localhost:8000' } } }";
+    let repository = repository_with(
+        &[("app.get('/api/x', f);", "app.get('/api/x', f); app.post('/login', f);")],
+        &[("apps/web/vite.config.js", vite)],
+    );
+    let stack = plan(&survey(&repository), &Policy::default(), &|_| false).unwrap().stack;
+    let nginx = file(&stack, "apps/web/nginx/nginx.conf");
+    assert!(nginx.contains("location = /login {") && nginx.contains("location ^~ /login/ {"), "{nginx}");
+    assert!(nginx.contains("location ^~ /api/ {") && !nginx.contains("location = /api {"), "{nginx}");
+}
+
+/// nginx refuses a path that it is told twice.
+#[test]
+fn a_path_of_two_servers_stands_once_in_nginx() {
+    let server = |name: &str, port: u16| {
+        let manifest = format!(
+            r#"{{ "name": "@shop/{name}", "dependencies": {{ "express": "5", "socket.io": "4" }}, "scripts": {{ "start": "node main.js" }} }}"#
+        );
+        let program = format!(
+            "import {{ Server }} from 'socket.io';\nconst io = new Server(server);\napp.get('/', f);\n\
+             app.listen(process.env.PORT ?? {port});"
+        );
+        [(format!("apps/{name}/package.json"), manifest), (format!("apps/{name}/main.js"), program)]
+    };
+    let files: Vec<(String, String)> = [server("chat", 8001), server("board", 8002)].concat();
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let repository = repository_with(&[("\"vite\"", "\"other\"")], &files);
+    let plan = plan(&survey(&repository), &Policy::default(), &|_| false).unwrap();
+    let nginx = file(&plan.stack, "proxy/nginx.conf");
+    assert_eq!(nginx.matches("location ^~ /socket.io/ {").count(), 1, "{nginx}");
+    assert_eq!(nginx.matches("location / {").count(), 1, "{nginx}");
+    let said =
+        plan.notes.iter().filter(|note| note.message.contains("/socket.io/ belongs to another")).count();
+    assert_eq!(said, 1, "{:?}", plan.notes);
 }

@@ -552,6 +552,11 @@ fn policy_blocks_inline_script() {
                  <link rel=\"canonical\" href=\"https://shop.example/\">\n<script type=\"module\" src=\"/src/main.js\"></script>\n",
             ),
             ("apps/web/src/main.js", "await fetch(\"https://api.example/x\");"),
+            ("apps/web/src/old.js", "axios.defaults.baseURL = 'http://localhost:5000/';"),
+            (
+                "apps/web/src/main.css",
+                "p { margin: 0 }\n@import url('https://fonts.googleapis.com/css2?family=B');\n",
+            ),
         ],
     );
     let sources: Vec<(&str, usize)> = service(&survey, "web")
@@ -559,7 +564,16 @@ fn policy_blocks_inline_script() {
         .iter()
         .map(|source| (source.value.as_str(), source.evidence[0].line))
         .collect();
-    assert_eq!(sources, [("inline script", 3), ("https://fonts.example", 4), ("https://api.example", 1)]);
+    assert_eq!(
+        sources,
+        [
+            ("inline script", 3),
+            ("style-src https://fonts.example", 4),
+            ("connect-src https://api.example", 1),
+            ("connect-src http://localhost:5000", 1),
+            ("style-src https://fonts.googleapis.com", 2)
+        ]
+    );
 }
 
 #[test]

@@ -40,7 +40,8 @@ pub(super) fn plan(
     let sites: Vec<&Service> =
         services.iter().filter(|service| service.role == Role::Site).copied().collect();
     if sites.is_empty() && !servers.is_empty() {
-        let upstreams = behind_proxy(passes, &servers);
+        let mut upstreams = behind_proxy(passes, &servers);
+        distinct(passes, &mut upstreams);
         let proxy = proxy(passes, &servers, upstreams);
         let mut unit = site::front(passes, &proxy.name);
         unit.dockerfile = Some(proxy.dockerfile.clone());
@@ -48,7 +49,8 @@ pub(super) fn plan(
         units.insert(0, unit);
     }
     for site in &sites {
-        let upstreams = behind_site(passes, site, &servers);
+        let mut upstreams = behind_site(passes, site, &servers);
+        distinct(passes, &mut upstreams);
         let name = names::slug(&site.name);
         if let Some(nginx) =
             builds.iter_mut().find(|build| build.name == name).and_then(|build| build.kind.nginx_mut())
@@ -127,7 +129,9 @@ fn fill(nginx: &mut Nginx, servers: &[&Service], upstreams: Vec<Upstream>) {
             && (server.routes.iter().any(|route| route.path == site::HEALTH)
                 || server.health.live.as_ref().is_some_and(|path| path.value == site::HEALTH))
     };
-    if servers.iter().any(|server| has_path(&server)) {
+    let mut locations = upstreams.iter().flat_map(|upstream| &upstream.locations);
+    let is_given = locations.any(|location| location.exact && location.prefix == site::HEALTH);
+    if is_given || servers.iter().any(|server| has_path(&server)) {
         nginx.health = site::OTHER_HEALTH;
     }
     let limit = servers.iter().filter_map(|server| server.body_limit.as_ref()).map(|limit| limit.value).max();
@@ -154,7 +158,6 @@ fn fill(nginx: &mut Nginx, servers: &[&Service], upstreams: Vec<Upstream>) {
 /// The servers behind a site: each has the paths that its pages ask it for.
 fn behind_site(passes: &mut Passes<'_>, site: &Service, servers: &[&Service]) -> Vec<Upstream> {
     let mut upstreams: Vec<Upstream> = Vec::new();
-    let mut given = BTreeSet::from(["/".to_owned()]);
     for server in servers {
         let mut locations = from_edges(passes, Some(site), server);
         if locations.is_empty() {
@@ -169,21 +172,41 @@ fn behind_site(passes: &mut Passes<'_>, site: &Service, servers: &[&Service]) ->
                 &server.frameworks.first().map(|tool| tool.evidence.clone()).unwrap_or_default(),
             );
         }
-        locations.retain(|location| {
-            let free = given.insert(format!("{}{}", location.prefix, location.exact));
-            if !free {
-                passes.note(
-                    &server.name,
-                    format!("{} belongs to another server already", location.prefix),
-                    format!("`--answer {}.prefix=/…/` gives it another one", server.name),
-                    &[],
-                );
-            }
-            free
-        });
+        let is_whole = |location: &Location| location.prefix == "/" && !location.exact;
+        if locations.iter().any(is_whole) {
+            belongs_to_another(passes, &server.name, "/");
+            locations.retain(|location| !is_whole(location));
+        }
         upstreams.push(upstream(server, locations, servers.len() == 1));
     }
     upstreams
+}
+
+/// nginx knows each path once: of two servers that want it the first has it, and it is said.
+fn distinct(passes: &mut Passes<'_>, upstreams: &mut [Upstream]) {
+    let mut given: BTreeSet<(bool, String)> = BTreeSet::new();
+    for upstream in upstreams {
+        let name = upstream.name.clone();
+        let mut free = |path: &str, exact: bool| {
+            let free = given.insert((exact, path.to_owned()));
+            if !free {
+                belongs_to_another(passes, &name, path);
+            }
+            free
+        };
+        upstream.streams.retain(|path| free(path, true));
+        upstream.websockets.retain(|path| free(path, !path.ends_with('/')));
+        upstream.locations.retain(|location| free(&location.prefix, location.exact));
+    }
+}
+
+fn belongs_to_another(passes: &mut Passes<'_>, server: &str, path: &str) {
+    passes.note(
+        server,
+        format!("{path} belongs to another service already"),
+        format!("`--answer {server}.prefix=/…/` gives it another one"),
+        &[],
+    );
 }
 
 /// Servers without a site: the one that makes pages, or the only one, has everything that no other has.
@@ -202,6 +225,9 @@ fn behind_proxy(passes: &mut Passes<'_>, servers: &[&Service]) -> Vec<Upstream> 
         if servers.len() == 1 || Some(&server.name) == main.as_ref() {
             locations.push(Location { prefix: "/".to_owned(), exact: false, strip: false });
         } else {
+            if server.routes.iter().any(|route| route.path == "/") {
+                belongs_to_another(passes, &server.name, "/");
+            }
             locations = from_edges(passes, None, server);
             if locations.is_empty() {
                 locations = from_routes(server);
@@ -231,12 +257,16 @@ fn from_edges(passes: &Passes<'_>, site: Option<&Service>, server: &Service) -> 
         mine.filter(|edge| site.is_none_or(|site| edge.from.as_ref().is_none_or(|from| *from == site.name)));
     let mut locations: Vec<Location> = Vec::new();
     for edge in from.filter(|edge| checked::is_url_path(&edge.prefix)) {
-        let prefix =
-            if edge.prefix.ends_with('/') { edge.prefix.clone() } else { format!("{}/", edge.prefix) };
-        if locations.iter().all(|known| known.prefix != prefix) {
-            locations.push(Location { prefix, exact: false, strip: edge.strip });
+        let bare = edge.prefix.trim_end_matches('/');
+        // Else nginx answers the path without its slash with a redirect, which a browser follows with a GET.
+        let is_route = server.routes.is_empty() || server.routes.iter().any(|route| route.path == bare);
+        if is_route && !bare.is_empty() {
+            locations.push(Location { prefix: bare.to_owned(), exact: true, strip: edge.strip });
         }
+        locations.push(Location { prefix: format!("{bare}/"), exact: false, strip: edge.strip });
     }
+    let mut known = BTreeSet::new();
+    locations.retain(|location| known.insert(location.prefix.clone()));
     locations
 }
 
@@ -289,7 +319,9 @@ fn upstream(server: &Service, locations: Vec<Location>, only: bool) -> Upstream 
     let sockets: Vec<String> = sockets.filter(|path| path != "/").collect();
     // Each of them has a location of its own below.
     let apart = |location: &Location| {
-        location.exact && (sockets.contains(&location.prefix) || streams.contains(&location.prefix))
+        let of_its_kind = location.exact != location.prefix.ends_with('/');
+        (of_its_kind && sockets.contains(&location.prefix))
+            || (location.exact && streams.contains(&location.prefix))
     };
     let locations = locations.into_iter().filter(|location| !apart(location)).collect();
     let hidden = [&server.health.metrics, &server.health.ready];

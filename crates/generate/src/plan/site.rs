@@ -1,5 +1,7 @@
 //! Pages that nginx serves: built by Node.js, or as they are.
 
+use std::collections::BTreeMap;
+
 use plimsoll_survey::{Ecosystem, Gap, RuntimeConfig, Service};
 
 use super::{Made, Passes, below, checked, environment, images, install, names, server, texts};
@@ -36,6 +38,20 @@ pub(super) fn plan<'a>(passes: &mut Passes<'a>, service: &'a Service) -> Option<
             format!("its pages have an {}: the Content-Security-Policy has to allow all such", inline.value),
             "move it into a file; then the policy allows none".to_owned(),
             &inline.evidence,
+        );
+    }
+    for source in &service.page_sources {
+        let Some(("connect-src", origin)) =
+            source.value.split_once(' ').filter(|(_, to)| to.starts_with("http:"))
+        else {
+            continue;
+        };
+        passes.note(
+            &service.name,
+            format!("its pages call {origin}: in production that is the visitor's own machine"),
+            "call a path of the same origin (/api/…), or take the address from a variable of the build"
+                .to_owned(),
+            &source.evidence,
         );
     }
     let nginx = nginx(service, config.clone());
@@ -150,45 +166,70 @@ fn nginx(service: &Service, config: Option<SiteConfig>) -> Nginx {
     }
 }
 
+/// Directives that exist in the policy only where something is loaded by them.
+const ON_DEMAND: &[&str] = &["frame-src", "media-src", "manifest-src"];
+/// Hosts whose style sheets load fonts from another one.
+const FONTS: &[(&str, &str)] = &[
+    ("https://fonts.googleapis.com", "https://fonts.gstatic.com"),
+    ("https://use.typekit.net", "https://p.typekit.net"),
+];
+
 /// Only what the pages are seen to load, and images inside of style sheets.
 fn policy(service: &Service) -> String {
-    let mut hosts: Vec<&str> = Vec::new();
-    let mut hashes: Vec<String> = Vec::new();
-    let mut inline_style = false;
-    let mut inline_script = false;
+    let mut hosts: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut scripts = String::new();
+    let mut styles = String::new();
     for source in &service.page_sources {
         let value = source.value.trim_matches('\'');
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-.:/*".contains(c);
-        if value.starts_with("https://") && value.chars().all(plain) {
-            hosts.push(value);
+        if let Some((directive, origin)) = value.split_once(' ').filter(|(_, origin)| is_origin(origin)) {
+            add(&mut hosts, directive, origin);
+            if directive == "style-src" {
+                let fonts = FONTS.iter().find(|(host, _)| *host == origin).map_or(origin, |(_, fonts)| fonts);
+                add(&mut hosts, "font-src", fonts);
+            }
         } else if value.starts_with("sha256-")
             && value.chars().all(|c| c.is_ascii_alphanumeric() || "-+/=".contains(c))
         {
-            hashes.push(format!("'{value}'"));
-        } else if value.contains("style") {
-            inline_style = true;
-        } else if value.contains("script") {
-            inline_script = true;
+            scripts = format!("{scripts} '{value}'");
+        } else if value == "inline style" {
+            " 'unsafe-inline'".clone_into(&mut styles);
+        } else if value == "inline script" && !scripts.contains("unsafe") {
+            scripts = format!(" 'unsafe-inline'{scripts}");
         }
     }
-    let join = |words: &[String]| words.iter().fold(String::new(), |line, word| format!("{line} {word}"));
-    let hosts: Vec<String> = hosts.into_iter().map(str::to_owned).collect();
+    let of = |directive: &str| {
+        hosts.get(directive).map_or_else(String::new, |hosts| format!(" {}", hosts.join(" ")))
+    };
     let mut directives = vec!["default-src 'self'".to_owned()];
-    if inline_script || !hashes.is_empty() || !hosts.is_empty() {
-        let inline = if inline_script { " 'unsafe-inline'" } else { "" };
-        directives.push(format!("script-src 'self'{inline}{}{}", join(&hashes), join(&hosts)));
+    for (directive, own) in [("script-src", scripts), ("style-src", styles)] {
+        let allowed = format!("{own}{}", of(directive));
+        if !allowed.is_empty() {
+            directives.push(format!("{directive} 'self'{allowed}"));
+        }
     }
-    if inline_style || !hosts.is_empty() {
-        let inline = if inline_style { " 'unsafe-inline'" } else { "" };
-        directives.push(format!("style-src 'self'{inline}{}", join(&hosts)));
+    directives.push(format!("img-src 'self' data:{}", of("img-src")));
+    directives.push(format!("font-src 'self' data:{}", of("font-src")));
+    directives.push(format!("connect-src 'self'{}", of("connect-src")));
+    for directive in ON_DEMAND.iter().filter(|directive| hosts.contains_key(**directive)) {
+        directives.push(format!("{directive} 'self'{}", of(directive)));
     }
-    directives.push(format!("img-src 'self' data:{}", join(&hosts)));
-    directives.push(format!("font-src 'self' data:{}", join(&hosts)));
-    directives.push(format!("connect-src 'self'{}", join(&hosts)));
     for fixed in ["object-src 'none'", "base-uri 'self'", "form-action 'self'", "frame-ancestors 'self'"] {
         directives.push(fixed.to_owned());
     }
     directives.join("; ")
+}
+
+fn add<'a>(hosts: &mut BTreeMap<&'a str, Vec<String>>, directive: &'a str, origin: &str) {
+    let known = hosts.entry(directive).or_default();
+    if !known.iter().any(|host| host == origin) {
+        known.push(origin.to_owned());
+    }
+}
+
+/// An origin that can stand in a policy, and in quotes in nginx's file.
+fn is_origin(text: &str) -> bool {
+    ["https://", "wss://"].iter().any(|scheme| text.starts_with(scheme))
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-.:/*".contains(c))
 }
 
 /// The page's settings at run time; `None`, with a reason, where they cannot be written as a script.

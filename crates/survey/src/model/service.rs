@@ -85,7 +85,8 @@ pub struct Service {
     pub writes: Vec<Writes>,
     /// What it calls outside of the stack: hosts, or packages that call one.
     pub calls: Vec<Fact<String>>,
-    /// Other hosts that its pages load from, and inline scripts: what a Content-Security-Policy must allow.
+    /// Other hosts that its pages load from, each behind its directive (`style-src https://fonts.example`), and inline
+    /// scripts: what a Content-Security-Policy must allow.
     pub page_sources: Vec<Fact<String>>,
     /// Programs and libraries of the system that it needs when it runs (`pg_isready`, `libmagic`): Debian packages.
     pub system_packages: Vec<Fact<String>>,

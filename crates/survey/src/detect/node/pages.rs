@@ -23,6 +23,8 @@ const PREFIXES: [(&str, &str); 8] = [
 
 /// Facts of one kind that are kept.
 const MAX_COUNT: usize = 100;
+/// At most so many style sheets are read.
+const MAX_STYLES: usize = 100;
 
 pub(in crate::detect) fn detect(context: &Context<'_>, survey: &mut Survey) {
     let mut services = std::mem::take(&mut survey.services);
@@ -173,7 +175,8 @@ fn page_sources(context: &Context<'_>, service: &Service) -> Vec<Fact<String>> {
                                 .any(|kind| rel.contains(kind))
                         });
                     if let Some(origin) = place.filter(|_| loads).and_then(|place| origin(&place)) {
-                        add(origin, "the page loads from there");
+                        let rel = attribute(tag, "rel").unwrap_or_default();
+                        add(format!("{} {origin}", directive(&name, &rel)), "the page loads from there");
                     }
                 }
                 _ => {}
@@ -183,7 +186,44 @@ fn page_sources(context: &Context<'_>, service: &Service) -> Vec<Fact<String>> {
     for script in context.scripts_of(&service.path) {
         in_script(&script, &mut found);
     }
+    in_styles(context, service, &mut found);
     found
+}
+
+/// The directive of a policy (CSP level 3, section 6.1) that allows what an element loads.
+fn directive(element: &str, rel: &str) -> &'static str {
+    match element {
+        "script" => "script-src",
+        "iframe" => "frame-src",
+        "source" | "video" => "media-src",
+        "link" if rel.contains("stylesheet") => "style-src",
+        "link" if rel.contains("modulepreload") => "script-src",
+        "link" if rel.contains("manifest") => "manifest-src",
+        // A preload does not say of what without its `as`; most are fonts and styles.
+        "link" if rel.contains("preload") => "style-src",
+        _ => "img-src",
+    }
+}
+
+/// Style sheets that a style sheet asks another host for.
+fn in_styles(context: &Context<'_>, service: &Service, found: &mut Vec<Fact<String>>) {
+    let styles = context.repository.under(&service.path).filter(|path| {
+        ["css", "scss", "sass", "less"].iter().any(|extension| has_extension(path, extension))
+    });
+    for path in styles.take(MAX_STYLES) {
+        let Some(source) = context.repository.source(path) else { continue };
+        for (at, line) in source.text().lines().enumerate() {
+            let Some(rest) = line.trim_start().strip_prefix("@import") else { continue };
+            let address = rest.trim_start().trim_start_matches("url(").trim_start_matches(['"', '\'']);
+            let Some(origin) = origin(address) else { continue };
+            let value = format!("style-src {origin}");
+            if found.len() < MAX_COUNT && !found.iter().any(|fact| fact.value == value) {
+                let span = source.line_span(at + 1);
+                found
+                    .push(Fact::new(value, Evidence::new(&source, span, "the style sheet loads from there")));
+            }
+        }
+    }
 }
 
 fn attribute(tag: &str, name: &str) -> Option<String> {
@@ -209,25 +249,42 @@ fn origin(url: &str) -> Option<String> {
         _ => return None,
     };
     let host = rest
-        .split(['/', '?', '#'])
+        .split(['/', '?', '#', '"', '\'', ')'])
         .next()
         .filter(|host| host.contains('.') && !host.contains(['{', '%', '$']))?;
+    if own_machine(&format!("{scheme}://{host}")).is_some() {
+        return None;
+    }
     Some(format!("{scheme}://{host}"))
+}
+
+/// `http://localhost:5000` of an address at the machine that it is opened on.
+fn own_machine(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let host = rest.split(['/', '?', '#']).next()?;
+    let name = host.split(':').next()?;
+    matches!(name, "localhost" | "127.0.0.1" | "0.0.0.0").then(|| format!("{scheme}://{host}"))
 }
 
 /// What the page's own code calls.
 fn in_script(script: &Script, found: &mut Vec<Fact<String>>) {
     for at in 0..script.tokens.len() {
-        let call = matches!(script.text(at), "fetch" | "WebSocket" | "EventSource") && script.is(at + 1, "(")
-            || matches!(script.text(at), "baseURL") && script.is(at + 1, ":");
+        let is_client = |at: usize| matches!(script.text(at), "axios" | "http" | "api" | "client" | "$http");
+        let method = |at: usize| matches!(script.text(at), "get" | "post" | "put" | "patch" | "delete");
+        let call = matches!(script.text(at), "fetch" | "WebSocket" | "EventSource" | "axios" | "io")
+            && script.is(at + 1, "(")
+            || at > 1 && method(at) && script.is(at - 1, ".") && is_client(at - 2) && script.is(at + 1, "(")
+            || matches!(script.text(at), "baseURL") && (script.is(at + 1, ":") || script.is(at + 1, "="));
         if !call || !matches!(script.kind(at + 2), Some(Kind::String | Kind::Template)) {
             continue;
         }
         let text = script.text(at + 2).trim_matches(['"', '\'', '`']);
-        let Some(origin) = origin(text.split("${").next().unwrap_or_default()) else { continue };
-        if found.len() < MAX_COUNT && !found.iter().any(|fact| fact.value == origin) {
+        let text = text.split("${").next().unwrap_or_default();
+        let Some(origin) = origin(text).or_else(|| own_machine(text)) else { continue };
+        let value = format!("connect-src {origin}");
+        if found.len() < MAX_COUNT && !found.iter().any(|fact| fact.value == value) {
             let evidence = Evidence::new(&script.source, script.span(at, at + 2), "the page's code calls it");
-            found.push(Fact::new(origin, evidence));
+            found.push(Fact::new(value, evidence));
         }
     }
 }

@@ -209,11 +209,12 @@ fn belongs_to_another(passes: &mut Passes<'_>, server: &str, path: &str) {
     );
 }
 
-/// Servers without a site: the one that makes pages, or the only one, has everything that no other has.
+/// Servers without a site: the one that makes pages, has a page, or is the only one has everything that no other has.
 fn behind_proxy(passes: &mut Passes<'_>, servers: &[&Service]) -> Vec<Upstream> {
     let makes_pages =
         |server: &&&Service| server.frameworks.iter().any(|tool| PAGES.contains(&tool.name.as_str()));
-    let main = servers.iter().find(makes_pages).or_else(|| {
+    let has_page = |server: &&&Service| server.routes.iter().any(|route| route.path == "/");
+    let main = servers.iter().find(makes_pages).or_else(|| servers.iter().find(has_page)).or_else(|| {
         servers
             .iter()
             .find(|server| from_edges(passes, None, server).is_empty() && from_routes(server).is_empty())

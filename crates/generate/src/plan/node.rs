@@ -159,12 +159,27 @@ fn probe(program: &Program<'_>, stores: &Stores, distroless: bool) -> Option<Pro
         ),
     };
     let comment = if found.is_some() && health.ready.is_none() { asks.to_owned() } else { comment };
-    let script = format!(
-        "fetch('http://127.0.0.1:{port}{path}',{{signal:AbortSignal.timeout(8000)}})\
-         .then(async r=>{{if(!({good}))console.log(r.status,(await r.text()).slice(0,300));\
-         process.exit({good}?0:1)}},e=>{{console.log(String(e.cause||e));process.exit(1)}})"
-    );
-    let script = if good == "r.ok" { script.replace("!(r.ok)", "!r.ok") } else { script };
+    let bad = if good == "r.ok" { "!r.ok".to_owned() } else { format!("!({good})") };
+    // Without a route that asks the stores the check does it.
+    let sockets = if health.ready.is_some() { Vec::new() } else { stores.sockets(program.service) };
+    let script = if sockets.is_empty() {
+        format!(
+            "fetch('http://127.0.0.1:{port}{path}',{{signal:AbortSignal.timeout(8000)}})\
+             .then(async r=>{{if({bad})console.log(r.status,(await r.text()).slice(0,300));\
+             process.exit({good}?0:1)}},e=>{{console.log(String(e.cause||e));process.exit(1)}})"
+        )
+    } else {
+        format!(
+            "fetch('http://127.0.0.1:{port}{path}',{{signal:AbortSignal.timeout(8000)}})\
+             .then(async r=>{{if({bad})throw r.status+' '+(await r.text()).slice(0,300);\
+             const n=require('net');await {}}})\
+             .then(()=>process.exit(0),e=>{{console.log(String(e.cause||e));process.exit(1)}});\
+             setTimeout(()=>{{console.log('a store does not answer');process.exit(1)}},8500)",
+            ask_stores(&sockets)
+        )
+    };
+    let comment =
+        if sockets.is_empty() { comment } else { format!("{comment} Its stores must answer, too.") };
     Some(ProbeText {
         command: vec![node.to_owned(), "-e".to_owned(), script],
         comment,
@@ -172,18 +187,26 @@ fn probe(program: &Program<'_>, stores: &Stores, distroless: bool) -> Option<Pro
     })
 }
 
-/// Of a process without a port: its event loop turns, and the stores that it needs answer.
-pub(super) fn heartbeat(node: &str, sockets: &[Socket]) -> ProbeText {
+/// A promise that holds when every store has answered a byte. Needs the module `net` as `n`.
+fn ask_stores(sockets: &[Socket]) -> String {
     let list: Vec<String> =
         sockets.iter().map(|to| format!("['{}',{},'{}']", to.host, to.port, to.hello)).collect();
+    format!(
+        "Promise.all([{}].map(([h,p,q])=>new Promise((y,r)=>n.connect(p,h,function(){{this.write(q,'latin1')}})\
+         .on('data',y).on('error',r))))",
+        list.join(",")
+    )
+}
+
+/// Of a process without a port: its event loop turns, and the stores that it needs answer.
+pub(super) fn heartbeat(node: &str, sockets: &[Socket]) -> ProbeText {
     let script = format!(
         "const f=require('fs'),n=require('net');let a;try{{a=Date.now()-f.statSync('/tmp/heartbeat').mtimeMs}}\
          catch(e){{a=1/0}}if(a>35000){{console.log('no heartbeat for '+a+' ms');process.exit(1)}}\
-         Promise.all([{}].map(([h,p,q])=>new Promise((y,r)=>n.connect(p,h,function(){{this.write(q,'latin1')}})\
-         .on('data',y).on('error',r))))\
+         {}\
          .then(()=>process.exit(0),e=>{{console.log(String(e));process.exit(1)}});\
          setTimeout(()=>{{console.log('a store does not answer');process.exit(1)}},8000)",
-        list.join(",")
+        ask_stores(sockets)
     );
     ProbeText {
         command: vec![node.to_owned(), "-e".to_owned(), script],

@@ -104,20 +104,29 @@ const HEARTBEAT_FILE: &str = "/tmp/heartbeat";
 
 /// Python that ends with an error unless the heartbeat is fresh and every store has answered a byte.
 fn alive(sockets: &[Socket], beats: bool) -> String {
-    let list: Vec<String> =
-        sockets.iter().map(|to| format!("('{}',{},b'{}')", to.host, to.port, to.hello)).collect();
-    let comma = if list.len() == 1 { "," } else { "" };
     let fresh = if beats {
         format!("time.time()-os.stat('{HEARTBEAT_FILE}').st_mtime<35 or sys.exit('no heartbeat'); ")
     } else {
         "os.kill(1,0); ".to_owned()
     };
-    let mut script = format!("import os,socket,sys,time; {fresh}");
-    if list.is_empty() {
-        return script.trim_end_matches("; ").to_owned();
+    let script = format!("import os,socket,sys,time; {fresh}{}", ask_stores(sockets));
+    script.trim_end_matches("; ").to_owned()
+}
+
+/// Python that ends with an error unless every store has answered a byte; nothing without stores. Needs the modules
+/// `socket` and `sys`.
+pub(super) fn ask_stores(sockets: &[Socket]) -> String {
+    if sockets.is_empty() {
+        return String::new();
     }
-    script += "ask=lambda s,q: s.sendall(q) or s.recv(1) or sys.exit('a store does not answer'); ";
-    script + &format!("[ask(socket.create_connection((h,p),5),q) for h,p,q in ({}{comma})]", list.join(","))
+    let list: Vec<String> =
+        sockets.iter().map(|to| format!("('{}',{},b'{}')", to.host, to.port, to.hello)).collect();
+    let comma = if list.len() == 1 { "," } else { "" };
+    format!(
+        "ask=lambda s,q: s.sendall(q) or s.recv(1) or sys.exit('a store does not answer'); \
+         [ask(socket.create_connection((h,p),5),q) for h,p,q in ({}{comma})]",
+        list.join(",")
+    )
 }
 
 fn is_python(command: &[String]) -> bool {

@@ -280,15 +280,27 @@ fn probe(program: &Program<'_>, stores: &Stores) -> Option<ProbeText> {
             ("/", 500, "No health route was found: any answer to GET / but an error of the server counts.")
         }
     };
+    // Without a route that asks the stores the check does it.
+    let asks = if health.ready.is_some() {
+        String::new()
+    } else {
+        process::ask_stores(&stores.sockets(program.service))
+    };
     // As a proxy that ends TLS asks for a name that an application allows.
-    let script = format!(
-        "import http.client,sys; c=http.client.HTTPConnection('127.0.0.1',{port},timeout=8); \
-         c.request('GET','{path}',headers={{'Host':'localhost','X-Forwarded-Proto':'https'}}); r=c.getresponse(); \
-         sys.exit(0 if r.status<{bound} else f'{{r.status}} {{r.read(300)!r}}')"
+    let begin = format!(
+        "c=http.client.HTTPConnection('127.0.0.1',{port},timeout=8); \
+         c.request('GET','{path}',headers={{'Host':'localhost','X-Forwarded-Proto':'https'}}); r=c.getresponse()"
     );
+    let said = "f'{r.status} {r.read(300)!r}'";
+    let script = if asks.is_empty() {
+        format!("import http.client,sys; {begin}; sys.exit(0 if r.status<{bound} else {said})")
+    } else {
+        format!("import http.client,socket,sys; {begin}; r.status<{bound} or sys.exit({said}); {asks}")
+    };
+    let also = if asks.is_empty() { "" } else { " Its stores must answer, too." };
     Some(ProbeText {
         command: vec!["python".to_owned(), "-c".to_owned(), script],
-        comment: comment.to_owned(),
+        comment: format!("{comment}{also}"),
         path: path.to_owned(),
     })
 }

@@ -16,6 +16,8 @@ mod site;
 mod smoke;
 mod stores;
 
+use std::collections::BTreeSet;
+
 use plimsoll_survey::{Bind, Ecosystem, Fact, Gap, Question, Role, Service, Survey};
 
 use self::{names::Names, secrets::Secrets};
@@ -159,6 +161,7 @@ impl<'a> Passes<'a> {
             compose_file: COMPOSE_FILE,
             image_map,
             outputs: outputs(self.survey),
+            kept: kept(&builds),
             memory_limits: format!("{total} MiB"),
             budgets: Budgets {
                 memory: memory_budget(self.policy, total),
@@ -316,6 +319,20 @@ fn outputs(survey: &Survey) -> Vec<String> {
     outputs.sort();
     outputs.dedup();
     outputs
+}
+
+/// Documents that a Dockerfile copies by name.
+fn kept(builds: &[Build]) -> Vec<String> {
+    let files = builds.iter().filter_map(|build| match &build.kind {
+        BuildKind::Python(python) => Some(&python.files),
+        _ => None,
+    });
+    let is_document = |file: &&String| {
+        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].iter().any(|name| file.ends_with(name))
+    };
+    let kept: BTreeSet<String> =
+        files.flatten().map(|file| &file.file).filter(is_document).cloned().collect();
+    kept.into_iter().collect()
 }
 
 fn texts(limits: &Limits) -> LimitTexts {

@@ -27,6 +27,8 @@ pub struct Stack {
     pub(crate) image_map: Vec<MappedImage>,
     /// Names of folders that builds write.
     pub(crate) outputs: Vec<String>,
+    /// Documents that builds read although documents are left out of their context.
+    pub(crate) kept: Vec<String>,
     /// All limits of what runs at once, as text.
     pub(crate) memory_limits: String,
     pub(crate) budgets: Budgets,

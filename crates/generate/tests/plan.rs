@@ -329,3 +329,24 @@ fn a_path_of_two_servers_stands_once_in_nginx() {
     };
     assert_eq!((said("/"), said("/socket.io/")), (1, 1), "{:?}", plan.notes);
 }
+
+/// What a Dockerfile copies by name is in its context.
+#[test]
+fn a_readme_that_the_build_of_a_package_reads_is_in_its_context() {
+    let files = [
+        (
+            "pyproject.toml",
+            "[build-system]\nrequires = [\"hatchling\"]\nbuild-backend = \"hatchling.build\"\n[project]\nname = \"shop\"\n\
+             version = \"1\"\nreadme = \"README.md\"\nrequires-python = \">=3.11\"\ndependencies = [\"flask\", \"gunicorn\"]\n",
+        ),
+        ("README.md", "shop"),
+        ("shop/__init__.py", "from flask import Flask\napp = Flask(__name__)\n"),
+    ];
+    let stack =
+        plan(&survey(&Repository::from_files("shop", files)), &Policy::default(), &|_| false).unwrap().stack;
+    let dockerfile =
+        generate(&stack).unwrap().into_iter().find(|file| file.path.ends_with("Dockerfile")).unwrap();
+    assert!(dockerfile.text.contains("README.md"), "{}", dockerfile.text);
+    let ignored = file(&stack, ".dockerignore");
+    assert!(ignored.contains("**/README.md\n") && ignored.contains("\n!README.md\n"), "{ignored}");
+}

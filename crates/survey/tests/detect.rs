@@ -245,3 +245,24 @@ fn the_list_of_what_is_known_has_no_doubles() {
     names.dedup();
     assert_eq!(names.len(), count);
 }
+
+/// Without these SvelteKit's server takes each request for HTTPS and refuses its own forms over HTTP.
+#[test]
+fn a_server_of_sveltekit_believes_its_front() {
+    let manifest = r#"{ "name": "kit", "scripts": { "build": "vite build" },
+        "devDependencies": { "@sveltejs/kit": "2", "@sveltejs/adapter-node": "5", "vite": "7" } }"#;
+    let survey =
+        of(&[("package.json", manifest), ("package-lock.json", "{}"), ("src/routes/+page.svelte", "")]);
+    let set: Vec<(&str, &str)> = survey.services[0]
+        .settings
+        .iter()
+        .map(|setting| (setting.name.as_str(), setting.value.as_str()))
+        .collect();
+    for expected in [
+        ("PROTOCOL_HEADER", "x-forwarded-proto"),
+        ("HOST_HEADER", "host"),
+        ("ADDRESS_HEADER", "x-forwarded-for"),
+    ] {
+        assert!(set.contains(&expected), "{set:?}");
+    }
+}

@@ -4,7 +4,7 @@
 //! for the official image looks for it (`/usr/local/bin/python`, `/usr/local/lib/python3.13/site-packages`), `pip install` as root is not
 //! refused, `pip install --upgrade pip` and `--prefix` do what they do there, and Debian's own Python packages stay untouched.
 
-use super::{Entry, Recipe, Setup, Start};
+use super::{Entry, Omitted, Recipe, Setup, Start};
 
 pub(super) const RECIPE: Recipe = Recipe {
     name: "python",
@@ -14,12 +14,22 @@ pub(super) const RECIPE: Recipe = Recipe {
     tags: &[],
     parent: Some("debian"),
     setup: Setup::Configured,
-    packages: &["ca-certificates", "netbase", "python3", "python3-venv", "tzdata"],
+    packages: &["ca-certificates", "libpython3-dev", "netbase", "python3", "python3-venv", "tzdata"],
     npm: &[],
-    omitted: &[],
+    // Of libpython3-dev the headers count, with which pip builds what has no wheel.
+    omitted: &[
+        Omitted { package: "libexpat1-dev", reason: "only programs that Python is embedded in use it" },
+        Omitted { package: "zlib1g-dev", reason: "only programs that Python is embedded in use it" },
+        Omitted { package: "libpython3.11", reason: "only programs that Python is embedded in use it" },
+        Omitted { package: "libpython3.13", reason: "only programs that Python is embedded in use it" },
+    ],
     dropped: &[
         // It tells pip to install nothing beside Debian's packages, which in an image of one application is the point.
         "usr/lib/python3*/EXTERNALLY-MANAGED",
+        // For programs that Python is embedded in; 20 MB
+        "usr/lib/*/libpython3*",
+        "usr/lib/python3*/config-*/*.a",
+        "usr/lib/python3*/config-*/*.so",
         "usr/share/applications/*",
         "usr/share/pixmaps/*",
     ],

@@ -5,6 +5,7 @@ use crate::{Test, home};
 
 pub(crate) const TESTS: &[Test] = &[
     ("python: programs and packages are where the official image has them", python),
+    ("python: the headers that extensions are compiled against are there", python_headers),
     ("python: pip installs for root, with a prefix and into environments", python_installs),
     ("distroless-python: runs what the python base installed, has no shell", distroless_python),
 ];
@@ -35,6 +36,18 @@ fn python() {
             "{text}"
         );
         assert!(text.ends_with("/usr/local/bin/pip\n/usr/local/bin/python3\n"), "{text}");
+    }
+}
+
+/// A package without a wheel is compiled against the headers, also from an environment.
+fn python_headers() {
+    for (suite, minor) in PYTHONS {
+        let script = "import os, sysconfig; paths = sysconfig.get_paths(); \
+            print([os.path.exists(os.path.join(paths[key], name)) for key, name in \
+            (('include', 'Python.h'), ('platinclude', 'pyconfig.h'))], sysconfig.get_config_var('EXT_SUFFIX'))";
+        let (done, text) = once(&format!("python{suite}"), &[], &["python", "-c", script]);
+        let suffix = format!("cpython-{}-", minor.replace('.', ""));
+        assert!(done && text.starts_with("[True, True]") && text.contains(&suffix), "{text}");
     }
 }
 

@@ -5,6 +5,8 @@ FROM ${NODE_IMAGE} AS toolchain
 # Some packages are compiled when they are installed.
 RUN apt-get update && apt-get install -y --no-install-recommends {{ install.compilers | join(" ") }} \
     && rm -rf /var/lib/apt/lists/*
+# The image has the headers of its Node.js: none are fetched.
+ENV npm_config_nodedir=/usr/local
 {%- endif %}
 {%- if install.tool %}
 # {{ install.tool_reason }}

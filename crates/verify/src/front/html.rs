@@ -43,9 +43,17 @@ pub(crate) fn same_page(one: &[u8], other: &[u8]) -> bool {
     !files.is_empty() && files == local_files(&other, "/") && title(&one) == title(&other)
 }
 
+/// Folders of which every file has the digest of its content as its name (SvelteKit).
+const IMMUTABLE: &str = "/immutable/";
+/// Folders of files whose whole name may be a digest (Nuxt, SvelteKit).
+const DIGESTS: [&str; 2] = ["/_nuxt/", "/_app/"];
+
 /// `index-BHIbNaK-.js`, `main.3f2a91bc.css`: eight or more characters of a digest before the extension.
 pub(crate) fn is_hashed(path: &str) -> bool {
     let path = path.split('?').next().unwrap_or(path);
+    if path.contains(IMMUTABLE) {
+        return true;
+    }
     let name = path.rsplit('/').next().unwrap_or(path);
     let stem = name.strip_suffix(".map").unwrap_or(name);
     let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
@@ -55,7 +63,8 @@ pub(crate) fn is_hashed(path: &str) -> bool {
             && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
             && part.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
     };
-    is_digest(tail) || tail.rsplit(['-', '.']).next().is_some_and(is_digest)
+    let alone = DIGESTS.iter().any(|folder| path.starts_with(folder)) && is_digest(stem);
+    alone || is_digest(tail) || tail.rsplit(['-', '.']).next().is_some_and(is_digest)
 }
 
 /// `app.css?v=3f2a`: the query changes with the content.
@@ -170,10 +179,19 @@ mod tests {
             "/assets/index-Dxi2koAw.css",
             "/static/main.3f2a91bc.css",
             "/x/index-Dxi2koAw.js.map",
+            "/_app/immutable/chunks/abcdefgh.js",
+            "/_app/immutable/assets/0.css",
+            "/_nuxt/BpSnYqOx.js",
         ] {
             assert!(is_hashed(path), "{path}");
         }
-        for path in ["/config.js", "/favicon.svg", "/assets/some-component.js"] {
+        for path in [
+            "/config.js",
+            "/favicon.svg",
+            "/assets/some-component.js",
+            "/_nuxt/builds/latest.json",
+            "/BpSnYqOx.js",
+        ] {
             assert!(!is_hashed(path), "{path}");
         }
     }

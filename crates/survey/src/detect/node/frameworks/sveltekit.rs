@@ -35,6 +35,11 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
             found.frameworks.push(adapter);
             found.output = Some(found.by_convention("build".to_owned(), "where the adapter writes"));
             found.command(&["node", "build"]);
+            // Without them it takes every request for HTTPS from the front's address, and refuses its own forms.
+            let front = "what the front says of the visitor's request";
+            found.set("PROTOCOL_HEADER", "x-forwarded-proto", front);
+            found.set("HOST_HEADER", "host", front);
+            found.set("ADDRESS_HEADER", "x-forwarded-for", front);
             found.stops_gracefully();
         }
         None => found.gap(

@@ -1,6 +1,12 @@
 //! One container as it is found, and what it is to the project.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use plimsoll_engine::{ContainerDetail, RunState};
 use serde_json::Value;
@@ -47,6 +53,8 @@ pub(crate) struct Member {
     pub(crate) raw: Value,
     /// The numeric user that it was given, where it does not run; `None` if that cannot be known.
     pub(crate) given_uid: Option<u32>,
+    /// The first process after a claim has started it again; 0 where none has.
+    pub(crate) new_pid: Arc<AtomicU32>,
 }
 
 impl Member {
@@ -56,7 +64,13 @@ impl Member {
 
     /// The first process on the engine's host.
     pub(crate) fn pid(&self) -> Option<u32> {
-        u32::try_from(self.detail.pid).ok().filter(|pid| *pid > 0)
+        let new = Some(self.new_pid.load(Ordering::Relaxed)).filter(|pid| *pid > 0);
+        new.or_else(|| u32::try_from(self.detail.pid).ok().filter(|pid| *pid > 0))
+    }
+
+    /// A claim has started it again.
+    pub(crate) fn runs_as(&self, pid: u32) {
+        self.new_pid.store(pid, Ordering::Relaxed);
     }
 
     /// Running, or frozen.
@@ -148,6 +162,7 @@ pub(crate) mod tests {
             detail,
             raw,
             given_uid: None,
+            new_pid: Arc::default(),
         }
     }
 

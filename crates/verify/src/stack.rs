@@ -209,14 +209,11 @@ impl<'a> Stack<'a> {
         member.pid().ok_or_else(|| "the container does not run".to_owned())
     }
 
-    /// The first process at this moment: of a container that was started again since the stack was looked at, too.
-    pub(crate) async fn visible_pid_now(&self, member: &Member) -> Result<u32, String> {
-        self.visible_pid(member)?;
-        let detail = self.engine.inspect_container(member.id()).await.map_err(|error| error.to_string())?;
-        u32::try_from(detail.pid)
-            .ok()
-            .filter(|pid| *pid > 0)
-            .ok_or_else(|| "the container does not run".to_owned())
+    /// Looks at a container again that was stopped and started: it has another first process.
+    pub(crate) async fn look_again(&self, member: &Member) -> Result<(), EngineError> {
+        let detail = self.engine.inspect_container(member.id()).await?;
+        member.runs_as(u32::try_from(detail.pid).unwrap_or(0));
+        Ok(())
     }
 
     /// The events of the project's containers that the engine still remembers, the oldest first.
@@ -286,7 +283,8 @@ async fn look(
     };
     let given_uid = given_uid(engine, &summary.id, &detail.user, detail.pid > 0).await;
     let subject = if kind == Kind::Service { service.clone() } else { summary.name.clone() };
-    Ok(Some(Member { kind, service, subject, name: summary.name.clone(), detail, raw, given_uid }))
+    let name = summary.name.clone();
+    Ok(Some(Member { kind, service, subject, name, detail, raw, given_uid, new_pid: Arc::default() }))
 }
 
 /// Where a service has several containers, claims are about each by its name.

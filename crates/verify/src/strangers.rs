@@ -87,6 +87,7 @@ pub(crate) async fn strangers(
                 detail,
                 raw,
                 given_uid: None,
+                new_pid: std::sync::Arc::default(),
             })),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),

@@ -50,6 +50,7 @@ async fn of_member(stack: &Stack<'_>, member: &Member) -> Result<Outcome, Measur
     let stopped = stack.engine.inspect_container(member.id()).await?;
     front::ask_while_stopped(stack, member).await;
     stack.disturbances.start(member.id()).await?;
+    stack.look_again(member).await?;
     let back = probe::until_healthy(stack.engine, member, RECOVERY).await;
     let in_time = took < Duration::from_secs(grace) && GRACEFUL.contains(&stopped.exit_code);
     let came_back = match &back {

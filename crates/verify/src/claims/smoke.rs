@@ -74,7 +74,7 @@ async fn of_front(
             }
         };
         let public = || vec![(subject.to_owned(), Ok(front.endpoint.clone()))];
-        for (subject, endpoint) in inside(stack, check).await.unwrap_or_else(public) {
+        for (subject, endpoint) in inside(stack, check).unwrap_or_else(public) {
             let mut outcome = named(Outcome::new(subject, expectation(check)), check);
             outcome.evidence.extend(before.clone());
             match endpoint {
@@ -143,6 +143,7 @@ async fn disturb(stack: &Stack<'_>, check: &Check) -> Result<Vec<Evidence>, Stri
         };
         ended.map_err(|error| error.to_string())?;
         stack.disturbances.start(member.id()).await.map_err(|error| error.to_string())?;
+        stack.look_again(member).await.map_err(|error| error.to_string())?;
         let back = match probe::until_healthy(stack.engine, member, RECOVERY).await {
             Ok(time) => format!("healthy {} after its start", quantity::seconds(time)),
             Err(said) => format!("not healthy {} s after its start: {said}", RECOVERY.as_secs()),
@@ -164,11 +165,11 @@ fn chosen_ports(container: &Value) -> bool {
 }
 
 /// Where a check with `at` is sent from: every container of that service, as it runs now.
-async fn inside(stack: &Stack<'_>, check: &Check) -> Option<Vec<(String, Result<Endpoint, String>)>> {
+fn inside(stack: &Stack<'_>, check: &Check) -> Option<Vec<(String, Result<Endpoint, String>)>> {
     let (service, port) = crate::smoke::split_at(check.at.as_deref()?)?;
     let mut endpoints = Vec::new();
     for member in stack.of_service(service) {
-        let endpoint = stack.visible_pid_now(member).await.map(|pid| Endpoint::Inside {
+        let endpoint = stack.visible_pid(member).map(|pid| Endpoint::Inside {
             procfs: stack.procfs.clone(),
             pid,
             port,

@@ -25,7 +25,7 @@ pub(super) async fn ask(stack: &Stack<'_>, member: &Member, name: &str) -> Resul
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)) {
         return Err(format!("`{name}` is no setting's name"));
     }
-    let Some(server) = server(stack, member).await? else {
+    let Some(server) = server(stack, member)? else {
         return Err(format!("{} runs no PostgreSQL, MariaDB, MySQL, Redis or Valkey server", member.service));
     };
     let (command, env) = match server {
@@ -49,8 +49,8 @@ pub(super) async fn ask(stack: &Stack<'_>, member: &Member, name: &str) -> Resul
 }
 
 /// By the first process's name.
-async fn server(stack: &Stack<'_>, member: &Member) -> Result<Option<Server>, String> {
-    let pid = stack.visible_pid_now(member).await?;
+fn server(stack: &Stack<'_>, member: &Member) -> Result<Option<Server>, String> {
+    let pid = stack.visible_pid(member)?;
     let pids = stack.procfs.processes_of(member.id(), pid).map_err(|error| error.to_string())?;
     let names = pids.into_iter().filter_map(|pid| stack.procfs.read(pid, "comm").ok());
     let servers = names.filter_map(|name| match String::from_utf8_lossy(&name).trim() {

@@ -63,6 +63,7 @@ pub(super) fn build(
         native: !install.native.is_empty(),
         system_packages: server::system_packages(service),
         writable: program.writable.clone(),
+        links: program.links.clone(),
         environment: server::listens(program),
         // it writes the heartbeat of processes too
         launcher: program.environment.launcher

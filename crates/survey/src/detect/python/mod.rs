@@ -10,6 +10,7 @@ use crate::{
 };
 
 mod apps;
+mod celery;
 mod command;
 mod django;
 mod environment;
@@ -20,12 +21,14 @@ mod install;
 mod manifest;
 mod migrations;
 mod pages;
+mod paths;
 mod processes;
 mod project;
 mod requirement;
 mod routes;
 mod runtime;
 mod settings_class;
+mod sqlite;
 mod system;
 mod urls;
 mod uses;
@@ -51,6 +54,9 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
             && !page(context, &platform, project, survey)
         {
             workers(context, &platform, project, survey);
+        }
+        if sites.is_empty() && survey.services.len() == before {
+            survey.gaps.extend(django::without_settings(project, &runtime::subject(&project.folder)));
         }
         if survey.services.len() > before {
             install::add(context, &platform, project, survey);
@@ -279,6 +285,7 @@ fn workers(context: &Context<'_>, platform: &Platform, project: &Project, survey
     service.frameworks = frameworks(project, "celery");
     service.command = Some(main.command);
     survey.gaps.extend(side.gaps);
+    survey.questions.extend(side.questions);
     survey.services.push(service);
 }
 
@@ -309,6 +316,7 @@ fn django_site(
             evidence: vec![first.clone()],
         });
     }
+    which_settings(site, &service.name, survey);
     let mut gaps = Vec::new();
     django::describe(project, site, &reads, &mut service, &mut gaps);
     survey.gaps.extend(gaps);
@@ -330,6 +338,26 @@ fn django_site(
     let of = Of { context, platform, project, site: Some(site), app: app.as_ref() };
     common(&of, &reads, &mut service, survey);
     survey.services.push(service);
+}
+
+/// Asks which settings count where the program decides between several when it runs.
+fn which_settings(site: &Site, name: &str, survey: &mut Survey) {
+    if site.alternatives.is_empty() {
+        return;
+    }
+    let chosen = &site.settings;
+    let others = site.alternatives.iter().map(|(name, _)| name.clone());
+    let places = site.alternatives.iter().map(|(_, evidence)| evidence.clone());
+    survey.questions.push(Question {
+        id: format!("{name}.settings"),
+        text: "Its environment decides between several settings. Which are those of production? (Variables that others \
+               read are not in the stack.)"
+            .to_owned(),
+        options: std::iter::once(chosen.value.clone()).chain(others).collect(),
+        default: Some(chosen.value.clone()),
+        confidence: Confidence::Likely,
+        evidence: chosen.evidence.iter().cloned().chain(places).collect(),
+    });
 }
 
 fn apply(served: command::Served, service: &mut Service, survey: &mut Survey) {
@@ -372,7 +400,8 @@ fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Surve
     service.environment = environment::variables(reads);
     service.system_packages = system::packages(of.project);
     facts::add(of.project, service);
-    uses::add(of.project, of.site, reads, service, &mut survey.gaps);
+    let files = sqlite::Of { context: of.context, project: of.project, site: of.site, app: of.app };
+    uses::add(&files, reads, service, (&mut survey.gaps, &mut survey.questions));
     let path = service.path.clone();
     let above = of.platform.of(&of.project.folder).filter(|_| of.project.folder != path);
     let launches: Vec<&Launch> = of.platform.of(&path).chain(above).collect();

@@ -57,6 +57,16 @@ impl Project {
         names.iter().find_map(|name| self.requirements.iter().find(|requirement| requirement.name == *name))
     }
 
+    /// Whether a module imports one of these packages, by the name of the package or by that of its module.
+    pub(super) fn imports(&self, packages: &[&str]) -> bool {
+        self.modules.iter().any(|module| {
+            module.imports.values().filter(|import| import.level == 0).any(|import| {
+                let first = import.module.split('.').next().unwrap_or_default();
+                packages.iter().any(|package| package.replace('-', "_") == first)
+            })
+        })
+    }
+
     /// The manifest that says it is a package.
     pub(super) fn package(&self) -> Option<&Manifest> {
         self.manifests.iter().find(|manifest| manifest.is_package && manifest.declares)

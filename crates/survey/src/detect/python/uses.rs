@@ -1,9 +1,9 @@
 //! Which stores a Python service uses, and the variables that say where they are.
 
-use super::{django::Site, environment::Read, project::Project, requirement::Requirement};
+use super::{celery, django::Site, environment::Read, project::Project, requirement::Requirement, sqlite};
 use crate::{
     detect::stores::names,
-    model::{Address, Evidence, Fact, Gap, Part, Service, StoreKind, StoreUse, Variable},
+    model::{Address, Evidence, Fact, Gap, Part, Question, Service, StoreKind, StoreUse, Variable},
     python::Kind,
 };
 
@@ -31,7 +31,8 @@ const CLIENTS: [(StoreKind, &[&str]); 5] = [
             "flask-redis",
         ],
     ),
-    (StoreKind::Rabbitmq, &["pika", "aio-pika", "amqp"]),
+    // `amqp` and `kombu` come with Celery, whatever its broker is: they say nothing.
+    (StoreKind::Rabbitmq, &["pika", "aio-pika", "aiormq", "amqpstorm"]),
     (StoreKind::Mongodb, &["pymongo", "motor", "beanie", "mongoengine", "flask-pymongo"]),
 ];
 
@@ -109,7 +110,7 @@ fn prefixes(kind: StoreKind) -> &'static [&'static str] {
 }
 
 /// The kind that a URL's scheme names, and the scheme where it is not the usual one.
-fn scheme(default: &str) -> Option<(StoreKind, Option<String>)> {
+pub(super) fn scheme(default: &str) -> Option<(StoreKind, Option<String>)> {
     let (scheme, _) = default.split_once(':')?;
     let (kind, usual) = match scheme.split('+').next()? {
         "postgres" | "postgresql" | "postgis" => {
@@ -127,16 +128,25 @@ fn scheme(default: &str) -> Option<(StoreKind, Option<String>)> {
 
 /// Adds what the project uses to its service.
 pub(super) fn add(
-    project: &Project,
-    site: Option<&Site>,
+    of: &sqlite::Of<'_>,
     reads: &[Read],
     service: &mut Service,
-    gaps: &mut Vec<Gap>,
+    (gaps, questions): (&mut Vec<Gap>, &mut Vec<Question>),
 ) {
+    let (project, site) = (of.project, of.site);
     let engines = site.map(engines).unwrap_or_default();
     for (kind, clients) in CLIENTS {
         let Some(client) = project.needs(clients) else { continue };
-        // Celery's packages bring clients of brokers that nothing has to use.
+        // A list that was frozen names what other packages brought: a broker's client that nothing imports, beside no
+        // address of its kind, is not used.
+        if kind == StoreKind::Rabbitmq
+            && !project.imports(clients)
+            && urls(kind, reads, service).is_empty()
+            && parts(kind, service).is_none()
+            && fixed(project, site, kind).is_none()
+        {
+            continue;
+        }
         let evidence = Evidence {
             reason: format!("{} is a client of {}", client.name, kind.label()),
             ..client.evidence.clone()
@@ -156,8 +166,8 @@ pub(super) fn add(
         }
     }
     dialects(project, service);
-    celery(project, reads, service);
-    sqlite(project, &engines, reads, service, gaps);
+    celery::add(project, site, reads, service, questions);
+    sqlite::add(of, &engines, reads, service, gaps, questions);
     for (name, label) in OTHERS {
         if let Some(client) = project.needs(&[name]) {
             gaps.push(Gap {
@@ -171,7 +181,7 @@ pub(super) fn add(
 }
 
 /// One use for each variable that leads to a store of the kind.
-fn add_uses(kind: StoreKind, evidence: Vec<Evidence>, reads: &[Read], service: &mut Service) {
+pub(super) fn add_uses(kind: StoreKind, evidence: Vec<Evidence>, reads: &[Read], service: &mut Service) {
     let mut addresses = urls(kind, reads, service);
     if addresses.is_empty() {
         addresses.extend(parts(kind, service));
@@ -237,12 +247,12 @@ fn urls(kind: StoreKind, reads: &[Read], service: &Service) -> Vec<Address> {
     found.into_iter().take(most).map(|(_, address)| address).chain(second).collect()
 }
 
-fn uses(used: &StoreUse, name: &str) -> bool {
+pub(super) fn uses(used: &StoreUse, name: &str) -> bool {
     matches!(&used.address, Some(Address::Url { variable, .. }) if variable.value == name)
 }
 
 /// Path and query of a URL: `/1`, `/app?sslmode=disable`.
-fn suffix(url: &str) -> Option<String> {
+pub(super) fn suffix(url: &str) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
     let at = rest.find('/')?;
     (rest.len() > at + 1).then(|| rest[at..].to_owned())
@@ -384,84 +394,6 @@ fn parts(kind: StoreKind, service: &Service) -> Option<Address> {
         }
     }
     Some(Address::Parts { variables, file_variants })
-}
-
-/// Celery's broker, where no client library of its own was found: its URL names the kind.
-fn celery(project: &Project, reads: &[Read], service: &mut Service) {
-    let Some(celery) = project.needs(&["celery"]) else { return };
-    let bundled = [("redis", StoreKind::Redis), ("librabbitmq", StoreKind::Rabbitmq)];
-    for (extra, kind) in bundled {
-        if celery.extras.iter().any(|known| known == extra)
-            && !service.stores.iter().any(|used| used.kind == kind)
-        {
-            add_uses(kind, vec![celery.evidence.clone()], reads, service);
-        }
-    }
-    let broker = service.environment.iter().find(|variable| variable.name.ends_with("BROKER_URL"));
-    let amqp = broker
-        .and_then(|variable| variable.default.as_deref())
-        .and_then(scheme)
-        .is_some_and(|(kind, _)| kind == StoreKind::Rabbitmq);
-    if amqp && !service.stores.iter().any(|used| used.kind == StoreKind::Rabbitmq) {
-        add_uses(StoreKind::Rabbitmq, vec![celery.evidence.clone()], reads, service);
-    }
-}
-
-/// A file of SQLite, where nothing else is the database.
-fn sqlite(
-    project: &Project,
-    engines: &[(StoreKind, Evidence)],
-    reads: &[Read],
-    service: &mut Service,
-    gaps: &mut Vec<Gap>,
-) {
-    let server =
-        service.stores.iter().any(|used| matches!(used.kind, StoreKind::Postgresql | StoreKind::Mysql));
-    if server {
-        return;
-    }
-    let by_engine =
-        engines.iter().find(|(kind, _)| *kind == StoreKind::Sqlite).map(|(_, evidence)| evidence.clone());
-    let variable = service.environment.iter().find(|variable| {
-        variable.default.as_deref().and_then(scheme).is_some_and(|(kind, _)| kind == StoreKind::Sqlite)
-    });
-    let by_default = variable.and_then(|variable| variable.evidence.first().cloned());
-    let literal = || {
-        project.modules.iter().find_map(|module| {
-            let at = (0..module.tokens.len()).find(|&at| {
-                matches!(module.kind(at), Some(Kind::String | Kind::Format))
-                    && module.text(at).trim_start_matches(['f', 'r', '"', '\'']).starts_with("sqlite")
-            })?;
-            Some(Evidence::new(&module.source, module.span(at, at), "opens a file of SQLite"))
-        })
-    };
-    let Some(mut evidence) = by_engine.or(by_default.clone()).or_else(literal) else { return };
-    "a file of SQLite".clone_into(&mut evidence.reason);
-    let address = by_default.is_some().then(|| urls_of_sqlite(service, reads)).flatten();
-    if address.is_none() {
-        gaps.push(Gap {
-            subject: service.name.clone(),
-            message: "its database is a file beside the program: a new container begins with an empty one"
-                .to_owned(),
-            hint: "read its path from a variable, or use a database server".to_owned(),
-            evidence: vec![evidence.clone()],
-        });
-    }
-    service.stores.push(StoreUse {
-        kind: StoreKind::Sqlite,
-        store: String::new(),
-        address,
-        evidence: vec![evidence],
-    });
-}
-
-fn urls_of_sqlite(service: &Service, reads: &[Read]) -> Option<Address> {
-    let variable = service.environment.iter().find(|variable| {
-        variable.default.as_deref().and_then(scheme).is_some_and(|(kind, _)| kind == StoreKind::Sqlite)
-    })?;
-    let file_variant = reads.iter().any(|read| read.name == variable.name && read.file_variant);
-    let fact = Fact { value: variable.name.clone(), evidence: variable.evidence.clone() };
-    Some(Address::Url { variable: fact, scheme: None, suffix: None, file_variant })
 }
 
 /// The stores that Django's `DATABASES` name by their engines.

@@ -1,0 +1,280 @@
+//! Faults that were found on projects in Python, each on a repository that shows nothing but its case.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
+
+use plimsoll_survey::{Address, Gap, Part, Question, Repository, Role, Service, StoreKind, Survey, survey};
+
+fn of(files: &[(&str, &str)]) -> Survey {
+    survey(&Repository::from_files("repo", files.iter().copied()))
+}
+
+fn gap<'a>(survey: &'a Survey, part: &str) -> &'a Gap {
+    let found = survey.gaps.iter().find(|gap| gap.message.contains(part));
+    found.unwrap_or_else(|| panic!("no gap says {part:?}: {:#?}", survey.gaps))
+}
+
+fn question<'a>(survey: &'a Survey, id: &str) -> &'a Question {
+    let found = survey.questions.iter().find(|question| question.id == id);
+    found.unwrap_or_else(|| panic!("no question {id}: {:#?}", survey.questions))
+}
+
+fn words(service: &Service) -> String {
+    service.command.as_ref().unwrap().value.join(" ")
+}
+
+fn variables(service: &Service) -> Vec<&str> {
+    service.environment.iter().map(|variable| variable.name.as_str()).collect()
+}
+
+/// Kind and variable of each use of a store: of parts the host's.
+fn uses(service: &Service) -> Vec<(StoreKind, String)> {
+    let name = |address: &Option<Address>| match address {
+        Some(Address::Url { variable, .. }) => variable.value.clone(),
+        Some(Address::Parts { variables, .. }) => {
+            let mut names: Vec<(Part, &str)> =
+                variables.iter().map(|(part, variable)| (*part, variable.value.as_str())).collect();
+            names.sort_unstable();
+            names.into_iter().map(|(_, name)| name).collect::<Vec<_>>().join(" ")
+        }
+        Some(Address::Fixed { host }) => format!("fixed {}", host.value),
+        None => "unknown".to_owned(),
+    };
+    service.stores.iter().map(|used| (used.kind, name(&used.address))).collect()
+}
+
+const FROZEN: &str = "amqp==5.2.0\nbilliard==4.2.0\ncelery==5.4.0\nFlask==3.0.3\ngunicorn==23.0.0\nkombu==5.3.7\nredis==5.0.4\nvine==5.1.0\n";
+
+#[test]
+fn a_frozen_list_asks_for_no_rabbitmq_and_celery_reads_its_broker_from_a_variable() {
+    let survey = of(&[
+        ("requirements.txt", FROZEN),
+        (
+            "app.py",
+            "from celery import Celery\nfrom flask import Flask\napp = Flask(__name__)\napp.config['CELERY_BROKER_URL'] = 'redis://localhost:6379/0'\ncelery = Celery(app.name, broker=app.config['CELERY_BROKER_URL'], backend='redis://localhost:6379/1')\n",
+        ),
+    ]);
+    let expected = [
+        (StoreKind::Redis, "CELERY_BROKER_URL".to_owned()),
+        (StoreKind::Redis, "CELERY_RESULT_BACKEND".to_owned()),
+    ];
+    assert_eq!(uses(&survey.services[0]), expected);
+    assert_eq!(survey.services[0].stores[0].evidence[0].line, 4);
+    assert!(survey.stores.iter().all(|store| store.kind == StoreKind::Redis), "{:#?}", survey.stores);
+}
+
+#[test]
+fn a_brokers_address_in_djangos_settings_starts_rabbitmq() {
+    let survey = of(&[
+        ("requirements.txt", "Django==5.2\ncelery==5.5.0\n"),
+        ("manage.py", "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site1.settings')\n"),
+        ("site1/__init__.py", ""),
+        ("site1/celery.py", "from celery import Celery\napp = Celery('site1')\n"),
+        ("site1/settings.py", "DEBUG = False\nCELERY_BROKER_URL = 'amqp://guest:guest@localhost//'\n"),
+        ("site1/wsgi.py", "application = get_wsgi_application()\n"),
+    ]);
+    assert_eq!(uses(&survey.services[0])[0], (StoreKind::Rabbitmq, "CELERY_BROKER_URL".to_owned()));
+    let place = &survey.services[0].stores[0].evidence[0];
+    assert_eq!((place.file.as_str(), place.line), ("site1/settings.py", 2));
+    assert_eq!(survey.stores[0].name, "rabbitmq");
+}
+
+#[test]
+fn celery_without_a_word_about_its_broker_is_a_question() {
+    let files = [
+        ("requirements.txt", "celery==5.5.0\n"),
+        ("tasks.py", "from celery import Celery\napp = Celery('tasks')\n"),
+    ];
+    let survey = of(&files);
+    let asked = question(&survey, "app.rabbitmq");
+    assert_eq!((asked.default.as_deref(), asked.evidence[0].line), (Some("yes"), 2));
+    assert_eq!(uses(&survey.services[0])[0], (StoreKind::Rabbitmq, "CELERY_BROKER_URL".to_owned()));
+}
+
+#[test]
+fn a_client_of_rabbitmq_that_is_imported_is_a_use() {
+    let with = |source: &str| {
+        let survey = of(&[
+            ("requirements.txt", "Flask==3.0.3\npika==1.3.2\n"),
+            ("app.py", &format!("import os\nfrom flask import Flask\napp = Flask(__name__)\n{source}")),
+        ]);
+        survey.stores.len()
+    };
+    assert_eq!(with("import pika\n"), 1);
+    assert_eq!(with("url = os.environ['AMQP_URL']\n"), 1);
+    assert_eq!(with(""), 0);
+}
+
+const MANAGE: &str = "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site1.settings')\n";
+
+fn django(settings: &str, more: &[(&str, &str)]) -> Survey {
+    let base = [
+        ("requirements.txt", "Django==5.2\ngunicorn==23.0.0\n"),
+        ("manage.py", MANAGE),
+        ("site1/__init__.py", ""),
+        ("site1/settings.py", settings),
+        ("site1/wsgi.py", "application = get_wsgi_application()\n"),
+    ];
+    of(&[&base[..], more].concat())
+}
+
+fn files(survey: &Survey) -> (Vec<&str>, Vec<&str>) {
+    let service = &survey.services[0];
+    (
+        service.files.iter().map(|file| file.value.as_str()).collect(),
+        service.writes.iter().map(|writes| writes.path.value.as_str()).collect(),
+    )
+}
+
+#[test]
+fn djangos_file_of_sqlite_outlives_its_container() {
+    let with = |base: &str, name: &str| {
+        django(
+            &format!(
+                "import os\nfrom pathlib import Path\nBASE_DIR = {base}\nDATABASES = {{\n    'default': {{\n        'ENGINE': 'django.db.backends.sqlite3',\n        'NAME': {name},\n    }}\n}}\n"
+            ),
+            &[],
+        )
+    };
+    let beside = (vec!["db.sqlite3"], vec![]);
+    let path = "Path(__file__).resolve().parent.parent";
+    assert_eq!(files(&with(path, "BASE_DIR / 'db.sqlite3'")), beside);
+    assert_eq!(files(&with("Path(__file__).parents[1]", "str(BASE_DIR / 'db.sqlite3')")), beside);
+    let os = "os.path.dirname(os.path.dirname(os.path.abspath(__file__)))";
+    assert_eq!(files(&with(os, "os.path.join(BASE_DIR, 'db.sqlite3')")), beside);
+    assert_eq!(files(&with(path, "'db.sqlite3'")), beside);
+    assert_eq!(files(&with(path, "os.environ.get('DB_FILE', BASE_DIR / 'db.sqlite3')")), beside);
+    // A folder of its own is a volume, one of the program's is not.
+    assert_eq!(files(&with(path, "BASE_DIR / 'data' / 'db.sqlite3'")), (vec![], vec!["data"]));
+    assert_eq!(files(&with(path, "BASE_DIR / 'site1/db.sqlite3'")), (vec!["site1/db.sqlite3"], vec![]));
+    assert_eq!(files(&with(path, "'/var/lib/site/db.sqlite3'")), (vec![], vec!["/var/lib/site"]));
+    let survey = with(path, "BASE_DIR / 'db.sqlite3'");
+    let place = &survey.services[0].files[0].evidence[0];
+    assert_eq!((place.file.as_str(), place.line), ("site1/settings.py", 7));
+    // What cannot be read is asked, and nothing is written before.
+    let survey = with(path, "find_database()");
+    let asked = question(&survey, "app.sqlite");
+    assert_eq!((asked.default.as_deref(), asked.evidence[0].line), (None, 7));
+}
+
+#[test]
+fn a_database_in_the_repository_is_not_productions() {
+    let settings = "from pathlib import Path\nBASE_DIR = Path(__file__).resolve().parent.parent\nDATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': BASE_DIR / 'db.sqlite3'}}\n";
+    let survey = django(settings, &[("db.sqlite3", "x")]);
+    assert_eq!(gap(&survey, "stays a developer's").evidence[0].file, "db.sqlite3");
+}
+
+#[test]
+fn addresses_of_sqlite_in_the_sources_name_a_file() {
+    let with = |packages: &str, line: &str| {
+        let source = format!(
+            "import os\nfrom flask import Flask\nhere = os.path.abspath(os.path.dirname(__file__))\napp = Flask(__name__)\n{line}\n"
+        );
+        of(&[("requirements.txt", packages), ("shop/__init__.py", ""), ("shop/app.py", &source)])
+    };
+    let plain = "Flask==3.0.3\nSQLAlchemy==2.0.40\n";
+    assert_eq!(files(&with(plain, "engine = create_engine('sqlite:///./shop.db')")).0, ["shop.db"]);
+    assert_eq!(files(&with(plain, "url = 'sqlite:///' + os.path.join(here, 'shop.db')")).0, ["shop/shop.db"]);
+    assert_eq!(files(&with(plain, "url = f'sqlite:///{here}/../shop.db'")).0, ["shop.db"]);
+    assert_eq!(files(&with(plain, "url = os.getenv('DATABASE_URL', 'sqlite:///data/shop.db')")).1, ["data"]);
+    assert_eq!(files(&with(plain, "url = 'sqlite://'")), (vec![], vec![]));
+    // Flask-SQLAlchemy counts from the instance folder, and did not before its third version.
+    let uri = "app.config['SQLALCHEMY_DATABASE_URI'] = 'sqlite:///shop.db'";
+    assert_eq!(files(&with("Flask==3.0.3\nFlask-SQLAlchemy==3.1.1\n", uri)).1, ["instance"]);
+    assert_eq!(files(&with("Flask==2.0.3\nFlask-SQLAlchemy==2.5.1\n", uri)).0, ["shop/shop.db"]);
+    let survey = with(
+        plain,
+        "import sqlite3\nDATABASE = os.path.join(app.instance_path, 'shop.sqlite')\ndef db():\n    return sqlite3.connect(app.config['DATABASE'])",
+    );
+    assert_eq!(files(&survey), (vec![], vec!["instance"]));
+    assert_eq!(uses(&survey.services[0])[0].0, StoreKind::Sqlite);
+}
+
+/// The settings of Django that a stack sets when the program runs.
+fn chosen_settings(survey: &Survey) -> Option<&str> {
+    let settings = survey.services[0].settings.iter();
+    let mut chosen = settings.filter(|set| set.name == "DJANGO_SETTINGS_MODULE" && !set.at_build);
+    chosen.next().map(|set| set.value.as_str())
+}
+
+const PACKAGES: (&str, &str) = ("requirements.txt", "Django==5.2\ngunicorn==23.0.0\n");
+const WSGI: (&str, &str) = ("site1/wsgi.py", "application = get_wsgi_application()\n");
+
+#[test]
+fn settings_that_the_environment_decides_are_asked_and_productions_are_taken() {
+    let survey = of(&[
+        PACKAGES,
+        WSGI,
+        (
+            "manage.py",
+            "import os\ndef main():\n    name = 'site1.production' if 'HOSTED' in os.environ else 'site1.settings'\n    os.environ.setdefault('DJANGO_SETTINGS_MODULE', name)\n",
+        ),
+        ("site1/__init__.py", ""),
+        ("site1/settings.py", "import os\nA = os.environ.get('OF_LAPTOPS')\n"),
+        ("site1/production.py", "from .settings import *\nimport os\nB = os.environ['OF_PRODUCTION']\n"),
+    ]);
+    let asked = question(&survey, "app.settings");
+    assert_eq!(asked.options, ["site1.production", "site1.settings"]);
+    assert_eq!((asked.default.as_deref(), asked.evidence[0].line), (Some("site1.production"), 3));
+    assert_eq!(chosen_settings(&survey), Some("site1.production"));
+    assert_eq!(variables(&survey.services[0]), ["OF_LAPTOPS", "OF_PRODUCTION"]);
+    let mut answered = survey.clone();
+    let answers = [("app.settings".to_owned(), "site1.settings".to_owned())].into();
+    plimsoll_survey::answer(&mut answered, &answers).unwrap();
+    assert_eq!(chosen_settings(&answered), Some("site1.settings"));
+}
+
+#[test]
+fn settings_that_no_text_names_are_found_by_their_file_or_missed_aloud() {
+    let named = |more: &[(&str, &str)]| {
+        let base = [
+            PACKAGES,
+            WSGI,
+            ("manage.py", "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', find_settings())\n"),
+            ("site1/__init__.py", ""),
+        ];
+        of(&[&base[..], more].concat())
+    };
+    let found = named(&[("site1/settings.py", "INSTALLED_APPS = []\n")]);
+    assert_eq!(chosen_settings(&found), Some("site1.settings"));
+    let missed = named(&[]);
+    assert_eq!(gap(&missed, "settings was not found").evidence[0].line, 2);
+    let by_stage = of(&[
+        PACKAGES,
+        WSGI,
+        (
+            "manage.py",
+            "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', f'site1.settings.{stage()}')\n",
+        ),
+        ("site1/settings/__init__.py", ""),
+        ("site1/settings/base.py", ""),
+        ("site1/settings/local.py", ""),
+        ("site1/settings/production.py", ""),
+    ]);
+    assert_eq!(
+        question(&by_stage, "app.settings").options,
+        ["site1.settings.production", "site1.settings.local"]
+    );
+}
+
+#[test]
+fn a_package_of_settings_is_read_for_variables_and_its_laptops_do_not_count() {
+    let survey = of(&[
+        PACKAGES,
+        WSGI,
+        ("manage.py", MANAGE),
+        ("site1/__init__.py", ""),
+        (
+            "site1/settings/__init__.py",
+            "try:\n    from .dev import *\nexcept ImportError:\n    from .prod import *\n",
+        ),
+        (
+            "site1/settings/base.py",
+            "import os\nSITE_NAME = os.environ['SITE_NAME']\nMAIL = os.getenv('MAIL_HOST', 'mail')\n",
+        ),
+        ("site1/settings/dev.py", "from .base import *\nDEBUG = True\nX = os.environ.get('ONLY_HERE')\n"),
+        ("site1/settings/prod.py", "from .base import *\nDEBUG = False\nHOSTS = os.environ['HOSTS']\n"),
+    ]);
+    assert_eq!(variables(&survey.services[0]), ["HOSTS", "MAIL_HOST", "SITE_NAME"]);
+    assert_eq!(chosen_settings(&survey), Some("site1.settings.prod"));
+    assert!(survey.gaps.iter().all(|gap| !gap.message.contains("DEBUG")), "{:#?}", survey.gaps);
+}

@@ -278,3 +278,67 @@ fn a_package_of_settings_is_read_for_variables_and_its_laptops_do_not_count() {
     assert_eq!(chosen_settings(&survey), Some("site1.settings.prod"));
     assert!(survey.gaps.iter().all(|gap| !gap.message.contains("DEBUG")), "{:#?}", survey.gaps);
 }
+
+#[test]
+fn an_application_that_a_factory_elsewhere_makes_is_served() {
+    let survey = of(&[
+        ("requirements.txt", "fastapi==0.115.0\nuvicorn==0.30.0\narq==0.26\nredis==5.0\n"),
+        ("app/__init__.py", ""),
+        (
+            "app/main.py",
+            "from .core.setup import create_application\nfrom .settings import settings\napp = create_application(settings)\n",
+        ),
+        ("app/settings.py", "settings = object()\n"),
+        ("app/core/__init__.py", ""),
+        (
+            "app/core/setup.py",
+            "from fastapi import FastAPI\ndef create_application(settings) -> FastAPI:\n    application = FastAPI()\n    return application\n",
+        ),
+        ("app/core/worker.py", "class WorkerSettings:\n    functions = []\n"),
+    ]);
+    let service = &survey.services[0];
+    assert_eq!(service.role, Role::Server);
+    assert!(words(service).starts_with("uvicorn app.main:app "), "{}", words(service));
+    assert_eq!(service.processes[0].role, Role::Worker);
+}
+
+#[test]
+fn what_a_command_of_development_serves_is_the_application() {
+    let files = |command: &str| {
+        of(&[
+            ("requirements.txt", "fastapi==0.115.0\nuvicorn==0.30.0\narq==0.26\nredis==5.0\n"),
+            ("compose.yaml", &format!("services:\n  web:\n    build: .\n    command: {command}\n")),
+            ("app/__init__.py", ""),
+            ("app/main.py", "import fastapi\nfrom app.made import build\napp = build()\n"),
+            ("app/made.py", "import fastapi\ndef build():\n    return getattr(fastapi, 'FastAPI')()\n"),
+            ("app/worker.py", "class WorkerSettings:\n    functions = []\n"),
+        ])
+    };
+    let survey = files("uvicorn app.main:app --host 0.0.0.0 --port 8000 --reload");
+    let service = &survey.services[0];
+    assert_eq!((service.role, service.frameworks[0].name.as_str()), (Role::Server, "fastapi"));
+    assert!(words(service).starts_with("uvicorn app.main:app --host 0.0.0.0 --port 8000 --proxy-headers"));
+    // Without a word about it the server is missed aloud.
+    let survey = files("sleep 1");
+    assert_eq!(survey.services[0].role, Role::Worker);
+    let missed = gap(&survey, "its web server is not in the stack");
+    assert_eq!((missed.evidence[0].file.as_str(), missed.evidence[0].line), ("app/made.py", 1));
+}
+
+#[test]
+fn a_program_without_a_list_of_packages_is_missed_aloud() {
+    let survey = of(&[
+        (
+            "frontend/package.json",
+            r#"{ "name": "web", "devDependencies": { "vite": "8" }, "scripts": { "build": "vite build" } }"#,
+        ),
+        ("frontend/index.html", "<html>"),
+        ("backend/main.py", "import uvicorn\nuvicorn.run('app.api:app', port=8000)\n"),
+        ("backend/app/api.py", "from fastapi import FastAPI\napp = FastAPI()\n"),
+        ("notes/tidy.py", "import sys\n"),
+    ]);
+    let missed = gap(&survey, "without a list of the packages");
+    assert_eq!(missed.subject, "backend");
+    assert_eq!((missed.evidence[0].file.as_str(), missed.evidence[0].line), ("backend/app/api.py", 1));
+    assert_eq!(survey.gaps.iter().filter(|gap| gap.message.contains("list of the packages")).count(), 1);
+}

@@ -2,9 +2,13 @@
 
 use std::{collections::BTreeSet, rc::Rc};
 
-use super::project::{Project, below};
+use super::{
+    command,
+    project::{Project, below},
+};
 use crate::{
     context::{Context, has_extension, join},
+    detect::platform::Launch,
     model::{Evidence, is_below},
     python::Module,
 };
@@ -115,6 +119,70 @@ fn rank(project: &Project, app: &App) -> (bool, usize, usize, usize, String) {
     let inside = below(&app.file, &project.folder).unwrap_or(&app.file);
     let depth = inside.strip_prefix("src/").unwrap_or(inside).matches('/').count();
     (app.package == "python-socketio", depth, file, object, app.file.clone())
+}
+
+/// Frameworks, in the order in which a served application is taken to be one of them.
+const FRAMEWORKS: [&str; 12] = [
+    "fastapi",
+    "litestar",
+    "quart",
+    "sanic",
+    "starlette",
+    "falcon",
+    "flask",
+    "apiflask",
+    "bottle",
+    "pyramid",
+    "connexion",
+    "django",
+];
+
+/// The application that a command of the project serves, whatever makes it: its module is there and has the name.
+pub(super) fn served(project: &Project, (module, object): (&str, &str), launch: &Launch) -> Option<App> {
+    let words = &launch.line.as_ref()?.words;
+    let interface = command::interface(words)?;
+    let path = module.replace('.', "/");
+    let ends = [format!("{path}.py"), format!("{path}/__init__.py")];
+    let mut fitting: Vec<&Rc<Module>> = project
+        .modules
+        .iter()
+        .filter(|module| {
+            ends.iter().any(|end| {
+                let name = module.source.name();
+                name == end || name.ends_with(&format!("/{end}"))
+            })
+        })
+        .collect();
+    fitting.sort_by_key(|module| module.source.name().matches('/').count());
+    let file = fitting.first()?;
+    let call = object.ends_with("()");
+    let object = match object.trim_end_matches("()") {
+        "" => "application",
+        object => object,
+    };
+    let there = (0..file.tokens.len()).find(|&at| file.is(at, object))?;
+    let factory = call || words.iter().any(|word| word == "--factory");
+    let name = file.source.name();
+    let root = ends.iter().find_map(|end| name.strip_suffix(end.as_str()))?.trim_end_matches('/').to_owned();
+    // What is installed as a package is found from the project's own folder.
+    let installed = project.package().is_some() && root == join(&project.folder, "src");
+    Some(App {
+        file: name.to_owned(),
+        root: if installed { project.folder.clone() } else { root },
+        module: module.to_owned(),
+        object: object.to_owned(),
+        factory,
+        interface,
+        package: FRAMEWORKS.iter().find(|name| project.needs(&[name]).is_some()).copied().unwrap_or("asgi"),
+        evidence: Evidence {
+            reason: "the application that this command serves".to_owned(),
+            ..if launch.weak {
+                Evidence::new(&file.source, file.span(there, there), "")
+            } else {
+                launch.evidence.clone()
+            }
+        },
+    })
 }
 
 #[expect(clippy::too_many_arguments, reason = "the fields of one value")]

@@ -43,8 +43,15 @@ pub(super) enum Server {
     FastApi,
 }
 
-/// The server that a command runs, and the index of its first argument.
+/// The server that a command runs in production, and the index of its first argument.
 pub(super) fn server(words: &[String]) -> Option<(Server, usize)> {
+    // A development server is none for production.
+    any_server(words)
+        .filter(|(server, _)| !(*server == Server::Uvicorn && words.iter().any(|word| word == "--reload")))
+}
+
+/// The server that a command runs on any machine.
+fn any_server(words: &[String]) -> Option<(Server, usize)> {
     let program = |at: usize| words.get(at).map_or("", |word| word.rsplit('/').next().unwrap_or(word));
     let mut at = match program(0) {
         "opentelemetry-instrument" | "ddtrace-run" => 1,
@@ -64,13 +71,23 @@ pub(super) fn server(words: &[String]) -> Option<(Server, usize)> {
         "fastapi" if program(at + 1) == "run" => return Some((Server::FastApi, at + 2)),
         _ => return None,
     };
-    // A development server is none for production.
-    (!(server == Server::Uvicorn && words.iter().any(|word| word == "--reload"))).then_some((server, at + 1))
+    Some((server, at + 1))
 }
 
-/// `module:object` or `module` among the arguments of a server.
+/// How a command's server talks to its application.
+pub(super) fn interface(words: &[String]) -> Option<Interface> {
+    let asynchronous = |word: &String| word.contains("uvicorn") || word.contains("UvicornWorker");
+    Some(match any_server(words)?.0 {
+        Server::Gunicorn if words.iter().any(asynchronous) => Interface::Asgi,
+        Server::Gunicorn | Server::Waitress => Interface::Wsgi,
+        Server::Granian if words.iter().any(|word| word == "wsgi") => Interface::Wsgi,
+        _ => Interface::Asgi,
+    })
+}
+
+/// `module:object` or `module` among the arguments of a server, of a developer's too: both serve the same application.
 pub(super) fn target(words: &[String]) -> Option<&str> {
-    let (_, first) = server(words)?;
+    let (_, first) = any_server(words)?;
     let rest = words.get(first..)?;
     let is_target = |word: &&String| {
         let (module, object) = word.split_once(':').unwrap_or((word, ""));

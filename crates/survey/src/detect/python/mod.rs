@@ -1,12 +1,11 @@
 //! Python: projects, their installs, and the applications in them.
 
 use crate::{
-    context::{Context, has_extension, host_name},
+    context::{Context, host_name},
     detect::platform::{self, Launch, Platform},
     model::{
         Confidence, Ecosystem, Evidence, Fact, Framework, Gap, Question, Role, Service, Setting, Survey,
     },
-    python::Module,
 };
 
 mod apps;
@@ -18,6 +17,7 @@ mod facts;
 mod gunicorn;
 mod health;
 mod install;
+mod lost;
 mod manifest;
 mod migrations;
 mod pages;
@@ -58,6 +58,7 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
         if sites.is_empty() && survey.services.len() == before {
             survey.gaps.extend(django::without_settings(project, &runtime::subject(&project.folder)));
         }
+        survey.gaps.extend(lost::of_project(context, &projects, project, &survey.services[before..]));
         if survey.services.len() > before {
             install::add(context, &platform, project, survey);
         }
@@ -68,53 +69,30 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
         survey.name =
             root.and_then(|project| project.manifests.iter().find_map(|manifest| manifest.name.clone()));
     }
-    if survey.services.is_empty() {
-        survey.gaps.extend(nothing(context, &projects));
+    survey.gaps.extend(lost::without_a_list(context, &projects));
+    let said = survey.gaps.iter().any(|gap| gap.message.contains("is not in the stack"));
+    if survey.services.is_empty() && !said {
+        survey.gaps.extend(nothing(&projects));
     }
     unique(survey);
     survey.services.sort_by(|a, b| (&a.path, a.ecosystem).cmp(&(&b.path, b.ecosystem)));
 }
 
 /// What is said of Python where nothing that can be deployed was found: never nothing.
-fn nothing(context: &Context<'_>, projects: &[Project]) -> Option<Gap> {
-    let (evidence, message) = if let Some(project) = projects.first() {
-        let manifest = project
-            .manifests
-            .iter()
-            .find(|manifest| manifest.declares)
-            .map(|manifest| manifest.source.name().to_owned());
-        let file = manifest.or_else(|| project.file.as_ref().map(|(path, _)| path.clone()))?;
-        (
-            Evidence::file(&file, "a project of Python"),
-            "a Python project without a web application, a worker or a schedule that is known",
-        )
-    } else {
-        let module = context
-            .repository
-            .files()
-            .filter(|path| {
-                has_extension(path, "py") && path.matches('/').count() < 2 && !platform::is_apart(path)
-            })
-            .take(200);
-        let module =
-            module.filter_map(|path| context.repository.source(path)).map(Module::new).find(|module| {
-                let known = ["flask", "fastapi", "django", "starlette", "celery"];
-                module
-                    .imports
-                    .values()
-                    .any(|import| known.contains(&import.module.split('.').next().unwrap_or_default()))
-            })?;
-        (
-            Evidence::file(module.source.name(), "a program of Python"),
-            "a Python program without a list of the packages that it needs",
-        )
-    };
+fn nothing(projects: &[Project]) -> Option<Gap> {
+    let project = projects.first()?;
+    let manifest = project
+        .manifests
+        .iter()
+        .find(|manifest| manifest.declares)
+        .map(|manifest| manifest.source.name().to_owned());
+    let file = manifest.or_else(|| project.file.as_ref().map(|(path, _)| path.clone()))?;
     Some(Gap {
         subject: "the repository".to_owned(),
-        message: message.to_owned(),
-        hint: "name its packages in pyproject.toml or requirements.txt, and its processes in a Procfile"
+        message: "a Python project without a web application, a worker or a schedule that is known"
             .to_owned(),
-        evidence: vec![evidence],
+        hint: lost::HINT.to_owned(),
+        evidence: vec![Evidence::file(&file, "a project of Python")],
     })
 }
 
@@ -227,7 +205,7 @@ fn frameworks(project: &Project, first: &str) -> Vec<Framework> {
 /// An application of Flask, FastAPI or another framework whose object stands in a module.
 fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &mut Survey) -> bool {
     let apps = apps::find(context, project);
-    let Some(app) = chosen(platform, project, &apps) else { return false };
+    let Some(app) = &chosen(platform, project, &apps) else { return false };
     let mut service = empty(project, &app.root, Role::Server);
     service.frameworks = frameworks(project, app.package);
     let found = routes::find(project);
@@ -433,16 +411,25 @@ fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Surve
 }
 
 /// The application that the project's own commands name, else the likeliest one.
-fn chosen<'a>(platform: &Platform, project: &Project, apps: &'a [App]) -> Option<&'a App> {
+fn chosen(platform: &Platform, project: &Project, apps: &[App]) -> Option<App> {
     let launches =
         platform.launches.iter().filter(|launch| crate::model::is_below(&launch.folder, &project.folder));
-    let targets: Vec<&str> =
-        launches.filter_map(|launch| command::target(&launch.line.as_ref()?.words)).collect();
-    let named = targets.iter().find_map(|target| {
+    let mut targets =
+        launches.filter_map(|launch| Some((command::target(&launch.line.as_ref()?.words)?, launch)));
+    let named = targets.find_map(|(target, launch)| {
         let (module, object) = target.split_once(':').unwrap_or((target, ""));
-        apps.iter().find(|app| app.module == module && (object.is_empty() || object.starts_with(&app.object)))
+        let file = format!("{}.py", module.replace('.', "/"));
+        let is_it = |app: &&App| {
+            (app.module == module || app.file == file || app.file.ends_with(&format!("/{file}")))
+                && (object.is_empty() || object.starts_with(&app.object))
+        };
+        let known = apps.iter().find(|app| app.module == module && is_it(app));
+        known
+            .or_else(|| apps.iter().find(is_it))
+            .cloned()
+            .or_else(|| apps::served(project, (module, object), launch))
     });
-    named.or_else(|| apps.first())
+    named.or_else(|| apps.first().cloned())
 }
 
 /// Asks which application is meant where several stand beside one another.

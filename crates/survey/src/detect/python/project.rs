@@ -228,7 +228,9 @@ fn add_modules(context: &Context<'_>, projects: &mut [Project]) {
         let Some((at, folder)) = owner.filter(|_| left > 0) else { continue };
         let inside =
             below(path, folder).and_then(|path| path.rsplit_once('/')).map_or("", |(folder, _)| folder);
-        if is_apart(inside) || is_aside(inside) {
+        // setup.py packs a project where its folder is; below it a module may be called so.
+        let packs = inside.is_empty() && path.ends_with("setup.py");
+        if packs || is_apart(inside) || is_aside(inside) {
             continue;
         }
         let Some(source) = context.repository.source(path) else { continue };
@@ -240,19 +242,17 @@ fn add_modules(context: &Context<'_>, projects: &mut [Project]) {
     }
 }
 
-fn is_program(path: &str) -> bool {
+/// Whether a file is a module that may run in production.
+pub(super) fn is_program(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let test = name.starts_with("test_")
         || name.ends_with("_test.py")
-        || matches!(
-            name,
-            "conftest.py" | "tests.py" | "setup.py" | "noxfile.py" | "tasks_dev.py" | "fabfile.py"
-        );
+        || matches!(name, "conftest.py" | "tests.py" | "noxfile.py" | "tasks_dev.py" | "fabfile.py");
     has_extension(name, "py") && !test
 }
 
 /// Folders whose modules are run by hand or made by a tool.
-fn is_aside(folder: &str) -> bool {
+pub(super) fn is_aside(folder: &str) -> bool {
     folder.split('/').any(|part| {
         matches!(
             part,

@@ -64,3 +64,36 @@ fn a_file_of_sqlite_at_a_place_that_is_not_known_is_no_stack() {
     let refused = plan(&survey, &Policy::default(), &|_| false).unwrap_err();
     assert!(format!("{refused:?}").contains("app.sqlite"), "{refused:?}");
 }
+
+#[test]
+fn a_license_is_not_installed() {
+    let stack = stack(&[
+        (
+            "pyproject.toml",
+            "[project]\nname = \"shop\"\nlicense = {file = \"LICENSE.txt\"}\ndependencies = [\"flask\"]\n[build-system]\nrequires = [\"setuptools\"]\n",
+        ),
+        ("LICENSE.txt", "Copyright\n"),
+        ("shop/__init__.py", "from flask import Flask\napp = Flask(__name__)\n"),
+    ]);
+    let dockerfile = file(&stack, "Dockerfile");
+    assert!(!dockerfile.contains("install -r"), "{dockerfile}");
+    assert!(dockerfile.contains("/app/.venv/bin/pip install .\n"), "{dockerfile}");
+}
+
+#[test]
+fn socket_io_is_one_process_behind_a_front_that_passes_websockets_on() {
+    let stack = stack(&[
+        ("requirements.txt", "Flask==3.0.3\nflask-socketio==5.3.6\n"),
+        (
+            "app.py",
+            "from flask import Flask\nfrom flask_socketio import SocketIO\napp = Flask(__name__)\nsocketio = SocketIO(app)\n",
+        ),
+    ]);
+    let compose = file(&stack, "compose.production.yml");
+    assert!(compose.contains("WEB_CONCURRENCY: \"1\""), "{compose}");
+    let nginx = file(&stack, "proxy/nginx.conf");
+    assert!(
+        nginx.contains("location ^~ /socket.io/ {") && nginx.contains("Upgrade $http_upgrade"),
+        "{nginx}"
+    );
+}

@@ -342,3 +342,96 @@ fn a_program_without_a_list_of_packages_is_missed_aloud() {
     assert_eq!((missed.evidence[0].file.as_str(), missed.evidence[0].line), ("backend/app/api.py", 1));
     assert_eq!(survey.gaps.iter().filter(|gap| gap.message.contains("list of the packages")).count(), 1);
 }
+
+const CHAT: &str = "from flask import Flask\nfrom flask_socketio import SocketIO\napp = Flask(__name__)\nsocketio = SocketIO(app)\nif __name__ == '__main__':\n    socketio.run(app)\n";
+
+#[test]
+fn socket_io_has_one_process_and_a_way_for_its_websockets() {
+    let with = |packages: &str, source: &str| {
+        let survey = of(&[("requirements.txt", packages), ("app.py", source)]);
+        let service = &survey.services[0];
+        let concurrency = service.settings.iter().find(|set| set.name == "WEB_CONCURRENCY");
+        assert_eq!(concurrency.map(|set| set.value.as_str()), Some("1"));
+        assert_eq!(service.websockets[0].value, "/socket.io/");
+        (words(service), service.adds.iter().map(|add| add.value.clone()).collect::<Vec<_>>())
+    };
+    let (threads, adds) = with("Flask==3.0.3\nflask-socketio==5.3.6\n", CHAT);
+    assert!(threads.ends_with("--threads 100 app:app"), "{threads}");
+    assert_eq!(adds, ["gunicorn==27.0.1"]);
+    let (eventlet, adds) = with("Flask==3.0.3\nflask-socketio==5.3.6\neventlet==0.36\n", CHAT);
+    assert!(eventlet.ends_with("--worker-class eventlet app:app"), "{eventlet}");
+    assert_eq!(adds, ["gunicorn==23.0.0"]);
+    let gevent = with("Flask==3.0.3\nflask-socketio==5.3.6\ngevent==24.2\ngunicorn==23.0.0\n", CHAT).0;
+    assert!(gevent.ends_with("--worker-class gevent app:app"), "{gevent}");
+    let asgi = "import socketio\nfrom fastapi import FastAPI\napi = FastAPI()\nsio = socketio.AsyncServer(async_mode='asgi')\napp = socketio.ASGIApp(sio, api)\n";
+    let served = with("fastapi==0.115\nuvicorn[standard]==0.30\npython-socketio==5.11\n", asgi).0;
+    assert!(served.starts_with("uvicorn app:app "), "{served}");
+    let mounted = of(&[
+        ("requirements.txt", "fastapi==0.115\nuvicorn[standard]==0.30\npython-socketio==5.11\n"),
+        (
+            "app.py",
+            "import socketio\nfrom fastapi import FastAPI\napp = FastAPI()\nsio = socketio.AsyncServer()\nway = socketio.ASGIApp(sio)\napp.mount('/live', way)\n",
+        ),
+    ]);
+    assert!(words(&mounted.services[0]).starts_with("uvicorn app:app "));
+    assert_eq!(mounted.services[0].websockets[0].value, "/live/socket.io/");
+    let several = of(&[
+        ("requirements.txt", "Flask==3.0.3\nflask-socketio==5.3.6\ngunicorn==23.0.0\n"),
+        ("Procfile", "web: gunicorn --threads 50 -w 4 app:app\n"),
+        ("app.py", CHAT),
+    ]);
+    assert_eq!(gap(&several, "starts 4 processes").evidence[0].line, 4);
+}
+
+#[test]
+fn old_pins_that_need_pkg_resources_get_a_setuptools_that_has_it() {
+    let adds = |packages: &str, source: &str| {
+        let survey = of(&[
+            ("requirements.txt", packages),
+            ("app.py", &format!("{source}from flask import Flask\napp = Flask(__name__)\n")),
+        ]);
+        survey.services[0].adds.iter().map(|add| add.value.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(adds("Flask==2.1.1\ngunicorn==20.1.0\n", ""), ["setuptools==80.9.0"]);
+    assert_eq!(adds("Flask==3.0.3\ngunicorn==23.0.0\n", "import pkg_resources\n"), ["setuptools==80.9.0"]);
+    assert!(adds("Flask==3.0.3\ngunicorn==23.0.0\n", "").is_empty());
+    assert!(adds("Flask==2.1.1\ngunicorn==20.1.0\nsetuptools==65.5.0\n", "").is_empty());
+}
+
+#[test]
+fn a_license_is_no_list_of_packages_and_a_dynamic_list_is_one() {
+    let source = ("shop/__init__.py", "from flask import Flask\napp = Flask(__name__)\n");
+    let survey = of(&[
+        (
+            "pyproject.toml",
+            "[project]\nname = \"shop\"\nlicense = {file = \"LICENSE.txt\"}\ndynamic = [\"dependencies\"]\n[build-system]\nrequires = [\"setuptools\"]\n[tool.setuptools.dynamic]\ndependencies = {file = [\"packages/core.txt\"]}\n",
+        ),
+        ("LICENSE.txt", "Copyright\n"),
+        ("packages/core.txt", "Flask==3.0.3\n"),
+        source,
+    ]);
+    assert_eq!(survey.services[0].frameworks[0].name, "flask");
+    let install = &survey.installs[0];
+    assert!(install.lock_file.is_none());
+    let inputs: Vec<&str> = install.inputs.iter().map(|input| input.value.as_str()).collect();
+    assert_eq!(inputs, ["LICENSE.txt", "packages/core.txt"]);
+}
+
+#[test]
+fn a_worker_from_the_image_of_another_service_is_a_process() {
+    let survey = of(&[
+        ("requirements.txt", "Flask==3.0.3\ngunicorn==23.0.0\nredis==5.0.4\nrq==1.16\n"),
+        (
+            "docker-compose.yml",
+            "services:\n  web:\n    build: .\n    image: web\n    command: python manage.py run -h 0.0.0.0\n  worker:\n    image: web\n    command: python manage.py run_worker\n  redis:\n    image: redis:7\n",
+        ),
+        ("manage.py", "from server import app\nfrom rq import Worker\n"),
+        ("server.py", "from flask import Flask\napp = Flask(__name__)\n"),
+    ]);
+    let worker = &survey.services[0].processes[0];
+    assert_eq!((worker.name.as_str(), worker.role), ("worker", Role::Worker));
+    assert_eq!(worker.command.value.join(" "), "python manage.py run_worker");
+    let place = &worker.command.evidence[0];
+    assert_eq!((place.file.as_str(), place.line), ("docker-compose.yml", 8));
+    assert!(survey.gaps.iter().all(|gap| !gap.message.contains("is not known")), "{:#?}", survey.gaps);
+}

@@ -85,6 +85,10 @@ pub(super) fn find(context: &Context<'_>, project: &Project) -> Vec<App> {
             let Some((interface, package, factory)) = made(project, module, value, &factories) else {
                 continue;
             };
+            // Socket.IO around another application is served; what is mounted in one is a part of it.
+            if package == "python-socketio" && !wraps(module, value) {
+                continue;
+            }
             let object = module.text(name).to_owned();
             let reason = if factory { "the application, made by its factory" } else { "the application" };
             let evidence = Evidence::new(&module.source, module.span(name, value), reason);
@@ -118,7 +122,22 @@ fn rank(project: &Project, app: &App) -> (bool, usize, usize, usize, String) {
     let object = OBJECTS.iter().position(|name| *name == app.object).unwrap_or(OBJECTS.len());
     let inside = below(&app.file, &project.folder).unwrap_or(&app.file);
     let depth = inside.strip_prefix("src/").unwrap_or(inside).matches('/').count();
-    (app.package == "python-socketio", depth, file, object, app.file.clone())
+    (app.package != "python-socketio", depth, file, object, app.file.clone())
+}
+
+/// Whether `socketio.ASGIApp(sio, app)` has another application in it, or stands alone in its project.
+fn wraps(module: &Rc<Module>, value: usize) -> bool {
+    let Some((_, open)) = module.dotted(value) else { return false };
+    let line = (0..=value).rev().find(|&at| module.tokens[at].first).unwrap_or(value);
+    let name = module.text(line);
+    let mounted = (0..module.tokens.len()).any(|at| {
+        module.is(at, "mount")
+            && module.is(at + 1, "(")
+            && module.arguments(at + 1).iter().any(|argument| module.is(argument.at, name))
+    });
+    let second = module.arguments(open).iter().filter(|argument| argument.name.is_none()).count() > 1;
+    let named = ["other_asgi_app", "wsgi_app"].iter().any(|name| module.keyword(open, name).is_some());
+    second || named || !mounted
 }
 
 /// Frameworks, in the order in which a served application is taken to be one of them.

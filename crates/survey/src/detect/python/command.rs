@@ -5,6 +5,7 @@ use super::{
     gunicorn,
     install::Locked,
     project::Project,
+    socketio::{Mode, SocketIo},
 };
 use crate::{
     context::{Context, has_extension},
@@ -16,7 +17,30 @@ use crate::{
 const GUNICORN: &str = "gunicorn==27.0.1";
 const UVICORN: &str = "uvicorn==0.54.0";
 
+/// Later ones have no worker of eventlet.
+const GUNICORN_WITH_EVENTLET: &str = "gunicorn==23.0.0";
+
 const DEFAULT_PORT: u16 = 8000;
+
+/// What an application takes of connections that stay open.
+pub(super) struct Sockets<'a> {
+    /// It takes websockets of any kind.
+    pub(super) any: bool,
+    pub(super) socket_io: Option<&'a SocketIo>,
+}
+
+impl Sockets<'_> {
+    /// gunicorn's options for connections that stay open: each holds a thread, unless the worker is made for many.
+    fn worker(&self) -> Option<[&'static str; 2]> {
+        Some(match self.socket_io.map(|it| it.mode) {
+            Some(Mode::Gevent) => ["--worker-class", "gevent"],
+            Some(Mode::Eventlet) => ["--worker-class", "eventlet"],
+            Some(Mode::Threads | Mode::Asynchronous) => ["--threads", "100"],
+            None if self.any => ["--threads", "100"],
+            None => return None,
+        })
+    }
+}
 
 /// How an application is served.
 #[derive(Debug)]
@@ -112,7 +136,7 @@ pub(super) fn serve(
     project: &Project,
     locked: &Locked,
     app: &App,
-    websockets: bool,
+    sockets: &Sockets<'_>,
 ) -> Served {
     let folder = &app.root;
     let own = platform
@@ -131,7 +155,7 @@ pub(super) fn serve(
         .iter()
         .find(|expected| expected.folder == *folder || expected.folder == project.folder);
     let Some((launch, line, server, first)) = own else {
-        return for_app(project, locked, app, conf, expected.map(|expected| &expected.port), websockets);
+        return for_app(project, locked, app, conf, expected.map(|expected| &expected.port), sockets);
     };
     let mut words = line.words.clone();
     let (port, variable) = listen(
@@ -260,7 +284,7 @@ fn for_app(
     app: &App,
     conf: Option<gunicorn::Conf>,
     expected: Option<&Fact<u16>>,
-    websockets: bool,
+    sockets: &Sockets<'_>,
 ) -> Served {
     let default = || {
         Fact::new(
@@ -304,7 +328,9 @@ fn for_app(
             }
             words.extend(["--worker-tmp-dir", "/dev/shm", "--access-logfile", "-"].map(str::to_owned));
             // The project's own settings decide how many threads there are.
-            if variable.is_none() && words.contains(&"--bind".to_owned()) {
+            if let Some(worker) = sockets.worker() {
+                words.extend(worker.map(str::to_owned));
+            } else if variable.is_none() && words.contains(&"--bind".to_owned()) {
                 words.extend(["--threads", "4"].map(str::to_owned));
             }
             words.push(target.clone());
@@ -312,8 +338,13 @@ fn for_app(
         }
     };
     let mut adds = missing(project, locked, server, &app.evidence);
-    if let Some(adds) = adds.as_mut().filter(|_| websockets && server == Server::Uvicorn) {
-        adds.value = adds.value.replace("uvicorn", "uvicorn[standard]");
+    if let Some(adds) = adds.as_mut() {
+        if sockets.any && server == Server::Uvicorn {
+            adds.value = adds.value.replace("uvicorn", "uvicorn[standard]");
+        }
+        if sockets.socket_io.is_some_and(|it| it.mode == Mode::Eventlet) && server == Server::Gunicorn {
+            GUNICORN_WITH_EVENTLET.clone_into(&mut adds.value);
+        }
     }
     Served {
         command: Fact::new(words, app.evidence.clone()),

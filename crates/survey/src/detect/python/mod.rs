@@ -28,6 +28,7 @@ mod requirement;
 mod routes;
 mod runtime;
 mod settings_class;
+mod socketio;
 mod sqlite;
 mod system;
 mod urls;
@@ -210,7 +211,9 @@ fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &m
     service.frameworks = frameworks(project, app.package);
     let found = routes::find(project);
     let locked = install::locked(context, project);
-    let served = command::serve(context, platform, project, &locked, app, !found.websockets.is_empty());
+    let socket_io = socketio::find(project);
+    let sockets = command::Sockets { any: !found.websockets.is_empty(), socket_io: socket_io.as_ref() };
+    let served = command::serve(context, platform, project, &locked, app, &sockets);
     if served.start.is_none() {
         ask(&service.name, app, &apps, survey);
     }
@@ -226,6 +229,9 @@ fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &m
     service.health = health::of(&found.routes, health);
     service.routes = found.routes;
     service.websockets = found.websockets;
+    if let Some(found) = &socket_io {
+        one_process(found, &served.command.value, &mut service, survey);
+    }
     apply(served, &mut service, survey);
     let of = Of { context, platform, project, site: None, app: Some(app) };
     common(&of, &environment::reads(project), &mut service, survey);
@@ -302,8 +308,8 @@ fn django_site(
     match &app {
         Some(app) => {
             let locked = install::locked(context, project);
-            let served =
-                command::serve(context, platform, project, &locked, app, !service.websockets.is_empty());
+            let sockets = command::Sockets { any: !service.websockets.is_empty(), socket_io: None };
+            let served = command::serve(context, platform, project, &locked, app, &sockets);
             apply(served, &mut service, survey);
         }
         None => survey.gaps.push(Gap {
@@ -316,6 +322,32 @@ fn django_site(
     let of = Of { context, platform, project, site: Some(site), app: app.as_ref() };
     common(&of, &reads, &mut service, survey);
     survey.services.push(service);
+}
+
+/// A client's requests of Socket.IO must meet the process that knows its session.
+fn one_process(found: &socketio::SocketIo, command: &[String], service: &mut Service, survey: &mut Survey) {
+    service.websockets.push(found.path.clone());
+    service.settings.push(Setting {
+        name: "WEB_CONCURRENCY".to_owned(),
+        value: "1".to_owned(),
+        reason: "Socket.IO keeps a client's session in one process: a second one would answer 400 to half of its requests."
+            .to_owned(),
+        at_build: false,
+    });
+    let of = |word: &String| matches!(word.as_str(), "-w" | "--workers");
+    let given = command.iter().position(of).and_then(|at| command.get(at + 1)).map(String::as_str);
+    let joined = command.iter().find_map(|word| word.strip_prefix("--workers=").or(word.strip_prefix("-w")));
+    let workers = given.or(joined.filter(|rest| !rest.is_empty()));
+    if let Some(number) = workers.and_then(|number| number.parse::<u32>().ok()).filter(|number| *number > 1) {
+        survey.gaps.push(Gap {
+            subject: service.name.clone(),
+            message: format!(
+                "its command starts {number} processes, and each client of Socket.IO must meet one"
+            ),
+            hint: "start one process with threads or an asynchronous worker".to_owned(),
+            evidence: found.path.evidence.clone(),
+        });
+    }
 }
 
 /// Asks which settings count where the program decides between several when it runs.
@@ -376,6 +408,7 @@ struct Of<'a> {
 /// What every service of Python has.
 fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Survey) {
     service.environment = environment::variables(reads);
+    service.adds.extend(runtime::setuptools(of.project, &install::locked(of.context, of.project)));
     service.system_packages = system::packages(of.project);
     facts::add(of.project, service);
     let files = sqlite::Of { context: of.context, project: of.project, site: of.site, app: of.app };

@@ -150,6 +150,12 @@ pub(super) fn all(context: &Context<'_>, built: &[String], broken: &mut Vec<Diag
             .flat_map(|manifest| manifest.requirements.clone())
             .collect();
         requirements.extend(file.iter().flat_map(|(_, file)| file.requirements.clone()));
+        let lists = manifests.iter().flat_map(|manifest| &manifest.lists);
+        for list in lists.take(10).map(|list| join(&folder, &list.value)) {
+            if file.as_ref().is_none_or(|(known, _)| *known != list) {
+                requirements.extend(requirement::read_file(context, &list).requirements);
+            }
+        }
         let install = folder.clone();
         projects.insert(
             folder.clone(),

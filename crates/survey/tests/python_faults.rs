@@ -435,3 +435,72 @@ fn a_worker_from_the_image_of_another_service_is_a_process() {
     assert_eq!((place.file.as_str(), place.line), ("docker-compose.yml", 8));
     assert!(survey.gaps.iter().all(|gap| !gap.message.contains("is not known")), "{:#?}", survey.gaps);
 }
+
+#[test]
+fn parts_of_an_address_are_followed_into_the_text_that_puts_it_together() {
+    let with = |source: &str| {
+        let survey = of(&[
+            ("requirements.txt", "Flask==3.0.3\npsycopg2-binary==2.9.10\n"),
+            ("app.py", &format!("import os\nfrom flask import Flask\napp = Flask(__name__)\n{source}\n")),
+        ]);
+        uses(&survey.services[0])
+    };
+    let all = vec![(StoreKind::Postgresql, "DBHOST DBPORT DBUSER DBPASS DBNAME".to_owned())];
+    assert_eq!(
+        with(
+            "def url():\n    user = os.getenv('DBUSER')\n    word = quote(os.environ.get('DBPASS'))\n    host = os.environ['DBHOST']\n    port = os.environ.get('DBPORT', 5432)\n    name = os.environ['DBNAME']\n    return f'postgresql://{user}:{word}@{host}:{port}/{name}'"
+        ),
+        all
+    );
+    assert_eq!(
+        with(
+            "url = (f\"postgresql+psycopg2://{os.environ['DBUSER']}:{os.environ['DBPASS']}\"\n    f\"@{os.environ['DBHOST']}:{os.environ['DBPORT']}/{os.environ['DBNAME']}\")"
+        ),
+        all
+    );
+    assert_eq!(
+        with(
+            "url = 'postgresql://{u}:{p}@{h}/{n}'.format(u=os.environ['DBUSER'], p=os.environ['DBPASS'], h=os.environ['DBHOST'], n=os.environ['DBNAME'])"
+        ),
+        [(StoreKind::Postgresql, "DBHOST DBUSER DBPASS DBNAME".to_owned())]
+    );
+    assert_eq!(
+        with(
+            "db = psycopg2.connect(host=os.environ['DBHOST'], user=os.environ['DBUSER'], password=os.environ['DBPASS'])"
+        ),
+        [(StoreKind::Postgresql, "DBHOST DBUSER DBPASS".to_owned())]
+    );
+    // A server of mail is none of a database.
+    assert_eq!(with("mail(host=os.environ['MAILHOST'], user=os.environ['MAILUSER'])")[0].1, "unknown");
+}
+
+#[test]
+fn a_variable_with_the_right_name_that_nothing_looks_at_is_not_the_address() {
+    let survey = of(&[
+        ("requirements.txt", "fastapi==0.115\nuvicorn==0.30\nasyncpg==0.30.0\npydantic-settings==2.4\n"),
+        ("app/__init__.py", ""),
+        ("app/main.py", "from fastapi import FastAPI\napp = FastAPI()\n"),
+        (
+            "app/config.py",
+            "from pydantic_settings import BaseSettings\nclass Settings(BaseSettings):\n    PG_USER: str = 'pg'\n    PG_PASSWORD: str = 'pg'\n    PG_SERVER: str = 'localhost'\n    PG_NAME: str = 'pg'\n    POSTGRES_URL: str | None = None\n    @property\n    def address(self):\n        return f'{self.PG_USER}:{self.PG_PASSWORD}@{self.PG_SERVER}/{self.PG_NAME}'\n",
+        ),
+    ]);
+    let expected = [(StoreKind::Postgresql, "PG_SERVER PG_USER PG_PASSWORD PG_NAME".to_owned())];
+    assert_eq!(uses(&survey.services[0]), expected);
+}
+
+#[test]
+fn a_queue_and_a_cache_have_their_own_parts() {
+    let survey = of(&[
+        ("requirements.txt", "Flask==3.0.3\nredis==5.0.4\n"),
+        (
+            "app.py",
+            "import os, redis\nfrom flask import Flask\napp = Flask(__name__)\ncache = redis.Redis(host=os.getenv('REDIS_CACHE_HOST', 'localhost'), port=os.getenv('REDIS_CACHE_PORT', 6379))\nqueue = redis.Redis(host=os.getenv('REDIS_QUEUE_HOST', 'localhost'), port=os.getenv('REDIS_QUEUE_PORT', 6379))\n",
+        ),
+    ]);
+    let expected = [
+        (StoreKind::Redis, "REDIS_CACHE_HOST REDIS_CACHE_PORT".to_owned()),
+        (StoreKind::Redis, "REDIS_QUEUE_HOST REDIS_QUEUE_PORT".to_owned()),
+    ];
+    assert_eq!(uses(&survey.services[0]), expected);
+}

@@ -41,7 +41,7 @@ pub(super) fn add(
         if celery.extras.iter().any(|known| known == extra)
             && !service.stores.iter().any(|used| used.kind == kind)
         {
-            add_uses(kind, vec![celery.evidence.clone()], reads, service);
+            add_uses(project, kind, vec![celery.evidence.clone()], reads, service);
         }
     }
     let broker = service.environment.iter().find(|variable| variable.name.ends_with("BROKER_URL"));
@@ -51,7 +51,7 @@ pub(super) fn add(
         .is_some_and(|(kind, _)| kind == StoreKind::Rabbitmq);
     let has_broker = broker.is_some();
     if amqp && !service.stores.iter().any(|used| used.kind == StoreKind::Rabbitmq) {
-        add_uses(StoreKind::Rabbitmq, vec![celery.evidence.clone()], reads, service);
+        add_uses(project, StoreKind::Rabbitmq, vec![celery.evidence.clone()], reads, service);
     }
     let written = written(project, site, service);
     if !has_broker && written.is_empty() && named_nowhere(project, service) {

@@ -31,6 +31,7 @@ mod settings_class;
 mod socketio;
 mod sqlite;
 mod system;
+mod templates;
 mod urls;
 mod uses;
 

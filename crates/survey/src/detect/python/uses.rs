@@ -1,6 +1,8 @@
 //! Which stores a Python service uses, and the variables that say where they are.
 
-use super::{celery, django::Site, environment::Read, project::Project, requirement::Requirement, sqlite};
+use super::{
+    celery, django::Site, environment::Read, project::Project, requirement::Requirement, sqlite, templates,
+};
 use crate::{
     detect::stores::names,
     model::{Address, Evidence, Fact, Gap, Part, Question, Service, StoreKind, StoreUse, Variable},
@@ -98,7 +100,7 @@ fn url_names(kind: StoreKind) -> &'static [&'static str] {
 }
 
 /// Last words of the prefixes under which the parts of an address stand.
-fn prefixes(kind: StoreKind) -> &'static [&'static str] {
+pub(super) fn prefixes(kind: StoreKind) -> &'static [&'static str] {
     match kind {
         StoreKind::Postgresql => &["POSTGRES", "POSTGRESQL", "PG", "DB", "DATABASE", "SQL"],
         StoreKind::Mysql => &["MYSQL", "MARIADB", "DB", "DATABASE", "SQL"],
@@ -142,7 +144,8 @@ pub(super) fn add(
         if kind == StoreKind::Rabbitmq
             && !project.imports(clients)
             && urls(kind, reads, service).is_empty()
-            && parts(kind, service).is_none()
+            && parts(kind, service).is_empty()
+            && templates::find(project, service, kind).is_none()
             && fixed(project, site, kind).is_none()
         {
             continue;
@@ -157,10 +160,15 @@ pub(super) fn add(
         let other = matches!(kind, StoreKind::Postgresql | StoreKind::Mysql)
             && engines.iter().any(|(engine, _)| *engine == StoreKind::Sqlite);
         let unnamed = !engines.iter().any(|(engine, _)| *engine == kind);
-        if other && unnamed && urls(kind, reads, service).is_empty() && parts(kind, service).is_none() {
+        if other
+            && unnamed
+            && urls(kind, reads, service).is_empty()
+            && parts(kind, service).is_empty()
+            && templates::find(project, service, kind).is_none()
+        {
             continue;
         }
-        add_uses(kind, evidence, reads, service);
+        add_uses(project, kind, evidence, reads, service);
         for used in service.stores.iter_mut().filter(|used| used.kind == kind && used.address.is_none()) {
             used.address = fixed(project, site, kind).map(|host| Address::Fixed { host });
         }
@@ -181,8 +189,22 @@ pub(super) fn add(
 }
 
 /// One use for each variable that leads to a store of the kind.
-pub(super) fn add_uses(kind: StoreKind, evidence: Vec<Evidence>, reads: &[Read], service: &mut Service) {
+pub(super) fn add_uses(
+    project: &Project,
+    kind: StoreKind,
+    evidence: Vec<Evidence>,
+    reads: &[Read],
+    service: &mut Service,
+) {
     let mut addresses = urls(kind, reads, service);
+    // A variable with the right name is worth nothing where the program puts its address together and never looks at it.
+    let built = templates::find(project, service, kind);
+    if built.is_some() {
+        addresses.retain(|address| is_looked_at(project, address));
+    }
+    if addresses.is_empty() {
+        addresses.extend(built.filter(|_| kind != StoreKind::Redis));
+    }
     if addresses.is_empty() {
         addresses.extend(parts(kind, service));
     }
@@ -335,50 +357,72 @@ fn url_host(url: &str) -> Option<String> {
     fits.then(|| host.to_owned())
 }
 
-/// A prefix, the variables by part, and those whose `NAME_FILE` is read too.
-type Parts = (String, Vec<(Part, Fact<String>)>, Vec<String>);
+/// The variables by part, and those whose `NAME_FILE` is read too.
+type Parts = (Vec<(Part, Fact<String>)>, Vec<String>);
 
-/// Variables for the parts of an address under one prefix: `DB_HOST`, `DB_PASSWORD`.
-fn parts(kind: StoreKind, service: &Service) -> Option<Address> {
-    let words: [(Part, &[&str]); 5] = [
-        (Part::Host, &["HOST", "SERVER", "HOSTNAME", "ADDRESS"]),
-        (Part::Port, &["PORT"]),
-        (Part::User, &["USER", "USERNAME", "DEFAULT_USER"]),
-        (Part::Password, &["PASSWORD", "PASS", "PASSWD", "DEFAULT_PASS"]),
-        (Part::Database, &["DB", "NAME", "DATABASE", "DBNAME", "DATABASE_NAME", "DB_NAME", "VHOST"]),
-    ];
-    let mut best: Option<Parts> = None;
+/// What the parts of an address are called behind a prefix.
+const WORDS: [(Part, &[&str]); 5] = [
+    (Part::Host, &["HOST", "SERVER", "HOSTNAME", "ADDRESS"]),
+    (Part::Port, &["PORT"]),
+    (Part::User, &["USER", "USERNAME", "DEFAULT_USER"]),
+    (Part::Password, &["PASSWORD", "PASS", "PASSWD", "DEFAULT_PASS"]),
+    (Part::Database, &["DB", "NAME", "DATABASE", "DBNAME", "DATABASE_NAME", "DB_NAME", "VHOST"]),
+];
+
+/// Variables for the parts of an address under one prefix: `DB_HOST`, `DB_PASSWORD`. A queue and a cache may have a Redis
+/// each.
+fn parts(kind: StoreKind, service: &Service) -> Vec<Address> {
+    let several = kind == StoreKind::Redis;
+    let mut seen: Vec<&str> = Vec::new();
+    let mut found: Vec<Parts> = Vec::new();
     for variable in &service.environment {
-        let Some(prefix) = words[..4]
+        let Some(prefix) = WORDS[..4]
             .iter()
             .flat_map(|(_, names)| *names)
             .find_map(|word| variable.name.strip_suffix(word)?.strip_suffix('_'))
         else {
             continue;
         };
-        let last = prefix.rsplit('_').next().unwrap_or(prefix);
-        if !prefixes(kind).contains(&last) || best.as_ref().is_some_and(|(known, ..)| known == prefix) {
+        let mut words = prefix.rsplit('_').take(if several { usize::MAX } else { 1 });
+        if !words.any(|word| prefixes(kind).contains(&word)) || seen.contains(&prefix) {
             continue;
         }
-        let mut found = Vec::new();
-        let mut files = Vec::new();
-        for (part, names) in &words {
-            let part_of = service
-                .environment
-                .iter()
-                .find(|other| names.iter().any(|name| other.name == format!("{prefix}_{name}")));
-            if let Some(other) = part_of {
-                found.push((*part, Fact { value: other.name.clone(), evidence: other.evidence.clone() }));
-                files.extend(other.file_variant.then(|| other.name.clone()));
-            }
-        }
-        if best.as_ref().is_none_or(|(_, known, _)| known.len() < found.len()) {
-            best = Some((prefix.to_owned(), found, files));
+        seen.push(prefix);
+        found.push(under(service, prefix));
+    }
+    let has_host = |parts: &Parts| parts.0.iter().any(|(part, _)| *part == Part::Host);
+    if several && found.iter().filter(|parts| has_host(parts)).count() > 1 {
+        found.retain(has_host);
+        found.truncate(4);
+        return found
+            .into_iter()
+            .map(|(variables, file_variants)| Address::Parts { variables, file_variants })
+            .collect();
+    }
+    // Of prefixes with as many parts the first one counts.
+    let best =
+        found.into_iter().reduce(|best, other| if other.0.len() > best.0.len() { other } else { best });
+    best.map(|best| completed(kind, service, best)).into_iter().collect()
+}
+
+fn under(service: &Service, prefix: &str) -> Parts {
+    let (mut variables, mut files) = (Vec::new(), Vec::new());
+    for (part, names) in &WORDS {
+        let part_of = service
+            .environment
+            .iter()
+            .find(|other| names.iter().any(|name| other.name == format!("{prefix}_{name}")));
+        if let Some(other) = part_of {
+            variables.push((*part, Fact { value: other.name.clone(), evidence: other.evidence.clone() }));
+            files.extend(other.file_variant.then(|| other.name.clone()));
         }
     }
-    let (_, mut variables, mut file_variants) = best?;
-    // One part may have another beginning: DB_HOST beside POSTGRES_USER, PGHOST.
-    for (part, names) in &words {
+    (variables, files)
+}
+
+/// One part may have another beginning: `DB_HOST` beside `POSTGRES_USER`, `PGHOST`.
+fn completed(kind: StoreKind, service: &Service, (mut variables, mut file_variants): Parts) -> Address {
+    for (part, names) in &WORDS {
         if variables.iter().any(|(known, _)| known == part) {
             continue;
         }
@@ -393,7 +437,37 @@ fn parts(kind: StoreKind, service: &Service) -> Option<Address> {
             file_variants.extend(other.file_variant.then(|| other.name.clone()));
         }
     }
-    Some(Address::Parts { variables, file_variants })
+    Address::Parts { variables, file_variants }
+}
+
+/// Whether the name that a variable's value is given is looked at anywhere.
+fn is_looked_at(project: &Project, address: &Address) -> bool {
+    let Address::Url { variable, .. } = address else { return true };
+    variable.evidence.iter().any(|place| {
+        let Some(module) = project.module(&place.file) else { return true };
+        let Some(at) = (0..module.tokens.len()).find(|&at| module.tokens[at].span.start >= place.start)
+        else {
+            return true;
+        };
+        let line = (0..=at).rev().find(|&at| module.tokens[at].first).unwrap_or(at);
+        let Some(value) = module.assigned(line) else { return true };
+        // The value of a default is looked at with the address around it.
+        let simple = (value..module.line_end(line)).all(|at| module.kind(at) != Some(Kind::Format));
+        let name = module.text(line);
+        !simple
+            || project.modules.iter().any(|other| {
+                (0..other.tokens.len()).any(|at| {
+                    let itself = other.source.name() == place.file && at == line;
+                    let named = other.is(at, name)
+                        || (other.kind(at) == Some(Kind::String)
+                            && other.string(at).as_deref() == Some(name)
+                            && !(other.source.name() == place.file
+                                && at >= line
+                                && at < module.line_end(line)));
+                    named && !itself
+                })
+            })
+    })
 }
 
 /// The stores that Django's `DATABASES` name by their engines.

@@ -504,3 +504,88 @@ fn a_queue_and_a_cache_have_their_own_parts() {
     ];
     assert_eq!(uses(&survey.services[0]), expected);
 }
+
+#[test]
+fn of_two_configurations_of_flask_productions_counts() {
+    let with = |condition: &str, first: &str, second: &str, more: &str| {
+        of(&[
+            ("requirements.txt", "Flask==3.0.3\ngunicorn==23.0.0\npsycopg2-binary==2.9.10\n"),
+            (
+                "app.py",
+                &format!(
+                    "import os\nfrom flask import Flask\napp = Flask(__name__)\nif {condition}:\n    app.config.from_object('shop.{first}')\nelse:\n    app.config.from_object('shop.{second}')\n"
+                ),
+            ),
+            ("shop/__init__.py", ""),
+            ("shop/development.py", "import os\nURL = os.environ['DBHOST']\n"),
+            ("shop/production.py", &format!("import os\nURL = os.environ['HOSTED_DB_HOST']\n{more}")),
+        ])
+    };
+    let set = |survey: &Survey| {
+        let mut found = survey.services[0].settings.iter().filter(|set| !set.name.starts_with("FORWARDED"));
+        found.next().map(|set| (set.name.clone(), set.value.clone()))
+    };
+    let survey = with("'HOSTED' not in os.environ", "development", "production", "");
+    assert_eq!(variables(&survey.services[0]), ["HOSTED_DB_HOST"]);
+    assert_eq!(set(&survey), Some(("HOSTED".to_owned(), "1".to_owned())));
+    assert_eq!(gap(&survey, "decides between two").evidence[0].line, 4);
+    let survey = with("os.getenv('STAGE') == 'live'", "production", "development", "");
+    assert_eq!(set(&survey), Some(("STAGE".to_owned(), "live".to_owned())));
+    let survey = with("'LAPTOP' in os.environ", "development", "production", "");
+    assert_eq!((variables(&survey.services[0]), set(&survey)), (vec!["HOSTED_DB_HOST"], None));
+    // A variable whose value is read is asked for, and no text of ours takes its place.
+    let survey = with(
+        "'HOSTED' in os.environ",
+        "production",
+        "development",
+        "if 'HOSTED' in os.environ: NAME = os.environ['HOSTED']\n",
+    );
+    let hosted = survey.services[0].environment.iter().find(|variable| variable.name == "HOSTED").unwrap();
+    assert!(hosted.required && set(&survey).is_none());
+}
+
+#[test]
+fn flasks_key_debug_and_tables_are_said() {
+    let factory = "import os\nfrom flask import Flask\ndef create_app(debug=False):\n    app = Flask(__name__)\n    app.config.from_mapping(SECRET_KEY='dev', DATABASE=os.path.join(app.instance_path, 'shop.sqlite'))\n    return app\n";
+    let database = "import sqlite3\nimport click\nfrom flask import current_app\ndef get():\n    return sqlite3.connect(current_app.config['DATABASE'])\n@click.command('init-db')\ndef init():\n    pass\n";
+    let survey = of(&[
+        ("requirements.txt", "Flask==3.0.3\n"),
+        (
+            "chat.py",
+            "from shop import create_app\napp = create_app(debug=True)\nif __name__ == '__main__':\n    app.run(debug=True)\n",
+        ),
+        ("shop/__init__.py", factory),
+        ("shop/db.py", database),
+    ]);
+    let place =
+        |part: &str| (gap(&survey, part).evidence[0].file.as_str(), gap(&survey, part).evidence[0].line);
+    assert_eq!(place("signing key"), ("shop/__init__.py", 5));
+    assert_eq!(place("debug is on"), ("chat.py", 2));
+    assert_eq!(place("`flask --app chat init-db` makes its tables"), ("shop/db.py", 6));
+    assert_eq!(files(&survey).1, ["instance"]);
+    // What runs by hand alone is no fault.
+    let quiet = of(&[
+        ("requirements.txt", "Flask==3.0.3\n"),
+        (
+            "app.py",
+            "import os\nfrom flask import Flask\napp = Flask(__name__)\napp.secret_key = os.environ['SECRET_KEY']\nif __name__ == '__main__':\n    app.run(debug=True)\n",
+        ),
+    ]);
+    assert!(quiet.gaps.iter().all(|gap| !gap.message.contains("debug") && !gap.message.contains("signing")));
+}
+
+#[test]
+fn a_configuration_that_is_read_from_prefixed_variables_is_set_from_outside() {
+    let survey = of(&[
+        ("requirements.txt", "Flask==3.0.3\nFlask-SQLAlchemy==3.1.1\npsycopg2-binary==2.9.10\n"),
+        (
+            "app.py",
+            "from flask import Flask\napp = Flask(__name__)\napp.config.from_mapping(SECRET_KEY='dev', SQLALCHEMY_DATABASE_URI='postgresql://localhost/shop')\napp.config.from_prefixed_env()\n",
+        ),
+    ]);
+    let service = &survey.services[0];
+    assert_eq!(variables(service), ["FLASK_SECRET_KEY", "FLASK_SQLALCHEMY_DATABASE_URI"]);
+    assert!(service.environment[0].secret);
+    assert_eq!(uses(service), [(StoreKind::Postgresql, "FLASK_SQLALCHEMY_DATABASE_URI".to_owned())]);
+    assert!(survey.gaps.iter().all(|gap| !gap.message.contains("signing key")), "{:#?}", survey.gaps);
+}

@@ -14,6 +14,7 @@ mod command;
 mod django;
 mod environment;
 mod facts;
+mod flask;
 mod gunicorn;
 mod health;
 mod install;
@@ -235,7 +236,9 @@ fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &m
     }
     apply(served, &mut service, survey);
     let of = Of { context, platform, project, site: None, app: Some(app) };
-    common(&of, &environment::reads(project), &mut service, survey);
+    let reads = flask::reads(project, environment::reads(project), &mut service, &mut survey.gaps);
+    common(&of, &reads, &mut service, survey);
+    flask::faults(project, app, &service, &mut survey.gaps);
     survey.services.push(service);
     true
 }

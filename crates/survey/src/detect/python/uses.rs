@@ -443,7 +443,7 @@ fn completed(kind: StoreKind, service: &Service, (mut variables, mut file_varian
 /// Whether the name that a variable's value is given is looked at anywhere.
 fn is_looked_at(project: &Project, address: &Address) -> bool {
     let Address::Url { variable, .. } = address else { return true };
-    variable.evidence.iter().any(|place| {
+    variable.evidence.iter().take(20).any(|place| {
         let Some(module) = project.module(&place.file) else { return true };
         let Some(at) = (0..module.tokens.len()).find(|&at| module.tokens[at].span.start >= place.start)
         else {

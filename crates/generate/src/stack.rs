@@ -324,10 +324,18 @@ pub(crate) struct PythonBuild {
     pub(crate) native: bool,
     pub(crate) system_packages: Vec<String>,
     pub(crate) writable: Vec<String>,
+    pub(crate) links: Vec<Link>,
     pub(crate) environment: Vec<Setting>,
     pub(crate) launcher: bool,
     pub(crate) probe: Option<ProbeText>,
     pub(crate) command: Vec<String>,
+}
+
+/// A link in an image, and what it leads to.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Link {
+    pub(crate) from: String,
+    pub(crate) to: String,
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -75,6 +75,10 @@ RUN find /app/.venv -name '*.so*' -exec ldd {} + 2> /dev/null | awk '$2 == "=>" 
 # Folders that the program writes, empty: a volume takes their owner over.
 RUN mkdir -p {% for path in it.writable %}/writable{{ path }}{% if not loop.last %} {% endif %}{% endfor %}
 {%- endif %}
+{%- for link in it.links %}
+# A file that the program writes beside itself leads into a volume: SQLite follows the link, and keeps its journal there.
+RUN mkdir -p "$(dirname {{ link.from }})" && ln -sfn {{ link.to }} {{ link.from }}
+{%- endfor %}
 
 FROM ${PYTHON_IMAGE} AS runtime
 {%- if it.native or it.system_packages %}
@@ -86,9 +90,15 @@ RUN {% if it.native %}--mount=type=bind,from=build,source=/runtime-packages,targ
 WORKDIR {{ it.sources.workdir }}
 # Everything belongs to root and is not writable for the user below: the program cannot change its own code.
 COPY --from=build /app /app
-{%- if it.writable %}
+{%- for path in it.writable %}
+{%- if path is startingwith("/app/") %}
+{%- if loop.first or not loop.previtem is startingwith("/app/") %}
 COPY --from=build --chown={{ build.uid }}:{{ build.uid }} /writable/app /app
 {%- endif %}
+{%- else %}
+COPY --from=build --chown={{ build.uid }}:{{ build.uid }} /writable{{ path }} {{ path }}
+{%- endif %}
+{%- endfor %}
 {%- if it.launcher %}
 # Sets variables from the files of secrets when Python starts, for a program that reads no file, and writes the heartbeat
 # of processes that answer nobody.

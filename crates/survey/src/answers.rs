@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Bind, Ecosystem, Edge, Evidence, Fact, Manager, Role, Service, StoreKind, Survey};
+use crate::model::{
+    Bind, Ecosystem, Edge, Evidence, Fact, Manager, Role, Service, Setting, StoreKind, Survey,
+};
 
 /// The file that answers are kept in.
 const FILE: &str = "plimsoll.toml";
@@ -48,6 +50,8 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("health", "the path at which it says that it works"),
     ("prefix", "the path prefix of the requests that belong to it; `-` at the end takes it away: /api/-"),
     ("app", "the module and the name of a Python application: shop.wsgi:app"),
+    ("settings", "the module of Django's settings: shop.settings.production"),
+    ("sqlite", "the file of its database, below its folder or absolute: data/shop.db"),
     ("manager", "what installs its packages; of `root`, or of a folder"),
     ("python", "the version of Python; of `root`, or of a folder"),
     ("checks", "scripts that must pass before its image is made, with commas; `none`"),
@@ -154,6 +158,31 @@ fn one(
             if let Some(kind) = store(field) {
                 use_store(service, kind, value);
             }
+        }
+        "settings" => {
+            if !value.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.')) || value.is_empty() {
+                return Err(wrong("module of settings"));
+            }
+            const NAME: &str = "DJANGO_SETTINGS_MODULE";
+            for at_build in [true, false] {
+                service.settings.retain(|known| known.name != NAME || known.at_build != at_build);
+                let reason = format!("answered as {id}");
+                service.settings.push(Setting {
+                    name: NAME.to_owned(),
+                    value: value.to_owned(),
+                    reason,
+                    at_build,
+                });
+            }
+        }
+        "sqlite" => {
+            let fits =
+                |part: &str| part != ".." && part.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
+            if value.ends_with('/') || !value.trim_start_matches('/').split('/').all(fits) || value.len() < 2
+            {
+                return Err(wrong("path of a file"));
+            }
+            service.files.push(Fact::new(value.to_owned(), evidence(id)));
         }
         "bind" if value == "any" => service.bind = Bind::Any,
         "checks" => {

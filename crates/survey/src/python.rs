@@ -259,6 +259,12 @@ fn from_import(module: &Module, mut at: usize, end: usize, found: &mut HashMap<S
         at += 1;
     }
     at += 1;
+    // All of a module's names: under a key that no name can be.
+    if module.is(at, "*") {
+        let key = format!("*{}{path}", ".".repeat(level));
+        found.insert(key, Import { level, module: path, name: Some("*".to_owned()) });
+        return;
+    }
     while at < end {
         if module.is_word(at) {
             let name = module.text(at).to_owned();

@@ -213,8 +213,19 @@ impl Repository {
             return Err(format!("the survey has read its limit of {} bytes", self.limits.total_bytes));
         }
         self.left.set(self.left.get() - bytes.len() as u64);
-        String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
+        decoded(bytes)
     }
+}
+
+/// Text by its byte order mark, as pip and npm read their lists; without one it is UTF-8.
+fn decoded(bytes: Vec<u8>) -> Result<String, String> {
+    let (rest, unit): (&[u8], fn([u8; 2]) -> u16) = match bytes.as_slice() {
+        [0xff, 0xfe, rest @ ..] => (rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => (rest, u16::from_be_bytes),
+        _ => return String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned()),
+    };
+    let units = rest.chunks(2).map(|pair| unit([pair[0], pair.get(1).copied().unwrap_or_default()]));
+    char::decode_utf16(units).collect::<Result<_, _>>().map_err(|_| "it is not UTF-16".to_owned())
 }
 
 fn walk(root: &Path, limits: &Limits) -> ignore::Walk {
@@ -294,6 +305,22 @@ mod tests {
         std::os::unix::fs::symlink(outside.path(), dir.path().join("src")).unwrap();
         assert!(repository.source("src/a.js").is_none());
         assert_eq!(repository.unread().len(), 1);
+    }
+
+    #[test]
+    fn text_is_read_by_its_byte_order_mark() {
+        let dir = folder();
+        let text = "Flask==3.0\r\nredis==5\r\n";
+        let bytes = |mark: [u8; 2], unit: fn(u16) -> [u8; 2]| {
+            mark.into_iter().chain(text.encode_utf16().flat_map(unit)).collect::<Vec<u8>>()
+        };
+        fs::write(dir.path().join("little.txt"), bytes([0xff, 0xfe], u16::to_le_bytes)).unwrap();
+        fs::write(dir.path().join("big.txt"), bytes([0xfe, 0xff], u16::to_be_bytes)).unwrap();
+        fs::write(dir.path().join("none.txt"), [0xff, 0x00, 0x41]).unwrap();
+        let repository = Repository::open(dir.path(), Limits::default()).unwrap();
+        assert_eq!(repository.source("little.txt").unwrap().text(), text);
+        assert_eq!(repository.source("big.txt").unwrap().text(), text);
+        assert!(repository.source("none.txt").is_none());
     }
 
     #[test]

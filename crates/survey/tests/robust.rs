@@ -129,13 +129,17 @@ fn texts_of_python_made_to_be_slow_end_in_time() {
         "a = ".to_owned() + &"x.".repeat(150_000),
         "\"\"\"\n".repeat(70_000),
         "os.environ['A'];".repeat(18_000),
+        "x = f'postgresql://{a}:{b}@{c}/{d}'\n".repeat(7_000),
+        "a = b\nb = a\nf(host=a, user=b)\n".repeat(9_000),
+        "c.connect(a / b / c)\n".repeat(12_000),
+        "if 'A' in os.environ:\n  c.from_object('main')\n".repeat(5_000),
     ];
     for text in slow {
         let start = Instant::now();
         let name: String = text.chars().take(20).collect();
         let head = "import os\nfrom fastapi import FastAPI, APIRouter\nfrom pydantic_settings import BaseSettings\napp = FastAPI()\n";
         let files = [
-            ("requirements.txt", "fastapi\npydantic-settings\ncelery\n"),
+            ("requirements.txt", "fastapi\npydantic-settings\ncelery\nflask\nflask-socketio\npsycopg2\n"),
             ("main.py", &format!("{head}{text}")),
             ("nginx.conf", &text),
             ("Procfile", &text),

@@ -63,6 +63,7 @@ pub(super) fn build(
         native: !install.native.is_empty(),
         system_packages: server::system_packages(service),
         writable: program.writable.clone(),
+        links: program.links.clone(),
         environment: server::listens(program),
         // it writes the heartbeat of processes too
         launcher: program.environment.launcher
@@ -225,14 +226,8 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
 }
 
 fn pip(names: &[String], listed: Option<&str>, files: Vec<ManifestFile>) -> Commands {
-    let usual =
-        ["requirements.txt", "requirements/production.txt", "requirements/prod.txt", "requirements/base.txt"];
-    let texts: Vec<&String> = names.iter().filter(|name| is_list(name)).collect();
-    // The survey's list comes first; the others are what it includes.
-    let main = listed
-        .and_then(|listed| texts.iter().find(|name| name.as_str() == listed))
-        .or_else(|| usual.iter().find_map(|usual| texts.iter().find(|name| name.as_str() == *usual)))
-        .or(texts.first());
+    // Other texts that an install reads (a license, what the list includes) are no lists of their own.
+    let main = listed.and_then(|listed| names.iter().find(|name| name.as_str() == listed));
     let environment = "python -m venv /app/.venv".to_owned();
     let pip = "/app/.venv/bin/pip install";
     let (install, install_project) = match main {
@@ -248,11 +243,6 @@ fn pip(names: &[String], listed: Option<&str>, files: Vec<ManifestFile>) -> Comm
         install_project,
         environment: Vec::new(),
     }
-}
-
-/// A list of requirements.
-fn is_list(name: &str) -> bool {
-    std::path::Path::new(name).extension().is_some_and(|extension| extension == "txt")
 }
 
 /// Each file with the folder in the image that it goes to.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     escape,
-    stack::{BaseImage, Build, BuildKind, Dependency, Metrics, ProbeText, Setting, Unit},
+    stack::{BaseImage, Build, BuildKind, Dependency, Link, Metrics, ProbeText, Setting, Unit},
 };
 
 /// Everything about a program that its image and its services share.
@@ -28,6 +28,8 @@ pub(super) struct Program<'a> {
     /// Folders of the image that it writes.
     pub(super) writable: Vec<String>,
     pub(super) tmpfs: Vec<String>,
+    /// Files among its own that are links into a volume: the link and what it leads to.
+    pub(super) links: Vec<Link>,
 }
 
 pub(super) fn plan<'a>(passes: &mut Passes<'a>, service: &'a Service, stores: &Stores) -> Option<Made> {
@@ -46,9 +48,11 @@ pub(super) fn plan<'a>(passes: &mut Passes<'a>, service: &'a Service, stores: &S
         volumes: Vec::new(),
         writable: Vec::new(),
         tmpfs: Vec::new(),
+        links: Vec::new(),
     };
     let workdir = workdir(passes, service);
     writes(passes, &mut program, &workdir);
+    linked(passes, &mut program, &workdir);
     let (build, probe_command) = match service.ecosystem {
         Ecosystem::Python => python::build(passes, &mut program, stores)?,
         _ => node::build(passes, &mut program, stores)?,
@@ -111,6 +115,30 @@ fn writes(passes: &mut Passes<'_>, program: &mut Program<'_>, workdir: &str) {
         || program.service.role != Role::Server;
     if needs_tmp {
         program.tmpfs.push(format!("/tmp:uid={uid},gid={uid},mode=0700,size=64m"));
+    }
+}
+
+/// A file beside the program that it writes is a link into a volume: the folder itself stays read-only.
+fn linked(passes: &mut Passes<'_>, program: &mut Program<'_>, workdir: &str) {
+    let folder = below(workdir, ".sqlite");
+    for file in &program.service.files {
+        let path = file.value.trim_start_matches("./");
+        let from = if path.starts_with('/') { path.to_owned() } else { below(workdir, path) };
+        let name = path.trim_start_matches('/').replace('/', "-");
+        if !from.starts_with("/app/") || !checked::is_path(from.trim_start_matches('/')) {
+            passes.note(
+                &program.service.name.clone(),
+                format!("it writes the file {path}, which cannot lead into a volume"),
+                "write to a folder that holds nothing else".to_owned(),
+                &file.evidence,
+            );
+            continue;
+        }
+        program.links.push(Link { from, to: below(&folder, &name) });
+    }
+    if !program.links.is_empty() {
+        program.volumes.push(format!("{}_sqlite:{folder}", program.name));
+        program.writable.push(folder);
     }
 }
 

@@ -57,11 +57,25 @@ pub(super) fn read(context: &Context<'_>) -> Result<Option<File>, Diagnostic> {
     let Some((path, source)) = root.or_else(|| read(elsewhere(context)?)) else { return Ok(None) };
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let Some(root) = parse(&source)? else { return Ok(None) };
-    let services = entries(get(&root, "services").map(|(_, services)| services))
+    let mut services: Vec<DevService> = entries(get(&root, "services").map(|(_, services)| services))
         .take(200)
         .map(|(name, place, service)| dev_service(folder, name, place, service))
         .collect();
+    share_images(&mut services);
     Ok(Some(File { source, services }))
+}
+
+/// A service whose image another one builds is built from that one's folder.
+fn share_images(services: &mut [DevService]) {
+    let built: Vec<(String, String)> = services
+        .iter()
+        .filter_map(|service| Some((service.image.as_ref()?.0.clone(), service.build.clone()?)))
+        .collect();
+    for service in services.iter_mut().filter(|service| service.build.is_none()) {
+        let image = service.image.as_ref().map(|(image, _)| image.as_str());
+        service.build =
+            built.iter().find(|(name, _)| Some(name.as_str()) == image).map(|(_, folder)| folder.clone());
+    }
 }
 
 /// The one file of a folder below, where the whole application lies in it. Of several nothing says which one counts.

@@ -83,6 +83,10 @@ pub struct Service {
     pub runtime_config: Option<RuntimeConfig>,
     /// Folders that it writes while it runs.
     pub writes: Vec<Writes>,
+    /// Files among the program's own that it writes and that must outlive the container: a database of `SQLite` beside
+    /// it. Below its folder, or absolute.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<Fact<String>>,
     /// What it calls outside of the stack: hosts, or packages that call one.
     pub calls: Vec<Fact<String>>,
     /// Other hosts that its pages load from, each behind its directive (`style-src https://fonts.example`), and inline
@@ -134,6 +138,7 @@ impl Service {
             spawns: None,
             runtime_config: None,
             writes: Vec::new(),
+            files: Vec::new(),
             calls: Vec::new(),
             page_sources: Vec::new(),
             system_packages: Vec::new(),

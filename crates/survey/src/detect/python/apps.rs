@@ -2,9 +2,13 @@
 
 use std::{collections::BTreeSet, rc::Rc};
 
-use super::project::{Project, below};
+use super::{
+    command,
+    project::{Project, below},
+};
 use crate::{
     context::{Context, has_extension, join},
+    detect::platform::Launch,
     model::{Evidence, is_below},
     python::Module,
 };
@@ -81,6 +85,10 @@ pub(super) fn find(context: &Context<'_>, project: &Project) -> Vec<App> {
             let Some((interface, package, factory)) = made(project, module, value, &factories) else {
                 continue;
             };
+            // Socket.IO around another application is served; what is mounted in one is a part of it.
+            if package == "python-socketio" && !wraps(module, value) {
+                continue;
+            }
             let object = module.text(name).to_owned();
             let reason = if factory { "the application, made by its factory" } else { "the application" };
             let evidence = Evidence::new(&module.source, module.span(name, value), reason);
@@ -114,7 +122,86 @@ fn rank(project: &Project, app: &App) -> (bool, usize, usize, usize, String) {
     let object = OBJECTS.iter().position(|name| *name == app.object).unwrap_or(OBJECTS.len());
     let inside = below(&app.file, &project.folder).unwrap_or(&app.file);
     let depth = inside.strip_prefix("src/").unwrap_or(inside).matches('/').count();
-    (app.package == "python-socketio", depth, file, object, app.file.clone())
+    (app.package != "python-socketio", depth, file, object, app.file.clone())
+}
+
+/// Whether `socketio.ASGIApp(sio, app)` has another application in it, or stands alone in its project.
+fn wraps(module: &Rc<Module>, value: usize) -> bool {
+    let Some((_, open)) = module.dotted(value) else { return false };
+    let line = (0..=value).rev().find(|&at| module.tokens[at].first).unwrap_or(value);
+    let name = module.text(line);
+    let mounted = (0..module.tokens.len()).any(|at| {
+        module.is(at, "mount")
+            && module.is(at + 1, "(")
+            && module.arguments(at + 1).iter().any(|argument| module.is(argument.at, name))
+    });
+    let second = module.arguments(open).iter().filter(|argument| argument.name.is_none()).count() > 1;
+    let named = ["other_asgi_app", "wsgi_app"].iter().any(|name| module.keyword(open, name).is_some());
+    second || named || !mounted
+}
+
+/// Frameworks, in the order in which a served application is taken to be one of them.
+const FRAMEWORKS: [&str; 12] = [
+    "fastapi",
+    "litestar",
+    "quart",
+    "sanic",
+    "starlette",
+    "falcon",
+    "flask",
+    "apiflask",
+    "bottle",
+    "pyramid",
+    "connexion",
+    "django",
+];
+
+/// The application that a command of the project serves, whatever makes it: its module is there and has the name.
+pub(super) fn served(project: &Project, (module, object): (&str, &str), launch: &Launch) -> Option<App> {
+    let words = &launch.line.as_ref()?.words;
+    let interface = command::interface(words)?;
+    let path = module.replace('.', "/");
+    let ends = [format!("{path}.py"), format!("{path}/__init__.py")];
+    let mut fitting: Vec<&Rc<Module>> = project
+        .modules
+        .iter()
+        .filter(|module| {
+            ends.iter().any(|end| {
+                let name = module.source.name();
+                name == end || name.ends_with(&format!("/{end}"))
+            })
+        })
+        .collect();
+    fitting.sort_by_key(|module| module.source.name().matches('/').count());
+    let file = fitting.first()?;
+    let call = object.ends_with("()");
+    let object = match object.trim_end_matches("()") {
+        "" => "application",
+        object => object,
+    };
+    let there = (0..file.tokens.len()).find(|&at| file.is(at, object))?;
+    let factory = call || words.iter().any(|word| word == "--factory");
+    let name = file.source.name();
+    let root = ends.iter().find_map(|end| name.strip_suffix(end.as_str()))?.trim_end_matches('/').to_owned();
+    // What is installed as a package is found from the project's own folder.
+    let installed = project.package().is_some() && root == join(&project.folder, "src");
+    Some(App {
+        file: name.to_owned(),
+        root: if installed { project.folder.clone() } else { root },
+        module: module.to_owned(),
+        object: object.to_owned(),
+        factory,
+        interface,
+        package: FRAMEWORKS.iter().find(|name| project.needs(&[name]).is_some()).copied().unwrap_or("asgi"),
+        evidence: Evidence {
+            reason: "the application that this command serves".to_owned(),
+            ..if launch.weak {
+                Evidence::new(&file.source, file.span(there, there), "")
+            } else {
+                launch.evidence.clone()
+            }
+        },
+    })
 }
 
 #[expect(clippy::too_many_arguments, reason = "the fields of one value")]

@@ -5,6 +5,7 @@ use super::{
     gunicorn,
     install::Locked,
     project::Project,
+    socketio::{Mode, SocketIo},
 };
 use crate::{
     context::{Context, has_extension},
@@ -16,7 +17,30 @@ use crate::{
 const GUNICORN: &str = "gunicorn==27.0.1";
 const UVICORN: &str = "uvicorn==0.54.0";
 
+/// Later ones have no worker of eventlet.
+const GUNICORN_WITH_EVENTLET: &str = "gunicorn==23.0.0";
+
 const DEFAULT_PORT: u16 = 8000;
+
+/// What an application takes of connections that stay open.
+pub(super) struct Sockets<'a> {
+    /// It takes websockets of any kind.
+    pub(super) any: bool,
+    pub(super) socket_io: Option<&'a SocketIo>,
+}
+
+impl Sockets<'_> {
+    /// gunicorn's options for connections that stay open: each holds a thread, unless the worker is made for many.
+    fn worker(&self) -> Option<[&'static str; 2]> {
+        Some(match self.socket_io.map(|it| it.mode) {
+            Some(Mode::Gevent) => ["--worker-class", "gevent"],
+            Some(Mode::Eventlet) => ["--worker-class", "eventlet"],
+            Some(Mode::Threads | Mode::Asynchronous) => ["--threads", "100"],
+            None if self.any => ["--threads", "100"],
+            None => return None,
+        })
+    }
+}
 
 /// How an application is served.
 #[derive(Debug)]
@@ -43,8 +67,15 @@ pub(super) enum Server {
     FastApi,
 }
 
-/// The server that a command runs, and the index of its first argument.
+/// The server that a command runs in production, and the index of its first argument.
 pub(super) fn server(words: &[String]) -> Option<(Server, usize)> {
+    // A development server is none for production.
+    any_server(words)
+        .filter(|(server, _)| !(*server == Server::Uvicorn && words.iter().any(|word| word == "--reload")))
+}
+
+/// The server that a command runs on any machine.
+fn any_server(words: &[String]) -> Option<(Server, usize)> {
     let program = |at: usize| words.get(at).map_or("", |word| word.rsplit('/').next().unwrap_or(word));
     let mut at = match program(0) {
         "opentelemetry-instrument" | "ddtrace-run" => 1,
@@ -64,13 +95,23 @@ pub(super) fn server(words: &[String]) -> Option<(Server, usize)> {
         "fastapi" if program(at + 1) == "run" => return Some((Server::FastApi, at + 2)),
         _ => return None,
     };
-    // A development server is none for production.
-    (!(server == Server::Uvicorn && words.iter().any(|word| word == "--reload"))).then_some((server, at + 1))
+    Some((server, at + 1))
 }
 
-/// `module:object` or `module` among the arguments of a server.
+/// How a command's server talks to its application.
+pub(super) fn interface(words: &[String]) -> Option<Interface> {
+    let asynchronous = |word: &String| word.contains("uvicorn") || word.contains("UvicornWorker");
+    Some(match any_server(words)?.0 {
+        Server::Gunicorn if words.iter().any(asynchronous) => Interface::Asgi,
+        Server::Gunicorn | Server::Waitress => Interface::Wsgi,
+        Server::Granian if words.iter().any(|word| word == "wsgi") => Interface::Wsgi,
+        _ => Interface::Asgi,
+    })
+}
+
+/// `module:object` or `module` among the arguments of a server, of a developer's too: both serve the same application.
 pub(super) fn target(words: &[String]) -> Option<&str> {
-    let (_, first) = server(words)?;
+    let (_, first) = any_server(words)?;
     let rest = words.get(first..)?;
     let is_target = |word: &&String| {
         let (module, object) = word.split_once(':').unwrap_or((word, ""));
@@ -95,7 +136,7 @@ pub(super) fn serve(
     project: &Project,
     locked: &Locked,
     app: &App,
-    websockets: bool,
+    sockets: &Sockets<'_>,
 ) -> Served {
     let folder = &app.root;
     let own = platform
@@ -114,7 +155,7 @@ pub(super) fn serve(
         .iter()
         .find(|expected| expected.folder == *folder || expected.folder == project.folder);
     let Some((launch, line, server, first)) = own else {
-        return for_app(project, locked, app, conf, expected.map(|expected| &expected.port), websockets);
+        return for_app(project, locked, app, conf, expected.map(|expected| &expected.port), sockets);
     };
     let mut words = line.words.clone();
     let (port, variable) = listen(
@@ -243,7 +284,7 @@ fn for_app(
     app: &App,
     conf: Option<gunicorn::Conf>,
     expected: Option<&Fact<u16>>,
-    websockets: bool,
+    sockets: &Sockets<'_>,
 ) -> Served {
     let default = || {
         Fact::new(
@@ -287,7 +328,9 @@ fn for_app(
             }
             words.extend(["--worker-tmp-dir", "/dev/shm", "--access-logfile", "-"].map(str::to_owned));
             // The project's own settings decide how many threads there are.
-            if variable.is_none() && words.contains(&"--bind".to_owned()) {
+            if let Some(worker) = sockets.worker() {
+                words.extend(worker.map(str::to_owned));
+            } else if variable.is_none() && words.contains(&"--bind".to_owned()) {
                 words.extend(["--threads", "4"].map(str::to_owned));
             }
             words.push(target.clone());
@@ -295,8 +338,13 @@ fn for_app(
         }
     };
     let mut adds = missing(project, locked, server, &app.evidence);
-    if let Some(adds) = adds.as_mut().filter(|_| websockets && server == Server::Uvicorn) {
-        adds.value = adds.value.replace("uvicorn", "uvicorn[standard]");
+    if let Some(adds) = adds.as_mut() {
+        if sockets.any && server == Server::Uvicorn {
+            adds.value = adds.value.replace("uvicorn", "uvicorn[standard]");
+        }
+        if sockets.socket_io.is_some_and(|it| it.mode == Mode::Eventlet) && server == Server::Gunicorn {
+            GUNICORN_WITH_EVENTLET.clone_into(&mut adds.value);
+        }
     }
     Served {
         command: Fact::new(words, app.evidence.clone()),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::{
     apps::{self, App, Interface},
     environment::{self, Read, Shape},
-    project::Project,
+    project::{Project, below},
 };
 use crate::{
     context::join,
@@ -23,7 +23,9 @@ pub(super) struct Site {
     pub(super) evidence: Evidence,
     /// The settings module for production.
     pub(super) settings: Fact<String>,
-    /// The settings module that manage.py takes by itself.
+    /// Other modules that the program chooses where its environment says so.
+    pub(super) alternatives: Vec<(String, Evidence)>,
+    /// The settings module that manage.py takes by itself, whatever its environment is.
     pub(super) manage_settings: Option<String>,
     /// Modules of the settings: the one for production and those that it reads.
     pub(super) modules: Vec<Rc<Module>>,
@@ -34,55 +36,173 @@ pub(super) fn sites(project: &Project) -> Vec<Site> {
     if project.needs(&["django"]).is_none() {
         return Vec::new();
     }
-    let managers =
-        project.modules.iter().filter(|module| module.source.name().rsplit('/').next() == Some("manage.py"));
-    managers.filter_map(|module| site(project, module)).take(10).collect()
+    managers(project).filter_map(|module| site(project, module)).take(10).collect()
 }
+
+fn managers(project: &Project) -> impl Iterator<Item = &Rc<Module>> {
+    project.modules.iter().filter(|module| module.source.name().rsplit('/').next() == Some("manage.py"))
+}
+
+/// What is said of a manage.py whose settings cannot be found.
+pub(super) fn without_settings(project: &Project, subject: &str) -> Option<Gap> {
+    project.needs(&["django"])?;
+    let manage = managers(project).next()?;
+    let at = (0..manage.tokens.len()).find(|&at| names_settings(manage, at)).unwrap_or(0);
+    Some(Gap {
+        subject: subject.to_owned(),
+        message: "a site of Django whose module of settings was not found: it is not in the stack".to_owned(),
+        hint: "name it in manage.py: os.environ.setdefault(\"DJANGO_SETTINGS_MODULE\", \"site.settings\")"
+            .to_owned(),
+        evidence: vec![Evidence::new(&manage.source, manage.span(at, at), "the settings are named here")],
+    })
+}
+
+/// A module of settings, with where it is named.
+type Named = (String, Evidence);
 
 fn site(project: &Project, manage: &Rc<Module>) -> Option<Site> {
     let folder = manage.source.name().rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
-    let (own, evidence) = settings_of(manage)?;
+    let own = settings_of(project, &folder, manage);
     let server = ["wsgi.py", "asgi.py"].iter().find_map(|file| {
         let mut modules = project.modules.iter().filter(|module| {
             is_below(module.source.name(), &folder) && is_module(module.source.name(), file)
         });
-        modules.find_map(|module| settings_of(module))
+        modules.find_map(|module| {
+            Some(settings_of(project, &folder, module)).filter(|settings| !settings.is_empty())
+        })
     });
-    let (mut name, mut place) = server.unwrap_or_else(|| (own.clone(), evidence.clone()));
-    // A team that has settings for production does not deploy those of its laptops.
-    let last = name.rsplit('.').next().unwrap_or_default();
-    if matches!(last, "local" | "dev" | "development" | "test") {
-        let base = name.strip_suffix(last).unwrap_or_default().to_owned();
-        let better = ["production", "prod"].iter().find_map(|last| {
-            let module = find(project, &folder, &format!("{base}{last}"))?;
-            Some((
-                format!("{base}{last}"),
-                Evidence::file(module.source.name(), "the settings for production"),
-            ))
-        });
-        (name, place) = better.unwrap_or((name, place));
+    let mut choices = server.unwrap_or_else(|| own.clone());
+    if choices.is_empty() {
+        choices = by_file(project, &folder);
     }
+    let manage_settings = (own.len() == 1).then(|| own.first().map(|(name, _)| name.clone())).flatten();
+    let (name, place) = for_production(project, &folder, &choices)?;
     let mut modules = Vec::new();
     gather(project, &folder, &name, &mut modules);
+    let evidence = own
+        .first()
+        .map_or_else(|| Evidence::file(manage.source.name(), "runs Django"), |(_, own)| own.clone());
+    choices.retain(|(other, _)| *other != name);
     Some(Site {
         folder,
-        evidence: evidence.clone(),
+        evidence,
         settings: Fact::new(name, place),
-        manage_settings: Some(own),
+        alternatives: choices,
+        manage_settings,
         modules,
     })
 }
 
-/// `os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")`.
-fn settings_of(module: &Module) -> Option<(String, Evidence)> {
-    let at = (0..module.tokens.len())
-        .find(|&at| module.string(at).as_deref() == Some("DJANGO_SETTINGS_MODULE"))?;
-    let value =
-        (at + 1..module.tokens.len().min(at + 8)).find(|&at| module.kind(at) == Some(Kind::String))?;
-    let name = module.string(value)?;
+/// What a name says of where settings are for.
+fn is_for_production(name: &str) -> bool {
+    name.split('.').any(|part| matches!(part, "production" | "prod"))
+}
+
+/// A team that has settings for production does not deploy those of its laptops.
+fn for_production(project: &Project, folder: &str, choices: &[Named]) -> Option<Named> {
+    let laptop = |name: &str| {
+        matches!(
+            name.rsplit('.').next().unwrap_or_default(),
+            "local" | "dev" | "develop" | "development" | "test" | "testing" | "ci"
+        )
+    };
+    let first = choices
+        .iter()
+        .find(|(name, _)| is_for_production(name))
+        .or_else(|| choices.iter().find(|(name, _)| !laptop(name)))
+        .or(choices.first())?;
+    let (name, _) = first;
+    // A package that takes a developer's settings where these are there, as they are in an image.
+    let module = find(project, folder, name);
+    let takes_laptops = module.is_some_and(|module| {
+        module.source.name().ends_with("/__init__.py")
+            && module.imports.values().any(|import| import.level == 1 && laptop(&import.module))
+    });
+    let base = match name.rsplit_once('.') {
+        Some((base, _)) if laptop(name) => base,
+        _ if takes_laptops => name,
+        _ => return Some(first.clone()),
+    };
+    let better = ["production", "prod"].iter().find_map(|last| {
+        let module = find(project, folder, &format!("{base}.{last}"))?;
+        Some((format!("{base}.{last}"), Evidence::file(module.source.name(), "the settings for production")))
+    });
+    better.or_else(|| Some(first.clone()))
+}
+
+fn names_settings(module: &Module, at: usize) -> bool {
+    module.string(at).as_deref() == Some("DJANGO_SETTINGS_MODULE")
+}
+
+/// `os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")`: one module, or several between which something
+/// decides when it runs.
+fn settings_of(project: &Project, folder: &str, module: &Module) -> Vec<Named> {
+    let Some(at) = (0..module.tokens.len()).find(|&at| names_settings(module, at)) else { return Vec::new() };
+    // A literal is believed; of an expression the modules that are there.
+    if let Some(value) =
+        (at + 1..at + 4).find(|&next| module.kind(next) == Some(Kind::String)).filter(|&value| {
+            let behind = module.text(value + 1);
+            matches!(behind, ")" | "," | "") || module.tokens.get(value + 1).is_some_and(|token| token.first)
+        })
+        && let Some(named) = named_at(module, value)
+    {
+        return vec![named];
+    }
+    let end = module.line_end(at).min(at + 60);
+    let names: Vec<&str> = (at + 1..end).filter(|&at| module.is_word(at)).map(|at| module.text(at)).collect();
+    let values = module
+        .lines()
+        .filter(|&line| names.contains(&module.text(line)))
+        .filter_map(|line| module.assigned(line))
+        .map(|value| (value, module.line_end(value)));
+    let mut found: Vec<Named> = Vec::new();
+    for (from, to) in std::iter::once((at + 1, end)).chain(values).take(20) {
+        for at in from..to.min(from + 200) {
+            let known = named_at(module, at).filter(|(name, _)| find(project, folder, name).is_some());
+            let all = known.into_iter().chain(below_format(project, folder, module, at));
+            for named in all {
+                if found.len() < 20 && found.iter().all(|(name, _)| *name != named.0) {
+                    found.push(named);
+                }
+            }
+        }
+    }
+    found
+}
+
+fn named_at(module: &Module, at: usize) -> Option<Named> {
+    let name = module.string(at)?;
     let fits =
         name.split('.').all(|part| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_'));
-    fits.then(|| (name, Evidence::new(&module.source, module.span(at, value), "names the settings")))
+    fits.then(|| (name, Evidence::new(&module.source, module.span(at, at), "names the settings")))
+}
+
+/// `f"shop.settings.{stage}"`: every module of that package.
+fn below_format(project: &Project, folder: &str, module: &Module, at: usize) -> Vec<Named> {
+    let Some((package, rest)) = module.format(at).and_then(|text| text.split_once(".{")) else {
+        return Vec::new();
+    };
+    let path = join(folder, &package.replace('.', "/"));
+    let whole = rest.split_once('}').is_some_and(|(_, behind)| behind.is_empty());
+    let evidence = Evidence::new(&module.source, module.span(at, at), "names the settings");
+    let inside = project.modules.iter().filter(|_| whole).filter_map(|other| {
+        let stem = below(other.source.name(), &path)?.strip_suffix(".py")?;
+        let fits = !stem.contains('/') && !matches!(stem, "__init__" | "base" | "common" | "defaults");
+        fits.then(|| (format!("{package}.{stem}"), evidence.clone()))
+    });
+    inside.take(20).collect()
+}
+
+/// Settings by their file, where nothing names them.
+fn by_file(project: &Project, folder: &str) -> Vec<Named> {
+    let inside = project.modules.iter().filter(|module| is_below(module.source.name(), folder));
+    let found = inside.filter_map(|module| {
+        let file = module.source.name();
+        let fits = file.ends_with("/settings.py") || file.ends_with("/settings/__init__.py");
+        let named = fits && (0..module.tokens.len()).any(|at| module.is(at, "INSTALLED_APPS"));
+        Some((named.then(|| apps::dotted(file, folder))??, Evidence::file(file, "settings of Django")))
+    });
+    found.take(20).collect()
 }
 
 fn find<'a>(project: &'a Project, folder: &str, dotted: &str) -> Option<&'a Rc<Module>> {
@@ -104,6 +224,10 @@ fn gather(project: &Project, folder: &str, dotted: &str, modules: &mut Vec<Rc<Mo
     for (level, path) in imported {
         let target = project.find(&module, &format!("{}{path}", ".".repeat(level)));
         let Some(target) = target.filter(|_| level > 0 || path.contains("settings")) else { continue };
+        // Those of laptops are there for laptops, whatever imports them where they are found.
+        if environment::is_for_development(target.source.name()) {
+            continue;
+        }
         if let Some(name) = apps::dotted(target.source.name(), folder) {
             gather(project, folder, &name, modules);
         }
@@ -192,10 +316,10 @@ pub(super) fn describe(
         service.settings.push(Setting {
             name: "DJANGO_SETTINGS_MODULE".to_owned(),
             value: site.settings.value.clone(),
-            reason: format!(
-                "manage.py takes {} by itself",
-                site.manage_settings.as_deref().unwrap_or("other settings")
-            ),
+            reason: match &site.manage_settings {
+                Some(own) => format!("manage.py takes {own} by itself"),
+                None => "which settings manage.py takes depends on its environment".to_owned(),
+            },
             at_build: false,
         });
     }
@@ -384,6 +508,11 @@ pub(super) fn reads(site: &Site, reads: Vec<Read>) -> Vec<Read> {
         .first()
         .and_then(|module| module.source.name().rsplit_once('/'))
         .map(|(folder, _)| folder.to_owned());
+    let gathers = site.modules.iter().any(|module| {
+        module.imports.values().any(|import| {
+            import.module.starts_with("split_settings") || import.name.as_deref() == Some("import_module")
+        })
+    });
     reads
         .into_iter()
         .filter(|read| {
@@ -391,7 +520,15 @@ pub(super) fn reads(site: &Site, reads: Vec<Read>) -> Vec<Read> {
             let beside = settings_folder
                 .as_ref()
                 .is_some_and(|folder| folder.ends_with("settings") && is_below(&read.evidence.file, folder));
-            known || (!beside && !environment::is_for_development(&read.evidence.file))
+            // Parts that the settings gather by a pattern are no alternatives of theirs.
+            let part = gathers && !is_alternative(&read.evidence.file);
+            known || ((!beside || part) && !environment::is_for_development(&read.evidence.file))
         })
         .collect()
+}
+
+/// Settings of one of several places where a site runs.
+fn is_alternative(file: &str) -> bool {
+    let stem = file.rsplit('/').next().and_then(|name| name.strip_suffix(".py")).unwrap_or_default();
+    matches!(stem, "production" | "prod" | "staging" | "stage" | "qa" | "heroku" | "docker" | "ci")
 }

@@ -310,7 +310,7 @@ fn is_guarded(module: &Module, at: usize, name: &str) -> bool {
 }
 
 /// The header of the block that `at` stands in.
-fn enclosing(module: &Module, at: usize) -> Option<usize> {
+pub(super) fn enclosing(module: &Module, at: usize) -> Option<usize> {
     let indent = module.tokens.get(at)?.indent;
     (0..at)
         .rev()

@@ -149,7 +149,7 @@ fn inputs(project: &Project, manager: Manager) -> Vec<Fact<String>> {
         }
     }
     if let Some(package) = project.package() {
-        for read in &package.reads {
+        for read in package.reads.iter().chain(&package.lists) {
             let folder = below(&project.folder, &project.install).unwrap_or_default();
             inputs.push(Fact { value: join(folder, &read.value), evidence: read.evidence.clone() });
         }

@@ -24,6 +24,8 @@ pub(super) struct Manifest {
     pub(super) is_package: bool,
     /// Files that a build of the package reads (`README.md`).
     pub(super) reads: Vec<Fact<String>>,
+    /// Files of requirements from which a build takes what the project needs.
+    pub(super) lists: Vec<Fact<String>>,
     /// Members of a uv workspace.
     pub(super) members: Vec<String>,
     pub(super) is_poetry: bool,
@@ -57,6 +59,7 @@ impl Manifest {
             python: None,
             is_package: false,
             reads: Vec::new(),
+            lists: Vec::new(),
             members: Vec::new(),
             is_poetry: false,
         }
@@ -80,6 +83,11 @@ fn pyproject(source: Source) -> Result<Manifest, Diagnostic> {
     if let Some(poetry) = poetry {
         poetry_table(poetry, &mut manifest);
     }
+    // The one place where a file is a list of requirements.
+    let list = root.at(&["tool", "setuptools", "dynamic", "dependencies", "file"]);
+    let texts = list.map_or(&[][..], Value::items).iter().chain(list.filter(|list| list.str().is_some()));
+    manifest.lists =
+        texts.filter_map(|file| manifest.fact(file, "the project's dependencies stand in it")).collect();
     let package_mode = poetry.and_then(|poetry| poetry.at(&["package-mode"])).and_then(Value::scalar);
     let uv_package = root.at(&["tool", "uv", "package"]).and_then(Value::scalar);
     manifest.is_package = root.at(&["build-system"]).is_some()
@@ -106,6 +114,7 @@ fn standard(project: &Value, manifest: &mut Manifest) {
     }
     let readme = project.at(&["readme"]).and_then(|readme| readme.at(&["file"]).or(Some(readme)));
     manifest.reads.extend(readme.and_then(|file| manifest.fact(file, "the package's build reads it")));
+    // Its text, and no list of anything.
     let license = project.at(&["license", "file"]);
     manifest.reads.extend(license.and_then(|file| manifest.fact(file, "the package's build reads it")));
 }

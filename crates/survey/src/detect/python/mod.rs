@@ -1,32 +1,38 @@
 //! Python: projects, their installs, and the applications in them.
 
 use crate::{
-    context::{Context, has_extension, host_name},
+    context::{Context, host_name},
     detect::platform::{self, Launch, Platform},
     model::{
         Confidence, Ecosystem, Evidence, Fact, Framework, Gap, Question, Role, Service, Setting, Survey,
     },
-    python::Module,
 };
 
 mod apps;
+mod celery;
 mod command;
 mod django;
 mod environment;
 mod facts;
+mod flask;
 mod gunicorn;
 mod health;
 mod install;
+mod lost;
 mod manifest;
 mod migrations;
 mod pages;
+mod paths;
 mod processes;
 mod project;
 mod requirement;
 mod routes;
 mod runtime;
 mod settings_class;
+mod socketio;
+mod sqlite;
 mod system;
+mod templates;
 mod urls;
 mod uses;
 
@@ -52,6 +58,10 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
         {
             workers(context, &platform, project, survey);
         }
+        if sites.is_empty() && survey.services.len() == before {
+            survey.gaps.extend(django::without_settings(project, &runtime::subject(&project.folder)));
+        }
+        survey.gaps.extend(lost::of_project(context, &projects, project, &survey.services[before..]));
         if survey.services.len() > before {
             install::add(context, &platform, project, survey);
         }
@@ -62,53 +72,30 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
         survey.name =
             root.and_then(|project| project.manifests.iter().find_map(|manifest| manifest.name.clone()));
     }
-    if survey.services.is_empty() {
-        survey.gaps.extend(nothing(context, &projects));
+    survey.gaps.extend(lost::without_a_list(context, &projects));
+    let said = survey.gaps.iter().any(|gap| gap.message.contains("is not in the stack"));
+    if survey.services.is_empty() && !said {
+        survey.gaps.extend(nothing(&projects));
     }
     unique(survey);
     survey.services.sort_by(|a, b| (&a.path, a.ecosystem).cmp(&(&b.path, b.ecosystem)));
 }
 
 /// What is said of Python where nothing that can be deployed was found: never nothing.
-fn nothing(context: &Context<'_>, projects: &[Project]) -> Option<Gap> {
-    let (evidence, message) = if let Some(project) = projects.first() {
-        let manifest = project
-            .manifests
-            .iter()
-            .find(|manifest| manifest.declares)
-            .map(|manifest| manifest.source.name().to_owned());
-        let file = manifest.or_else(|| project.file.as_ref().map(|(path, _)| path.clone()))?;
-        (
-            Evidence::file(&file, "a project of Python"),
-            "a Python project without a web application, a worker or a schedule that is known",
-        )
-    } else {
-        let module = context
-            .repository
-            .files()
-            .filter(|path| {
-                has_extension(path, "py") && path.matches('/').count() < 2 && !platform::is_apart(path)
-            })
-            .take(200);
-        let module =
-            module.filter_map(|path| context.repository.source(path)).map(Module::new).find(|module| {
-                let known = ["flask", "fastapi", "django", "starlette", "celery"];
-                module
-                    .imports
-                    .values()
-                    .any(|import| known.contains(&import.module.split('.').next().unwrap_or_default()))
-            })?;
-        (
-            Evidence::file(module.source.name(), "a program of Python"),
-            "a Python program without a list of the packages that it needs",
-        )
-    };
+fn nothing(projects: &[Project]) -> Option<Gap> {
+    let project = projects.first()?;
+    let manifest = project
+        .manifests
+        .iter()
+        .find(|manifest| manifest.declares)
+        .map(|manifest| manifest.source.name().to_owned());
+    let file = manifest.or_else(|| project.file.as_ref().map(|(path, _)| path.clone()))?;
     Some(Gap {
         subject: "the repository".to_owned(),
-        message: message.to_owned(),
-        hint: "name its packages in pyproject.toml or requirements.txt, and its processes in a Procfile"
+        message: "a Python project without a web application, a worker or a schedule that is known"
             .to_owned(),
-        evidence: vec![evidence],
+        hint: lost::HINT.to_owned(),
+        evidence: vec![Evidence::file(&file, "a project of Python")],
     })
 }
 
@@ -221,12 +208,14 @@ fn frameworks(project: &Project, first: &str) -> Vec<Framework> {
 /// An application of Flask, FastAPI or another framework whose object stands in a module.
 fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &mut Survey) -> bool {
     let apps = apps::find(context, project);
-    let Some(app) = chosen(platform, project, &apps) else { return false };
+    let Some(app) = &chosen(platform, project, &apps) else { return false };
     let mut service = empty(project, &app.root, Role::Server);
     service.frameworks = frameworks(project, app.package);
     let found = routes::find(project);
     let locked = install::locked(context, project);
-    let served = command::serve(context, platform, project, &locked, app, !found.websockets.is_empty());
+    let socket_io = socketio::find(project);
+    let sockets = command::Sockets { any: !found.websockets.is_empty(), socket_io: socket_io.as_ref() };
+    let served = command::serve(context, platform, project, &locked, app, &sockets);
     if served.start.is_none() {
         ask(&service.name, app, &apps, survey);
     }
@@ -242,9 +231,14 @@ fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &m
     service.health = health::of(&found.routes, health);
     service.routes = found.routes;
     service.websockets = found.websockets;
+    if let Some(found) = &socket_io {
+        one_process(found, &served.command.value, &mut service, survey);
+    }
     apply(served, &mut service, survey);
     let of = Of { context, platform, project, site: None, app: Some(app) };
-    common(&of, &environment::reads(project), &mut service, survey);
+    let reads = flask::reads(project, environment::reads(project), &mut service, &mut survey.gaps);
+    common(&of, &reads, &mut service, survey);
+    flask::faults(project, app, &service, &mut survey.gaps);
     survey.services.push(service);
     true
 }
@@ -279,6 +273,7 @@ fn workers(context: &Context<'_>, platform: &Platform, project: &Project, survey
     service.frameworks = frameworks(project, "celery");
     service.command = Some(main.command);
     survey.gaps.extend(side.gaps);
+    survey.questions.extend(side.questions);
     survey.services.push(service);
 }
 
@@ -309,6 +304,7 @@ fn django_site(
             evidence: vec![first.clone()],
         });
     }
+    which_settings(site, &service.name, survey);
     let mut gaps = Vec::new();
     django::describe(project, site, &reads, &mut service, &mut gaps);
     survey.gaps.extend(gaps);
@@ -316,8 +312,8 @@ fn django_site(
     match &app {
         Some(app) => {
             let locked = install::locked(context, project);
-            let served =
-                command::serve(context, platform, project, &locked, app, !service.websockets.is_empty());
+            let sockets = command::Sockets { any: !service.websockets.is_empty(), socket_io: None };
+            let served = command::serve(context, platform, project, &locked, app, &sockets);
             apply(served, &mut service, survey);
         }
         None => survey.gaps.push(Gap {
@@ -330,6 +326,52 @@ fn django_site(
     let of = Of { context, platform, project, site: Some(site), app: app.as_ref() };
     common(&of, &reads, &mut service, survey);
     survey.services.push(service);
+}
+
+/// A client's requests of Socket.IO must meet the process that knows its session.
+fn one_process(found: &socketio::SocketIo, command: &[String], service: &mut Service, survey: &mut Survey) {
+    service.websockets.push(found.path.clone());
+    service.settings.push(Setting {
+        name: "WEB_CONCURRENCY".to_owned(),
+        value: "1".to_owned(),
+        reason: "Socket.IO keeps a client's session in one process: a second one would answer 400 to half of its requests."
+            .to_owned(),
+        at_build: false,
+    });
+    let of = |word: &String| matches!(word.as_str(), "-w" | "--workers");
+    let given = command.iter().position(of).and_then(|at| command.get(at + 1)).map(String::as_str);
+    let joined = command.iter().find_map(|word| word.strip_prefix("--workers=").or(word.strip_prefix("-w")));
+    let workers = given.or(joined.filter(|rest| !rest.is_empty()));
+    if let Some(number) = workers.and_then(|number| number.parse::<u32>().ok()).filter(|number| *number > 1) {
+        survey.gaps.push(Gap {
+            subject: service.name.clone(),
+            message: format!(
+                "its command starts {number} processes, and each client of Socket.IO must meet one"
+            ),
+            hint: "start one process with threads or an asynchronous worker".to_owned(),
+            evidence: found.path.evidence.clone(),
+        });
+    }
+}
+
+/// Asks which settings count where the program decides between several when it runs.
+fn which_settings(site: &Site, name: &str, survey: &mut Survey) {
+    if site.alternatives.is_empty() {
+        return;
+    }
+    let chosen = &site.settings;
+    let others = site.alternatives.iter().map(|(name, _)| name.clone());
+    let places = site.alternatives.iter().map(|(_, evidence)| evidence.clone());
+    survey.questions.push(Question {
+        id: format!("{name}.settings"),
+        text: "Its environment decides between several settings. Which are those of production? (Variables that others \
+               read are not in the stack.)"
+            .to_owned(),
+        options: std::iter::once(chosen.value.clone()).chain(others).collect(),
+        default: Some(chosen.value.clone()),
+        confidence: Confidence::Likely,
+        evidence: chosen.evidence.iter().cloned().chain(places).collect(),
+    });
 }
 
 fn apply(served: command::Served, service: &mut Service, survey: &mut Survey) {
@@ -370,9 +412,11 @@ struct Of<'a> {
 /// What every service of Python has.
 fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Survey) {
     service.environment = environment::variables(reads);
+    service.adds.extend(runtime::setuptools(of.project, &install::locked(of.context, of.project)));
     service.system_packages = system::packages(of.project);
     facts::add(of.project, service);
-    uses::add(of.project, of.site, reads, service, &mut survey.gaps);
+    let files = sqlite::Of { context: of.context, project: of.project, site: of.site, app: of.app };
+    uses::add(&files, reads, service, (&mut survey.gaps, &mut survey.questions));
     let path = service.path.clone();
     let above = of.platform.of(&of.project.folder).filter(|_| of.project.folder != path);
     let launches: Vec<&Launch> = of.platform.of(&path).chain(above).collect();
@@ -404,16 +448,25 @@ fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Surve
 }
 
 /// The application that the project's own commands name, else the likeliest one.
-fn chosen<'a>(platform: &Platform, project: &Project, apps: &'a [App]) -> Option<&'a App> {
+fn chosen(platform: &Platform, project: &Project, apps: &[App]) -> Option<App> {
     let launches =
         platform.launches.iter().filter(|launch| crate::model::is_below(&launch.folder, &project.folder));
-    let targets: Vec<&str> =
-        launches.filter_map(|launch| command::target(&launch.line.as_ref()?.words)).collect();
-    let named = targets.iter().find_map(|target| {
+    let mut targets =
+        launches.filter_map(|launch| Some((command::target(&launch.line.as_ref()?.words)?, launch)));
+    let named = targets.find_map(|(target, launch)| {
         let (module, object) = target.split_once(':').unwrap_or((target, ""));
-        apps.iter().find(|app| app.module == module && (object.is_empty() || object.starts_with(&app.object)))
+        let file = format!("{}.py", module.replace('.', "/"));
+        let is_it = |app: &&App| {
+            (app.module == module || app.file == file || app.file.ends_with(&format!("/{file}")))
+                && (object.is_empty() || object.starts_with(&app.object))
+        };
+        let known = apps.iter().find(|app| app.module == module && is_it(app));
+        known
+            .or_else(|| apps.iter().find(is_it))
+            .cloned()
+            .or_else(|| apps::served(project, (module, object), launch))
     });
-    named.or_else(|| apps.first())
+    named.or_else(|| apps.first().cloned())
 }
 
 /// Asks which application is meant where several stand beside one another.

@@ -86,8 +86,8 @@ fn written(launch: &Launch, service: &mut Service, gaps: &mut Vec<Gap>) {
         return;
     };
     let kind = kind(&words);
-    // What a development file starts counts only where it is known to be a worker.
-    if launch.weak && kind.is_none() || kind == Some("flower") {
+    // What a development file starts counts only where it is known to be a worker, or is called one.
+    if launch.weak && kind.is_none() && !is_called_worker(launch, &words) || kind == Some("flower") {
         return;
     }
     words.retain(|word| {
@@ -134,6 +134,20 @@ fn written(launch: &Launch, service: &mut Service, gaps: &mut Vec<Gap>) {
         probe,
         grace: (role == Role::Worker).then_some(GRACE),
     });
+}
+
+/// A program of the project that a development file starts as a worker: by the name of its service, with a command that
+/// is no server of any kind.
+fn is_called_worker(launch: &Launch, words: &[String]) -> bool {
+    let name = launch.process.to_lowercase();
+    let called = name.split(['-', '_']).any(|word| {
+        ["worker", "workers", "consumer", "queue", "scheduler", "beat", "cron", "clock"].contains(&word)
+    });
+    let program = words.first().map_or("", |word| word.rsplit('/').next().unwrap_or(word));
+    let server = ["runserver", "run", "--reload", "watchmedo", "watchfiles"];
+    called
+        && (program.starts_with("python") || matches!(program, "flask" | "django-admin"))
+        && !words.iter().any(|word| server.contains(&word.as_str()))
 }
 
 /// `rq worker --url $REDIS_URL high`: the shell is there for the address alone, and RQ reads that from its environment

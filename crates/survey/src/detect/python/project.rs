@@ -57,6 +57,16 @@ impl Project {
         names.iter().find_map(|name| self.requirements.iter().find(|requirement| requirement.name == *name))
     }
 
+    /// Whether a module imports one of these packages, by the name of the package or by that of its module.
+    pub(super) fn imports(&self, packages: &[&str]) -> bool {
+        self.modules.iter().any(|module| {
+            module.imports.values().filter(|import| import.level == 0).any(|import| {
+                let first = import.module.split('.').next().unwrap_or_default();
+                packages.iter().any(|package| package.replace('-', "_") == first)
+            })
+        })
+    }
+
     /// The manifest that says it is a package.
     pub(super) fn package(&self) -> Option<&Manifest> {
         self.manifests.iter().find(|manifest| manifest.is_package && manifest.declares)
@@ -140,6 +150,12 @@ pub(super) fn all(context: &Context<'_>, built: &[String], broken: &mut Vec<Diag
             .flat_map(|manifest| manifest.requirements.clone())
             .collect();
         requirements.extend(file.iter().flat_map(|(_, file)| file.requirements.clone()));
+        let lists = manifests.iter().flat_map(|manifest| &manifest.lists);
+        for list in lists.take(10).map(|list| join(&folder, &list.value)) {
+            if file.as_ref().is_none_or(|(known, _)| *known != list) {
+                requirements.extend(requirement::read_file(context, &list).requirements);
+            }
+        }
         let install = folder.clone();
         projects.insert(
             folder.clone(),
@@ -218,7 +234,9 @@ fn add_modules(context: &Context<'_>, projects: &mut [Project]) {
         let Some((at, folder)) = owner.filter(|_| left > 0) else { continue };
         let inside =
             below(path, folder).and_then(|path| path.rsplit_once('/')).map_or("", |(folder, _)| folder);
-        if is_apart(inside) || is_aside(inside) {
+        // setup.py packs a project where its folder is; below it a module may be called so.
+        let packs = inside.is_empty() && path.ends_with("setup.py");
+        if packs || is_apart(inside) || is_aside(inside) {
             continue;
         }
         let Some(source) = context.repository.source(path) else { continue };
@@ -230,19 +248,17 @@ fn add_modules(context: &Context<'_>, projects: &mut [Project]) {
     }
 }
 
-fn is_program(path: &str) -> bool {
+/// Whether a file is a module that may run in production.
+pub(super) fn is_program(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let test = name.starts_with("test_")
         || name.ends_with("_test.py")
-        || matches!(
-            name,
-            "conftest.py" | "tests.py" | "setup.py" | "noxfile.py" | "tasks_dev.py" | "fabfile.py"
-        );
+        || matches!(name, "conftest.py" | "tests.py" | "noxfile.py" | "tasks_dev.py" | "fabfile.py");
     has_extension(name, "py") && !test
 }
 
 /// Folders whose modules are run by hand or made by a tool.
-fn is_aside(folder: &str) -> bool {
+pub(super) fn is_aside(folder: &str) -> bool {
     folder.split('/').any(|part| {
         matches!(
             part,

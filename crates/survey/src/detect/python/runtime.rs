@@ -232,6 +232,48 @@ const NEEDS: [(&str, &str); 16] = [
     ("celery", "5.2.0"),
 ];
 
+/// Releases from which packages do without `pkg_resources`, which setuptools has no more since its 81st; nothing for those
+/// that never do.
+const NEEDS_PKG_RESOURCES: [(&str, Option<&str>); 8] = [
+    ("gunicorn", Some("21.0.0")),
+    ("djangorestframework-simplejwt", Some("5.3.1")),
+    ("flask-restx", Some("1.1.0")),
+    ("opentelemetry-instrumentation", Some("0.49")),
+    ("razorpay", Some("1.4.2")),
+    ("supervisor", None),
+    ("zope-interface", Some("7.1.0")),
+    ("drf-yasg", Some("1.21.6")),
+];
+
+/// The last setuptools with `pkg_resources`.
+const SETUPTOOLS: &str = "setuptools==80.9.0";
+
+/// A setuptools for old packages, where one is installed that looks for its own files by `pkg_resources`, or a module of
+/// the project does.
+pub(super) fn setuptools(project: &Project, locked: &Locked) -> Option<Fact<String>> {
+    let pinned = locked.get("setuptools").is_some_and(|(version, _)| numbers(version) < vec![81]);
+    if pinned {
+        return None;
+    }
+    let package = NEEDS_PKG_RESOURCES.iter().find_map(|(name, without)| {
+        let (version, evidence) = locked.get(*name)?;
+        let needs = without.is_none_or(|without| numbers(version) < numbers(without));
+        let reason =
+            format!("{name} {version} needs pkg_resources, which setuptools had until its 80th release");
+        needs.then(|| Evidence { reason, ..evidence.clone() })
+    });
+    let module = || {
+        project.modules.iter().find_map(|module| {
+            let at = module.lines().find(|&at| {
+                matches!(module.text(at), "import" | "from") && module.is(at + 1, "pkg_resources")
+            })?;
+            let reason = "pkg_resources was a part of setuptools until its 80th release";
+            Some(Evidence::new(&module.source, module.span(at, at + 1), reason))
+        })
+    };
+    Some(Fact::new(SETUPTOOLS.to_owned(), package.or_else(module)?))
+}
+
 fn too_old_for_newest(locked: &Locked) -> Option<Evidence> {
     NEEDS.iter().find_map(|(name, first)| {
         let (version, evidence) = locked.get(*name)?;

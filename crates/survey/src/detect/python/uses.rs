@@ -1,9 +1,11 @@
 //! Which stores a Python service uses, and the variables that say where they are.
 
-use super::{django::Site, environment::Read, project::Project, requirement::Requirement};
+use super::{
+    celery, django::Site, environment::Read, project::Project, requirement::Requirement, sqlite, templates,
+};
 use crate::{
     detect::stores::names,
-    model::{Address, Evidence, Fact, Gap, Part, Service, StoreKind, StoreUse, Variable},
+    model::{Address, Evidence, Fact, Gap, Part, Question, Service, StoreKind, StoreUse, Variable},
     python::Kind,
 };
 
@@ -31,7 +33,8 @@ const CLIENTS: [(StoreKind, &[&str]); 5] = [
             "flask-redis",
         ],
     ),
-    (StoreKind::Rabbitmq, &["pika", "aio-pika", "amqp"]),
+    // `amqp` and `kombu` come with Celery, whatever its broker is: they say nothing.
+    (StoreKind::Rabbitmq, &["pika", "aio-pika", "aiormq", "amqpstorm"]),
     (StoreKind::Mongodb, &["pymongo", "motor", "beanie", "mongoengine", "flask-pymongo"]),
 ];
 
@@ -97,7 +100,7 @@ fn url_names(kind: StoreKind) -> &'static [&'static str] {
 }
 
 /// Last words of the prefixes under which the parts of an address stand.
-fn prefixes(kind: StoreKind) -> &'static [&'static str] {
+pub(super) fn prefixes(kind: StoreKind) -> &'static [&'static str] {
     match kind {
         StoreKind::Postgresql => &["POSTGRES", "POSTGRESQL", "PG", "DB", "DATABASE", "SQL"],
         StoreKind::Mysql => &["MYSQL", "MARIADB", "DB", "DATABASE", "SQL"],
@@ -109,7 +112,7 @@ fn prefixes(kind: StoreKind) -> &'static [&'static str] {
 }
 
 /// The kind that a URL's scheme names, and the scheme where it is not the usual one.
-fn scheme(default: &str) -> Option<(StoreKind, Option<String>)> {
+pub(super) fn scheme(default: &str) -> Option<(StoreKind, Option<String>)> {
     let (scheme, _) = default.split_once(':')?;
     let (kind, usual) = match scheme.split('+').next()? {
         "postgres" | "postgresql" | "postgis" => {
@@ -127,16 +130,26 @@ fn scheme(default: &str) -> Option<(StoreKind, Option<String>)> {
 
 /// Adds what the project uses to its service.
 pub(super) fn add(
-    project: &Project,
-    site: Option<&Site>,
+    of: &sqlite::Of<'_>,
     reads: &[Read],
     service: &mut Service,
-    gaps: &mut Vec<Gap>,
+    (gaps, questions): (&mut Vec<Gap>, &mut Vec<Question>),
 ) {
+    let (project, site) = (of.project, of.site);
     let engines = site.map(engines).unwrap_or_default();
     for (kind, clients) in CLIENTS {
         let Some(client) = project.needs(clients) else { continue };
-        // Celery's packages bring clients of brokers that nothing has to use.
+        // A list that was frozen names what other packages brought: a broker's client that nothing imports, beside no
+        // address of its kind, is not used.
+        if kind == StoreKind::Rabbitmq
+            && !project.imports(clients)
+            && urls(kind, reads, service).is_empty()
+            && parts(kind, service).is_empty()
+            && templates::find(project, service, kind).is_none()
+            && fixed(project, site, kind).is_none()
+        {
+            continue;
+        }
         let evidence = Evidence {
             reason: format!("{} is a client of {}", client.name, kind.label()),
             ..client.evidence.clone()
@@ -147,17 +160,22 @@ pub(super) fn add(
         let other = matches!(kind, StoreKind::Postgresql | StoreKind::Mysql)
             && engines.iter().any(|(engine, _)| *engine == StoreKind::Sqlite);
         let unnamed = !engines.iter().any(|(engine, _)| *engine == kind);
-        if other && unnamed && urls(kind, reads, service).is_empty() && parts(kind, service).is_none() {
+        if other
+            && unnamed
+            && urls(kind, reads, service).is_empty()
+            && parts(kind, service).is_empty()
+            && templates::find(project, service, kind).is_none()
+        {
             continue;
         }
-        add_uses(kind, evidence, reads, service);
+        add_uses(project, kind, evidence, reads, service);
         for used in service.stores.iter_mut().filter(|used| used.kind == kind && used.address.is_none()) {
             used.address = fixed(project, site, kind).map(|host| Address::Fixed { host });
         }
     }
     dialects(project, service);
-    celery(project, reads, service);
-    sqlite(project, &engines, reads, service, gaps);
+    celery::add(project, site, reads, service, questions);
+    sqlite::add(of, &engines, reads, service, gaps, questions);
     for (name, label) in OTHERS {
         if let Some(client) = project.needs(&[name]) {
             gaps.push(Gap {
@@ -171,8 +189,22 @@ pub(super) fn add(
 }
 
 /// One use for each variable that leads to a store of the kind.
-fn add_uses(kind: StoreKind, evidence: Vec<Evidence>, reads: &[Read], service: &mut Service) {
+pub(super) fn add_uses(
+    project: &Project,
+    kind: StoreKind,
+    evidence: Vec<Evidence>,
+    reads: &[Read],
+    service: &mut Service,
+) {
     let mut addresses = urls(kind, reads, service);
+    // A variable with the right name is worth nothing where the program puts its address together and never looks at it.
+    let built = templates::find(project, service, kind);
+    if built.is_some() {
+        addresses.retain(|address| is_looked_at(project, address));
+    }
+    if addresses.is_empty() {
+        addresses.extend(built.filter(|_| kind != StoreKind::Redis));
+    }
     if addresses.is_empty() {
         addresses.extend(parts(kind, service));
     }
@@ -237,12 +269,12 @@ fn urls(kind: StoreKind, reads: &[Read], service: &Service) -> Vec<Address> {
     found.into_iter().take(most).map(|(_, address)| address).chain(second).collect()
 }
 
-fn uses(used: &StoreUse, name: &str) -> bool {
+pub(super) fn uses(used: &StoreUse, name: &str) -> bool {
     matches!(&used.address, Some(Address::Url { variable, .. }) if variable.value == name)
 }
 
 /// Path and query of a URL: `/1`, `/app?sslmode=disable`.
-fn suffix(url: &str) -> Option<String> {
+pub(super) fn suffix(url: &str) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
     let at = rest.find('/')?;
     (rest.len() > at + 1).then(|| rest[at..].to_owned())
@@ -325,50 +357,72 @@ fn url_host(url: &str) -> Option<String> {
     fits.then(|| host.to_owned())
 }
 
-/// A prefix, the variables by part, and those whose `NAME_FILE` is read too.
-type Parts = (String, Vec<(Part, Fact<String>)>, Vec<String>);
+/// The variables by part, and those whose `NAME_FILE` is read too.
+type Parts = (Vec<(Part, Fact<String>)>, Vec<String>);
 
-/// Variables for the parts of an address under one prefix: `DB_HOST`, `DB_PASSWORD`.
-fn parts(kind: StoreKind, service: &Service) -> Option<Address> {
-    let words: [(Part, &[&str]); 5] = [
-        (Part::Host, &["HOST", "SERVER", "HOSTNAME", "ADDRESS"]),
-        (Part::Port, &["PORT"]),
-        (Part::User, &["USER", "USERNAME", "DEFAULT_USER"]),
-        (Part::Password, &["PASSWORD", "PASS", "PASSWD", "DEFAULT_PASS"]),
-        (Part::Database, &["DB", "NAME", "DATABASE", "DBNAME", "DATABASE_NAME", "DB_NAME", "VHOST"]),
-    ];
-    let mut best: Option<Parts> = None;
+/// What the parts of an address are called behind a prefix.
+const WORDS: [(Part, &[&str]); 5] = [
+    (Part::Host, &["HOST", "SERVER", "HOSTNAME", "ADDRESS"]),
+    (Part::Port, &["PORT"]),
+    (Part::User, &["USER", "USERNAME", "DEFAULT_USER"]),
+    (Part::Password, &["PASSWORD", "PASS", "PASSWD", "DEFAULT_PASS"]),
+    (Part::Database, &["DB", "NAME", "DATABASE", "DBNAME", "DATABASE_NAME", "DB_NAME", "VHOST"]),
+];
+
+/// Variables for the parts of an address under one prefix: `DB_HOST`, `DB_PASSWORD`. A queue and a cache may have a Redis
+/// each.
+fn parts(kind: StoreKind, service: &Service) -> Vec<Address> {
+    let several = kind == StoreKind::Redis;
+    let mut seen: Vec<&str> = Vec::new();
+    let mut found: Vec<Parts> = Vec::new();
     for variable in &service.environment {
-        let Some(prefix) = words[..4]
+        let Some(prefix) = WORDS[..4]
             .iter()
             .flat_map(|(_, names)| *names)
             .find_map(|word| variable.name.strip_suffix(word)?.strip_suffix('_'))
         else {
             continue;
         };
-        let last = prefix.rsplit('_').next().unwrap_or(prefix);
-        if !prefixes(kind).contains(&last) || best.as_ref().is_some_and(|(known, ..)| known == prefix) {
+        let mut words = prefix.rsplit('_').take(if several { usize::MAX } else { 1 });
+        if !words.any(|word| prefixes(kind).contains(&word)) || seen.contains(&prefix) {
             continue;
         }
-        let mut found = Vec::new();
-        let mut files = Vec::new();
-        for (part, names) in &words {
-            let part_of = service
-                .environment
-                .iter()
-                .find(|other| names.iter().any(|name| other.name == format!("{prefix}_{name}")));
-            if let Some(other) = part_of {
-                found.push((*part, Fact { value: other.name.clone(), evidence: other.evidence.clone() }));
-                files.extend(other.file_variant.then(|| other.name.clone()));
-            }
-        }
-        if best.as_ref().is_none_or(|(_, known, _)| known.len() < found.len()) {
-            best = Some((prefix.to_owned(), found, files));
+        seen.push(prefix);
+        found.push(under(service, prefix));
+    }
+    let has_host = |parts: &Parts| parts.0.iter().any(|(part, _)| *part == Part::Host);
+    if several && found.iter().filter(|parts| has_host(parts)).count() > 1 {
+        found.retain(has_host);
+        found.truncate(4);
+        return found
+            .into_iter()
+            .map(|(variables, file_variants)| Address::Parts { variables, file_variants })
+            .collect();
+    }
+    // Of prefixes with as many parts the first one counts.
+    let best =
+        found.into_iter().reduce(|best, other| if other.0.len() > best.0.len() { other } else { best });
+    best.map(|best| completed(kind, service, best)).into_iter().collect()
+}
+
+fn under(service: &Service, prefix: &str) -> Parts {
+    let (mut variables, mut files) = (Vec::new(), Vec::new());
+    for (part, names) in &WORDS {
+        let part_of = service
+            .environment
+            .iter()
+            .find(|other| names.iter().any(|name| other.name == format!("{prefix}_{name}")));
+        if let Some(other) = part_of {
+            variables.push((*part, Fact { value: other.name.clone(), evidence: other.evidence.clone() }));
+            files.extend(other.file_variant.then(|| other.name.clone()));
         }
     }
-    let (_, mut variables, mut file_variants) = best?;
-    // One part may have another beginning: DB_HOST beside POSTGRES_USER, PGHOST.
-    for (part, names) in &words {
+    (variables, files)
+}
+
+/// One part may have another beginning: `DB_HOST` beside `POSTGRES_USER`, `PGHOST`.
+fn completed(kind: StoreKind, service: &Service, (mut variables, mut file_variants): Parts) -> Address {
+    for (part, names) in &WORDS {
         if variables.iter().any(|(known, _)| known == part) {
             continue;
         }
@@ -383,85 +437,37 @@ fn parts(kind: StoreKind, service: &Service) -> Option<Address> {
             file_variants.extend(other.file_variant.then(|| other.name.clone()));
         }
     }
-    Some(Address::Parts { variables, file_variants })
+    Address::Parts { variables, file_variants }
 }
 
-/// Celery's broker, where no client library of its own was found: its URL names the kind.
-fn celery(project: &Project, reads: &[Read], service: &mut Service) {
-    let Some(celery) = project.needs(&["celery"]) else { return };
-    let bundled = [("redis", StoreKind::Redis), ("librabbitmq", StoreKind::Rabbitmq)];
-    for (extra, kind) in bundled {
-        if celery.extras.iter().any(|known| known == extra)
-            && !service.stores.iter().any(|used| used.kind == kind)
-        {
-            add_uses(kind, vec![celery.evidence.clone()], reads, service);
-        }
-    }
-    let broker = service.environment.iter().find(|variable| variable.name.ends_with("BROKER_URL"));
-    let amqp = broker
-        .and_then(|variable| variable.default.as_deref())
-        .and_then(scheme)
-        .is_some_and(|(kind, _)| kind == StoreKind::Rabbitmq);
-    if amqp && !service.stores.iter().any(|used| used.kind == StoreKind::Rabbitmq) {
-        add_uses(StoreKind::Rabbitmq, vec![celery.evidence.clone()], reads, service);
-    }
-}
-
-/// A file of SQLite, where nothing else is the database.
-fn sqlite(
-    project: &Project,
-    engines: &[(StoreKind, Evidence)],
-    reads: &[Read],
-    service: &mut Service,
-    gaps: &mut Vec<Gap>,
-) {
-    let server =
-        service.stores.iter().any(|used| matches!(used.kind, StoreKind::Postgresql | StoreKind::Mysql));
-    if server {
-        return;
-    }
-    let by_engine =
-        engines.iter().find(|(kind, _)| *kind == StoreKind::Sqlite).map(|(_, evidence)| evidence.clone());
-    let variable = service.environment.iter().find(|variable| {
-        variable.default.as_deref().and_then(scheme).is_some_and(|(kind, _)| kind == StoreKind::Sqlite)
-    });
-    let by_default = variable.and_then(|variable| variable.evidence.first().cloned());
-    let literal = || {
-        project.modules.iter().find_map(|module| {
-            let at = (0..module.tokens.len()).find(|&at| {
-                matches!(module.kind(at), Some(Kind::String | Kind::Format))
-                    && module.text(at).trim_start_matches(['f', 'r', '"', '\'']).starts_with("sqlite")
-            })?;
-            Some(Evidence::new(&module.source, module.span(at, at), "opens a file of SQLite"))
-        })
-    };
-    let Some(mut evidence) = by_engine.or(by_default.clone()).or_else(literal) else { return };
-    "a file of SQLite".clone_into(&mut evidence.reason);
-    let address = by_default.is_some().then(|| urls_of_sqlite(service, reads)).flatten();
-    if address.is_none() {
-        gaps.push(Gap {
-            subject: service.name.clone(),
-            message: "its database is a file beside the program: a new container begins with an empty one"
-                .to_owned(),
-            hint: "read its path from a variable, or use a database server".to_owned(),
-            evidence: vec![evidence.clone()],
-        });
-    }
-    service.stores.push(StoreUse {
-        kind: StoreKind::Sqlite,
-        store: String::new(),
-        address,
-        evidence: vec![evidence],
-    });
-}
-
-fn urls_of_sqlite(service: &Service, reads: &[Read]) -> Option<Address> {
-    let variable = service.environment.iter().find(|variable| {
-        variable.default.as_deref().and_then(scheme).is_some_and(|(kind, _)| kind == StoreKind::Sqlite)
-    })?;
-    let file_variant = reads.iter().any(|read| read.name == variable.name && read.file_variant);
-    let fact = Fact { value: variable.name.clone(), evidence: variable.evidence.clone() };
-    Some(Address::Url { variable: fact, scheme: None, suffix: None, file_variant })
+/// Whether the name that a variable's value is given is looked at anywhere.
+fn is_looked_at(project: &Project, address: &Address) -> bool {
+    let Address::Url { variable, .. } = address else { return true };
+    variable.evidence.iter().take(20).any(|place| {
+        let Some(module) = project.module(&place.file) else { return true };
+        let Some(at) = (0..module.tokens.len()).find(|&at| module.tokens[at].span.start >= place.start)
+        else {
+            return true;
+        };
+        let line = (0..=at).rev().find(|&at| module.tokens[at].first).unwrap_or(at);
+        let Some(value) = module.assigned(line) else { return true };
+        // The value of a default is looked at with the address around it.
+        let simple = (value..module.line_end(line)).all(|at| module.kind(at) != Some(Kind::Format));
+        let name = module.text(line);
+        !simple
+            || project.modules.iter().any(|other| {
+                (0..other.tokens.len()).any(|at| {
+                    let itself = other.source.name() == place.file && at == line;
+                    let named = other.is(at, name)
+                        || (other.kind(at) == Some(Kind::String)
+                            && other.string(at).as_deref() == Some(name)
+                            && !(other.source.name() == place.file
+                                && at >= line
+                                && at < module.line_end(line)));
+                    named && !itself
+                })
+            })
+    })
 }
 
 /// The stores that Django's `DATABASES` name by their engines.

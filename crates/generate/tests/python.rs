@@ -1,0 +1,99 @@
+//! Stacks of programs in Python, each from a repository that shows nothing but its case.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
+
+use plimsoll_generate::{Policy, Stack, generate, plan};
+use plimsoll_survey::{Repository, survey};
+
+fn stack(files: &[(&str, &str)]) -> Stack {
+    let survey = survey(&Repository::from_files("shop", files.iter().copied()));
+    plan(&survey, &Policy::default(), &|_| false).unwrap().stack
+}
+
+fn file(stack: &Stack, path: &str) -> String {
+    generate(stack).unwrap().into_iter().find(|file| file.path == path).unwrap().text
+}
+
+const DJANGO: [(&str, &str); 4] = [
+    ("requirements.txt", "Django==5.2\ngunicorn==23.0.0\nwhitenoise==6.9.0\ncelery==5.5.0\n"),
+    ("manage.py", "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site1.settings')\n"),
+    ("site1/__init__.py", ""),
+    ("site1/wsgi.py", "application = get_wsgi_application()\n"),
+];
+
+#[test]
+fn a_file_of_sqlite_beside_the_program_leads_into_a_volume_that_all_its_processes_have() {
+    let settings = (
+        "site1/settings.py",
+        "from pathlib import Path\nBASE_DIR = Path(__file__).resolve().parent.parent\nDATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': BASE_DIR / 'db.sqlite3'}}\nCELERY_BROKER_URL = 'amqp://guest:guest@localhost//'\n",
+    );
+    let celery = ("site1/celery.py", "from celery import Celery\napp = Celery('site1')\n");
+    let stack = stack(&[&DJANGO[..], &[settings, celery]].concat());
+    let dockerfile = file(&stack, "Dockerfile");
+    assert!(dockerfile.contains("ln -sfn /app/.sqlite/db.sqlite3 /app/db.sqlite3"), "{dockerfile}");
+    assert!(dockerfile.contains("mkdir -p /writable/app/.sqlite"), "{dockerfile}");
+    assert!(dockerfile.contains("/writable/app /app"), "{dockerfile}");
+    let compose = file(&stack, "compose.production.yml");
+    // The server, the worker and the migrations.
+    assert_eq!(compose.matches("app_sqlite:/app/.sqlite").count(), 3, "{compose}");
+    // The broker's address is not the one in the settings: Celery asks its variable first.
+    assert_eq!(compose.matches("CELERY_BROKER_URL_FILE: /run/secrets/").count(), 3, "{compose}");
+    assert!(compose.contains("  rabbitmq:\n"), "{compose}");
+}
+
+#[test]
+fn a_file_of_sqlite_elsewhere_has_a_volume_with_its_programs_owner() {
+    let settings = (
+        "site1/settings.py",
+        "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': '/var/lib/site/db.sqlite3'}}\n",
+    );
+    let stack = stack(&[&DJANGO[..], &[settings]].concat());
+    let dockerfile = file(&stack, "Dockerfile");
+    assert!(dockerfile.contains(":10001 /writable/var/lib/site /var/lib/site\n"), "{dockerfile}");
+    assert!(file(&stack, "compose.production.yml").contains(":/var/lib/site"));
+}
+
+#[test]
+fn a_file_of_sqlite_at_a_place_that_is_not_known_is_no_stack() {
+    let settings = (
+        "site1/settings.py",
+        "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': find_it()}}\n",
+    );
+    let files = [&DJANGO[..], &[settings]].concat();
+    let survey = survey(&Repository::from_files("shop", files));
+    let refused = plan(&survey, &Policy::default(), &|_| false).unwrap_err();
+    assert!(format!("{refused:?}").contains("app.sqlite"), "{refused:?}");
+}
+
+#[test]
+fn a_license_is_not_installed() {
+    let stack = stack(&[
+        (
+            "pyproject.toml",
+            "[project]\nname = \"shop\"\nlicense = {file = \"LICENSE.txt\"}\ndependencies = [\"flask\"]\n[build-system]\nrequires = [\"setuptools\"]\n",
+        ),
+        ("LICENSE.txt", "Copyright\n"),
+        ("shop/__init__.py", "from flask import Flask\napp = Flask(__name__)\n"),
+    ]);
+    let dockerfile = file(&stack, "Dockerfile");
+    assert!(!dockerfile.contains("install -r"), "{dockerfile}");
+    assert!(dockerfile.contains("/app/.venv/bin/pip install .\n"), "{dockerfile}");
+}
+
+#[test]
+fn socket_io_is_one_process_behind_a_front_that_passes_websockets_on() {
+    let stack = stack(&[
+        ("requirements.txt", "Flask==3.0.3\nflask-socketio==5.3.6\n"),
+        (
+            "app.py",
+            "from flask import Flask\nfrom flask_socketio import SocketIO\napp = Flask(__name__)\nsocketio = SocketIO(app)\n",
+        ),
+    ]);
+    let compose = file(&stack, "compose.production.yml");
+    assert!(compose.contains("WEB_CONCURRENCY: \"1\""), "{compose}");
+    let nginx = file(&stack, "proxy/nginx.conf");
+    assert!(
+        nginx.contains("location ^~ /socket.io/ {") && nginx.contains("Upgrade $http_upgrade"),
+        "{nginx}"
+    );
+}

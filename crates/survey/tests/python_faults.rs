@@ -1,0 +1,591 @@
+//! Faults that were found on projects in Python, each on a repository that shows nothing but its case.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
+
+use plimsoll_survey::{Address, Gap, Part, Question, Repository, Role, Service, StoreKind, Survey, survey};
+
+fn of(files: &[(&str, &str)]) -> Survey {
+    survey(&Repository::from_files("repo", files.iter().copied()))
+}
+
+fn gap<'a>(survey: &'a Survey, part: &str) -> &'a Gap {
+    let found = survey.gaps.iter().find(|gap| gap.message.contains(part));
+    found.unwrap_or_else(|| panic!("no gap says {part:?}: {:#?}", survey.gaps))
+}
+
+fn question<'a>(survey: &'a Survey, id: &str) -> &'a Question {
+    let found = survey.questions.iter().find(|question| question.id == id);
+    found.unwrap_or_else(|| panic!("no question {id}: {:#?}", survey.questions))
+}
+
+fn words(service: &Service) -> String {
+    service.command.as_ref().unwrap().value.join(" ")
+}
+
+fn variables(service: &Service) -> Vec<&str> {
+    service.environment.iter().map(|variable| variable.name.as_str()).collect()
+}
+
+/// Kind and variable of each use of a store: of parts the host's.
+fn uses(service: &Service) -> Vec<(StoreKind, String)> {
+    let name = |address: &Option<Address>| match address {
+        Some(Address::Url { variable, .. }) => variable.value.clone(),
+        Some(Address::Parts { variables, .. }) => {
+            let mut names: Vec<(Part, &str)> =
+                variables.iter().map(|(part, variable)| (*part, variable.value.as_str())).collect();
+            names.sort_unstable();
+            names.into_iter().map(|(_, name)| name).collect::<Vec<_>>().join(" ")
+        }
+        Some(Address::Fixed { host }) => format!("fixed {}", host.value),
+        None => "unknown".to_owned(),
+    };
+    service.stores.iter().map(|used| (used.kind, name(&used.address))).collect()
+}
+
+const FROZEN: &str = "amqp==5.2.0\nbilliard==4.2.0\ncelery==5.4.0\nFlask==3.0.3\ngunicorn==23.0.0\nkombu==5.3.7\nredis==5.0.4\nvine==5.1.0\n";
+
+#[test]
+fn a_frozen_list_asks_for_no_rabbitmq_and_celery_reads_its_broker_from_a_variable() {
+    let survey = of(&[
+        ("requirements.txt", FROZEN),
+        (
+            "app.py",
+            "from celery import Celery\nfrom flask import Flask\napp = Flask(__name__)\napp.config['CELERY_BROKER_URL'] = 'redis://localhost:6379/0'\ncelery = Celery(app.name, broker=app.config['CELERY_BROKER_URL'], backend='redis://localhost:6379/1')\n",
+        ),
+    ]);
+    let expected = [
+        (StoreKind::Redis, "CELERY_BROKER_URL".to_owned()),
+        (StoreKind::Redis, "CELERY_RESULT_BACKEND".to_owned()),
+    ];
+    assert_eq!(uses(&survey.services[0]), expected);
+    assert_eq!(survey.services[0].stores[0].evidence[0].line, 4);
+    assert!(survey.stores.iter().all(|store| store.kind == StoreKind::Redis), "{:#?}", survey.stores);
+}
+
+#[test]
+fn a_brokers_address_in_djangos_settings_starts_rabbitmq() {
+    let survey = of(&[
+        ("requirements.txt", "Django==5.2\ncelery==5.5.0\n"),
+        ("manage.py", "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site1.settings')\n"),
+        ("site1/__init__.py", ""),
+        ("site1/celery.py", "from celery import Celery\napp = Celery('site1')\n"),
+        ("site1/settings.py", "DEBUG = False\nCELERY_BROKER_URL = 'amqp://guest:guest@localhost//'\n"),
+        ("site1/wsgi.py", "application = get_wsgi_application()\n"),
+    ]);
+    assert_eq!(uses(&survey.services[0])[0], (StoreKind::Rabbitmq, "CELERY_BROKER_URL".to_owned()));
+    let place = &survey.services[0].stores[0].evidence[0];
+    assert_eq!((place.file.as_str(), place.line), ("site1/settings.py", 2));
+    assert_eq!(survey.stores[0].name, "rabbitmq");
+}
+
+#[test]
+fn celery_without_a_word_about_its_broker_is_a_question() {
+    let files = [
+        ("requirements.txt", "celery==5.5.0\n"),
+        ("tasks.py", "from celery import Celery\napp = Celery('tasks')\n"),
+    ];
+    let survey = of(&files);
+    let asked = question(&survey, "app.rabbitmq");
+    assert_eq!((asked.default.as_deref(), asked.evidence[0].line), (Some("yes"), 2));
+    assert_eq!(uses(&survey.services[0])[0], (StoreKind::Rabbitmq, "CELERY_BROKER_URL".to_owned()));
+}
+
+#[test]
+fn a_client_of_rabbitmq_that_is_imported_is_a_use() {
+    let with = |source: &str| {
+        let survey = of(&[
+            ("requirements.txt", "Flask==3.0.3\npika==1.3.2\n"),
+            ("app.py", &format!("import os\nfrom flask import Flask\napp = Flask(__name__)\n{source}")),
+        ]);
+        survey.stores.len()
+    };
+    assert_eq!(with("import pika\n"), 1);
+    assert_eq!(with("url = os.environ['AMQP_URL']\n"), 1);
+    assert_eq!(with(""), 0);
+}
+
+const MANAGE: &str = "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site1.settings')\n";
+
+fn django(settings: &str, more: &[(&str, &str)]) -> Survey {
+    let base = [
+        ("requirements.txt", "Django==5.2\ngunicorn==23.0.0\n"),
+        ("manage.py", MANAGE),
+        ("site1/__init__.py", ""),
+        ("site1/settings.py", settings),
+        ("site1/wsgi.py", "application = get_wsgi_application()\n"),
+    ];
+    of(&[&base[..], more].concat())
+}
+
+fn files(survey: &Survey) -> (Vec<&str>, Vec<&str>) {
+    let service = &survey.services[0];
+    (
+        service.files.iter().map(|file| file.value.as_str()).collect(),
+        service.writes.iter().map(|writes| writes.path.value.as_str()).collect(),
+    )
+}
+
+#[test]
+fn djangos_file_of_sqlite_outlives_its_container() {
+    let with = |base: &str, name: &str| {
+        django(
+            &format!(
+                "import os\nfrom pathlib import Path\nBASE_DIR = {base}\nDATABASES = {{\n    'default': {{\n        'ENGINE': 'django.db.backends.sqlite3',\n        'NAME': {name},\n    }}\n}}\n"
+            ),
+            &[],
+        )
+    };
+    let beside = (vec!["db.sqlite3"], vec![]);
+    let path = "Path(__file__).resolve().parent.parent";
+    assert_eq!(files(&with(path, "BASE_DIR / 'db.sqlite3'")), beside);
+    assert_eq!(files(&with("Path(__file__).parents[1]", "str(BASE_DIR / 'db.sqlite3')")), beside);
+    let os = "os.path.dirname(os.path.dirname(os.path.abspath(__file__)))";
+    assert_eq!(files(&with(os, "os.path.join(BASE_DIR, 'db.sqlite3')")), beside);
+    assert_eq!(files(&with(path, "'db.sqlite3'")), beside);
+    assert_eq!(files(&with(path, "os.environ.get('DB_FILE', BASE_DIR / 'db.sqlite3')")), beside);
+    // A folder of its own is a volume, one of the program's is not.
+    assert_eq!(files(&with(path, "BASE_DIR / 'data' / 'db.sqlite3'")), (vec![], vec!["data"]));
+    assert_eq!(files(&with(path, "BASE_DIR / 'site1/db.sqlite3'")), (vec!["site1/db.sqlite3"], vec![]));
+    assert_eq!(files(&with(path, "'/var/lib/site/db.sqlite3'")), (vec![], vec!["/var/lib/site"]));
+    let survey = with(path, "BASE_DIR / 'db.sqlite3'");
+    let place = &survey.services[0].files[0].evidence[0];
+    assert_eq!((place.file.as_str(), place.line), ("site1/settings.py", 7));
+    // What cannot be read is asked, and nothing is written before.
+    let survey = with(path, "find_database()");
+    let asked = question(&survey, "app.sqlite");
+    assert_eq!((asked.default.as_deref(), asked.evidence[0].line), (None, 7));
+}
+
+#[test]
+fn a_database_in_the_repository_is_not_productions() {
+    let settings = "from pathlib import Path\nBASE_DIR = Path(__file__).resolve().parent.parent\nDATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': BASE_DIR / 'db.sqlite3'}}\n";
+    let survey = django(settings, &[("db.sqlite3", "x")]);
+    assert_eq!(gap(&survey, "stays a developer's").evidence[0].file, "db.sqlite3");
+}
+
+#[test]
+fn addresses_of_sqlite_in_the_sources_name_a_file() {
+    let with = |packages: &str, line: &str| {
+        let source = format!(
+            "import os\nfrom flask import Flask\nhere = os.path.abspath(os.path.dirname(__file__))\napp = Flask(__name__)\n{line}\n"
+        );
+        of(&[("requirements.txt", packages), ("shop/__init__.py", ""), ("shop/app.py", &source)])
+    };
+    let plain = "Flask==3.0.3\nSQLAlchemy==2.0.40\n";
+    assert_eq!(files(&with(plain, "engine = create_engine('sqlite:///./shop.db')")).0, ["shop.db"]);
+    assert_eq!(files(&with(plain, "url = 'sqlite:///' + os.path.join(here, 'shop.db')")).0, ["shop/shop.db"]);
+    assert_eq!(files(&with(plain, "url = f'sqlite:///{here}/../shop.db'")).0, ["shop.db"]);
+    assert_eq!(files(&with(plain, "url = os.getenv('DATABASE_URL', 'sqlite:///data/shop.db')")).1, ["data"]);
+    assert_eq!(files(&with(plain, "url = 'sqlite://'")), (vec![], vec![]));
+    // Flask-SQLAlchemy counts from the instance folder, and did not before its third version.
+    let uri = "app.config['SQLALCHEMY_DATABASE_URI'] = 'sqlite:///shop.db'";
+    assert_eq!(files(&with("Flask==3.0.3\nFlask-SQLAlchemy==3.1.1\n", uri)).1, ["instance"]);
+    assert_eq!(files(&with("Flask==2.0.3\nFlask-SQLAlchemy==2.5.1\n", uri)).0, ["shop/shop.db"]);
+    let survey = with(
+        plain,
+        "import sqlite3\nDATABASE = os.path.join(app.instance_path, 'shop.sqlite')\ndef db():\n    return sqlite3.connect(app.config['DATABASE'])",
+    );
+    assert_eq!(files(&survey), (vec![], vec!["instance"]));
+    assert_eq!(uses(&survey.services[0])[0].0, StoreKind::Sqlite);
+}
+
+/// The settings of Django that a stack sets when the program runs.
+fn chosen_settings(survey: &Survey) -> Option<&str> {
+    let settings = survey.services[0].settings.iter();
+    let mut chosen = settings.filter(|set| set.name == "DJANGO_SETTINGS_MODULE" && !set.at_build);
+    chosen.next().map(|set| set.value.as_str())
+}
+
+const PACKAGES: (&str, &str) = ("requirements.txt", "Django==5.2\ngunicorn==23.0.0\n");
+const WSGI: (&str, &str) = ("site1/wsgi.py", "application = get_wsgi_application()\n");
+
+#[test]
+fn settings_that_the_environment_decides_are_asked_and_productions_are_taken() {
+    let survey = of(&[
+        PACKAGES,
+        WSGI,
+        (
+            "manage.py",
+            "import os\ndef main():\n    name = 'site1.production' if 'HOSTED' in os.environ else 'site1.settings'\n    os.environ.setdefault('DJANGO_SETTINGS_MODULE', name)\n",
+        ),
+        ("site1/__init__.py", ""),
+        ("site1/settings.py", "import os\nA = os.environ.get('OF_LAPTOPS')\n"),
+        ("site1/production.py", "from .settings import *\nimport os\nB = os.environ['OF_PRODUCTION']\n"),
+    ]);
+    let asked = question(&survey, "app.settings");
+    assert_eq!(asked.options, ["site1.production", "site1.settings"]);
+    assert_eq!((asked.default.as_deref(), asked.evidence[0].line), (Some("site1.production"), 3));
+    assert_eq!(chosen_settings(&survey), Some("site1.production"));
+    assert_eq!(variables(&survey.services[0]), ["OF_LAPTOPS", "OF_PRODUCTION"]);
+    let mut answered = survey.clone();
+    let answers = [("app.settings".to_owned(), "site1.settings".to_owned())].into();
+    plimsoll_survey::answer(&mut answered, &answers).unwrap();
+    assert_eq!(chosen_settings(&answered), Some("site1.settings"));
+}
+
+#[test]
+fn settings_that_no_text_names_are_found_by_their_file_or_missed_aloud() {
+    let named = |more: &[(&str, &str)]| {
+        let base = [
+            PACKAGES,
+            WSGI,
+            ("manage.py", "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', find_settings())\n"),
+            ("site1/__init__.py", ""),
+        ];
+        of(&[&base[..], more].concat())
+    };
+    let found = named(&[("site1/settings.py", "INSTALLED_APPS = []\n")]);
+    assert_eq!(chosen_settings(&found), Some("site1.settings"));
+    let missed = named(&[]);
+    assert_eq!(gap(&missed, "settings was not found").evidence[0].line, 2);
+    let by_stage = of(&[
+        PACKAGES,
+        WSGI,
+        (
+            "manage.py",
+            "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', f'site1.settings.{stage()}')\n",
+        ),
+        ("site1/settings/__init__.py", ""),
+        ("site1/settings/base.py", ""),
+        ("site1/settings/local.py", ""),
+        ("site1/settings/production.py", ""),
+    ]);
+    assert_eq!(
+        question(&by_stage, "app.settings").options,
+        ["site1.settings.production", "site1.settings.local"]
+    );
+}
+
+#[test]
+fn a_package_of_settings_is_read_for_variables_and_its_laptops_do_not_count() {
+    let survey = of(&[
+        PACKAGES,
+        WSGI,
+        ("manage.py", MANAGE),
+        ("site1/__init__.py", ""),
+        (
+            "site1/settings/__init__.py",
+            "try:\n    from .dev import *\nexcept ImportError:\n    from .prod import *\n",
+        ),
+        (
+            "site1/settings/base.py",
+            "import os\nSITE_NAME = os.environ['SITE_NAME']\nMAIL = os.getenv('MAIL_HOST', 'mail')\n",
+        ),
+        ("site1/settings/dev.py", "from .base import *\nDEBUG = True\nX = os.environ.get('ONLY_HERE')\n"),
+        ("site1/settings/prod.py", "from .base import *\nDEBUG = False\nHOSTS = os.environ['HOSTS']\n"),
+    ]);
+    assert_eq!(variables(&survey.services[0]), ["HOSTS", "MAIL_HOST", "SITE_NAME"]);
+    assert_eq!(chosen_settings(&survey), Some("site1.settings.prod"));
+    assert!(survey.gaps.iter().all(|gap| !gap.message.contains("DEBUG")), "{:#?}", survey.gaps);
+}
+
+#[test]
+fn an_application_that_a_factory_elsewhere_makes_is_served() {
+    let survey = of(&[
+        ("requirements.txt", "fastapi==0.115.0\nuvicorn==0.30.0\narq==0.26\nredis==5.0\n"),
+        ("app/__init__.py", ""),
+        (
+            "app/main.py",
+            "from .core.setup import create_application\nfrom .settings import settings\napp = create_application(settings)\n",
+        ),
+        ("app/settings.py", "settings = object()\n"),
+        ("app/core/__init__.py", ""),
+        (
+            "app/core/setup.py",
+            "from fastapi import FastAPI\ndef create_application(settings) -> FastAPI:\n    application = FastAPI()\n    return application\n",
+        ),
+        ("app/core/worker.py", "class WorkerSettings:\n    functions = []\n"),
+    ]);
+    let service = &survey.services[0];
+    assert_eq!(service.role, Role::Server);
+    assert!(words(service).starts_with("uvicorn app.main:app "), "{}", words(service));
+    assert_eq!(service.processes[0].role, Role::Worker);
+}
+
+#[test]
+fn what_a_command_of_development_serves_is_the_application() {
+    let files = |command: &str| {
+        of(&[
+            ("requirements.txt", "fastapi==0.115.0\nuvicorn==0.30.0\narq==0.26\nredis==5.0\n"),
+            ("compose.yaml", &format!("services:\n  web:\n    build: .\n    command: {command}\n")),
+            ("app/__init__.py", ""),
+            ("app/main.py", "import fastapi\nfrom app.made import build\napp = build()\n"),
+            ("app/made.py", "import fastapi\ndef build():\n    return getattr(fastapi, 'FastAPI')()\n"),
+            ("app/worker.py", "class WorkerSettings:\n    functions = []\n"),
+        ])
+    };
+    let survey = files("uvicorn app.main:app --host 0.0.0.0 --port 8000 --reload");
+    let service = &survey.services[0];
+    assert_eq!((service.role, service.frameworks[0].name.as_str()), (Role::Server, "fastapi"));
+    assert!(words(service).starts_with("uvicorn app.main:app --host 0.0.0.0 --port 8000 --proxy-headers"));
+    // Without a word about it the server is missed aloud.
+    let survey = files("sleep 1");
+    assert_eq!(survey.services[0].role, Role::Worker);
+    let missed = gap(&survey, "its web server is not in the stack");
+    assert_eq!((missed.evidence[0].file.as_str(), missed.evidence[0].line), ("app/made.py", 1));
+}
+
+#[test]
+fn a_program_without_a_list_of_packages_is_missed_aloud() {
+    let survey = of(&[
+        (
+            "frontend/package.json",
+            r#"{ "name": "web", "devDependencies": { "vite": "8" }, "scripts": { "build": "vite build" } }"#,
+        ),
+        ("frontend/index.html", "<html>"),
+        ("backend/main.py", "import uvicorn\nuvicorn.run('app.api:app', port=8000)\n"),
+        ("backend/app/api.py", "from fastapi import FastAPI\napp = FastAPI()\n"),
+        ("notes/tidy.py", "import sys\n"),
+    ]);
+    let missed = gap(&survey, "without a list of the packages");
+    assert_eq!(missed.subject, "backend");
+    assert_eq!((missed.evidence[0].file.as_str(), missed.evidence[0].line), ("backend/app/api.py", 1));
+    assert_eq!(survey.gaps.iter().filter(|gap| gap.message.contains("list of the packages")).count(), 1);
+}
+
+const CHAT: &str = "from flask import Flask\nfrom flask_socketio import SocketIO\napp = Flask(__name__)\nsocketio = SocketIO(app)\nif __name__ == '__main__':\n    socketio.run(app)\n";
+
+#[test]
+fn socket_io_has_one_process_and_a_way_for_its_websockets() {
+    let with = |packages: &str, source: &str| {
+        let survey = of(&[("requirements.txt", packages), ("app.py", source)]);
+        let service = &survey.services[0];
+        let concurrency = service.settings.iter().find(|set| set.name == "WEB_CONCURRENCY");
+        assert_eq!(concurrency.map(|set| set.value.as_str()), Some("1"));
+        assert_eq!(service.websockets[0].value, "/socket.io/");
+        (words(service), service.adds.iter().map(|add| add.value.clone()).collect::<Vec<_>>())
+    };
+    let (threads, adds) = with("Flask==3.0.3\nflask-socketio==5.3.6\n", CHAT);
+    assert!(threads.ends_with("--threads 100 app:app"), "{threads}");
+    assert_eq!(adds, ["gunicorn==27.0.1"]);
+    let (eventlet, adds) = with("Flask==3.0.3\nflask-socketio==5.3.6\neventlet==0.36\n", CHAT);
+    assert!(eventlet.ends_with("--worker-class eventlet app:app"), "{eventlet}");
+    assert_eq!(adds, ["gunicorn==23.0.0"]);
+    let gevent = with("Flask==3.0.3\nflask-socketio==5.3.6\ngevent==24.2\ngunicorn==23.0.0\n", CHAT).0;
+    assert!(gevent.ends_with("--worker-class gevent app:app"), "{gevent}");
+    let asgi = "import socketio\nfrom fastapi import FastAPI\napi = FastAPI()\nsio = socketio.AsyncServer(async_mode='asgi')\napp = socketio.ASGIApp(sio, api)\n";
+    let served = with("fastapi==0.115\nuvicorn[standard]==0.30\npython-socketio==5.11\n", asgi).0;
+    assert!(served.starts_with("uvicorn app:app "), "{served}");
+    let mounted = of(&[
+        ("requirements.txt", "fastapi==0.115\nuvicorn[standard]==0.30\npython-socketio==5.11\n"),
+        (
+            "app.py",
+            "import socketio\nfrom fastapi import FastAPI\napp = FastAPI()\nsio = socketio.AsyncServer()\nway = socketio.ASGIApp(sio)\napp.mount('/live', way)\n",
+        ),
+    ]);
+    assert!(words(&mounted.services[0]).starts_with("uvicorn app:app "));
+    assert_eq!(mounted.services[0].websockets[0].value, "/live/socket.io/");
+    let several = of(&[
+        ("requirements.txt", "Flask==3.0.3\nflask-socketio==5.3.6\ngunicorn==23.0.0\n"),
+        ("Procfile", "web: gunicorn --threads 50 -w 4 app:app\n"),
+        ("app.py", CHAT),
+    ]);
+    assert_eq!(gap(&several, "starts 4 processes").evidence[0].line, 4);
+}
+
+#[test]
+fn old_pins_that_need_pkg_resources_get_a_setuptools_that_has_it() {
+    let adds = |packages: &str, source: &str| {
+        let survey = of(&[
+            ("requirements.txt", packages),
+            ("app.py", &format!("{source}from flask import Flask\napp = Flask(__name__)\n")),
+        ]);
+        survey.services[0].adds.iter().map(|add| add.value.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(adds("Flask==2.1.1\ngunicorn==20.1.0\n", ""), ["setuptools==80.9.0"]);
+    assert_eq!(adds("Flask==3.0.3\ngunicorn==23.0.0\n", "import pkg_resources\n"), ["setuptools==80.9.0"]);
+    assert!(adds("Flask==3.0.3\ngunicorn==23.0.0\n", "").is_empty());
+    assert!(adds("Flask==2.1.1\ngunicorn==20.1.0\nsetuptools==65.5.0\n", "").is_empty());
+}
+
+#[test]
+fn a_license_is_no_list_of_packages_and_a_dynamic_list_is_one() {
+    let source = ("shop/__init__.py", "from flask import Flask\napp = Flask(__name__)\n");
+    let survey = of(&[
+        (
+            "pyproject.toml",
+            "[project]\nname = \"shop\"\nlicense = {file = \"LICENSE.txt\"}\ndynamic = [\"dependencies\"]\n[build-system]\nrequires = [\"setuptools\"]\n[tool.setuptools.dynamic]\ndependencies = {file = [\"packages/core.txt\"]}\n",
+        ),
+        ("LICENSE.txt", "Copyright\n"),
+        ("packages/core.txt", "Flask==3.0.3\n"),
+        source,
+    ]);
+    assert_eq!(survey.services[0].frameworks[0].name, "flask");
+    let install = &survey.installs[0];
+    assert!(install.lock_file.is_none());
+    let inputs: Vec<&str> = install.inputs.iter().map(|input| input.value.as_str()).collect();
+    assert_eq!(inputs, ["LICENSE.txt", "packages/core.txt"]);
+}
+
+#[test]
+fn a_worker_from_the_image_of_another_service_is_a_process() {
+    let survey = of(&[
+        ("requirements.txt", "Flask==3.0.3\ngunicorn==23.0.0\nredis==5.0.4\nrq==1.16\n"),
+        (
+            "docker-compose.yml",
+            "services:\n  web:\n    build: .\n    image: web\n    command: python manage.py run -h 0.0.0.0\n  worker:\n    image: web\n    command: python manage.py run_worker\n  redis:\n    image: redis:7\n",
+        ),
+        ("manage.py", "from server import app\nfrom rq import Worker\n"),
+        ("server.py", "from flask import Flask\napp = Flask(__name__)\n"),
+    ]);
+    let worker = &survey.services[0].processes[0];
+    assert_eq!((worker.name.as_str(), worker.role), ("worker", Role::Worker));
+    assert_eq!(worker.command.value.join(" "), "python manage.py run_worker");
+    let place = &worker.command.evidence[0];
+    assert_eq!((place.file.as_str(), place.line), ("docker-compose.yml", 8));
+    assert!(survey.gaps.iter().all(|gap| !gap.message.contains("is not known")), "{:#?}", survey.gaps);
+}
+
+#[test]
+fn parts_of_an_address_are_followed_into_the_text_that_puts_it_together() {
+    let with = |source: &str| {
+        let survey = of(&[
+            ("requirements.txt", "Flask==3.0.3\npsycopg2-binary==2.9.10\n"),
+            ("app.py", &format!("import os\nfrom flask import Flask\napp = Flask(__name__)\n{source}\n")),
+        ]);
+        uses(&survey.services[0])
+    };
+    let all = vec![(StoreKind::Postgresql, "DBHOST DBPORT DBUSER DBPASS DBNAME".to_owned())];
+    assert_eq!(
+        with(
+            "def url():\n    user = os.getenv('DBUSER')\n    word = quote(os.environ.get('DBPASS'))\n    host = os.environ['DBHOST']\n    port = os.environ.get('DBPORT', 5432)\n    name = os.environ['DBNAME']\n    return f'postgresql://{user}:{word}@{host}:{port}/{name}'"
+        ),
+        all
+    );
+    assert_eq!(
+        with(
+            "url = (f\"postgresql+psycopg2://{os.environ['DBUSER']}:{os.environ['DBPASS']}\"\n    f\"@{os.environ['DBHOST']}:{os.environ['DBPORT']}/{os.environ['DBNAME']}\")"
+        ),
+        all
+    );
+    assert_eq!(
+        with(
+            "url = 'postgresql://{u}:{p}@{h}/{n}'.format(u=os.environ['DBUSER'], p=os.environ['DBPASS'], h=os.environ['DBHOST'], n=os.environ['DBNAME'])"
+        ),
+        [(StoreKind::Postgresql, "DBHOST DBUSER DBPASS DBNAME".to_owned())]
+    );
+    assert_eq!(
+        with(
+            "db = psycopg2.connect(host=os.environ['DBHOST'], user=os.environ['DBUSER'], password=os.environ['DBPASS'])"
+        ),
+        [(StoreKind::Postgresql, "DBHOST DBUSER DBPASS".to_owned())]
+    );
+    // A server of mail is none of a database.
+    assert_eq!(with("mail(host=os.environ['MAILHOST'], user=os.environ['MAILUSER'])")[0].1, "unknown");
+}
+
+#[test]
+fn a_variable_with_the_right_name_that_nothing_looks_at_is_not_the_address() {
+    let survey = of(&[
+        ("requirements.txt", "fastapi==0.115\nuvicorn==0.30\nasyncpg==0.30.0\npydantic-settings==2.4\n"),
+        ("app/__init__.py", ""),
+        ("app/main.py", "from fastapi import FastAPI\napp = FastAPI()\n"),
+        (
+            "app/config.py",
+            "from pydantic_settings import BaseSettings\nclass Settings(BaseSettings):\n    PG_USER: str = 'pg'\n    PG_PASSWORD: str = 'pg'\n    PG_SERVER: str = 'localhost'\n    PG_NAME: str = 'pg'\n    POSTGRES_URL: str | None = None\n    @property\n    def address(self):\n        return f'{self.PG_USER}:{self.PG_PASSWORD}@{self.PG_SERVER}/{self.PG_NAME}'\n",
+        ),
+    ]);
+    let expected = [(StoreKind::Postgresql, "PG_SERVER PG_USER PG_PASSWORD PG_NAME".to_owned())];
+    assert_eq!(uses(&survey.services[0]), expected);
+}
+
+#[test]
+fn a_queue_and_a_cache_have_their_own_parts() {
+    let survey = of(&[
+        ("requirements.txt", "Flask==3.0.3\nredis==5.0.4\n"),
+        (
+            "app.py",
+            "import os, redis\nfrom flask import Flask\napp = Flask(__name__)\ncache = redis.Redis(host=os.getenv('REDIS_CACHE_HOST', 'localhost'), port=os.getenv('REDIS_CACHE_PORT', 6379))\nqueue = redis.Redis(host=os.getenv('REDIS_QUEUE_HOST', 'localhost'), port=os.getenv('REDIS_QUEUE_PORT', 6379))\n",
+        ),
+    ]);
+    let expected = [
+        (StoreKind::Redis, "REDIS_CACHE_HOST REDIS_CACHE_PORT".to_owned()),
+        (StoreKind::Redis, "REDIS_QUEUE_HOST REDIS_QUEUE_PORT".to_owned()),
+    ];
+    assert_eq!(uses(&survey.services[0]), expected);
+}
+
+#[test]
+fn of_two_configurations_of_flask_productions_counts() {
+    let with = |condition: &str, first: &str, second: &str, more: &str| {
+        of(&[
+            ("requirements.txt", "Flask==3.0.3\ngunicorn==23.0.0\npsycopg2-binary==2.9.10\n"),
+            (
+                "app.py",
+                &format!(
+                    "import os\nfrom flask import Flask\napp = Flask(__name__)\nif {condition}:\n    app.config.from_object('shop.{first}')\nelse:\n    app.config.from_object('shop.{second}')\n"
+                ),
+            ),
+            ("shop/__init__.py", ""),
+            ("shop/development.py", "import os\nURL = os.environ['DBHOST']\n"),
+            ("shop/production.py", &format!("import os\nURL = os.environ['HOSTED_DB_HOST']\n{more}")),
+        ])
+    };
+    let set = |survey: &Survey| {
+        let mut found = survey.services[0].settings.iter().filter(|set| !set.name.starts_with("FORWARDED"));
+        found.next().map(|set| (set.name.clone(), set.value.clone()))
+    };
+    let survey = with("'HOSTED' not in os.environ", "development", "production", "");
+    assert_eq!(variables(&survey.services[0]), ["HOSTED_DB_HOST"]);
+    assert_eq!(set(&survey), Some(("HOSTED".to_owned(), "1".to_owned())));
+    assert_eq!(gap(&survey, "decides between two").evidence[0].line, 4);
+    let survey = with("os.getenv('STAGE') == 'live'", "production", "development", "");
+    assert_eq!(set(&survey), Some(("STAGE".to_owned(), "live".to_owned())));
+    let survey = with("'LAPTOP' in os.environ", "development", "production", "");
+    assert_eq!((variables(&survey.services[0]), set(&survey)), (vec!["HOSTED_DB_HOST"], None));
+    // A variable whose value is read is asked for, and no text of ours takes its place.
+    let survey = with(
+        "'HOSTED' in os.environ",
+        "production",
+        "development",
+        "if 'HOSTED' in os.environ: NAME = os.environ['HOSTED']\n",
+    );
+    let hosted = survey.services[0].environment.iter().find(|variable| variable.name == "HOSTED").unwrap();
+    assert!(hosted.required && set(&survey).is_none());
+}
+
+#[test]
+fn flasks_key_debug_and_tables_are_said() {
+    let factory = "import os\nfrom flask import Flask\ndef create_app(debug=False):\n    app = Flask(__name__)\n    app.config.from_mapping(SECRET_KEY='dev', DATABASE=os.path.join(app.instance_path, 'shop.sqlite'))\n    return app\n";
+    let database = "import sqlite3\nimport click\nfrom flask import current_app\ndef get():\n    return sqlite3.connect(current_app.config['DATABASE'])\n@click.command('init-db')\ndef init():\n    pass\n";
+    let survey = of(&[
+        ("requirements.txt", "Flask==3.0.3\n"),
+        (
+            "chat.py",
+            "from shop import create_app\napp = create_app(debug=True)\nif __name__ == '__main__':\n    app.run(debug=True)\n",
+        ),
+        ("shop/__init__.py", factory),
+        ("shop/db.py", database),
+    ]);
+    let place =
+        |part: &str| (gap(&survey, part).evidence[0].file.as_str(), gap(&survey, part).evidence[0].line);
+    assert_eq!(place("signing key"), ("shop/__init__.py", 5));
+    assert_eq!(place("debug is on"), ("chat.py", 2));
+    assert_eq!(place("`flask --app chat init-db` makes its tables"), ("shop/db.py", 6));
+    assert_eq!(files(&survey).1, ["instance"]);
+    // What runs by hand alone is no fault.
+    let quiet = of(&[
+        ("requirements.txt", "Flask==3.0.3\n"),
+        (
+            "app.py",
+            "import os\nfrom flask import Flask\napp = Flask(__name__)\napp.secret_key = os.environ['SECRET_KEY']\nif __name__ == '__main__':\n    app.run(debug=True)\n",
+        ),
+    ]);
+    assert!(quiet.gaps.iter().all(|gap| !gap.message.contains("debug") && !gap.message.contains("signing")));
+}
+
+#[test]
+fn a_configuration_that_is_read_from_prefixed_variables_is_set_from_outside() {
+    let survey = of(&[
+        ("requirements.txt", "Flask==3.0.3\nFlask-SQLAlchemy==3.1.1\npsycopg2-binary==2.9.10\n"),
+        (
+            "app.py",
+            "from flask import Flask\napp = Flask(__name__)\napp.config.from_mapping(SECRET_KEY='dev', SQLALCHEMY_DATABASE_URI='postgresql://localhost/shop')\napp.config.from_prefixed_env()\n",
+        ),
+    ]);
+    let service = &survey.services[0];
+    assert_eq!(variables(service), ["FLASK_SECRET_KEY", "FLASK_SQLALCHEMY_DATABASE_URI"]);
+    assert!(service.environment[0].secret);
+    assert_eq!(uses(service), [(StoreKind::Postgresql, "FLASK_SQLALCHEMY_DATABASE_URI".to_owned())]);
+    assert!(survey.gaps.iter().all(|gap| !gap.message.contains("signing key")), "{:#?}", survey.gaps);
+}

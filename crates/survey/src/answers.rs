@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Bind, Ecosystem, Edge, Evidence, Fact, Manager, Role, Service, StoreKind, Survey};
+use crate::{
+    detect::stores,
+    model::{Bind, Ecosystem, Edge, Evidence, Fact, Manager, Role, Service, StoreKind, StoreUse, Survey},
+};
 
 /// The file that answers are kept in.
 const FILE: &str = "plimsoll.toml";
@@ -71,6 +74,7 @@ pub fn answer(
         } else {
             let service = service(survey, id, subject)?;
             one(service, id, field, value, &mut checks)?;
+            stores::complete(survey);
         }
         survey.questions.retain(|question| question.id != *id);
     }
@@ -152,7 +156,7 @@ fn one(
         }
         field if store(field).is_some() => {
             if let Some(kind) = store(field) {
-                use_store(service, kind, value);
+                use_store(service, id, kind, value);
             }
         }
         "bind" if value == "any" => service.bind = Bind::Any,
@@ -173,15 +177,22 @@ fn store(field: &str) -> Option<StoreKind> {
         "redis" => StoreKind::Redis,
         "rabbitmq" => StoreKind::Rabbitmq,
         "mongodb" => StoreKind::Mongodb,
+        "sqlite" => StoreKind::Sqlite,
         _ => return None,
     })
 }
 
 /// `no`: the service does without this kind of store; else the name of the one that it uses.
-fn use_store(service: &mut Service, kind: StoreKind, value: &str) {
+fn use_store(service: &mut Service, id: &str, kind: StoreKind, value: &str) {
     if value == "no" {
         service.stores.retain(|used| used.kind != kind);
-    } else if value != "yes" {
+        return;
+    }
+    if service.stores.iter().all(|used| used.kind != kind) {
+        let evidence = vec![evidence(id)];
+        service.stores.push(StoreUse { kind, store: String::new(), address: None, evidence });
+    }
+    if value != "yes" {
         for used in service.stores.iter_mut().filter(|used| used.kind == kind) {
             value.clone_into(&mut used.store);
         }

@@ -197,6 +197,8 @@ pub(crate) struct NodeInstall {
     pub(crate) all: String,
     /// Installs what production needs.
     pub(crate) production: String,
+    /// A package for development alone that the program needs when it runs.
+    pub(crate) development: Option<String>,
     /// Files that an install leaves and that nobody reads.
     pub(crate) leftovers: Vec<String>,
     /// Why there is more than one version of a package possible, where there is no lock.
@@ -274,6 +276,8 @@ pub(crate) struct NodeBuild {
     pub(crate) migrations_folder: Option<String>,
     /// Folders that the program writes, to be made with its owner.
     pub(crate) writable: Vec<String>,
+    /// Some of them lie below /app.
+    pub(crate) writable_app: bool,
     pub(crate) environment: Vec<Setting>,
     /// The image has no shell; its entrypoint is Node.js.
     pub(crate) distroless: bool,

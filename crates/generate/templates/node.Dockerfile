@@ -75,12 +75,19 @@ FROM toolchain AS prod-deps
 {%- if it.install.pnpm %}
 # pnpm links packages into node_modules of each workspace, so that all of them must reach the runtime.
 {%- endif %}
+{%- if it.install.development %}
+# With the packages for development: the program needs {{ it.install.development }} when it runs. What {% if it.install.pnpm %}pnpm notes{% else %}is noted{% endif %} about
+# the install holds the time of day, which would make every build a new image.
+{%- else %}
 # Type declarations and source maps are never loaded; what {% if it.install.pnpm %}pnpm notes{% else %}is noted{% endif %} about the install holds the time of day, which
 # would make every build a new image.
+{%- endif %}
 RUN --mount=type=cache,{{ it.install.cache }} \
     --mount=type=secret,id=npmrc,target=/root/.npmrc \
     {{ it.install.production }} \
+{%- if not it.install.development %}
     && find . -type f \( -name "*.map" -o -name "*.d.ts" -o -name "*.d.cts" -o -name "*.d.mts" \) -delete \
+{%- endif %}
     && rm -f {{ it.install.leftovers | join(" \\\n        ") }} \
     && chmod -R u=rwX,go=rX .
 
@@ -127,9 +134,12 @@ COPY --from=build /generated /app
 COPY --from=build /app/{{ it.sources.prefix }}{{ it.migrations_folder }} ./{{ it.migrations_folder }}
 {%- endif %}
 {%- endif %}
-{%- if it.writable %}
+{%- if it.writable_app %}
 COPY --from=build --chown={{ build.uid }}:{{ build.uid }} /writable/app /app
 {%- endif %}
+{%- for path in it.writable if not path is startingwith("/app/") %}
+COPY --from=build --chown={{ build.uid }}:{{ build.uid }} /writable{{ path }} {{ path }}
+{%- endfor %}
 {%- if it.launcher %}
 # The program reads its secrets from variables alone: this sets them from files when it starts.
 COPY --chmod=555 docker/secrets.cjs /launcher/secrets.cjs

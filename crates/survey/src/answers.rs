@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{
-    Bind, Ecosystem, Edge, Evidence, Fact, Manager, Role, Service, Setting, StoreKind, Survey,
+use crate::{
+    detect::stores,
+    model::{
+        Bind, Ecosystem, Edge, Evidence, Fact, Manager, Role, Service, Setting, StoreKind, StoreUse, Survey,
+    },
 };
 
 /// The file that answers are kept in.
@@ -75,6 +78,7 @@ pub fn answer(
         } else {
             let service = service(survey, id, subject)?;
             one(service, id, field, value, &mut checks)?;
+            stores::complete(survey);
         }
         survey.questions.retain(|question| question.id != *id);
     }
@@ -154,9 +158,19 @@ fn one(
                 _ => return Err(wrong("MODULE:APPLICATION")),
             }
         }
+        // A file, or whether there is one.
+        "sqlite" if value.contains(['/', '.']) => {
+            let fits =
+                |part: &str| part != ".." && part.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
+            if value.ends_with('/') || !value.trim_start_matches('/').split('/').all(fits) || value.len() < 2
+            {
+                return Err(wrong("path of a file"));
+            }
+            service.files.push(Fact::new(value.to_owned(), evidence(id)));
+        }
         field if store(field).is_some() => {
             if let Some(kind) = store(field) {
-                use_store(service, kind, value);
+                use_store(service, id, kind, value);
             }
         }
         "settings" => {
@@ -174,15 +188,6 @@ fn one(
                     at_build,
                 });
             }
-        }
-        "sqlite" => {
-            let fits =
-                |part: &str| part != ".." && part.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
-            if value.ends_with('/') || !value.trim_start_matches('/').split('/').all(fits) || value.len() < 2
-            {
-                return Err(wrong("path of a file"));
-            }
-            service.files.push(Fact::new(value.to_owned(), evidence(id)));
         }
         "bind" if value == "any" => service.bind = Bind::Any,
         "checks" => {
@@ -202,15 +207,22 @@ fn store(field: &str) -> Option<StoreKind> {
         "redis" => StoreKind::Redis,
         "rabbitmq" => StoreKind::Rabbitmq,
         "mongodb" => StoreKind::Mongodb,
+        "sqlite" => StoreKind::Sqlite,
         _ => return None,
     })
 }
 
 /// `no`: the service does without this kind of store; else the name of the one that it uses.
-fn use_store(service: &mut Service, kind: StoreKind, value: &str) {
+fn use_store(service: &mut Service, id: &str, kind: StoreKind, value: &str) {
     if value == "no" {
         service.stores.retain(|used| used.kind != kind);
-    } else if value != "yes" {
+        return;
+    }
+    if service.stores.iter().all(|used| used.kind != kind) {
+        let evidence = vec![evidence(id)];
+        service.stores.push(StoreUse { kind, store: String::new(), address: None, evidence });
+    }
+    if value != "yes" {
         for used in service.stores.iter_mut().filter(|used| used.kind == kind) {
             value.clone_into(&mut used.store);
         }

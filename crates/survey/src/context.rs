@@ -1,12 +1,20 @@
 //! What all detectors read: the manifests, and the scripts of a folder as tokens.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+};
 
 use plimsoll_source::Diagnostic;
 
 use crate::{
-    detect::node::library_folders,
-    javascript::{Script, values::Program},
+    detect::{node::library_folders, platform::Platform},
+    generated,
+    javascript::{
+        Script,
+        values::{Program, relative, stem},
+    },
     manifest::Manifest,
     model::{Survey, is_below},
     repository::Repository,
@@ -21,6 +29,8 @@ pub(crate) struct Context<'a> {
     pub(crate) broken: Vec<Diagnostic>,
     scripts: RefCell<HashMap<String, Option<Rc<Script>>>>,
     programs: RefCell<HashMap<String, Rc<Program>>>,
+    /// What files of platforms say; every language asks for it.
+    pub(crate) platform: OnceCell<Platform>,
 }
 
 /// What Node.js and bundlers run.
@@ -40,7 +50,14 @@ impl<'a> Context<'a> {
             }
         }
         manifests.sort_by(|a, b| a.folder.cmp(&b.folder));
-        Self { repository, manifests, broken, scripts: RefCell::default(), programs: RefCell::default() }
+        Self {
+            repository,
+            manifests,
+            broken,
+            scripts: RefCell::default(),
+            programs: RefCell::default(),
+            platform: OnceCell::new(),
+        }
     }
 
     pub(crate) fn root_manifest(&self) -> Option<&Manifest> {
@@ -62,7 +79,8 @@ impl<'a> Context<'a> {
     }
 
     /// The scripts that a package runs: everything in its folder that belongs to no other package; no tests, no
-    /// declarations, no configuration of tools, nothing that a build writes.
+    /// declarations, no configuration of tools, nothing that a build writes. What the program itself imports is a part
+    /// of it whatever its name is: `db.config.js`, `static/static.module.ts`.
     pub(crate) fn scripts_of(&self, folder: &str) -> Vec<Rc<Script>> {
         let inner: Vec<&str> = self
             .manifests
@@ -70,12 +88,30 @@ impl<'a> Context<'a> {
             .map(|manifest| manifest.folder.as_str())
             .filter(|other| *other != folder && is_below(other, folder))
             .collect();
-        self.repository
-            .under(folder)
-            .filter(|path| is_program(path.get(folder.len()..).unwrap_or(path).trim_start_matches('/')))
-            .filter(|path| !inner.iter().any(|other| is_below(path, other)))
-            .filter_map(|path| self.script(path))
-            .collect()
+        let mut scripts = Vec::new();
+        let mut apart = Apart::default();
+        for path in
+            self.repository.under(folder).filter(|path| !inner.iter().any(|other| is_below(path, other)))
+        {
+            match part(path.get(folder.len()..).unwrap_or(path).trim_start_matches('/')) {
+                Some(Part::Program) => scripts.extend(self.own(path)),
+                Some(Part::Apart) => apart.add(path),
+                None => {}
+            }
+        }
+        let mut next = 0;
+        while let Some(script) = scripts.get(next).map(Rc::clone) {
+            next += 1;
+            for (_, specifier) in script.imported() {
+                scripts.extend(apart.take(script.source.name(), specifier).and_then(|path| self.own(path)));
+            }
+        }
+        scripts
+    }
+
+    /// The tokens of a file that somebody wrote; what a bundler made of it repeats it, with everything that it imports.
+    fn own(&self, path: &str) -> Option<Rc<Script>> {
+        self.script(path).filter(|script| !generated::is_generated(path, script.source.text()))
     }
 
     /// The program of a package with those of the workspaces that it uses.
@@ -145,14 +181,76 @@ pub(crate) fn is_javascript(path: &str) -> bool {
     ["js", "mjs", "cjs"].iter().any(|extension| has_extension(path, extension))
 }
 
-fn is_program(path: &str) -> bool {
+/// What a script is to the package that it lies in.
+enum Part {
+    Program,
+    /// By its name the configuration of a tool, or in a folder that usually holds no program: it counts where the
+    /// program imports it.
+    Apart,
+}
+
+fn part(path: &str) -> Option<Part> {
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
-    let tests = folder.split('/').any(|part| LEFT_OUT.contains(&part));
     // What the generator of Express writes has no extension.
     if path == "bin/www" {
-        return true;
+        return Some(Part::Program);
     }
-    let Some((stem, extension)) = file.rsplit_once('.') else { return false };
-    let special = [".d", ".test", ".spec", ".config", ".stories"].iter().any(|end| stem.ends_with(end));
-    EXTENSIONS.contains(&extension) && !tests && !special
+    let (stem, extension) = file.rsplit_once('.')?;
+    let never = [".d", ".test", ".spec", ".stories"].iter().any(|end| stem.ends_with(end));
+    if !EXTENSIONS.contains(&extension) || never {
+        return None;
+    }
+    // MikroORM loads this one by its name when the program runs.
+    let settings = stem.ends_with(".config") && stem != "mikro-orm.config";
+    let apart = settings || folder.split('/').any(|part| LEFT_OUT.contains(&part));
+    Some(if apart { Part::Apart } else { Part::Program })
+}
+
+/// Files that belong to the program only where it imports them, by path without extension.
+#[derive(Default)]
+struct Apart<'a> {
+    by_stem: HashMap<&'a str, &'a str>,
+    /// The same by the last part of the path, for aliases of folders: `@config/db.config`.
+    by_name: HashMap<&'a str, &'a str>,
+}
+
+impl<'a> Apart<'a> {
+    fn add(&mut self, path: &'a str) {
+        let stem = stem(path);
+        self.by_stem.entry(stem).or_insert(path);
+        let name = stem.rsplit('/').next().unwrap_or(stem);
+        if name.ends_with(".config") {
+            self.by_name.entry(name).or_insert(path);
+        }
+    }
+
+    /// The file that an import names; each only once.
+    fn take(&mut self, file: &str, specifier: &str) -> Option<&'a str> {
+        if self.by_stem.is_empty() {
+            return None;
+        }
+        let path = if specifier.starts_with('.') {
+            let path = relative(file, specifier);
+            let index = format!("{path}/index");
+            [path.as_str(), stem(&path), index.as_str()]
+                .iter()
+                .find_map(|path| self.by_stem.get(*path))
+                .copied()
+        } else {
+            let (_, name) = specifier.rsplit_once('/')?;
+            let by_name = [name, stem(name)].iter().find_map(|name| self.by_name.get(*name)).copied();
+            by_name.or_else(|| {
+                // `@/docs/swagger`, `src/docs/swagger`
+                let inner = ["@/", "~/", "src/"].iter().find_map(|alias| specifier.strip_prefix(alias))?;
+                let fits = |path: &&str| path.strip_suffix(inner).is_some_and(|rest| rest.ends_with('/'));
+                self.by_stem.iter().find(|(path, _)| fits(path)).map(|(_, path)| *path)
+            })
+        }?;
+        self.by_stem.remove(stem(path));
+        let name = stem(path).rsplit('/').next().unwrap_or_default();
+        if self.by_name.get(name) == Some(&path) {
+            self.by_name.remove(name);
+        }
+        Some(path)
+    }
 }

@@ -8,6 +8,7 @@
 mod answers;
 mod context;
 mod detect;
+mod generated;
 mod javascript;
 mod json;
 mod manifest;

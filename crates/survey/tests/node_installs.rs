@@ -128,9 +128,19 @@ fn node_version_chosen_against_the_source() {
     assert_eq!(version(">=18", Some((".nvmrc", "lts/iron"))).as_deref(), Some("20"));
     assert_eq!(version(">=18", Some((".nvmrc", "lts/*"))).as_deref(), Some("24"));
     assert_eq!(version("*", Some((".tool-versions", "python 3.12\nnodejs 20.1.0\n"))).as_deref(), Some("20"));
-    assert_eq!(version("18", None), None);
-    let old = of(&[("package.json", r#"{ "engines": { "node": "18.x" } }"#)]);
-    assert_eq!(gap(&old, "no supported release of Node.js").evidence[0].line, 1);
+    // One that gets no security fixes any more: the nearest one, as a question, wherever it is asked for.
+    assert_eq!(version("18", None).as_deref(), Some("20"));
+    assert_eq!(version(">=99", None).as_deref(), Some("24"));
+    assert_eq!(version(">=18", Some((".nvmrc", "12"))).as_deref(), Some("24"));
+    let old = [r#"{ "engines": { "node": "18.x" } }"#, r#"{ "engines": { "node": "10.x" } }"#, "{}"];
+    for (manifest, file) in old.into_iter().zip([None, None, Some((".nvmrc", "12\n"))]) {
+        let mut files = vec![("package.json", manifest)];
+        files.extend(file);
+        let survey = of(&files);
+        let question = survey.questions.iter().find(|question| question.id == "root.node").unwrap();
+        assert_eq!((question.default.as_deref(), question.evidence[0].line), (Some("20"), 1));
+        assert!(!survey.gaps.iter().any(|gap| gap.message.contains("Node.js")), "{:?}", survey.gaps);
+    }
     let none = install(&[("package.json", "{}")]);
     assert_eq!((none.runtime, none.runtime_version.unwrap().value.as_str()), (None, "24"));
 }

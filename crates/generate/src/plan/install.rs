@@ -173,8 +173,17 @@ pub(super) fn install(
         cache: commands.cache.to_owned(),
         pnpm: install.manager == Manager::Pnpm,
         cache_reason: commands.cache_reason,
+        production: if place.service.development_packages.is_some() {
+            commands.all.clone()
+        } else {
+            commands.production
+        },
+        development: place
+            .service
+            .development_packages
+            .as_ref()
+            .map(|package| escape::comment(&package.value)),
         all: commands.all,
-        production: commands.production,
         leftovers: commands.leftovers,
         unlocked: install.lock_file.is_none(),
         own_script: install.own_script.as_ref().and_then(|script| own_script(place, &script.value)),

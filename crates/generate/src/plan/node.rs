@@ -40,6 +40,17 @@ pub(super) fn build<'a>(
             &program.evidence,
         );
     }
+    if let Some(package) = &service.development_packages {
+        passes.note(
+            &service.name,
+            format!(
+                "its commands need {} when they run, which is a package for development: its image has all of those",
+                package.value
+            ),
+            format!("build it to JavaScript, or move {} to `dependencies`: the image becomes smaller", package.value),
+            &package.evidence,
+        );
+    }
     let distroless = arguments.is_some() && system_packages.is_empty() && !mismatched && spawns.is_none();
     let probe = probe(program, stores, distroless);
     let output = match &service.output {
@@ -76,6 +87,7 @@ pub(super) fn build<'a>(
         generated: if pnpm { Vec::new() } else { generated(service) },
         readable,
         migrations_folder,
+        writable_app: program.writable.iter().any(|path| path.starts_with("/app/")),
         writable: program.writable.clone(),
         environment: [Setting::new("NODE_ENV", "production")]
             .into_iter()

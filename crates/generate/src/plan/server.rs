@@ -1,6 +1,6 @@
 //! A service that runs a program: its image, its main process, its further processes and its migrations.
 
-use plimsoll_survey::{Ecosystem, Fact, Gap, Manager, Role, Service};
+use plimsoll_survey::{Ecosystem, Fact, Manager, Role, Service};
 
 use super::{
     Made, Passes, below, checked,
@@ -355,22 +355,7 @@ pub(super) fn place<'a>(passes: &mut Passes<'a>, service: &'a Service) -> Option
             "add a package.json to its folder or above it",
         ));
     }
-    place.filter(|place| has_version(passes, place))
-}
-
-/// Whether stacks have a Node.js that the project accepts; if not, the reason is noted.
-fn has_version(passes: &mut Passes<'_>, place: &Place<'_>) -> bool {
-    let (None, Some(demanded)) = (&place.install.runtime_version, &place.install.runtime) else {
-        return true;
-    };
-    let folder = if place.install.folder.is_empty() { "root" } else { &place.install.folder };
-    passes.problems.push(Gap {
-        subject: place.service.name.clone(),
-        message: format!("it demands Node.js {}, and stacks run on 20, 22 or 24", demanded.value),
-        hint: format!("let the project run on one of these versions, or `--answer {folder}.node=24`"),
-        evidence: demanded.evidence.clone(),
-    });
-    false
+    place
 }
 
 /// Node.js of an install: the survey's choice, else the newest with long-term support.

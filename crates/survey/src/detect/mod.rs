@@ -8,10 +8,10 @@ mod languages;
 mod nginx;
 pub(crate) mod node;
 mod plain;
-mod platform;
+pub(crate) mod platform;
 mod python;
 mod secret;
-mod stores;
+pub(crate) mod stores;
 mod yaml_file;
 
 /// Looks for one thing and adds what it finds.
@@ -31,6 +31,7 @@ pub(crate) const ALL: &[Detector] = &[
     Detector { name: "runtime config", run: node::runtime_config::detect },
     Detector { name: "node migrations", run: node::migrations::detect },
     Detector { name: "node processes", run: node::second::detect },
+    Detector { name: "node development packages", run: node::development::detect },
     Detector { name: "platform files", run: platform::detect },
     Detector { name: "python", run: python::detect },
     Detector { name: "plain pages", run: plain::detect },

@@ -44,6 +44,8 @@ pub struct Service {
     pub hashed_assets: Option<Fact<String>>,
     /// Packages that production needs and the project does not name, with an exact version (`gunicorn==23.0.0`).
     pub adds: Vec<Fact<String>>,
+    /// A package for development alone that its commands need when they run (`tsx`): the image has all of those.
+    pub development_packages: Option<Fact<String>>,
     /// Command that starts it, as written.
     pub start: Option<Fact<String>>,
     /// The program and its arguments, as they run in production in the service's folder: no shell, no package manager
@@ -119,6 +121,7 @@ impl Service {
             single_page: false,
             hashed_assets: None,
             adds: Vec::new(),
+            development_packages: None,
             start: None,
             command: None,
             port: None,

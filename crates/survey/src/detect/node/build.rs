@@ -178,7 +178,7 @@ pub(super) fn built(context: &Context<'_>, manifest: &Manifest, source: &str) ->
         return Some(format!("{}/{below}.{extension}", settings.output.value));
     }
     let output = output(context, manifest)?;
-    let bundles = ["tsup", "esbuild", "nest", "swc"].iter().any(|tool| words.contains(tool));
+    let bundles = ["tsup", "esbuild", "nest", "swc", "babel"].iter().any(|tool| words.contains(tool));
     let below = stem.strip_prefix("src/").unwrap_or(stem);
     bundles.then(|| format!("{}/{below}.{extension}", output.value))
 }

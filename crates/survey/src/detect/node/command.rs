@@ -1,8 +1,9 @@
 //! The program that a script starts, as it runs in production: prefixes are unwrapped, package managers and development
 //! servers never stay, and a line that needs a shell is no command.
 
+use super::runners;
 use crate::{
-    context::{Context, join},
+    context::{Context, has_extension, join},
     manifest::Manifest,
     model::{Evidence, Fact},
 };
@@ -82,11 +83,18 @@ fn words(line: &str) -> Option<Vec<String>> {
 /// What the line of a script runs.
 pub(super) fn line(context: &Context<'_>, manifest: &Manifest, text: &str) -> Line {
     let mut line = Line::default();
-    read(context, manifest, text, &mut line, 0);
+    read(context, manifest, (text, &[]), &mut line, 0);
     line
 }
 
-fn read(context: &Context<'_>, manifest: &Manifest, text: &str, line: &mut Line, depth: usize) {
+/// Reads a line, with the arguments that another script hands to its last program.
+fn read(
+    context: &Context<'_>,
+    manifest: &Manifest,
+    (text, handed): (&str, &[String]),
+    line: &mut Line,
+    depth: usize,
+) {
     let Some(words) = words(text).filter(|_| depth < MAX_DEPTH) else {
         line.refused = Some("a shell has to read it".to_owned());
         return;
@@ -102,6 +110,9 @@ fn read(context: &Context<'_>, manifest: &Manifest, text: &str, line: &mut Line,
             _ => commands.last_mut().into_iter().for_each(|command| command.push(word.clone())),
         }
     }
+    if let Some(last) = commands.last_mut().filter(|last| !last.is_empty()) {
+        last.extend(handed.iter().cloned());
+    }
     for command in commands.into_iter().filter(|command| !command.is_empty()) {
         one(context, manifest, command, line, depth);
     }
@@ -115,11 +126,11 @@ fn one(context: &Context<'_>, manifest: &Manifest, words: Vec<String>, line: &mu
         "npm" | "pnpm" | "yarn" | "bun" => script_called(manifest, &words),
         _ => None,
     };
-    if let Some(script) = script
+    if let Some((script, handed)) = script
         && let Some((text, _)) = manifest.script(&script)
     {
         let text = text.to_owned();
-        read(context, manifest, &text, line, depth + 1);
+        read(context, manifest, (&text, &handed), line, depth + 1);
         return;
     }
     match argv(context, manifest, &words) {
@@ -169,16 +180,26 @@ fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(word)
 }
 
-/// The script of this package that a package manager is asked to run.
-fn script_called(manifest: &Manifest, words: &[String]) -> Option<String> {
+/// The script of this package that a package manager is asked to run, and the arguments that it hands to it.
+fn script_called(manifest: &Manifest, words: &[String]) -> Option<(String, Vec<String>)> {
     let other = ["--filter", "-F", "--workspace", "-w", "--prefix", "-C", "workspace", "-r", "--recursive"];
-    if words.iter().any(|word| other.contains(&word.split('=').next().unwrap_or_default())) {
+    let own = || words.iter().take_while(|word| *word != "--");
+    if own().any(|word| other.contains(&word.split('=').next().unwrap_or_default())) {
         return None;
     }
-    let mut rest = words[1..].iter().filter(|word| !word.starts_with('-'));
-    let first = rest.next()?;
-    let name = if matches!(first.as_str(), "run" | "run-script") { rest.next()? } else { first };
-    manifest.script(name).map(|_| name.clone())
+    let name = |from: usize| (from..words.len()).find(|&at| !words[at].starts_with('-'));
+    let mut at = name(1)?;
+    if matches!(words[at].as_str(), "run" | "run-script") {
+        at = name(at + 1)?;
+    }
+    manifest.script(&words[at])?;
+    let behind = &words[at + 1..];
+    // npm keeps options in front of `--` for itself; the others hand all of them on.
+    let split = behind.iter().position(|word| word == "--").unwrap_or(behind.len());
+    let keeps = words[0] == "npm";
+    let before = behind[..split].iter().filter(|word| !keeps || !word.starts_with('-'));
+    let handed = before.chain(behind.iter().skip(split + 1)).cloned().collect();
+    Some((words[at].clone(), handed))
 }
 
 /// Programs that only prepare the next one.
@@ -226,8 +247,28 @@ fn argv(context: &Context<'_>, manifest: &Manifest, words: &[String]) -> Result<
                 |file| run(plain(file), &[]),
             )
         }
-        ("tsx" | "ts-node" | "ts-node-dev" | "nodemon" | "ts-node-esm" | "bun", _) => {
-            typescript(context, manifest, program, rest).map(Some)
+        ("nf" | "foreman" | "honcho", Some("start")) | ("heroku", Some("local")) => {
+            Err("it starts all processes of the Procfile".to_owned())
+        }
+        ("nodemon", _) => nodemon(context, manifest, rest),
+        (program, _) if runners::RUNNERS.contains(&program) => {
+            runners::run(context, manifest, program, rest).map(Some)
+        }
+        ("typeorm" | "typeorm-ts-node-commonjs" | "typeorm-ts-node-esm", _)
+            if rest.iter().any(|word| word == "migration:run") =>
+        {
+            runners::file(context, manifest, "node_modules/typeorm/cli.js", rest).map(Some)
+        }
+        ("drizzle-kit", Some("migrate")) => {
+            // Named, so that it is known to be read: it may import the program's sources.
+            let file = ["drizzle.config.ts", "drizzle.config.js", "drizzle.config.mjs"]
+                .into_iter()
+                .find(|file| context.repository.contains(&join(&manifest.folder, file)));
+            let mut arguments = rest.to_vec();
+            if let Some(file) = file.filter(|_| !rest.iter().any(|word| word.starts_with("--config"))) {
+                arguments.extend(["--config".to_owned(), file.to_owned()]);
+            }
+            run("node_modules/drizzle-kit/bin.cjs", &arguments)
         }
         ("npm" | "pnpm" | "yarn", _) => {
             Err(format!("{program} would stand between the signal and the program"))
@@ -239,7 +280,6 @@ fn argv(context: &Context<'_>, manifest: &Manifest, words: &[String]) -> Result<
         ("sequelize" | "sequelize-cli", Some("db:migrate")) => {
             run("node_modules/sequelize-cli/lib/sequelize", rest)
         }
-        ("typeorm", Some("migration:run")) => run("node_modules/typeorm/cli.js", rest),
         ("node-pg-migrate", Some("up")) => run("node_modules/node-pg-migrate/bin/node-pg-migrate.js", rest),
         (program, Some("dev" | "serve" | "preview")) => {
             Err(format!("`{program} {}` is a development server", rest[0]))
@@ -255,7 +295,58 @@ fn argv(context: &Context<'_>, manifest: &Manifest, words: &[String]) -> Result<
     }
 }
 
-fn plain(file: &str) -> &str {
+/// What `nodemon` starts: the program behind `--exec`, else the file itself.
+fn nodemon(
+    context: &Context<'_>,
+    manifest: &Manifest,
+    rest: &[String],
+) -> Result<Option<Vec<String>>, String> {
+    let valued =
+        ["--watch", "-w", "--ext", "-e", "--ignore", "-i", "--delay", "-d", "--signal", "-s", "--config"];
+    let mut run: Vec<String> = Vec::new();
+    let mut rest = rest.iter();
+    let mut inner = false;
+    while let Some(word) = rest.next() {
+        let (option, value) = match word.split_once('=') {
+            Some((option, value)) if word.starts_with("--") => (option, Some(value.to_owned())),
+            _ => (word.as_str(), None),
+        };
+        match option {
+            "--exec" | "-x" => {
+                let text = value.or_else(|| rest.next().cloned()).unwrap_or_default();
+                run = words(&text).ok_or("a shell has to read what it executes")?;
+                inner = !run.is_empty();
+            }
+            option if valued.contains(&option) => {
+                if value.is_none() {
+                    rest.next();
+                }
+            }
+            option if option.starts_with('-') && (inner || run.is_empty()) => {}
+            _ => {
+                run.push(word.clone());
+                run.extend(rest.cloned());
+                break;
+            }
+        }
+    }
+    if run.iter().any(|word| matches!(word.as_str(), "&&" | "||" | ";" | "|" | "&")) {
+        return Err("a shell has to read what it executes".to_owned());
+    }
+    if inner {
+        // One inside of the other would never end.
+        return if run[0] == "nodemon" { Ok(None) } else { argv(context, manifest, &run) };
+    }
+    if run.first().is_some_and(|file| has_extension(file, "ts")) {
+        return runners::run(context, manifest, "ts-node", &run).map(Some);
+    }
+    if run.is_empty() {
+        run.push(".".to_owned());
+    }
+    node(context, manifest, &run).map(Some)
+}
+
+pub(super) fn plain(file: &str) -> &str {
     file.trim_start_matches("./")
 }
 
@@ -279,13 +370,20 @@ fn node(context: &Context<'_>, manifest: &Manifest, rest: &[String]) -> Result<V
             }
             continue;
         }
-        argv.push(word.clone());
         if word.starts_with('-') {
-            if WITH_VALUE.contains(&word.as_str()) {
-                argv.extend(words.next().cloned());
+            let value = WITH_VALUE.contains(&word.as_str()).then(|| words.next().cloned()).flatten();
+            // It reads a file that the stack does not have, and production may not have the package either.
+            let alone =
+                manifest.any_dependency("dotenv").is_some() && manifest.dependency("dotenv").is_none();
+            let dotenv = |text: &str| text == "dotenv/config" && alone;
+            if value.as_deref().or(word.split_once('=').map(|(_, value)| value)).is_some_and(dotenv) {
+                continue;
             }
+            argv.push(word.clone());
+            argv.extend(value);
             continue;
         }
+        argv.push(word.clone());
         let at = argv.len() - 1;
         argv[at] = entry(context, manifest, word);
         argv.extend(words.cloned());
@@ -318,37 +416,6 @@ fn entry_file(context: &Context<'_>, manifest: &Manifest, path: &str) -> String 
     } else {
         path.to_owned()
     }
-}
-
-/// TypeScript that is run from its sources: the built file where a build writes one, else tsx where production has it.
-fn typescript(
-    context: &Context<'_>,
-    manifest: &Manifest,
-    program: &str,
-    rest: &[String],
-) -> Result<Vec<String>, String> {
-    let file = rest.iter().find(|word| {
-        !word.starts_with('-') && [".ts", ".js", ".mts", ".mjs", ".cjs"].iter().any(|end| word.ends_with(end))
-    });
-    let Some(file) = file.map(|file| plain(file)) else {
-        return Err(format!("`{program}` does not say which file it runs"));
-    };
-    if rest.iter().any(|word| word == "watch") {
-        return Err(format!("`{program} watch` is a development server"));
-    }
-    if file.ends_with("js") && program != "bun" {
-        return Ok(vec!["node".to_owned(), file.to_owned()]);
-    }
-    if let Some(built) = super::build::built(context, manifest, file) {
-        return Ok(vec!["node".to_owned(), built]);
-    }
-    if manifest.dependency("tsx").is_some() {
-        return Ok(["node", "--import", "tsx", file].map(str::to_owned).to_vec());
-    }
-    if manifest.any_dependency("tsx").is_some() {
-        return Err("tsx is a development dependency: production does not have it".to_owned());
-    }
-    Err(format!("`{program}` runs TypeScript from its sources, and nothing builds {file}"))
 }
 
 /// The command that a script starts, with the rest of what its line says.

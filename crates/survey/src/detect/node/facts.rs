@@ -3,7 +3,7 @@
 use super::{
     children,
     clients::{self, prisma},
-    environment, port, routes, services, shutdown, traffic,
+    conventions, environment, port, routes, services, shutdown, sqlite, traffic,
 };
 use crate::{
     context::Context,
@@ -25,6 +25,7 @@ fn of_program(context: &Context<'_>, survey: &mut Survey, service: &mut Service)
     let program = context.closure(survey, &service.path);
     let manifests = manifests(context, survey, service);
     service.environment = environment::variables(&program);
+    conventions::detect(context, &program, &manifests, service);
     let own_port = service.port.is_some();
     if service.role == Role::Server && !own_port {
         port::detect(&program, service);
@@ -40,6 +41,7 @@ fn of_program(context: &Context<'_>, survey: &mut Survey, service: &mut Service)
     service.writes = traffic::writes(&program, service);
     service.calls = traffic::calls(&program, &manifests);
     survey.questions.extend(clients::detect(context, &program, &manifests, service));
+    survey.gaps.extend(sqlite::detect(context, &program, service));
     traffic::keep_sqlite(service);
     if service.role == Role::Server && service.port.is_none() {
         survey.questions.push(port_question(service));

@@ -4,7 +4,7 @@ use super::versions::Range;
 use crate::{
     context::{Context, join},
     manifest::Manifest,
-    model::{Evidence, Fact, Gap},
+    model::{Confidence, Evidence, Fact, Gap, Question},
 };
 
 /// Major versions that get security fixes, the newest first.
@@ -22,6 +22,8 @@ pub(super) struct Runtime {
     pub(super) written: Option<Fact<String>>,
     pub(super) chosen: Option<Fact<String>>,
     pub(super) gap: Option<Gap>,
+    /// No supported version fits: the nearest one is taken where nobody answers.
+    pub(super) question: Option<Question>,
 }
 
 /// The version for an install in `folder` with these manifests.
@@ -38,32 +40,47 @@ pub(super) fn choose(context: &Context<'_>, folder: &str, manifests: &[&Manifest
     let all = named.iter().filter_map(|named| named.range.as_ref());
     let range = all.fold(Range::any(), |range, next| range.and(next));
     let evidence: Vec<Evidence> = named.iter().map(|named| named.evidence.clone()).collect();
-    let chosen = SUPPORTED.iter().find(|major| range.accepts_major(**major));
+    let fitting = SUPPORTED.iter().find(|major| range.accepts_major(**major)).copied();
+    let chosen = fitting.unwrap_or_else(|| nearest(&named));
     let mut texts: Vec<&str> = Vec::new();
     for named in &named {
         if !texts.contains(&named.text.as_str()) {
             texts.push(&named.text);
         }
     }
-    let none = || Gap {
-        subject: "the repository".to_owned(),
-        message: format!(
-            "no supported release of Node.js ({}) fits {}",
-            SUPPORTED.map(|major| major.to_string()).join(", "),
+    let question = fitting.is_none().then(|| Question {
+        id: format!("{}.node", if folder.is_empty() { "root" } else { folder }),
+        text: format!(
+            "{} is asked for, and no release of Node.js that still gets security fixes fits. Which one runs it?",
             texts.join(" and ")
         ),
-        hint: "move the project to a release that still gets security fixes".to_owned(),
+        options: SUPPORTED.map(|major| major.to_string()).to_vec(),
+        default: Some(chosen.to_string()),
+        confidence: Confidence::Open,
         evidence: evidence.clone(),
-    };
-    let gap = unread.or_else(|| chosen.is_none().then(none));
+    });
     Runtime {
         written: (!named.is_empty()).then(|| Fact { value: texts.join(" and "), evidence: evidence.clone() }),
-        chosen: chosen.map(|major| Fact {
-            value: major.to_string(),
+        chosen: Some(Fact {
+            value: chosen.to_string(),
             evidence: if evidence.is_empty() { default_evidence(manifests) } else { evidence.clone() },
         }),
-        gap,
+        gap: unread,
+        question,
     }
+}
+
+/// Where nothing fits all: the supported version that most places accept, else the one that is nearest to them.
+fn nearest(named: &[Named]) -> u32 {
+    let ranges = || named.iter().filter_map(|named| named.range.as_ref());
+    let votes = |major: u32| ranges().filter(|range| range.accepts_major(major)).count();
+    // Of equal ones the newest; `max_by_key` takes the last.
+    let most =
+        SUPPORTED.iter().rev().copied().max_by_key(|major| votes(*major)).filter(|major| votes(*major) > 0);
+    let newest = SUPPORTED[0];
+    let oldest = SUPPORTED[SUPPORTED.len() - 1];
+    let above = || ranges().any(|range| (newest + 1..newest + 200).any(|major| range.accepts_major(major)));
+    most.unwrap_or_else(|| if above() { newest } else { oldest })
 }
 
 fn default_evidence(manifests: &[&Manifest]) -> Vec<Evidence> {

@@ -1,6 +1,6 @@
 //! Further processes of a package: scripts called `worker` and the like, and one-shots in front of the server.
 
-use super::{command, processes};
+use super::{command, processes, procfile};
 use crate::{
     context::Context,
     model::{Ecosystem, Evidence, Fact, Gap, Probe, Process, Role, Service, Survey},
@@ -30,6 +30,10 @@ pub(in crate::detect) fn detect(context: &Context<'_>, survey: &mut Survey) {
         if service.role != Role::Site {
             of_service(context, survey, service, &names);
         }
+    }
+    procfile::detect(context, survey, &mut services);
+    for service in services.iter().filter(|service| service.ecosystem == Ecosystem::Node) {
+        inside(context, survey, service);
     }
     survey.services = services;
 }
@@ -71,7 +75,10 @@ fn of_service(context: &Context<'_>, survey: &mut Survey, service: &mut Service,
             grace: None,
         });
     }
-    // Work that is taken by the server itself, where no process of its own does.
+}
+
+/// Work that is taken by the server itself, where no process of its own does.
+fn inside(context: &Context<'_>, survey: &mut Survey, service: &Service) {
     if service.role == Role::Server && service.processes.is_empty() {
         let program = context.closure(survey, &service.path);
         if let Some(sign) = processes::sign(&program, &service.path).filter(|sign| sign.scheduler) {

@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::{build, command, frameworks, packages};
+use super::{build, command, frameworks, packages, procfile};
 use crate::{
     context::{Context, has_extension, host_name, join},
     javascript::values::Program,
     manifest::Manifest,
     model::{
         Confidence, Ecosystem, Evidence, Fact, Framework, Gap, Migration, Question, Role, Service, Setting,
-        Survey,
+        Survey, is_below,
     },
 };
 
@@ -91,7 +91,59 @@ pub(in crate::detect) fn detect(context: &Context<'_>, survey: &mut Survey) {
         }
     }
     documentation_beside_an_application(survey);
+    starts_of_other_packages(context, survey);
     unique_names(survey);
+}
+
+/// A start script that leads into another package's folder starts that package: it is no second service.
+fn starts_of_other_packages(context: &Context<'_>, survey: &mut Survey) {
+    let mut services = std::mem::take(&mut survey.services);
+    let mut at = 0;
+    while at < services.len() {
+        let Some((owner, command)) = leads_to(context, &services, &services[at]) else {
+            at += 1;
+            continue;
+        };
+        let outer = services.remove(at);
+        let Some(inner) = services.iter_mut().find(|service| service.path == owner) else { continue };
+        survey.gaps.push(Gap {
+            subject: outer.name.clone(),
+            message: format!(
+                "its start script leads into {owner}: that package is deployed, and no second service"
+            ),
+            hint: "nothing has to be done, unless the two differ".to_owned(),
+            evidence: command.evidence.clone(),
+        });
+        if inner.command.is_none() {
+            inner.start = outer.start;
+            inner.command = Some(command);
+            survey.questions.retain(|question| question.id != format!("{}.command", inner.name));
+        }
+        survey.questions.retain(|question| question.id != format!("{}.command", outer.name));
+    }
+    survey.services = services;
+}
+
+/// The folder of another service in which the program of this one lies, and the command as it runs there.
+fn leads_to(
+    context: &Context<'_>,
+    services: &[Service],
+    outer: &Service,
+) -> Option<(String, Fact<Vec<String>>)> {
+    let command = outer.command.as_ref()?;
+    let word =
+        command.value.iter().skip(1).position(|word| {
+            !word.starts_with('-') && context.repository.contains(&join(&outer.path, word))
+        })? + 1;
+    let file = join(&outer.path, &command.value[word]);
+    let inner = services
+        .iter()
+        .filter(|service| service.ecosystem == Ecosystem::Node && service.role != Role::Site)
+        .filter(|service| service.path.len() > outer.path.len() && is_below(&file, &service.path))
+        .max_by_key(|service| service.path.len())?;
+    let mut own = command.clone();
+    own.value[word] = file.get(inner.path.len()..)?.trim_start_matches('/').to_owned();
+    Some((inner.path.clone(), own))
 }
 
 /// Its entry is a source file: the package that imports it compiles it too, or runs it as it is.
@@ -174,6 +226,12 @@ fn start(candidate: &Candidate<'_>, survey: &mut Survey, service: &mut Service) 
             }
             service.command = programs.pop().map(|value| Fact { value, evidence });
         }
+    }
+    // `nf start` starts what the Procfile says.
+    if service.command.is_none()
+        && let Some(command) = procfile::web(context, manifest)
+    {
+        service.command = Some(command);
     }
     // What `npm init` writes counts only where the file is there.
     if service.command.is_none()

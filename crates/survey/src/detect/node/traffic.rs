@@ -230,7 +230,7 @@ fn written_at(script: &Script, at: usize) -> Option<(usize, bool)> {
 }
 
 /// The text of a path: a literal, a variable's default, `path.join(__dirname, "..", "uploads")`.
-fn path_text(program: &Program, module: usize, script: &Script, at: usize) -> Option<String> {
+pub(super) fn path_text(program: &Program, module: usize, script: &Script, at: usize) -> Option<String> {
     let joined =
         script.is(at, "path") && matches!(script.text(at + 2), "join" | "resolve") && script.is(at + 3, "(");
     if joined || matches!(script.text(at), "join" | "resolve") && script.is(at + 1, "(") {
@@ -256,7 +256,7 @@ fn path_text(program: &Program, module: usize, script: &Script, at: usize) -> Op
 }
 
 /// The folder of a path, and whether its content must be kept.
-fn folder_of(text: &str, file: bool) -> Option<(String, bool)> {
+pub(super) fn folder_of(text: &str, file: bool) -> Option<(String, bool)> {
     if text.is_empty() || text.contains("://") || text == ":memory:" || text.starts_with("/dev/") {
         return None;
     }

@@ -17,7 +17,7 @@ pub(super) use words::{Line, PORT};
 
 /// How a file of a platform starts a process.
 #[derive(Clone, Debug)]
-pub(super) struct Launch {
+pub(crate) struct Launch {
     /// The process as the file calls it; `web` and `release` have a meaning.
     pub(super) process: String,
     /// Folder that it is started in.
@@ -34,14 +34,14 @@ pub(super) struct Launch {
 
 /// The port that a file of a platform expects the web process at.
 #[derive(Clone, Debug)]
-pub(super) struct Expected {
+pub(crate) struct Expected {
     pub(super) folder: String,
     pub(super) port: Fact<u16>,
 }
 
 /// Everything that these files say.
 #[derive(Debug, Default)]
-pub(super) struct Platform {
+pub(crate) struct Platform {
     /// Starts of processes, the most trusted first.
     pub(super) launches: Vec<Launch>,
     /// Paths that the platforms ask for health.
@@ -51,6 +51,11 @@ pub(super) struct Platform {
     pub(super) python: Vec<(String, Fact<String>)>,
     /// Files that were read.
     pub(super) files: Vec<Fact<String>>,
+}
+
+/// Everything that they say, read once.
+pub(super) fn of<'a>(context: &'a Context<'_>) -> &'a Platform {
+    context.platform.get_or_init(|| read(context))
 }
 
 /// Reads them all.
@@ -80,7 +85,7 @@ pub(super) fn read(context: &Context<'_>) -> Platform {
 
 /// Adds the files to the survey.
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
-    let mut files = read(context).files;
+    let mut files = of(context).files.clone();
     files.sort_by(|a, b| a.value.cmp(&b.value));
     survey.platform_files.extend(files);
 }

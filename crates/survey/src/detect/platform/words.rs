@@ -5,15 +5,15 @@ pub(in crate::detect) const PORT: &str = "$PORT";
 
 /// A command line: what comes before the last command, and the last one itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::detect) struct Line {
+pub(crate) struct Line {
     /// Commands with `&&` or `;` behind them.
-    pub(in crate::detect) before: Vec<Vec<String>>,
+    pub(crate) before: Vec<Vec<String>>,
     /// The program and its arguments. `$PORT` and `${PORT:-…}` are [`PORT`].
-    pub(in crate::detect) words: Vec<String>,
+    pub(crate) words: Vec<String>,
     /// `NAME=value` in front of it.
-    pub(in crate::detect) variables: Vec<(String, String)>,
+    pub(crate) variables: Vec<(String, String)>,
     /// The number in `${PORT:-8000}`.
-    pub(in crate::detect) port: Option<u16>,
+    pub(crate) port: Option<u16>,
 }
 
 /// Reads a command; nothing where only a shell could run it.

@@ -50,6 +50,14 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
     survey.stores.sort_by_key(|store| store.kind);
 }
 
+/// Kinds of stores that the development compose file starts, each with its place.
+pub(super) fn in_development(context: &Context<'_>) -> Vec<(StoreKind, Evidence)> {
+    let Ok(Some(file)) = compose_file::read(context) else { return Vec::new() };
+    let place =
+        |dev: &Dev<'_>| Evidence::new(&file.source, dev.place, "the development compose file starts it");
+    stores_of(&file).iter().map(|dev| (dev.kind, place(dev))).collect()
+}
+
 fn stores_of(file: &File) -> Vec<Dev<'_>> {
     let services = file.services.iter().filter(|service| !service.is_for_tests());
     services
@@ -129,6 +137,21 @@ fn assign(
     }
     survey.services[service].stores[at].store.clone_from(&made.name);
     add(survey, made);
+}
+
+/// Gives uses that came in by an answer their store: the one of the kind that is there, else a new one.
+pub(crate) fn complete(survey: &mut Survey) {
+    let mut services = std::mem::take(&mut survey.services);
+    let open =
+        services.iter_mut().flat_map(|service| &mut service.stores).filter(|used| used.store.is_empty());
+    for used in open {
+        let known = survey.stores.iter().find(|store| store.kind == used.kind);
+        used.store = known.map_or_else(|| usual_name(used.kind).to_owned(), |store| store.name.clone());
+        if known.is_none() {
+            add(survey, store(used.kind, used.store.clone(), used.evidence.clone()));
+        }
+    }
+    survey.services = services;
 }
 
 fn store(kind: StoreKind, name: String, evidence: Vec<Evidence>) -> Store {

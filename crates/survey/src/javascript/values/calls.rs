@@ -31,6 +31,38 @@ const CONVERSIONS: [&str; 12] = [
     "normalizePort",
 ];
 
+/// Functions of the language and its usual libraries whose second argument says how, and not what else: a radix, an
+/// encoding, a bound, the rest of a path. Of a project's own functions it is the default.
+const SECOND_IS_NO_DEFAULT: [&str; 27] = [
+    "parseInt",
+    "toString",
+    "toFixed",
+    "toInteger",
+    "max",
+    "min",
+    "pow",
+    "from",
+    "join",
+    "resolve",
+    "relative",
+    "concat",
+    "split",
+    "replace",
+    "replaceAll",
+    "padStart",
+    "padEnd",
+    "slice",
+    "substring",
+    "stringify",
+    "readFile",
+    "readFileSync",
+    "createHmac",
+    "createHash",
+    "sign",
+    "verify",
+    "URL",
+];
+
 impl Program {
     pub(super) fn call(
         &self,
@@ -62,9 +94,13 @@ impl Program {
         {
             return Some(value);
         }
-        if let Some(name) = first.and_then(|first| script.string(first)).filter(|_| callee == "get") {
-            // `config.get("server.port")` of convict.
+        let asked = first.and_then(|first| script.string(first));
+        if let Some(name) = asked.filter(|_| matches!(callee, "get" | "getOrThrow")) {
+            // `config.get("server.port")` of convict and of NestJS.
             let keys: Vec<String> = name.split('.').map(str::to_owned).chain(path.iter().cloned()).collect();
+            if let Some(value) = self.configured(&keys, depth + 1) {
+                return Some(value);
+            }
             return self.bound(module, script.text(at), at, &keys, depth + 1);
         }
         if callee == "require" && keys.is_empty() {
@@ -78,7 +114,9 @@ impl Program {
         let returned = self.returned(module, at, keys, &all, depth + 1);
         let passed = first.and_then(|first| self.eval(module, first, &all, depth + 1));
         // `integer(process.env.PORT, 4000)`
-        let default = arguments.get(1).filter(|_| all.is_empty()).and_then(|&at| {
+        let own = || keys.is_empty() && self.function(module, callee).is_some();
+        let fallback = all.is_empty() && (!SECOND_IS_NO_DEFAULT.contains(&callee) || own());
+        let default = arguments.get(1).filter(|_| fallback).and_then(|&at| {
             passed.as_ref()?.variable.as_ref()?;
             literal(script, at)
         });

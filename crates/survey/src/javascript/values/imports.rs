@@ -50,7 +50,7 @@ pub(crate) fn stem(path: &str) -> &str {
 }
 
 /// A specifier as a path below the repository's root.
-fn relative(file: &str, specifier: &str) -> String {
+pub(crate) fn relative(file: &str, specifier: &str) -> String {
     let mut parts: Vec<&str> = file.split('/').collect();
     parts.pop();
     for part in specifier.split('/') {

@@ -4,16 +4,18 @@
 
 mod calls;
 mod choices;
+mod factories;
 mod imports;
 mod reads;
 
 use std::{cell::Cell, collections::HashMap, rc::Rc};
 
-pub(crate) use imports::stem;
+pub(crate) use imports::{relative, stem};
 pub(crate) use reads::{environment_object, environment_read, is_variable};
 
 use self::{
     choices::combine,
+    factories::Factories,
     reads::{convict, default_call},
 };
 use super::{
@@ -48,6 +50,7 @@ pub(crate) struct Program {
     pub(crate) schemas: HashMap<String, SchemaVariable>,
     stems: HashMap<String, usize>,
     packages: Vec<(String, String)>,
+    factories: Factories,
     steps: Cell<usize>,
 }
 
@@ -60,7 +63,8 @@ impl Program {
             stems.entry(stem(module.script.source.name()).to_owned()).or_insert(at);
         }
         let schemas = schemas::variables(&modules);
-        Self { modules, schemas, stems, packages, steps: Cell::new(0) }
+        let factories = Factories::of(&modules);
+        Self { modules, schemas, stems, packages, factories, steps: Cell::new(0) }
     }
 
     pub(crate) fn scripts(&self) -> impl Iterator<Item = &Rc<Script>> {

@@ -1,6 +1,7 @@
 //! Which databases, caches and brokers a program opens, and how it learns where they are: the arguments of the client's
 //! constructor are followed to variables.
 
+mod orm;
 pub(super) mod prisma;
 
 use std::rc::Rc;
@@ -14,7 +15,7 @@ use crate::{
         values::{Program, Value},
     },
     manifest::Manifest,
-    model::{Address, Confidence, Evidence, Fact, Part, Question, Service, StoreKind, StoreUse, Variable},
+    model::{Address, Evidence, Fact, Part, Question, Service, StoreKind, StoreUse, Variable},
 };
 
 /// A client library.
@@ -36,7 +37,7 @@ const fn several(package: &'static str, calls: &'static [&'static str]) -> Clien
     Client { package, kind: None, calls, argument: 0 }
 }
 
-const CLIENTS: [Client; 24] = [
+const CLIENTS: [Client; 29] = [
     client("pg", StoreKind::Postgresql, &["Pool", "Client"]),
     client("pg-promise", StoreKind::Postgresql, &["pgp", "db"]),
     client("postgres", StoreKind::Postgresql, &["default", "postgres"]),
@@ -66,13 +67,18 @@ const CLIENTS: [Client; 24] = [
     client("@nestjs/mongoose", StoreKind::Mongodb, &["forRoot", "forRootAsync"]),
     client("better-sqlite3", StoreKind::Sqlite, &["default", "Database"]),
     client("sqlite3", StoreKind::Sqlite, &["Database"]),
+    client("@libsql/client", StoreKind::Sqlite, &["createClient"]),
+    client("@mikro-orm/postgresql", StoreKind::Postgresql, &["defineConfig", "init"]),
+    client("@mikro-orm/mysql", StoreKind::Mysql, &["defineConfig", "init"]),
+    client("@mikro-orm/mariadb", StoreKind::Mysql, &["defineConfig", "init"]),
+    client("@mikro-orm/mongodb", StoreKind::Mongodb, &["defineConfig", "init"]),
 ];
 
 /// Libraries that open one of several stores.
 const SEVERAL: [Client; 6] = [
     several("knex", &["default", "knex"]),
     several("sequelize", &["Sequelize", "default"]),
-    several("typeorm", &["DataSource", "createConnection"]),
+    several("typeorm", &["DataSource", "createConnection", "createConnections"]),
     several("@nestjs/typeorm", &["forRoot", "forRootAsync"]),
     several("@nestjs/sequelize", &["forRoot", "forRootAsync"]),
     several("drizzle-orm", &["drizzle"]),
@@ -99,7 +105,8 @@ pub(super) fn detect(
     service: &mut Service,
 ) -> Vec<Question> {
     let mut uses: Vec<StoreUse> = Vec::new();
-    let mut alone: Vec<(StoreKind, Evidence)> = Vec::new();
+    let mut alone: Vec<(&Client, StoreKind, Evidence)> = Vec::new();
+    let orm = orm::Orm::of(context, manifests);
     for manifest in manifests {
         prisma::detect(context, manifest, &mut uses);
     }
@@ -107,27 +114,26 @@ pub(super) fn detect(
         let Some(dependency) = dependency(manifests, client) else { continue };
         let calls = calls(program, client);
         let found: Vec<StoreUse> =
-            calls.iter().filter_map(|call| used(program, client, call, &dependency)).collect();
+            calls.iter().filter_map(|call| used(program, client, call, &dependency, &orm)).collect();
         if found.is_empty()
             && let Some(kind) = client.kind
         {
-            alone.push((kind, dependency));
+            alone.push((client, kind, dependency));
         }
         uses.extend(found);
     }
     let mut questions = Vec::new();
-    for (kind, evidence) in alone {
+    for (client, kind, evidence) in alone {
         if uses.iter().any(|used| used.kind == kind) {
             continue;
         }
-        match usual(kind, &service.environment) {
-            Some(variable) => uses.push(StoreUse {
-                kind,
-                store: String::new(),
-                address: Some(url(variable, None)),
-                evidence: vec![evidence],
-            }),
-            None => questions.push(question(service, kind, evidence)),
+        let variable = usual(kind, &service.environment);
+        let asked = variable.is_none().then(|| orm.question(service, client.package, kind, &evidence));
+        let needed = asked.as_ref().is_none_or(|question| question.default.as_deref() == Some("yes"));
+        questions.extend(asked);
+        if needed {
+            let address = variable.map(|variable| url(variable, None));
+            uses.push(StoreUse { kind, store: String::new(), address, evidence: vec![evidence] });
         }
     }
     let mut merged: Vec<StoreUse> = Vec::new();
@@ -153,26 +159,12 @@ fn dependency(manifests: &[&Manifest], client: &Client) -> Option<Evidence> {
     })
 }
 
-/// A library that nothing opens: whether the store is needed is asked.
-fn question(service: &Service, kind: StoreKind, evidence: Evidence) -> Question {
-    let label = kind.label();
-    Question {
-        id: format!("{}.{}", service.name, label.to_lowercase()),
-        text: format!(
-            "{} has a client of {label} among its packages, and nothing opens it. Does it need {label}?",
-            service.name
-        ),
-        options: vec!["no".to_owned(), "yes".to_owned()],
-        default: Some("no".to_owned()),
-        confidence: Confidence::Open,
-        evidence: vec![evidence],
-    }
-}
-
 /// One call that opens a store.
 struct Call {
     module: usize,
     at: usize,
+    /// The module in which its arguments stand.
+    settings: usize,
     arguments: Vec<usize>,
 }
 
@@ -185,6 +177,11 @@ fn calls(program: &Program, client: &Client) -> Vec<Call> {
         let script = &other.script;
         let Some(import) = processes::import_of(script, client.package) else { continue };
         let own = imported_name(script, import);
+        // `require("knex")({ … })`
+        if client.calls.contains(&"default") && script.is(import + 1, ")") && script.is(import + 2, "(") {
+            let arguments = script.arguments(import + 2);
+            calls.push(Call { module, at: import + 1, settings: module, arguments });
+        }
         for at in 0..script.tokens.len() {
             let named = client.calls.iter().any(|call| {
                 script.is(at, call)
@@ -199,7 +196,13 @@ fn calls(program: &Program, client: &Client) -> Vec<Call> {
             if !from_library(script, at, own, client) {
                 continue;
             }
-            calls.push(Call { module, at, arguments: script.arguments(open) });
+            let arguments = script.arguments(open);
+            // `forRootAsync({ useFactory: () => ({ … }) })`: the settings are made elsewhere.
+            let made = arguments.first().filter(|_| script.is(at, "forRootAsync"));
+            let made = made.and_then(|&open| program.asynchronous(module, open));
+            let settings = made.unwrap_or((module, usize::MAX));
+            let arguments = if made.is_some() { vec![settings.1] } else { arguments };
+            calls.push(Call { module, at, settings: settings.0, arguments });
         }
     }
     calls
@@ -230,25 +233,48 @@ fn from_library(script: &Script, at: usize, own: Option<usize>, client: &Client)
     let object = at.checked_sub(2).map_or("", |at| script.text(at));
     own.is_some_and(|own| script.text(own) == object)
         || client.package.starts_with("@nestjs/")
+        || client.package.starts_with("@mikro-orm/") && object == "MikroORM"
         || object.to_lowercase().contains(client.package.rsplit('/').next().unwrap_or_default())
 }
 
-fn used(program: &Program, client: &Client, call: &Call, dependency: &Evidence) -> Option<StoreUse> {
+fn used(
+    program: &Program,
+    client: &Client,
+    call: &Call,
+    dependency: &Evidence,
+    orm: &orm::Orm,
+) -> Option<StoreUse> {
     let script = &program.modules[call.module].script;
     let argument = call.arguments.get(client.argument).copied();
     let kind = match client.kind {
         Some(kind) => kind,
-        None => kind_of(program, script, call)?,
+        None => kind_of(program, script, call).or_else(|| orm.kind(client.package))?,
     };
     let address = match (client.package, argument) {
         ("sequelize", Some(_)) if call.arguments.len() > 2 => sequelize(program, call),
         ("ioredis", Some(first)) if call.arguments.len() > 1 => {
-            address(program, call.module, first).or_else(|| host_and_port(program, call))
+            address(program, call.settings, first).or_else(|| host_and_port(program, call))
         }
-        (_, Some(argument)) => address(program, call.module, argument),
+        (package, Some(argument)) if package.starts_with("@mikro-orm/") => {
+            let found = address(program, call.settings, argument);
+            let fixed = found.as_ref().is_none_or(|found| matches!(found, Address::Fixed { .. }));
+            if fixed { orm.by_itself().or(found) } else { found }
+        }
+        (_, Some(argument)) => address(program, call.settings, argument),
+        // `createConnection()`: a file of settings says it.
+        ("typeorm" | "@nestjs/typeorm", None) => orm.fixed(),
         // node-postgres reads the variables of libpq by itself.
         ("pg", None) => None,
         _ => None,
+    };
+    // libSQL takes a file as a URL.
+    let of_file = client.package == "@libsql/client"
+        || processes::import_of(script, "drizzle-orm/libsql").is_some() && client.package == "drizzle-orm";
+    let address = match address {
+        Some(Address::Url { variable, suffix, file_variant, .. }) if of_file => {
+            Some(Address::Url { variable, scheme: Some("file".to_owned()), suffix, file_variant })
+        }
+        other => other,
     };
     let place = Evidence::new(&script.source, script.span(call.at, call.at), "opens it");
     Some(StoreUse { kind, store: String::new(), address, evidence: vec![dependency.clone(), place] })
@@ -258,7 +284,8 @@ fn used(program: &Program, client: &Client, call: &Call, dependency: &Evidence) 
 fn kind_of(program: &Program, script: &Rc<Script>, call: &Call) -> Option<StoreKind> {
     let keys = ["client", "type", "dialect"];
     let settings = call.arguments.iter().find_map(|&argument| {
-        keys.iter().find_map(|key| program.member(call.module, argument, key).and_then(|value| value.literal))
+        keys.iter()
+            .find_map(|key| program.member(call.settings, argument, key).and_then(|value| value.literal))
     });
     let near = || {
         // `useFactory: () => ({ type: "postgres", … })`
@@ -288,8 +315,17 @@ fn dialect(name: &str) -> Option<StoreKind> {
 }
 
 /// Keys under which a URL stands among a client's settings.
-const URL_KEYS: [&str; 8] =
-    ["connectionString", "url", "uri", "connectionUri", "storage", "filename", "database_url", "connection"];
+const URL_KEYS: [&str; 9] = [
+    "connectionString",
+    "url",
+    "uri",
+    "connectionUri",
+    "clientUrl",
+    "storage",
+    "filename",
+    "database_url",
+    "connection",
+];
 /// Settings that hold the address one level deeper.
 const INNER: [&str; 5] = ["connection", "socket", "credentials", "redis", "replication"];
 /// Keys of the parts.
@@ -405,11 +441,15 @@ fn sequelize(program: &Program, call: &Call) -> Option<Address> {
 
 /// `redis://cache:6379` that stands in the program.
 fn fixed(value: &Value) -> Option<Address> {
-    let text = value.literal.as_ref()?;
-    let (_, rest) = text.split_once("://")?;
-    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-    let host = host.split([':', '/', '?']).next().filter(|host| !host.is_empty())?;
+    let host = fixed_host(value.literal.as_ref()?)?;
     Some(Address::Fixed { host: Fact { value: host.to_owned(), evidence: value.evidence.clone() } })
+}
+
+/// The host of a URL.
+fn fixed_host(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    host.split([':', '/', '?']).next().filter(|host| !host.is_empty())
 }
 
 fn usual(kind: StoreKind, environment: &[Variable]) -> Option<Fact<String>> {

@@ -29,6 +29,12 @@ pub(super) fn detect(context: &Context<'_>, manifest: &Manifest, uses: &mut Vec<
     // Since version 7 the address stands in prisma.config.ts.
     let address = address.or_else(|| in_config(context, manifest));
     if let Some(kind) = kind {
+        let address = match address {
+            Some(Address::Url { variable, suffix, file_variant, .. }) if kind == StoreKind::Sqlite => {
+                Some(Address::Url { variable, scheme: Some("file".to_owned()), suffix, file_variant })
+            }
+            other => other,
+        };
         uses.push(StoreUse { kind, store: String::new(), address, evidence });
     }
 }

@@ -10,7 +10,8 @@ mod hono;
 mod koa;
 mod nestjs;
 mod next;
-mod nuxt;
+mod nitro;
+pub(super) mod nuxt;
 mod others;
 mod plain_http;
 mod react_router;
@@ -18,6 +19,8 @@ mod sveltekit;
 mod vite;
 mod vue_cli;
 mod worker;
+
+use plimsoll_source::Span;
 
 use super::services::{self, Candidate};
 use crate::model::{Bind, Evidence, Fact, Framework, Gap, Role, Setting, Shape, Ships};
@@ -144,6 +147,7 @@ impl Found {
 pub(in crate::detect) const ALL: &[Known] = &[
     Known { name: "next", find: next::find },
     Known { name: "nuxt", find: nuxt::find },
+    Known { name: "nitro", find: nitro::find },
     Known { name: "sveltekit", find: sveltekit::find },
     Known { name: "react router", find: react_router::find },
     Known { name: "astro", find: astro::find },
@@ -182,26 +186,77 @@ const LIBRARIES: [(&str, &str); 5] = [
 /// What is built or started and not known; nothing for libraries and tools.
 pub(super) fn unknown(candidate: &Candidate<'_>, workspaces: usize) -> Option<Gap> {
     let manifest = candidate.manifest;
-    if let Some(gap) = others::known_but_not_generated(candidate) {
-        return Some(gap);
-    }
-    let root_of_workspaces = manifest.folder.is_empty() && workspaces > 0;
-    if candidate.used || root_of_workspaces || is_library(candidate) {
-        return None;
-    }
-    let (name, (command, span)) =
-        ["start", "build"].iter().find_map(|name| Some((*name, manifest.script(name)?)))?;
-    let verb = if name == "start" { "started" } else { "built" };
-    let known: Vec<&str> = ALL.iter().map(|known| known.name).collect();
-    Some(Gap {
+    let gap = |message: String, hint: String, evidence: Vec<Evidence>| Gap {
         subject: if manifest.folder.is_empty() {
             "the repository".to_owned()
         } else {
             manifest.folder.clone()
         },
-        message: format!("it is {verb} (`{command}`), and nothing known serves or runs it"),
-        hint: format!("known are {}", known.join(", ")),
-        evidence: vec![Evidence::new(&manifest.source, span, "the script")],
+        message,
+        hint,
+        evidence,
+    };
+    if let Some((message, hint, evidence)) = sveltekit::foreign(candidate) {
+        return Some(gap(message, hint.to_owned(), evidence));
+    }
+    if let Some(known) = others::known_but_not_generated(candidate) {
+        return Some(known);
+    }
+    let by_hand = "write its Dockerfile and its service by hand; both are kept";
+    let root_of_workspaces = manifest.folder.is_empty() && workspaces > 0;
+    // Others may import its types: what is deployed is a service all the same.
+    if let Some((command, span)) = deployed_elsewhere(candidate).filter(|_| !root_of_workspaces) {
+        let message = format!("it is deployed by `{command}`, and nothing known runs it in a container");
+        return Some(gap(
+            message,
+            by_hand.to_owned(),
+            vec![Evidence::new(&manifest.source, span, "the script")],
+        ));
+    }
+    if candidate.used || root_of_workspaces || is_library(candidate) {
+        return None;
+    }
+    let scripts = ["start", "build"].iter().find_map(|name| Some((*name, manifest.script(name)?)));
+    let Some((name, (command, span))) = scripts else {
+        let (bundler, span) = bundler(candidate)?;
+        let message = format!(
+            "its packages make files for pages ({bundler}), and no script `build` says how: they are not made"
+        );
+        let hint = "add a script `build` to its package.json, and commit or copy what it writes".to_owned();
+        return Some(gap(
+            message,
+            hint,
+            vec![Evidence::new(&manifest.source, span, "makes files for pages")],
+        ));
+    };
+    let verb = if name == "start" { "started" } else { "built" };
+    let known: Vec<&str> = ALL.iter().map(|known| known.name).collect();
+    let message = format!("it is {verb} (`{command}`), and nothing known serves or runs it");
+    let hint = format!("known are {}", known.join(", "));
+    Some(gap(message, hint, vec![Evidence::new(&manifest.source, span, "the script")]))
+}
+
+/// The script that deploys a package to a platform which runs no containers.
+fn deployed_elsewhere<'a>(candidate: &'a Candidate<'_>) -> Option<(&'a str, Span)> {
+    let platforms =
+        ["wrangler", "vercel", "netlify", "firebase", "serverless", "sls", "cdk", "sst", "partykit"];
+    candidate.manifest.scripts().find_map(|(name, command, span)| {
+        let deploys = name.split(':').any(|part| part == "deploy");
+        let foreign = command.split_whitespace().any(|word| platforms.contains(&word));
+        (deploys && foreign).then_some((command, span))
+    })
+}
+
+/// A package that makes files for pages: in a folder of its own somebody serves what it writes.
+fn bundler(candidate: &Candidate<'_>) -> Option<(String, Span)> {
+    let names =
+        ["esbuild", "webpack", "rollup", "parcel", "vite", "tailwindcss", "sass", "gulp", "laravel-mix"];
+    if candidate.manifest.folder.is_empty() {
+        return None;
+    }
+    names.iter().find_map(|name| {
+        let dependency = candidate.manifest.any_dependency(name)?;
+        Some((dependency.name.to_owned(), dependency.span))
     })
 }
 

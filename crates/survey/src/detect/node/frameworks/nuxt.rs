@@ -4,7 +4,8 @@ use super::Found;
 use crate::{
     context::join,
     detect::node::services::{self, Candidate},
-    model::{Role, Shape, Ships},
+    javascript::Script,
+    model::{Evidence, Fact, Role, Shape, Ships},
 };
 
 pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
@@ -36,4 +37,53 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
     found.set("HOST", "0.0.0.0", "the server listens there");
     found.set_at_build("NITRO_PRESET", "node-server", "builds for Node.js wherever it is built");
     Some(found)
+}
+
+/// Settings of one project that are kept, and how deep they lie.
+const MAX_SETTINGS: usize = 100;
+const MAX_DEPTH: usize = 5;
+
+/// The variables that set `runtimeConfig` when the server runs: `apiSecret` is NUXT_API_SECRET.
+pub(in crate::detect::node) fn settings(script: &Script) -> Vec<Fact<String>> {
+    let mut found = Vec::new();
+    let at = (0..script.tokens.len()).find(|&at| script.is(at, "runtimeConfig") && script.is(at + 1, ":"));
+    if let Some(at) = at {
+        members(script, at + 2, "NUXT", 0, &mut found);
+    }
+    found
+}
+
+fn members(script: &Script, open: usize, above: &str, depth: usize, found: &mut Vec<Fact<String>>) {
+    if !script.is(open, "{") || depth > MAX_DEPTH {
+        return;
+    }
+    for at in script.arguments(open) {
+        let key = script.string(at).unwrap_or_else(|| script.text(at).to_owned());
+        let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !plain || !script.is(at + 1, ":") || found.len() == MAX_SETTINGS {
+            continue;
+        }
+        let name = format!("{above}_{}", snake(&key));
+        if script.is(at + 2, "{") {
+            members(script, at + 2, &name, depth + 1, found);
+        } else {
+            let evidence =
+                Evidence::new(&script.source, script.span(at, at + 2), "Nuxt sets it from the variable");
+            found.push(Fact::new(name, evidence));
+        }
+    }
+}
+
+/// `apiSecret` is `API_SECRET`.
+fn snake(key: &str) -> String {
+    let mut out = String::new();
+    let mut before = '_';
+    for c in key.chars() {
+        if c.is_ascii_uppercase() && (before.is_ascii_lowercase() || before.is_ascii_digit()) {
+            out.push('_');
+        }
+        out.push(c.to_ascii_uppercase());
+        before = c;
+    }
+    out
 }

@@ -48,7 +48,7 @@ const KNOWN: [(&str, &str); 18] = [
     ("@strapi/strapi", "Strapi"),
     ("@redwoodjs/core", "RedwoodJS"),
     ("elysia", "Elysia, which needs Bun to run"),
-    ("nitropack", "Nitro"),
+    ("nitropack", "Nitro, and its build script does not build it"),
     ("h3", "h3"),
     ("meteor-node-stubs", "Meteor"),
     ("sails", "Sails"),

@@ -3,7 +3,7 @@
 use super::Found;
 use crate::{
     detect::node::services::{self, Candidate},
-    model::Role,
+    model::{Evidence, Role},
 };
 
 pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
@@ -30,23 +30,40 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
     found.listens(3000, "PORT");
     found.binds("HOST");
     found.set("HOST", "0.0.0.0", "the server listens there");
-    match adapter("@sveltejs/adapter-node") {
-        Some(adapter) => {
-            found.frameworks.push(adapter);
-            found.output = Some(found.by_convention("build".to_owned(), "where the adapter writes"));
-            found.command(&["node", "build"]);
-            // Without them it takes every request for HTTPS from the front's address, and refuses its own forms.
-            let front = "what the front says of the visitor's request";
-            found.set("PROTOCOL_HEADER", "x-forwarded-proto", front);
-            found.set("HOST_HEADER", "host", front);
-            found.set("ADDRESS_HEADER", "x-forwarded-for", front);
-            found.stops_gracefully();
-        }
-        None => found.gap(
-            "no adapter for Node.js: the build makes nothing that runs in a container",
-            "add @sveltejs/adapter-node to its packages and to svelte.config.js",
-            Vec::new(),
-        ),
-    }
+    found.frameworks.push(adapter(NODE)?);
+    found.output = Some(found.by_convention("build".to_owned(), "where the adapter writes"));
+    found.command(&["node", "build"]);
+    // Without them it takes every request for HTTPS from the front's address, and refuses its own forms.
+    let front = "what the front says of the visitor's request";
+    found.set("PROTOCOL_HEADER", "x-forwarded-proto", front);
+    found.set("HOST_HEADER", "host", front);
+    found.set("ADDRESS_HEADER", "x-forwarded-for", front);
+    found.stops_gracefully();
     Some(found)
+}
+
+const NODE: &str = "@sveltejs/adapter-node";
+
+/// Its build makes nothing that runs in a container: the adapter is for another platform, or there is none.
+pub(super) fn foreign(candidate: &Candidate<'_>) -> Option<(String, &'static str, Vec<Evidence>)> {
+    let tool = services::framework(candidate.manifest, "@sveltejs/kit", "renders pages")?;
+    if !candidate.builds_with("vite") || candidate.manifest.any_dependency(NODE).is_some() {
+        return None;
+    }
+    let hint = "add @sveltejs/adapter-node to its packages, and use it in svelte.config.js";
+    let adapters = candidate.manifest.all("devDependencies").chain(candidate.manifest.all("dependencies"));
+    let mut adapters = adapters.filter(|dependency| dependency.name.contains("adapter-"));
+    let Some(other) = adapters.next() else {
+        let message = "no adapter for Node.js: its build makes nothing that runs in a container".to_owned();
+        return Some((message, hint, tool.evidence));
+    };
+    let message = if other.name == "@sveltejs/adapter-auto" {
+        "the adapter @sveltejs/adapter-auto looks for the platform that it is built on, and a container is none \
+         (use @sveltejs/adapter-node)"
+            .to_owned()
+    } else {
+        format!("the adapter {} builds for another platform (use @sveltejs/adapter-node)", other.name)
+    };
+    let place = Evidence::new(&candidate.manifest.source, other.span, "decides what the build makes");
+    Some((message, hint, vec![place]))
 }

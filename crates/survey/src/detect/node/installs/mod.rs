@@ -80,6 +80,7 @@ fn install(
     let all: Vec<&Manifest> = std::iter::once(manifest).chain(members.iter().copied()).collect();
     let runtime = runtime::choose(context, &folder, &all);
     survey.gaps.extend(runtime.gap);
+    survey.questions.extend(runtime.question);
     Install {
         version: pinned
             .and_then(|(_, version, fact)| Some(Fact { value: version?, evidence: fact.evidence }))

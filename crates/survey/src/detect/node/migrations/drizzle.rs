@@ -14,13 +14,26 @@ pub(super) fn find(place: &Place<'_>) -> Option<Found> {
     let dependency = place.manifest.dependency("drizzle-orm")?;
     let folder = folder(place);
     let script = place.script();
-    let command = script.as_ref().and_then(|(_, command, _)| command.clone()).or_else(|| migrator(place));
+    let config = config(place);
+    let command = script
+        .as_ref()
+        .and_then(|(_, command, _)| command.clone())
+        .or_else(|| migrator(place))
+        .or_else(|| kit(place, config.as_ref().filter(|_| folder.is_some())?));
     if folder.is_none() && command.is_none() {
-        return None;
+        let config = config?;
+        let gap = place.gap(
+            "a Drizzle schema without migrations: nothing makes the tables, and the stack begins with an empty database",
+            "write them with `drizzle-kit generate` and commit the folder",
+            vec![Evidence::file(config.source.name(), "settings of drizzle-kit")],
+        );
+        let tool = place.tool(dependency.name)?;
+        let migration = Migration { tool, script: None, command: None, folder: None, files: Vec::new() };
+        return Some(Found { migration, gap: Some(gap) });
     }
     let gap = command.is_none().then(|| {
         place.gap(
-            "its migrations cannot be run in production: there is no program that applies them",
+            "its migrations cannot be run in production, and the stack begins with an empty database: there is no program that applies them",
             "add a program with the run-time migrator, and a script `db:migrate:ci`: \"node dist/migrate.js\"",
             folder.as_ref().map(|folder| folder.evidence.clone()).unwrap_or_default(),
         )
@@ -30,12 +43,27 @@ pub(super) fn find(place: &Place<'_>) -> Option<Found> {
     Some(Found { migration: Migration { tool, script, command, folder, files: Vec::new() }, gap })
 }
 
+/// Its file of settings.
+fn config(place: &Place<'_>) -> Option<Rc<Script>> {
+    ["drizzle.config.ts", "drizzle.config.js", "drizzle.config.mjs"]
+        .iter()
+        .find_map(|file| place.context.script(&join(&place.manifest.folder, file)))
+}
+
+/// `drizzle-kit migrate`, which reads its settings, whatever they import, and the SQL files.
+fn kit(place: &Place<'_>, config: &Script) -> Option<Fact<Vec<String>>> {
+    let kit = place.manifest.any_dependency("drizzle-kit")?;
+    // In a library of the repository its packages lie elsewhere.
+    (place.manifest.folder == place.service.path).then_some(())?;
+    let file = config.source.name().rsplit('/').next()?;
+    let words = ["node", "node_modules/drizzle-kit/bin.cjs", "migrate", "--config", file].map(str::to_owned);
+    let evidence = Evidence::new(&place.manifest.source, kit.span, "applies migrations");
+    Some(Fact::new(words.to_vec(), evidence))
+}
+
 /// `out` of drizzle.config.ts, where there are SQL files.
 fn folder(place: &Place<'_>) -> Option<Fact<String>> {
-    let config = ["drizzle.config.ts", "drizzle.config.js", "drizzle.config.mjs"]
-        .iter()
-        .find_map(|file| place.context.script(&join(&place.manifest.folder, file)));
-    let named = config.and_then(|script| {
+    let named = config(place).and_then(|script| {
         let at = (0..script.tokens.len()).find(|&at| script.is(at, "out") && script.is(at + 1, ":"))?;
         let value = script.string(at + 2)?.trim_start_matches("./").trim_end_matches('/').to_owned();
         let evidence =

@@ -17,17 +17,15 @@ pub(super) fn find(place: &Place<'_>) -> Option<Found> {
         .find(|file| place.context.repository.contains(&join(&place.manifest.folder, file)));
     let script = place.script();
     let own = script.as_ref().and_then(|(_, command, _)| command.clone());
-    let (cli, gap) = place.cli("knex", &["node", "node_modules/knex/bin/cli.js", "migrate:latest"]);
+    let cli = place.cli("knex", &["node", "node_modules/knex/bin/cli.js", "migrate:latest"]);
     let typed =
         config.is_some_and(|file| has_extension(file, "ts")) || has_extension(&folder.evidence[0].file, "ts");
-    let gap = gap.or_else(|| {
-        (typed && own.is_none()).then(|| {
-            place.gap(
-                "Knex's settings or migrations are TypeScript: its command line cannot read them in production",
-                "write them in JavaScript, or add a program that is built and applies them",
-                folder.evidence.clone(),
-            )
-        })
+    let gap = (typed && own.is_none()).then(|| {
+        place.gap(
+            "Knex's settings or migrations are TypeScript: its command line cannot read them in production",
+            "write them in JavaScript, or add a program that is built and applies them",
+            folder.evidence.clone(),
+        )
     });
     let files = config.map(|file| {
         let path = join(&place.manifest.folder, file);

@@ -138,19 +138,11 @@ impl Place<'_> {
         })
     }
 
-    /// A command-line tool that production must have: as it runs, and a gap where it is a development dependency.
-    fn cli(&self, package: &str, words: &[&str]) -> (Option<Fact<Vec<String>>>, Option<Gap>) {
-        let Some(tool) = self.tool(package) else { return (None, None) };
+    /// A command-line tool as it runs. Of a package for development the image has it then too.
+    fn cli(&self, package: &str, words: &[&str]) -> Option<Fact<Vec<String>>> {
+        let tool = self.tool(package)?;
         let command = words.iter().map(|word| (*word).to_owned()).collect();
-        let command = Fact { value: command, evidence: tool.evidence.clone() };
-        let gap = self.manifest.dependency(package).is_none().then(|| {
-            self.gap(
-                &format!("{package} applies the migrations and is a development dependency: production does not have it"),
-                &format!("move {package} to `dependencies`"),
-                tool.evidence,
-            )
-        });
-        (Some(command), gap)
+        Some(Fact { value: command, evidence: tool.evidence })
     }
 }
 

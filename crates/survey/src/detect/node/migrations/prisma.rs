@@ -27,11 +27,8 @@ pub(super) fn find(place: &Place<'_>) -> Option<Found> {
         let migration = Migration { tool, script: None, command: None, folder: None, files: Vec::new() };
         return Some(Found { migration, gap: Some(gap) });
     };
-    let (cli, gap) =
-        place.cli("prisma", &["node", "node_modules/prisma/build/index.js", "migrate", "deploy"]);
+    let cli = place.cli("prisma", &["node", "node_modules/prisma/build/index.js", "migrate", "deploy"]);
     let own = script.as_ref().and_then(|(_, command, _)| command.clone());
-    let needs_cli =
-        own.as_ref().is_none_or(|command| command.value.iter().any(|word| word.contains("prisma/build")));
     let mut files = vec![Fact::new(place.path(&below), Evidence::file(&schema, "the schema"))];
     for config in ["prisma.config.ts", "prisma.config.js", "prisma.config.mjs"] {
         let path = crate::context::join(&manifest.folder, config);
@@ -47,6 +44,6 @@ pub(super) fn find(place: &Place<'_>) -> Option<Found> {
             folder: Some(migrations),
             files,
         },
-        gap: gap.filter(|_| needs_cli),
+        gap: None,
     })
 }

@@ -12,8 +12,7 @@ pub(super) fn find(place: &Place<'_>) -> Option<Found> {
     let folder = place.folder(&names.map(str::to_owned), |file| file.ends_with("js"))?;
     let script = place.script();
     let own = script.as_ref().and_then(|(_, command, _)| command.clone());
-    let (cli, gap) =
-        place.cli("sequelize-cli", &["node", "node_modules/sequelize-cli/lib/sequelize", "db:migrate"]);
+    let cli = place.cli("sequelize-cli", &["node", "node_modules/sequelize-cli/lib/sequelize", "db:migrate"]);
     let files = [".sequelizerc", "config/config.json", "config/config.js"].iter().filter_map(|file| {
         let path = join(&place.manifest.folder, file);
         let there = place.context.repository.contains(&path);
@@ -27,6 +26,6 @@ pub(super) fn find(place: &Place<'_>) -> Option<Found> {
             folder: Some(folder),
             files: files.collect(),
         },
-        gap,
+        gap: None,
     })
 }

@@ -1,0 +1,80 @@
+//! Images of Node.js programs that need more than their build's output: packages for development, files of SQLite.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
+
+use plimsoll_generate::{Planned, Policy, generate, plan};
+use plimsoll_survey::{Repository, survey};
+
+fn planned(files: &[(&str, &str)]) -> Planned {
+    let survey = survey(&Repository::from_files("desk", files.iter().copied()));
+    plan(&survey, &Policy::default(), &|_| false).unwrap()
+}
+
+fn file(planned: &Planned, path: &str) -> String {
+    generate(&planned.stack).unwrap().into_iter().find(|file| file.path == path).unwrap().text
+}
+
+const LISTEN: &str =
+    "import express from 'express';\nconst app = express();\napp.listen(process.env.PORT ?? 3000);\n";
+
+#[test]
+fn a_runner_for_development_is_in_the_image_with_the_sources() {
+    let manifest = r#"{ "name": "desk", "scripts": { "start": "tsx src/index.ts" }, "dependencies": { "express": "5" },
+        "devDependencies": { "tsx": "4" } }"#;
+    let planned =
+        planned(&[("package.json", manifest), ("package-lock.json", "{}"), ("src/index.ts", LISTEN)]);
+    let dockerfile = file(&planned, "Dockerfile");
+    assert!(!dockerfile.contains("--omit=dev") && !dockerfile.contains("*.d.ts"), "{dockerfile}");
+    assert!(dockerfile.contains("the program needs tsx when it runs"), "{dockerfile}");
+    assert!(dockerfile.contains("CMD [\"--import\", \"tsx\", \"src/index.ts\"]"), "{dockerfile}");
+    let compose = file(&planned, "compose.production.yml");
+    assert!(
+        compose.contains("TSX_DISABLE_CACHE: \"1\"") || compose.contains("TSX_DISABLE_CACHE: 1"),
+        "{compose}"
+    );
+    assert!(planned.notes.iter().any(|note| note.message.contains("tsx") && note.evidence[0].line == 2));
+}
+
+#[test]
+fn a_file_of_sqlite_that_a_variable_names_has_a_volume_and_an_owner() {
+    let manifest = r#"{ "name": "desk", "scripts": { "start": "node index.js" }, "dependencies": { "express": "5", "@prisma/client": "6" },
+        "devDependencies": { "prisma": "6" } }"#;
+    let schema = "datasource db {\n  provider = \"sqlite\"\n  url = env(\"DATABASE_URL\")\n}\n";
+    let planned = planned(&[
+        ("package.json", manifest),
+        ("package-lock.json", "{}"),
+        ("index.js", LISTEN),
+        ("prisma/schema.prisma", schema),
+        ("prisma/migrations/1/migration.sql", "create table a (b int);"),
+    ]);
+    let compose = file(&planned, "compose.production.yml");
+    let (_, migrate) = compose.split_once("\n  migrate:").unwrap();
+    let (server, _) = compose.split_once("\n  migrate:").unwrap();
+    for unit in [server, migrate] {
+        assert!(
+            unit.contains("DATABASE_URL: file:/data/app.db") && unit.contains("desk_data:/data"),
+            "{compose}"
+        );
+    }
+    let dockerfile = file(&planned, "Dockerfile");
+    assert!(
+        dockerfile.contains("COPY --from=build --chown=10001:10001 /writable/data /data\n"),
+        "{dockerfile}"
+    );
+    assert!(!dockerfile.contains("/writable/app"), "{dockerfile}");
+}
+
+#[test]
+fn a_version_that_is_too_old_leaves_nothing_out() {
+    let server = r#"{ "name": "desk", "engines": { "node": "10.x" }, "scripts": { "start": "node index.js" }, "dependencies": { "express": "4" } }"#;
+    let site = r#"{ "name": "web", "scripts": { "build": "react-scripts build" }, "dependencies": { "react-scripts": "3" } }"#;
+    let files = [
+        ("package.json", server),
+        ("index.js", LISTEN),
+        ("web/package.json", site),
+        ("web/public/index.html", "<html>"),
+    ];
+    let planned = planned(&files);
+    assert!(planned.left_out.is_empty(), "{:?}", planned.left_out);
+    assert!(file(&planned, "Dockerfile").contains("NODE_IMAGE=node:20"));
+}

@@ -201,7 +201,8 @@ fn part(path: &str) -> Option<Part> {
         return None;
     }
     // MikroORM loads this one by its name when the program runs.
-    let settings = stem.ends_with(".config") && stem != "mikro-orm.config";
+    let tool = ["gulpfile", "Gruntfile", "webpack."].iter().any(|name| file.starts_with(name));
+    let settings = tool || stem.ends_with(".config") && stem != "mikro-orm.config";
     let apart = settings || folder.split('/').any(|part| LEFT_OUT.contains(&part));
     Some(if apart { Part::Apart } else { Part::Program })
 }

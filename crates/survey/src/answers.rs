@@ -52,6 +52,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("prefix", "the path prefix of the requests that belong to it; `-` at the end takes it away: /api/-"),
     ("app", "the module and the name of a Python application: shop.wsgi:app"),
     ("manager", "what installs its packages; of `root`, or of a folder"),
+    ("node", "the version of Node.js; of `root`, or of a folder"),
     ("python", "the version of Python; of `root`, or of a folder"),
     ("checks", "scripts that must pass before its image is made, with commas; `none`"),
 ];

@@ -147,13 +147,16 @@ impl Reader<'_> {
             if script.is(from, "=") {
                 self.bind(script.text(at).to_owned(), at, Origin::Expression(from + 1));
             }
-            if let Some(next) = self.next_declarator(from) {
-                self.declaration(next);
+            // `const a = 1, b = 2`
+            let mut next = self.next_declarator(from);
+            while let Some(at) = next.filter(|_| self.count < MAX_BINDINGS) {
+                self.bind(script.text(at).to_owned(), at, Origin::Expression(at + 2));
+                next = self.next_declarator(at + 1);
             }
         }
     }
 
-    /// `const a = 1, b = 2`: the name behind the comma.
+    /// The name behind the comma that ends a declarator.
     fn next_declarator(&self, from: usize) -> Option<usize> {
         let script = self.script;
         let mut at = from;

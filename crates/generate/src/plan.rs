@@ -237,6 +237,8 @@ impl<'a> Passes<'a> {
 
     fn image_budget(&self, build: &Build) -> ImageBudget {
         let size = match build.kind {
+            // The packages for development alone are larger than most programs.
+            BuildKind::Node(ref node) if node.install.development.is_some() => self.policy.slim_image_budget,
             BuildKind::Node(ref node) if node.distroless && !node.bundle.is_empty() => {
                 self.policy.bundle_image_budget
             }

@@ -56,6 +56,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("settings", "the module of Django's settings: shop.settings.production"),
     ("sqlite", "the file of its database, below its folder or absolute: data/shop.db"),
     ("manager", "what installs its packages; of `root`, or of a folder"),
+    ("node", "the version of Node.js; of `root`, or of a folder"),
     ("python", "the version of Python; of `root`, or of a folder"),
     ("checks", "scripts that must pass before its image is made, with commas; `none`"),
 ];

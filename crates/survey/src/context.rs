@@ -201,7 +201,8 @@ fn part(path: &str) -> Option<Part> {
         return None;
     }
     // MikroORM loads this one by its name when the program runs.
-    let settings = stem.ends_with(".config") && stem != "mikro-orm.config";
+    let tool = ["gulpfile", "Gruntfile", "webpack."].iter().any(|name| file.starts_with(name));
+    let settings = tool || stem.ends_with(".config") && stem != "mikro-orm.config";
     let apart = settings || folder.split('/').any(|part| LEFT_OUT.contains(&part));
     Some(if apart { Part::Apart } else { Part::Program })
 }
@@ -210,47 +211,38 @@ fn part(path: &str) -> Option<Part> {
 #[derive(Default)]
 struct Apart<'a> {
     by_stem: HashMap<&'a str, &'a str>,
-    /// The same by the last part of the path, for aliases of folders: `@config/db.config`.
-    by_name: HashMap<&'a str, &'a str>,
+    /// The stems by their last part, for aliases of folders: `@config/db.config`.
+    by_name: HashMap<&'a str, Vec<&'a str>>,
 }
 
 impl<'a> Apart<'a> {
     fn add(&mut self, path: &'a str) {
         let stem = stem(path);
-        self.by_stem.entry(stem).or_insert(path);
-        let name = stem.rsplit('/').next().unwrap_or(stem);
-        if name.ends_with(".config") {
-            self.by_name.entry(name).or_insert(path);
+        if self.by_stem.insert(stem, path).is_none() {
+            self.by_name.entry(stem.rsplit('/').next().unwrap_or(stem)).or_default().push(stem);
         }
     }
 
     /// The file that an import names; each only once.
     fn take(&mut self, file: &str, specifier: &str) -> Option<&'a str> {
-        if self.by_stem.is_empty() {
-            return None;
-        }
-        let path = if specifier.starts_with('.') {
+        if specifier.starts_with('.') {
             let path = relative(file, specifier);
             let index = format!("{path}/index");
-            [path.as_str(), stem(&path), index.as_str()]
+            return [path.as_str(), stem(&path), index.as_str()]
                 .iter()
-                .find_map(|path| self.by_stem.get(*path))
-                .copied()
-        } else {
-            let (_, name) = specifier.rsplit_once('/')?;
-            let by_name = [name, stem(name)].iter().find_map(|name| self.by_name.get(*name)).copied();
-            by_name.or_else(|| {
-                // `@/docs/swagger`, `src/docs/swagger`
-                let inner = ["@/", "~/", "src/"].iter().find_map(|alias| specifier.strip_prefix(alias))?;
-                let fits = |path: &&str| path.strip_suffix(inner).is_some_and(|rest| rest.ends_with('/'));
-                self.by_stem.iter().find(|(path, _)| fits(path)).map(|(_, path)| *path)
-            })
-        }?;
-        self.by_stem.remove(stem(path));
-        let name = stem(path).rsplit('/').next().unwrap_or_default();
-        if self.by_name.get(name) == Some(&path) {
-            self.by_name.remove(name);
+                .find_map(|stem| self.by_stem.remove(*stem));
         }
-        Some(path)
+        let (_, name) = specifier.rsplit_once('/')?;
+        // `@/docs/swagger`, `src/docs/swagger`; of settings any alias.
+        let inner = ["@/", "~/", "src/"].iter().find_map(|alias| specifier.strip_prefix(alias));
+        let fits = |stem: &&&str| {
+            stem.ends_with(".config")
+                || inner.is_some_and(|inner| stem.strip_suffix(inner).is_some_and(|rest| rest.ends_with('/')))
+        };
+        let found = [name, stem(name)].iter().find_map(|name| {
+            let left = self.by_name.get(*name)?.iter().filter(|stem| self.by_stem.contains_key(**stem));
+            left.take(100).find(fits).copied()
+        })?;
+        self.by_stem.remove(found)
     }
 }

@@ -146,6 +146,11 @@ fn packages_that_cannot_be_generated_are_said() {
     ]);
     let said = gap(&survey, "deployed by `wrangler deploy --env live`");
     assert_eq!((said.subject.as_str(), said.evidence[0].line), ("apps/api", 2));
+    let edge = "{ \"name\": \"edge\",\n \"scripts\": { \"build\": \"react-router build\", \"deploy\": \"npm run build && wrangler deploy\" },\n \
+                \"devDependencies\": { \"@react-router/dev\": \"7\" } }";
+    let survey = of(&[("package.json", edge), ("app/root.tsx", "")]);
+    assert!(survey.services.is_empty() && survey.questions.is_empty(), "{:?}", survey.questions);
+    assert_eq!(gap(&survey, "deployed by `npm run build && wrangler deploy`").evidence[0].line, 2);
     let assets = "{ \"name\": \"assets\",\n \"dependencies\": { \"esbuild\": \"0.28\" } }";
     let survey = desk("\"ejs\": \"3\"", "", &[("assets/package.json", assets), ("assets/app.js", "")]);
     let said = gap(&survey, "its packages make files for pages (esbuild)");

@@ -73,6 +73,7 @@ fn a_settings_file_that_the_program_imports_is_a_part_of_it() {
         ]
     );
     assert!(survey.questions.is_empty(), "{:?}", survey.questions);
+    assert!(desk.settings.is_empty(), "{:?}", desk.settings);
     assert!(!desk.environment.iter().any(|variable| variable.name == "ONLY_FOR_TESTS"));
 }
 
@@ -393,4 +394,71 @@ fn variables_of_a_committed_bundle_are_not_the_programs() {
         (3080, "node server.bundle.js")
     );
     assert!(desk.environment.iter().all(|variable| variable.name == "PORT"), "{:?}", desk.environment);
+}
+
+#[test]
+fn names_without_a_declaration_of_their_own_are_followed() {
+    let port = |program: &str| {
+        let survey = package(START, EXPRESS, "", &[("index.js", program)]);
+        service(&survey, "desk").port.as_ref().map(|port| port.value)
+    };
+    assert_eq!(port("const app = express(),\n  port = 3081;\napp.listen(port);"), Some(3081));
+    assert_eq!(port("const app = express();\nport = 3082;\napp.listen(port);"), Some(3082));
+    assert_eq!(port("const list = [1, 2], port = 3083, x = f(a, b);\napp.listen(port);"), Some(3083));
+}
+
+#[test]
+fn files_of_tools_say_what_runs_and_are_no_programs() {
+    let scripts = "\"build\": \"tsc\", \"start\": \"nodemon\"";
+    let settings = ("tsconfig.json", r#"{ "compilerOptions": { "rootDir": "src", "outDir": "dist" } }"#);
+    let watched =
+        ("nodemon.json", "{ \"watch\": [\"src\"], \"exec\": \"ts-node --transpile-only ./src/app.ts\" }");
+    let tool = ("gulpfile.js", "require('child_process').exec('rm');\nprocess.env.ONLY_FOR_GULP;");
+    let survey = package(scripts, EXPRESS, "", &[("src/app.ts", LISTEN), settings, watched, tool]);
+    assert_eq!(command(&survey), "node dist/app.js");
+    let desk = service(&survey, "desk");
+    assert!(desk.spawns.is_none() && desk.environment.iter().all(|variable| variable.name == "PORT"));
+}
+
+#[test]
+fn what_a_start_script_builds_is_built_with_the_image() {
+    let survey =
+        package("\"start\": \"tsc --strict && node index.js\"", EXPRESS, "", &[("index.ts", LISTEN)]);
+    let desk = service(&survey, "desk");
+    assert_eq!(desk.build_commands[0].value, ["npx", "tsc", "--strict"]);
+    assert_eq!(command(&survey), "node index.js");
+}
+
+#[test]
+fn a_class_of_validators_is_a_schema() {
+    let validators = "class Variables {\n  @IsString()\n  AUTH_REFRESH_SECRET: string;\n\n  @IsOptional()\n  @IsInt()\n  \
+                      SIZE: number;\n\n  @IsUrl({ require_tld: false })\n  FRONT: string;\n}\n";
+    let main = format!("import './config/app.config';\n{MAIN}");
+    let files = [("src/main.ts", main.as_str()), ("src/config/app.config.ts", validators)];
+    let survey = package("\"start:prod\": \"node dist/main\"", NEST, "", &files);
+    let found: Vec<(&str, bool, bool, usize)> = service(&survey, "desk")
+        .environment
+        .iter()
+        .filter(|variable| variable.name != "PORT")
+        .map(|it| (it.name.as_str(), it.required, it.secret, it.evidence[0].line))
+        .collect();
+    assert_eq!(
+        found,
+        [("AUTH_REFRESH_SECRET", true, true, 3), ("FRONT", true, false, 10), ("SIZE", false, false, 7)]
+    );
+}
+
+#[test]
+fn the_variable_of_a_dialect_is_set_by_the_driver() {
+    let program = "import { DataSource } from 'typeorm';\nnew DataSource({ type: process.env.KIND as any, url: process.env.DESK_URL });\n";
+    let survey = package(
+        "\"start:prod\": \"node dist/main\"",
+        NEST,
+        "",
+        &[("src/main.ts", &format!("{program}{MAIN}"))],
+    );
+    let desk = service(&survey, "desk");
+    assert_eq!((desk.settings[0].name.as_str(), desk.settings[0].value.as_str()), ("KIND", "postgres"));
+    assert_eq!(desk.migrations_read, ["KIND"]);
+    assert_eq!(desk.stores[0].kind, StoreKind::Postgresql);
 }

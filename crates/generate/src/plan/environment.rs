@@ -1,7 +1,7 @@
 //! What a program finds in its environment: fixed where the stack decides, a file where it is secret, else taken from
 //! the environment of `up`.
 
-use plimsoll_survey::{Address, Bind, Ecosystem, Role, Service, StoreKind, Variable};
+use plimsoll_survey::{Bind, Ecosystem, Role, Service, Variable};
 
 use super::{Passes, names, secrets, stores::Stores};
 use crate::{
@@ -60,7 +60,7 @@ pub(super) fn plan(passes: &mut Passes<'_>, service: &Service, stores: &Stores) 
             reason: Some(setting.reason.clone()).filter(|reason| !reason.is_empty()),
         };
         let named = |known: &Setting| known.name == setting.name;
-        if environment.for_migrations.iter().any(named) || for_migrations(service, &setting.name) {
+        if environment.for_migrations.iter().any(named) || service.migrations_read.contains(&setting.name) {
             environment.for_migrations.retain(|known| !named(known));
             environment.for_migrations.push(own.clone());
         }
@@ -69,15 +69,6 @@ pub(super) fn plan(passes: &mut Passes<'_>, service: &Service, stores: &Stores) 
     }
     stores.connect(passes, service, &mut environment);
     environment
-}
-
-/// Whether a setting is for migrations too: where SQLite's file is, and what a program that compiles its sources needs.
-fn for_migrations(service: &Service, name: &str) -> bool {
-    let of_file = service.stores.iter().any(|used| {
-        let Some(Address::Url { variable, .. }) = &used.address else { return false };
-        used.kind == StoreKind::Sqlite && variable.value == name
-    });
-    of_file || matches!(name, "TSX_DISABLE_CACHE" | "BABEL_DISABLE_CACHE")
 }
 
 fn one(

@@ -121,6 +121,10 @@ const FOREIGN: [&str; 31] = [
     "OAUTH",
 ];
 
+/// Words of what a program signs for its own users: `AUTH_REFRESH_SECRET`, `PASSWORD_RESET_SECRET`.
+const SIGNED: [&str; 8] =
+    ["REFRESH", "FORGOT", "CONFIRM", "CONFIRMATION", "RESET", "VERIFY", "VERIFICATION", "ACCESS"];
+
 /// Texts that stand in a program until somebody sets a real secret.
 const STAND_INS: [&str; 9] =
     ["change", "secret", "dev", "your", "default", "example", "replace", "insecure", "password"];
@@ -132,13 +136,17 @@ const STORES: [&str; 10] =
 /// Whether a variable is a secret of the program's own: a key or password that nobody else knows. It is one by its name,
 /// by a default that waits for a real secret, or by its use (`protects`: the program signs or encrypts with it).
 pub(super) fn is_own(name: &str, default: Option<&str>, protects: impl FnOnce() -> bool) -> bool {
-    let foreign = name.contains("CLIENT_SECRET") || name.split('_').any(|word| FOREIGN.contains(&word));
+    let words = || name.split('_');
+    // `AUTH_CONFIRM_EMAIL_SECRET` signs the program's own messages.
+    let signs = name.ends_with("_SECRET") && words().any(|word| SIGNED.contains(&word));
+    let others = |word: &str| FOREIGN.contains(&word) && !(signs && matches!(word, "EMAIL" | "MAIL"));
+    let foreign = name.contains("CLIENT_SECRET") || words().any(others);
     if !is_secret(name) || foreign || STORES.iter().any(|prefix| name.starts_with(prefix)) {
         return false;
     }
     let default = default.map(str::to_lowercase);
     let stand_in = default.is_some_and(|default| STAND_INS.iter().any(|word| default.contains(word)));
-    name == "SECRET" || OWN.iter().any(|part| name.contains(part)) || stand_in || protects()
+    name == "SECRET" || signs || OWN.iter().any(|part| name.contains(part)) || stand_in || protects()
 }
 
 /// Whether the name is that of a secret: `SECRET_KEY`, `JWT_SECRET`, `SMTP_PASSWORD`, `STRIPE_API_KEY`.
@@ -166,6 +174,10 @@ mod tests {
             assert!(is_own(name, default, || false), "{name}");
         }
         assert!(is_own("CURSOR_KEY", None, || true));
+        assert!(
+            is_own("AUTH_CONFIRM_EMAIL_SECRET", None, || false) && is_own("REFRESH_SECRET", None, || false)
+        );
+        assert!(!is_own("GITHUB_ACCESS_SECRET", None, || false) && !is_own("EMAIL_SECRET", None, || false));
         for name in
             ["STRIPE_SECRET_KEY", "EMAIL_HOST_PASSWORD", "GITHUB_TOKEN", "DB_PASSWORD", "API_KEY", "PORT"]
         {

@@ -116,6 +116,22 @@ impl Reader<'_> {
                 _ => {}
             }
         }
+        self.undeclared();
+    }
+
+    /// `port = 80;` of a name that nothing declares.
+    fn undeclared(&mut self) {
+        let script = self.script;
+        for at in 1..script.tokens.len() {
+            let assigned = script.is_word(at)
+                && script.is(at + 1, "=")
+                && !script.is(at + 2, "=")
+                && script.is(at - 1, ";")
+                && !self.bindings.contains_key(script.text(at));
+            if assigned {
+                self.bind(script.text(at).to_owned(), at, Origin::Expression(at + 2));
+            }
+        }
     }
 
     fn declaration(&mut self, at: usize) {
@@ -131,7 +147,32 @@ impl Reader<'_> {
             if script.is(from, "=") {
                 self.bind(script.text(at).to_owned(), at, Origin::Expression(from + 1));
             }
+            // `const a = 1, b = 2`
+            let mut next = self.next_declarator(from);
+            while let Some(at) = next.filter(|_| self.count < MAX_BINDINGS) {
+                self.bind(script.text(at).to_owned(), at, Origin::Expression(at + 2));
+                next = self.next_declarator(at + 1);
+            }
         }
+    }
+
+    /// The name behind the comma that ends a declarator.
+    fn next_declarator(&self, from: usize) -> Option<usize> {
+        let script = self.script;
+        let mut at = from;
+        while at < script.tokens.len().min(from + 60) {
+            match script.text(at) {
+                "," => {
+                    let declares =
+                        script.is_word(at + 1) && script.is(at + 2, "=") && !script.is(at + 3, "=");
+                    return declares.then_some(at + 1);
+                }
+                ";" | ")" | "]" | "}" | "const" | "let" | "var" | "function" | "return" | "if" | "export"
+                | "=>" => return None,
+                _ => at = script.close(at).unwrap_or(at) + 1,
+            }
+        }
+        None
     }
 
     /// Behind `: Type`, as far as a declaration goes.

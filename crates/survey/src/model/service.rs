@@ -71,6 +71,8 @@ pub struct Service {
     pub inlined: Vec<Variable>,
     /// Variables that its framework needs to be set in a container, whatever the program reads.
     pub settings: Vec<Setting>,
+    /// Names of the settings that its migrations read too.
+    pub migrations_read: Vec<String>,
     /// Stores that it uses.
     pub stores: Vec<StoreUse>,
     /// Its migrations.
@@ -134,6 +136,7 @@ impl Service {
             environment: Vec::new(),
             inlined: Vec::new(),
             settings: Vec::new(),
+            migrations_read: Vec::new(),
             stores: Vec::new(),
             migration: None,
             stops_gracefully: None,

@@ -4,6 +4,7 @@
 use super::runners;
 use crate::{
     context::{Context, has_extension, join},
+    json,
     manifest::Manifest,
     model::{Evidence, Fact},
 };
@@ -15,6 +16,8 @@ pub(super) struct Line {
     pub(super) programs: Vec<Vec<String>>,
     /// Assignments in front of them.
     pub(super) settings: Vec<(String, String)>,
+    /// Programs that only build, in front of them.
+    pub(super) builds: Vec<Vec<String>>,
     /// Why it is no command of production, where it is none.
     pub(super) refused: Option<String>,
 }
@@ -135,6 +138,7 @@ fn one(context: &Context<'_>, manifest: &Manifest, words: Vec<String>, line: &mu
     }
     match argv(context, manifest, &words) {
         Ok(Some(argv)) => line.programs.push(argv),
+        Ok(None) if COMPILERS.contains(&words[0].as_str()) => line.builds.push(words),
         Ok(None) => {}
         Err(reason) => line.refused = Some(reason),
     }
@@ -201,6 +205,10 @@ fn script_called(manifest: &Manifest, words: &[String]) -> Option<(String, Vec<S
     let handed = before.chain(behind.iter().skip(split + 1)).cloned().collect();
     Some((words[at].clone(), handed))
 }
+
+/// Those of [`BUILDERS`] that make what the next program runs.
+const COMPILERS: [&str; 9] =
+    ["tsc", "tsup", "esbuild", "vite", "webpack", "rollup", "swc", "babel", "tsc-alias"];
 
 /// Programs that only prepare the next one.
 const BUILDERS: [&str; 17] = [
@@ -330,6 +338,12 @@ fn nodemon(
             }
         }
     }
+    if run.is_empty()
+        && let Some(text) = nodemon_file(context, manifest)
+    {
+        run = words(&text).ok_or("a shell has to read what it executes")?;
+        inner = !run.is_empty();
+    }
     if run.iter().any(|word| matches!(word.as_str(), "&&" | "||" | ";" | "|" | "&")) {
         return Err("a shell has to read what it executes".to_owned());
     }
@@ -344,6 +358,15 @@ fn nodemon(
         run.push(".".to_owned());
     }
     node(context, manifest, &run).map(Some)
+}
+
+/// `exec` of nodemon.json, or of `nodemonConfig`.
+fn nodemon_file(context: &Context<'_>, manifest: &Manifest) -> Option<String> {
+    let own = manifest.string(&["nodemonConfig", "exec"], "").map(|exec| exec.value);
+    own.or_else(|| {
+        let source = context.repository.source(&join(&manifest.folder, "nodemon.json"))?;
+        Some(json::parse(&source).ok()?.get("exec")?.value.str()?.to_owned())
+    })
 }
 
 pub(super) fn plain(file: &str) -> &str {

@@ -46,6 +46,7 @@ fn packages(context: &Context<'_>, survey: &Survey, service: &mut Service) {
     ];
     for (_, name) in settings.into_iter().filter(|(needed, _)| *needed) {
         let reason = "What is compiled while it runs has no place in a read-only image.".to_owned();
+        service.migrations_read.push(name.to_owned());
         service.settings.push(Setting {
             name: name.to_owned(),
             value: "1".to_owned(),

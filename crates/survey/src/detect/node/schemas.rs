@@ -57,6 +57,10 @@ pub(crate) fn variables(modules: &[Module]) -> HashMap<String, SchemaVariable> {
         let script = &module.script;
         for at in 1..script.tokens.len() {
             let name = script.string(at).unwrap_or_else(|| script.text(at).to_owned());
+            if let Some(field) = validated(script, at).filter(|_| is_variable(&name)) {
+                found.entry(name).or_insert(field);
+                continue;
+            }
             if !is_variable(&name) || !script.is(at + 1, ":") || !matches!(script.text(at - 1), "{" | ",") {
                 continue;
             }
@@ -66,6 +70,26 @@ pub(crate) fn variables(modules: &[Module]) -> HashMap<String, SchemaVariable> {
         }
     }
     found
+}
+
+/// A field of a class with decorators of class-validator: `@IsString() JWT_SECRET: string;`.
+fn validated(script: &Script, name: usize) -> Option<SchemaVariable> {
+    let typed =
+        script.is(name + 1, ":") || matches!(script.text(name + 1), "!" | "?") && script.is(name + 2, ":");
+    if !typed || !script.is_word(name) || !script.is(name - 1, ")") {
+        return None;
+    }
+    // Braces of a decorator's own settings do not end the field.
+    let around = |at: usize| script.is(at, "{") && script.close(at).is_none_or(|close| close > name);
+    let before = (name.saturating_sub(60)..name).rev().take_while(|&at| !script.is(at, ";") && !around(at));
+    let decorators: Vec<&str> =
+        before.filter(|&at| script.is(at, "@")).map(|at| script.text(at + 1)).collect();
+    let checks =
+        |name: &&&str| name.starts_with("Is") || matches!(**name, "Min" | "Max" | "Matches" | "Length");
+    decorators.iter().find(checks)?;
+    let optional = ["IsOptional", "ValidateIf", "Allow"].iter().any(|name| decorators.contains(name));
+    let evidence = Evidence::new(&script.source, script.span(name, name + 1), "a schema names the variable");
+    Some(SchemaVariable { default: None, required: !optional && !script.is(name + 1, "?"), evidence })
 }
 
 fn variable(script: &Script, key: usize) -> Option<SchemaVariable> {

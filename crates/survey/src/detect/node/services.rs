@@ -142,7 +142,7 @@ fn leads_to(
         .filter(|service| service.path.len() > outer.path.len() && is_below(&file, &service.path))
         .max_by_key(|service| service.path.len())?;
     let mut own = command.clone();
-    own.value[word] = file.get(inner.path.len()..)?.trim_start_matches('/').to_owned();
+    file.get(inner.path.len()..)?.trim_start_matches('/').clone_into(&mut own.value[word]);
     Some((inner.path.clone(), own))
 }
 
@@ -224,6 +224,13 @@ fn start(candidate: &Candidate<'_>, survey: &mut Survey, service: &mut Service) 
                 service.migration =
                     Some(Migration { tool, script: None, command, folder: None, files: Vec::new() });
             }
+            // `tsc && node dist/index.js`: what the start script builds is built with the image.
+            if service.build.is_none() && started_alone(candidate) {
+                let npx = |words: Vec<String>| std::iter::once("npx".to_owned()).chain(words).collect();
+                let builds = started.line.builds.into_iter().map(npx);
+                service.build_commands =
+                    builds.map(|value| Fact { value, evidence: evidence.clone() }).collect();
+            }
             service.command = programs.pop().map(|value| Fact { value, evidence });
         }
     }
@@ -249,6 +256,12 @@ fn start(candidate: &Candidate<'_>, survey: &mut Survey, service: &mut Service) 
     if service.command.is_none() {
         ask(candidate, survey, service, refused.as_deref());
     }
+}
+
+/// Its packages are installed in its own folder: commands run there.
+fn started_alone(candidate: &Candidate<'_>) -> bool {
+    candidate.manifest.folder.is_empty()
+        || super::installs::has_lock(candidate.context, &candidate.manifest.folder)
 }
 
 fn own_program(evidence: &[Evidence]) -> Framework {

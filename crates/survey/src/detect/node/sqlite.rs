@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::traffic::{folder_of, path_text};
 use crate::{
-    context::{Context, join},
+    context::{Context, has_extension, is_javascript, join},
     javascript::{Script, values::Program},
     model::{Address, Evidence, Fact, Gap, Part, Service, Setting, StoreKind, Writes},
 };
@@ -70,6 +70,7 @@ fn by_variable(
     let value = scheme.map_or_else(|| file.clone(), |scheme| format!("{scheme}:{file}"));
     let reason = "SQLite's file lies on a volume.".to_owned();
     service.settings.retain(|known| known.name != variable.value);
+    service.migrations_read.push(variable.value.clone());
     service.settings.push(Setting { name: variable.value.clone(), value, reason, at_build: false });
     add(service, Fact { value: FOLDER.to_owned(), evidence: variable.evidence.clone() });
     None
@@ -131,10 +132,7 @@ fn keep(context: &Context<'_>, service: &mut Service, file: &Fact<String>) -> Op
     }
     let sources = |folder: &str| {
         let folder = join(&service.path, folder);
-        context
-            .repository
-            .under(&folder)
-            .any(|path| crate::context::is_javascript(path) || path.ends_with(".ts"))
+        context.repository.under(&folder).any(|path| is_javascript(path) || has_extension(path, "ts"))
     };
     let folder = folder_of(text, true).map(|(folder, _)| folder);
     let Some(folder) = folder.filter(|folder| folder.starts_with('/') || !sources(folder)) else {

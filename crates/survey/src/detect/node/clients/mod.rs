@@ -15,7 +15,7 @@ use crate::{
         values::{Program, Value},
     },
     manifest::Manifest,
-    model::{Address, Evidence, Fact, Part, Question, Service, StoreKind, StoreUse, Variable},
+    model::{Address, Evidence, Fact, Part, Question, Service, Setting, StoreKind, StoreUse, Variable},
 };
 
 /// A client library.
@@ -115,6 +115,13 @@ pub(super) fn detect(
         let calls = calls(program, client);
         let found: Vec<StoreUse> =
             calls.iter().filter_map(|call| used(program, client, call, &dependency, &orm)).collect();
+        for call in calls.iter().filter(|_| client.kind.is_none()) {
+            let Some(setting) = dialect_variable(program, client, call, &orm) else { continue };
+            if !service.migrations_read.contains(&setting.name) {
+                service.migrations_read.push(setting.name.clone());
+                service.settings.push(setting);
+            }
+        }
         if found.is_empty()
             && let Some(kind) = client.kind
         {
@@ -124,7 +131,10 @@ pub(super) fn detect(
     }
     let mut questions = Vec::new();
     for (client, kind, evidence) in alone {
-        if uses.iter().any(|used| used.kind == kind) {
+        let label = format!("{}.{}", service.name, kind.label().to_lowercase());
+        if uses.iter().any(|used| used.kind == kind)
+            || questions.iter().any(|asked: &Question| asked.id == label)
+        {
             continue;
         }
         let variable = usual(kind, &service.environment);
@@ -299,6 +309,22 @@ fn kind_of(program: &Program, script: &Rc<Script>, call: &Call) -> Option<StoreK
         script.string(at).filter(|text| text.contains('/'))
     };
     dialect(&settings.or_else(near).or_else(driver)?)
+}
+
+/// The variable that says which database a library opens, where the driver among the packages is the answer.
+fn dialect_variable(program: &Program, client: &Client, call: &Call, orm: &orm::Orm) -> Option<Setting> {
+    let value = call.arguments.iter().find_map(|&argument| {
+        // A member of what is itself read from a variable is that variable.
+        let direct = program.value(call.settings, argument).and_then(|value| value.variable);
+        ["client", "type", "dialect"]
+            .iter()
+            .find_map(|key| program.member(call.settings, argument, key))
+            .filter(|value| value.variable.is_some() && value.variable != direct)
+    })?;
+    let variable = value.variable.filter(|_| value.literal.as_deref().is_none_or(str::is_empty))?;
+    let name = orm.dialect(client.package)?;
+    let reason = "The driver among its packages is for this database.".to_owned();
+    Some(Setting { name: variable, value: name.to_owned(), reason, at_build: false })
 }
 
 fn dialect(name: &str) -> Option<StoreKind> {

@@ -76,6 +76,18 @@ impl Orm {
         of_file.or_else(|| self.driver())
     }
 
+    /// The name that a library has for the kind of its driver.
+    pub(super) fn dialect(&self, package: &str) -> Option<&'static str> {
+        let kind = self.kind(package)?;
+        Some(match (kind, package) {
+            (StoreKind::Postgresql, "knex") => "pg",
+            (StoreKind::Postgresql, _) => "postgres",
+            (StoreKind::Mysql, "knex") => "mysql2",
+            (StoreKind::Mysql, _) => "mysql",
+            _ => return None,
+        })
+    }
+
     /// The one driver, or the one whose database is started for development.
     fn driver(&self) -> Option<StoreKind> {
         if let [kind] = self.kinds[..] {

@@ -168,6 +168,14 @@ pub(in crate::detect) const ALL: &[Known] = &[
 /// What a package is, by the first framework that says so.
 pub(super) fn recognise(candidate: &Candidate<'_>) -> Option<Found> {
     let mut found = ALL.iter().find_map(|known| (known.find)(candidate))?;
+    // Its only way into production is another platform's: `unknown` says so.
+    let starts =
+        ["start:prod", "start:production", "start", "serve"].map(|name| candidate.manifest.script(name));
+    let unstarted =
+        found.role == Role::Server && found.command.is_none() && starts.iter().all(Option::is_none);
+    if unstarted && deployed_elsewhere(candidate).is_some() {
+        return None;
+    }
     if found.role == Role::Site {
         found.also(candidate, &LIBRARIES);
     }

@@ -161,7 +161,8 @@ fn unique(survey: &mut Survey) {
 fn empty(project: &Project, path: &str, role: Role) -> Service {
     let folder = path.rsplit('/').next().filter(|name| {
         // `src` inside of a project names nothing.
-        !name.is_empty() && !(*name == "src" && path != project.folder && project.name().is_some())
+        let silent = *name == "src" && path != project.folder && project.name().is_some();
+        !name.is_empty() && !silent
     });
     // Never the checkout's folder: it differs from machine to machine.
     let name = folder.or(project.name()).unwrap_or("app");
@@ -468,8 +469,9 @@ fn chosen(platform: &Platform, project: &Project, apps: &[App]) -> Option<App> {
         let imported = || {
             let mut app = apps.iter().find(is_it)?.clone();
             module.clone_into(&mut app.module);
-            let root = app.file.strip_suffix(&file).or_else(|| Some(app.root.as_str()))?;
-            app.root = root.trim_end_matches('/').to_owned();
+            if let Some(root) = app.file.strip_suffix(&file) {
+                app.root = root.trim_end_matches('/').to_owned();
+            }
             Some(app)
         };
         known.or_else(imported).or_else(|| apps::served(project, (module, object), launch))

@@ -219,12 +219,15 @@ impl Repository {
 
 /// Text by its byte order mark, as pip and npm read their lists; without one it is UTF-8.
 fn decoded(bytes: Vec<u8>) -> Result<String, String> {
-    let (rest, unit): (&[u8], fn([u8; 2]) -> u16) = match bytes.as_slice() {
-        [0xff, 0xfe, rest @ ..] => (rest, u16::from_le_bytes),
-        [0xfe, 0xff, rest @ ..] => (rest, u16::from_be_bytes),
+    let (rest, little) = match bytes.as_slice() {
+        [0xff, 0xfe, rest @ ..] => (rest, true),
+        [0xfe, 0xff, rest @ ..] => (rest, false),
         _ => return String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned()),
     };
-    let units = rest.chunks(2).map(|pair| unit([pair[0], pair.get(1).copied().unwrap_or_default()]));
+    let units = rest.chunks(2).map(|pair| {
+        let pair = [pair[0], pair.get(1).copied().unwrap_or_default()];
+        if little { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) }
+    });
     char::decode_utf16(units).collect::<Result<_, _>>().map_err(|_| "it is not UTF-16".to_owned())
 }
 

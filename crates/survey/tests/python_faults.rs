@@ -589,3 +589,31 @@ fn a_configuration_that_is_read_from_prefixed_variables_is_set_from_outside() {
     assert_eq!(uses(service), [(StoreKind::Postgresql, "FLASK_SQLALCHEMY_DATABASE_URI".to_owned())]);
     assert!(survey.gaps.iter().all(|gap| !gap.message.contains("signing key")), "{:#?}", survey.gaps);
 }
+
+#[test]
+fn an_application_is_imported_as_the_projects_own_command_imports_it() {
+    let survey = of(&[
+        (
+            "pyproject.toml",
+            "[tool.poetry]\nname = \"shop\"\n[tool.poetry.dependencies]\nfastapi = \"^0.115\"\nuvicorn = \"^0.30\"\nredis = \"^5\"\n",
+        ),
+        (
+            "Dockerfile",
+            "FROM python:3.11\nCOPY ./src/app /code/app\nCMD [\"uvicorn\", \"app.main:app\", \"--reload\"]\n",
+        ),
+        ("src/app/__init__.py", ""),
+        ("src/app/main.py", "from fastapi import FastAPI\nfrom .config import settings\napp = FastAPI()\n"),
+        (
+            "src/app/config.py",
+            "import os\nA = os.getenv('REDIS_CACHE_URL')\nB = os.getenv('REDIS_CACHE_HOST')\nC = os.getenv('REDIS_QUEUE_HOST')\nD = os.getenv('REDIS_QUEUE_PORT')\n",
+        ),
+    ]);
+    let service = &survey.services[0];
+    assert_eq!((service.name.as_str(), service.path.as_str()), ("shop", "src"));
+    assert!(words(service).starts_with("uvicorn app.main:app "), "{}", words(service));
+    let expected = [
+        (StoreKind::Redis, "REDIS_CACHE_URL".to_owned()),
+        (StoreKind::Redis, "REDIS_QUEUE_HOST REDIS_QUEUE_PORT".to_owned()),
+    ];
+    assert_eq!(uses(service), expected);
+}

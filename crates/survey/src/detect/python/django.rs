@@ -82,7 +82,9 @@ fn site(project: &Project, manage: &Rc<Module>) -> Option<Site> {
     let evidence = own
         .first()
         .map_or_else(|| Evidence::file(manage.source.name(), "runs Django"), |(_, own)| own.clone());
-    choices.retain(|(other, _)| *other != name);
+    // One that something names is no choice, whatever stands better in its place.
+    let several = choices.len() > 1;
+    choices.retain(|(other, _)| several && *other != name);
     Some(Site {
         folder,
         evidence,

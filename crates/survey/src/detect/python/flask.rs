@@ -209,14 +209,14 @@ pub(super) fn faults(project: &Project, app: &App, service: &Service, gaps: &mut
         project.modules.iter().filter(|module| !super::environment::is_for_development(module.source.name()))
     };
     let reads_key = service.environment.iter().any(|variable| variable.name.ends_with("SECRET_KEY"));
-    if !reads_key && let Some(evidence) = modules().find_map(|module| key_in_source(module)) {
+    if !reads_key && let Some(evidence) = modules().find_map(key_in_source) {
         add(
             "the signing key stands in the source".to_owned(),
             "read SECRET_KEY from the environment".to_owned(),
             evidence,
         );
     }
-    if let Some(evidence) = modules().find_map(|module| debug(module)) {
+    if let Some(evidence) = modules().find_map(debug) {
         add(
             "debug is on whatever the environment says: errors show the source".to_owned(),
             "read it from the environment, off by default".to_owned(),
@@ -225,7 +225,7 @@ pub(super) fn faults(project: &Project, app: &App, service: &Service, gaps: &mut
     }
     if service.migration.is_none()
         && !service.stores.is_empty()
-        && let Some((command, evidence)) = modules().find_map(|module| makes_tables(module))
+        && let Some((command, evidence)) = modules().find_map(makes_tables)
         && !service.processes.iter().any(|process| process.command.value.contains(&command))
     {
         let run = format!("flask --app {} {command}", app.module);

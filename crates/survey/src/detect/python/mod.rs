@@ -159,7 +159,11 @@ fn unique(survey: &mut Survey) {
 
 /// A service with nothing but its name.
 fn empty(project: &Project, path: &str, role: Role) -> Service {
-    let folder = path.rsplit('/').next().filter(|name| !name.is_empty());
+    let folder = path.rsplit('/').next().filter(|name| {
+        // `src` inside of a project names nothing.
+        let silent = *name == "src" && path != project.folder && project.name().is_some();
+        !name.is_empty() && !silent
+    });
     // Never the checkout's folder: it differs from machine to machine.
     let name = folder.or(project.name()).unwrap_or("app");
     let mut service = Service::new(host_name(name), path.to_owned(), Ecosystem::Python, role);
@@ -460,11 +464,17 @@ fn chosen(platform: &Platform, project: &Project, apps: &[App]) -> Option<App> {
             (app.module == module || app.file == file || app.file.ends_with(&format!("/{file}")))
                 && (object.is_empty() || object.starts_with(&app.object))
         };
-        let known = apps.iter().find(|app| app.module == module && is_it(app));
-        known
-            .or_else(|| apps.iter().find(is_it))
-            .cloned()
-            .or_else(|| apps::served(project, (module, object), launch))
+        let known = apps.iter().find(|app| app.module == module && is_it(app)).cloned();
+        // As the command imports it: its workers are imported from there, too.
+        let imported = || {
+            let mut app = apps.iter().find(is_it)?.clone();
+            module.clone_into(&mut app.module);
+            if let Some(root) = app.file.strip_suffix(&file) {
+                app.root = root.trim_end_matches('/').to_owned();
+            }
+            Some(app)
+        };
+        known.or_else(imported).or_else(|| apps::served(project, (module, object), launch))
     });
     named.or_else(|| apps.first().cloned())
 }

@@ -207,6 +207,9 @@ pub(super) fn add_uses(
     }
     if addresses.is_empty() {
         addresses.extend(parts(kind, service));
+    } else if kind == StoreKind::Redis {
+        let others = parts(kind, service).into_iter().filter(|other| is_apart(other, &addresses));
+        addresses.extend(others.collect::<Vec<_>>());
     }
     let each = if addresses.is_empty() { vec![None] } else { addresses.into_iter().map(Some).collect() };
     for address in each {
@@ -438,6 +441,16 @@ fn completed(kind: StoreKind, service: &Service, (mut variables, mut file_varian
         }
     }
     Address::Parts { variables, file_variants }
+}
+
+/// Whether the parts are those of a Redis that no whole address leads to: `REDIS_QUEUE_HOST` beside `REDIS_CACHE_URL`.
+fn is_apart(parts: &Address, addresses: &[Address]) -> bool {
+    let Address::Parts { variables, .. } = parts else { return false };
+    let Some((_, host)) = variables.iter().find(|(part, _)| *part == Part::Host) else { return false };
+    let prefix = host.value.rsplit_once('_').map_or("", |(prefix, _)| prefix);
+    !addresses.iter().any(|address| {
+        matches!(address, Address::Url { variable, .. } if variable.value.starts_with(prefix) || variable.value == "REDIS_URL")
+    })
 }
 
 /// Whether the name that a variable's value is given is looked at anywhere.

@@ -71,6 +71,8 @@ pub(crate) struct SmokeCheck {
     pub(crate) at: Option<String>,
     pub(crate) headers: &'static [(&'static str, &'static str)],
     pub(crate) status: Option<u16>,
+    /// Without a status: the answer's is less.
+    pub(crate) below: u16,
     /// The answer is a page.
     pub(crate) html: bool,
 }
@@ -79,7 +81,7 @@ impl SmokeCheck {
     /// A request for a path that may give anything but an error of the server.
     pub(crate) fn get(name: String, path: impl AsRef<str>, at: Option<&str>) -> Self {
         let request = format!("GET {}", path.as_ref());
-        Self { name, request, at: at.map(str::to_owned), headers: &[], status: None, html: false }
+        Self { name, request, at: at.map(str::to_owned), headers: &[], status: None, below: 500, html: false }
     }
 
     /// The same, which must give this status.

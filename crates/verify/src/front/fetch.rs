@@ -14,6 +14,8 @@ const FILES: usize = 60;
 const REDIRECTS: usize = 4;
 /// A path longer than servers take by default (8 KiB).
 const LONG: usize = 9000;
+/// A folder of messages, in which the one file is a part of the protocol.
+const SOCKETS: &str = "/socket.io/";
 /// A name that no project has.
 const MISSING: &str = "plimsoll-missing-0a1b2c3d";
 
@@ -118,7 +120,8 @@ fn local_target(answer: &Answer, endpoint: &Endpoint) -> Option<String> {
 async fn fetch_pages(stack: &Stack<'_>, member: &Member, front: &mut Front) {
     let base = front.pages[0].path.clone();
     if front.has_pages() {
-        let files = html::local_files(&front.pages[0].answer.text(), &base);
+        let mut files = html::local_files(&front.pages[0].answer.text(), &base);
+        files.retain(|file| !file.starts_with(SOCKETS));
         let mut folders: Vec<String> = vec![String::new()];
         for path in files.iter().take(FILES) {
             get(front, file_role(path), path).await;

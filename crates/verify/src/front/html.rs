@@ -43,15 +43,15 @@ pub(crate) fn same_page(one: &[u8], other: &[u8]) -> bool {
     !files.is_empty() && files == local_files(&other, "/") && title(&one) == title(&other)
 }
 
-/// Folders of which every file has the digest of its content as its name (SvelteKit).
-const IMMUTABLE: &str = "/immutable/";
+/// Folders whose files never change under one name: it holds a digest, or the build's id (SvelteKit, Next.js).
+const IMMUTABLE: [&str; 2] = ["/immutable/", "/_next/static/"];
 /// Folders of files whose whole name may be a digest (Nuxt, SvelteKit).
 const DIGESTS: [&str; 2] = ["/_nuxt/", "/_app/"];
 
 /// `index-BHIbNaK-.js`, `main.3f2a91bc.css`: eight or more characters of a digest before the extension.
 pub(crate) fn is_hashed(path: &str) -> bool {
     let path = path.split('?').next().unwrap_or(path);
-    if path.contains(IMMUTABLE) {
+    if IMMUTABLE.iter().any(|folder| path.contains(folder)) {
         return true;
     }
     let name = path.rsplit('/').next().unwrap_or(path);
@@ -182,6 +182,7 @@ mod tests {
             "/_app/immutable/chunks/abcdefgh.js",
             "/_app/immutable/assets/0.css",
             "/_nuxt/BpSnYqOx.js",
+            "/_next/static/a1/_buildManifest.js",
         ] {
             assert!(is_hashed(path), "{path}");
         }

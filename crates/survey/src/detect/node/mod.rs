@@ -1,6 +1,7 @@
 //! JavaScript and TypeScript, run by Node.js: packages and installs first, then services, then the facts of each.
 
 mod build;
+mod callers;
 mod children;
 mod clients;
 mod command;

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::processes::imports;
+use super::{callers, processes::imports};
 use crate::{
     context::has_extension,
     javascript::{Kind, Script, values::Program},
@@ -270,34 +270,6 @@ pub(super) fn folder_of(text: &str, file: bool) -> Option<(String, bool)> {
     Some((folder.to_owned(), keep))
 }
 
-/// Packages that call another company's servers, with the host where it is always the same.
-const CALLERS: [(&str, &str); 24] = [
-    ("stripe", "api.stripe.com"),
-    ("openai", "api.openai.com"),
-    ("@anthropic-ai/sdk", "api.anthropic.com"),
-    ("nodemailer", "a mail server"),
-    ("twilio", "api.twilio.com"),
-    ("@sendgrid/mail", "api.sendgrid.com"),
-    ("resend", "api.resend.com"),
-    ("@sentry/node", "the Sentry server"),
-    ("googleapis", "googleapis.com"),
-    ("google-auth-library", "googleapis.com"),
-    ("@slack/web-api", "slack.com"),
-    ("@slack/bolt", "slack.com"),
-    ("discord.js", "discord.com"),
-    ("telegraf", "api.telegram.org"),
-    ("@aws-sdk/client-s3", "an S3 server"),
-    ("@aws-sdk/client-ses", "amazonaws.com"),
-    ("aws-sdk", "amazonaws.com"),
-    ("firebase-admin", "googleapis.com"),
-    ("cloudinary", "api.cloudinary.com"),
-    ("mailgun.js", "api.mailgun.net"),
-    ("@supabase/supabase-js", "the Supabase server"),
-    ("passport-google-oauth20", "accounts.google.com"),
-    ("passport-github2", "github.com"),
-    ("web-push", "push services of browsers"),
-];
-
 /// Hosts in calls, and packages that call one.
 pub(super) fn calls(program: &Program, manifests: &[&Manifest]) -> Vec<Fact<String>> {
     let mut found: Vec<Fact<String>> = Vec::new();
@@ -313,11 +285,11 @@ pub(super) fn calls(program: &Program, manifests: &[&Manifest]) -> Vec<Fact<Stri
         }
     }
     for manifest in manifests {
-        for (package, host) in CALLERS {
-            let Some(dependency) = manifest.dependency(package) else { continue };
-            let imported = program.scripts().any(|script| imports(script, package));
+        for dependency in manifest.all("dependencies") {
+            let Some(host) = callers::host(dependency.name) else { continue };
+            let imported = program.scripts().any(|script| imports(script, dependency.name));
             if imported && !found.iter().any(|fact| fact.value == host) {
-                let reason = format!("{package} calls {host}");
+                let reason = format!("{} calls {host}", dependency.name);
                 found.push(Fact::new(
                     host.to_owned(),
                     Evidence::new(&manifest.source, dependency.span, reason),

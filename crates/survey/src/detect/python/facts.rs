@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Packages that call a host of their maker.
-const CALLERS: [&str; 18] = [
+const CALLERS: &[&str] = &[
     "stripe",
     "boto3",
     "openai",
@@ -28,6 +28,32 @@ const CALLERS: [&str; 18] = [
     "pusher",
     "algoliasearch",
     "langchain-openai",
+    "google-cloud-firestore",
+    "google-cloud-pubsub",
+    "google-cloud-tasks",
+    "google-cloud-secret-manager",
+    "google-genai",
+    "firebase-admin",
+    "azure-identity",
+    "azure-keyvault-secrets",
+    "authlib",
+    "python-social-auth",
+    "social-auth-app-django",
+    "django-allauth",
+    "flask-dance",
+    "flask-mail",
+    "fastapi-mail",
+    "django-storages",
+    "supabase",
+    "pinecone",
+    "cohere",
+    "replicate",
+    "pygithub",
+    "python-telegram-bot",
+    "discord.py",
+    "plaid-python",
+    "razorpay",
+    "notion-client",
 ];
 
 /// Functions that send a request.
@@ -40,12 +66,12 @@ pub(super) fn add(project: &Project, service: &mut Service) {
         calls(module, service);
     }
     for name in CALLERS {
-        if let Some(requirement) = project.needs(&[name]) {
+        if let Some(requirement) = project.needs(&[*name]) {
             let evidence = Evidence {
                 reason: format!("{name} calls its maker's hosts"),
                 ..requirement.evidence.clone()
             };
-            service.calls.push(Fact::new(name.to_owned(), evidence));
+            service.calls.push(Fact::new((*name).to_owned(), evidence));
         }
     }
 }

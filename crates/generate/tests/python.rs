@@ -97,3 +97,40 @@ fn socket_io_is_one_process_behind_a_front_that_passes_websockets_on() {
         "{nginx}"
     );
 }
+
+const FASTAPI: &str = "from fastapi import FastAPI\napp = FastAPI()\n";
+
+#[test]
+fn what_the_manifest_declares_is_installed_beside_a_list_that_lacks_it() {
+    let declares = "[project]\nname = \"shop\"\ndependencies = [\"fastapi\", \"uvicorn[standard]\"]\n";
+    let with = |manifest: &str, list: &str| {
+        let files =
+            [("pyproject.toml", manifest), ("requirements.txt", list), ("main.py", FASTAPI), ("a/b.py", "")];
+        file(&stack(&files), "Dockerfile")
+    };
+    let lists = |text: &str| text.contains("    /app/.venv/bin/pip install -r requirements.txt\n");
+    let built = format!("{declares}[build-system]\nrequires = [\"setuptools\"]\n");
+    let both = with(&built, "gunicorn==23.0.0\n");
+    assert!(lists(&both) && both.contains("    /app/.venv/bin/pip install .\n"), "{both}");
+    // No package is built from it: its table is read, before the sources are there.
+    let table = with(declares, "gunicorn==23.0.0\n");
+    assert!(lists(&table) && !table.contains("pip install ."), "{table}");
+    assert!(table.contains("\nCOPY pyproject.toml ./\n"), "{table}");
+    assert!(table.contains("&& /app/.venv/bin/pip install -r /tmp/declared.txt\n"), "{table}");
+    // A list that has all of it is enough.
+    let whole = with(declares, "fastapi==0.115.0\nuvicorn==0.34.0\n");
+    assert!(lists(&whole) && !whole.contains("declared.txt") && !whole.contains("pip install ."), "{whole}");
+}
+
+#[test]
+fn a_list_that_installs_the_project_itself_comes_behind_the_sources() {
+    let stack = stack(&[
+        ("pyproject.toml", "[project]\nname = \"shop\"\ndependencies = [\"fastapi\", \"uvicorn\"]\n"),
+        ("requirements.txt", "gunicorn==23.0.0\n-e .\n"),
+        ("main.py", FASTAPI),
+    ]);
+    let dockerfile = file(&stack, "Dockerfile");
+    let at = |text: &str| dockerfile.find(text).unwrap_or_else(|| panic!("{text}: {dockerfile}"));
+    assert!(at("pip install -r requirements.txt\n") > at("FROM deps AS build\n"), "{dockerfile}");
+    assert!(!dockerfile.contains("pip install .\n"), "{dockerfile}");
+}

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
 
-use plimsoll_survey::{Address, Gap, Part, Question, Repository, Role, Service, StoreKind, Survey, survey};
+use plimsoll_survey::{
+    Address, Beside, Gap, Part, Question, Repository, Role, Service, StoreKind, Survey, survey,
+};
 
 fn of(files: &[(&str, &str)]) -> Survey {
     survey(&Repository::from_files("repo", files.iter().copied()))
@@ -588,4 +590,28 @@ fn a_configuration_that_is_read_from_prefixed_variables_is_set_from_outside() {
     assert!(service.environment[0].secret);
     assert_eq!(uses(service), [(StoreKind::Postgresql, "FLASK_SQLALCHEMY_DATABASE_URI".to_owned())]);
     assert!(survey.gaps.iter().all(|gap| !gap.message.contains("signing key")), "{:#?}", survey.gaps);
+}
+
+#[test]
+fn a_list_that_lacks_what_the_manifest_declares_is_said_or_asked() {
+    let with = |manifest: (&str, &str)| {
+        of(&[
+            manifest,
+            ("requirements.txt", "gunicorn==23.0.0\n"),
+            ("app.py", "from flask import Flask\napp = Flask(__name__)\n"),
+        ])
+    };
+    let standard =
+        with(("pyproject.toml", "[project]\nname = \"shop\"\ndependencies = [\n  \"flask\",\n]\n"));
+    let said = gap(&standard, "requirements.txt does not have all that pyproject.toml declares");
+    assert_eq!((said.evidence[0].file.as_str(), said.evidence[0].line), ("pyproject.toml", 4));
+    assert_eq!(standard.installs[0].beside[0].value, Beside::Table);
+    let poetry = with((
+        "pyproject.toml",
+        "[tool.poetry]\nname = \"shop\"\n[tool.poetry.dependencies]\nflask = \"^3\"\n",
+    ));
+    let asked = question(&poetry, "root.manager");
+    assert_eq!((asked.default.as_deref(), asked.evidence[0].line), (Some("poetry"), 4));
+    let pipenv = with(("Pipfile", "[packages]\nflask = \"*\"\n"));
+    assert_eq!(question(&pipenv, "root.manager").default.as_deref(), Some("pipenv"));
 }

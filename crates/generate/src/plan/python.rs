@@ -1,6 +1,6 @@
 //! The image of a program in Python: one virtual environment at /app/.venv, built with compilers, copied whole.
 
-use plimsoll_survey::{Gap, Install, Manager, Service};
+use plimsoll_survey::{Beside, Gap, Install, Manager, Service};
 
 use super::{
     Passes, below, checked, images, process,
@@ -161,8 +161,9 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
     let tool = |name: &str, usual: &str| Some(format!("{name}=={}", pinned.as_deref().unwrap_or(usual)));
     let mut names: Vec<String> = Vec::new();
     let lock = install.lock_file.iter().chain(&install.inputs).map(|file| file.value.clone());
+    let table = install.beside.iter().any(|beside| beside.value == Beside::Table);
     let manifest = match install.manager {
-        Manager::Pip => None,
+        Manager::Pip if !table => None,
         Manager::Pipenv => Some("Pipfile".to_owned()),
         _ => Some("pyproject.toml".to_owned()),
     };
@@ -209,12 +210,13 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
         Manager::Pipenv => Commands {
             tool: tool("pipenv", PIPENV),
             cache: "id=pipenv,target=/root/.cache/pip",
-            install: vec!["pipenv sync".to_owned()],
+            // Without a lock file it makes one first.
+            install: vec![if locked.is_empty() { "pipenv install" } else { "pipenv sync" }.to_owned()],
             install_project: Vec::new(),
             environment: vec![set("PIPENV_VENV_IN_PROJECT", "1")],
             files,
         },
-        _ => pip(&names, install.lock_file.as_ref().map(|lock| lock.value.as_str()), files),
+        _ => pip(install, &names, files),
     };
     let adds: Vec<String> = service.adds.iter().map(|add| escape::shell(&add.value)).collect();
     if !adds.is_empty() {
@@ -225,22 +227,34 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
     Some(commands)
 }
 
-fn pip(names: &[String], listed: Option<&str>, files: Vec<ManifestFile>) -> Commands {
+/// Writes what the table `project` names as a list.
+const TABLE_AS_LIST: &str = "/app/.venv/bin/python -c \"import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))\
+    ['project']['dependencies'], sep=chr(10))\" > /tmp/declared.txt";
+
+fn pip(install: &Install, names: &[String], files: Vec<ManifestFile>) -> Commands {
     // Other texts that an install reads (a license, what the list includes) are no lists of their own.
-    let main = listed.and_then(|listed| names.iter().find(|name| name.as_str() == listed));
-    let environment = "python -m venv /app/.venv".to_owned();
+    let listed = install.lock_file.as_ref().map(|lock| lock.value.as_str());
+    let list = listed.and_then(|listed| names.iter().find(|name| name.as_str() == listed));
+    let has = |kind: Beside| install.beside.iter().any(|beside| beside.value == kind);
     let pip = "/app/.venv/bin/pip install";
-    let (install, install_project) = match main {
-        Some(main) => (vec![environment, format!("{pip} -r {}", escape::shell(main))], Vec::new()),
-        // Without a list the project itself names what it needs.
-        None => (vec![environment], vec![format!("{pip} .")]),
-    };
+    let mut commands = vec!["python -m venv /app/.venv".to_owned()];
+    let mut with_sources = Vec::new();
+    if let Some(list) = list {
+        let command = format!("{pip} -r {}", escape::shell(list));
+        if has(Beside::Folders) { with_sources.push(command) } else { commands.push(command) }
+    }
+    if has(Beside::Table) {
+        commands.push(format!("{TABLE_AS_LIST} \\\n    && {pip} -r /tmp/declared.txt"));
+    } else if list.is_none() || has(Beside::Package) {
+        // The project itself names what it needs.
+        with_sources.push(format!("{pip} ."));
+    }
     Commands {
         tool: None,
         files,
         cache: "id=pip,target=/root/.cache/pip",
-        install,
-        install_project,
+        install: commands,
+        install_project: with_sources,
         environment: Vec::new(),
     }
 }

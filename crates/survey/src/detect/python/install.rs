@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use plimsoll_source::Span;
 
 use super::{
+    beside,
     project::{Project, below},
     runtime::{self, subject},
     system,
@@ -38,14 +39,20 @@ pub(super) fn add(context: &Context<'_>, platform: &Platform, project: &Project,
     {
         return;
     }
-    let found = found(context, project);
+    let mut found = found(context, project);
+    // Without a lock file a manifest counts before a list that lacks what it declares.
+    let other = beside::other_manager(project).filter(|_| found.iter().all(|(m, _)| *m == Manager::Pip));
+    let declared: Vec<Evidence> = other.iter().map(|(_, evidence)| evidence.clone()).collect();
+    if let Some((manager, _)) = other {
+        found.insert(0, (manager, None));
+    }
     let Some((manager, lock_file)) = found.first().cloned().or_else(|| without_lock(project)) else { return };
     let locked = locked(context, project);
     let chosen = runtime::choose(context, platform, project, &locked);
     survey.gaps.extend(chosen.gaps);
     survey.questions.extend(chosen.questions);
     if found.len() > 1 {
-        survey.questions.push(question(folder, &found));
+        survey.questions.push(question(folder, &found, declared));
     }
     let evidence = lock_file.clone().map_or_else(|| manifest_evidence(project), |lock| lock.evidence);
     let install = Install {
@@ -55,6 +62,7 @@ pub(super) fn add(context: &Context<'_>, platform: &Platform, project: &Project,
         version: version(context, folder, manager),
         lock_file: lock_file.clone(),
         inputs: inputs(project, manager),
+        beside: beside::of_pip(project),
         shared_files: Vec::new(),
         runtime: chosen.written,
         runtime_version: chosen.version,
@@ -79,7 +87,7 @@ fn found(context: &Context<'_>, project: &Project) -> Vec<(Manager, Option<Fact<
     }
     if let Some((path, file)) = &project.file
         && (!file.compiled || found.is_empty())
-        && !file.requirements.is_empty()
+        && !file.is_empty()
     {
         let name = below(path, &project.folder).unwrap_or(path).to_owned();
         let evidence = file.requirements.first().map_or_else(
@@ -104,7 +112,13 @@ fn without_lock(project: &Project) -> Option<(Manager, Option<Fact<String>>)> {
     Some((if pipfile { Manager::Pipenv } else { Manager::Pip }, None))
 }
 
-fn question(folder: &str, found: &[(Manager, Option<Fact<String>>)]) -> Question {
+fn question(
+    folder: &str,
+    found: &[(Manager, Option<Fact<String>>)],
+    mut evidence: Vec<Evidence>,
+) -> Question {
+    evidence
+        .extend(found.iter().filter_map(|(_, lock)| lock.as_ref()).flat_map(|lock| lock.evidence.clone()));
     let names: Vec<String> = found.iter().map(|(manager, _)| manager.label().to_lowercase()).collect();
     Question {
         id: format!("{}.manager", subject(folder)),
@@ -112,11 +126,7 @@ fn question(folder: &str, found: &[(Manager, Option<Fact<String>>)]) -> Question
         options: names.clone(),
         default: names.first().cloned(),
         confidence: Confidence::Likely,
-        evidence: found
-            .iter()
-            .filter_map(|(_, lock)| lock.as_ref())
-            .flat_map(|lock| lock.evidence.clone())
-            .collect(),
+        evidence,
     }
 }
 
@@ -197,6 +207,10 @@ pub(super) fn locked(context: &Context<'_>, project: &Project) -> Locked {
 
 fn gaps(project: &Project, install: &Install, survey: &mut Survey) {
     let subject = subject(&install.folder);
+    if install.manager == Manager::Pip {
+        let list = install.lock_file.as_ref().map(|list| list.value.as_str());
+        survey.gaps.extend(beside::gap(&subject, &install.beside, list));
+    }
     let mut add = |message: String, hint: &str, evidence: Vec<Evidence>| {
         survey.gaps.push(Gap { subject: subject.clone(), message, hint: hint.to_owned(), evidence });
     };

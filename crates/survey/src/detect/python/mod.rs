@@ -9,6 +9,7 @@ use crate::{
 };
 
 mod apps;
+mod beside;
 mod celery;
 mod command;
 mod django;

@@ -91,6 +91,14 @@ pub struct Install {
     /// Of pip: what is installed besides the list, so that all that the manifests declare is there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub beside: Vec<Fact<Beside>>,
+    /// What must be installed besides, since an old package does not run with the newest of another (`werkzeug<3`); the
+    /// reason of the evidence says which.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub constraints: Vec<Fact<String>>,
+    /// A setting in the lock file that the project does not have: the file is installed without asking whether it is
+    /// still right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Fact<String>>,
     /// Configuration in the folder that tools of its packages read (tsconfig.base.json, turbo.json, ...), below it.
     pub shared_files: Vec<Fact<String>>,
     /// The versions of Node.js or Python that the project says it runs on, as written; each source is evidence.

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use plimsoll_source::Span;
 
 use super::{
-    beside,
+    beside, pins,
     project::{Project, below},
     runtime::{self, subject},
-    system,
+    system, uv,
 };
 use crate::{
     context::{Context, join},
@@ -54,6 +54,12 @@ pub(super) fn add(context: &Context<'_>, platform: &Platform, project: &Project,
     if found.len() > 1 {
         survey.questions.push(question(folder, &found, declared));
     }
+    let mut native = system::native(&project.requirements, &locked);
+    let minor = chosen.version.as_ref().and_then(|version| version.value.strip_prefix("3.")?.parse().ok());
+    if let Some(minor) = minor {
+        native.extend(pins::compiled(project, &locked, minor));
+        survey.gaps.extend(pins::gaps(project, &locked, minor, &subject(folder)));
+    }
     let evidence = lock_file.clone().map_or_else(|| manifest_evidence(project), |lock| lock.evidence);
     let install = Install {
         folder: folder.clone(),
@@ -61,13 +67,15 @@ pub(super) fn add(context: &Context<'_>, platform: &Platform, project: &Project,
         manager,
         version: version(context, folder, manager),
         lock_file: lock_file.clone(),
-        inputs: inputs(project, manager),
+        inputs: inputs(context, project, manager),
         beside: beside::of_pip(project),
+        constraints: pins::constraints(project, &locked),
+        frozen: uv::only_frozen(context, folder).filter(|_| manager == Manager::Uv),
         shared_files: Vec::new(),
         runtime: chosen.written,
         runtime_version: chosen.version,
         own_script: None,
-        native: system::native(&project.requirements, &locked),
+        native,
         evidence,
     };
     gaps(project, &install, survey);
@@ -148,7 +156,7 @@ fn version(context: &Context<'_>, folder: &str, manager: Manager) -> Option<Fact
     version.starts_with(|c: char| c.is_ascii_digit()).then(|| Fact::new(version.to_owned(), evidence))
 }
 
-fn inputs(project: &Project, manager: Manager) -> Vec<Fact<String>> {
+fn inputs(context: &Context<'_>, project: &Project, manager: Manager) -> Vec<Fact<String>> {
     let mut inputs: Vec<Fact<String>> = Vec::new();
     if manager == Manager::Pip
         && let Some((_, file)) = &project.file
@@ -157,6 +165,10 @@ fn inputs(project: &Project, manager: Manager) -> Vec<Fact<String>> {
             let name = below(path, &project.install).unwrap_or(path);
             inputs.push(Fact::new(name.to_owned(), evidence.clone()));
         }
+    }
+    let settings = join(&project.install, "uv.toml");
+    if manager == Manager::Uv && context.repository.contains(&settings) {
+        inputs.push(Fact::new("uv.toml".to_owned(), Evidence::file(&settings, "settings of uv")));
     }
     if let Some(package) = project.package() {
         for read in package.reads.iter().chain(&package.lists) {
@@ -214,6 +226,14 @@ fn gaps(project: &Project, install: &Install, survey: &mut Survey) {
     let mut add = |message: String, hint: &str, evidence: Vec<Evidence>| {
         survey.gaps.push(Gap { subject: subject.clone(), message, hint: hint.to_owned(), evidence });
     };
+    for constraint in &install.constraints {
+        let reason = constraint.evidence.first().map_or("", |evidence| evidence.reason.as_str());
+        add(
+            format!("{reason}: {} is installed", constraint.value),
+            "write it into the list, to choose its version",
+            constraint.evidence.clone(),
+        );
+    }
     if install.lock_file.is_none() {
         let message = "no lock file: two builds may install different packages".to_owned();
         let hint = format!("commit the lock file of {}", install.manager.label());

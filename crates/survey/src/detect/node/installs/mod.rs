@@ -87,6 +87,8 @@ fn install(
             .or_else(|| (kind.version)(context, &folder)),
         inputs: inputs(context, &folder, kind, &all),
         beside: Vec::new(),
+        constraints: Vec::new(),
+        frozen: None,
         shared_files: Vec::new(),
         runtime: runtime.written,
         runtime_version: runtime.chosen,

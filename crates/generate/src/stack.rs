@@ -311,6 +311,8 @@ pub(crate) struct ProbeText {
 pub(crate) struct PythonBuild {
     /// `requirements.txt of pip`
     pub(crate) what: String,
+    /// Why it is installed in another way than the usual one, a line each.
+    pub(crate) notes: Vec<String>,
     pub(crate) sources: Sources,
     /// Debian packages that compile.
     pub(crate) compilers: Vec<String>,

@@ -40,6 +40,9 @@ COPY {{ file.file }} {{ file.folder }}
 {%- endfor %}
 # Downloads are a cache on the building machine, and no layer holds it. The secret is optional; it carries credentials
 # for a private index and enters no layer either.
+{%- for note in it.notes %}
+# {{ note }}
+{%- endfor %}
 {%- for command in it.install %}
 RUN --mount=type=cache,{{ it.cache }} \
     --mount=type=secret,id=pip,target=/root/.config/pip/pip.conf \

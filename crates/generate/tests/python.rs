@@ -97,3 +97,80 @@ fn socket_io_is_one_process_behind_a_front_that_passes_websockets_on() {
         "{nginx}"
     );
 }
+
+const FASTAPI: &str = "from fastapi import FastAPI\napp = FastAPI()\n";
+
+#[test]
+fn what_the_manifest_declares_is_installed_beside_a_list_that_lacks_it() {
+    let declares = "[project]\nname = \"shop\"\ndependencies = [\"fastapi\", \"uvicorn[standard]\"]\n";
+    let with = |manifest: &str, list: &str| {
+        let files =
+            [("pyproject.toml", manifest), ("requirements.txt", list), ("main.py", FASTAPI), ("a/b.py", "")];
+        file(&stack(&files), "Dockerfile")
+    };
+    let lists = |text: &str| text.contains("    /app/.venv/bin/pip install -r requirements.txt\n");
+    let built = format!("{declares}[build-system]\nrequires = [\"setuptools\"]\n");
+    let both = with(&built, "gunicorn==23.0.0\n");
+    assert!(lists(&both) && both.contains("    /app/.venv/bin/pip install .\n"), "{both}");
+    // No package is built from it: its table is read, before the sources are there.
+    let table = with(declares, "gunicorn==23.0.0\n");
+    assert!(lists(&table) && !table.contains("pip install ."), "{table}");
+    assert!(table.contains("\nCOPY pyproject.toml ./\n"), "{table}");
+    assert!(table.contains("&& /app/.venv/bin/pip install -r /tmp/declared.txt\n"), "{table}");
+    // A list that has all of it is enough.
+    let whole = with(declares, "fastapi==0.115.0\nuvicorn==0.34.0\n");
+    assert!(lists(&whole) && !whole.contains("declared.txt") && !whole.contains("pip install ."), "{whole}");
+}
+
+#[test]
+fn a_list_that_installs_the_project_itself_comes_behind_the_sources() {
+    let stack = stack(&[
+        ("pyproject.toml", "[project]\nname = \"shop\"\ndependencies = [\"fastapi\", \"uvicorn\"]\n"),
+        ("requirements.txt", "gunicorn==23.0.0\n-e .\n"),
+        ("main.py", FASTAPI),
+    ]);
+    let dockerfile = file(&stack, "Dockerfile");
+    let at = |text: &str| dockerfile.find(text).unwrap_or_else(|| panic!("{text}: {dockerfile}"));
+    assert!(at("pip install -r requirements.txt\n") > at("FROM deps AS build\n"), "{dockerfile}");
+    assert!(!dockerfile.contains("pip install .\n"), "{dockerfile}");
+}
+
+#[test]
+fn a_binary_package_without_a_wheel_is_compiled_with_the_library_that_it_needs() {
+    let stack = stack(&[
+        ("requirements.txt", "Flask==3.0.3\npsycopg2-binary==2.9.3\n"),
+        ("app.py", "from flask import Flask\napp = Flask(__name__)\n"),
+    ]);
+    let dockerfile = file(&stack, "Dockerfile");
+    assert!(dockerfile.contains("python:3.11-slim"), "{dockerfile}");
+    assert!(dockerfile.contains("gcc libc6-dev libpq-dev"), "{dockerfile}");
+    assert!(dockerfile.contains("/runtime-packages"), "{dockerfile}");
+}
+
+#[test]
+fn what_an_old_package_runs_with_stands_beside_the_list_with_its_reason() {
+    let stack = stack(&[
+        ("requirements.txt", "flask==2.0.2\n"),
+        ("app.py", "from flask import Flask\napp = Flask(__name__)\n"),
+    ]);
+    let dockerfile = file(&stack, "Dockerfile");
+    let reason = "# werkzeug<3: flask 2.0.2 does not run with werkzeug 3 (requirements.txt:1).\n";
+    assert!(dockerfile.contains(reason), "{dockerfile}");
+    assert!(dockerfile.contains("pip install -r requirements.txt 'werkzeug<3'\n"), "{dockerfile}");
+}
+
+#[test]
+fn uv_installs_a_lock_file_that_it_would_make_anew_as_it_is() {
+    let lock = "version = 1\n[options]\nexclude-newer-span = \"P2D\"\n[[package]]\nname = \"flask\"\nversion = \"3.1.3\"\n";
+    let stack = stack(&[
+        ("pyproject.toml", "[project]\nname = \"shop\"\ndependencies = [\"flask\"]\n"),
+        ("uv.lock", lock),
+        ("uv.toml", "index-url = \"https://packages.example/simple\"\n"),
+        ("app.py", "from flask import Flask\napp = Flask(__name__)\n"),
+    ]);
+    let dockerfile = file(&stack, "Dockerfile");
+    assert!(dockerfile.contains("    uv sync --frozen --no-dev --no-install-project"), "{dockerfile}");
+    assert!(!dockerfile.contains("uv sync --locked"), "{dockerfile}");
+    assert!(dockerfile.contains("its option exclude-newer-span: "), "{dockerfile}");
+    assert!(dockerfile.contains("\nCOPY uv.toml ./\n"), "{dockerfile}");
+}

@@ -21,9 +21,9 @@ mod toml;
 
 pub use answers::{AnswerError, FIELDS, answer, take_defaults};
 pub use model::{
-    Address, Bind, Confidence, Ecosystem, Edge, Evidence, Fact, Framework, Gap, Health, Install, Manager,
-    Migration, Part, Probe, Process, Question, Role, Route, RuntimeConfig, RuntimeSetting, Service, Setting,
-    Shape, Ships, Store, StoreKind, StoreRole, StoreUse, Survey, Variable, Workspace, Writes,
+    Address, Beside, Bind, Confidence, Ecosystem, Edge, Evidence, Fact, Framework, Gap, Health, Install,
+    Manager, Migration, Part, Probe, Process, Question, Role, Route, RuntimeConfig, RuntimeSetting, Service,
+    Setting, Shape, Ships, Store, StoreKind, StoreRole, StoreUse, Survey, Variable, Workspace, Writes,
 };
 pub use repository::{Limits, Repository, RepositoryError};
 pub use text::{kind, render};

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
 
-use plimsoll_survey::{Address, Gap, Part, Question, Repository, Role, Service, StoreKind, Survey, survey};
+use plimsoll_survey::{
+    Address, Beside, Gap, Part, Question, Repository, Role, Service, StoreKind, Survey, survey,
+};
 
 fn of(files: &[(&str, &str)]) -> Survey {
     survey(&Repository::from_files("repo", files.iter().copied()))
@@ -616,4 +618,108 @@ fn an_application_is_imported_as_the_projects_own_command_imports_it() {
         (StoreKind::Redis, "REDIS_QUEUE_HOST REDIS_QUEUE_PORT".to_owned()),
     ];
     assert_eq!(uses(service), expected);
+}
+
+#[test]
+fn a_list_that_lacks_what_the_manifest_declares_is_said_or_asked() {
+    let with = |manifest: (&str, &str)| {
+        of(&[
+            manifest,
+            ("requirements.txt", "gunicorn==23.0.0\n"),
+            ("app.py", "from flask import Flask\napp = Flask(__name__)\n"),
+        ])
+    };
+    let standard =
+        with(("pyproject.toml", "[project]\nname = \"shop\"\ndependencies = [\n  \"flask\",\n]\n"));
+    let said = gap(&standard, "requirements.txt does not have all that pyproject.toml declares");
+    assert_eq!((said.evidence[0].file.as_str(), said.evidence[0].line), ("pyproject.toml", 4));
+    assert_eq!(standard.installs[0].beside[0].value, Beside::Table);
+    let poetry = with((
+        "pyproject.toml",
+        "[tool.poetry]\nname = \"shop\"\n[tool.poetry.dependencies]\nflask = \"^3\"\n",
+    ));
+    let asked = question(&poetry, "root.manager");
+    assert_eq!((asked.default.as_deref(), asked.evidence[0].line), (Some("poetry"), 4));
+    let pipenv = with(("Pipfile", "[packages]\nflask = \"*\"\n"));
+    assert_eq!(question(&pipenv, "root.manager").default.as_deref(), Some("pipenv"));
+}
+
+#[test]
+fn old_pins_choose_the_older_python_and_what_has_no_wheel_for_it_is_compiled() {
+    let with = |list: &str| {
+        of(&[("requirements.txt", list), ("app.py", "from flask import Flask\napp = Flask(__name__)\n")])
+    };
+    let python = |survey: &Survey| survey.installs[0].runtime_version.as_ref().unwrap().value.clone();
+    let native = |survey: &Survey| -> Vec<String> {
+        survey.installs[0].native.iter().map(|fact| fact.value.clone()).collect()
+    };
+    let old = with("Flask==3.0.3\npsycopg2-binary==2.9.3\n");
+    assert_eq!((python(&old).as_str(), native(&old)), ("3.11", vec!["psycopg2-binary".to_owned()]));
+    let asked = question(&old, "root.python");
+    assert_eq!((asked.default.as_deref(), asked.evidence[0].line), (Some("3.11"), 2));
+    assert!(asked.text.contains("psycopg2-binary 2.9.3 is not made for Python 3.13"), "{}", asked.text);
+    // It has a wheel for the older one.
+    let newer = with("Flask==3.0.3\npsycopg2-binary==2.9.6\n");
+    assert_eq!((python(&newer).as_str(), native(&newer)), ("3.11", vec![]));
+    // A range that ends below the first release for the newest is no better than a pin.
+    let range = with("Flask==3.0.3\nnumpy>=1.20,<2\n");
+    assert_eq!(python(&range), "3.11");
+    for list in ["Flask==3.0.3\nnumpy>=1.20\n", "Flask==3.0.3\nnumpy==2.1.0\n", "Flask==3.0.3\nlxml==5.3\n"] {
+        let survey = with(list);
+        assert_eq!(python(&survey), "3.13", "{list}");
+        assert!(survey.questions.iter().all(|question| question.id != "root.python"), "{list}");
+    }
+    let none = with("Flask==3.0.3\nDjango==2.2.28\n");
+    assert_eq!(gap(&none, "django 2.2.28 is not made for Python 3.11").evidence[0].line, 2);
+}
+
+#[test]
+fn an_old_package_gets_what_it_runs_with_where_the_list_does_not_say() {
+    let with = |list: &str| {
+        let survey =
+            of(&[("requirements.txt", list), ("app.py", "from flask import Flask\napp = Flask(__name__)\n")]);
+        let all: Vec<String> =
+            survey.installs[0].constraints.iter().map(|constraint| constraint.value.clone()).collect();
+        (all, survey)
+    };
+    let (found, survey) = with("flask==2.0.2\nredis==4.0.2\n");
+    assert_eq!(found, ["werkzeug<3"]);
+    let said = gap(&survey, "flask 2.0.2 does not run with werkzeug 3: werkzeug<3 is installed");
+    assert_eq!(said.evidence[0].line, 1);
+    assert_eq!(
+        with("Flask==1.1.2\n").0,
+        ["werkzeug<2.1", "jinja2<3.1", "itsdangerous<2.1", "markupsafe<2.1"]
+    );
+    assert_eq!(with("Flask~=2.2.2\nFlask-SQLAlchemy==2.5.1\n").0, ["sqlalchemy<2", "werkzeug<3"]);
+    assert_eq!(
+        with("Flask\nFlask-SQLAlchemy==2.5.1\nSQLAlchemy>=1.3\n").0,
+        ["sqlalchemy<2", "flask<2.3", "werkzeug<3"]
+    );
+    // The project has said it, or its package runs with all.
+    assert_eq!(with("Flask==2.0.2\nWerkzeug==2.0.2\n").0, [""; 0]);
+    assert_eq!(with("Flask==2.0.2\nWerkzeug<2.1\n").0, [""; 0]);
+    assert_eq!(with("Flask==3.0.3\nFlask-SQLAlchemy==3.1.1\n").0, [""; 0]);
+    assert_eq!(with("Flask\nFlask-SQLAlchemy\n").0, [""; 0]);
+    assert_eq!(with("Flask\npasslib[bcrypt]==1.7.4\n").0, ["bcrypt<5"]);
+    assert_eq!(with("Flask\npasslib==1.7.4\n").0, [""; 0]);
+}
+
+#[test]
+fn a_lock_file_of_uv_with_settings_of_its_makers_machine_is_installed_as_it_is() {
+    let with = |options: &str, own: &str| {
+        let manifest = format!("[project]\nname = \"shop\"\ndependencies = [\"flask\"]\n{own}");
+        let lock = format!("version = 1\n{options}[[package]]\nname = \"flask\"\nversion = \"3.1.3\"\n");
+        let survey = of(&[
+            ("pyproject.toml", &manifest),
+            ("uv.lock", &lock),
+            ("app.py", "from flask import Flask\napp = Flask(__name__)\n"),
+        ]);
+        survey.installs[0].frozen.as_ref().map(|frozen| (frozen.value.clone(), frozen.evidence[0].line))
+    };
+    let span = "[options]\nexclude-newer = \"0001-01-01T00:00:00Z\"\nexclude-newer-span = \"P2D\"\n";
+    assert_eq!(with(span, ""), Some(("exclude-newer-span".to_owned(), 4)));
+    let day = "[options]\nexclude-newer = \"2025-01-01T00:00:00Z\"\n";
+    assert_eq!(with(day, ""), Some(("exclude-newer".to_owned(), 3)));
+    assert_eq!(with(day, "[tool.uv]\nexclude-newer = \"2025-01-01T00:00:00Z\"\n"), None);
+    assert_eq!(with("", ""), None);
 }

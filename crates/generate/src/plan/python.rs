@@ -1,6 +1,6 @@
 //! The image of a program in Python: one virtual environment at /app/.venv, built with compilers, copied whole.
 
-use plimsoll_survey::{Gap, Install, Manager, Service};
+use plimsoll_survey::{Beside, Evidence, Gap, Install, Manager, Service};
 
 use super::{
     Passes, below, checked, images, process,
@@ -50,6 +50,7 @@ pub(super) fn build(
     let probe = probe(program, stores);
     let kind = BuildKind::Python(PythonBuild {
         what: what(install),
+        notes: notes(install),
         compilers: compilers(install),
         tool: commands.tool,
         files: commands.files,
@@ -109,6 +110,26 @@ fn what(install: &Install) -> String {
     format!("installed by {} from {root}", install.manager.label())
 }
 
+/// Why packages are installed in another way than the usual one, a line each.
+fn notes(install: &Install) -> Vec<String> {
+    let reason = |evidence: &[Evidence]| {
+        evidence.first().map(|first| format!("{} ({}:{})", first.reason, first.file, first.line))
+    };
+    let mut notes: Vec<String> = Vec::new();
+    for constraint in &install.constraints {
+        let reason = reason(&constraint.evidence).unwrap_or_default();
+        notes.push(format!("{}: {reason}.", constraint.value));
+    }
+    if let Some(frozen) = &install.frozen {
+        let reason = reason(&frozen.evidence).unwrap_or_default();
+        notes.push(format!(
+            "--frozen installs what the lock file names. --locked would refuse its option {}: {reason}.",
+            frozen.value
+        ));
+    }
+    notes.iter().map(|note| escape::comment(note)).collect()
+}
+
 /// What compiles the packages that have no wheel.
 fn compilers(install: &Install) -> Vec<String> {
     if install.native.is_empty() {
@@ -117,7 +138,7 @@ fn compilers(install: &Install) -> Vec<String> {
     let mut packages = vec!["gcc", "libc6-dev"];
     for native in &install.native {
         packages.extend_from_slice(match native.value.as_str() {
-            "psycopg2" | "psycopg" | "psycopg-c" => &["libpq-dev"],
+            "psycopg2" | "psycopg2-binary" | "psycopg" | "psycopg-c" => &["libpq-dev"],
             "mysqlclient" => &["default-libmysqlclient-dev", "pkg-config"],
             "pycairo" => &["libcairo2-dev", "pkg-config"],
             "lxml" | "xmlsec" | "python3-saml" => {
@@ -161,8 +182,9 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
     let tool = |name: &str, usual: &str| Some(format!("{name}=={}", pinned.as_deref().unwrap_or(usual)));
     let mut names: Vec<String> = Vec::new();
     let lock = install.lock_file.iter().chain(&install.inputs).map(|file| file.value.clone());
+    let table = install.beside.iter().any(|beside| beside.value == Beside::Table);
     let manifest = match install.manager {
-        Manager::Pip => None,
+        Manager::Pip if !table => None,
         Manager::Pipenv => Some("Pipfile".to_owned()),
         _ => Some("pyproject.toml".to_owned()),
     };
@@ -172,7 +194,11 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
         }
     }
     let files = files(install, &names);
-    let locked = if install.lock_file.is_some() { " --locked" } else { "" };
+    let locked = match (&install.lock_file, &install.frozen) {
+        (Some(_), Some(_)) => " --frozen",
+        (Some(_), None) => " --locked",
+        _ => "",
+    };
     let set = |name: &str, value: &str| Setting::new(name, value);
     let mut commands = match install.manager {
         Manager::Uv => Commands {
@@ -209,14 +235,17 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
         Manager::Pipenv => Commands {
             tool: tool("pipenv", PIPENV),
             cache: "id=pipenv,target=/root/.cache/pip",
-            install: vec!["pipenv sync".to_owned()],
+            // Without a lock file it makes one first.
+            install: vec![if locked.is_empty() { "pipenv install" } else { "pipenv sync" }.to_owned()],
             install_project: Vec::new(),
             environment: vec![set("PIPENV_VENV_IN_PROJECT", "1")],
             files,
         },
-        _ => pip(&names, install.lock_file.as_ref().map(|lock| lock.value.as_str()), files),
+        _ => pip(install, &names, files),
     };
-    let adds: Vec<String> = service.adds.iter().map(|add| escape::shell(&add.value)).collect();
+    // pip has them in the command of its list.
+    let constraints = install.constraints.iter().filter(|_| install.manager != Manager::Pip);
+    let adds: Vec<String> = constraints.chain(&service.adds).map(|add| escape::shell(&add.value)).collect();
     if !adds.is_empty() {
         // Behind the project: a manager removes what its lock does not name.
         let add = format!("pip --python /app/.venv/bin/python install {}", adds.join(" "));
@@ -225,22 +254,36 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
     Some(commands)
 }
 
-fn pip(names: &[String], listed: Option<&str>, files: Vec<ManifestFile>) -> Commands {
+/// Writes what the table `project` names as a list.
+const TABLE_AS_LIST: &str = "/app/.venv/bin/python -c \"import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))\
+    ['project']['dependencies'], sep=chr(10))\" > /tmp/declared.txt";
+
+fn pip(install: &Install, names: &[String], files: Vec<ManifestFile>) -> Commands {
     // Other texts that an install reads (a license, what the list includes) are no lists of their own.
-    let main = listed.and_then(|listed| names.iter().find(|name| name.as_str() == listed));
-    let environment = "python -m venv /app/.venv".to_owned();
+    let listed = install.lock_file.as_ref().map(|lock| lock.value.as_str());
+    let list = listed.and_then(|listed| names.iter().find(|name| name.as_str() == listed));
+    let has = |kind: Beside| install.beside.iter().any(|beside| beside.value == kind);
+    let constraints: String =
+        install.constraints.iter().map(|it| format!(" {}", escape::shell(&it.value))).collect();
     let pip = "/app/.venv/bin/pip install";
-    let (install, install_project) = match main {
-        Some(main) => (vec![environment, format!("{pip} -r {}", escape::shell(main))], Vec::new()),
-        // Without a list the project itself names what it needs.
-        None => (vec![environment], vec![format!("{pip} .")]),
-    };
+    let mut commands = vec!["python -m venv /app/.venv".to_owned()];
+    let mut with_sources = Vec::new();
+    if let Some(list) = list {
+        let command = format!("{pip} -r {}{constraints}", escape::shell(list));
+        if has(Beside::Folders) { with_sources.push(command) } else { commands.push(command) }
+    }
+    if has(Beside::Table) {
+        commands.push(format!("{TABLE_AS_LIST} \\\n    && {pip} -r /tmp/declared.txt{constraints}"));
+    } else if list.is_none() || has(Beside::Package) {
+        // The project itself names what it needs.
+        with_sources.push(format!("{pip} .{constraints}"));
+    }
     Commands {
         tool: None,
         files,
         cache: "id=pip,target=/root/.cache/pip",
-        install,
-        install_project,
+        install: commands,
+        install_project: with_sources,
         environment: Vec::new(),
     }
 }

@@ -60,6 +60,18 @@ impl Manager {
     }
 }
 
+/// What pip installs besides its list of packages, or where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Beside {
+    /// The project as a package, with what it declares: `pip install .`.
+    Package,
+    /// What the table `project` of pyproject.toml names: nothing builds a package from that project.
+    Table,
+    /// The list itself names folders of the repository (`-e .`): the sources must be there before it is installed.
+    Folders,
+}
+
 /// A folder in which dependencies are installed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Install {
@@ -76,6 +88,17 @@ pub struct Install {
     /// Files besides manifests and lock that decide what an install gives, below the folder: `.npmrc`, patches,
     /// `requirements/base.txt`.
     pub inputs: Vec<Fact<String>>,
+    /// Of pip: what is installed besides the list, so that all that the manifests declare is there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Fact<Beside>>,
+    /// What must be installed besides, since an old package does not run with the newest of another (`werkzeug<3`); the
+    /// reason of the evidence says which.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub constraints: Vec<Fact<String>>,
+    /// A setting in the lock file that the project does not have: the file is installed without asking whether it is
+    /// still right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Fact<String>>,
     /// Configuration in the folder that tools of its packages read (tsconfig.base.json, turbo.json, ...), below it.
     pub shared_files: Vec<Fact<String>>,
     /// The versions of Node.js or Python that the project says it runs on, as written; each source is evidence.

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use plimsoll_source::Span;
 
 use super::{
+    beside, pins,
     project::{Project, below},
     runtime::{self, subject},
-    system,
+    system, uv,
 };
 use crate::{
     context::{Context, join},
@@ -38,14 +39,26 @@ pub(super) fn add(context: &Context<'_>, platform: &Platform, project: &Project,
     {
         return;
     }
-    let found = found(context, project);
+    let mut found = found(context, project);
+    // Without a lock file a manifest counts before a list that lacks what it declares.
+    let other = beside::other_manager(project).filter(|_| found.iter().all(|(m, _)| *m == Manager::Pip));
+    let declared: Vec<Evidence> = other.iter().map(|(_, evidence)| evidence.clone()).collect();
+    if let Some((manager, _)) = other {
+        found.insert(0, (manager, None));
+    }
     let Some((manager, lock_file)) = found.first().cloned().or_else(|| without_lock(project)) else { return };
     let locked = locked(context, project);
     let chosen = runtime::choose(context, platform, project, &locked);
     survey.gaps.extend(chosen.gaps);
     survey.questions.extend(chosen.questions);
     if found.len() > 1 {
-        survey.questions.push(question(folder, &found));
+        survey.questions.push(question(folder, &found, declared));
+    }
+    let mut native = system::native(&project.requirements, &locked);
+    let minor = chosen.version.as_ref().and_then(|version| version.value.strip_prefix("3.")?.parse().ok());
+    if let Some(minor) = minor {
+        native.extend(pins::compiled(project, &locked, minor));
+        survey.gaps.extend(pins::gaps(project, &locked, minor, &subject(folder)));
     }
     let evidence = lock_file.clone().map_or_else(|| manifest_evidence(project), |lock| lock.evidence);
     let install = Install {
@@ -54,12 +67,15 @@ pub(super) fn add(context: &Context<'_>, platform: &Platform, project: &Project,
         manager,
         version: version(context, folder, manager),
         lock_file: lock_file.clone(),
-        inputs: inputs(project, manager),
+        inputs: inputs(context, project, manager),
+        beside: beside::of_pip(project),
+        constraints: pins::constraints(project, &locked),
+        frozen: uv::only_frozen(context, folder).filter(|_| manager == Manager::Uv),
         shared_files: Vec::new(),
         runtime: chosen.written,
         runtime_version: chosen.version,
         own_script: None,
-        native: system::native(&project.requirements, &locked),
+        native,
         evidence,
     };
     gaps(project, &install, survey);
@@ -79,7 +95,7 @@ fn found(context: &Context<'_>, project: &Project) -> Vec<(Manager, Option<Fact<
     }
     if let Some((path, file)) = &project.file
         && (!file.compiled || found.is_empty())
-        && !file.requirements.is_empty()
+        && !file.is_empty()
     {
         let name = below(path, &project.folder).unwrap_or(path).to_owned();
         let evidence = file.requirements.first().map_or_else(
@@ -104,7 +120,13 @@ fn without_lock(project: &Project) -> Option<(Manager, Option<Fact<String>>)> {
     Some((if pipfile { Manager::Pipenv } else { Manager::Pip }, None))
 }
 
-fn question(folder: &str, found: &[(Manager, Option<Fact<String>>)]) -> Question {
+fn question(
+    folder: &str,
+    found: &[(Manager, Option<Fact<String>>)],
+    mut evidence: Vec<Evidence>,
+) -> Question {
+    evidence
+        .extend(found.iter().filter_map(|(_, lock)| lock.as_ref()).flat_map(|lock| lock.evidence.clone()));
     let names: Vec<String> = found.iter().map(|(manager, _)| manager.label().to_lowercase()).collect();
     Question {
         id: format!("{}.manager", subject(folder)),
@@ -112,11 +134,7 @@ fn question(folder: &str, found: &[(Manager, Option<Fact<String>>)]) -> Question
         options: names.clone(),
         default: names.first().cloned(),
         confidence: Confidence::Likely,
-        evidence: found
-            .iter()
-            .filter_map(|(_, lock)| lock.as_ref())
-            .flat_map(|lock| lock.evidence.clone())
-            .collect(),
+        evidence,
     }
 }
 
@@ -138,7 +156,7 @@ fn version(context: &Context<'_>, folder: &str, manager: Manager) -> Option<Fact
     version.starts_with(|c: char| c.is_ascii_digit()).then(|| Fact::new(version.to_owned(), evidence))
 }
 
-fn inputs(project: &Project, manager: Manager) -> Vec<Fact<String>> {
+fn inputs(context: &Context<'_>, project: &Project, manager: Manager) -> Vec<Fact<String>> {
     let mut inputs: Vec<Fact<String>> = Vec::new();
     if manager == Manager::Pip
         && let Some((_, file)) = &project.file
@@ -147,6 +165,10 @@ fn inputs(project: &Project, manager: Manager) -> Vec<Fact<String>> {
             let name = below(path, &project.install).unwrap_or(path);
             inputs.push(Fact::new(name.to_owned(), evidence.clone()));
         }
+    }
+    let settings = join(&project.install, "uv.toml");
+    if manager == Manager::Uv && context.repository.contains(&settings) {
+        inputs.push(Fact::new("uv.toml".to_owned(), Evidence::file(&settings, "settings of uv")));
     }
     if let Some(package) = project.package() {
         for read in package.reads.iter().chain(&package.lists) {
@@ -197,9 +219,21 @@ pub(super) fn locked(context: &Context<'_>, project: &Project) -> Locked {
 
 fn gaps(project: &Project, install: &Install, survey: &mut Survey) {
     let subject = subject(&install.folder);
+    if install.manager == Manager::Pip {
+        let list = install.lock_file.as_ref().map(|list| list.value.as_str());
+        survey.gaps.extend(beside::gap(&subject, &install.beside, list));
+    }
     let mut add = |message: String, hint: &str, evidence: Vec<Evidence>| {
         survey.gaps.push(Gap { subject: subject.clone(), message, hint: hint.to_owned(), evidence });
     };
+    for constraint in &install.constraints {
+        let reason = constraint.evidence.first().map_or("", |evidence| evidence.reason.as_str());
+        add(
+            format!("{reason}: {} is installed", constraint.value),
+            "write it into the list, to choose its version",
+            constraint.evidence.clone(),
+        );
+    }
     if install.lock_file.is_none() {
         let message = "no lock file: two builds may install different packages".to_owned();
         let hint = format!("commit the lock file of {}", install.manager.label());

@@ -65,6 +65,11 @@ impl Manifest {
         }
     }
 
+    /// Whether only Pipenv reads it.
+    pub(super) fn is_pipfile(&self) -> bool {
+        self.source.name().ends_with("Pipfile")
+    }
+
     fn fact(&self, value: &Value, reason: &str) -> Option<Fact<String>> {
         Some(Fact::new(value.str()?.to_owned(), Evidence::new(&self.source, value.span, reason)))
     }

@@ -9,6 +9,7 @@ use crate::{
 };
 
 mod apps;
+mod beside;
 mod celery;
 mod command;
 mod django;
@@ -23,6 +24,7 @@ mod manifest;
 mod migrations;
 mod pages;
 mod paths;
+mod pins;
 mod processes;
 mod project;
 mod requirement;
@@ -35,6 +37,7 @@ mod system;
 mod templates;
 mod urls;
 mod uses;
+mod uv;
 
 use apps::App;
 use django::Site;

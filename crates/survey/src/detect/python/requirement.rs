@@ -95,10 +95,19 @@ pub(super) struct RequirementsFile {
     pub(super) includes: Vec<(String, Evidence)>,
     /// Lines that install from a folder: `-e .`, `./lib`.
     pub(super) local: Vec<Evidence>,
+    /// One of them is the project itself, with all that it declares.
+    pub(super) installs_project: bool,
     /// Requirements without one exact version.
     pub(super) open: Vec<Evidence>,
     /// It was written by a resolver out of another file.
     pub(super) compiled: bool,
+}
+
+impl RequirementsFile {
+    /// Whether it asks for no package by its name.
+    pub(super) fn is_empty(&self) -> bool {
+        self.requirements.is_empty()
+    }
 }
 
 /// Files that one requirements file may lead to.
@@ -129,10 +138,11 @@ pub(super) fn read_file(context: &Context<'_>, path: &str) -> RequirementsFile {
                     ));
                     queue.push((target, constraints));
                 }
+            } else if let Some(folder) = local(&text).filter(|_| !constraints) {
+                file.installs_project |= matches!(folder, "." | "./");
+                file.local.push(Evidence::new(&source, span, "installs from a folder"));
             } else if constraints || text.starts_with("--") {
                 // Constraints choose versions of what is asked for elsewhere.
-            } else if text.starts_with("-e") || text.starts_with('.') || text.starts_with("file:") {
-                file.local.push(Evidence::new(&source, span, "installs from a folder"));
             } else if let Some(requirement) = parse(&source, span, without_options(&text)) {
                 if requirement.pinned().is_none() {
                     file.open.push(requirement.evidence.clone());
@@ -175,6 +185,16 @@ fn included(line: &str) -> Option<(&str, bool)> {
         let target = rest.trim_start_matches('=').trim();
         (!target.is_empty()).then_some((target, *constraints))
     })
+}
+
+/// The folder that a line installs: `-e .`, `--editable=./lib`, `.[extra]`; not what comes from elsewhere (`-e git+https:…`).
+fn local(line: &str) -> Option<&str> {
+    let editable = line.strip_prefix("--editable").or_else(|| line.strip_prefix("-e"));
+    let is_folder = editable.is_some() || line.starts_with('.') || line.starts_with("file:");
+    let target = editable.unwrap_or(line).trim_start_matches('=').trim();
+    let target = target.split(['[', ' ', '#']).next().unwrap_or(target);
+    let elsewhere = target.contains("://") && !target.starts_with("file:");
+    (is_folder && !elsewhere).then_some(target)
 }
 
 fn without_options(line: &str) -> &str {

@@ -1,6 +1,6 @@
 //! The Python that a project runs on: every source that names one, and the version that is chosen.
 
-use super::{install::Locked, project::Project};
+use super::{install::Locked, pins, project::Project};
 use crate::{
     context::{Context, join},
     detect::platform::Platform,
@@ -45,22 +45,25 @@ pub(super) fn choose(
             .filter(|source| pins || !source.pin)
             .all(|source| accepts(&source.fact.value, minor) != Some(false))
     };
-    let old = too_old_for_newest(locked);
+    let old = pins::too_old_for_newest(project, locked);
     let fits = |pins: bool| {
         let fits: Vec<u32> = OFFERED.iter().copied().filter(|minor| accepted(*minor, pins)).collect();
         // A package without a wheel for the newest decides where there is a choice.
-        if old.is_some() && fits.contains(&11) { Some(11) } else { fits.first().copied() }
+        if !old.is_empty() && fits.contains(&11) { Some(11) } else { fits.first().copied() }
     };
     let evidence = |minor: u32| {
         let mut evidence: Vec<Evidence> =
             sources.iter().flat_map(|source| source.fact.evidence.clone()).collect();
-        evidence.extend(old.clone().filter(|_| minor == 11));
+        evidence.extend(old.iter().take(5).filter(|_| minor == 11).cloned());
         evidence
     };
     if let Some(minor) = fits(true) {
         let evidence = evidence(minor);
         let evidence = if evidence.is_empty() { project_evidence(project) } else { evidence };
         runtime.version = Some(Fact { value: format!("3.{minor}"), evidence });
+        if !old.is_empty() && accepted(11, true) && accepted(13, true) {
+            runtime.questions.push(by_pins(&subject(&project.folder), old));
+        }
         return runtime;
     }
     let Some(refusing) = sources
@@ -98,6 +101,23 @@ fn refuse(project: &Project, refusing: &Named, other: Option<u32>, accepts_old: 
         confidence: Confidence::Open,
         evidence: refusing.fact.evidence.clone(),
     });
+}
+
+/// Asks for the Python that old versions of packages decided, where the project would take the newest too.
+fn by_pins(subject: &str, old: Vec<Evidence>) -> Question {
+    let first = old.first().map_or("", |evidence| evidence.reason.as_str());
+    let more = match old.len() {
+        0 | 1 => String::new(),
+        count => format!(", and {} more like it", count - 1),
+    };
+    Question {
+        id: format!("{subject}.python"),
+        text: format!("{first}{more}. Which Python runs it?"),
+        options: OFFERED.iter().rev().map(|minor| format!("3.{minor}")).collect(),
+        default: Some("3.11".to_owned()),
+        confidence: Confidence::Likely,
+        evidence: old.into_iter().take(5).collect(),
+    }
 }
 
 /// A folder as a question or gap names it.
@@ -212,26 +232,6 @@ fn part_accepts(part: &str, minor: u32) -> Option<bool> {
     })
 }
 
-/// The first release of a package with a wheel for (or that runs on) Python 3.13.
-const NEEDS: [(&str, &str); 16] = [
-    ("psycopg2-binary", "2.9.10"),
-    ("asyncpg", "0.30.0"),
-    ("sqlalchemy", "2.0.31"),
-    ("numpy", "2.1.0"),
-    ("pandas", "2.2.3"),
-    ("pydantic-core", "2.20.0"),
-    ("pydantic", "2.8.0"),
-    ("greenlet", "3.1.0"),
-    ("lxml", "5.3.0"),
-    ("pillow", "10.4.0"),
-    ("cffi", "1.17.0"),
-    ("pyyaml", "6.0.2"),
-    ("uvloop", "0.20.0"),
-    ("httptools", "0.6.2"),
-    ("django", "4.2"),
-    ("celery", "5.2.0"),
-];
-
 /// Releases from which packages do without `pkg_resources`, which setuptools has no more since its 81st; nothing for those
 /// that never do.
 const NEEDS_PKG_RESOURCES: [(&str, Option<&str>); 8] = [
@@ -272,20 +272,6 @@ pub(super) fn setuptools(project: &Project, locked: &Locked) -> Option<Fact<Stri
         })
     };
     Some(Fact::new(SETUPTOOLS.to_owned(), package.or_else(module)?))
-}
-
-fn too_old_for_newest(locked: &Locked) -> Option<Evidence> {
-    NEEDS.iter().find_map(|(name, first)| {
-        let (version, evidence) = locked.get(*name)?;
-        // SQLAlchemy 1.4 and pydantic 1 are lines of their own.
-        let other_line = matches!((*name, version.split('.').next()), ("sqlalchemy" | "pydantic", Some("1")));
-        (!other_line && numbers(version) < numbers(first)).then(|| {
-            let mut evidence = evidence.clone();
-            evidence.reason =
-                format!("{name} {version} is not made for Python 3.13: {first} is the first that is");
-            evidence
-        })
-    })
 }
 
 pub(super) fn numbers(version: &str) -> Vec<u32> {

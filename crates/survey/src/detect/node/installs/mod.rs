@@ -86,6 +86,9 @@ fn install(
             .and_then(|(_, version, fact)| Some(Fact { value: version?, evidence: fact.evidence }))
             .or_else(|| (kind.version)(context, &folder)),
         inputs: inputs(context, &folder, kind, &all),
+        beside: Vec::new(),
+        constraints: Vec::new(),
+        frozen: None,
         shared_files: Vec::new(),
         runtime: runtime.written,
         runtime_version: runtime.chosen,

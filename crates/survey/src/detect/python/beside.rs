@@ -1,0 +1,77 @@
+//! What a project's manifests declare beside its list of packages: what a program was recognised by must be installed.
+
+use super::{manifest::Manifest, project::Project, requirement::Requirement};
+use crate::model::{Beside, Evidence, Fact, Gap, Manager};
+
+/// What the manifests declare and the list does not have: the manifest with its first such requirement.
+pub(super) fn lacking(project: &Project) -> Option<(&Manifest, &Requirement)> {
+    let (_, list) = project.file.as_ref()?;
+    let listed = |name: &str| list.requirements.iter().any(|requirement| requirement.name == name);
+    project.manifests.iter().filter(|manifest| manifest.declares).find_map(|manifest| {
+        let missing = manifest.requirements.iter().find(|requirement| !listed(&requirement.name))?;
+        Some((manifest, missing))
+    })
+}
+
+/// The manager whose manifest declares what the list lacks, where pip does not read that manifest.
+pub(super) fn other_manager(project: &Project) -> Option<(Manager, Evidence)> {
+    let (manifest, missing) = lacking(project)?;
+    let manager = if manifest.is_poetry {
+        Manager::Poetry
+    } else if manifest.is_pipfile() {
+        Manager::Pipenv
+    } else {
+        return None;
+    };
+    Some((manager, missing.evidence.clone()))
+}
+
+/// What pip installs besides the list, or instead of one.
+pub(super) fn of_pip(project: &Project) -> Vec<Fact<Beside>> {
+    let mut found = Vec::new();
+    let list = project.file.as_ref().filter(|(_, list)| !list.is_empty());
+    if let Some(local) = list.and_then(|(_, list)| list.local.first()) {
+        found.push(Fact::new(Beside::Folders, local.clone()));
+    }
+    let declared = if list.is_some() {
+        lacking(project).map(|(manifest, missing)| {
+            let reason = "the manifest declares it, and the list of requirements does not have it".to_owned();
+            (manifest, Evidence { reason, ..missing.evidence.clone() })
+        })
+    } else {
+        project
+            .manifests
+            .iter()
+            .find(|manifest| manifest.declares)
+            .map(|manifest| (manifest, Evidence::file(manifest.source.name(), "says what the project needs")))
+    };
+    // A list with `-e .` installs what the project declares.
+    let whole = list.is_some_and(|(_, list)| list.installs_project);
+    if let Some((manifest, evidence)) = declared.filter(|_| !whole) {
+        found.push(Fact::new(how(manifest), evidence));
+    }
+    found
+}
+
+/// Without a build system pip would take the one of old, which refuses a folder with several packages at its top.
+fn how(manifest: &Manifest) -> Beside {
+    let table = manifest.source.name().ends_with("pyproject.toml")
+        && !manifest.is_package
+        && !manifest.is_poetry
+        && manifest.lists.is_empty()
+        && !manifest.requirements.is_empty();
+    if table { Beside::Table } else { Beside::Package }
+}
+
+/// Says that two lists are installed where one would have been enough.
+pub(super) fn gap(subject: &str, beside: &[Fact<Beside>], list: Option<&str>) -> Option<Gap> {
+    let list = list?;
+    let declared = beside.iter().find(|found| found.value != Beside::Folders)?;
+    let manifest = declared.evidence.first()?.file.clone();
+    Some(Gap {
+        subject: subject.to_owned(),
+        message: format!("{list} does not have all that {manifest} declares: both are installed"),
+        hint: "name each package in one of them".to_owned(),
+        evidence: declared.evidence.clone(),
+    })
+}

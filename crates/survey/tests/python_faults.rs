@@ -695,3 +695,51 @@ fn a_lock_file_of_uv_with_settings_of_its_makers_machine_is_installed_as_it_is()
     assert_eq!(with(day, "[tool.uv]\nexclude-newer = \"2025-01-01T00:00:00Z\"\n"), None);
     assert_eq!(with("", ""), None);
 }
+
+#[test]
+fn a_variable_whose_text_is_used_at_once_is_required() {
+    let required = |source: &str| {
+        let app = format!(
+            "import os\nfrom pathlib import Path\nfrom flask import Flask\napp = Flask(__name__)\n{source}\n"
+        );
+        let survey = of(&[("requirements.txt", "Flask==3.0.3\n"), ("app.py", &app)]);
+        survey.services[0].environment.iter().any(|variable| variable.name == "SHOPS" && variable.required)
+    };
+    for source in [
+        "hosts = os.environ.get('SHOPS').split(' ')",
+        "count = int(os.environ.get('SHOPS'))",
+        "first = os.getenv('SHOPS')[0]",
+        "url = os.getenv('SHOPS') + '/v1'",
+        "url = 'https://' + os.getenv('SHOPS')",
+        "folder = Path(os.getenv('SHOPS'))",
+        "path = os.path.join(os.getenv('SHOPS'), 'a')",
+        "on = 'a' in os.environ.get('SHOPS')",
+    ] {
+        assert!(required(source), "{source}");
+    }
+    for source in [
+        "hosts = os.environ.get('SHOPS', 'a b').split(' ')",
+        "hosts = (os.environ.get('SHOPS') or 'a').split(' ')",
+        "host = os.environ.get('SHOPS')\n[print(host)]",
+        "count = int(os.environ.get('SHOPS', 3))",
+        "count = int(os.environ.get('SHOPS')) if os.environ.get('SHOPS') else 3",
+        "if 'SHOPS' in os.environ:\n    hosts = os.environ.get('SHOPS').split(' ')",
+        "try:\n    count = int(os.getenv('SHOPS'))\nexcept TypeError:\n    count = 3",
+        "print(os.getenv('SHOPS'))",
+    ] {
+        assert!(!required(source), "{source}");
+    }
+}
+
+#[test]
+fn what_the_settings_demand_is_there_while_static_files_are_collected() {
+    let survey = django(
+        "import os\nSTATIC_ROOT = 'static'\nALLOWED_HOSTS = os.environ.get('SHOP_HOSTS').split(' ')\n",
+        &[],
+    );
+    let service = &survey.services[0];
+    let given: Vec<&str> =
+        service.settings.iter().filter(|set| set.at_build).map(|set| set.name.as_str()).collect();
+    assert_eq!(given, ["SHOP_HOSTS"]);
+    assert!(service.environment.iter().any(|variable| variable.name == "SHOP_HOSTS" && variable.required));
+}

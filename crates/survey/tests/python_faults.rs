@@ -743,3 +743,24 @@ fn what_the_settings_demand_is_there_while_static_files_are_collected() {
     assert_eq!(given, ["SHOP_HOSTS"]);
     assert!(service.environment.iter().any(|variable| variable.name == "SHOP_HOSTS" && variable.required));
 }
+
+#[test]
+fn a_site_without_a_database_has_no_migrations() {
+    let migrates = |settings: &str, more: &[(&str, &str)]| {
+        django(settings, more).services[0].migration.as_ref().map(|migration| migration.tool.name.clone())
+    };
+    for settings in ["DEBUG = False\n", "DATABASES = {}\n", "DATABASES = {'default': {}}\n"] {
+        assert_eq!(migrates(settings, &[]), None, "{settings}");
+    }
+    let sqlite = "{'ENGINE': 'django.db.backends.sqlite3', 'NAME': '/data/db.sqlite3'}";
+    for settings in [
+        format!("DATABASES = {{'default': {sqlite}}}\n"),
+        format!("DATABASES = {{}}\nDATABASES['default'] = {sqlite}\n"),
+        "from local_settings import *\n".to_owned(),
+        "import django_heroku\ndjango_heroku.settings(locals())\n".to_owned(),
+    ] {
+        assert_eq!(migrates(&settings, &[]).as_deref(), Some("django"), "{settings}");
+    }
+    let base = ("site1/base.py", "DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql'}}\n");
+    assert_eq!(migrates("from .base import *\n", &[base]).as_deref(), Some("django"));
+}

@@ -2,7 +2,7 @@
 
 use super::{
     apps::App,
-    django::Site,
+    django::{self, Site},
     project::{Project, below},
 };
 use crate::{
@@ -20,7 +20,7 @@ pub(super) fn add(
     app: Option<&App>,
     service: &mut Service,
 ) -> Vec<Gap> {
-    service.migration = django(project, site)
+    service.migration = of_django(project, site)
         .or_else(|| flask_migrate(context, project, app, service))
         .or_else(|| alembic(context, project, service))
         .or_else(|| own_program(context, project, service));
@@ -57,8 +57,9 @@ fn migration(
     Migration { tool, script: None, command: Some(Fact::new(command, evidence)), folder, files: Vec::new() }
 }
 
-fn django(project: &Project, site: Option<&Site>) -> Option<Migration> {
-    let site = site?;
+fn of_django(project: &Project, site: Option<&Site>) -> Option<Migration> {
+    // Without a database there is nothing to migrate, and the command fails.
+    let site = site.filter(|site| !django::without_database(project, site))?;
     let tool = tool(project, &["django"])?;
     Some(migration(
         tool,

@@ -764,3 +764,56 @@ fn a_site_without_a_database_has_no_migrations() {
     let base = ("site1/base.py", "DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql'}}\n");
     assert_eq!(migrates("from .base import *\n", &[base]).as_deref(), Some("django"));
 }
+
+/// A program that reads `DATABASE_URL`, and Alembic's settings with an address of their own.
+fn alembic(url: &str, env: &str, program: &str) -> Survey {
+    of(&[
+        (
+            "requirements.txt",
+            "fastapi==0.115.0\nuvicorn==0.34.0\nsqlalchemy==2.0.36\nasyncpg==0.30.0\nalembic==1.14.0\n",
+        ),
+        ("alembic.ini", &format!("[alembic]\nscript_location = migrations\nsqlalchemy.url = {url}\n")),
+        ("migrations/env.py", env),
+        (
+            "main.py",
+            &format!(
+                "import os\nfrom fastapi import FastAPI\nfrom sqlalchemy.ext.asyncio import create_async_engine\n{program}\napp = FastAPI()\n"
+            ),
+        ),
+    ])
+}
+
+const TAKES: &str = "from alembic import context\nfrom sqlalchemy.ext.asyncio import async_engine_from_config\nconfig = context.config\nconnectable = async_engine_from_config(config.get_section(config.config_ini_section), prefix='sqlalchemy.')\n";
+const READS: &str = "engine = create_async_engine(os.environ['DATABASE_URL'])";
+
+#[test]
+fn migrations_of_alembic_ask_the_stacks_database_and_not_the_one_in_its_settings() {
+    let command = |survey: &Survey| {
+        let migration = survey.services[0].migration.as_ref()?;
+        Some(migration.command.as_ref()?.value.join(" "))
+    };
+    let literal = "postgresql+asyncpg://shop:shop@db:5432/shop";
+    let given = command(&alembic(literal, TAKES, READS)).unwrap();
+    assert!(given.starts_with("python -c import os; from alembic import command;"), "{given}");
+    assert!(given.contains("'postgresql+asyncpg://'+url.split('://',1)[1]"), "{given}");
+    assert!(given.contains("open(os.environ['DATABASE_URL_FILE'])"), "{given}");
+    // It sets an address itself, or has none of its own.
+    let plain = Some("alembic upgrade head".to_owned());
+    for more in [
+        "import os\nconfig.set_main_option('sqlalchemy.url', os.environ['DATABASE_URL'])\n",
+        "section = config.get_section('alembic')\nsection['sqlalchemy.url'] = address()\n",
+    ] {
+        assert_eq!(command(&alembic(literal, &format!("{TAKES}{more}"), READS)), plain, "{more}");
+    }
+    assert_eq!(command(&alembic("driver://user:pass@localhost/dbname", TAKES, READS)), plain);
+    // Nothing says where the database is, or the settings mean another one: no job that fails, and a word of it.
+    for (url, program) in [
+        (literal, "engine = create_async_engine('postgresql+asyncpg://a:b@db/c')"),
+        ("sqlite:///./a.db", READS),
+    ] {
+        let survey = alembic(url, TAKES, program);
+        assert_eq!(command(&survey), None, "{url}");
+        let said = gap(&survey, "would ask the database of a developer's machine");
+        assert_eq!((said.evidence[0].file.as_str(), said.evidence[0].line), ("alembic.ini", 3));
+    }
+}

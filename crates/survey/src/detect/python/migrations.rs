@@ -1,6 +1,7 @@
 //! Migrations: Alembic, Flask-Migrate, Django, and programs that apply a folder of SQL.
 
 use super::{
+    alembic,
     apps::App,
     django::{self, Site},
     project::{Project, below},
@@ -22,7 +23,7 @@ pub(super) fn add(
 ) -> Vec<Gap> {
     service.migration = of_django(project, site)
         .or_else(|| flask_migrate(context, project, app, service))
-        .or_else(|| alembic(context, project, service))
+        .or_else(|| of_alembic(context, project, service))
         .or_else(|| own_program(context, project, service));
     let mut gaps = Vec::new();
     for launch in launches.iter().filter(|launch| matches!(launch.process.as_str(), "release")) {
@@ -31,6 +32,7 @@ pub(super) fn add(
     if service.migration.is_none() {
         gaps.extend(unapplied(context, service));
     }
+    gaps.extend(alembic::connect(context, service));
     gaps
 }
 
@@ -88,7 +90,7 @@ fn flask_migrate(
 }
 
 /// alembic.ini with the folder that it names.
-fn alembic(context: &Context<'_>, project: &Project, service: &Service) -> Option<Migration> {
+fn of_alembic(context: &Context<'_>, project: &Project, service: &Service) -> Option<Migration> {
     let tool = tool(project, &["alembic"])?;
     let path = join(&service.path, "alembic.ini");
     let source = context.repository.source(&path)?;

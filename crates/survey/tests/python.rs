@@ -309,7 +309,7 @@ fn flask_is_silence_release_and_stores() {
 #[test]
 fn celerys_worker_and_beat_are_processes_of_their_own() {
     let survey = django(
-        "CELERY_BROKER_URL = os.environ['CELERY_BROKER_URL']\nCELERY_BEAT_SCHEDULE = {'a': {'task': 'x', 'schedule': 60}}\n",
+        "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': '/data/db'}}\nCELERY_BROKER_URL = os.environ['CELERY_BROKER_URL']\nCELERY_BEAT_SCHEDULE = {'a': {'task': 'x', 'schedule': 60}}\n",
         &[
             ("backend/requirements.txt", "Django==5.2.1\ncelery[redis]==5.5.0\ngunicorn==23.0.0\n"),
             ("backend/shop/celery.py", "from celery import Celery\napp = Celery('shop')\n"),

@@ -723,3 +723,125 @@ fn a_lock_file_of_uv_with_settings_of_its_makers_machine_is_installed_as_it_is()
     assert_eq!(with(day, "[tool.uv]\nexclude-newer = \"2025-01-01T00:00:00Z\"\n"), None);
     assert_eq!(with("", ""), None);
 }
+
+#[test]
+fn a_variable_whose_text_is_used_at_once_is_required() {
+    let required = |source: &str| {
+        let app = format!(
+            "import os\nfrom pathlib import Path\nfrom flask import Flask\napp = Flask(__name__)\n{source}\n"
+        );
+        let survey = of(&[("requirements.txt", "Flask==3.0.3\n"), ("app.py", &app)]);
+        survey.services[0].environment.iter().any(|variable| variable.name == "SHOPS" && variable.required)
+    };
+    for source in [
+        "hosts = os.environ.get('SHOPS').split(' ')",
+        "count = int(os.environ.get('SHOPS'))",
+        "first = os.getenv('SHOPS')[0]",
+        "url = os.getenv('SHOPS') + '/v1'",
+        "url = 'https://' + os.getenv('SHOPS')",
+        "folder = Path(os.getenv('SHOPS'))",
+        "path = os.path.join(os.getenv('SHOPS'), 'a')",
+        "on = 'a' in os.environ.get('SHOPS')",
+    ] {
+        assert!(required(source), "{source}");
+    }
+    for source in [
+        "hosts = os.environ.get('SHOPS', 'a b').split(' ')",
+        "hosts = (os.environ.get('SHOPS') or 'a').split(' ')",
+        "host = os.environ.get('SHOPS')\n[print(host)]",
+        "count = int(os.environ.get('SHOPS', 3))",
+        "count = int(os.environ.get('SHOPS')) if os.environ.get('SHOPS') else 3",
+        "if 'SHOPS' in os.environ:\n    hosts = os.environ.get('SHOPS').split(' ')",
+        "try:\n    count = int(os.getenv('SHOPS'))\nexcept TypeError:\n    count = 3",
+        "print(os.getenv('SHOPS'))",
+    ] {
+        assert!(!required(source), "{source}");
+    }
+}
+
+#[test]
+fn what_the_settings_demand_is_there_while_static_files_are_collected() {
+    let survey = django(
+        "import os\nSTATIC_ROOT = 'static'\nALLOWED_HOSTS = os.environ.get('SHOP_HOSTS').split(' ')\n",
+        &[],
+    );
+    let service = &survey.services[0];
+    let given: Vec<&str> =
+        service.settings.iter().filter(|set| set.at_build).map(|set| set.name.as_str()).collect();
+    assert_eq!(given, ["SHOP_HOSTS"]);
+    assert!(service.environment.iter().any(|variable| variable.name == "SHOP_HOSTS" && variable.required));
+}
+
+#[test]
+fn a_site_without_a_database_has_no_migrations() {
+    let migrates = |settings: &str, more: &[(&str, &str)]| {
+        django(settings, more).services[0].migration.as_ref().map(|migration| migration.tool.name.clone())
+    };
+    for settings in ["DEBUG = False\n", "DATABASES = {}\n", "DATABASES = {'default': {}}\n"] {
+        assert_eq!(migrates(settings, &[]), None, "{settings}");
+    }
+    let sqlite = "{'ENGINE': 'django.db.backends.sqlite3', 'NAME': '/data/db.sqlite3'}";
+    for settings in [
+        format!("DATABASES = {{'default': {sqlite}}}\n"),
+        format!("DATABASES = {{}}\nDATABASES['default'] = {sqlite}\n"),
+        "from local_settings import *\n".to_owned(),
+        "import django_heroku\ndjango_heroku.settings(locals())\n".to_owned(),
+    ] {
+        assert_eq!(migrates(&settings, &[]).as_deref(), Some("django"), "{settings}");
+    }
+    let base = ("site1/base.py", "DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql'}}\n");
+    assert_eq!(migrates("from .base import *\n", &[base]).as_deref(), Some("django"));
+}
+
+/// A program that reads `DATABASE_URL`, and Alembic's settings with an address of their own.
+fn alembic(url: &str, env: &str, program: &str) -> Survey {
+    of(&[
+        (
+            "requirements.txt",
+            "fastapi==0.115.0\nuvicorn==0.34.0\nsqlalchemy==2.0.36\nasyncpg==0.30.0\nalembic==1.14.0\n",
+        ),
+        ("alembic.ini", &format!("[alembic]\nscript_location = migrations\nsqlalchemy.url = {url}\n")),
+        ("migrations/env.py", env),
+        (
+            "main.py",
+            &format!(
+                "import os\nfrom fastapi import FastAPI\nfrom sqlalchemy.ext.asyncio import create_async_engine\n{program}\napp = FastAPI()\n"
+            ),
+        ),
+    ])
+}
+
+const TAKES: &str = "from alembic import context\nfrom sqlalchemy.ext.asyncio import async_engine_from_config\nconfig = context.config\nconnectable = async_engine_from_config(config.get_section(config.config_ini_section), prefix='sqlalchemy.')\n";
+const READS: &str = "engine = create_async_engine(os.environ['DATABASE_URL'])";
+
+#[test]
+fn migrations_of_alembic_ask_the_stacks_database_and_not_the_one_in_its_settings() {
+    let command = |survey: &Survey| {
+        let migration = survey.services[0].migration.as_ref()?;
+        Some(migration.command.as_ref()?.value.join(" "))
+    };
+    let literal = "postgresql+asyncpg://shop:shop@db:5432/shop";
+    let given = command(&alembic(literal, TAKES, READS)).unwrap();
+    assert!(given.starts_with("python -c import os; from alembic import command;"), "{given}");
+    assert!(given.contains("'postgresql+asyncpg://'+url.split('://',1)[1]"), "{given}");
+    assert!(given.contains("open(os.environ['DATABASE_URL_FILE'])"), "{given}");
+    // It sets an address itself, or has none of its own.
+    let plain = Some("alembic upgrade head".to_owned());
+    for more in [
+        "import os\nconfig.set_main_option('sqlalchemy.url', os.environ['DATABASE_URL'])\n",
+        "section = config.get_section('alembic')\nsection['sqlalchemy.url'] = address()\n",
+    ] {
+        assert_eq!(command(&alembic(literal, &format!("{TAKES}{more}"), READS)), plain, "{more}");
+    }
+    assert_eq!(command(&alembic("driver://user:pass@localhost/dbname", TAKES, READS)), plain);
+    // Nothing says where the database is, or the settings mean another one: no job that fails, and a word of it.
+    for (url, program) in [
+        (literal, "engine = create_async_engine('postgresql+asyncpg://a:b@db/c')"),
+        ("sqlite:///./a.db", READS),
+    ] {
+        let survey = alembic(url, TAKES, program);
+        assert_eq!(command(&survey), None, "{url}");
+        let said = gap(&survey, "would ask the database of a developer's machine");
+        assert_eq!((said.evidence[0].file.as_str(), said.evidence[0].line), ("alembic.ini", 3));
+    }
+}

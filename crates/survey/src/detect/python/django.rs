@@ -298,6 +298,47 @@ pub(super) fn setting<'a>(site: &'a Site, name: &str) -> Option<(&'a Rc<Module>,
     })
 }
 
+/// What fills in settings that do not stand in a module.
+const FILLS: [&str; 8] =
+    ["django_heroku", "heroku", "dynaconf", "exec", "execfile", "globals", "locals", "setattr"];
+
+/// Whether no module names a database, or those that do name none: `DATABASES = {}`. Where something else could, it is
+/// said to have one.
+pub(super) fn without_database(project: &Project, site: &Site) -> bool {
+    let elsewhere = |module: &Rc<Module>| {
+        (0..module.tokens.len()).any(|at| {
+            let fills = module.is_word(at) && FILLS.contains(&module.text(at));
+            fills || imports_all_of_another(project, module, at)
+        })
+    };
+    let names = |module: &Rc<Module>| {
+        (0..module.tokens.len()).any(|at| module.is(at, "DATABASES") && !is_empty_database(module, at))
+    };
+    !site.modules.is_empty() && !site.modules.iter().any(elsewhere) && !project.modules.iter().any(names)
+}
+
+/// `from local_settings import *` of a module that is not there.
+fn imports_all_of_another(project: &Project, module: &Module, at: usize) -> bool {
+    if !(module.is(at, "*") && at > 1 && module.is(at - 1, "import")) {
+        return false;
+    }
+    let from = (at.saturating_sub(30)..at).rev().find(|&before| module.is(before, "from"));
+    let path: String =
+        from.map_or(String::new(), |from| (from + 1..at - 1).map(|at| module.text(at)).collect());
+    project.find(module, &path).is_none()
+}
+
+/// `DATABASES = {}` and `DATABASES = {"default": {}}`.
+fn is_empty_database(module: &Module, at: usize) -> bool {
+    let Some(open) = module.assigned(at).filter(|&open| module.is(open, "{")) else { return false };
+    let inner = module.string(open + 1).is_some() && module.is(open + 2, ":");
+    let inner = inner.then_some(open + 3).filter(|&inner| module.is(inner, "{") && module.is(inner + 1, "}"));
+    module.is(open + 1, "}")
+        || inner.is_some_and(|inner| {
+            module.is(inner + 2, "}") || (module.is(inner + 2, ",") && module.is(inner + 3, "}"))
+        })
+}
+
 /// What the settings say of static files, uploads, and what must not reach production.
 pub(super) fn describe(
     project: &Project,

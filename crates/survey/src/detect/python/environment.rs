@@ -268,9 +268,39 @@ fn optional(module: &Module, at: usize, open: usize, function: &str) -> Option<R
     read.required = if function == "os.environ.pop" {
         second.is_none()
     } else {
-        read.default.is_none() && second.is_none() && ends_without(module, at, close)
+        let fails = ends_without(module, at, close)
+            || (used_at_once(module, at, close) && !is_asked_for(module, at, close, &read.name));
+        read.default.is_none() && second.is_none() && fails
     };
     Some(read)
+}
+
+/// `os.environ.get("NAME").split()`, `int(os.getenv("NAME"))`: the text is used as one, and there is none without the
+/// variable.
+fn used_at_once(module: &Module, at: usize, close: usize) -> bool {
+    let behind = [".", "[", "+", "%"].iter().any(|sign| module.is(close + 1, sign))
+        && module.tokens.get(close + 1).is_some_and(|token| !token.first);
+    let joined =
+        at > 1 && module.is(at - 1, "+") && matches!(module.kind(at - 2), Some(Kind::String | Kind::Format));
+    // `x in …` and `for x in …`.
+    let looked_in = at > 0 && module.is(at - 1, "in");
+    let first = at > 1 && module.is(at - 1, "(");
+    let given = first
+        && (matches!(module.text(at - 2), "int" | "float" | "Decimal" | "loads" | "Path" | "len" | "list")
+            || (module.is(at - 2, "join") && at > 3 && module.is(at - 4, "path")));
+    behind || joined || looked_in || given
+}
+
+/// Whether the program makes sure that the variable is there before it uses its text: above, around or behind the read.
+fn is_asked_for(module: &Module, at: usize, close: usize, name: &str) -> bool {
+    let mentions = |from: usize, to: usize| {
+        (from..to.min(module.tokens.len()))
+            .any(|at| module.kind(at) == Some(Kind::String) && module.string(at).as_deref() == Some(name))
+    };
+    let end = module.line_end(close).min(close + 200);
+    // `int(os.environ.get("NAME")) if os.environ.get("NAME") else 1`.
+    let behind = (close..end).find(|&at| module.is(at, "if")).is_some_and(|at| mentions(at, end));
+    behind || is_guarded(module, at, name)
 }
 
 fn whole_literal(module: &Module, at: usize, end: usize) -> Option<String> {

@@ -1,8 +1,9 @@
 //! Migrations: Alembic, Flask-Migrate, Django, and programs that apply a folder of SQL.
 
 use super::{
+    alembic,
     apps::App,
-    django::Site,
+    django::{self, Site},
     project::{Project, below},
 };
 use crate::{
@@ -20,9 +21,9 @@ pub(super) fn add(
     app: Option<&App>,
     service: &mut Service,
 ) -> Vec<Gap> {
-    service.migration = django(project, site)
+    service.migration = of_django(project, site)
         .or_else(|| flask_migrate(context, project, app, service))
-        .or_else(|| alembic(context, project, service))
+        .or_else(|| of_alembic(context, project, service))
         .or_else(|| own_program(context, project, service));
     let mut gaps = Vec::new();
     for launch in launches.iter().filter(|launch| matches!(launch.process.as_str(), "release")) {
@@ -31,6 +32,7 @@ pub(super) fn add(
     if service.migration.is_none() {
         gaps.extend(unapplied(context, service));
     }
+    gaps.extend(alembic::connect(context, service));
     gaps
 }
 
@@ -57,8 +59,9 @@ fn migration(
     Migration { tool, script: None, command: Some(Fact::new(command, evidence)), folder, files: Vec::new() }
 }
 
-fn django(project: &Project, site: Option<&Site>) -> Option<Migration> {
-    let site = site?;
+fn of_django(project: &Project, site: Option<&Site>) -> Option<Migration> {
+    // Without a database there is nothing to migrate, and the command fails.
+    let site = site.filter(|site| !django::without_database(project, site))?;
     let tool = tool(project, &["django"])?;
     Some(migration(
         tool,
@@ -87,7 +90,7 @@ fn flask_migrate(
 }
 
 /// alembic.ini with the folder that it names.
-fn alembic(context: &Context<'_>, project: &Project, service: &Service) -> Option<Migration> {
+fn of_alembic(context: &Context<'_>, project: &Project, service: &Service) -> Option<Migration> {
     let tool = tool(project, &["alembic"])?;
     let path = join(&service.path, "alembic.ini");
     let source = context.repository.source(&path)?;

@@ -8,6 +8,7 @@ use crate::{
     },
 };
 
+mod alembic;
 mod apps;
 mod beside;
 mod celery;

@@ -270,14 +270,19 @@ fn commands(place: &Place<'_>, version: Option<&str>) -> Commands {
         Manager::Pnpm => {
             let filter = member.map(|package| format!(" --filter {}", dots(&package))).unwrap_or_default();
             let frozen = if locked { " --frozen-lockfile" } else { " --no-frozen-lockfile" };
+            // Its programs in node_modules/.bin are shell scripts by default, which Node.js cannot run.
+            let links =
+                if runs_a_link(place.service) { " --config.prefer-symlinked-executables" } else { "" };
             let modules = "node_modules/.modules.yaml node_modules/.pnpm-workspace-state*.json \
                            node_modules/.pnpm/lock.yaml";
             Commands {
                 tool: tool("pnpm", "10"),
                 cache: "id=pnpm,target=/pnpm/store",
                 cache_reason: STORE,
-                all: format!("pnpm install{frozen} --store-dir /pnpm/store{filter}{scripts}"),
-                production: format!("pnpm install --prod{frozen} --store-dir /pnpm/store{filter}{scripts}"),
+                all: format!("pnpm install{frozen} --store-dir /pnpm/store{filter}{scripts}{links}"),
+                production: format!(
+                    "pnpm install --prod{frozen} --store-dir /pnpm/store{filter}{scripts}{links}"
+                ),
                 leftovers: [modules, "pnpm-lock.yaml pnpm-workspace.yaml .npmrc"].map(str::to_owned).to_vec(),
             }
         }
@@ -334,6 +339,15 @@ fn commands(place: &Place<'_>, version: Option<&str>) -> Commands {
             }
         }
     }
+}
+
+/// Whether it runs a program of a package by its link.
+fn runs_a_link(service: &Service) -> bool {
+    let migration = service.migration.iter().filter_map(|migration| migration.command.as_ref());
+    let processes = service.processes.iter().map(|process| &process.command);
+    let mut words =
+        service.command.iter().chain(migration).chain(processes).flat_map(|command| &command.value);
+    words.any(|word| word.starts_with("node_modules/.bin/"))
 }
 
 /// `"@shop/api"` -> `"@shop/api..."`: with what it depends on.

@@ -4,7 +4,7 @@ use plimsoll_survey::{Role, Shape};
 
 use super::{
     Passes, below, checked, images, install,
-    process::node_arguments,
+    process::{in_image, node_arguments},
     server::{self, Program},
     stores::{Socket, Stores},
 };
@@ -94,13 +94,13 @@ pub(super) fn build<'a>(
             .chain(server::listens(program))
             .collect(),
         distroless,
-        to_modules,
         system_packages,
         launcher: program.environment.launcher,
         heartbeat: program.port.is_none()
             || service.processes.iter().any(|process| process.role != Role::OneShot),
         probe: probe.clone(),
-        command: arguments.filter(|_| distroless).unwrap_or_else(|| command.value.clone()),
+        command: arguments.filter(|_| distroless).unwrap_or_else(|| in_image(&command.value, &to_modules)),
+        to_modules,
         sources,
     });
     let images = vec![

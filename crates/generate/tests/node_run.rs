@@ -1,0 +1,48 @@
+//! How a Node.js program starts in its image, and what the image holds beside what the build writes.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
+
+use plimsoll_generate::{Planned, Policy, generate, plan};
+use plimsoll_survey::{Repository, survey};
+
+fn planned(files: &[(&str, &str)]) -> Planned {
+    let survey = survey(&Repository::from_files("desk", files.iter().copied()));
+    plan(&survey, &Policy::default(), &|_| false).unwrap()
+}
+
+fn file(planned: &Planned, path: &str) -> String {
+    generate(&planned.stack).unwrap().into_iter().find(|file| file.path == path).unwrap().text
+}
+
+const ROUTER: &str = r#"{ "name": "desk", "scripts": { "build": "react-router build", "start": "react-router-serve ./build/server/index.js" },
+    "dependencies": { "@react-router/serve": "^7" }, "devDependencies": { "@react-router/dev": "^7" } }"#;
+
+#[test]
+fn a_program_of_a_package_is_found_by_its_link() {
+    let by_npm = file(&planned(&[("package.json", ROUTER), ("package-lock.json", "{}")]), "Dockerfile");
+    let command = r#"CMD ["node_modules/.bin/react-router-serve", "./build/server/index.js"]"#;
+    assert!(by_npm.contains(command) && by_npm.contains("/app/build ./build"), "{by_npm}");
+    // pnpm makes scripts of the shell instead of links, unless it is told.
+    let by_pnpm = file(&planned(&[("package.json", ROUTER), ("pnpm-lock.yaml", "")]), "Dockerfile");
+    let installs = by_pnpm.lines().filter(|line| line.contains("pnpm install --prod"));
+    let linked = installs.filter(|line| line.contains("--config.prefer-symlinked-executables"));
+    assert!(by_pnpm.contains(command) && linked.count() == 1, "{by_pnpm}");
+}
+
+#[test]
+fn the_file_that_the_command_names_is_in_the_image() {
+    let manifest = r#"{ "name": "desk", "type": "module", "scripts": { "build": "react-router build", "start": "node server.js" },
+        "dependencies": { "express": "5" }, "devDependencies": { "@react-router/dev": "^7" } }"#;
+    let server = "import express from 'express';\nimport { log } from './server/log.js';\nconst app = express();\napp.listen(5000);\n";
+    let files = [
+        ("package.json", manifest),
+        ("package-lock.json", "{}"),
+        ("server.js", server),
+        ("server/log.js", "export const log = console;"),
+    ];
+    let dockerfile = file(&planned(&files), "Dockerfile");
+    assert!(
+        dockerfile.contains("COPY --from=build /app /app") && dockerfile.contains("CMD [\"server.js\"]"),
+        "{dockerfile}"
+    );
+}

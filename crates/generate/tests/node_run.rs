@@ -46,3 +46,30 @@ fn the_file_that_the_command_names_is_in_the_image() {
         "{dockerfile}"
     );
 }
+
+#[test]
+fn what_the_program_reads_is_in_its_image() {
+    let manifest = r#"{ "name": "desk", "scripts": { "build": "tsc", "start": "node dist/server.js" }, "dependencies": { "express": "5" } }"#;
+    let files = [
+        ("package.json", manifest),
+        ("package-lock.json", "{}"),
+        ("tsconfig.json", r#"{ "compilerOptions": { "rootDir": "src", "outDir": "dist" } }"#),
+        (
+            "src/server.ts",
+            "const app = express();\napp.get('/', (q, r) => r.sendFile(join(__dirname, '..', 'public', 'index.html')));\napp.listen(3000);\n",
+        ),
+        ("public/index.html", "<html>"),
+        ("bin/serve.js", ""),
+    ];
+    let dockerfile = file(&planned(&files), "Dockerfile");
+    for line in ["COPY --from=build /app/public ./public", "chmod -R u=rwX,go=rX 'dist' 'public'"] {
+        assert!(dockerfile.replace("dist public", "'dist' 'public'").contains(line), "{dockerfile}");
+    }
+    // A command that somebody answered names a file that no build writes.
+    let mut survey = survey(&Repository::from_files("desk", files));
+    let answers = [("desk.command".to_owned(), "node bin/serve.js".to_owned())].into();
+    plimsoll_survey::answer(&mut survey, &answers).unwrap();
+    let planned = plan(&survey, &Policy::default(), &|_| false).unwrap();
+    let dockerfile = file(&planned, "Dockerfile");
+    assert!(dockerfile.contains("COPY --from=build /app/bin/serve.js ./bin/serve.js"), "{dockerfile}");
+}

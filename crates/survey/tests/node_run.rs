@@ -104,3 +104,78 @@ fn a_preloaded_file_is_in_the_image_too() {
     );
     assert_eq!(output(only(&survey)), None);
 }
+
+const COMPILED: &str = r#"{ "name": "desk", "scripts": { "build": "tsc", "start": "node dist/server.js" },
+    "dependencies": { "express": "5" } }"#;
+
+/// What a compiled server reads, with the lines that say so.
+fn reads(server: &str, more: &[(&str, &str)]) -> Vec<(String, usize)> {
+    let files = [
+        ("package.json", COMPILED),
+        ("package-lock.json", "{}"),
+        ("tsconfig.json", r#"{ "compilerOptions": { "rootDir": "src", "outDir": "dist" } }"#),
+        ("src/server.ts", server),
+        ("src/mail/welcome.html", "<p>"),
+        ("public/index.html", "<html>"),
+        ("public/uploads/.gitkeep", ""),
+        ("views/home.ejs", ""),
+        ("data/prices.csv", "1"),
+        ("config/rules.json", "{}"),
+        ("proto/desk.proto", ""),
+        ("README.md", ""),
+        (".env", ""),
+        ("certs/server.key", ""),
+    ];
+    let survey = of(&[&files[..], more].concat());
+    let found = only(&survey).reads.iter();
+    found.map(|path| (path.value.clone(), path.evidence[0].line)).collect()
+}
+
+fn read(path: &str) -> Vec<(String, usize)> {
+    vec![(path.to_owned(), 1)]
+}
+
+#[test]
+fn what_a_compiled_program_reads_beside_its_output_is_a_fact() {
+    assert_eq!(reads("readFile(join(__dirname, '..', 'public', 'index.html'), done);", &[]), read("public"));
+    assert_eq!(reads("app.use(express.static('public'));", &[]), read("public"));
+    assert_eq!(reads("app.use(express.static(path.join(process.cwd(), 'data')));", &[]), read("data"));
+    assert_eq!(reads("app.set('views', './views');", &[]), read("views"));
+    assert_eq!(
+        reads("const file = new URL('../data/prices.csv', import.meta.url);", &[]),
+        read("data/prices.csv")
+    );
+    assert_eq!(reads("const file = `${__dirname}/../data/${name}.csv`;", &[]), read("data"));
+    assert_eq!(reads("const file = __dirname + '/../data/prices.csv';", &[]), read("data/prices.csv"));
+    assert_eq!(
+        reads(
+            "const here = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../data', name);",
+            &[]
+        ),
+        read("data")
+    );
+    assert_eq!(reads("const proto = loadSync('./proto/desk.proto');", &[]), read("proto/desk.proto"));
+    assert_eq!(reads("const rules = require('../config/rules');", &[]), read("config/rules.json"));
+    assert_eq!(reads("app.use(serveStatic({ root: './data' }));", &[]), read("data"));
+    assert_eq!(
+        reads("const text = readFileSync('src/mail/welcome.html');", &[]),
+        read("src/mail/welcome.html")
+    );
+}
+
+#[test]
+fn what_an_image_must_not_hold_or_has_anyway_is_no_such_fact() {
+    let nothing: Vec<(String, usize)> = Vec::new();
+    // Beside the source it is the build's to copy; the rest is no part of a context, is written, or is the package.
+    for server in [
+        "readFile(join(__dirname, 'mail', 'welcome.html'));",
+        "import mail from './mail/welcome';",
+        "readFileSync('README.md'); existsSync('.env'); readFileSync('certs/server.key'); readFileSync('../data');",
+        "express.static(path.join(__dirname)); express.static('dist'); join(process.cwd(), 'node_modules'); resolve('.');",
+        "import pkg from '../package.json';",
+    ] {
+        assert_eq!(reads(server, &[]), nothing, "{server}");
+    }
+    let written = "multer({ dest: 'public/uploads' });\nimport multer from 'multer';\napp.use(express.static('public/uploads'));";
+    assert_eq!(reads(written, &[]), [("public".to_owned(), 1)]);
+}

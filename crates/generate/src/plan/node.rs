@@ -128,13 +128,30 @@ fn extras(service: &plimsoll_survey::Service, output: Option<&str>) -> Vec<Strin
         service.migration.iter().flat_map(|migration| &migration.files).map(|file| file.value.as_str());
     let ships =
         service.ships.iter().filter(|_| service.shape == Shape::Package).map(|ships| ships.from.as_str());
+    let reads = service.reads.iter().map(|path| path.value.as_str());
     let mut extras: Vec<String> = Vec::new();
-    for path in migration.chain(ships).filter(|path| checked::is_path(path) && Some(*path) != output) {
-        if !extras.iter().any(|known| known == path) {
+    for path in
+        migration.chain(ships).chain(reads).chain(programs(service)).filter(|path| checked::is_path(path))
+    {
+        let there =
+            |known: &str| path == known || path.strip_prefix(known).is_some_and(|rest| rest.starts_with('/'));
+        if !output.is_some_and(there) && !extras.iter().any(|known| there(known)) {
             extras.push(path.to_owned());
         }
     }
     extras
+}
+
+/// Scripts that its commands name, those of packages left out: an answer may name one that no build writes.
+fn programs(service: &plimsoll_survey::Service) -> impl Iterator<Item = &str> {
+    let migration = service.migration.iter().filter_map(|migration| migration.command.as_ref());
+    let processes = service.processes.iter().map(|process| &process.command);
+    let words = service.command.iter().chain(processes).chain(migration).flat_map(|command| &command.value);
+    let script = |path: &&str| [".js", ".mjs", ".cjs"].iter().any(|end| path.ends_with(end));
+    words
+        .map(|word| word.trim_start_matches("./"))
+        .filter(script)
+        .filter(|path| !path.starts_with("node_modules/"))
 }
 
 fn bundle(service: &plimsoll_survey::Service, prefix: &str) -> Vec<CopiedFolder> {

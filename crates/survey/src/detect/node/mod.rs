@@ -20,6 +20,7 @@ mod pnpm_workspace;
 mod port;
 mod processes;
 mod procfile;
+pub(super) mod reads;
 mod routes;
 mod runners;
 mod runtime;

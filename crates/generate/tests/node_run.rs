@@ -73,3 +73,74 @@ fn what_the_program_reads_is_in_its_image() {
     let dockerfile = file(&planned, "Dockerfile");
     assert!(dockerfile.contains("COPY --from=build /app/bin/serve.js ./bin/serve.js"), "{dockerfile}");
 }
+
+const MEMBER: &str = r#"{ "name": "@desk/api", "scripts": { "build": "tsc", "start": "node dist/server.js" }, "dependencies": { "express": "5" } }"#;
+
+#[test]
+fn settings_of_other_packages_are_copied() {
+    let own = r#"{ "extends": "../../packages/settings/node.json", "references": [{ "path": "../../packages/shapes" }],
+        "compilerOptions": { "rootDir": "src", "outDir": "dist" } }"#;
+    let files = [
+        ("package.json", r#"{ "name": "desk", "packageManager": "pnpm@10.34.9" }"#),
+        ("pnpm-workspace.yaml", "packages:\n  - apps/*\n  - packages/*\n"),
+        ("pnpm-lock.yaml", ""),
+        ("apps/api/package.json", MEMBER),
+        ("apps/api/tsconfig.json", own),
+        ("apps/api/src/server.ts", "const app = express();\napp.listen(3000);\n"),
+        ("packages/settings/package.json", r#"{ "name": "@desk/settings" }"#),
+        (
+            "packages/settings/node.json",
+            r#"{ "extends": ["../../tools/base.json", "@desk/strict/strict.json"] }"#,
+        ),
+        ("packages/strict/package.json", r#"{ "name": "@desk/strict" }"#),
+        ("packages/strict/strict.json", "{}"),
+        ("packages/shapes/package.json", r#"{ "name": "@desk/shapes" }"#),
+        ("packages/shapes/tsconfig.json", "{}"),
+        ("packages/none/package.json", r#"{ "name": "@desk/none" }"#),
+        ("tools/base.json", "{}"),
+    ];
+    let survey = survey(&Repository::from_files("desk", files));
+    let api = survey.workspaces.iter().find(|package| package.path == "apps/api").unwrap();
+    let uses: Vec<(&str, &str)> =
+        api.uses.iter().map(|used| (used.value.as_str(), used.evidence[0].file.as_str())).collect();
+    assert_eq!(
+        uses,
+        [
+            ("@desk/settings", "apps/api/tsconfig.json"),
+            ("@desk/shapes", "apps/api/tsconfig.json"),
+            ("@desk/strict", "packages/settings/node.json")
+        ]
+    );
+    let planned = plan(&survey, &Policy::default(), &|_| false).unwrap();
+    let dockerfile = file(&planned, "apps/api/Dockerfile");
+    for line in [
+        "COPY packages/settings packages/settings",
+        "COPY packages/strict packages/strict",
+        "COPY tools/base.json tools/",
+    ] {
+        assert!(dockerfile.contains(line), "{line}\n{dockerfile}");
+    }
+    assert!(!dockerfile.contains("packages/none"), "{dockerfile}");
+}
+
+#[test]
+fn packages_are_installed_below_the_program_whatever_yarns_settings_say() {
+    let manifest =
+        r#"{ "name": "desk", "scripts": { "start": "node index.js" }, "dependencies": { "express": "5" } }"#;
+    let files = |yarnrc| {
+        let listen = "const express = require('express');\nconst app = express();\napp.listen(3000);\n";
+        [
+            ("package.json", manifest),
+            ("yarn.lock", "# yarn lockfile v1\n"),
+            ("index.js", listen),
+            (".yarnrc", yarnrc),
+        ]
+    };
+    for yarnrc in ["# ours\n--modules-folder /node_modules\n", "--install.modules-folder \"/node_modules\"\n"]
+    {
+        let dockerfile = file(&planned(&files(yarnrc)), "Dockerfile");
+        assert_eq!(dockerfile.matches(" --modules-folder ./node_modules").count(), 2, "{dockerfile}");
+    }
+    let usual = file(&planned(&files("network-timeout 600000\n")), "Dockerfile");
+    assert!(!usual.contains("--modules-folder"), "{usual}");
+}

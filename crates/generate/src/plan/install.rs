@@ -97,7 +97,19 @@ pub(super) fn sources(place: &Place<'_>, problems: &mut Vec<Gap>) -> Option<Sour
         workdir: if whole { "/app".to_owned() } else { format!("/app/{folder}") },
         prefix: if whole { String::new() } else { format!("{folder}/") },
         config_files,
+        config_folders: if whole { Vec::new() } else { deeper(place.install) },
     })
+}
+
+/// Shared files that lie in folders of their own.
+fn deeper(install: &Install) -> Vec<ManifestFile> {
+    let good = install.shared_files.iter().filter(|file| checked::is_path(&file.value));
+    let deep = good.filter_map(|file| Some((file, file.value.rsplit_once('/')?.0)));
+    deep.map(|(file, folder)| ManifestFile {
+        file: below(&install.folder, &file.value),
+        folder: folder.to_owned(),
+    })
+    .collect()
 }
 
 fn paths(install: &Install, files: &[Fact<String>]) -> Vec<String> {
@@ -288,8 +300,12 @@ fn commands(place: &Place<'_>, version: Option<&str>) -> Commands {
         }
         Manager::YarnClassic => {
             let frozen = if locked { " --frozen-lockfile" } else { "" };
-            let install =
-                format!("yarn install{frozen} --non-interactive --cache-folder /yarn/cache{scripts}");
+            // An option wins over the project's .yarnrc: the stages copy /app, and nothing beside it.
+            let elsewhere = place.install.modules_folder.is_some();
+            let modules = if elsewhere { " --modules-folder ./node_modules" } else { "" };
+            let install = format!(
+                "yarn install{frozen} --non-interactive --cache-folder /yarn/cache{scripts}{modules}"
+            );
             Commands {
                 // The image has a `yarn` of its own, which is replaced.
                 tool: tool("--force yarn", "1.22.22"),

@@ -32,6 +32,7 @@ pub(super) mod shared_files;
 mod shutdown;
 mod sqlite;
 mod traffic;
+mod tsconfig;
 mod versions;
 pub(super) mod workspaces;
 

@@ -1,13 +1,10 @@
 //! Files and folders of a package that its compiled program reads when it runs: pages that it serves, templates,
 //! certificates of others. A compiler writes none of them into its output.
 
-use super::build;
+use super::{build, tsconfig};
 use crate::{
     context::{Context, has_extension, join},
-    javascript::{
-        Kind, Script,
-        values::{Program, relative},
-    },
+    javascript::{Kind, Script, values::Program},
     manifest::Manifest,
     model::{Ecosystem, Evidence, Fact, Role, Service, Shape, Survey, is_below},
 };
@@ -132,7 +129,7 @@ impl Package<'_> {
     fn paths(&self, script: &Script, base: Base, text: &str) -> Vec<String> {
         let folder = self.manifest.folder.as_str();
         let own = script.source.name().get(folder.len()..).unwrap_or_default().trim_start_matches('/');
-        let from = |file: &str| inside(file, text);
+        let from = |file: &str| tsconfig::inside(file, text).filter(|path| !path.is_empty());
         let mut paths = Vec::new();
         if base == Base::Working {
             paths.extend(from(""));
@@ -173,15 +170,6 @@ impl Package<'_> {
         let file = self.context.repository.contains(&full) && !left_out(&full);
         file || self.context.repository.under(&full).any(|file| !left_out(file))
     }
-}
-
-/// A path from the folder of a file, as long as it stays in the package.
-fn inside(file: &str, text: &str) -> Option<String> {
-    let above = text.split('/').filter(|part| *part == "..").count();
-    if above > file.matches('/').count() {
-        return None;
-    }
-    Some(relative(file, text)).filter(|path| !path.is_empty())
 }
 
 /// The path that the program names at a token, with its last token.

@@ -144,3 +144,55 @@ fn packages_are_installed_below_the_program_whatever_yarns_settings_say() {
     let usual = file(&planned(&files("network-timeout 600000\n")), "Dockerfile");
     assert!(!usual.contains("--modules-folder"), "{usual}");
 }
+
+#[test]
+fn an_address_with_a_password_in_the_program_is_said_and_no_variable_invented() {
+    let manifest = r#"{ "name": "desk", "scripts": { "start": "node index.js" }, "dependencies": { "express": "5", "pg": "8" } }"#;
+    let with = |settings: &str| {
+        let program = format!(
+            "const {{ Pool }} = require('pg');\nconst express = require('express');\nconst pool = new Pool({{\n  {settings}\n}});\n\
+             const app = express();\napp.listen(3000);\n"
+        );
+        planned(&[("package.json", manifest), ("package-lock.json", "{}"), ("index.js", &program)])
+    };
+    for settings in [
+        "connectionString: 'postgres://desk:desk@postgres/desk'",
+        "connectionString: 'postgres://desk:desk@db/desk'",
+        "host: 'db', user: 'desk', password: 'desk'",
+        "user: 'desk', password: 'desk', database: 'desk'",
+    ] {
+        let planned = with(settings);
+        let note = planned
+            .notes
+            .iter()
+            .find(|note| note.message.contains("the address of PostgreSQL stands in the program"));
+        let place = &note.unwrap_or_else(|| panic!("{settings}: {:#?}", planned.notes)).evidence[0];
+        assert_eq!((place.file.as_str(), place.line), ("index.js", 4), "{settings}");
+        assert!(!file(&planned, "compose.production.yml").contains("PGHOST"), "{settings}");
+    }
+    // Without a word about it the client reads its own variables.
+    assert!(file(&with("max: 5"), "compose.production.yml").contains("PGHOST"));
+}
+
+#[test]
+fn folders_that_nitro_writes_are_volumes() {
+    let manifest = r#"{ "name": "desk", "scripts": { "build": "nuxt build" }, "dependencies": { "nuxt": "4", "@nuxthub/core": "0.10" } }"#;
+    let files =
+        |config| [("package.json", manifest), ("package-lock.json", "{}"), ("nuxt.config.ts", config)];
+    let hub = planned(&files(
+        "export default defineNuxtConfig({\n  hub: { db: 'sqlite', kv: false, blob: true },\n});",
+    ));
+    let compose = file(&hub, "compose.production.yml");
+    assert!(compose.contains(":/app/.data/db") && compose.contains(":/app/.data/blob"), "{compose}");
+    assert!(!compose.contains(".data/kv"), "{compose}");
+    let dockerfile = file(&hub, "Dockerfile");
+    assert!(dockerfile.contains("/writable/app/.data/db"), "{dockerfile}");
+    let elsewhere =
+        planned(&files("export default defineNuxtConfig({ hub: { db: { dialect: 'postgresql' } } });"));
+    assert!(!file(&elsewhere, "compose.production.yml").contains(".data"));
+    let nitro = r#"{ "name": "desk", "scripts": { "build": "nitropack build" }, "dependencies": { "nitropack": "2" } }"#;
+    let route = "export default defineEventHandler(async () => {\n  const db = useDatabase();\n  await useStorage('data').setItem('a', 1);\n});";
+    let own = planned(&[("package.json", nitro), ("package-lock.json", "{}"), ("routes/index.ts", route)]);
+    let compose = file(&own, "compose.production.yml");
+    assert!(compose.contains(":/app/.data\"") && !compose.contains(".data/kv"), "{compose}");
+}

@@ -249,6 +249,8 @@ pub(crate) struct Sources {
     pub(crate) prefix: String,
     /// Files of the install's folder that tools of its packages read; nothing where all of it is copied.
     pub(crate) config_files: Vec<String>,
+    /// The same in folders that belong to no package.
+    pub(crate) config_folders: Vec<ManifestFile>,
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -126,6 +126,9 @@ impl Out {
             self.service_fact("check", Some(check));
         }
         self.service_fact("output", service.output.as_ref());
+        for path in &service.reads {
+            self.service_fact("reads", Some(path));
+        }
         self.service_fact("start", service.start.as_ref());
         if let Some(command) = &service.command {
             self.item("runs", &command.value.join(" "), Some(&command.evidence));

@@ -97,7 +97,19 @@ pub(super) fn sources(place: &Place<'_>, problems: &mut Vec<Gap>) -> Option<Sour
         workdir: if whole { "/app".to_owned() } else { format!("/app/{folder}") },
         prefix: if whole { String::new() } else { format!("{folder}/") },
         config_files,
+        config_folders: if whole { Vec::new() } else { deeper(place.install) },
     })
+}
+
+/// Shared files that lie in folders of their own.
+fn deeper(install: &Install) -> Vec<ManifestFile> {
+    let good = install.shared_files.iter().filter(|file| checked::is_path(&file.value));
+    let deep = good.filter_map(|file| Some((file, file.value.rsplit_once('/')?.0)));
+    deep.map(|(file, folder)| ManifestFile {
+        file: below(&install.folder, &file.value),
+        folder: folder.to_owned(),
+    })
+    .collect()
 }
 
 fn paths(install: &Install, files: &[Fact<String>]) -> Vec<String> {
@@ -270,21 +282,30 @@ fn commands(place: &Place<'_>, version: Option<&str>) -> Commands {
         Manager::Pnpm => {
             let filter = member.map(|package| format!(" --filter {}", dots(&package))).unwrap_or_default();
             let frozen = if locked { " --frozen-lockfile" } else { " --no-frozen-lockfile" };
+            // Its programs in node_modules/.bin are shell scripts by default, which Node.js cannot run.
+            let links =
+                if runs_a_link(place.service) { " --config.prefer-symlinked-executables" } else { "" };
             let modules = "node_modules/.modules.yaml node_modules/.pnpm-workspace-state*.json \
                            node_modules/.pnpm/lock.yaml";
             Commands {
                 tool: tool("pnpm", "10"),
                 cache: "id=pnpm,target=/pnpm/store",
                 cache_reason: STORE,
-                all: format!("pnpm install{frozen} --store-dir /pnpm/store{filter}{scripts}"),
-                production: format!("pnpm install --prod{frozen} --store-dir /pnpm/store{filter}{scripts}"),
+                all: format!("pnpm install{frozen} --store-dir /pnpm/store{filter}{scripts}{links}"),
+                production: format!(
+                    "pnpm install --prod{frozen} --store-dir /pnpm/store{filter}{scripts}{links}"
+                ),
                 leftovers: [modules, "pnpm-lock.yaml pnpm-workspace.yaml .npmrc"].map(str::to_owned).to_vec(),
             }
         }
         Manager::YarnClassic => {
             let frozen = if locked { " --frozen-lockfile" } else { "" };
-            let install =
-                format!("yarn install{frozen} --non-interactive --cache-folder /yarn/cache{scripts}");
+            // An option wins over the project's .yarnrc: the stages copy /app, and nothing beside it.
+            let elsewhere = place.install.modules_folder.is_some();
+            let modules = if elsewhere { " --modules-folder ./node_modules" } else { "" };
+            let install = format!(
+                "yarn install{frozen} --non-interactive --cache-folder /yarn/cache{scripts}{modules}"
+            );
             Commands {
                 // The image has a `yarn` of its own, which is replaced.
                 tool: tool("--force yarn", "1.22.22"),
@@ -334,6 +355,15 @@ fn commands(place: &Place<'_>, version: Option<&str>) -> Commands {
             }
         }
     }
+}
+
+/// Whether it runs a program of a package by its link.
+fn runs_a_link(service: &Service) -> bool {
+    let migration = service.migration.iter().filter_map(|migration| migration.command.as_ref());
+    let processes = service.processes.iter().map(|process| &process.command);
+    let mut words =
+        service.command.iter().chain(migration).chain(processes).flat_map(|command| &command.value);
+    words.any(|word| word.starts_with("node_modules/.bin/"))
 }
 
 /// `"@shop/api"` -> `"@shop/api..."`: with what it depends on.

@@ -4,7 +4,7 @@ use plimsoll_survey::{Role, Shape};
 
 use super::{
     Passes, below, checked, images, install,
-    process::node_arguments,
+    process::{in_image, node_arguments},
     server::{self, Program},
     stores::{Socket, Stores},
 };
@@ -62,7 +62,9 @@ pub(super) fn build<'a>(
     let folder = service.migration.as_ref().and_then(|migration| migration.folder.as_ref());
     let migrations_folder =
         folder.map(|folder| folder.value.clone()).filter(|folder| checked::is_path(folder));
-    let extras = extras(service, output.as_deref());
+    let mut extras = extras(service, output.as_deref());
+    // It has a line of its own, with its reason.
+    extras.retain(|extra| Some(extra) != migrations_folder.as_ref());
     let prefix = &sources.prefix;
     let mut readable: Vec<String> = output.iter().map(|output| format!("{prefix}{output}")).collect();
     readable.extend(migrations_folder.iter().map(|folder| format!("{prefix}{folder}")));
@@ -94,13 +96,13 @@ pub(super) fn build<'a>(
             .chain(server::listens(program))
             .collect(),
         distroless,
-        to_modules,
         system_packages,
         launcher: program.environment.launcher,
         heartbeat: program.port.is_none()
             || service.processes.iter().any(|process| process.role != Role::OneShot),
         probe: probe.clone(),
-        command: arguments.filter(|_| distroless).unwrap_or_else(|| command.value.clone()),
+        command: arguments.filter(|_| distroless).unwrap_or_else(|| in_image(&command.value, &to_modules)),
+        to_modules,
         sources,
     });
     let images = vec![
@@ -128,13 +130,29 @@ fn extras(service: &plimsoll_survey::Service, output: Option<&str>) -> Vec<Strin
         service.migration.iter().flat_map(|migration| &migration.files).map(|file| file.value.as_str());
     let ships =
         service.ships.iter().filter(|_| service.shape == Shape::Package).map(|ships| ships.from.as_str());
+    let reads = service.reads.iter().map(|path| path.value.as_str());
     let mut extras: Vec<String> = Vec::new();
-    for path in migration.chain(ships).filter(|path| checked::is_path(path) && Some(*path) != output) {
-        if !extras.iter().any(|known| known == path) {
+    let all = migration.chain(ships).chain(reads).chain(programs(service));
+    for path in all.map(|path| path.trim_end_matches('/')).filter(|path| checked::is_path(path)) {
+        let there =
+            |known: &str| path == known || path.strip_prefix(known).is_some_and(|rest| rest.starts_with('/'));
+        if !output.is_some_and(there) && !extras.iter().any(|known| there(known)) {
             extras.push(path.to_owned());
         }
     }
     extras
+}
+
+/// Scripts that its commands name, those of packages left out: an answer may name one that no build writes.
+fn programs(service: &plimsoll_survey::Service) -> impl Iterator<Item = &str> {
+    let migration = service.migration.iter().filter_map(|migration| migration.command.as_ref());
+    let processes = service.processes.iter().map(|process| &process.command);
+    let words = service.command.iter().chain(processes).chain(migration).flat_map(|command| &command.value);
+    let script = |path: &&str| [".js", ".mjs", ".cjs"].iter().any(|end| path.ends_with(end));
+    words
+        .map(|word| word.trim_start_matches("./"))
+        .filter(script)
+        .filter(|path| !path.starts_with("node_modules/"))
 }
 
 fn bundle(service: &plimsoll_survey::Service, prefix: &str) -> Vec<CopiedFolder> {

@@ -144,7 +144,16 @@ pub(super) fn arguments(command: &[String], build: &Build) -> Vec<String> {
         BuildKind::Node(node) if node.distroless => {
             node_arguments(command, &node.to_modules).unwrap_or_else(|| command.to_vec())
         }
+        BuildKind::Node(node) => in_image(command, &node.to_modules),
         _ => command.to_vec(),
+    }
+}
+
+/// A command as it runs in a service's folder, with `node` where that is its program.
+pub(super) fn in_image(command: &[String], to_modules: &str) -> Vec<String> {
+    match node_arguments(command, to_modules) {
+        Some(arguments) => command.iter().take(1).cloned().chain(arguments).collect(),
+        None => command.to_vec(),
     }
 }
 

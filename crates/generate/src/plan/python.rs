@@ -102,6 +102,7 @@ fn sources(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Opt
         workdir: if folder.is_empty() { "/app".to_owned() } else { format!("/app/{folder}") },
         prefix: if folder.is_empty() { String::new() } else { format!("{folder}/") },
         config_files: Vec::new(),
+        config_folders: Vec::new(),
     })
 }
 

@@ -217,7 +217,16 @@ impl Stores {
                 Some(Address::Parts { variables, file_variants }) => {
                     self.parts(service, opened, variables, file_variants, relational, to);
                 }
-                Some(Address::Fixed { host }) if host.value == opened.name => {}
+                Some(Address::Fixed { host }) if host.value == opened.name => passes.note(
+                    &service.name,
+                    format!(
+                        "the address of {} stands in the program: the stack gives the store a password of its own, and \
+                         the program does not know it",
+                        used.kind.label()
+                    ),
+                    "read the address from one variable, as DATABASE_URL".to_owned(),
+                    &host.evidence,
+                ),
                 Some(Address::Fixed { host }) => passes.note(
                     &service.name,
                     format!("the address of {} stands in the program: {}", used.kind.label(), host.value),

@@ -53,6 +53,9 @@ FROM deps AS sources
 # What the tools of every workspace read.
 COPY {{ build.sources.config_files | join(" ") }} ./
 {%- endif %}
+{%- for config in build.sources.config_folders %}
+COPY {{ config.file }} {{ config.folder }}/
+{%- endfor %}
 {%- for library in build.libraries %}
 COPY {{ library.source }} {{ library.path }}
 {%- if library.build %}

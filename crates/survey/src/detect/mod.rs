@@ -32,6 +32,7 @@ pub(crate) const ALL: &[Detector] = &[
     Detector { name: "node migrations", run: node::migrations::detect },
     Detector { name: "node processes", run: node::second::detect },
     Detector { name: "node development packages", run: node::development::detect },
+    Detector { name: "node files at run time", run: node::reads::detect },
     Detector { name: "platform files", run: platform::detect },
     Detector { name: "python", run: python::detect },
     Detector { name: "plain pages", run: plain::detect },

@@ -107,6 +107,9 @@ pub struct Install {
     pub runtime_version: Option<Fact<String>>,
     /// A script of the project's own that an install would run (`postinstall`, `prepare`): it may need sources.
     pub own_script: Option<Fact<String>>,
+    /// Another folder than `node_modules` into which the project's settings put packages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub modules_folder: Option<Fact<String>>,
     /// Packages that must be compiled at install, with what that takes (`node-gyp`, `psycopg2`).
     pub native: Vec<Fact<String>>,
     /// What it rests on.

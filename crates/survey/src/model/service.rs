@@ -85,6 +85,10 @@ pub struct Service {
     pub spawns: Option<Fact<String>>,
     /// Settings that a page reads at run time.
     pub runtime_config: Option<RuntimeConfig>,
+    /// Files and folders of its own that it reads when it runs, beside what the build writes: `public`, `views`. Below
+    /// its folder.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<Fact<String>>,
     /// Folders that it writes while it runs.
     pub writes: Vec<Writes>,
     /// Files among the program's own that it writes and that must outlive the container: a database of `SQLite` beside
@@ -143,6 +147,7 @@ impl Service {
             generated: Vec::new(),
             spawns: None,
             runtime_config: None,
+            reads: Vec::new(),
             writes: Vec::new(),
             files: Vec::new(),
             calls: Vec::new(),

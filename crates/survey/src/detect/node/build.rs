@@ -2,6 +2,7 @@
 
 use plimsoll_source::Span;
 
+use super::tsconfig;
 use crate::{
     context::{Context, has_extension, join},
     json,
@@ -141,16 +142,7 @@ fn beside(file: &str, path: &str) -> Option<String> {
     if !path.starts_with('.') {
         return None;
     }
-    let mut parts: Vec<&str> = file.split('/').collect();
-    parts.pop();
-    for part in path.split('/') {
-        match part {
-            "." => {}
-            ".." => drop(parts.pop()?),
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
+    tsconfig::inside(file, path)
 }
 
 /// The file that the build makes of a source file.

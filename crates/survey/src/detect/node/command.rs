@@ -231,6 +231,28 @@ const BUILDERS: [&str; 17] = [
     "cpx",
 ];
 
+/// Programs whose file has another name in another version of their package: the link in `node_modules/.bin`, which
+/// every install makes, leads to the right one. The other command lines that are named below by their files have had
+/// them in all versions.
+const LINKED: [(&str, &str); 3] = [
+    ("react-router-serve", "@react-router/serve"),
+    ("remix-serve", "@remix-run/serve"),
+    ("node-pg-migrate", "node-pg-migrate"),
+];
+
+/// The link to a program of a package.
+pub(super) fn linked(program: &str) -> String {
+    format!("{LINKS}{program}")
+}
+
+const LINKS: &str = "node_modules/.bin/";
+
+/// The program and the package behind a word that is such a link.
+pub(super) fn linked_package(word: &str) -> Option<(&'static str, &'static str)> {
+    let program = word.strip_prefix(LINKS)?;
+    LINKED.into_iter().find(|(known, _)| *known == program)
+}
+
 /// The program and its arguments; nothing where it only builds; an error where production must not run it.
 fn argv(context: &Context<'_>, manifest: &Manifest, words: &[String]) -> Result<Option<Vec<String>>, String> {
     let (program, rest) =
@@ -245,8 +267,7 @@ fn argv(context: &Context<'_>, manifest: &Manifest, words: &[String]) -> Result<
         ("next", Some("start")) => run("node_modules/next/dist/bin/next", rest),
         ("next" | "nuxt" | "nest" | "astro" | "ng", Some("build")) => Ok(None),
         ("nest", Some("start")) => run("dist/main.js", &[]),
-        ("react-router-serve", Some(_)) => run("node_modules/@react-router/serve/bin.cjs", rest),
-        ("remix-serve", Some(_)) => run("node_modules/@remix-run/serve/dist/cli.js", rest),
+        ("react-router-serve" | "remix-serve", Some(_)) => run(&linked(program), rest),
         ("fastify", Some("start")) => run("node_modules/fastify-cli/cli.js", rest),
         ("pm2-runtime" | "pm2", _) => {
             let file = rest.iter().find(|word| word.ends_with("js"));
@@ -288,7 +309,7 @@ fn argv(context: &Context<'_>, manifest: &Manifest, words: &[String]) -> Result<
         ("sequelize" | "sequelize-cli", Some("db:migrate")) => {
             run("node_modules/sequelize-cli/lib/sequelize", rest)
         }
-        ("node-pg-migrate", Some("up")) => run("node_modules/node-pg-migrate/bin/node-pg-migrate.js", rest),
+        ("node-pg-migrate", Some("up")) => run(&linked(program), rest),
         (program, Some("dev" | "serve" | "preview")) => {
             Err(format!("`{program} {}` is a development server", rest[0]))
         }

@@ -91,13 +91,20 @@ fn sources(context: &Context<'_>, service: &mut Service) {
     let Some(output) = service.output.as_ref().map(|output| output.value.trim_matches('/').to_owned()) else {
         return;
     };
-    let source = |word: &String| {
+    let source = |word: &str| {
         let path = word.trim_start_matches("./");
         let built = path.strip_prefix(output.as_str()).is_some_and(|rest| rest.starts_with('/'));
         !built && !path.starts_with("..") && context.repository.contains(&join(&service.path, path))
     };
-    let options = |word: &&String| !word.starts_with('-');
-    if commands(service).any(|command| command.value.iter().filter(options).any(source)) {
+    let preloads = service.settings.iter().filter(|setting| setting.name == "NODE_OPTIONS");
+    let preloads = preloads.flat_map(|setting| setting.value.split_whitespace());
+    let words =
+        commands(service).flat_map(|command| command.value.iter().map(String::as_str)).chain(preloads);
+    // `--import=./tracing.mjs`
+    let mut files = words.map(|word| word.split_once('=').map_or(word, |(_, value)| value));
+    let needed = files.any(source);
+    drop(files);
+    if needed {
         service.output = None;
     }
 }

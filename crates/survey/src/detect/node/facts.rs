@@ -3,7 +3,9 @@
 use super::{
     children,
     clients::{self, prisma},
-    conventions, environment, port, routes, services, shutdown, sqlite, traffic,
+    conventions, environment,
+    frameworks::nitro,
+    port, routes, services, shutdown, sqlite, traffic,
 };
 use crate::{
     context::Context,
@@ -39,6 +41,7 @@ fn of_program(context: &Context<'_>, survey: &mut Survey, service: &mut Service)
         manifests.iter().filter_map(|manifest| prisma::generated(context, manifest)).collect();
     service.spawns = children::detect(&program, &service.path);
     service.writes = traffic::writes(&program, service);
+    nitro::data(context, &program, &manifests, service);
     service.calls = traffic::calls(&program, &manifests);
     survey.questions.extend(clients::detect(context, &program, &manifests, service));
     survey.gaps.extend(sqlite::detect(context, &program, service));

@@ -21,6 +21,7 @@ mod pnpm_workspace;
 mod port;
 mod processes;
 mod procfile;
+pub(super) mod reads;
 mod routes;
 mod runners;
 mod runtime;
@@ -32,6 +33,7 @@ pub(super) mod shared_files;
 mod shutdown;
 mod sqlite;
 mod traffic;
+mod tsconfig;
 mod versions;
 pub(super) mod workspaces;
 

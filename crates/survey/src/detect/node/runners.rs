@@ -1,7 +1,10 @@
 //! Programs that compile sources while they run: tsx, ts-node, babel-node. The built file takes their place where a build
 //! writes one; else they run in production too, as the project says, whatever table of package.json they stand in.
 
-use super::{build, command::plain};
+use super::{
+    build,
+    command::{self, plain},
+};
 use crate::{
     context::{Context, has_extension},
     manifest::{Dependency, Manifest},
@@ -137,7 +140,8 @@ pub(super) fn development<'a>(manifest: &'a Manifest, command: &[String]) -> Opt
     command.iter().find_map(|word| {
         let inline = word.split_once('=').filter(|(option, _)| is_preload(option)).map(|(_, value)| value);
         let named = inline.or(std::mem::replace(&mut preload, is_preload(word)).then_some(word.as_str()));
-        let path = named.or_else(|| word.strip_prefix("node_modules/"))?;
+        let linked = command::linked_package(word).map(|(_, package)| package);
+        let path = named.or(linked).or_else(|| word.strip_prefix("node_modules/"))?;
         let package = package(path)?;
         let alone =
             |name: &str| manifest.any_dependency(name).filter(|_| manifest.dependency(name).is_none());

@@ -199,11 +199,14 @@ fn add(candidate: &Candidate<'_>, survey: &mut Survey, found: frameworks::Found)
     survey.services.push(service);
 }
 
+/// Scripts that start what a package serves, the one for production first.
+pub(super) const STARTS: [&str; 6] =
+    ["start:prod", "start:production", "serve:prod", "prod", "start", "serve"];
+
 /// The command of a server or worker, from its scripts.
 fn start(candidate: &Candidate<'_>, survey: &mut Survey, service: &mut Service) {
     let (context, manifest) = (candidate.context, candidate.manifest);
-    let names = ["start:prod", "start:production", "serve:prod", "prod", "start", "serve"];
-    let started = command::started(context, manifest, &names);
+    let started = command::started(context, manifest, &STARTS);
     let mut refused = None;
     if let Some(started) = started {
         let evidence = started.start.evidence.clone();

@@ -1,8 +1,9 @@
 //! Files in an install's folder that tools inside the packages read: a build that copies one package needs them too.
 
+use super::tsconfig;
 use crate::{
     context::{Context, has_extension, join},
-    model::{Ecosystem, Evidence, Fact, Survey},
+    model::{Ecosystem, Evidence, Fact, Install, Survey, Workspace, is_below},
 };
 
 pub(in crate::detect) fn detect(context: &Context<'_>, survey: &mut Survey) {
@@ -15,6 +16,22 @@ pub(in crate::detect) fn detect(context: &Context<'_>, survey: &mut Survey) {
             if let Some(reason) = reason(below) {
                 let evidence = Evidence::file(&join(&install.folder, below), reason);
                 install.shared_files.push(Fact::new(below.to_owned(), evidence));
+            }
+        }
+        deeper(context, &survey.workspaces, install);
+    }
+}
+
+/// TypeScript settings in folders that belong to no package: `tooling/tsconfig/base.json`.
+fn deeper(context: &Context<'_>, workspaces: &[Workspace], install: &mut Install) {
+    for package in workspaces.iter().filter(|package| is_below(&package.path, &install.folder)) {
+        for file in tsconfig::outside(context, &package.path).files {
+            let Some(below) = file.value.strip_prefix(install.folder.as_str()) else { continue };
+            let below = below.trim_start_matches('/').to_owned();
+            let owned = workspaces.iter().any(|other| is_below(&file.value, &other.path));
+            let known = install.shared_files.iter().any(|known| known.value == below);
+            if !owned && !known && below.contains('/') && is_below(&file.value, &install.folder) {
+                install.shared_files.push(Fact { value: below, evidence: file.evidence });
             }
         }
     }

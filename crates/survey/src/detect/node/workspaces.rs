@@ -1,7 +1,7 @@
 //! Workspaces: patterns of folders (in pnpm-workspace.yaml, or in `workspaces` of a package.json as npm, Yarn and Bun
 //! read it), and packages that use one another.
 
-use super::{npm_workspaces, packages, pnpm_workspace};
+use super::{npm_workspaces, packages, pnpm_workspace, tsconfig};
 use crate::{
     context::Context,
     manifest::Manifest,
@@ -56,8 +56,10 @@ fn add(context: &Context<'_>, survey: &mut Survey, root: &str, patterns: &[Patte
             });
         }
     }
-    let names: Vec<String> =
-        members.iter().filter_map(|(manifest, _)| manifest.name().map(|name| name.value)).collect();
+    let packages: Vec<(String, &str)> = members
+        .iter()
+        .filter_map(|(manifest, _)| Some((manifest.name()?.value, manifest.folder.as_str())))
+        .collect();
     for (manifest, pattern) in members {
         // A package without a name is called by its path, as npm and pnpm take it.
         let name = manifest
@@ -66,7 +68,7 @@ fn add(context: &Context<'_>, survey: &mut Survey, root: &str, patterns: &[Patte
         let mut evidence = name.evidence;
         evidence.push(pattern.evidence.clone());
         survey.workspaces.push(Workspace {
-            uses: uses(manifest, &names),
+            uses: uses(context, manifest, &packages),
             scripts: scripts(manifest),
             name: name.value,
             path: manifest.folder.clone(),
@@ -76,15 +78,37 @@ fn add(context: &Context<'_>, survey: &mut Survey, root: &str, patterns: &[Patte
     }
 }
 
-fn uses(manifest: &Manifest, names: &[String]) -> Vec<Fact<String>> {
-    manifest
+/// The packages of the repository, by name and folder, that one needs: by its dependencies, and by its TypeScript settings.
+fn uses(context: &Context<'_>, manifest: &Manifest, packages: &[(String, &str)]) -> Vec<Fact<String>> {
+    let dependencies = manifest
         .all("dependencies")
-        .filter(|dependency| names.iter().any(|name| name == dependency.name))
+        .filter(|dependency| packages.iter().any(|(name, _)| name == dependency.name));
+    let mut uses: Vec<Fact<String>> = dependencies
         .map(|dependency| {
             let evidence = Evidence::new(&manifest.source, dependency.span, "a package of this repository");
             Fact::new(dependency.name.to_owned(), evidence)
         })
-        .collect()
+        .collect();
+    let outside = tsconfig::outside(context, &manifest.folder);
+    let by_file = outside.files.into_iter().filter_map(|file| {
+        let owner = packages.iter().filter(|(_, folder)| is_below(&file.value, folder));
+        let (name, _) = owner.max_by_key(|(_, folder)| folder.len())?;
+        Some(Fact { value: name.clone(), evidence: file.evidence })
+    });
+    let by_name = outside.named.into_iter().filter_map(|text| {
+        let inside = |name: &str| {
+            text.value.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let (name, _) = packages.iter().find(|(name, _)| inside(name))?;
+        Some(Fact { value: name.clone(), evidence: text.evidence })
+    });
+    let own = manifest.name().map(|name| name.value);
+    for used in by_file.chain(by_name) {
+        if Some(&used.value) != own.as_ref() && uses.iter().all(|known| known.value != used.value) {
+            uses.push(used);
+        }
+    }
+    uses
 }
 
 fn scripts(manifest: &Manifest) -> Vec<Fact<String>> {

@@ -75,6 +75,7 @@ pub(super) fn add(context: &Context<'_>, platform: &Platform, project: &Project,
         runtime: chosen.written,
         runtime_version: chosen.version,
         own_script: None,
+        modules_folder: None,
         native,
         evidence,
     };

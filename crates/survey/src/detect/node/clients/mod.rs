@@ -365,16 +365,18 @@ const PARTS: [(Part, &[&str]); 5] = [
 
 /// What an argument says about the address: a URL, parts, or a host that stands in the program.
 fn address(program: &Program, module: usize, at: usize) -> Option<Address> {
-    let mut literal = program.value(module, at);
-    if let Some(address) = literal.as_ref().and_then(as_url) {
+    let first = program.value(module, at);
+    if let Some(address) = first.as_ref().and_then(as_url) {
         return Some(address);
     }
+    // An object has a value too, and none that says a host.
+    let mut literal = first.as_ref().and_then(fixed);
     for key in URL_KEYS {
         let value = program.member(module, at, key);
         if let Some(address) = value.as_ref().and_then(as_url) {
             return Some(address);
         }
-        literal = literal.or(value);
+        literal = literal.or_else(|| value.as_ref().and_then(fixed));
     }
     for inner in INNER {
         for key in ["url", "connectionString", "uri", "filename"] {
@@ -384,9 +386,7 @@ fn address(program: &Program, module: usize, at: usize) -> Option<Address> {
         }
     }
     let parts = parts(program, module, at, &[]);
-    parts
-        .or_else(|| INNER.iter().find_map(|inner| self::parts(program, module, at, &[inner])))
-        .or_else(|| literal.as_ref().and_then(fixed))
+    parts.or_else(|| INNER.iter().find_map(|inner| self::parts(program, module, at, &[inner]))).or(literal)
 }
 
 fn as_url(value: &Value) -> Option<Address> {
@@ -410,6 +410,7 @@ fn suffix(url: &str) -> Option<String> {
 fn parts(program: &Program, module: usize, at: usize, above: &[&str]) -> Option<Address> {
     let mut variables = Vec::new();
     let mut host = None;
+    let mut password = None;
     for (part, keys) in PARTS {
         for key in keys {
             let mut path = above.to_vec();
@@ -419,13 +420,18 @@ fn parts(program: &Program, module: usize, at: usize, above: &[&str]) -> Option<
                 variables.push((part, Fact { value: name, evidence: value.evidence }));
                 break;
             }
-            if part == Part::Host {
-                host = value.literal.map(|text| Fact { value: text, evidence: value.evidence });
+            let literal = value.literal.map(|text| Fact { value: text, evidence: value.evidence });
+            match part {
+                Part::Host => host = literal,
+                Part::Password => password = literal,
+                _ => {}
             }
         }
     }
     if variables.is_empty() {
-        return host.map(|host| Address::Fixed { host });
+        // Clients take this host where none is set, and the password that stands there wins over every variable.
+        let local = |password: Fact<String>| Fact { value: "localhost".to_owned(), ..password };
+        return host.or(password.map(local)).map(|host| Address::Fixed { host });
     }
     Some(Address::Parts { variables, file_variants: Vec::new() })
 }

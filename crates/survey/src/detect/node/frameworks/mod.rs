@@ -10,7 +10,7 @@ mod hono;
 mod koa;
 mod nestjs;
 mod next;
-mod nitro;
+pub(super) mod nitro;
 pub(super) mod nuxt;
 mod others;
 mod plain_http;

@@ -94,6 +94,9 @@ fn install(
         runtime_version: runtime.chosen,
         own_script: all.iter().find_map(|manifest| own_script(manifest)),
         native: all.iter().flat_map(|manifest| native(manifest)).collect(),
+        modules_folder: (kind.manager == Manager::YarnClassic)
+            .then(|| yarn::modules_folder(context, &folder))
+            .flatten(),
         ecosystem: Ecosystem::Node,
         manager: kind.manager,
         folder,

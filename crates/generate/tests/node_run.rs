@@ -1,0 +1,198 @@
+//! How a Node.js program starts in its image, and what the image holds beside what the build writes.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
+
+use plimsoll_generate::{Planned, Policy, generate, plan};
+use plimsoll_survey::{Repository, survey};
+
+fn planned(files: &[(&str, &str)]) -> Planned {
+    let survey = survey(&Repository::from_files("desk", files.iter().copied()));
+    plan(&survey, &Policy::default(), &|_| false).unwrap()
+}
+
+fn file(planned: &Planned, path: &str) -> String {
+    generate(&planned.stack).unwrap().into_iter().find(|file| file.path == path).unwrap().text
+}
+
+const ROUTER: &str = r#"{ "name": "desk", "scripts": { "build": "react-router build", "start": "react-router-serve ./build/server/index.js" },
+    "dependencies": { "@react-router/serve": "^7" }, "devDependencies": { "@react-router/dev": "^7" } }"#;
+
+#[test]
+fn a_program_of_a_package_is_found_by_its_link() {
+    let by_npm = file(&planned(&[("package.json", ROUTER), ("package-lock.json", "{}")]), "Dockerfile");
+    let command = r#"CMD ["node_modules/.bin/react-router-serve", "./build/server/index.js"]"#;
+    assert!(by_npm.contains(command) && by_npm.contains("/app/build ./build"), "{by_npm}");
+    // pnpm makes scripts of the shell instead of links, unless it is told.
+    let by_pnpm = file(&planned(&[("package.json", ROUTER), ("pnpm-lock.yaml", "")]), "Dockerfile");
+    let installs = by_pnpm.lines().filter(|line| line.contains("pnpm install --prod"));
+    let linked = installs.filter(|line| line.contains("--config.prefer-symlinked-executables"));
+    assert!(by_pnpm.contains(command) && linked.count() == 1, "{by_pnpm}");
+}
+
+#[test]
+fn the_file_that_the_command_names_is_in_the_image() {
+    let manifest = r#"{ "name": "desk", "type": "module", "scripts": { "build": "react-router build", "start": "node server.js" },
+        "dependencies": { "express": "5" }, "devDependencies": { "@react-router/dev": "^7" } }"#;
+    let server = "import express from 'express';\nimport { log } from './server/log.js';\nconst app = express();\napp.listen(5000);\n";
+    let files = [
+        ("package.json", manifest),
+        ("package-lock.json", "{}"),
+        ("server.js", server),
+        ("server/log.js", "export const log = console;"),
+    ];
+    let dockerfile = file(&planned(&files), "Dockerfile");
+    assert!(
+        dockerfile.contains("COPY --from=build /app /app") && dockerfile.contains("CMD [\"server.js\"]"),
+        "{dockerfile}"
+    );
+}
+
+#[test]
+fn what_the_program_reads_is_in_its_image() {
+    let manifest = r#"{ "name": "desk", "scripts": { "build": "tsc", "start": "node dist/server.js" }, "dependencies": { "express": "5" } }"#;
+    let files = [
+        ("package.json", manifest),
+        ("package-lock.json", "{}"),
+        ("tsconfig.json", r#"{ "compilerOptions": { "rootDir": "src", "outDir": "dist" } }"#),
+        (
+            "src/server.ts",
+            "const app = express();\napp.get('/', (q, r) => r.sendFile(join(__dirname, '..', 'public', 'index.html')));\napp.listen(3000);\n",
+        ),
+        ("public/index.html", "<html>"),
+        ("bin/serve.js", ""),
+    ];
+    let dockerfile = file(&planned(&files), "Dockerfile");
+    for line in ["COPY --from=build /app/public ./public", "chmod -R u=rwX,go=rX 'dist' 'public'"] {
+        assert!(dockerfile.replace("dist public", "'dist' 'public'").contains(line), "{dockerfile}");
+    }
+    // A command that somebody answered names a file that no build writes.
+    let mut survey = survey(&Repository::from_files("desk", files));
+    let answers = [("desk.command".to_owned(), "node bin/serve.js".to_owned())].into();
+    plimsoll_survey::answer(&mut survey, &answers).unwrap();
+    let planned = plan(&survey, &Policy::default(), &|_| false).unwrap();
+    let dockerfile = file(&planned, "Dockerfile");
+    assert!(dockerfile.contains("COPY --from=build /app/bin/serve.js ./bin/serve.js"), "{dockerfile}");
+}
+
+const MEMBER: &str = r#"{ "name": "@desk/api", "scripts": { "build": "tsc", "start": "node dist/server.js" }, "dependencies": { "express": "5" } }"#;
+
+#[test]
+fn settings_of_other_packages_are_copied() {
+    let own = r#"{ "extends": "../../packages/settings/node.json", "references": [{ "path": "../../packages/shapes" }],
+        "compilerOptions": { "rootDir": "src", "outDir": "dist" } }"#;
+    let files = [
+        ("package.json", r#"{ "name": "desk", "packageManager": "pnpm@10.34.9" }"#),
+        ("pnpm-workspace.yaml", "packages:\n  - apps/*\n  - packages/*\n"),
+        ("pnpm-lock.yaml", ""),
+        ("apps/api/package.json", MEMBER),
+        ("apps/api/tsconfig.json", own),
+        ("apps/api/src/server.ts", "const app = express();\napp.listen(3000);\n"),
+        ("packages/settings/package.json", r#"{ "name": "@desk/settings" }"#),
+        (
+            "packages/settings/node.json",
+            r#"{ "extends": ["../../tools/base.json", "@desk/strict/strict.json"] }"#,
+        ),
+        ("packages/strict/package.json", r#"{ "name": "@desk/strict" }"#),
+        ("packages/strict/strict.json", "{}"),
+        ("packages/shapes/package.json", r#"{ "name": "@desk/shapes" }"#),
+        ("packages/shapes/tsconfig.json", "{}"),
+        ("packages/none/package.json", r#"{ "name": "@desk/none" }"#),
+        ("tools/base.json", "{}"),
+    ];
+    let survey = survey(&Repository::from_files("desk", files));
+    let api = survey.workspaces.iter().find(|package| package.path == "apps/api").unwrap();
+    let uses: Vec<(&str, &str)> =
+        api.uses.iter().map(|used| (used.value.as_str(), used.evidence[0].file.as_str())).collect();
+    assert_eq!(
+        uses,
+        [
+            ("@desk/settings", "apps/api/tsconfig.json"),
+            ("@desk/shapes", "apps/api/tsconfig.json"),
+            ("@desk/strict", "packages/settings/node.json")
+        ]
+    );
+    let planned = plan(&survey, &Policy::default(), &|_| false).unwrap();
+    let dockerfile = file(&planned, "apps/api/Dockerfile");
+    for line in [
+        "COPY packages/settings packages/settings",
+        "COPY packages/strict packages/strict",
+        "COPY tools/base.json tools/",
+    ] {
+        assert!(dockerfile.contains(line), "{line}\n{dockerfile}");
+    }
+    assert!(!dockerfile.contains("packages/none"), "{dockerfile}");
+}
+
+#[test]
+fn packages_are_installed_below_the_program_whatever_yarns_settings_say() {
+    let manifest =
+        r#"{ "name": "desk", "scripts": { "start": "node index.js" }, "dependencies": { "express": "5" } }"#;
+    let files = |yarnrc| {
+        let listen = "const express = require('express');\nconst app = express();\napp.listen(3000);\n";
+        [
+            ("package.json", manifest),
+            ("yarn.lock", "# yarn lockfile v1\n"),
+            ("index.js", listen),
+            (".yarnrc", yarnrc),
+        ]
+    };
+    for yarnrc in ["# ours\n--modules-folder /node_modules\n", "--install.modules-folder \"/node_modules\"\n"]
+    {
+        let dockerfile = file(&planned(&files(yarnrc)), "Dockerfile");
+        assert_eq!(dockerfile.matches(" --modules-folder ./node_modules").count(), 2, "{dockerfile}");
+    }
+    let usual = file(&planned(&files("network-timeout 600000\n")), "Dockerfile");
+    assert!(!usual.contains("--modules-folder"), "{usual}");
+}
+
+#[test]
+fn an_address_with_a_password_in_the_program_is_said_and_no_variable_invented() {
+    let manifest = r#"{ "name": "desk", "scripts": { "start": "node index.js" }, "dependencies": { "express": "5", "pg": "8" } }"#;
+    let with = |settings: &str| {
+        let program = format!(
+            "const {{ Pool }} = require('pg');\nconst express = require('express');\nconst pool = new Pool({{\n  {settings}\n}});\n\
+             const app = express();\napp.listen(3000);\n"
+        );
+        planned(&[("package.json", manifest), ("package-lock.json", "{}"), ("index.js", &program)])
+    };
+    for settings in [
+        "connectionString: 'postgres://desk:desk@postgres/desk'",
+        "connectionString: 'postgres://desk:desk@db/desk'",
+        "host: 'db', user: 'desk', password: 'desk'",
+        "user: 'desk', password: 'desk', database: 'desk'",
+    ] {
+        let planned = with(settings);
+        let note = planned
+            .notes
+            .iter()
+            .find(|note| note.message.contains("the address of PostgreSQL stands in the program"));
+        let place = &note.unwrap_or_else(|| panic!("{settings}: {:#?}", planned.notes)).evidence[0];
+        assert_eq!((place.file.as_str(), place.line), ("index.js", 4), "{settings}");
+        assert!(!file(&planned, "compose.production.yml").contains("PGHOST"), "{settings}");
+    }
+    // Without a word about it the client reads its own variables.
+    assert!(file(&with("max: 5"), "compose.production.yml").contains("PGHOST"));
+}
+
+#[test]
+fn folders_that_nitro_writes_are_volumes() {
+    let manifest = r#"{ "name": "desk", "scripts": { "build": "nuxt build" }, "dependencies": { "nuxt": "4", "@nuxthub/core": "0.10" } }"#;
+    let files =
+        |config| [("package.json", manifest), ("package-lock.json", "{}"), ("nuxt.config.ts", config)];
+    let hub = planned(&files(
+        "export default defineNuxtConfig({\n  hub: { db: 'sqlite', kv: false, blob: true },\n});",
+    ));
+    let compose = file(&hub, "compose.production.yml");
+    assert!(compose.contains(":/app/.data/db") && compose.contains(":/app/.data/blob"), "{compose}");
+    assert!(!compose.contains(".data/kv"), "{compose}");
+    let dockerfile = file(&hub, "Dockerfile");
+    assert!(dockerfile.contains("/writable/app/.data/db"), "{dockerfile}");
+    let elsewhere =
+        planned(&files("export default defineNuxtConfig({ hub: { db: { dialect: 'postgresql' } } });"));
+    assert!(!file(&elsewhere, "compose.production.yml").contains(".data"));
+    let nitro = r#"{ "name": "desk", "scripts": { "build": "nitropack build" }, "dependencies": { "nitropack": "2" } }"#;
+    let route = "export default defineEventHandler(async () => {\n  const db = useDatabase();\n  await useStorage('data').setItem('a', 1);\n});";
+    let own = planned(&[("package.json", nitro), ("package-lock.json", "{}"), ("routes/index.ts", route)]);
+    let compose = file(&own, "compose.production.yml");
+    assert!(compose.contains(":/app/.data\"") && !compose.contains(".data/kv"), "{compose}");
+}

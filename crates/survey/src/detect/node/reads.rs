@@ -109,7 +109,7 @@ impl Package<'_> {
             if !is_below(script.source.name(), &self.service.path) {
                 continue;
             }
-            let named = (0..script.tokens.len()).flat_map(|at| {
+            let named = (0..script.tokens.len()).filter_map(|at| {
                 named(program, module, script, at).map(|(base, text, last)| (base, text, at, last))
             });
             let place = self.place(script);

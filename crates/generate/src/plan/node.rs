@@ -130,7 +130,10 @@ fn extras(service: &plimsoll_survey::Service, output: Option<&str>) -> Vec<Strin
         service.migration.iter().flat_map(|migration| &migration.files).map(|file| file.value.as_str());
     let ships =
         service.ships.iter().filter(|_| service.shape == Shape::Package).map(|ships| ships.from.as_str());
-    let reads = service.reads.iter().map(|path| path.value.as_str());
+    let migrations = service.migration.iter().filter_map(|migration| migration.folder.as_ref());
+    let migrations: Vec<&str> = migrations.map(|folder| folder.value.as_str()).collect();
+    let reads =
+        service.reads.iter().map(|path| path.value.as_str()).filter(|path| !migrations.contains(path));
     let mut extras: Vec<String> = Vec::new();
     let all = migration.chain(ships).chain(reads).chain(programs(service));
     for path in all.map(|path| path.trim_end_matches('/')).filter(|path| checked::is_path(path)) {

@@ -1,6 +1,8 @@
 //! Files and folders of a package that its compiled program reads when it runs: pages that it serves, templates,
 //! certificates of others. A compiler writes none of them into its output.
 
+use std::cell::OnceCell;
+
 use super::{build, tsconfig};
 use crate::{
     context::{Context, has_extension, join},
@@ -9,8 +11,12 @@ use crate::{
     model::{Ecosystem, Evidence, Fact, Role, Service, Shape, Survey, is_below},
 };
 
-/// Paths of one service that are kept.
+/// Paths of one service that are kept, and places that name one.
 const MAX_COUNT: usize = 40;
+const MAX_FOUND: usize = 400;
+
+/// Tokens of a call that are looked at for the folder in which it begins.
+const MAX_TOKENS: usize = 60;
 
 /// Folders that count where the program names them at all.
 const USUAL: [&str; 8] =
@@ -82,6 +88,12 @@ enum Base {
     Working,
 }
 
+/// A source file below the package's folder, and the file that the build makes of it.
+struct Place<'a> {
+    source: &'a str,
+    built: OnceCell<Option<String>>,
+}
+
 struct Package<'a> {
     context: &'a Context<'a>,
     manifest: &'a Manifest,
@@ -97,9 +109,10 @@ impl Package<'_> {
             if !is_below(script.source.name(), &self.service.path) {
                 continue;
             }
-            let named = (0..script.tokens.len()).flat_map(|at| {
+            let named = (0..script.tokens.len()).filter_map(|at| {
                 named(program, module, script, at).map(|(base, text, last)| (base, text, at, last))
             });
+            let place = self.place(script);
             // `require("../config/rules.json")`
             let imported = script.imported().iter().flat_map(|(at, specifier)| {
                 let ends = ["", ".js", ".json", "/index.js"].into_iter();
@@ -107,7 +120,10 @@ impl Package<'_> {
             });
             let imported = imported.filter(|(_, specifier, ..)| specifier.starts_with("../"));
             for (base, text, at, last) in named.chain(imported) {
-                for path in self.paths(script, base, &text) {
+                if found.len() >= MAX_FOUND {
+                    break;
+                }
+                for path in self.paths(&place, base, &text) {
                     let evidence =
                         Evidence::new(&script.source, script.span(at, last), "it reads it when it runs");
                     found.push(Fact::new(path, evidence));
@@ -125,10 +141,14 @@ impl Package<'_> {
         kept
     }
 
+    fn place<'a>(&self, script: &'a Script) -> Place<'a> {
+        let source = script.source.name().get(self.manifest.folder.len()..).unwrap_or_default();
+        Place { source: source.trim_start_matches('/'), built: OnceCell::new() }
+    }
+
     /// What of the package a path names, below its folder.
-    fn paths(&self, script: &Script, base: Base, text: &str) -> Vec<String> {
-        let folder = self.manifest.folder.as_str();
-        let own = script.source.name().get(folder.len()..).unwrap_or_default().trim_start_matches('/');
+    fn paths(&self, place: &Place<'_>, base: Base, text: &str) -> Vec<String> {
+        let own = place.source;
         let from = |file: &str| tsconfig::inside(file, text).filter(|path| !path.is_empty());
         let mut paths = Vec::new();
         if base == Base::Working {
@@ -137,8 +157,8 @@ impl Package<'_> {
             // What lies beside a source is copied by the build, or lost whatever the image holds.
             let top = own.split_once('/').map_or("", |(top, _)| top);
             paths.extend(from(own).filter(|path| top.is_empty() || !is_below(path, top)));
-            let built = build::built(self.context, self.manifest, own);
-            paths.extend(built.and_then(|built| from(&built)));
+            let built = place.built.get_or_init(|| build::built(self.context, self.manifest, own));
+            paths.extend(built.as_deref().and_then(from));
         }
         paths.retain(|path| self.fits(path));
         paths.dedup();
@@ -256,7 +276,9 @@ fn joined(program: &Program, module: usize, script: &Script, open: usize) -> Opt
         let call = if script.is(part + 1, ".") { part + 3 } else { part + 1 };
         if script.is(call, "(") {
             let end = script.close(call).unwrap_or(part);
-            if (part..end).any(|at| base(script, at).is_some_and(|(base, _)| base == Base::File)) {
+            if (part..end.min(part + MAX_TOKENS))
+                .any(|at| base(script, at).is_some_and(|(base, _)| base == Base::File))
+            {
                 from = Some(Base::File);
                 parts.clear();
                 continue;

@@ -264,8 +264,10 @@ fn pip(install: &Install, names: &[String], files: Vec<ManifestFile>) -> Command
     let listed = install.lock_file.as_ref().map(|lock| lock.value.as_str());
     let list = listed.and_then(|listed| names.iter().find(|name| name.as_str() == listed));
     let has = |kind: Beside| install.beside.iter().any(|beside| beside.value == kind);
-    let constraints: String =
-        install.constraints.iter().map(|it| format!(" {}", escape::shell(&it.value))).collect();
+    let constraints = install
+        .constraints
+        .iter()
+        .fold(String::new(), |line, constraint| line + " " + &escape::shell(&constraint.value));
     let pip = "/app/.venv/bin/pip install";
     let mut commands = vec!["python -m venv /app/.venv".to_owned()];
     let mut with_sources = Vec::new();

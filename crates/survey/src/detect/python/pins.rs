@@ -46,8 +46,8 @@ const FIRST: [(&str, &str, &str, Without); 26] = [
 
 /// A package before a version, and the other package whose release breaks it. The last word says whether it brings
 /// that one itself; else it counts where the project asks for it.
-const BREAKS: [(&str, &str, &str, &str, bool); 17] = [
-    ("flask", "2.2.5", "werkzeug", "3", true),
+const BREAKS: [(&str, &str, &str, &str, bool); 16] = [
+    ("flask", "2.2.4", "werkzeug", "3", true),
     ("flask", "2.0", "werkzeug", "2.1", true),
     ("flask", "1.0", "werkzeug", "1", true),
     ("flask", "2.0", "jinja2", "3.1", true),
@@ -55,14 +55,13 @@ const BREAKS: [(&str, &str, &str, &str, bool); 17] = [
     ("flask", "2.0", "markupsafe", "2.1", true),
     ("jinja2", "3.0", "markupsafe", "2.1", true),
     ("flask-sqlalchemy", "3.0", "sqlalchemy", "2", true),
+    ("flask-sqlalchemy", "3.0", "flask", "3", true),
     ("flask-sqlalchemy", "2.5", "sqlalchemy", "1.4", true),
-    ("flask-sqlalchemy", "3.0", "flask", "2.3", true),
-    ("flask-sqlalchemy", "3.0", "werkzeug", "3", true),
-    ("flask-login", "0.6", "flask", "2.3", true),
+    ("flask-sqlalchemy", "2.5", "werkzeug", "2", true),
+    ("flask-sqlalchemy", "2.5", "markupsafe", "2.1", true),
+    ("flask-login", "0.6", "werkzeug", "2.1", true),
     ("flask-login", "0.6.3", "werkzeug", "3", true),
     ("pandas", "2.2.2", "numpy", "2", true),
-    ("scikit-learn", "1.4.2", "numpy", "2", true),
-    ("scipy", "1.13", "numpy", "2", true),
     ("passlib", "1.7.5", "bcrypt", "5", false),
 ];
 

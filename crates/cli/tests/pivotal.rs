@@ -66,7 +66,9 @@ fn bare_source_to_proof() {
     let claims = certificate["claims"].as_array().expect("claims");
     let of = |status: &str| claims.iter().filter(|claim| claim["status"] == status).collect::<Vec<_>>();
     assert!(of("failed").is_empty(), "{:#?}", of("failed"));
-    assert!(of("not_checked").is_empty(), "{:#?}", of("not_checked"));
+    // the one sentence of which promises.toml says that nothing measures it
+    let open: Vec<_> = of("not_checked").iter().map(|claim| claim["id"].as_str().unwrap_or("")).collect();
+    assert_eq!(open, ["promise/prometheus-and-grafana-watch-the-stack"], "{:#?}", of("not_checked"));
     assert!(of("proved").len() >= 100, "{} proved", of("proved").len());
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert!(project.path(".plimsoll/certificate.html").exists());

@@ -161,6 +161,7 @@ impl<'a> Passes<'a> {
             compose_file: COMPOSE_FILE,
             image_map,
             outputs: outputs(self.survey),
+            documents: DOCUMENTS,
             kept: kept(&builds),
             memory_limits: format!("{total} MiB"),
             budgets: Budgets {
@@ -323,15 +324,16 @@ fn outputs(survey: &Survey) -> Vec<String> {
     outputs
 }
 
+/// Documents for people, wherever they lie: changing one must not rebuild anything.
+const DOCUMENTS: &[&str] = &["README.md", "CHANGELOG.md", "CONTRIBUTING.md"];
+
 /// Documents that a Dockerfile copies by name.
 fn kept(builds: &[Build]) -> Vec<String> {
     let files = builds.iter().filter_map(|build| match &build.kind {
         BuildKind::Python(python) => Some(&python.files),
         _ => None,
     });
-    let is_document = |file: &&String| {
-        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].iter().any(|name| file.ends_with(name))
-    };
+    let is_document = |file: &&String| DOCUMENTS.contains(&file.rsplit('/').next().unwrap_or(file));
     let kept: BTreeSet<String> =
         files.flatten().map(|file| &file.file).filter(is_document).cloned().collect();
     kept.into_iter().collect()

@@ -27,6 +27,8 @@ pub struct Stack {
     pub(crate) image_map: Vec<MappedImage>,
     /// Names of folders that builds write.
     pub(crate) outputs: Vec<String>,
+    /// Names of documents that are left out of the builds' context.
+    pub(crate) documents: &'static [&'static str],
     /// Documents that builds read although documents are left out of their context.
     pub(crate) kept: Vec<String>,
     /// All limits of what runs at once, as text.
@@ -280,8 +282,6 @@ pub(crate) struct NodeBuild {
     pub(crate) migrations_folder: Option<String>,
     /// Folders that the program writes, to be made with its owner.
     pub(crate) writable: Vec<String>,
-    /// Some of them lie below /app.
-    pub(crate) writable_app: bool,
     pub(crate) environment: Vec<Setting>,
     /// The image has no shell; its entrypoint is Node.js.
     pub(crate) distroless: bool,

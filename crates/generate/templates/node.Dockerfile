@@ -134,7 +134,7 @@ COPY --from=build /generated /app
 COPY --from=build /app/{{ it.sources.prefix }}{{ it.migrations_folder }} ./{{ it.migrations_folder }}
 {%- endif %}
 {%- endif %}
-{%- if it.writable_app %}
+{%- if it.writable | select("startingwith", "/app/") %}
 COPY --from=build --chown={{ build.uid }}:{{ build.uid }} /writable/app /app
 {%- endif %}
 {%- for path in it.writable if not path is startingwith("/app/") %}

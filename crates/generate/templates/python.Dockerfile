@@ -93,14 +93,11 @@ RUN {% if it.native %}--mount=type=bind,from=build,source=/runtime-packages,targ
 WORKDIR {{ it.sources.workdir }}
 # Everything belongs to root and is not writable for the user below: the program cannot change its own code.
 COPY --from=build /app /app
-{%- for path in it.writable %}
-{%- if path is startingwith("/app/") %}
-{%- if loop.first or not loop.previtem is startingwith("/app/") %}
+{%- if it.writable | select("startingwith", "/app/") %}
 COPY --from=build --chown={{ build.uid }}:{{ build.uid }} /writable/app /app
 {%- endif %}
-{%- else %}
+{%- for path in it.writable if not path is startingwith("/app/") %}
 COPY --from=build --chown={{ build.uid }}:{{ build.uid }} /writable{{ path }} {{ path }}
-{%- endif %}
 {%- endfor %}
 {%- if it.launcher %}
 # Sets variables from the files of secrets when Python starts, for a program that reads no file, and writes the heartbeat

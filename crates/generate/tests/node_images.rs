@@ -2,17 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
 
-use plimsoll_generate::{Planned, Policy, generate, plan};
-use plimsoll_survey::{Repository, survey};
+mod support;
 
-fn planned(files: &[(&str, &str)]) -> Planned {
-    let survey = survey(&Repository::from_files("desk", files.iter().copied()));
-    plan(&survey, &Policy::default(), &|_| false).unwrap()
-}
-
-fn file(planned: &Planned, path: &str) -> String {
-    generate(&planned.stack).unwrap().into_iter().find(|file| file.path == path).unwrap().text
-}
+use support::{file, planned};
 
 const LISTEN: &str =
     "import express from 'express';\nconst app = express();\napp.listen(process.env.PORT ?? 3000);\n";

@@ -2,17 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
 
-use plimsoll_generate::{Planned, Policy, generate, plan};
+mod support;
+
+use plimsoll_generate::{Policy, plan};
 use plimsoll_survey::{Repository, survey};
 
-fn planned(files: &[(&str, &str)]) -> Planned {
-    let survey = survey(&Repository::from_files("desk", files.iter().copied()));
-    plan(&survey, &Policy::default(), &|_| false).unwrap()
-}
-
-fn file(planned: &Planned, path: &str) -> String {
-    generate(&planned.stack).unwrap().into_iter().find(|file| file.path == path).unwrap().text
-}
+use support::{file, planned};
 
 const ROUTER: &str = r#"{ "name": "desk", "scripts": { "build": "react-router build", "start": "react-router-serve ./build/server/index.js" },
     "dependencies": { "@react-router/serve": "^7" }, "devDependencies": { "@react-router/dev": "^7" } }"#;

@@ -1,21 +1,11 @@
 //! Where a program of Node.js keeps its data and its secrets: SQLite's files, migrations, variables that a library reads
 //! by itself; and packages that are said, because nothing can be generated for them.
 
-use plimsoll_survey::{Gap, Repository, Service, Shape, StoreKind, Survey, survey};
+mod support;
 
-fn of(files: &[(&str, &str)]) -> Survey {
-    survey(&Repository::from_files("checkout", files.iter().copied()))
-}
+use plimsoll_survey::{Shape, StoreKind, Survey};
 
-fn service<'a>(survey: &'a Survey, name: &str) -> &'a Service {
-    let found = survey.services.iter().find(|service| service.name == name);
-    found.unwrap_or_else(|| panic!("no service {name}: {:#?}", survey.gaps))
-}
-
-fn gap<'a>(survey: &'a Survey, part: &str) -> &'a Gap {
-    let found = survey.gaps.iter().find(|gap| gap.message.contains(part));
-    found.unwrap_or_else(|| panic!("no gap says {part}: {:#?}", survey.gaps))
-}
+use support::{gap, of, service};
 
 /// A server in the root with these dependencies and a program `index.js`.
 fn desk(dependencies: &str, program: &str, more: &[(&str, &str)]) -> Survey {

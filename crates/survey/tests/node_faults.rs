@@ -1,17 +1,15 @@
 //! Faults of surveys of Node.js projects, each as a small repository that shows nothing but it. The tests are named
 //! after the faults.
 
-use plimsoll_survey::{
-    Address, Bind, Confidence, Fact, Gap, Part, Repository, Role, Service, StoreKind, Survey, survey,
-};
+mod support;
+
+use plimsoll_survey::{Address, Bind, Confidence, Fact, Part, Repository, Role, StoreKind, Survey, survey};
+
+use support::{gap, of, service};
 
 const ROOT: &str = r#"{ "name": "kiosk", "packageManager": "pnpm@10.34.9" }"#;
 const WORKSPACE: &str = "packages:\n  - apps/*\n  - packages/*\n";
 const TSCONFIG: &str = r#"{ "compilerOptions": { "rootDir": "src", "outDir": "dist" } }"#;
-
-fn of(files: &[(&str, &str)]) -> Survey {
-    survey(&Repository::from_files("checkout", files.iter().copied()))
-}
 
 /// A workspace with one Express server whose program is `index`, and more files.
 fn kiosk(index: &str, more: &[(&str, &str)]) -> Survey {
@@ -33,16 +31,6 @@ fn kiosk_with(scripts: &str, dependencies: &str, index: &str, more: &[(&str, &st
         ("apps/api/src/index.ts", index),
     ];
     of(&[&files[..], more].concat())
-}
-
-fn service<'a>(survey: &'a Survey, name: &str) -> &'a Service {
-    let found = survey.services.iter().find(|service| service.name == name);
-    found.unwrap_or_else(|| panic!("no service {name}: {:#?}", survey.gaps))
-}
-
-fn gap<'a>(survey: &'a Survey, part: &str) -> &'a Gap {
-    let found = survey.gaps.iter().find(|gap| gap.message.contains(part));
-    found.unwrap_or_else(|| panic!("no gap says {part}: {:#?}", survey.gaps))
 }
 
 /// Value and line of a fact.

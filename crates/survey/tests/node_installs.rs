@@ -1,18 +1,13 @@
 //! What installs a project's packages, with which version of Node.js, and what is wrong with its manifests.
 
-use plimsoll_survey::{Gap, Install, Manager, Repository, Survey, survey};
+mod support;
 
-fn of(files: &[(&str, &str)]) -> Survey {
-    survey(&Repository::from_files("checkout", files.iter().copied()))
-}
+use plimsoll_survey::{Install, Manager};
+
+use support::{gap, of};
 
 fn install(files: &[(&str, &str)]) -> Install {
     of(files).installs.remove(0)
-}
-
-fn gap<'a>(survey: &'a Survey, part: &str) -> &'a Gap {
-    let found = survey.gaps.iter().find(|gap| gap.message.contains(part));
-    found.unwrap_or_else(|| panic!("no gap says {part}: {:#?}", survey.gaps))
 }
 
 const SERVER: &str = r#"{ "name": "@kiosk/api", "scripts": { "start": "node dist/index.js" },

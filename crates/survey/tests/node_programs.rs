@@ -1,23 +1,11 @@
 //! What belongs to a program of Node.js, and what runs it in production: files by what they are to the program and not by
 //! their names, wrappers, runners, processes of a Procfile. Each case is a small repository.
 
-use plimsoll_survey::{
-    Address, Confidence, Gap, Part, Repository, Role, Service, StoreKind, StoreUse, Survey, answer, survey,
-};
+mod support;
 
-fn of(files: &[(&str, &str)]) -> Survey {
-    survey(&Repository::from_files("checkout", files.iter().copied()))
-}
+use plimsoll_survey::{Address, Confidence, Part, Role, StoreKind, StoreUse, Survey, answer};
 
-fn service<'a>(survey: &'a Survey, name: &str) -> &'a Service {
-    let found = survey.services.iter().find(|service| service.name == name);
-    found.unwrap_or_else(|| panic!("no service {name}: {:#?}", survey.gaps))
-}
-
-fn gap<'a>(survey: &'a Survey, part: &str) -> &'a Gap {
-    let found = survey.gaps.iter().find(|gap| gap.message.contains(part));
-    found.unwrap_or_else(|| panic!("no gap says {part}: {:#?}", survey.gaps))
-}
+use support::{gap, of, service};
 
 /// A package in the root with these scripts, dependencies and development dependencies.
 fn package(scripts: &str, dependencies: &str, development: &str, more: &[(&str, &str)]) -> Survey {

@@ -2,11 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
 
-use plimsoll_survey::{Repository, Service, Survey, survey};
+mod support;
 
-fn of(files: &[(&str, &str)]) -> Survey {
-    survey(&Repository::from_files("checkout", files.iter().copied()))
-}
+use plimsoll_survey::{Service, Survey};
+
+use support::of;
 
 fn only(survey: &Survey) -> &Service {
     assert_eq!(survey.services.len(), 1, "{:#?}", survey.gaps);

@@ -36,6 +36,7 @@ pub mod smoke;
 mod stack;
 mod stores;
 mod strangers;
+mod toml_file;
 mod verify;
 mod wanted;
 

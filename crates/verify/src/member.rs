@@ -83,6 +83,12 @@ impl Member {
         Given::new(&self.raw)
     }
 
+    /// Name and value of each variable of its environment.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        let variables = self.raw.pointer("/Config/Env").and_then(Value::as_array).into_iter().flatten();
+        variables.filter_map(|variable| variable.as_str()?.split_once('='))
+    }
+
     /// A setting of the engine's answer by JSON pointer.
     pub(crate) fn text(&self, pointer: &str) -> &str {
         self.raw.pointer(pointer).and_then(Value::as_str).unwrap_or("")

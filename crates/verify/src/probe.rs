@@ -4,7 +4,14 @@ use std::time::{Duration, Instant};
 
 use plimsoll_engine::{Engine, EngineError, ExecSpec};
 
-use crate::stack::Member;
+use crate::{
+    claims::MeasureError,
+    quantity,
+    stack::{Member, Stack},
+};
+
+/// How long a container that a claim has ended may take to be healthy again.
+const RECOVERY: Duration = Duration::from_mins(1);
 
 /// What the health command said.
 #[derive(Clone, Debug)]
@@ -116,6 +123,16 @@ pub(crate) async fn until_healthy(
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
+}
+
+/// Starts a container again that a claim has ended, and waits for its health: whether it came back, in words.
+pub(crate) async fn start_again(stack: &Stack<'_>, member: &Member) -> Result<(bool, String), MeasureError> {
+    stack.disturbances.start(member.id()).await?;
+    stack.look_again(member).await?;
+    Ok(match until_healthy(stack.engine, member, RECOVERY).await {
+        Ok(time) => (true, format!("healthy {} after its start", quantity::seconds(time))),
+        Err(said) => (false, format!("not healthy {} s after its start: {said}", RECOVERY.as_secs())),
+    })
 }
 
 #[cfg(test)]

@@ -237,8 +237,7 @@ fn observed_secrets(project: &Project, members: &[Member]) -> Result<Secrets, St
     let mut ordinary = declared::ordinary_words(project);
     for member in members {
         ordinary.extend([member.name.clone(), member.text("/Config/Image").to_owned()]);
-        let variables = member.raw.pointer("/Config/Env").and_then(Value::as_array).into_iter().flatten();
-        for (name, value) in variables.filter_map(|variable| variable.as_str()?.split_once('=')) {
+        for (name, value) in member.variables() {
             let of = format!("{name} of {}", member.service);
             if secrets::names::gives_away(name, value) {
                 collected.value(&of, value);

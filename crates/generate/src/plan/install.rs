@@ -359,10 +359,7 @@ fn commands(place: &Place<'_>, version: Option<&str>) -> Commands {
 
 /// Whether it runs a program of a package by its link.
 fn runs_a_link(service: &Service) -> bool {
-    let migration = service.migration.iter().filter_map(|migration| migration.command.as_ref());
-    let processes = service.processes.iter().map(|process| &process.command);
-    let mut words =
-        service.command.iter().chain(migration).chain(processes).flat_map(|command| &command.value);
+    let mut words = service.commands().flat_map(|command| &command.value);
     words.any(|word| word.starts_with("node_modules/.bin/"))
 }
 

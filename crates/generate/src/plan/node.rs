@@ -62,9 +62,7 @@ pub(super) fn build<'a>(
     let folder = service.migration.as_ref().and_then(|migration| migration.folder.as_ref());
     let migrations_folder =
         folder.map(|folder| folder.value.clone()).filter(|folder| checked::is_path(folder));
-    let mut extras = extras(service, output.as_deref());
-    // It has a line of its own, with its reason.
-    extras.retain(|extra| Some(extra) != migrations_folder.as_ref());
+    let extras = extras(service, output.as_deref());
     let prefix = &sources.prefix;
     let mut readable: Vec<String> = output.iter().map(|output| format!("{prefix}{output}")).collect();
     readable.extend(migrations_folder.iter().map(|folder| format!("{prefix}{folder}")));
@@ -89,7 +87,6 @@ pub(super) fn build<'a>(
         generated: if pnpm { Vec::new() } else { generated(service) },
         readable,
         migrations_folder,
-        writable_app: program.writable.iter().any(|path| path.starts_with("/app/")),
         writable: program.writable.clone(),
         environment: [Setting::new("NODE_ENV", "production")]
             .into_iter()
@@ -148,9 +145,7 @@ fn extras(service: &plimsoll_survey::Service, output: Option<&str>) -> Vec<Strin
 
 /// Scripts that its commands name, those of packages left out: an answer may name one that no build writes.
 fn programs(service: &plimsoll_survey::Service) -> impl Iterator<Item = &str> {
-    let migration = service.migration.iter().filter_map(|migration| migration.command.as_ref());
-    let processes = service.processes.iter().map(|process| &process.command);
-    let words = service.command.iter().chain(processes).chain(migration).flat_map(|command| &command.value);
+    let words = service.commands().flat_map(|command| &command.value);
     let script = |path: &&str| [".js", ".mjs", ".cjs"].iter().any(|end| path.ends_with(end));
     words
         .map(|word| word.trim_start_matches("./"))

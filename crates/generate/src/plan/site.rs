@@ -168,11 +168,8 @@ fn nginx(service: &Service, config: Option<SiteConfig>) -> Nginx {
 
 /// Directives that exist in the policy only where something is loaded by them.
 const ON_DEMAND: &[&str] = &["frame-src", "media-src", "manifest-src"];
-/// Hosts whose style sheets load fonts from another one.
-const FONTS: &[(&str, &str)] = &[
-    ("https://fonts.googleapis.com", "https://fonts.gstatic.com"),
-    ("https://use.typekit.net", "https://p.typekit.net"),
-];
+/// A host whose style sheets load fonts, and the other host that they load them from.
+const FONTS: (&str, &str) = ("https://fonts.googleapis.com", "https://fonts.gstatic.com");
 
 /// Only what the pages are seen to load, and images inside of style sheets.
 fn policy(service: &Service) -> String {
@@ -184,8 +181,7 @@ fn policy(service: &Service) -> String {
         if let Some((directive, origin)) = value.split_once(' ').filter(|(_, origin)| is_origin(origin)) {
             add(&mut hosts, directive, origin);
             if directive == "style-src" {
-                let fonts = FONTS.iter().find(|(host, _)| *host == origin).map_or(origin, |(_, fonts)| fonts);
-                add(&mut hosts, "font-src", fonts);
+                add(&mut hosts, "font-src", if origin == FONTS.0 { FONTS.1 } else { origin });
             }
         } else if value.starts_with("sha256-")
             && value.chars().all(|c| c.is_ascii_alphanumeric() || "-+/=".contains(c))

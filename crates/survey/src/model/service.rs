@@ -107,6 +107,13 @@ pub struct Service {
 }
 
 impl Service {
+    /// Every command that is run from its build: its own, those of its processes, and that of its migrations.
+    pub fn commands(&self) -> impl Iterator<Item = &Fact<Vec<String>>> {
+        let processes = self.processes.iter().map(|process| &process.command);
+        let migration = self.migration.as_ref().and_then(|migration| migration.command.as_ref());
+        self.command.iter().chain(processes).chain(migration)
+    }
+
     /// A service of which nothing else is known yet.
     pub(crate) fn new(name: String, path: String, ecosystem: Ecosystem, role: Role) -> Self {
         Self {

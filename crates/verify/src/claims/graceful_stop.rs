@@ -22,7 +22,6 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 const DEFAULT_GRACE: u64 = 10;
 /// The longest grace period in seconds that is still one: what cannot end in ten minutes holds up every deployment.
 const LONGEST: u64 = 600;
-const RECOVERY: Duration = Duration::from_mins(1);
 /// Ended by itself, or by the signal's default action without a handler (128 + SIGTERM).
 const GRACEFUL: [i64; 2] = [0, 143];
 
@@ -49,20 +48,14 @@ async fn of_member(stack: &Stack<'_>, member: &Member) -> Result<Outcome, Measur
     let took = begin.elapsed();
     let stopped = stack.engine.inspect_container(member.id()).await?;
     front::ask_while_stopped(stack, member).await;
-    stack.disturbances.start(member.id()).await?;
-    stack.look_again(member).await?;
-    let back = probe::until_healthy(stack.engine, member, RECOVERY).await;
+    let (back, came_back) = probe::start_again(stack, member).await?;
     let in_time = took < Duration::from_secs(grace) && GRACEFUL.contains(&stopped.exit_code);
-    let came_back = match &back {
-        Ok(time) => format!("healthy {} after its start", quantity::seconds(*time)),
-        Err(said) => format!("not healthy {} s after its start: {said}", RECOVERY.as_secs()),
-    };
     let observed =
         format!("ended after {} with exit code {}; {came_back}", quantity::seconds(took), stopped.exit_code);
     let signal =
         Some(member.text("/Config/StopSignal")).filter(|signal| !signal.is_empty()).unwrap_or("SIGTERM");
     Ok(outcome
-        .judge(in_time && back.is_ok(), observed)
+        .judge(in_time && back, observed)
         .evidence(
             format!("docker stop {} ({signal}, grace {grace} s)", member.name),
             format!(

@@ -23,8 +23,6 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 
 /// Between two requests of a check with `within`.
 const PAUSE: Duration = Duration::from_millis(300);
-/// How long a container that was ended and started may take to be healthy.
-const RECOVERY: Duration = Duration::from_mins(1);
 
 async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     let expected = "the checks of smoke.toml pass";
@@ -142,12 +140,7 @@ async fn disturb(stack: &Stack<'_>, check: &Check) -> Result<Vec<Evidence>, Stri
             ("docker stop", stack.disturbances.stop(member.id()).await)
         };
         ended.map_err(|error| error.to_string())?;
-        stack.disturbances.start(member.id()).await.map_err(|error| error.to_string())?;
-        stack.look_again(member).await.map_err(|error| error.to_string())?;
-        let back = match probe::until_healthy(stack.engine, member, RECOVERY).await {
-            Ok(time) => format!("healthy {} after its start", quantity::seconds(time)),
-            Err(said) => format!("not healthy {} s after its start: {said}", RECOVERY.as_secs()),
-        };
+        let (_, back) = probe::start_again(stack, member).await.map_err(|error| error.to_string())?;
         done.push(Evidence {
             source: format!("{what} {name}, docker start {name}", name = member.name),
             value: back,

@@ -1,10 +1,12 @@
 //! `promises.toml`, documented in docs/promises.md.
 
-use plimsoll_source::{Diagnostic, Source, Span};
+use plimsoll_source::{Diagnostic, Source};
 use serde::Deserialize;
 
-use crate::verify;
+use crate::{toml_file, verify};
 
+/// The page that documents it.
+const PAGE: &str = "docs/promises.md";
 /// At most so many promises in one file.
 const LIMIT: usize = 500;
 
@@ -163,14 +165,7 @@ impl Promise {
 impl PromiseFile {
     /// Reads the file. Errors show the place.
     pub fn parse(source: &Source) -> Result<Self, Vec<Diagnostic>> {
-        let file: Self = toml::from_str(source.text()).map_err(|error| {
-            let span = error.span().map_or_else(Span::default, |range| Span::new(range.start, range.end));
-            vec![
-                Diagnostic::error("the promises cannot be read")
-                    .label(source, span, error.message().trim())
-                    .hint("docs/promises.md shows every key"),
-            ]
-        })?;
+        let file: Self = toml_file::read(source, "the promises", PAGE)?;
         let mut problems: Vec<(String, String)> = file.promises.iter().flat_map(Promise::problems).collect();
         if file.promises.len() > LIMIT {
             problems.push((
@@ -184,16 +179,14 @@ impl PromiseFile {
         if problems.is_empty() {
             Ok(file)
         } else {
-            Err(problems.iter().map(|found| locate(source, found)).collect())
+            Err(problems
+                .iter()
+                .map(|found| {
+                    toml_file::mistake(source, "a promise cannot be measured as it is written", found, PAGE)
+                })
+                .collect())
         }
     }
-}
-
-fn locate(source: &Source, (text, problem): &(String, String)) -> Diagnostic {
-    let at = source.text().find(text.as_str()).unwrap_or(0);
-    Diagnostic::error("a promise cannot be measured as it is written")
-        .label(source, Span::new(at, at + text.len()), problem.as_str())
-        .hint("docs/promises.md shows every key")
 }
 
 #[cfg(test)]

@@ -1,16 +1,18 @@
 //! Settings of a store, as the running server reports them.
 
-use std::{io::Read as _, time::Duration};
+use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use plimsoll_engine::ExecSpec;
 use serde_json::Value;
 
-use crate::stack::{Member, Stack};
+use crate::{
+    inside::Inside,
+    stack::{Member, Stack},
+};
 
 const LIMIT: Duration = Duration::from_secs(10);
 /// The largest file that a password is read from.
-const FILE: usize = 64 << 10;
+const FILE: u64 = 64 << 10;
 
 /// A server that can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +27,14 @@ pub(super) async fn ask(stack: &Stack<'_>, member: &Member, name: &str) -> Resul
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)) {
         return Err(format!("`{name}` is no setting's name"));
     }
-    let Some(server) = server(stack, member)? else {
+    let pid = stack.visible_pid(member)?;
+    let Some(server) = server(stack, member, pid)? else {
         return Err(format!("{} runs no PostgreSQL, MariaDB, MySQL, Redis or Valkey server", member.service));
     };
     let (command, env) = match server {
         Server::Postgres => (postgres(member, name), Vec::new()),
-        Server::Redis => redis(stack, member, name).await,
-        Server::MariaDb => mariadb(stack, member, name).await?,
+        Server::Redis => redis(&Files { stack, pid }, member, name),
+        Server::MariaDb => mariadb(&Files { stack, pid }, member, name)?,
     };
     let shown = command.join(" ");
     let spec = ExecSpec { command, env, ..ExecSpec::default() };
@@ -49,8 +52,7 @@ pub(super) async fn ask(stack: &Stack<'_>, member: &Member, name: &str) -> Resul
 }
 
 /// By the first process's name.
-fn server(stack: &Stack<'_>, member: &Member) -> Result<Option<Server>, String> {
-    let pid = stack.visible_pid(member)?;
+fn server(stack: &Stack<'_>, member: &Member, pid: u32) -> Result<Option<Server>, String> {
     let pids = stack.procfs.processes_of(member.id(), pid).map_err(|error| error.to_string())?;
     let names = pids.into_iter().filter_map(|pid| stack.procfs.read(pid, "comm").ok());
     let servers = names.filter_map(|name| match String::from_utf8_lossy(&name).trim() {
@@ -70,7 +72,7 @@ fn postgres(member: &Member, name: &str) -> Vec<String> {
     ["psql", "-X", "-A", "-t", "-U", user, "-d", database, "-c", &statement].map(str::to_owned).to_vec()
 }
 
-async fn redis(stack: &Stack<'_>, member: &Member, name: &str) -> (Vec<String>, Vec<String>) {
+fn redis(files: &Files<'_>, member: &Member, name: &str) -> (Vec<String>, Vec<String>) {
     let command = ["redis-cli", "-e", "--raw", "CONFIG", "GET", name].map(str::to_owned).to_vec();
     let arguments = strings(member, "/Config/Cmd");
     let given = arguments.iter().skip_while(|word| *word != "--requirepass").nth(1).cloned();
@@ -79,7 +81,7 @@ async fn redis(stack: &Stack<'_>, member: &Member, name: &str) -> (Vec<String>, 
         if password.is_some() {
             break;
         }
-        let text = read(stack, member, file).await.unwrap_or_default();
+        let text = files.read(file).unwrap_or_default();
         password = text
             .lines()
             .find_map(|line| line.strip_prefix("requirepass "))
@@ -88,17 +90,13 @@ async fn redis(stack: &Stack<'_>, member: &Member, name: &str) -> (Vec<String>, 
     (command, password.map(|password| format!("REDISCLI_AUTH={password}")).into_iter().collect())
 }
 
-async fn mariadb(
-    stack: &Stack<'_>,
-    member: &Member,
-    name: &str,
-) -> Result<(Vec<String>, Vec<String>), String> {
+fn mariadb(files: &Files<'_>, member: &Member, name: &str) -> Result<(Vec<String>, Vec<String>), String> {
     for prefix in ["MARIADB", "MYSQL"] {
         let Some(user) = variable(member, &format!("{prefix}_USER")) else { continue };
         let plain = variable(member, &format!("{prefix}_PASSWORD")).map(str::to_owned);
         let password = match (plain, variable(member, &format!("{prefix}_PASSWORD_FILE"))) {
             (Some(password), _) => password,
-            (None, Some(file)) => read(stack, member, file).await.unwrap_or_default().trim().to_owned(),
+            (None, Some(file)) => files.read(file).unwrap_or_default().trim().to_owned(),
             (None, None) => String::new(),
         };
         let statement = format!("SELECT @@global.{name}");
@@ -110,11 +108,7 @@ async fn mariadb(
 }
 
 fn variable<'a>(member: &'a Member, name: &str) -> Option<&'a str> {
-    let variables = member.raw.pointer("/Config/Env").and_then(Value::as_array).into_iter().flatten();
-    variables
-        .filter_map(|variable| variable.as_str()?.split_once('='))
-        .find(|(key, _)| *key == name)
-        .map(|(_, value)| value)
+    member.variables().find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
 fn strings(member: &Member, pointer: &str) -> Vec<String> {
@@ -122,17 +116,15 @@ fn strings(member: &Member, pointer: &str) -> Vec<String> {
     words.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// A file of the container.
-async fn read(stack: &Stack<'_>, member: &Member, path: &str) -> Option<String> {
-    let mut pieces = stack.engine.read_archive(member.id(), path);
-    let mut archive = Vec::new();
-    while let Some(piece) = pieces.next().await {
-        archive.extend(piece.ok()?);
-        if archive.len() > FILE {
-            return None;
-        }
+/// The files of a container that runs.
+struct Files<'a> {
+    stack: &'a Stack<'a>,
+    pid: u32,
+}
+
+impl Files<'_> {
+    fn read(&self, path: &str) -> Option<String> {
+        let bytes = Inside::of(&self.stack.procfs, self.pid).ok()?.read(path, FILE).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
     }
-    let mut text = String::new();
-    tar::Archive::new(archive.as_slice()).entries().ok()?.next()?.ok()?.read_to_string(&mut text).ok()?;
-    Some(text)
 }

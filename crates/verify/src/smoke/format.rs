@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll_source::{Diagnostic, Source, Span};
+use plimsoll_source::{Diagnostic, Source};
 use serde::Deserialize;
 
+use crate::toml_file;
+
+/// The page that documents it.
+const PAGE: &str = "docs/smoke.md";
 /// At most so many checks in one file.
 const LIMIT: usize = 500;
 /// The longest time that a check may ask again, in seconds.
@@ -100,15 +104,11 @@ pub enum Capture {
 impl SmokeFile {
     /// Reads the file. Errors show the place.
     pub fn parse(source: &Source) -> Result<Self, Vec<Diagnostic>> {
-        let file: Self = toml::from_str(source.text()).map_err(|error| {
-            let span = error.span().map_or_else(Span::default, |range| Span::new(range.start, range.end));
-            vec![
-                Diagnostic::error("the smoke checks cannot be read")
-                    .label(source, span, error.message().trim())
-                    .hint("docs/smoke.md shows every key"),
-            ]
-        })?;
-        let problems: Vec<Diagnostic> = file.problems().map(|problem| locate(source, &problem)).collect();
+        let file: Self = toml_file::read(source, "the smoke checks", PAGE)?;
+        let problems: Vec<Diagnostic> = file
+            .problems()
+            .map(|problem| toml_file::mistake(source, "a smoke check is not complete", &problem, PAGE))
+            .collect();
         if problems.is_empty() { Ok(file) } else { Err(problems) }
     }
 
@@ -226,13 +226,6 @@ pub(crate) fn split_request(text: &str) -> Option<(hyper::Method, &str)> {
 pub(crate) fn split_at(text: &str) -> Option<(&str, u16)> {
     let (service, port) = text.rsplit_once(':')?;
     Some((service, port.parse().ok().filter(|port| *port > 0)?))
-}
-
-fn locate(source: &Source, (text, problem): &(String, String)) -> Diagnostic {
-    let at = source.text().find(text.as_str()).unwrap_or(0);
-    Diagnostic::error("a smoke check is not complete")
-        .label(source, Span::new(at, at + text.len()), problem.as_str())
-        .hint("docs/smoke.md shows every key")
 }
 
 #[cfg(test)]

@@ -23,14 +23,8 @@ pub(crate) fn check(root: &Root, project: &Project) -> Result<(), CommandError> 
     let budgets = root.policy.budgets.images.keys().map(|name| (name.as_str(), "a budget"));
     let front = root.policy.smoke.front.as_deref().map(|front| front.split(':').next().unwrap_or(front));
     let named = budgets.chain(front.map(|name| (name, "`smoke.front`")));
-    let wrong: Vec<_> = named.filter(|(name, _)| !is_service(project, name)).collect();
-    if wrong.is_empty() {
-        return Ok(());
-    }
     let path = root.dir.join(FILE);
-    let source = source(&path);
-    let all = wrong.into_iter().map(|(name, what)| unknown(&source, name, what, project));
-    Err(all.collect::<Vec<_>>().into())
+    all_known(&source(&path), named, project)
 }
 
 /// The services that smoke checks name.
@@ -39,11 +33,7 @@ pub(crate) fn check_smoke(source: &Source, file: &SmokeFile, project: &Project) 
         let at = check.at.as_deref().and_then(|at| at.rsplit_once(':')).map(|(service, _)| service);
         at.into_iter().chain(check.disturbed())
     });
-    let wrong: Vec<_> = named
-        .filter(|name| !is_service(project, name))
-        .map(|name| unknown(source, name, "a check", project))
-        .collect();
-    if wrong.is_empty() { Ok(()) } else { Err(wrong.into()) }
+    all_known(source, named.map(|name| (name, "a check")), project)
 }
 
 /// The services that promises name.
@@ -53,9 +43,18 @@ pub(crate) fn check_promises(
     project: &Project,
 ) -> Result<(), CommandError> {
     let named = file.promises.iter().flat_map(Promise::named_services);
+    all_known(source, named.map(|name| (name, "a promise")), project)
+}
+
+/// Every name, with what names it, is a service's.
+fn all_known<'a>(
+    source: &Source,
+    named: impl Iterator<Item = (&'a str, &'a str)>,
+    project: &Project,
+) -> Result<(), CommandError> {
     let wrong: Vec<_> = named
-        .filter(|name| !is_service(project, name))
-        .map(|name| unknown(source, name, "a promise", project))
+        .filter(|(name, _)| !is_service(project, name))
+        .map(|(name, what)| unknown(source, name, what, project))
         .collect();
     if wrong.is_empty() { Ok(()) } else { Err(wrong.into()) }
 }

@@ -21,16 +21,9 @@ pub(in crate::detect) fn detect(context: &Context<'_>, survey: &mut Survey) {
     survey.services = services;
 }
 
-/// Everything that a service runs.
-fn commands(service: &Service) -> impl Iterator<Item = &Fact<Vec<String>>> {
-    let processes = service.processes.iter().map(|process| &process.command);
-    let migration = service.migration.as_ref().and_then(|migration| migration.command.as_ref());
-    service.command.iter().chain(processes).chain(migration)
-}
-
 fn packages(context: &Context<'_>, survey: &Survey, service: &mut Service) {
     let manifests = facts::manifests(context, survey, service);
-    let needed = commands(service).find_map(|command| {
+    let needed = service.commands().find_map(|command| {
         manifests.iter().find_map(|manifest| {
             let package = runners::development(manifest, &command.value)?;
             let place = Evidence::new(&manifest.source, package.span, "a package for development alone");
@@ -38,11 +31,11 @@ fn packages(context: &Context<'_>, survey: &Survey, service: &mut Service) {
             Some(Fact { value: package.name.to_owned(), evidence })
         })
     });
-    let runs = |package: &str| commands(service).any(|command| runners::preloads(&command.value, package));
+    let runs = |package: &str| service.commands().any(|command| runners::preloads(&command.value, package));
     let babel = |command: &Fact<Vec<String>>| command.value.iter().any(|word| word.contains("@babel/node/"));
     let settings = [
         (runs("tsx"), "TSX_DISABLE_CACHE"),
-        (commands(service).any(babel) || runs("@babel/register"), "BABEL_DISABLE_CACHE"),
+        (service.commands().any(babel) || runs("@babel/register"), "BABEL_DISABLE_CACHE"),
     ];
     for (_, name) in settings.into_iter().filter(|(needed, _)| *needed) {
         let reason = "What is compiled while it runs has no place in a read-only image.".to_owned();
@@ -99,7 +92,7 @@ fn sources(context: &Context<'_>, service: &mut Service) {
     let preloads = service.settings.iter().filter(|setting| setting.name == "NODE_OPTIONS");
     let preloads = preloads.flat_map(|setting| setting.value.split_whitespace());
     let words =
-        commands(service).flat_map(|command| command.value.iter().map(String::as_str)).chain(preloads);
+        service.commands().flat_map(|command| command.value.iter().map(String::as_str)).chain(preloads);
     // `--import=./tracing.mjs`
     let mut files = words.map(|word| word.split_once('=').map_or(word, |(_, value)| value));
     let needed = files.any(source);

@@ -17,15 +17,7 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
     })?;
     let tool = services::framework(candidate.manifest, package, "a server that is built into one folder")?;
     let mut found = Found::new(Role::Server, tool);
-    found.output = Some(found.by_convention(".output".to_owned(), "where `nitro build` writes"));
-    found.shape = Shape::Bundle;
-    let to = join(&candidate.manifest.folder, ".output");
-    found.ships = vec![Ships { from: ".output".to_owned(), to }];
-    found.command(&["node", ".output/server/index.mjs"]);
-    found.listens(3000, "PORT");
-    found.binds("HOST");
-    found.set("HOST", "0.0.0.0", "the server listens there");
-    found.set_at_build("NITRO_PRESET", "node-server", "builds for Node.js wherever it is built");
+    server(&mut found, candidate, "where `nitro build` writes");
     let preset = candidate.config("nitro.config").and_then(|script| setting(&script, "preset"));
     if let Some(preset) = preset.filter(|preset| !preset.value.starts_with("node")) {
         found.gap(
@@ -35,6 +27,19 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
         );
     }
     Some(found)
+}
+
+/// What a build with Nitro makes, and how it runs.
+pub(super) fn server(found: &mut Found, candidate: &Candidate<'_>, writes: &str) {
+    found.output = Some(found.by_convention(".output".to_owned(), writes));
+    found.shape = Shape::Bundle;
+    let to = join(&candidate.manifest.folder, ".output");
+    found.ships = vec![Ships { from: ".output".to_owned(), to }];
+    found.command(&["node", ".output/server/index.mjs"]);
+    found.listens(3000, "PORT");
+    found.binds("HOST");
+    found.set("HOST", "0.0.0.0", "the server listens there");
+    found.set_at_build("NITRO_PRESET", "node-server", "builds for Node.js wherever it is built");
 }
 
 /// What of NuxtHub keeps files where the server has no other store, and the folder; a cache may be lost.

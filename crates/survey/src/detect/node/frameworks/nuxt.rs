@@ -1,11 +1,10 @@
 //! Nuxt: a server that holds its packages, or generated files.
 
-use super::Found;
+use super::{Found, nitro};
 use crate::{
-    context::join,
     detect::node::services::{self, Candidate},
     javascript::Script,
-    model::{Evidence, Fact, Role, Shape, Ships},
+    model::{Evidence, Fact, Role},
 };
 
 pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
@@ -27,15 +26,7 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
     }
     let mut found = Found::new(Role::Server, tool);
     found.hashed_assets = Some(found.by_convention("/_nuxt/".to_owned(), "files with a hash in their name"));
-    found.output = Some(found.by_convention(".output".to_owned(), "where `nuxt build` writes"));
-    found.shape = Shape::Bundle;
-    let to = join(&candidate.manifest.folder, ".output");
-    found.ships = vec![Ships { from: ".output".to_owned(), to }];
-    found.command(&["node", ".output/server/index.mjs"]);
-    found.listens(3000, "PORT");
-    found.binds("HOST");
-    found.set("HOST", "0.0.0.0", "the server listens there");
-    found.set_at_build("NITRO_PRESET", "node-server", "builds for Node.js wherever it is built");
+    nitro::server(&mut found, candidate, "where `nuxt build` writes");
     Some(found)
 }
 

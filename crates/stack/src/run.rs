@@ -252,6 +252,14 @@ pub async fn run(
             }
         }
     }
+    if outcome.is_success() {
+        for (step, evidence) in fallen(&shared, plan).await {
+            let failure = Failure::collect(engine, &shared.hub, step, evidence).await;
+            report(Progress::Failed(step, &failure));
+            outcome.failures.push(failure);
+            outcome.done -= 1;
+        }
+    }
     if !plan.steps.iter().any(|step| step.op == Op::RemoveFiles) {
         shared.proved.save();
     }
@@ -261,6 +269,20 @@ pub async fn run(
         times::note(engine, &options.state, plan, &outcome, completed).await;
     }
     outcome
+}
+
+/// The waits whose container has ended with an error since: its check passed, and then its program failed.
+async fn fallen<'a>(shared: &Shared, plan: &'a Plan) -> Vec<(&'a Step, Evidence)> {
+    let fallen = shared.hub.fallen();
+    let mut found = Vec::new();
+    for step in plan.steps.iter().filter(|step| !fallen.is_empty() && step.op.is_wait()) {
+        let Some(container) = step.op.container() else { continue };
+        let Ok(detail) = shared.engine.inspect_container(container).await else { continue };
+        let Some(&code) = fallen.get(&detail.id) else { continue };
+        let reason = format!("it ended with exit code {code} after its health check had passed");
+        found.push((step, Evidence { reason, exit: Some(code), ..Evidence::default() }));
+    }
+    found
 }
 
 async fn cancelled(cancel: &mut Option<watch::Receiver<bool>>) {

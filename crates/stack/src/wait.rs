@@ -17,6 +17,8 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(250);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A container without a health check must survive this long.
 const SETTLE: Duration = Duration::from_millis(500);
+/// A container that was started again must live this long before a passing check counts.
+const RECOVERED: Duration = Duration::from_secs(3);
 /// So many ends of a container that is started again each time are a crash loop.
 const CRASH_LOOP: usize = 3;
 /// The shortest and the longest time that a health check is waited for when no limit is given.
@@ -68,10 +70,22 @@ impl Watcher<'_> {
         container: &str,
         health: &HealthSpec,
         unhealthy: bool,
-        mut tell: impl FnMut(Said),
+        tell: impl FnMut(Said),
     ) -> Result<(), Unready> {
         let detail = self.engine.inspect_container(container).await?;
-        if detail.health == Health::Healthy || (!unhealthy && self.proved.has(&detail)) {
+        self.passes(&detail, health, unhealthy, tell).await?;
+        self.hub.is_ready(&detail.id);
+        Ok(())
+    }
+
+    async fn passes(
+        &self,
+        detail: &ContainerDetail,
+        health: &HealthSpec,
+        unhealthy: bool,
+        mut tell: impl FnMut(Said),
+    ) -> Result<(), Unready> {
+        if detail.health == Health::Healthy || (!unhealthy && self.proved.has(detail)) {
             return Ok(());
         }
         let mut changes = self.hub.changes();
@@ -80,8 +94,9 @@ impl Watcher<'_> {
         let began = Instant::now();
         let deadline = began + limit;
         let mut patience = FIRST_WORD;
-        let command = probe_command(health, &detail);
+        let command = probe_command(health, detail);
         let mut last = None;
+        let mut life = (String::new(), began);
         let mut attempts = 0_u32;
         let mut next = Instant::now();
         loop {
@@ -117,8 +132,11 @@ impl Watcher<'_> {
                     attempts += 1;
                     match result {
                         Ok(output) if output.0 == 0 => {
-                            self.proved.note(&detail);
-                            return Ok(());
+                            if self.has_settled(&detail.id, &mut life).await? {
+                                self.proved.note(detail);
+                                return Ok(());
+                            }
+                            tell(Said::Goes(format!("probe {attempts}: it passes, in a program that has ended before")));
                         }
                         Ok(output) => {
                             let said = first_line(&output.1);
@@ -139,6 +157,16 @@ impl Watcher<'_> {
                 }
             }
         }
+    }
+
+    /// Whether a container whose check passes is ready. One that was started again has to live longer than a program that
+    /// fails at its start: its check may pass in each life before that. `life` is the start that was seen last, and when.
+    async fn has_settled(&self, id: &str, life: &mut (String, Instant)) -> Result<bool, EngineError> {
+        let detail = self.engine.inspect_container(id).await?;
+        if detail.started != life.0 {
+            *life = (detail.started, Instant::now());
+        }
+        Ok(detail.restarts == 0 || life.1.elapsed() > RECOVERED)
     }
 
     /// Fails if the container has ended for good, or ends again and again.

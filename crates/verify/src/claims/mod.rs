@@ -39,6 +39,7 @@ mod smoke;
 mod spa_routing;
 mod start_time;
 mod store_isolation;
+mod store_logins;
 
 use std::{io, pin::Pin};
 
@@ -82,6 +83,8 @@ pub(crate) const CLAIMS: &[ClaimSpec] = &[
     memory_load::CLAIM,
     compression::CLAIM,
     no_oom::CLAIM,
+    // Before anything is stopped: a client that was disturbed logs in anew.
+    store_logins::CLAIM,
     health_fails::CLAIM,
     graceful_stop::CLAIM,
     // They judge what smoke checks, load and a stopped service brought too.

@@ -30,7 +30,7 @@ configs:
     content: |
       cd /tmp
       echo "<!doctype html><html><head><title>$${TITLE-Shop}</title><link href=/assets/app-5e6f7a8b.css rel=stylesheet><script src=/config.js></script><script src=/assets/app-1a2b3c4d.js></script></head><body>$${CONTENT-<div id=root></div>}</body></html>" > index.html
-      echo '<h1>not found</h1>' > 404.html; echo '{"error":"not_found"}' > missing.json; echo ok > health; echo 'window.config={}' > config.js
+      echo "$${OWN_ERROR-<h1>not found</h1>}" > 404.html; echo '{"error":"not_found"}' > missing.json; echo ok > health; echo 'window.config={}' > config.js
       i=0; while [ $$i -lt 100 ]; do echo "{\"id\":$$i,\"name\":\"item number $$i\"}"; i=$$((i+1)); done > items.json
       { echo 'history.pushState()'; cat items.json; } > app.js; busybox cp items.json app.css
       for f in items.json app.js app.css; do busybox gzip -c $$f > $$f.gz; done
@@ -366,6 +366,21 @@ services:
             is(Status::NotApplicable, "health-endpoint", "front health"),
             proved("security-headers", "front /"),
             is(Status::NotChecked, "smoke", "stack"),
+        ],
+        ..USUAL
+    };
+    /// A small page with the scripts of a router, made on the server: what it does not have is an error of its own.
+    a_router_that_runs_on_the_server: Row {
+        over: r#"
+services:
+  front:
+    environment:
+      NO_DEEP_LINKS: "1"
+      OWN_ERROR: "<html><head><title>Shop</title><script src=/assets/app-1a2b3c4d.js></script></head><body><main>404: there is no such page.</main></body></html>"
+"#,
+        claims: &[
+            is(Status::NotApplicable, "spa-routing", "front deep links"),
+            proved("spa-routing", "front /plimsoll-missing-0a1b2c3d.png"),
         ],
         ..USUAL
     };

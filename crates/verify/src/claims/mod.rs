@@ -25,6 +25,7 @@ mod no_oom;
 mod no_write_errors;
 mod one_shot;
 mod outcome;
+mod page_files;
 mod pids_limit;
 mod process_user;
 mod published_ports;
@@ -80,6 +81,8 @@ pub(crate) const CLAIMS: &[ClaimSpec] = &[
     health_endpoint::CLAIM,
     front_reaches::CLAIM,
     smoke::CLAIM,
+    // With the pages that the smoke checks have seen.
+    page_files::CLAIM,
     memory_load::CLAIM,
     compression::CLAIM,
     no_oom::CLAIM,

@@ -3,6 +3,8 @@
 
 mod diagnosis;
 
+pub(crate) use diagnosis::cause;
+
 use std::{fmt::Write as _, time::Duration};
 
 use plimsoll_engine::{ContainerDetail, Engine, EngineError, RunState};
@@ -15,7 +17,7 @@ const OOM_DELAY: Duration = Duration::from_millis(500);
 /// Log lines that are shown.
 const LINES: usize = 40;
 /// Log lines that are looked through for the cause: a traceback is long, and a supervisor's words come after it.
-const READ: u64 = 400;
+pub(crate) const READ: u64 = 400;
 
 /// A step that failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

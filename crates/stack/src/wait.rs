@@ -9,7 +9,11 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::{failure::Evidence, hub::Hub, proved::Proved};
+use crate::{
+    failure::{self, Evidence},
+    hub::Hub,
+    proved::Proved,
+};
 
 /// Between two of our own probes.
 const PROBE_INTERVAL: Duration = Duration::from_millis(250);
@@ -139,10 +143,14 @@ impl Watcher<'_> {
                             tell(Said::Goes(format!("probe {attempts}: it passes, in a program that has ended before")));
                         }
                         Ok(output) => {
-                            let said = first_line(&output.1);
+                            let said = telling_line(&output.1);
                             tell(Said::Goes(format!("probe {attempts}: exit code {}: {said}", output.0)));
                             if began.elapsed() >= patience {
-                                tell(Said::Waits(still_waiting(output.0, said, patience, limit)));
+                                let mut text = still_waiting(output.0, said, patience, limit);
+                                if let Some(cause) = self.error_in_log(&detail.id).await {
+                                    text += &format!(". In its log: {cause}");
+                                }
+                                tell(Said::Waits(text));
                                 patience *= 3;
                             }
                             last = Some(output);
@@ -157,6 +165,13 @@ impl Watcher<'_> {
                 }
             }
         }
+    }
+
+    /// What the program itself says, while its check only says that nobody answers.
+    async fn error_in_log(&self, id: &str) -> Option<String> {
+        let lines = self.engine.last_lines(id, failure::READ).await.ok()?;
+        let lines: Vec<String> = lines.into_iter().map(|line| line.text).collect();
+        failure::cause(&lines)
     }
 
     /// Whether a container whose check passes is ready. One that was started again has to live longer than a program that
@@ -296,8 +311,13 @@ fn budget(health: &HealthSpec) -> Duration {
     all.clamp(BUDGET.0, BUDGET.1)
 }
 
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or("no output")
+/// The line of a probe's output that says most: the first, but the last of a traceback.
+fn telling_line(text: &str) -> &str {
+    let first = text.lines().next().unwrap_or("no output");
+    if first.starts_with("Traceback (most recent call last)") {
+        return text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or(first);
+    }
+    first
 }
 
 /// The health test as a command.
@@ -341,6 +361,15 @@ fn probe_at<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_a_traceback_says_most() {
+        let text =
+            "Traceback (most recent call last):\n  File \"x\", line 1\nConnectionRefusedError: [Errno 111]\n";
+        assert_eq!(telling_line(text), "ConnectionRefusedError: [Errno 111]");
+        assert_eq!(telling_line("503\nmore"), "503");
+        assert_eq!(telling_line(""), "no output");
+    }
 
     #[test]
     fn two_minutes_of_silence() {

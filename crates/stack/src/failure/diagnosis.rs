@@ -22,7 +22,7 @@ impl Failure {
             return Some(hint);
         }
         if self.has_ended() {
-            let cause: String = cause(&self.logs)?.trim().chars().take(SHOWN).collect();
+            let cause = cause(&self.logs)?;
             return Some(format!("it ends by itself; the first error in its log: {cause}"));
         }
         let (_, probe) = self.probe.as_ref()?;
@@ -39,7 +39,7 @@ impl Failure {
 
 /// The line that names the error: the one that ends a traceback of Python, or begins with the error's type, before any
 /// that only has a word for errors in it (a supervisor that reports the end of its worker).
-fn cause(logs: &[String]) -> Option<&str> {
+pub(crate) fn cause(logs: &[String]) -> Option<String> {
     let lines = || logs.iter().map(String::as_str);
     let traced = lines()
         .skip_while(|line| !line.contains("Traceback (most recent call last)"))
@@ -47,7 +47,8 @@ fn cause(logs: &[String]) -> Option<&str> {
         .find(|line| !line.is_empty() && !line.starts_with(char::is_whitespace));
     let typed = || lines().find(|line| begins_with_type(line));
     let worded = || lines().find(|line| CAUSES.iter().any(|sign| line.contains(sign)));
-    traced.or_else(typed).or_else(worded)
+    let line = traced.or_else(typed).or_else(worded)?;
+    Some(line.trim().chars().take(SHOWN).collect())
 }
 
 /// `TypeError: …`, `SystemError [ERR_SYSTEM_ERROR]: …`, `java.io.IOException: …`.

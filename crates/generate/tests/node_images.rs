@@ -71,3 +71,64 @@ fn a_version_that_is_too_old_leaves_nothing_out() {
     assert!(planned.left_out.is_empty(), "{:?}", planned.left_out);
     assert!(file(&planned, "Dockerfile").contains("NODE_IMAGE=node:20"));
 }
+
+#[test]
+fn a_folder_that_an_install_reads_stays_a_folder() {
+    let manifest = r#"{ "name": "desk", "scripts": { "start": "node index.js" }, "dependencies": { "express": "5", "@prisma/client": "6" } }"#;
+    let schema = "datasource db {\n  provider = \"postgresql\"\n  url = env(\"DATABASE_URL\")\n}\n";
+    let files = [
+        ("package.json", manifest),
+        ("package-lock.json", "{}"),
+        ("index.js", LISTEN),
+        ("patches/express+5.patch", ""),
+        ("prisma/schema.prisma", schema),
+    ];
+    let dockerfile = file(&planned(&files), "Dockerfile");
+    for folder in ["patches", "prisma"] {
+        assert!(dockerfile.contains(&format!("COPY {folder} {folder}\n")), "{dockerfile}");
+        assert!(!dockerfile.contains(&format!("{folder} ./")), "{dockerfile}");
+    }
+}
+
+#[test]
+fn migrations_whose_settings_are_the_programs_get_its_variables() {
+    let manifest = r#"{ "name": "desk", "type": "module", "scripts": { "build": "tsc", "start": "node dist/index.js" },
+        "dependencies": { "express": "5", "drizzle-orm": "1", "pg": "8" }, "devDependencies": { "drizzle-kit": "1", "typescript": "5" } }"#;
+    let env = "export const url = process.env.DATABASE_URL;\nexport const level = process.env.LOG_LEVEL ?? 'info';\n";
+    let config = |first: &str| {
+        format!(
+            "{first}export default {{ dialect: 'postgresql', out: './drizzle', dbCredentials: {{ url: process.env.DATABASE_URL }} }};\n"
+        )
+    };
+    let server = "import express from 'express';\nimport pg from 'pg';\nimport { url, level } from './env.js';\n\
+        new pg.Pool({ connectionString: url });\nconst app = express();\napp.listen(3000);\n";
+    let migrate = |config: &str| {
+        let files = [
+            ("package.json", manifest),
+            ("package-lock.json", "{}"),
+            ("tsconfig.json", r#"{ "compilerOptions": { "rootDir": "src", "outDir": "dist" } }"#),
+            ("src/index.ts", server),
+            ("src/env.ts", env),
+            ("drizzle.config.ts", config),
+            ("drizzle/0000.sql", "create table a (b int);"),
+        ];
+        let compose = file(&planned(&files), "compose.production.yml");
+        let (_, migrate) = compose.split_once("\n  migrate:").unwrap_or_else(|| panic!("{compose}"));
+        migrate.split("\n\n").next().unwrap().to_owned()
+    };
+    let with = migrate(&config("import { url } from './src/env';\n"));
+    assert!(with.contains("LOG_LEVEL: ${LOG_LEVEL:-info}"), "{with}");
+    let without = migrate(&config(""));
+    assert!(!without.contains("LOG_LEVEL"), "{without}");
+}
+
+#[test]
+fn the_user_of_redis_has_a_name() {
+    let manifest = r#"{ "name": "desk", "scripts": { "start": "node index.js" }, "dependencies": { "express": "5", "ioredis": "5" } }"#;
+    let redis = "import Redis from 'ioredis';\nnew Redis({ host: process.env.REDISHOST, port: process.env.REDISPORT, \
+        username: process.env.REDISUSER, password: process.env.REDISPASSWORD });\n";
+    let files =
+        [("package.json", manifest), ("package-lock.json", "{}"), ("index.js", LISTEN), ("queue.js", redis)];
+    let compose = file(&planned(&files), "compose.production.yml");
+    assert!(compose.contains("REDISUSER: default"), "{compose}");
+}

@@ -1,4 +1,5 @@
 {%- import "docker/node.Dockerfile" as m -%}
+{%- import "docker/account.Dockerfile" as account -%}
 {%- set it = build.node -%}
 # {{ build.name }}: {{ build.framework }}, built from {{ it.install.what }}.
 #
@@ -59,6 +60,9 @@ RUN find /app -name node_modules -prune -exec rm -rf {} + && chmod -R u=rwX,go=r
 # Folders that the program writes, empty: a volume takes their owner over.
 RUN mkdir -p {% for path in it.writable %}/writable{{ path }}{% if not loop.last %} {% endif %}{% endfor %}
 {%- endif %}
+{%- if it.distroless %}
+{{ account.made(build.uid) }}
+{%- endif %}
 {%- if it.checks and not it.checks_need_build %}
 COPY --from=check /checked /checked
 {%- endif %}
@@ -95,6 +99,7 @@ RUN --mount=type=cache,{{ it.install.cache }} \
 {%- if it.distroless -%}
 # No shell and no package manager: what is not there cannot be used by an intruder.
 FROM ${RUNTIME_IMAGE} AS runtime
+{{ account.copied() }}
 {%- else -%}
 FROM ${RUNTIME_IMAGE} AS runtime
 {%- if it.system_packages %}
@@ -102,6 +107,7 @@ FROM ${RUNTIME_IMAGE} AS runtime
 RUN apt-get update && apt-get install -y --no-install-recommends {{ it.system_packages | join(" ") }} \
     && rm -rf /var/lib/apt/lists/*
 {%- endif %}
+{{ account.added(build.uid) }}
 {%- endif %}
 WORKDIR {{ it.sources.workdir }}
 # Everything belongs to root and is not writable for the user below: the program cannot change its own code.
@@ -149,7 +155,7 @@ COPY --chmod=555 docker/heartbeat.cjs /launcher/heartbeat.cjs
 {%- endif %}
 ENV {% for setting in it.environment %}{{ setting.name }}={{ setting.value | docker }}{% if not loop.last %} \
     {% endif %}{% endfor %}
-# By number: `runAsNonRoot` and file owners on the host work without a name in /etc/passwd.
+# By number: `runAsNonRoot` and file owners on the host know no names.
 USER {{ build.uid }}:{{ build.uid }}
 {%- if build.port %}
 EXPOSE {{ build.port }}

@@ -171,6 +171,26 @@ fn an_address_with_a_password_in_the_program_is_said_and_no_variable_invented() 
 }
 
 #[test]
+fn the_programs_user_has_a_name_in_its_image() {
+    let manifest =
+        r#"{ "name": "desk", "scripts": { "start": "node index.js" }, "dependencies": { "express": "5" } }"#;
+    let with = |program: &str| {
+        let files = [("package.json", manifest), ("package-lock.json", "{}"), ("index.js", program)];
+        file(&planned(&files), "Dockerfile")
+    };
+    let listen = "const app = require('express')();\napp.listen(3000);\n";
+    // Without a shell the list of users comes from a stage that has one.
+    let plain = with(listen);
+    let (build, runtime) = plain.split_once("FROM ${RUNTIME_IMAGE} AS runtime").unwrap();
+    assert!(build.contains("app:x:10001:10001::/tmp:/sbin/nologin > /accounts/passwd"), "{plain}");
+    assert!(runtime.contains("\nCOPY --from=build /accounts /etc\n") && !runtime.contains("RUN"), "{plain}");
+    let shell = with(&format!("const {{ exec }} = require('child_process');\n{listen}exec('ls');\n"));
+    let (_, runtime) = shell.split_once("FROM ${RUNTIME_IMAGE} AS runtime").unwrap();
+    assert!(runtime.contains("app:x:10001:10001::/tmp:/usr/sbin/nologin >> /etc/passwd"), "{shell}");
+    assert!(!shell.contains("/accounts"), "{shell}");
+}
+
+#[test]
 fn folders_that_nitro_writes_are_volumes() {
     let manifest = r#"{ "name": "desk", "scripts": { "build": "nuxt build" }, "dependencies": { "nuxt": "4", "@nuxthub/core": "0.10" } }"#;
     let files =

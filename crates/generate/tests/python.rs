@@ -66,6 +66,14 @@ fn a_file_of_sqlite_at_a_place_that_is_not_known_is_no_stack() {
 }
 
 #[test]
+fn the_programs_user_has_a_name_in_its_image() {
+    let stack = stack(&[("requirements.txt", "fastapi\nuvicorn\n"), ("main.py", FASTAPI)]);
+    let dockerfile = file(&stack, "Dockerfile");
+    let (_, runtime) = dockerfile.split_once("FROM ${PYTHON_IMAGE} AS runtime").unwrap();
+    assert!(runtime.contains("app:x:10001:10001::/tmp:/usr/sbin/nologin >> /etc/passwd"), "{dockerfile}");
+}
+
+#[test]
 fn a_license_is_not_installed() {
     let stack = stack(&[
         (

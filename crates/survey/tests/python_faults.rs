@@ -658,6 +658,13 @@ fn old_pins_choose_the_older_python_and_what_has_no_wheel_for_it_is_compiled() {
     let asked = question(&old, "root.python");
     assert_eq!((asked.default.as_deref(), asked.evidence[0].line), (Some("3.11"), 2));
     assert!(asked.text.contains("psycopg2-binary 2.9.3 is not made for Python 3.13"), "{}", asked.text);
+    // Its metadata of plug-ins is read in a way that Python 3.12 has no more.
+    for list in ["Flask==2.2.2\ncelery[redis]==5.2.7\nkombu==5.2.4\n", "Flask==3.0.3\ncelery<5.3\n"] {
+        let survey = with(list);
+        assert_eq!(python(&survey), "3.11", "{list}");
+        assert_eq!(question(&survey, "root.python").evidence[0].line, 2, "{list}");
+    }
+    assert_eq!(python(&with("Flask==3.0.3\ncelery==5.3.6\nkombu==5.3.7\n")), "3.13");
     // It has a wheel for the older one.
     let newer = with("Flask==3.0.3\npsycopg2-binary==2.9.6\n");
     assert_eq!((python(&newer).as_str(), native(&newer)), ("3.11", vec![]));

@@ -15,7 +15,7 @@ enum Without {
 use Without::{Compiled, Nothing};
 
 /// The first release of a package with a wheel for (or that runs on) Python 3.11 and 3.13; empty for any.
-const FIRST: [(&str, &str, &str, Without); 26] = [
+const FIRST: [(&str, &str, &str, Without); 28] = [
     ("psycopg2-binary", "2.9.5", "2.9.10", Compiled),
     ("psycopg2", "", "2.9.10", Nothing),
     ("psycopg-binary", "3.1.4", "3.2.2", Nothing),
@@ -41,7 +41,9 @@ const FIRST: [(&str, &str, &str, Without); 26] = [
     ("aiohttp", "3.8.3", "3.10.5", Nothing),
     ("grpcio", "1.49.1", "1.66.2", Compiled),
     ("django", "3.0", "4.2", Nothing),
-    ("celery", "", "5.2", Nothing),
+    ("celery", "", "5.3", Nothing),
+    ("kombu", "", "5.3", Nothing),
+    ("eventlet", "", "0.37", Nothing),
 ];
 
 /// A package before a version, and the other package whose release breaks it. The last word says whether it brings

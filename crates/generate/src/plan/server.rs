@@ -110,12 +110,8 @@ fn writes(passes: &mut Passes<'_>, program: &mut Program<'_>, workdir: &str) {
             program.tmpfs.push(format!("{absolute}:uid={uid},gid={uid},mode=0700,size=64m"));
         }
     }
-    let needs_tmp = program.service.writes.iter().any(|writes| writes.path.value.starts_with("/tmp"))
-        || program.service.ecosystem == Ecosystem::Python
-        || program.service.role != Role::Server;
-    if needs_tmp {
-        program.tmpfs.push(format!("/tmp:uid={uid},gid={uid},mode=0700,size=64m"));
-    }
+    // Libraries count on it: uploads, caches of compilers, sockets.
+    program.tmpfs.push(format!("/tmp:uid={uid},gid={uid},mode=0700,size=64m"));
 }
 
 /// A file beside the program that it writes is a link into a volume: the folder itself stays read-only.
@@ -269,12 +265,19 @@ fn migrate(passes: &mut Passes<'_>, program: &Program<'_>, stores: &Stores, buil
         // What it does not need, it does not get.
         unit.environment.clone_from(&program.environment.for_migrations);
         unit.secrets.clone_from(&program.environment.secrets_for_migrations);
+        if command.value.iter().any(|word| word.contains("node_modules/")) {
+            let mut place = crate::stack::Setting::new("XDG_DATA_HOME", "/tmp");
+            place.reason = Some(
+                "Tools for the command line keep files of their own, in a home that is there.".to_owned(),
+            );
+            unit.environment.push(place);
+        }
     }
     unit.limits = texts(&passes.policy.migrate);
     unit.metrics = None;
     unit.probe = None;
     unit.init = None;
-    if !program.tmpfs.is_empty() && !whole {
+    if !whole {
         unit.tmpfs.retain(|tmpfs| tmpfs.starts_with("/tmp:"));
     }
     Some(unit)

@@ -192,8 +192,11 @@ fn deep_link_is_the_page(front: &Front) -> bool {
 
 fn deep_link_is_an_own_error(front: &Front) -> bool {
     front.page(Role::DeepLink).is_some_and(|deep| {
+        // An error in JSON is a program's too: servers of files answer with a page.
+        let kind = deep.answer.header("content-type").unwrap_or_default();
+        let json = kind.starts_with("application/") && kind.contains("json");
         matches!(deep.answer.status, 404 | 410)
-            && html::is_own_error(&deep.answer.body, &front.pages[0].answer.body)
+            && (json || html::is_own_error(&deep.answer.body, &front.pages[0].answer.body))
     })
 }
 

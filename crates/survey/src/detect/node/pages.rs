@@ -266,6 +266,20 @@ fn own_machine(url: &str) -> Option<String> {
     matches!(name, "localhost" | "127.0.0.1" | "0.0.0.0").then(|| format!("{scheme}://{host}"))
 }
 
+/// `http://localhost:5000`, not `http://localhost`, which libraries take as a base to read addresses with.
+fn has_port(url: &str) -> bool {
+    own_machine(url)
+        .is_some_and(|origin| origin.rsplit(':').next().is_some_and(|port| port.parse::<u16>().is_ok()))
+}
+
+/// Whether the line asks which mode it is, or has another value for it: `import.meta.env.DEV ? "…" : ""`.
+fn is_for_development(script: &Script, at: usize) -> bool {
+    let source = &script.source;
+    let span = source.line_span(source.line_col(script.span(at, at).start).line);
+    let line = &source.text()[span.start..span.end];
+    ["DEV", "NODE_ENV", "development", "PROD", "??", "||", "hostname"].iter().any(|word| line.contains(word))
+}
+
 /// What the page's own code calls.
 fn in_script(script: &Script, found: &mut Vec<Fact<String>>) {
     for at in 0..script.tokens.len() {
@@ -275,15 +289,20 @@ fn in_script(script: &Script, found: &mut Vec<Fact<String>>) {
             && script.is(at + 1, "(")
             || at > 1 && method(at) && script.is(at - 1, ".") && is_client(at - 2) && script.is(at + 1, "(")
             || matches!(script.text(at), "baseURL") && (script.is(at + 1, ":") || script.is(at + 1, "="));
-        if !call || !matches!(script.kind(at + 2), Some(Kind::String | Kind::Template)) {
-            continue;
-        }
-        let text = script.text(at + 2).trim_matches(['"', '\'', '`']);
-        let text = text.split("${").next().unwrap_or_default();
+        let text_at = |at: usize| {
+            matches!(script.kind(at), Some(Kind::String | Kind::Template)).then(|| {
+                let text = script.text(at).trim_matches(['"', '\'', '`']);
+                text.split("${").next().unwrap_or_default()
+            })
+        };
+        // An address of this machine with a port is called, wherever it stands; but not one for development alone.
+        let aside = text_at(at).filter(|text| has_port(text) && !is_for_development(script, at));
+        let Some(text) = text_at(at + 2).filter(|_| call).or(aside) else { continue };
         let Some(origin) = origin(text).or_else(|| own_machine(text)) else { continue };
         let value = format!("connect-src {origin}");
         if found.len() < MAX_COUNT && !found.iter().any(|fact| fact.value == value) {
-            let evidence = Evidence::new(&script.source, script.span(at, at + 2), "the page's code calls it");
+            let last = if call { at + 2 } else { at };
+            let evidence = Evidence::new(&script.source, script.span(at, last), "the page's code calls it");
             found.push(Fact::new(value, evidence));
         }
     }

@@ -314,7 +314,9 @@ fn relative<'a>(path: &'a str, folder: &str) -> &'a str {
 }
 
 fn outputs(survey: &Survey) -> Vec<String> {
-    let services = survey.services.iter().filter_map(|service| service.output.as_ref());
+    // Pages that nothing builds are sources.
+    let built = survey.services.iter().filter(|service| service.ecosystem != Ecosystem::Plain);
+    let services = built.filter_map(|service| service.output.as_ref());
     let workspaces = survey.workspaces.iter().filter_map(|workspace| workspace.output.as_ref());
     let output = |output: &Fact<String>| checked::is_path(&output.value).then(|| output.value.clone());
     let mut outputs: Vec<String> =

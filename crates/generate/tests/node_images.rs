@@ -132,3 +132,64 @@ fn the_user_of_redis_has_a_name() {
     let compose = file(&planned(&files), "compose.production.yml");
     assert!(compose.contains("REDISUSER: default"), "{compose}");
 }
+
+#[test]
+fn a_document_that_the_program_reads_is_in_the_context() {
+    let manifest =
+        r#"{ "name": "desk", "scripts": { "start": "node index.js" }, "dependencies": { "express": "5" } }"#;
+    let reads = format!("{LISTEN}require('fs').readFileSync(__dirname + '/CHANGELOG.md', 'utf8');\n");
+    let files = [
+        ("package.json", manifest),
+        ("package-lock.json", "{}"),
+        ("index.js", reads.as_str()),
+        ("CHANGELOG.md", "# 1.0"),
+        ("README.md", "# Desk"),
+    ];
+    let ignore = file(&planned(&files), ".dockerignore");
+    assert!(ignore.contains("\n!CHANGELOG.md\n") && !ignore.contains("!README.md"), "{ignore}");
+}
+
+#[test]
+fn uploads_pass_the_front() {
+    let manifest = r#"{ "name": "desk", "scripts": { "start": "node index.js" }, "dependencies": { "express": "5", "multer": "2" } }"#;
+    let limit = |options: &str| {
+        let index = format!(
+            "const multer = require('multer');\nconst upload = multer({{ dest: 'uploads/'{options} }});\n{LISTEN}"
+        );
+        let files = [("package.json", manifest), ("package-lock.json", "{}"), ("index.js", index.as_str())];
+        let planned = planned(&files);
+        let conf = file(&planned, "proxy/nginx.conf");
+        let line = conf.lines().find(|line| line.contains("client_max_body_size")).unwrap().trim().to_owned();
+        (line, planned.notes.iter().any(|note| note.message.contains("20 MB pass the front")))
+    };
+    assert_eq!(limit(""), ("client_max_body_size 20m;".to_owned(), true));
+    assert_eq!(
+        limit(", limits: { fileSize: 5 * 1024 * 1024 }"),
+        ("client_max_body_size 5m;".to_owned(), false)
+    );
+}
+
+#[test]
+fn plain_pages_are_sources_and_load_what_they_name() {
+    let page = "<html><head><link rel=stylesheet href=\"https://cdn.example.com/site.css\"><script src=\"https://cdn.example.com/site.js\"></script>\
+                </head><body><script src=app.js></script></body></html>";
+    for folder in ["public", "www", "html"] {
+        let index = format!("{folder}/index.html");
+        let code = format!("{folder}/app.js");
+        let files = [
+            (index.as_str(), page),
+            (code.as_str(), "const API_URL = 'https://api.example.com/v1';\nfetch(API_URL);\n"),
+        ];
+        let planned = planned(&files);
+        let ignore = file(&planned, ".dockerignore");
+        assert!(!ignore.contains(&format!("**/{folder}\n")), "{ignore}");
+        let conf = file(&planned, "nginx/nginx.conf");
+        for directive in [
+            "script-src 'self' https://cdn.example.com",
+            "style-src 'self' https://cdn.example.com",
+            "connect-src 'self' https://api.example.com",
+        ] {
+            assert!(conf.contains(directive), "{conf}");
+        }
+    }
+}

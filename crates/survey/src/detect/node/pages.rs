@@ -191,7 +191,15 @@ fn page_sources(context: &Context<'_>, service: &Service) -> Vec<Fact<String>> {
             }
         }
     }
-    for script in context.scripts_of(&service.path) {
+    let scripts = if service.ecosystem == Ecosystem::Plain {
+        // Whatever the folder is called: a browser loads them as they are.
+        let files = context.repository.under(&service.path);
+        let files = files.filter(|path| ["js", "mjs"].iter().any(|kind| has_extension(path, kind)));
+        files.take(MAX_PAGES).filter_map(|path| context.script(path)).collect()
+    } else {
+        context.scripts_of(&service.path)
+    };
+    for script in scripts {
         in_script(&script, &mut found);
     }
     in_styles(context, service, &mut found);

@@ -66,6 +66,51 @@ fn a_file_of_sqlite_at_a_place_that_is_not_known_is_no_stack() {
 }
 
 #[test]
+fn an_address_of_redis_is_taken_under_any_name() {
+    let settings = |value: &str| {
+        format!(
+            "import os\nDATABASES = {{'default': {{'ENGINE': 'django.db.backends.sqlite3', 'NAME': '/data/db.sqlite3'}}}}\n{value}\n"
+        )
+    };
+    let cache = "CACHES = {'default': {'BACKEND': 'django_redis.cache.RedisCache', 'LOCATION': os.environ['STATE_CONNECTIONSTRING'], 'OPTIONS': {'A': 'b'}}}";
+    let layers = "CHANNEL_LAYERS = {'default': {'BACKEND': 'channels_redis.core.RedisChannelLayer', 'CONFIG': {'hosts': [os.environ['STATE_CONNECTIONSTRING']]}}}";
+    for value in [cache, layers] {
+        let text = settings(value);
+        let list = ("requirements.txt", "Django==5.2\ngunicorn==23.0.0\ndjango-redis==5.4.0\n");
+        let files = [&[list], &DJANGO[1..], &[("site1/settings.py", text.as_str())]].concat();
+        let compose = file(&stack(&files), "compose.production.yml");
+        assert!(compose.contains("STATE_CONNECTIONSTRING_FILE: /run/secrets/"), "{compose}");
+    }
+    // Another backend's place is none.
+    let memory = settings(
+        "CACHES = {'default': {'BACKEND': 'django.core.cache.backends.filebased.FileBasedCache', 'LOCATION': os.environ['STATE_CONNECTIONSTRING']}}",
+    );
+    let compose = file(
+        &stack(&[&DJANGO[..], &[("site1/settings.py", memory.as_str())]].concat()),
+        "compose.production.yml",
+    );
+    assert!(!compose.contains("STATE_CONNECTIONSTRING_FILE"), "{compose}");
+    let with = |program: &str| {
+        let program = format!("import os\nimport redis\n{FASTAPI}{program}\n");
+        let list = ("requirements.txt", "fastapi\nuvicorn\nredis\n");
+        file(&stack(&[list, ("main.py", &program)]), "compose.production.yml")
+    };
+    for program in [
+        "store = redis.Redis.from_url(os.environ['STATE'])",
+        "place = os.environ['STATE']\nstore = redis.from_url(place)",
+    ] {
+        assert!(with(program).contains("STATE_FILE: /run/secrets/"), "{program}");
+    }
+    // A host and a port in one variable.
+    let parts = with(
+        "place = os.environ.get('REDIS_ENDPOINT_URL', '127.0.0.1:6379')\nHOST, PORT = tuple(place.split(':'))\n\
+         store = redis.Redis(host=HOST, port=PORT, password=os.environ.get('REDIS_PASSWORD'))",
+    );
+    assert!(parts.contains("REDIS_ENDPOINT_URL: ${REDIS_ENDPOINT_URL:-redis:6379}"), "{parts}");
+    assert!(parts.contains("REDIS_PASSWORD_FILE"), "{parts}");
+}
+
+#[test]
 fn the_programs_user_has_a_name_in_its_image() {
     let stack = stack(&[("requirements.txt", "fastapi\nuvicorn\n"), ("main.py", FASTAPI)]);
     let dockerfile = file(&stack, "Dockerfile");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plimsoll_survey::{Address, Part, Service, Store, StoreKind, StoreRole, StoreUse};
+use plimsoll_survey::{Address, Part, Service, Store, StoreKind, StoreRole, StoreUse, is_this_machine};
 
 use super::{
     Passes, checked,

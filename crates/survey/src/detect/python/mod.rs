@@ -12,6 +12,7 @@ mod alembic;
 mod apps;
 mod beside;
 mod celery;
+mod clients;
 mod command;
 mod django;
 mod environment;

@@ -143,7 +143,7 @@ pub(super) fn add(
         // address of its kind, is not used.
         if kind == StoreKind::Rabbitmq
             && !project.imports(clients)
-            && urls(kind, reads, service).is_empty()
+            && urls(project, kind, reads, service).is_empty()
             && parts(kind, service).is_empty()
             && templates::find(project, service, kind).is_none()
             && fixed(project, site, kind).is_none()
@@ -162,7 +162,7 @@ pub(super) fn add(
         let unnamed = !engines.iter().any(|(engine, _)| *engine == kind);
         if other
             && unnamed
-            && urls(kind, reads, service).is_empty()
+            && urls(project, kind, reads, service).is_empty()
             && parts(kind, service).is_empty()
             && templates::find(project, service, kind).is_none()
         {
@@ -196,7 +196,7 @@ pub(super) fn add_uses(
     reads: &[Read],
     service: &mut Service,
 ) {
-    let mut addresses = urls(kind, reads, service);
+    let mut addresses = urls(project, kind, reads, service);
     // A variable with the right name is worth nothing where the program puts its address together and never looks at it.
     let built = templates::find(project, service, kind);
     if built.is_some() {
@@ -218,7 +218,7 @@ pub(super) fn add_uses(
 }
 
 /// Variables that hold a whole address of the kind.
-fn urls(kind: StoreKind, reads: &[Read], service: &Service) -> Vec<Address> {
+fn urls(project: &Project, kind: StoreKind, reads: &[Read], service: &Service) -> Vec<Address> {
     let mut found: Vec<(usize, Address)> = Vec::new();
     for variable in &service.environment {
         let by_default = variable.default.as_deref().and_then(scheme);
@@ -228,7 +228,8 @@ fn urls(kind: StoreKind, reads: &[Read], service: &Service) -> Vec<Address> {
             Some((other, _)) => *other == kind,
             // Two kinds of brokers share their variables' names.
             None => {
-                (usual.is_some() || names::is_address(kind, &variable.name))
+    let led = if kind == StoreKind::Redis { clients::of_redis(project, service) } else { Vec::new() };
+                (usual.is_some() || names::is_address(kind, &variable.name) || led.contains(&variable.name))
                     && variable.default.as_deref().unwrap_or_default().is_empty()
                     && !(kind == StoreKind::Rabbitmq && variable.name.contains("BROKER"))
             }

@@ -191,6 +191,20 @@ impl Stores {
     pub(super) fn connect(&self, passes: &mut Passes<'_>, service: &Service, to: &mut Environment) {
         for used in &service.stores {
             let Some(opened) = self.opened.get(&used.store) else { continue };
+    /// The store that a program looks for at a port of its own machine: `127.0.0.1:6379` is `redis:6379`.
+    pub(super) fn behind(&self, service: &Service, default: &str) -> Option<String> {
+        let (host, port) = default.rsplit_once(':')?;
+        let port: u16 = port.parse().ok().filter(|_| !host.is_empty() && is_this_machine(host))?;
+        let used = service.stores.iter().filter_map(|used| self.opened.get(&used.store));
+        let mut names: Vec<&str> =
+            used.filter(|opened| opened.port() == port).map(|opened| opened.name.as_str()).collect();
+        names.dedup();
+        match names[..] {
+            [name] => Some(format!("{name}:{port}")),
+            _ => None,
+        }
+    }
+
             if to.depends_on.iter().all(|known| known.name != opened.name) {
                 to.depends_on.push(Dependency { name: opened.name.clone(), condition: HEALTHY });
             }
@@ -278,7 +292,14 @@ impl Stores {
     pub(super) fn relational(&self, service: &Service) -> Vec<&str> {
         let used = service.stores.iter().filter_map(|used| self.opened.get(&used.store));
         let relational = used.filter(|it| matches!(it.kind, StoreKind::Postgresql | StoreKind::Mysql));
-        relational.map(|opened| opened.name.as_str()).collect()
+        let mut names: Vec<&str> = Vec::new();
+        for opened in relational {
+            // Two addresses may lead to one store.
+            if !names.contains(&opened.name.as_str()) {
+                names.push(&opened.name);
+            }
+        }
+        names
     }
 
     /// Where each store of a service is asked whether it answers.

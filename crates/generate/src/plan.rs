@@ -15,6 +15,7 @@ mod server;
 mod site;
 mod smoke;
 mod stores;
+mod threads;
 
 use std::collections::BTreeSet;
 

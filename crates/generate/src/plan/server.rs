@@ -9,7 +9,7 @@ use super::{
     install::Place,
     names, node, process, python,
     stores::Stores,
-    texts,
+    texts, threads,
 };
 use crate::{
     escape,
@@ -173,6 +173,8 @@ pub(super) fn unit(
         kind,
         image: image(passes, program),
         dockerfile: None,
+    let command = service.command.as_ref().map_or(&[][..], |command| &command.value);
+    let limits = &threads::limits(limits, command);
         build_arguments: Vec::new(),
         uid: passes.policy.app_uid,
         depends_on: environment.depends_on.clone(),
@@ -282,6 +284,15 @@ fn migrate(passes: &mut Passes<'_>, program: &Program<'_>, stores: &Stores, buil
 
 /// The frame of an image: where it is written, what it is built from.
 pub(super) fn frame(
+        if unit.tmpfs.is_empty() {
+            unit.tmpfs.push(tmp(passes));
+        }
+        // drizzle-kit makes one folder below it, and none above.
+        let mut data = Setting::new("XDG_DATA_HOME", "/tmp");
+        data.reason = Some("Command lines write what they remember to the home of their user.".to_owned());
+        if command.value.iter().any(|word| word.contains("drizzle-kit")) {
+            unit.environment.push(data);
+        }
     passes: &Passes<'_>,
     program: &Program<'_>,
     images: Vec<BaseImage>,

@@ -211,3 +211,45 @@ fn folders_that_nitro_writes_are_volumes() {
     let compose = file(&own, "compose.production.yml");
     assert!(compose.contains(":/app/.data\"") && !compose.contains(".data/kv"), "{compose}");
 }
+
+#[test]
+fn a_second_server_with_pages_is_published_at_a_port_of_its_own() {
+    let node = r#"{ "name": "result", "scripts": { "start": "node server.js" }, "dependencies": { "express": "5" } }"#;
+    let page = "const app = require('express')();\napp.get('/', (q, r) => r.sendFile(require('path').resolve(__dirname, 'views/index.html')));\napp.listen(4000);\n";
+    let vote = "from flask import Flask, render_template\napp = Flask(__name__)\n@app.route('/', methods=['POST', 'GET'])\n\
+                def hello():\n    return render_template('index.html')\n";
+    let files = |server| {
+        [
+            ("result/package.json", node),
+            ("result/package-lock.json", "{}"),
+            ("result/server.js", server),
+            ("vote/requirements.txt", "Flask==3.0.3\ngunicorn==23.0.0\n"),
+            ("vote/app.py", vote),
+        ]
+    };
+    let both = planned(&files(page));
+    let compose = file(&both, "compose.production.yml");
+    for text in
+        ["${HTTP_PORT:-8080}:8080", "${VOTE_PROXY_PORT:-8081}:8080", "\n  vote-proxy:\n", "\n  proxy:\n"]
+    {
+        assert!(compose.contains(text), "{text}\n{compose}");
+    }
+    assert!(file(&both, "vote-proxy/nginx.conf").contains("http://vote:8000"), "{compose}");
+    let nginx = file(&both, "proxy/nginx.conf");
+    assert!(nginx.contains("http://result:4000") && !nginx.contains("http://vote:"), "{nginx}");
+    let note =
+        both.notes.iter().find(|note| note.subject == "vote" && note.message.contains("a port of its own"));
+    assert_eq!(note.unwrap().evidence[0].file, "vote/app.py");
+    // A person may put it below a path instead.
+    let mut survey = survey(&Repository::from_files("desk", files(page)));
+    plimsoll_survey::answer(&mut survey, &[("vote.prefix".to_owned(), "/vote/-".to_owned())].into()).unwrap();
+    let one = plan(&survey, &Policy::default(), &|_| false).unwrap();
+    assert!(!file(&one, "compose.production.yml").contains("VOTE_PROXY_PORT"));
+    // A server without pages is an interface of the other one.
+    let api = planned(&files(
+        "const app = require('express')();\napp.get('/', (q, r) => r.json({ ok: true }));\napp.get('/api/a', f);\napp.listen(4000);\n",
+    ));
+    let compose = file(&api, "compose.production.yml");
+    assert!(!compose.contains("_PROXY_PORT"), "{compose}");
+    assert!(file(&api, "proxy/nginx.conf").contains("location ^~ /api/"), "{compose}");
+}

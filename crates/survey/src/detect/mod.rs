@@ -34,6 +34,7 @@ pub(crate) const ALL: &[Detector] = &[
     Detector { name: "node development packages", run: node::development::detect },
     Detector { name: "node files at run time", run: node::reads::detect },
     Detector { name: "platform files", run: platform::detect },
+    Detector { name: "pages of node servers", run: node::rendered::detect },
     Detector { name: "python", run: python::detect },
     Detector { name: "plain pages", run: plain::detect },
     Detector { name: "other languages", run: languages::detect },

@@ -105,6 +105,9 @@ pub struct Service {
     /// Further processes from the same build.
     pub processes: Vec<Process>,
 }
+    /// Of a server: a page of its own, as a template or a file, whose links begin at `/`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<Fact<String>>,
 
 impl Service {
     /// Every command that is run from its build: its own, those of its processes, and that of its migrations.
@@ -164,3 +167,4 @@ impl Service {
         }
     }
 }
+            page: None,

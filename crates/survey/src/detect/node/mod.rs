@@ -23,6 +23,7 @@ mod processes;
 mod procfile;
 pub(super) mod reads;
 mod routes;
+pub(super) mod rendered;
 mod runners;
 mod runtime;
 pub(super) mod runtime_config;

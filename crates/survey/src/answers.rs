@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    detect::stores,
+    detect::{python::config_class, stores},
     model::{
         Bind, Ecosystem, Edge, Evidence, Fact, Manager, Role, Service, Setting, StoreKind, StoreUse, Survey,
+        Variable,
     },
 };
 
@@ -54,6 +55,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("prefix", "the path prefix of the requests that belong to it; `-` at the end takes it away: /api/-"),
     ("app", "the module and the name of a Python application: shop.wsgi:app"),
     ("settings", "the module of Django's settings: shop.settings.production"),
+    ("configuration", "the class of Flask's configuration: shop.config.ProductionConfig"),
     ("sqlite", "the file of its database, below its folder or absolute: data/shop.db"),
     ("manager", "what installs its packages; of `root`, or of a folder"),
     ("node", "the version of Node.js; of `root`, or of a folder"),
@@ -193,6 +195,15 @@ fn one(
         "bind" if value == "any" => service.bind = Bind::Any,
         "checks" => {
             let names = value.split(',').map(str::trim).filter(|name| !name.is_empty() && *name != "none");
+        "configuration" => {
+            let named = |variable: &&mut Variable| {
+                variable.evidence.iter().any(|place| place.reason == config_class::REASON)
+            };
+            match service.environment.iter_mut().find(named) {
+                Some(variable) if value.contains('.') => variable.default = Some(value.to_owned()),
+                _ => return Err(wrong("class of a configuration that a variable names")),
+            }
+        }
             checks.insert(service.name.clone(), names.map(str::to_owned).collect());
         }
         _ => return Err(AnswerError::Field { id: id.to_owned(), field: field.to_owned() }),

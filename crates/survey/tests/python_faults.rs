@@ -852,3 +852,48 @@ fn migrations_of_alembic_ask_the_stacks_database_and_not_the_one_in_its_settings
         assert_eq!((said.evidence[0].file.as_str(), said.evidence[0].line), ("alembic.ini", 3));
     }
 }
+
+#[test]
+fn a_class_of_configuration_that_a_variable_names_is_productions() {
+    let with = |classes: &str, program: &str, compose: &str| {
+        let app = format!(
+            "import os\nfrom flask import Flask\nfrom werkzeug.utils import import_string\napp = Flask(__name__)\n{program}\n"
+        );
+        of(&[
+            ("requirements.txt", "Flask==3.0.3\ngunicorn==23.0.0\n"),
+            ("shop/__init__.py", &app),
+            ("shop/config.py", classes),
+            ("docker-compose.yml", compose),
+        ])
+    };
+    let variable = |survey: &Survey| {
+        let variable =
+            survey.services[0].environment.iter().find(|variable| variable.name == "SHOP_SETTINGS").unwrap();
+        (variable.default.clone().unwrap_or_default(), variable.required)
+    };
+    let all = "class BaseConfig:\n    A = 1\nclass DevelopmentConfig(BaseConfig):\n    pass\nclass ProductionConfig(BaseConfig):\n    pass\n";
+    let base = "class BaseConfig:\n    A = 1\nclass DevelopmentConfig(BaseConfig):\n    pass\n";
+    let given = "services:\n  web:\n    build: .\n    environment:\n      - SHOP_SETTINGS=shop.config.DevelopmentConfig\n";
+    let named = "name = os.getenv('SHOP_SETTINGS')\napp.config.from_object(name)";
+    let survey = with(all, named, given);
+    assert_eq!(variable(&survey), ("shop.config.ProductionConfig".to_owned(), false));
+    let asked = question(&survey, "app.configuration");
+    assert_eq!(
+        (asked.evidence[0].line, asked.evidence[1].file.as_str(), asked.evidence[1].line),
+        (6, "docker-compose.yml", 5)
+    );
+    let at_once = "app.config.from_object(os.environ['SHOP_SETTINGS'])";
+    assert_eq!(variable(&with(base, at_once, given)).0, "shop.config.BaseConfig");
+    let default = "app.config.from_object(import_string(os.environ.get('SHOP_SETTINGS', 'shop.config.DevelopmentConfig')))";
+    assert_eq!(variable(&with(all, default, "")).0, "shop.config.ProductionConfig");
+    // Nothing says which one.
+    assert_eq!(variable(&with(all, named, "")), (String::new(), true));
+    let other = "class DevelopmentConfig:\n    pass\n";
+    assert_eq!(variable(&with(other, named, given)), (String::new(), true));
+    // An answer counts more.
+    let mut survey = survey;
+    let answers = [("app.configuration".to_owned(), "shop.config.BaseConfig".to_owned())].into();
+    plimsoll_survey::answer(&mut survey, &answers).unwrap();
+    assert_eq!(variable(&survey).0, "shop.config.BaseConfig");
+}
+

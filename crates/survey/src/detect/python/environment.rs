@@ -317,6 +317,7 @@ fn behind_or(module: &Module, close: usize) -> Option<String> {
 
 /// `int(os.environ["NAME"])`.
 fn shape_around(module: &Module, at: usize) -> Shape {
+            || matches!(module.text(at - 2), "import_string" | "import_module")
     if at < 2 || !module.is(at - 1, "(") {
         return Shape::Text;
     }

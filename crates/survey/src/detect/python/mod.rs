@@ -14,6 +14,7 @@ mod beside;
 mod celery;
 mod clients;
 mod command;
+pub(crate) mod config_class;
 mod django;
 mod environment;
 mod facts;
@@ -245,7 +246,8 @@ fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &m
     }
     apply(served, &mut service, survey);
     let of = Of { context, platform, project, site: None, app: Some(app) };
-    let reads = flask::reads(project, environment::reads(project), &mut service, &mut survey.gaps);
+    let mut reads = flask::reads(project, environment::reads(project), &mut service, &mut survey.gaps);
+    config_class::choose(context, project, &mut reads, &service.name, &mut survey.questions);
     common(&of, &reads, &mut service, survey);
     flask::faults(project, app, &service, &mut survey.gaps);
     survey.services.push(service);

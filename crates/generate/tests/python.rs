@@ -198,6 +198,32 @@ fn a_binary_package_without_a_wheel_is_compiled_with_the_library_that_it_needs()
     assert!(dockerfile.contains("python:3.11-slim"), "{dockerfile}");
     assert!(dockerfile.contains("gcc libc6-dev libpq-dev"), "{dockerfile}");
     assert!(dockerfile.contains("/runtime-packages"), "{dockerfile}");
+#[test]
+fn tables_in_a_file_of_sqlite_are_made_once_before_the_server() {
+    let program = "import os\nimport sqlite3\nimport click\nfrom flask import Flask\napp = Flask(__name__)\n\
+                   db = sqlite3.connect(os.path.join(app.instance_path, 'shop.sqlite'))\n\
+                   @click.command('init-db')\ndef init_db():\n    db.executescript('create table a (b)')\n";
+    let list = ("requirements.txt", "Flask==3.0.3\ngunicorn==23.0.0\n");
+    let compose = file(&stack(&[list, ("shop/__init__.py", program)]), "compose.production.yml");
+    let (_, job) = compose.split_once("\n  init-db:\n").unwrap_or_else(|| panic!("{compose}"));
+    for text in
+        ["os.path.exists('instance/shop.sqlite')", "['flask', '--app', 'shop', 'init-db']", "restart: \"no\""]
+    {
+        assert!(job.contains(text), "{text}\n{compose}");
+    }
+    // It has the server's volume, and the server waits for it.
+    assert_eq!(compose.matches(":/app/instance\"]").count(), 2, "{compose}");
+    assert!(compose.contains("init-db: { condition: service_completed_successfully }"), "{compose}");
+    // Of another store nobody knows whether the command empties it.
+    let other = program.replace(
+        "sqlite3.connect(os.path.join(app.instance_path, 'shop.sqlite'))",
+        "os.environ['DATABASE_URL']",
+    );
+    let list = ("requirements.txt", "Flask==3.0.3\ngunicorn==23.0.0\npsycopg2-binary==2.9.10\n");
+    let compose = file(&stack(&[list, ("shop/__init__.py", &other)]), "compose.production.yml");
+    assert!(!compose.contains("init-db"), "{compose}");
+}
+
 }
 
 #[test]

@@ -251,6 +251,8 @@ fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &m
     common(&of, &reads, &mut service, survey);
     flask::faults(project, app, &service, &mut survey.gaps);
     survey.services.push(service);
+    let files = sqlite::Of { context, project, site: None, app: Some(app) };
+    flask::tables(&files, app, &mut service, &mut survey.gaps);
     true
 }
 

@@ -93,6 +93,49 @@ pub(super) fn add(
     }
 }
 
+/// Files in which Celery keeps its results or its messages: `db+sqlite:///results.sqlite`.
+pub(super) fn of_celery(of: &Of<'_>, service: &mut Service, gaps: &mut Vec<Gap>) {
+    let sites = of.site.map_or(&[][..], |site| &site.modules);
+    let all = sites.iter().chain(modules(of));
+    let mut files: Vec<(String, Evidence)> = Vec::new();
+    for module in all {
+        for at in 0..module.tokens.len() {
+            let Some(text) = module.string(at).filter(|_| module.kind(at) == Some(Kind::String)) else {
+                continue;
+            };
+            let Some(url) = text.strip_prefix("db+").or_else(|| text.strip_prefix("sqla+")) else { continue };
+            let evidence = Evidence::new(&module.source, module.span(at, at), "a file of SQLite");
+            let place = from_url_of(url).and_then(|path| in_image(of, service, &path));
+            if let Some(file) = place.filter(|file| files.iter().all(|(known, _)| known != file)) {
+                files.push((file, evidence));
+            }
+        }
+    }
+    for (file, evidence) in files.into_iter().take(MAX_FILES) {
+        let known = service.files.iter().any(|known| known.value == file);
+        if !known {
+            keep(of, service, &file, &evidence, gaps);
+        }
+    }
+}
+
+/// Files of Celery that are looked at.
+const MAX_FILES: usize = 10;
+
+/// The path in an address of SQLite, as its program writes it.
+fn from_url_of(url: &str) -> Option<Path> {
+    let rest = url.strip_prefix("sqlite:")?.split('?').next()?;
+    let path = rest.strip_prefix("///").or_else(|| rest.strip_prefix("//")).unwrap_or(rest);
+    Path::written(path).filter(|path| !path.path.is_empty() && !path.path.contains(":memory:"))
+}
+
+/// The file's place, below the service's folder or absolute, where it is known.
+pub(super) fn place(of: &Of<'_>, service: &Service) -> Option<String> {
+    let by_default = default(service).and_then(|(url, evidence)| from_url(of, &url, &evidence));
+    let found = by_default.or_else(|| written(of)).or_else(|| opened(of))?;
+    in_image(of, service, &found.path?)
+}
+
 /// The default of a variable that is the address of a file.
 fn default(service: &Service) -> Option<(String, Evidence)> {
     service.environment.iter().find_map(|variable| {

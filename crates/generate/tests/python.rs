@@ -253,3 +253,30 @@ fn uv_installs_a_lock_file_that_it_would_make_anew_as_it_is() {
     assert!(dockerfile.contains("its option exclude-newer-span: "), "{dockerfile}");
     assert!(dockerfile.contains("\nCOPY uv.toml ./\n"), "{dockerfile}");
 }
+
+#[test]
+fn the_variable_that_chooses_the_database_is_set_to_the_one_that_is_wired() {
+    let login = "'HOST': os.environ.get('SQL_HOST', 'localhost'), 'USER': os.environ.get('SQL_USER'), 'PASSWORD': os.environ.get('SQL_PASSWORD')";
+    let by_value = format!(
+        "'ENGINE': os.environ.get('SQL_ENGINE', 'django.db.backends.sqlite3'), 'NAME': os.environ.get('SQL_NAME'), {login}"
+    );
+    let with = |settings: &str| {
+        let settings = format!("import os\n{settings}\n");
+        let list = ("requirements.txt", "Django==5.2\ngunicorn==23.0.0\npsycopg==3.2.2\n");
+        let files = [&[list], &DJANGO[1..], &[("site1/settings.py", settings.as_str())]].concat();
+        file(&stack(&files), "compose.production.yml")
+    };
+    let compose = with(&format!("DATABASES = {{'default': {{{by_value}}}}}"));
+    // The server and the migrations.
+    assert_eq!(compose.matches("SQL_ENGINE: django.db.backends.postgresql\n").count(), 2, "{compose}");
+    let file = "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'a.sqlite'}}";
+    let by_condition = format!(
+        "{file}\nif os.getenv('DB') == 'postgres':\n    DATABASES = {{'default': {{'ENGINE': 'django.db.backends.postgresql', {login}}}}}\nDEBUG = False"
+    );
+    let compose = with(&by_condition);
+    assert!(compose.contains("DB: postgres\n") && compose.contains("SQL_HOST: postgres\n"), "{compose}");
+    // Another block is none of it.
+    let other = by_condition.replace("'ENGINE': 'django.db.backends.postgresql'", "'ENGINE': ENGINE");
+    assert!(!with(&other).contains("DB: postgres"));
+}
+

@@ -16,6 +16,7 @@ mod clients;
 mod command;
 pub(crate) mod config_class;
 mod django;
+mod engine;
 mod environment;
 mod facts;
 mod flask;

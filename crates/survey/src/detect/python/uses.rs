@@ -178,6 +178,12 @@ pub(super) fn add(
     sqlite::add(of, &engines, reads, service, gaps, questions);
     for (name, label) in OTHERS {
         if let Some(client) = project.needs(&[name]) {
+    if let Some(site) = site {
+        engine::choose(site, service);
+    }
+    if project.needs(&["celery"]).is_some() {
+        sqlite::of_celery(of, service, gaps);
+    }
             gaps.push(Gap {
                 subject: service.name.clone(),
                 message: format!("{name} is a client of {label}: nothing is generated for it yet"),

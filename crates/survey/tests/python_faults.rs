@@ -712,6 +712,23 @@ fn an_old_package_gets_what_it_runs_with_where_the_list_does_not_say() {
 }
 
 #[test]
+fn a_file_of_celerys_results_outlives_its_container() {
+    let survey = of(&[
+        ("requirements.txt", "Django==5.2\ncelery==5.5.0\ngunicorn==23.0.0\n"),
+        ("manage.py", "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site1.settings')\n"),
+        (
+            "site1/settings.py",
+            "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'db.sqlite3'}}\nCELERY_BROKER_URL = 'amqp://localhost//'\nCELERY_RESULT_BACKEND = 'db+sqlite:///results.sqlite'\n",
+        ),
+        ("site1/wsgi.py", "application = get_wsgi_application()\n"),
+        ("site1/celery.py", "from celery import Celery\napp = Celery('site1')\n"),
+    ]);
+    let files: Vec<(&str, usize)> =
+        survey.services[0].files.iter().map(|file| (file.value.as_str(), file.evidence[0].line)).collect();
+    assert_eq!(files, [("db.sqlite3", 1), ("results.sqlite", 3)]);
+}
+
+#[test]
 fn a_lock_file_of_uv_with_settings_of_its_makers_machine_is_installed_as_it_is() {
     let with = |options: &str, own: &str| {
         let manifest = format!("[project]\nname = \"shop\"\ndependencies = [\"flask\"]\n{own}");
@@ -880,6 +897,20 @@ fn a_class_of_configuration_that_a_variable_names_is_productions() {
     let asked = question(&survey, "app.configuration");
     assert_eq!(
         (asked.evidence[0].line, asked.evidence[1].file.as_str(), asked.evidence[1].line),
+#[test]
+fn a_file_of_sqlite_that_the_configuration_names_is_found_in_every_form() {
+    let with = |value: &str| {
+        let program = format!(
+            "from pathlib import Path\nfrom sqlite3 import dbapi2 as sqlite3\nfrom quart import Quart\napp = Quart(__name__)\n\
+             app.config.update({{\n    'DATABASE': {value},\n}})\ndb = sqlite3.connect(app.config['DATABASE'])\n"
+        );
+        let survey = of(&[("requirements.txt", "quart\nhypercorn\n"), ("blog/__init__.py", &program)]);
+        let file = survey.services[0].files.first().cloned();
+        file.map(|file| (file.value, file.evidence[0].line))
+    };
+    assert_eq!(with("Path(app.root_path) / 'blog.db'"), Some(("blog/blog.db".to_owned(), 6)));
+    assert_eq!(with("'blog.db'"), Some(("blog.db".to_owned(), 6)));
+}
         (6, "docker-compose.yml", 5)
     );
     let at_once = "app.config.from_object(os.environ['SHOP_SETTINGS'])";

@@ -269,8 +269,8 @@ fn opened(of: &Of<'_>) -> Option<Found> {
     let (module, open) = modules(of).find_map(|module| {
         (0..module.tokens.len()).find_map(|at| {
             let (name, open) = module.resolved(at)?;
-            (matches!(name.as_str(), "sqlite3.connect" | "aiosqlite.connect") && module.is(open, "("))
-                .then_some((module, open))
+            let opens = ["sqlite3.connect", "sqlite3.dbapi2.connect", "aiosqlite.connect"];
+            (opens.contains(&name.as_str()) && module.is(open, "(")).then_some((module, open))
         })
     })?;
     let argument = *module.arguments(open).first()?;
@@ -282,8 +282,34 @@ fn opened(of: &Of<'_>) -> Option<Found> {
         Evidence::new(&module.source, module.span(open, argument.end - 1), "opens a file of SQLite");
     match direct.filter(|path| !path.path.is_empty()) {
         Some(path) => Some(Found { path: Some(path), evidence }),
-        None => Some(in_instance_folder(of).unwrap_or(Found { path: None, evidence })),
+        None => {
+            let configured = || configured(of, module, (argument.at, argument.end));
+            Some(in_instance_folder(of).or_else(configured).unwrap_or(Found { path: None, evidence }))
+        }
     }
+}
+
+/// `app.config["DATABASE"]`: what the configuration has under this name.
+fn configured(of: &Of<'_>, module: &Module, (from, to): (usize, usize)) -> Option<Found> {
+    let key =
+        (from..to).filter(|&at| at > from && module.is(at - 1, "[")).find_map(|at| module.string(at))?;
+    modules(of).find_map(|module| {
+        (0..module.tokens.len()).find_map(|at| {
+            let named =
+                module.string(at).as_deref() == Some(key.as_str()) && module.kind(at) == Some(Kind::String);
+            let value = match () {
+                () if named && module.is(at + 1, ":") => at + 2,
+                () if named && module.is(at + 1, "]") && module.is(at + 2, "=") => at + 3,
+                () if module.is(at, &key) && module.is(at + 1, "=") => at + 2,
+                () => return None,
+            };
+            let end = paths::value_end(module, value);
+            let path =
+                paths::value(of.project, &[], module, (value, end)).filter(|path| !path.path.is_empty())?;
+            let evidence = Evidence::new(&module.source, module.span(at, end - 1), "opens a file of SQLite");
+            Some(Found { path: Some(path), evidence })
+        })
+    })
 }
 
 /// `os.path.join(app.instance_path, "shop.sqlite")`.

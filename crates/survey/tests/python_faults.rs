@@ -928,3 +928,26 @@ fn a_file_of_sqlite_that_the_configuration_names_is_found_in_every_form() {
     assert_eq!(variable(&survey).0, "shop.config.BaseConfig");
 }
 
+#[test]
+fn debugging_that_is_on_by_default_is_off_in_the_stack() {
+    let with = |read: &str| {
+        let settings = format!(
+            "import os\ndef envbool(s, default):\n    v = os.getenv(s, default)\n    return v == 'True'\nDEBUG = {read}\n"
+        );
+        let survey = of(&[
+            ("requirements.txt", "Django==5.2\ngunicorn==23.0.0\n"),
+            ("manage.py", "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site1.settings')\n"),
+            ("site1/settings.py", &settings),
+            ("site1/wsgi.py", "application = get_wsgi_application()\n"),
+        ]);
+        let variable =
+            survey.services[0].environment.iter().find(|variable| variable.name == "DEBUG").unwrap();
+        (variable.default.clone().unwrap_or_default(), survey)
+    };
+    let (default, survey) = with("envbool('DEBUG', 'True')");
+    assert_eq!(default, "False");
+    assert_eq!(gap(&survey, "DEBUG is on where nothing is set: the stack has it off").evidence[0].line, 5);
+    assert_eq!(with("int(os.environ.get('DEBUG', default=1))").0, "0");
+    assert_eq!(with("os.environ.get('DEBUG', '')").0, "");
+}
+

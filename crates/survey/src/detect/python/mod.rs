@@ -427,6 +427,7 @@ struct Of<'a> {
 fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Survey) {
     service.environment = environment::variables(reads);
     service.adds.extend(runtime::setuptools(of.project, &install::locked(of.context, of.project)));
+    survey.gaps.extend(environment::debug_off(service));
     service.system_packages = system::packages(of.project);
     facts::add(of.project, service);
     let files = sqlite::Of { context: of.context, project: of.project, site: of.site, app: of.app };

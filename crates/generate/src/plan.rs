@@ -143,6 +143,9 @@ impl<'a> Passes<'a> {
                 .iter()
                 .any(|build| matches!(&build.kind, BuildKind::Node(node) if node.heartbeat)),
             python: builds.iter().any(|build| matches!(&build.kind, BuildKind::Python(it) if it.launcher)),
+            lean: builds
+                .iter()
+                .any(|build| matches!(&build.kind, BuildKind::Node(node) if node.install.lean_script)),
         };
         let python = builds.iter().any(|build| matches!(build.kind, BuildKind::Python(_)));
         let total: u32 = units.iter().filter(|unit| unit.kind != "migrate").map(megabytes).sum();

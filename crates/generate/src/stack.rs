@@ -62,6 +62,8 @@ pub(crate) struct Launchers {
     pub(crate) heartbeat: bool,
     /// Secrets for Python.
     pub(crate) python: bool,
+    /// Takes tools out of an install of npm.
+    pub(crate) lean: bool,
 }
 
 /// One request of smoke.toml. Without a status, everything below 500 is right.
@@ -201,6 +203,10 @@ pub(crate) struct NodeInstall {
     pub(crate) all: String,
     /// Installs what production needs.
     pub(crate) production: String,
+    /// What takes out of that install what nothing runs, each as a command.
+    pub(crate) lean: Vec<String>,
+    /// A script of ours takes tools out.
+    pub(crate) lean_script: bool,
     /// A package for development alone that the program needs when it runs.
     pub(crate) development: Option<String>,
     /// Files that an install leaves and that nobody reads.

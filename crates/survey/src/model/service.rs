@@ -81,6 +81,14 @@ pub struct Service {
     pub stops_gracefully: Option<Fact<String>>,
     /// Folders among the installed packages that its build writes, below its install's folder.
     pub generated: Vec<Fact<String>>,
+    /// Packages for development alone that an install for production keeps, since another package has them as an
+    /// optional peer, and that nothing of it runs (`prisma`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub idle_tools: Vec<Fact<String>>,
+    /// Of the compilers of queries that Prisma has for every database: the database whose one it needs, or nothing where
+    /// its generated client has its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query_compilers: Option<Fact<String>>,
     /// A program that it starts by itself: `sh`, `pg_dump`, `node`.
     pub spawns: Option<Fact<String>>,
     /// Settings that a page reads at run time.
@@ -155,6 +163,8 @@ impl Service {
             migration: None,
             stops_gracefully: None,
             generated: Vec::new(),
+            idle_tools: Vec::new(),
+            query_compilers: None,
             spawns: None,
             runtime_config: None,
             reads: Vec::new(),

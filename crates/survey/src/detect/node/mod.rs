@@ -12,6 +12,7 @@ mod environment;
 mod evidence;
 pub(super) mod facts;
 pub(super) mod frameworks;
+mod idle;
 pub(super) mod installs;
 pub(super) mod migrations;
 mod npm_workspaces;

@@ -112,3 +112,24 @@ fn a_tool_that_npm_keeps_as_an_optional_peer_is_not_in_the_image_of_the_program(
     }
 }
 
+#[test]
+fn a_job_has_a_place_for_what_its_command_line_remembers() {
+    let manifest = r#"{ "name": "desk", "scripts": { "start": "node index.js", "db:migrate": "drizzle-kit migrate" },
+        "dependencies": { "express": "5", "pg": "8", "drizzle-orm": "1", "drizzle-kit": "1" } }"#;
+    let program = "const { Pool } = require('pg');\nnew Pool({ connectionString: process.env.DATABASE_URL });\n\
+                   new Pool({ connectionString: process.env.SECOND_DATABASE_URL });\nrequire('express')().listen(3000);\n";
+    let planned = planned(&[
+        ("package.json", manifest),
+        ("package-lock.json", "{}"),
+        ("index.js", program),
+        ("drizzle.config.js", "module.exports = { dialect: 'postgresql', out: './drizzle' };"),
+        ("drizzle/0000_a.sql", "create table a (b int);"),
+        ("drizzle/meta/_journal.json", "{}"),
+    ]);
+    let compose = file(&planned, "compose.production.yml");
+    let (_, job) = compose.split_once("\n  migrate:\n").unwrap_or_else(|| panic!("{compose}"));
+    let (job, _) = job.split_once("\n  postgres:\n").unwrap_or((job, ""));
+    assert!(job.contains("XDG_DATA_HOME: /tmp\n") && job.contains("\"/tmp:uid=10001"), "{job}");
+    // Two addresses lead to one store, which it waits for once.
+    assert_eq!(job.matches("postgres: { condition: service_healthy }").count(), 1, "{job}");
+}

@@ -114,8 +114,14 @@ fn writes(passes: &mut Passes<'_>, program: &mut Program<'_>, workdir: &str) {
         || program.service.ecosystem == Ecosystem::Python
         || program.service.role != Role::Server;
     if needs_tmp {
-        program.tmpfs.push(format!("/tmp:uid={uid},gid={uid},mode=0700,size=64m"));
+        program.tmpfs.push(tmp(passes));
     }
+}
+
+/// Memory for files that nobody needs for long.
+fn tmp(passes: &Passes<'_>) -> String {
+    let uid = passes.policy.app_uid;
+    format!("/tmp:uid={uid},gid={uid},mode=0700,size=64m")
 }
 
 /// A file beside the program that it writes is a link into a volume: the folder itself stays read-only.
@@ -276,7 +282,7 @@ fn migrate(passes: &mut Passes<'_>, program: &Program<'_>, stores: &Stores, buil
     unit.metrics = None;
     unit.probe = None;
     unit.init = None;
-    if !program.tmpfs.is_empty() && !whole {
+    if !whole {
         unit.tmpfs.retain(|tmpfs| tmpfs.starts_with("/tmp:"));
     }
     Some(unit)

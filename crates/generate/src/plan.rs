@@ -165,7 +165,7 @@ impl<'a> Passes<'a> {
             compose_file: COMPOSE_FILE,
             image_map,
             outputs: outputs(self.survey),
-            documents: DOCUMENTS,
+            documents: unread(survey),
             kept: kept(&builds),
             memory_limits: format!("{total} MiB"),
             budgets: Budgets {
@@ -339,6 +339,12 @@ fn kept(builds: &[Build]) -> Vec<String> {
     });
     let is_document = |file: &&String| DOCUMENTS.contains(&file.rsplit('/').next().unwrap_or(file));
     let kept: BTreeSet<String> =
+/// Documents that nothing reads.
+fn unread(survey: &Survey) -> Vec<&'static str> {
+    let read = |name: &&&str| survey.documents.iter().any(|document| document.value == **name);
+    DOCUMENTS.iter().filter(|name| !read(name)).copied().collect()
+}
+
         files.flatten().map(|file| &file.file).filter(is_document).cloned().collect();
     kept.into_iter().collect()
 }

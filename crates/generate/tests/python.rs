@@ -280,3 +280,15 @@ fn the_variable_that_chooses_the_database_is_set_to_the_one_that_is_wired() {
     assert!(!with(&other).contains("DB: postgres"));
 }
 
+#[test]
+fn a_document_that_the_program_reads_is_in_its_image() {
+    let program = format!("{FASTAPI}text = (BASE / \"CHANGELOG.md\").open().read()\n");
+    let stack = stack(&[
+        ("requirements.txt", "fastapi\nuvicorn\n"),
+        ("main.py", &program),
+        ("CHANGELOG.md", "# 1\n"),
+        ("README.md", "see CHANGELOG.md\n"),
+    ]);
+    let ignored = file(&stack, ".dockerignore");
+    assert!(!ignored.contains("CHANGELOG.md") && ignored.contains("**/README.md"), "{ignored}");
+}

@@ -37,6 +37,9 @@ pub struct Survey {
     /// Files of other platforms (Procfile, fly.toml, a Dockerfile, ...) that were read as evidence.
     pub platform_files: Vec<Fact<String>>,
     /// What is missing or could not be read.
+    /// Documents for people that a program or its build reads: `README.md`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub documents: Vec<Fact<String>>,
     pub gaps: Vec<Gap>,
     /// What the files leave open, each with the answer that is taken where nobody gives one.
     pub questions: Vec<Question>,

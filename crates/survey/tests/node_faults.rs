@@ -849,3 +849,23 @@ fn programs_that_a_server_starts_and_clients_that_its_build_generates() {
     assert_eq!(of(listens, schema).1, ["node_modules/.prisma"]);
     assert_eq!(of(listens, own).1, Vec::<String>::new());
 }
+#[test]
+fn tools_in_hidden_folders_are_no_part_of_the_program() {
+    let survey = of(&[
+        (
+            "package.json",
+            r#"{ "name": "desk", "scripts": { "build": "tsc", "start": "node dist/main.js" }, "dependencies": { "express": "5" } }"#,
+        ),
+        ("package-lock.json", "{}"),
+        ("tsconfig.json", r#"{ "compilerOptions": { "rootDir": "src", "outDir": "dist" } }"#),
+        ("src/main.ts", "const app = express();\napp.listen(3000);\nreadFileSync('docker-compose.yml');\n"),
+        (
+            ".tools/make.js",
+            "const { exec } = require('child_process');\nexec('ls');\nreadFileSync('src/users/model.ts');\n",
+        ),
+        ("src/users/model.ts", "export const a = 1;"),
+        ("docker-compose.yml", "services: {}\n"),
+    ]);
+    let service = &survey.services[0];
+    assert!(service.spawns.is_none() && service.reads.is_empty(), "{:#?}", (&service.spawns, &service.reads));
+}

@@ -951,3 +951,34 @@ fn debugging_that_is_on_by_default_is_off_in_the_stack() {
     assert_eq!(with("os.environ.get('DEBUG', '')").0, "");
 }
 
+#[test]
+fn all_heads_of_alembics_migrations_are_applied_and_said() {
+    let with = |second: &str| {
+        let revision = |name: &str, down: &str| {
+            format!("revision: str = '{name}'\ndown_revision = {down}\ndef upgrade():\n    pass\n")
+        };
+        let (first, second) = (revision("a1", "None"), revision("b2", second));
+        of(&[
+            ("requirements.txt", "fastapi\nuvicorn\nalembic\npsycopg2-binary==2.9.10\n"),
+            (
+                "main.py",
+                "import os\nfrom fastapi import FastAPI\napp = FastAPI()\nurl = os.environ['DATABASE_URL']\n",
+            ),
+            ("alembic.ini", "[alembic]\nscript_location = migrations\n"),
+            (
+                "migrations/env.py",
+                "import os\nconfig.set_main_option('sqlalchemy.url', os.environ['DATABASE_URL'])\n",
+            ),
+            ("migrations/versions/a1_.py", &first),
+            ("migrations/versions/b2_.py", &second),
+        ])
+    };
+    let command = |survey: &Survey| {
+        survey.services[0].migration.as_ref().unwrap().command.as_ref().unwrap().value.join(" ")
+    };
+    let two = with("None");
+    assert_eq!(command(&two), "alembic upgrade heads");
+    assert_eq!(gap(&two, "its migrations have 2 heads (a1, b2)").evidence.len(), 2);
+    assert_eq!(command(&with("'a1'")), "alembic upgrade head");
+}
+

@@ -706,9 +706,32 @@ fn an_old_package_gets_what_it_runs_with_where_the_list_does_not_say() {
     assert_eq!(with("Flask\nFlask-SQLAlchemy\n").0, [""; 0]);
     assert_eq!(with("Flask\npasslib[bcrypt]==1.7.4\n").0, ["bcrypt<5"]);
     assert_eq!(with("Flask\npasslib==1.7.4\n").0, [""; 0]);
+    assert_eq!(with("Flask\ncelery==5.2.7\nredis==4.4.0\n").0, ["kombu<5.3"]);
+    assert_eq!(with("Flask\ncelery==5.2.7\nkombu==5.2.4\n").0, [""; 0]);
     // Of several limits the lowest counts.
     let old = ["sqlalchemy<1.4", "flask<3", "werkzeug<2", "markupsafe<2.1"];
     assert_eq!(with("Flask\nFlask-SQLAlchemy==2.4.4\n").0, old);
+}
+
+#[test]
+fn a_driver_that_the_newest_sqlalchemy_does_not_take_keeps_the_one_before() {
+    let with = |list: &str, url: &str| {
+        let program = format!("from fastapi import FastAPI\napp = FastAPI()\nurl = '{url}'\n");
+        let list = format!("fastapi\nuvicorn\n{list}");
+        let survey = of(&[("requirements.txt", &list), ("main.py", &program)]);
+        survey.installs[0].constraints.iter().map(|fact| fact.value.clone()).collect::<Vec<_>>()
+    };
+    let url = "postgresql://a:b@db/c";
+    assert_eq!(with("psycopg2\nsqlmodel\n", url), ["sqlalchemy<2.1"]);
+    for list in [
+        "psycopg2\nsqlalchemy==2.0.30\n",
+        "psycopg2\npsycopg\nsqlalchemy\n",
+        "psycopg2\nsqlalchemy>=2.1\n",
+        "psycopg2\n",
+    ] {
+        assert_eq!(with(list, url), [""; 0], "{list}");
+    }
+    assert_eq!(with("psycopg2\nsqlmodel\n", "postgresql+psycopg2://a:b@db/c"), [""; 0]);
 }
 
 #[test]

@@ -217,7 +217,7 @@ impl<'a> Passes<'a> {
             self.problems.push(Gap {
                 subject: service.name.clone(),
                 message: question.text.clone(),
-                hint: format!("`--answer {}={}`", question.id, question.options.join("|")),
+                hint: format!("`--answer {}={}`", question.id, answers(question)),
                 evidence: question.evidence.clone(),
             });
             return false;
@@ -272,6 +272,17 @@ impl<'a> Passes<'a> {
         let mut gap = problem(subject, message, hint);
         gap.evidence = fact.to_vec();
         self.notes.push(gap);
+    }
+}
+
+/// What can be answered, or what an answer looks like.
+fn answers(question: &Question) -> String {
+    match question.id.rsplit('.').next() {
+        _ if !question.options.is_empty() => question.options.join("|"),
+        Some("command") => "\"node dist/main.js\"".to_owned(),
+        Some("port") => "3000".to_owned(),
+        Some("sqlite") => "data/app.db".to_owned(),
+        _ => "VALUE".to_owned(),
     }
 }
 

@@ -339,6 +339,12 @@ fn outputs(survey: &Survey) -> Vec<String> {
     outputs
 }
 
+/// Documents that nothing reads.
+fn unread(survey: &Survey) -> Vec<&'static str> {
+    let read = |name: &&&str| survey.documents.iter().any(|document| document.value == **name);
+    DOCUMENTS.iter().filter(|name| !read(name)).copied().collect()
+}
+
 /// Documents for people, wherever they lie: changing one must not rebuild anything.
 const DOCUMENTS: &[&str] = &["README.md", "CHANGELOG.md", "CONTRIBUTING.md"];
 
@@ -350,12 +356,6 @@ fn kept(builds: &[Build]) -> Vec<String> {
     });
     let is_document = |file: &&String| DOCUMENTS.contains(&file.rsplit('/').next().unwrap_or(file));
     let kept: BTreeSet<String> =
-/// Documents that nothing reads.
-fn unread(survey: &Survey) -> Vec<&'static str> {
-    let read = |name: &&&str| survey.documents.iter().any(|document| document.value == **name);
-    DOCUMENTS.iter().filter(|name| !read(name)).copied().collect()
-}
-
         files.flatten().map(|file| &file.file).filter(is_document).cloned().collect();
     kept.into_iter().collect()
 }

@@ -592,8 +592,11 @@ pub(crate) enum SecretContent {
         /// With its `/`, and what follows it.
         suffix: String,
     },
-    /// A Redis configuration whose first line is `requirepass PASSWORD`; 256 bits of its own.
-    RedisConf,
+    /// A password that stands in the source of a program.
+    Written { password: String },
+    /// A Redis configuration whose first line is `requirepass PASSWORD`; 256 bits of its own, or what stands in the
+    /// source of a program.
+    RedisConf { written: Option<String> },
     /// A RabbitMQ configuration with the first user and its password; 256 bits of its own.
     RabbitmqConf { user: String },
 }

@@ -60,6 +60,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("manager", "what installs its packages; of `root`, or of a folder"),
     ("node", "the version of Node.js; of `root`, or of a folder"),
     ("python", "the version of Python; of `root`, or of a folder"),
+    ("password", "of a store, whose password stands in the source: source or own"),
     ("checks", "scripts that must pass before its image is made, with commas; `none`"),
 ];
 
@@ -78,6 +79,8 @@ pub fn answer(
             prefix(survey, id, subject, value)?;
         } else if field == "deploy" {
             deploy(survey, id, subject, value)?;
+        } else if field == "password" {
+            password(survey, id, subject, value)?;
         } else {
             let service = service(survey, id, subject)?;
             one(service, id, field, value, &mut checks)?;
@@ -192,9 +195,6 @@ fn one(
                 });
             }
         }
-        "bind" if value == "any" => service.bind = Bind::Any,
-        "checks" => {
-            let names = value.split(',').map(str::trim).filter(|name| !name.is_empty() && *name != "none");
         "configuration" => {
             let named = |variable: &&mut Variable| {
                 variable.evidence.iter().any(|place| place.reason == config_class::REASON)
@@ -204,6 +204,9 @@ fn one(
                 _ => return Err(wrong("class of a configuration that a variable names")),
             }
         }
+        "bind" if value == "any" => service.bind = Bind::Any,
+        "checks" => {
+            let names = value.split(',').map(str::trim).filter(|name| !name.is_empty() && *name != "none");
             checks.insert(service.name.clone(), names.map(str::to_owned).collect());
         }
         _ => return Err(AnswerError::Field { id: id.to_owned(), field: field.to_owned() }),
@@ -329,6 +332,23 @@ fn prefix(survey: &mut Survey, id: &str, subject: &str, value: &str) -> Result<(
         strip,
         evidence: vec![evidence(id)],
     });
+    Ok(())
+}
+
+/// Whether a store has the password that stands in the source of a program.
+fn password(survey: &mut Survey, id: &str, subject: &str, value: &str) -> Result<(), AnswerError> {
+    let known: Vec<String> = survey.stores.iter().map(|store| store.name.clone()).collect();
+    let Some(store) = survey.stores.iter_mut().find(|store| store.name == subject) else {
+        return Err(AnswerError::Subject { id: id.to_owned(), subject: subject.to_owned(), known });
+    };
+    match value {
+        "source" => {}
+        "own" => store.password = None,
+        _ => {
+            let value = value.to_owned();
+            return Err(AnswerError::Value { id: id.to_owned(), value, expected: "`source` or `own`" });
+        }
+    }
     Ok(())
 }
 

@@ -38,7 +38,7 @@ fn uses(service: &Service) -> Vec<(StoreKind, String)> {
             names.sort_unstable();
             names.into_iter().map(|(_, name)| name).collect::<Vec<_>>().join(" ")
         }
-        Some(Address::Fixed { host }) => format!("fixed {}", host.value),
+        Some(Address::Fixed { host, .. }) => format!("fixed {}", host.value),
         None => "unknown".to_owned(),
     };
     service.stores.iter().map(|used| (used.kind, name(&used.address))).collect()
@@ -752,6 +752,20 @@ fn a_file_of_celerys_results_outlives_its_container() {
 }
 
 #[test]
+fn pins_that_no_interpreter_of_a_stack_compiles_are_said() {
+    let survey = of(&[
+        ("requirements.txt", "Flask==3.0.3\ngreenlet==1.0.0\ncffi==1.14.5\n"),
+        ("app.py", "from flask import Flask\napp = Flask(__name__)\n"),
+    ]);
+    assert_eq!(
+        gap(&survey, "greenlet 1.0.0 is not made for Python 3.11: 1.1.3 is the first that is").evidence[0]
+            .line,
+        2
+    );
+    assert_eq!(gap(&survey, "cffi 1.14.5 is not made for Python 3.11").evidence[0].line, 3);
+}
+
+#[test]
 fn a_lock_file_of_uv_with_settings_of_its_makers_machine_is_installed_as_it_is() {
     let with = |options: &str, own: &str| {
         let manifest = format!("[project]\nname = \"shop\"\ndependencies = [\"flask\"]\n{own}");
@@ -920,20 +934,6 @@ fn a_class_of_configuration_that_a_variable_names_is_productions() {
     let asked = question(&survey, "app.configuration");
     assert_eq!(
         (asked.evidence[0].line, asked.evidence[1].file.as_str(), asked.evidence[1].line),
-#[test]
-fn a_file_of_sqlite_that_the_configuration_names_is_found_in_every_form() {
-    let with = |value: &str| {
-        let program = format!(
-            "from pathlib import Path\nfrom sqlite3 import dbapi2 as sqlite3\nfrom quart import Quart\napp = Quart(__name__)\n\
-             app.config.update({{\n    'DATABASE': {value},\n}})\ndb = sqlite3.connect(app.config['DATABASE'])\n"
-        );
-        let survey = of(&[("requirements.txt", "quart\nhypercorn\n"), ("blog/__init__.py", &program)]);
-        let file = survey.services[0].files.first().cloned();
-        file.map(|file| (file.value, file.evidence[0].line))
-    };
-    assert_eq!(with("Path(app.root_path) / 'blog.db'"), Some(("blog/blog.db".to_owned(), 6)));
-    assert_eq!(with("'blog.db'"), Some(("blog.db".to_owned(), 6)));
-}
         (6, "docker-compose.yml", 5)
     );
     let at_once = "app.config.from_object(os.environ['SHOP_SETTINGS'])";
@@ -1005,3 +1005,17 @@ fn all_heads_of_alembics_migrations_are_applied_and_said() {
     assert_eq!(command(&with("'a1'")), "alembic upgrade head");
 }
 
+#[test]
+fn a_file_of_sqlite_that_the_configuration_names_is_found_in_every_form() {
+    let with = |value: &str| {
+        let program = format!(
+            "from pathlib import Path\nfrom sqlite3 import dbapi2 as sqlite3\nfrom quart import Quart\napp = Quart(__name__)\n\
+             app.config.update({{\n    'DATABASE': {value},\n}})\ndb = sqlite3.connect(app.config['DATABASE'])\n"
+        );
+        let survey = of(&[("requirements.txt", "quart\nhypercorn\n"), ("blog/__init__.py", &program)]);
+        let file = survey.services[0].files.first().cloned();
+        file.map(|file| (file.value, file.evidence[0].line))
+    };
+    assert_eq!(with("Path(app.root_path) / 'blog.db'"), Some(("blog/blog.db".to_owned(), 6)));
+    assert_eq!(with("'blog.db'"), Some(("blog.db".to_owned(), 6)));
+}

@@ -204,7 +204,7 @@ fn djangos_engine_decides_over_a_driver_that_nothing_uses() {
         [StoreKind::Sqlite]
     );
     let fixed = files("DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'HOST': 'db'}}\n");
-    let Some(Address::Fixed { host }) = &fixed.services[0].stores[0].address else {
+    let Some(Address::Fixed { host, .. }) = &fixed.services[0].stores[0].address else {
         panic!("{:?}", fixed.services[0].stores)
     };
     assert_eq!((host.value.as_str(), host.evidence[0].line), ("db", 1));

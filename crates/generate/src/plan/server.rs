@@ -173,14 +173,14 @@ pub(super) fn unit(
     }
     let limits =
         if service.ecosystem == Ecosystem::Python { &passes.policy.python } else { &passes.policy.server };
+    let command = service.command.as_ref().map_or(&[][..], |command| &command.value);
+    let limits = &threads::limits(limits, command);
     let metrics = service.health.metrics.as_ref().filter(|metrics| checked::is_url_path(&metrics.value));
     Unit {
         name: name.to_owned(),
         kind,
         image: image(passes, program),
         dockerfile: None,
-    let command = service.command.as_ref().map_or(&[][..], |command| &command.value);
-    let limits = &threads::limits(limits, command);
         build_arguments: Vec::new(),
         uid: passes.policy.app_uid,
         depends_on: environment.depends_on.clone(),
@@ -284,12 +284,6 @@ fn migrate(passes: &mut Passes<'_>, program: &Program<'_>, stores: &Stores, buil
     unit.init = None;
     if !whole {
         unit.tmpfs.retain(|tmpfs| tmpfs.starts_with("/tmp:"));
-    }
-    Some(unit)
-}
-
-/// The frame of an image: where it is written, what it is built from.
-pub(super) fn frame(
         if unit.tmpfs.is_empty() {
             unit.tmpfs.push(tmp(passes));
         }
@@ -299,6 +293,12 @@ pub(super) fn frame(
         if command.value.iter().any(|word| word.contains("drizzle-kit")) {
             unit.environment.push(data);
         }
+    }
+    Some(unit)
+}
+
+/// The frame of an image: where it is written, what it is built from.
+pub(super) fn frame(
     passes: &Passes<'_>,
     program: &Program<'_>,
     images: Vec<BaseImage>,

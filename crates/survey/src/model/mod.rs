@@ -17,7 +17,8 @@ pub use install::{Beside, Ecosystem, Install, Manager, Workspace};
 pub use question::{Confidence, Edge, Gap, Question};
 pub use running::{Bind, Probe, Process, Role, Setting, Shape, Ships, Writes};
 pub use service::Service;
-pub use store::{Address, Part, Store, StoreKind, StoreRole, StoreUse};
+pub(crate) use store::BY_ITSELF;
+pub use store::{Address, Part, Store, StoreKind, StoreRole, StoreUse, is_by_itself, is_this_machine};
 
 /// Everything that was found.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -36,10 +37,10 @@ pub struct Survey {
     pub edges: Vec<Edge>,
     /// Files of other platforms (Procfile, fly.toml, a Dockerfile, ...) that were read as evidence.
     pub platform_files: Vec<Fact<String>>,
-    /// What is missing or could not be read.
     /// Documents for people that a program or its build reads: `README.md`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub documents: Vec<Fact<String>>,
+    /// What is missing or could not be read.
     pub gaps: Vec<Gap>,
     /// What the files leave open, each with the answer that is taken where nobody gives one.
     pub questions: Vec<Question>,

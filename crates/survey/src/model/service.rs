@@ -105,6 +105,9 @@ pub struct Service {
     pub files: Vec<Fact<String>>,
     /// What it calls outside of the stack: hosts, or packages that call one.
     pub calls: Vec<Fact<String>>,
+    /// Of a server: a page of its own, as a template or a file, whose links begin at `/`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<Fact<String>>,
     /// Other hosts that its pages load from, each behind its directive (`style-src https://fonts.example`), and inline
     /// scripts: what a Content-Security-Policy must allow.
     pub page_sources: Vec<Fact<String>>,
@@ -113,9 +116,6 @@ pub struct Service {
     /// Further processes from the same build.
     pub processes: Vec<Process>,
 }
-    /// Of a server: a page of its own, as a template or a file, whose links begin at `/`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub page: Option<Fact<String>>,
 
 impl Service {
     /// Every command that is run from its build: its own, those of its processes, and that of its migrations.
@@ -171,10 +171,10 @@ impl Service {
             writes: Vec::new(),
             files: Vec::new(),
             calls: Vec::new(),
+            page: None,
             page_sources: Vec::new(),
             system_packages: Vec::new(),
             processes: Vec::new(),
         }
     }
 }
-            page: None,

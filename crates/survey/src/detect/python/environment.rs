@@ -317,6 +317,7 @@ fn used_at_once(module: &Module, at: usize, close: usize) -> bool {
     let first = at > 1 && module.is(at - 1, "(");
     let given = first
         && (matches!(module.text(at - 2), "int" | "float" | "Decimal" | "loads" | "Path" | "len" | "list")
+            || matches!(module.text(at - 2), "import_string" | "import_module")
             || (module.is(at - 2, "join") && at > 3 && module.is(at - 4, "path")));
     behind || joined || looked_in || given
 }
@@ -347,7 +348,6 @@ fn behind_or(module: &Module, close: usize) -> Option<String> {
 
 /// `int(os.environ["NAME"])`.
 fn shape_around(module: &Module, at: usize) -> Shape {
-            || matches!(module.text(at - 2), "import_string" | "import_module")
     if at < 2 || !module.is(at - 1, "(") {
         return Shape::Text;
     }

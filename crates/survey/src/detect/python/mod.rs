@@ -22,6 +22,7 @@ mod facts;
 mod flask;
 mod gunicorn;
 mod health;
+mod hosts;
 mod install;
 mod lost;
 mod manifest;
@@ -250,10 +251,10 @@ fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &m
     let mut reads = flask::reads(project, environment::reads(project), &mut service, &mut survey.gaps);
     config_class::choose(context, project, &mut reads, &service.name, &mut survey.questions);
     common(&of, &reads, &mut service, survey);
-    flask::faults(project, app, &service, &mut survey.gaps);
-    survey.services.push(service);
     let files = sqlite::Of { context, project, site: None, app: Some(app) };
     flask::tables(&files, app, &mut service, &mut survey.gaps);
+    flask::faults(project, app, &service, &mut survey.gaps);
+    survey.services.push(service);
     true
 }
 
@@ -426,8 +427,8 @@ struct Of<'a> {
 /// What every service of Python has.
 fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Survey) {
     service.environment = environment::variables(reads);
-    service.adds.extend(runtime::setuptools(of.project, &install::locked(of.context, of.project)));
     survey.gaps.extend(environment::debug_off(service));
+    service.adds.extend(runtime::setuptools(of.project, &install::locked(of.context, of.project)));
     service.system_packages = system::packages(of.project);
     facts::add(of.project, service);
     let files = sqlite::Of { context: of.context, project: of.project, site: of.site, app: of.app };

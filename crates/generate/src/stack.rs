@@ -28,7 +28,7 @@ pub struct Stack {
     /// Names of folders that builds write.
     pub(crate) outputs: Vec<String>,
     /// Names of documents that are left out of the builds' context.
-    pub(crate) documents: Vec<&'static str>,
+    pub(crate) documents: &'static [&'static str],
     /// Documents that builds read although documents are left out of their context.
     pub(crate) kept: Vec<String>,
     /// All limits of what runs at once, as text.

@@ -387,16 +387,3 @@ fn a_member_of_uvs_workspace_is_installed_with_the_manifests_of_all() {
     }
     assert!(!dockerfile.contains("libs/old"), "{dockerfile}");
 }
-
-#[test]
-fn a_document_that_the_program_reads_is_in_its_image() {
-    let program = format!("{FASTAPI}text = (BASE / \"CHANGELOG.md\").open().read()\n");
-    let stack = stack(&[
-        ("requirements.txt", "fastapi\nuvicorn\n"),
-        ("main.py", &program),
-        ("CHANGELOG.md", "# 1\n"),
-        ("README.md", "see CHANGELOG.md\n"),
-    ]);
-    let ignored = file(&stack, ".dockerignore");
-    assert!(!ignored.contains("CHANGELOG.md") && ignored.contains("**/README.md"), "{ignored}");
-}

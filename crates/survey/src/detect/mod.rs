@@ -3,7 +3,6 @@
 use crate::{context::Context, model::Survey};
 
 mod compose_file;
-mod documents;
 mod gaps;
 mod languages;
 mod nginx;
@@ -38,7 +37,6 @@ pub(crate) const ALL: &[Detector] = &[
     Detector { name: "platform files", run: platform::detect },
     Detector { name: "python", run: python::detect },
     Detector { name: "plain pages", run: plain::detect },
-    Detector { name: "documents that are read", run: documents::detect },
     Detector { name: "other languages", run: languages::detect },
     // A page's development proxy names servers in any language.
     Detector { name: "node pages", run: node::pages::detect },

@@ -86,9 +86,16 @@ FROM toolchain AS prod-deps
 # Type declarations and source maps are never loaded; what {% if it.install.pnpm %}pnpm notes{% else %}is noted{% endif %} about the install holds the time of day, which
 # would make every build a new image.
 {%- endif %}
+{%- if it.install.lean_script %}
+# npm keeps tools for development that another package has as an optional peer; nothing runs them here.
+COPY docker/lean.cjs /lean.cjs
+{%- endif %}
 RUN --mount=type=cache,{{ it.install.cache }} \
     --mount=type=secret,id=npmrc,target=/root/.npmrc \
     {{ it.install.production }} \
+{%- for command in it.install.lean %}
+    && {{ command }} \
+{%- endfor %}
 {%- if not it.install.development %}
     && find . -type f \( -name "*.map" -o -name "*.d.ts" -o -name "*.d.cts" -o -name "*.d.mts" \) -delete \
 {%- endif %}

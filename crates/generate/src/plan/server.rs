@@ -9,7 +9,7 @@ use super::{
     install::Place,
     names, node, process, python,
     stores::Stores,
-    texts,
+    texts, threads,
 };
 use crate::{
     escape,
@@ -111,7 +111,13 @@ fn writes(passes: &mut Passes<'_>, program: &mut Program<'_>, workdir: &str) {
         }
     }
     // Libraries count on it: uploads, caches of compilers, sockets.
-    program.tmpfs.push(format!("/tmp:uid={uid},gid={uid},mode=0700,size=64m"));
+    program.tmpfs.push(tmp(passes));
+}
+
+/// Memory for files that nobody needs for long.
+fn tmp(passes: &Passes<'_>) -> String {
+    let uid = passes.policy.app_uid;
+    format!("/tmp:uid={uid},gid={uid},mode=0700,size=64m")
 }
 
 /// A file beside the program that it writes is a link into a volume: the folder itself stays read-only.
@@ -163,6 +169,8 @@ pub(super) fn unit(
     }
     let limits =
         if service.ecosystem == Ecosystem::Python { &passes.policy.python } else { &passes.policy.server };
+    let command = service.command.as_ref().map_or(&[][..], |command| &command.value);
+    let limits = &threads::limits(limits, command);
     let metrics = service.health.metrics.as_ref().filter(|metrics| checked::is_url_path(&metrics.value));
     Unit {
         name: name.to_owned(),
@@ -265,13 +273,6 @@ fn migrate(passes: &mut Passes<'_>, program: &Program<'_>, stores: &Stores, buil
         // What it does not need, it does not get.
         unit.environment.clone_from(&program.environment.for_migrations);
         unit.secrets.clone_from(&program.environment.secrets_for_migrations);
-        if command.value.iter().any(|word| word.contains("node_modules/")) {
-            let mut place = crate::stack::Setting::new("XDG_DATA_HOME", "/tmp");
-            place.reason = Some(
-                "Tools for the command line keep files of their own, in a home that is there.".to_owned(),
-            );
-            unit.environment.push(place);
-        }
     }
     unit.limits = texts(&passes.policy.migrate);
     unit.metrics = None;
@@ -279,6 +280,12 @@ fn migrate(passes: &mut Passes<'_>, program: &Program<'_>, stores: &Stores, buil
     unit.init = None;
     if !whole {
         unit.tmpfs.retain(|tmpfs| tmpfs.starts_with("/tmp:"));
+        // drizzle-kit makes one folder below it, and none above.
+        let mut data = Setting::new("XDG_DATA_HOME", "/tmp");
+        data.reason = Some("Command lines write what they remember to the home of their user.".to_owned());
+        if command.value.iter().any(|word| word.contains("drizzle-kit")) {
+            unit.environment.push(data);
+        }
     }
     Some(unit)
 }

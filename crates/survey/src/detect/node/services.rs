@@ -50,12 +50,20 @@ impl Candidate<'_> {
 
 /// Whether a line runs a program, also through another script.
 fn runs(manifest: &Manifest, line: &str, program: &str, depth: usize) -> bool {
-    let words: Vec<&str> = line.split([' ', '&', ';', '|']).collect();
-    words.contains(&program)
+    // Programs that run several scripts have them in quotes, with a prefix or as a pattern: `"build-only {@}"`,
+    // `npm:build-only`, `build:*`.
+    let words = line.split([' ', '&', ';', '|', '"', '\'']);
+    let words: Vec<&str> = words.map(|word| word.strip_prefix("npm:").unwrap_or(word)).collect();
+    let module = format!("node_modules/{program}/");
+    let calls = |word: &str, name: &str| match word.strip_suffix('*') {
+        Some(start) => !start.is_empty() && name.starts_with(start),
+        None => word == name,
+    };
+    words.iter().any(|word| *word == program || word.contains(&module))
         || (depth < 3
-            && words.iter().any(|word| {
-                let called = manifest.script(word).filter(|_| *word != "build");
-                called.is_some_and(|(line, _)| runs(manifest, line, program, depth + 1))
+            && manifest.scripts().any(|(name, line, _)| {
+                let called = name != "build" && words.iter().any(|word| calls(word, name));
+                called && runs(manifest, line, program, depth + 1)
             }))
 }
 

@@ -192,3 +192,15 @@ fn the_first_end_aborts_and_those_before_it_are_told() {
     let output = stack.in_place(&["up", "--abort-on-container-exit"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
 }
+
+#[test]
+fn who_asks_for_a_terminal_where_there_is_none_is_told() {
+    let file = "name: PROJECT\nservices: { a: { image: IMAGE, command: ['true'] } }\n";
+    let Some(stack) = Stack::new("tty", file) else { return };
+    for arguments in [&["run", "--rm", "--tty", "a"][..], &["run", "--rm", "--no-TTY=false", "a"]] {
+        assert!(told(&stack, arguments, 1).contains("stdin is not a terminal"), "{arguments:?}");
+    }
+    assert_eq!(stack.states(), [""; 0]);
+    told(&stack, &["run", "--rm", "a"], 0);
+    told(&stack, &["run", "--rm", "-T", "-i", "a"], 0);
+}

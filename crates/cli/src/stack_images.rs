@@ -281,7 +281,8 @@ impl Bring<'_> {
             _ => {}
         }
         if !self.asked.quiet {
-            self.shown.tell(&format!("engine pulls {familiar}"));
+            let own = || format!("engine pulls {familiar}");
+            self.shown.tell(&if is_in_place() { format!(" Image {written} Pulling") } else { own() });
         }
         let platform = services.iter().find_map(|service| self.platform(service));
         match (self.engine.pull_image_for(&familiar, platform).await, there) {
@@ -300,6 +301,9 @@ impl Bring<'_> {
 
     /// What an image of a service is for, if the file or the environment says it.
     fn platform(&self, service: &str) -> Option<&str> {
+                if is_in_place() && !self.asked.quiet {
+                    self.shown.tell(&format!(" Image {written} Pulled"));
+                }
         let own = self.project.services.get(service).and_then(|found| found.platform.as_deref());
         let default = self.project.environment.0.get("DOCKER_DEFAULT_PLATFORM").map(String::as_str);
         own.or(default).filter(|platform| !platform.is_empty())

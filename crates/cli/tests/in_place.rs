@@ -204,3 +204,20 @@ fn who_asks_for_a_terminal_where_there_is_none_is_told() {
     told(&stack, &["run", "--rm", "a"], 0);
     told(&stack, &["run", "--rm", "-T", "-i", "a"], 0);
 }
+
+#[test]
+fn a_pull_does_what_the_services_policy_says() {
+    let file = "name: PROJECT\nservices:\n  never: { image: '127.0.0.1:9/nowhere:1', pull_policy: never }\n  \
+                there: { image: IMAGE, pull_policy: missing }\n  \
+                built: { image: '127.0.0.1:9/built:1', build: . }\n  nameless: { build: . }\n";
+    let Some(stack) = Stack::new("policy", file) else { return };
+    let said = told(&stack, &["pull", "--ignore-buildable"], 0);
+    assert!(said.contains("already present locally"), "{said}");
+    assert!(said.contains("nameless Skipped No image to be pulled"), "{said}");
+    // what could be built is pulled all the same: who deploys need not build
+    let said = told(&stack, &["pull"], 1);
+    assert!(said.contains("127.0.0.1:9/built:1 of built cannot be pulled"), "{said}");
+    assert!(said.contains("docker compose build built"), "{said}");
+    // under its own name the program builds what it can build
+    stack.ok(&["pull"]);
+}

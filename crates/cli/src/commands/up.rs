@@ -295,6 +295,7 @@ async fn prepare(
     let images = stack_images::bring(engine, &needed, &home()?, policy, &asked).await?;
     let (facts, observed) = tokio::join!(engine.facts(), observe(engine, &project.name));
     let (facts, observed) = (facts.map_err(|error| failed(error.into()))?, observed.map_err(failed)?);
+        whole: args.services.is_empty() && !args.no_build && project.disabled_services.is_empty(),
     remote::prepare(engine, project, &mut files, &facts);
     let mut wanted =
         desired(project, Context { images: &images, facts: &facts, files: &files }).map_err(failed)?;

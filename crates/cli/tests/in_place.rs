@@ -221,3 +221,14 @@ fn a_pull_does_what_the_services_policy_says() {
     // under its own name the program builds what it can build
     stack.ok(&["pull"]);
 }
+
+#[test]
+fn what_hooks_write_is_shown_in_front() {
+    let file = "name: PROJECT\nservices:\n  a: { image: IMAGE, command: [sleep, '2'] }\n  \
+                b:\n    image: IMAGE\n    init: true\n    command: [sleep, '1000']\n    \
+                post_start: [{ command: [echo, it begins] }]\n    pre_stop: [{ command: [echo, it ends] }]\n";
+    let Some(stack) = Stack::new("hooks", file) else { return };
+    let output = stack.in_place(&["up", "--abort-on-container-exit"]);
+    let shown = text(&output.stdout);
+    assert!(shown.contains("b-1  | it begins") && shown.contains("b-1  | it ends"), "{}", said(&output));
+}

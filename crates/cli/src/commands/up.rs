@@ -13,13 +13,13 @@ use plimsoll_compose::Project;
 use plimsoll_engine::{Engine, PublishedPort};
 use plimsoll_source::printable_output;
 use plimsoll_stack::{
-    Context, Lock, Observed, Outcome, Plan, PlanOptions, RunOptions, StackError, StackFiles,
+    Context, Lock, Observed, Outcome, Plan, PlanOptions, Progress, RunOptions, StackError, StackFiles,
     changed_passwords, desired, host_listeners, labels, observe, plan, port_conflicts, stack_files,
 };
 use serde_json::json;
 
 use crate::{
-    commands::{image::proxy, run::needed as needs_of},
+    commands::{drop_in::is_in_place, image::proxy, logs::hook_lines, run::needed as needs_of},
     error::CommandError,
     globals::{self, Orphans},
     home::home,
@@ -226,9 +226,16 @@ async fn up(
         cancel: Some(stack::interruption()),
     };
     let mut shown = progress::Shown::new(&prepared.plan);
-    let outcome =
-        plimsoll_stack::run(engine, &prepared.plan, &prepared.files, &options, &mut |step| shown.show(&step))
-            .await;
+    progress::tell_unchanged(&prepared.plan, &prepared.observed);
+    let mut printer = args.stays_in_front().then(|| args.attached.printer(&project.name));
+    let mut show = |progress: Progress<'_>| match (&progress, &mut printer) {
+        (Progress::Said(step, text), Some(printer)) => {
+            // an error means that nobody reads any more
+            hook_lines(step, text).iter().for_each(|line| drop(printer.print(line)));
+        }
+        _ => shown.show(&progress),
+    };
+    let outcome = plimsoll_stack::run(engine, &prepared.plan, &prepared.files, &options, &mut show).await;
     shown.finish();
     if args.json {
         print_json(&json!({ "plan": prepared.plan, "outcome": outcome }))?;

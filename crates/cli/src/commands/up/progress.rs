@@ -87,7 +87,7 @@ impl Shown {
             return globals::tell_step(progress);
         }
         match progress {
-            Progress::Started(_) | Progress::News(..) => {}
+            Progress::Started(_) | Progress::News(..) | Progress::Said(..) => {}
             Progress::Told(step, text) => {
                 errln!("{at:7.2}s  note  {}: {}", step.op.describe(), printable(text));
             }
@@ -116,6 +116,7 @@ impl Shown {
             Progress::Started(step) => bar.set_message(doing(step)),
             Progress::News(step, text) => {
                 bar.set_message(format!("{} ({})", doing(step), printable_line(text)));
+            | Progress::Said(step, _)
             }
             Progress::Told(step, text) => {
                 let at = self.began.elapsed().as_secs_f64();
@@ -128,6 +129,7 @@ impl Shown {
             Progress::Done(step, _) => {
                 *left = left.saturating_sub(1);
                 if *left == 0 {
+            Progress::Said(..) => {}
                     bar.finish_and_clear();
                     let at = self.began.elapsed().as_secs_f64();
                     let line = format!("{at:7.2}s  {subject:12}  {}", done(step));

@@ -232,3 +232,16 @@ fn what_hooks_write_is_shown_in_front() {
     let shown = text(&output.stdout);
     assert!(shown.contains("b-1  | it begins") && shown.contains("b-1  | it ends"), "{}", said(&output));
 }
+
+#[test]
+fn an_up_of_a_service_ends_with_it_whatever_else_is_shown() {
+    let file = "name: PROJECT\nservices:\n  a: { image: IMAGE, command: [echo, hello], depends_on: [b] }\n  \
+                b: { image: IMAGE, init: true, command: [sleep, '1000'] }\n";
+    let Some(stack) = Stack::new("ends", file) else { return };
+    let output = stack.in_front(&["up", "--attach-dependencies", "a"], 30);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(stack.states().contains(&"b-1 running".to_owned()), "{:?}", stack.states());
+    // the second time nothing is to be done, and that is told
+    let said = told(&stack, &["up", "-d", "b"], 0);
+    assert!(said.contains(&format!(" Container {}-b-1 Running", stack.name)), "{said}");
+}

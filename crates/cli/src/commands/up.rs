@@ -144,7 +144,7 @@ impl Args {
     /// In place of docker compose `up` stays in front unless it is told otherwise.
     fn stays_in_front(&self) -> bool {
         let background = self.detach || self.wait || self.no_start || self.at_boot || self.json;
-        self.attached.is_asked() || (super::drop_in::is_in_place() && !background)
+        self.attached.is_asked() || (is_in_place() && !background)
     }
 
     /// Services that the command line names: their profiles are active.
@@ -295,6 +295,7 @@ async fn prepare(
         build: args.build || args.pull.as_deref() == Some("build"),
         quiet: args.quiet_pull,
         quiet_build: args.quiet_build,
+        whole: args.services.is_empty() && !args.no_build && project.disabled_services.is_empty(),
         listing: !args.json,
         dry_run: args.dry_run,
     };
@@ -302,7 +303,6 @@ async fn prepare(
     let images = stack_images::bring(engine, &needed, &home()?, policy, &asked).await?;
     let (facts, observed) = tokio::join!(engine.facts(), observe(engine, &project.name));
     let (facts, observed) = (facts.map_err(|error| failed(error.into()))?, observed.map_err(failed)?);
-        whole: args.services.is_empty() && !args.no_build && project.disabled_services.is_empty(),
     remote::prepare(engine, project, &mut files, &facts);
     let mut wanted =
         desired(project, Context { images: &images, facts: &facts, files: &files }).map_err(failed)?;

@@ -134,7 +134,7 @@ impl Follow<'_> {
                 return Ok(ExitCode::from(1));
             }
             let code = outcome.failures.iter().find_map(|failure| Some(failure.exit.as_ref()?.code));
-            self.stop().await?;
+            self.stop(|_| {}).await?;
             return Ok(exit_code(code.unwrap_or(1)));
         }
         let services = args.shown(self.project, self.services);
@@ -328,7 +328,9 @@ impl Follow<'_> {
                     let up = |state| {
                         matches!(state, RunState::Running | RunState::Paused | RunState::Restarting)
                     };
-                    if !self.containers(services).await?.iter().any(|container| up(container.state)) {
+                    // who named services waits for those, whatever else is shown
+                    let awaited = if self.services.is_empty() { services } else { self.services };
+                    if !self.containers(awaited).await?.iter().any(|container| up(container.state)) {
                         return Ok(End::All);
                     }
                     // the next event brings the next look

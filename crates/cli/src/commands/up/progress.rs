@@ -6,13 +6,24 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use plimsoll_engine::RunState;
 use plimsoll_source::{printable, printable_line};
-use plimsoll_stack::{Plan, Progress, Step};
+use plimsoll_stack::{Observed, Plan, Progress, Step};
 
 use crate::{
     commands::drop_in::is_in_place,
     globals::{self, ProgressForm},
 };
+
+/// In place of docker compose: what runs already, in its words. A job that has ended does not.
+pub(super) fn tell_unchanged(plan: &Plan, observed: &Observed) {
+    let runs = |name: &&String| {
+        observed.containers.iter().any(|found| found.name == **name && found.state == RunState::Running)
+    };
+    for name in plan.unchanged.iter().filter(|_| is_in_place()).filter(runs) {
+        globals::tell(name, &format!(" Container {name} Running"));
+    }
+}
 
 /// Draws from one place: the run reports in order.
 pub(crate) struct Shown {
@@ -105,6 +116,7 @@ impl Shown {
             Progress::Started(step)
             | Progress::News(step, _)
             | Progress::Told(step, _)
+            | Progress::Said(step, _)
             | Progress::Done(step, _)
             | Progress::Failed(step, _) => *step,
         };
@@ -116,8 +128,8 @@ impl Shown {
             Progress::Started(step) => bar.set_message(doing(step)),
             Progress::News(step, text) => {
                 bar.set_message(format!("{} ({})", doing(step), printable_line(text)));
-            | Progress::Said(step, _)
             }
+            Progress::Said(..) => {}
             Progress::Told(step, text) => {
                 let at = self.began.elapsed().as_secs_f64();
                 let _ = screen.println(format!(
@@ -129,7 +141,6 @@ impl Shown {
             Progress::Done(step, _) => {
                 *left = left.saturating_sub(1);
                 if *left == 0 {
-            Progress::Said(..) => {}
                     bar.finish_and_clear();
                     let at = self.began.elapsed().as_secs_f64();
                     let line = format!("{at:7.2}s  {subject:12}  {}", done(step));

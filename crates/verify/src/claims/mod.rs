@@ -27,6 +27,7 @@ mod one_shot;
 mod outcome;
 mod page_files;
 mod pids_limit;
+mod private_files;
 mod process_user;
 mod published_ports;
 mod read_only_root;
@@ -83,6 +84,7 @@ pub(crate) const CLAIMS: &[ClaimSpec] = &[
     smoke::CLAIM,
     // With the pages that the smoke checks have seen.
     page_files::CLAIM,
+    private_files::CLAIM,
     memory_load::CLAIM,
     compression::CLAIM,
     no_oom::CLAIM,

@@ -10,7 +10,7 @@ use crate::{
 
 pub(super) const CLAIM: ClaimSpec = ClaimSpec {
     id: "page-files",
-    title: "the scripts and styles that a page names are there, and none of them calls the visitor's own machine",
+    title: "the scripts and styles that a page names are there and allowed, and none calls the visitor's own machine",
     group: Group::Http,
     requirements: &["R-073", "R-139"],
     disturbs: false,
@@ -27,6 +27,19 @@ const QUOTED: usize = 60;
 /// The scripts and styles of one front by their path; `None`: no answer.
 type Fetched = BTreeMap<String, Option<Answer>>;
 
+/// A page: its text, and what its Content-Security-Policy says.
+struct Shown {
+    text: String,
+    policy: String,
+}
+
+impl Shown {
+    fn of(answer: &Answer) -> Self {
+        let policy = answer.header("content-security-policy").unwrap_or_default();
+        Self { text: answer.text(), policy: policy.clone() }
+    }
+}
+
 async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     let mut outcomes = Vec::new();
     for front in front::fronts(stack).await.all.iter().filter(|front| front.broken.is_none()) {
@@ -41,14 +54,14 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
 }
 
 /// The front page, and the pages that smoke checks have seen.
-fn pages(stack: &Stack<'_>, front: &Front) -> BTreeMap<String, String> {
+fn pages(stack: &Stack<'_>, front: &Front) -> BTreeMap<String, Shown> {
     let mut pages = BTreeMap::new();
     if let Some(first) = front.page(Role::FrontPage).filter(|first| is_page(&first.answer)) {
-        pages.insert(first.path.clone(), first.answer.text());
+        pages.insert(first.path.clone(), Shown::of(&first.answer));
     }
     for seen in stack.seen.all().iter().filter(|seen| seen.front == front.subject && seen.method == "GET") {
         if pages.len() < PAGES && is_page(&seen.answer) && !seen.path.contains('{') {
-            pages.entry(seen.path.clone()).or_insert_with(|| seen.answer.text());
+            pages.entry(seen.path.clone()).or_insert_with(|| Shown::of(&seen.answer));
         }
     }
     pages
@@ -59,13 +72,13 @@ fn is_page(answer: &Answer) -> bool {
     answer.status == 200 && kind.starts_with("text/html")
 }
 
-async fn of_page(front: &Front, path: &str, page: &str, fetched: &mut Fetched) -> Outcome {
+async fn of_page(front: &Front, path: &str, page: &Shown, fetched: &mut Fetched) -> Outcome {
     let base = path.split('?').next().unwrap_or(path);
-    let mut files = html::local_files(page, base);
+    let mut files = html::local_files(&page.text, base);
     files.retain(|file| is_program(file));
     files.truncate(FILES);
     let (mut missing, mut calls) = (Vec::new(), Vec::new());
-    calls.extend(own_machine(page).map(|quoted| (path.to_owned(), quoted)));
+    calls.extend(own_machine(&page.text).map(|quoted| (path.to_owned(), quoted)));
     for file in &files {
         if !fetched.contains_key(file) {
             fetched.insert(file.clone(), front.endpoint.send(&Ask::get(file)).await.ok());
@@ -84,19 +97,59 @@ async fn of_page(front: &Front, path: &str, page: &str, fetched: &mut Fetched) -
         let places: Vec<&str> = calls.iter().map(|(file, _)| file.as_str()).collect();
         observed += &format!("; {} calls the visitor's own machine", places.join(", "));
     }
-    let holds = missing.is_empty() && calls.is_empty();
+    let forbidden = forbidden(page);
+    if !forbidden.is_empty() {
+        observed += &format!("; its policy forbids {}", forbidden.join(", "));
+    }
+    let holds = missing.is_empty() && calls.is_empty() && forbidden.is_empty();
     let source = |file: &str| format!("GET {file} at {}", front.endpoint.name());
     let mut evidence: Vec<_> =
         missing.iter().chain(&calls).map(|(file, said)| (source(file), said.clone())).collect();
+    if !forbidden.is_empty() {
+        evidence.push((format!("Content-Security-Policy of {}", source(path)), page.policy.clone()));
+    }
     if holds {
         evidence.push((source(path), format!("{} scripts and styles", files.len())));
     }
     Outcome::new(
         format!("{} {path}", front.subject),
-        "each script and style that it names is there, and none has an address of localhost with a port",
+        "each script and style that it names is there and allowed by its policy, and none has an address of localhost \
+         with a port",
     )
     .judge(holds, observed)
     .all_evidence(evidence)
+}
+
+/// Scripts and styles of other hosts that the page's own policy forbids (CSP level 3, section 6.1).
+fn forbidden(page: &Shown) -> Vec<String> {
+    let directive = |name: &str| {
+        let all = page.policy.split(';').map(str::trim);
+        all.clone()
+            .find_map(|text| text.strip_prefix(name)?.strip_prefix(' '))
+            .or_else(|| all.clone().find_map(|text| text.strip_prefix("default-src ")))
+            .map(str::to_owned)
+    };
+    let mut found = Vec::new();
+    for (kind, address) in html::foreign_files(&page.text) {
+        let Some(allowed) = directive(kind) else { continue };
+        let host = address.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+        let fits = |word: &str| {
+            let word = word.trim_end_matches('/');
+            let word = word.split_once("://").map_or(word, |(_, rest)| rest);
+            let part = word.split('/').next().unwrap_or(word);
+            matches!(word, "*" | "https:")
+                || part == host
+                || part.strip_prefix('*').is_some_and(|domain| host.ends_with(domain))
+                // With a nonce or a digest the address does not count.
+                || word.starts_with("'nonce-")
+                || word.starts_with("'sha")
+                || word == "'strict-dynamic'"
+        };
+        if !allowed.split_whitespace().any(fits) {
+            found.push(address);
+        }
+    }
+    found
 }
 
 /// Scripts and styles: what a page does not work without.

@@ -18,6 +18,30 @@ pub(crate) fn local_files(html: &str, base: &str) -> Vec<String> {
     files
 }
 
+/// Scripts and styles that a page loads from other hosts, with the directive of a policy that allows them.
+pub(crate) fn foreign_files(html: &str) -> Vec<(&'static str, String)> {
+    let mut files = Vec::new();
+    let text = without(html, &["noscript", "template"]);
+    for tag in text.split('<').skip(1).filter_map(|rest| Some(rest.split_once('>')?.0)) {
+        let tag = format!(" {tag}");
+        let style = || attributes(&tag, &["rel"]).iter().any(|rel| rel.eq_ignore_ascii_case("stylesheet"));
+        let (kind, name) = match tag.trim_start().split_whitespace().next() {
+            Some(word) if word.eq_ignore_ascii_case("script") => ("script-src", "src"),
+            Some(word) if word.eq_ignore_ascii_case("link") && style() => ("style-src", "href"),
+            _ => continue,
+        };
+        for address in attributes(&tag, &[name]) {
+            let address = address
+                .strip_prefix("//")
+                .map_or_else(|| address.to_owned(), |rest| format!("https://{rest}"));
+            if address.starts_with("https://") || address.starts_with("http://") {
+                files.push((kind, address));
+            }
+        }
+    }
+    files
+}
+
 /// The title, for telling pages apart.
 pub(crate) fn title(html: &str) -> Option<&str> {
     let start = html.find("<title")?;
@@ -69,14 +93,25 @@ pub(crate) fn is_hashed(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let stem = name.strip_suffix(".map").unwrap_or(name);
     let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
-    let tail = stem.split_once(['-', '.']).map_or("", |(_, tail)| tail);
-    let is_digest = |part: &str| {
-        part.len() >= 8
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-            && part.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
-    };
+    let last = stem.rsplit(['-', '.']).next().filter(|last| last.len() < stem.len());
+    // Eight characters of base64url may hold a `-` themselves.
+    let eight = stem.len().checked_sub(8).filter(|at| stem.is_char_boundary(*at));
+    let eight = eight.map(|at| stem.split_at(at)).filter(|(before, _)| before.ends_with(['-', '.']));
     let alone = DIGESTS.iter().any(|folder| path.starts_with(folder)) && is_digest(stem);
-    alone || is_digest(tail) || tail.rsplit(['-', '.']).next().is_some_and(is_digest)
+    alone || last.is_some_and(is_digest) || eight.is_some_and(|(_, digest)| is_digest(digest))
+}
+
+/// Not a word, a date (`2024-10-31`), the size of a picture (`640x1096`) or a version.
+fn is_digest(part: &str) -> bool {
+    let any = |fits: fn(u8) -> bool| part.bytes().any(fits);
+    let digits = any(|byte| byte.is_ascii_digit());
+    let (small, large) = (any(|byte| byte.is_ascii_lowercase()), any(|byte| byte.is_ascii_uppercase()));
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_size = part.split_once('x').is_some_and(|(width, height)| number(width) && number(height));
+    part.len() >= 8
+        && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        && (digits && (small || large) || small && large && part.len() == 8)
+        && !is_size
 }
 
 /// `app.css?v=3f2a`: the query changes with the content.
@@ -204,6 +239,10 @@ mod tests {
             "/assets/some-component.js",
             "/_nuxt/builds/latest.json",
             "/BpSnYqOx.js",
+            "/meta/apple-touch-startup-image-640x1096.png",
+            "/files/report-2024-10-31.pdf",
+            "/js/jquery-1.12.4.min.js",
+            "/assets/main-aboutPage.js",
         ] {
             assert!(!is_hashed(path), "{path}");
         }

@@ -64,6 +64,7 @@ configs:
         /api/) [ -n "$$API_DOWN" ] && status="502 Bad Gateway"; cache= body=/tmp/404.html ;;
         /api/broken) status='502 Bad Gateway' cache=$$ERROR_CACHE body=/tmp/404.html ;;
         /api/*) if [ -n "$$API_IS_PAGE" ]; then :; else status='404 Not Found' type=application/json cache= body=/tmp/missing.json secure=$${SECURE_API_ERRORS-1}; fi ;;
+        /nginx/nginx.conf) [ -n "$$OWN_FILES" ] && type=text/plain cache= body=/tmp/health || missing ;;
         *..*|*%2e*) status='400 Bad Request' cache= body=/tmp/404.html ;;
         *.*) if [ -n "$$MISSING_IS_PAGE" ]; then :; else missing; fi ;;
         *) if [ -n "$$NO_DEEP_LINKS" ]; then missing; fi ;;
@@ -379,6 +380,18 @@ services:
     a_style_that_nobody_has: Row {
         over: "services: { front: { environment: { CONTENT: '<link rel=stylesheet href=/static/style.css><div id=root></div>' } } }",
         claims: &[failed("page-files", "front /")],
+        ..USUAL
+    };
+    /// The folder of the pages holds the server's own settings.
+    settings_that_are_handed_out: Row {
+        over: "services: { front: { environment: { OWN_FILES: '1' } } }",
+        claims: &[failed("private-files", "front")],
+        ..USUAL
+    };
+    /// A script of another host that the page's own policy forbids.
+    a_policy_against_the_page: Row {
+        over: "services: { front: { environment: { CONTENT: '<div id=root></div><script src=https://cdn.example.com/a.js></script>' } } }",
+        claims: &[failed("page-files", "front /"), proved("private-files", "front")],
         ..USUAL
     };
     /// A router reads addresses with a base that it never calls.

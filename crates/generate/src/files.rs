@@ -69,6 +69,9 @@ pub fn generate(stack: &Stack) -> Result<Vec<GeneratedFile>, TemplateError> {
     if stack.launchers.python {
         add("launcher/sitecustomize.py", &format!("{SHARED}/sitecustomize.py"), Ownership::Whole)?;
     }
+    if stack.launchers.lean {
+        add("launcher/lean.cjs", &format!("{SHARED}/lean.cjs"), Ownership::Whole)?;
+    }
     if !stack.builds.iter().any(|build| build.own_ignore) {
         add("dockerignore", ".dockerignore", Ownership::Whole)?;
     }

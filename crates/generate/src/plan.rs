@@ -15,6 +15,7 @@ mod server;
 mod site;
 mod smoke;
 mod stores;
+mod threads;
 
 use std::collections::BTreeSet;
 
@@ -139,6 +140,9 @@ impl<'a> Passes<'a> {
                 .iter()
                 .any(|build| matches!(&build.kind, BuildKind::Node(node) if node.heartbeat)),
             python: builds.iter().any(|build| matches!(&build.kind, BuildKind::Python(it) if it.launcher)),
+            lean: builds
+                .iter()
+                .any(|build| matches!(&build.kind, BuildKind::Node(node) if node.install.lean_script)),
         };
         let python = builds.iter().any(|build| matches!(build.kind, BuildKind::Python(_)));
         let total: u32 = units.iter().filter(|unit| unit.kind != "migrate").map(megabytes).sum();
@@ -210,7 +214,7 @@ impl<'a> Passes<'a> {
             self.problems.push(Gap {
                 subject: service.name.clone(),
                 message: question.text.clone(),
-                hint: format!("`--answer {}={}`", question.id, question.options.join("|")),
+                hint: format!("`--answer {}={}`", question.id, answers(question)),
                 evidence: question.evidence.clone(),
             });
             return false;
@@ -265,6 +269,17 @@ impl<'a> Passes<'a> {
         let mut gap = problem(subject, message, hint);
         gap.evidence = fact.to_vec();
         self.notes.push(gap);
+    }
+}
+
+/// What can be answered, or what an answer looks like.
+fn answers(question: &Question) -> String {
+    match question.id.rsplit('.').next() {
+        _ if !question.options.is_empty() => question.options.join("|"),
+        Some("command") => "\"node dist/main.js\"".to_owned(),
+        Some("port") => "3000".to_owned(),
+        Some("sqlite") => "data/app.db".to_owned(),
+        _ => "VALUE".to_owned(),
     }
 }
 

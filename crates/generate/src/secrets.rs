@@ -53,7 +53,11 @@ pub fn missing_secrets(stack: &Stack, exists: &dyn Fn(&str) -> bool) -> Vec<(Str
         .map(|secret| {
             let what = match &secret.content {
                 SecretContent::Random => "256 random bits".to_owned(),
-                SecretContent::RedisConf => {
+                SecretContent::Written { .. } => "the password that stands in the source".to_owned(),
+                SecretContent::RedisConf { written: Some(_) } => {
+                    "a Redis configuration with the password that stands in the source".to_owned()
+                }
+                SecretContent::RedisConf { written: None } => {
                     "a Redis configuration with 256 random bits as password".to_owned()
                 }
                 SecretContent::RabbitmqConf { .. } => {
@@ -105,7 +109,9 @@ fn content(
     Ok(match &secret.content {
         SecretContent::Random => password(random)?,
         // The health check reads the password from the first line.
-        SecretContent::RedisConf => format!("requirepass {}\n", password(random)?),
+        SecretContent::RedisConf { written: Some(password) } => format!("requirepass {password}\n"),
+        SecretContent::RedisConf { written: None } => format!("requirepass {}\n", password(random)?),
+        SecretContent::Written { password } => password.clone(),
         SecretContent::RabbitmqConf { user } => {
             format!("default_user = {user}\ndefault_pass = {}\n", password(random)?)
         }
@@ -120,7 +126,7 @@ fn content(
 fn password_in<'a>(stack: &Stack, name: &str, text: &'a str) -> Option<&'a str> {
     let content = stack.secrets.iter().find(|secret| secret.name == name).map(|secret| &secret.content);
     let password = match content {
-        Some(SecretContent::RedisConf) => text.lines().next()?.strip_prefix("requirepass ")?,
+        Some(SecretContent::RedisConf { .. }) => text.lines().next()?.strip_prefix("requirepass ")?,
         Some(SecretContent::RabbitmqConf { .. }) => {
             text.lines().find_map(|line| line.strip_prefix("default_pass = "))?
         }

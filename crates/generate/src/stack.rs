@@ -62,6 +62,8 @@ pub(crate) struct Launchers {
     pub(crate) heartbeat: bool,
     /// Secrets for Python.
     pub(crate) python: bool,
+    /// Takes tools out of an install of npm.
+    pub(crate) lean: bool,
 }
 
 /// One request of smoke.toml. Without a status, everything below 500 is right.
@@ -201,6 +203,10 @@ pub(crate) struct NodeInstall {
     pub(crate) all: String,
     /// Installs what production needs.
     pub(crate) production: String,
+    /// What takes out of that install what nothing runs, each as a command.
+    pub(crate) lean: Vec<String>,
+    /// A script of ours takes tools out.
+    pub(crate) lean_script: bool,
     /// A package for development alone that the program needs when it runs.
     pub(crate) development: Option<String>,
     /// Files that an install leaves and that nobody reads.
@@ -586,8 +592,11 @@ pub(crate) enum SecretContent {
         /// With its `/`, and what follows it.
         suffix: String,
     },
-    /// A Redis configuration whose first line is `requirepass PASSWORD`; 256 bits of its own.
-    RedisConf,
+    /// A password that stands in the source of a program.
+    Written { password: String },
+    /// A Redis configuration whose first line is `requirepass PASSWORD`; 256 bits of its own, or what stands in the
+    /// source of a program.
+    RedisConf { written: Option<String> },
     /// A RabbitMQ configuration with the first user and its password; 256 bits of its own.
     RabbitmqConf { user: String },
 }

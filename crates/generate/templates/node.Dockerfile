@@ -1,4 +1,5 @@
 {%- import "docker/node.Dockerfile" as m -%}
+{%- import "docker/account.Dockerfile" as account -%}
 {%- set it = build.node -%}
 # {{ build.name }}: {{ build.framework }}, built from {{ it.install.what }}.
 #
@@ -59,6 +60,9 @@ RUN find /app -name node_modules -prune -exec rm -rf {} + && chmod -R u=rwX,go=r
 # Folders that the program writes, empty: a volume takes their owner over.
 RUN mkdir -p {% for path in it.writable %}/writable{{ path }}{% if not loop.last %} {% endif %}{% endfor %}
 {%- endif %}
+{%- if it.distroless %}
+{{ account.made(build.uid) }}
+{%- endif %}
 {%- if it.checks and not it.checks_need_build %}
 COPY --from=check /checked /checked
 {%- endif %}
@@ -82,9 +86,16 @@ FROM toolchain AS prod-deps
 # Type declarations and source maps are never loaded; what {% if it.install.pnpm %}pnpm notes{% else %}is noted{% endif %} about the install holds the time of day, which
 # would make every build a new image.
 {%- endif %}
+{%- if it.install.lean_script %}
+# npm keeps tools for development that another package has as an optional peer; nothing runs them here.
+COPY docker/lean.cjs /lean.cjs
+{%- endif %}
 RUN --mount=type=cache,{{ it.install.cache }} \
     --mount=type=secret,id=npmrc,target=/root/.npmrc \
     {{ it.install.production }} \
+{%- for command in it.install.lean %}
+    && {{ command }} \
+{%- endfor %}
 {%- if not it.install.development %}
     && find . -type f \( -name "*.map" -o -name "*.d.ts" -o -name "*.d.cts" -o -name "*.d.mts" \) -delete \
 {%- endif %}
@@ -95,6 +106,7 @@ RUN --mount=type=cache,{{ it.install.cache }} \
 {%- if it.distroless -%}
 # No shell and no package manager: what is not there cannot be used by an intruder.
 FROM ${RUNTIME_IMAGE} AS runtime
+{{ account.copied() }}
 {%- else -%}
 FROM ${RUNTIME_IMAGE} AS runtime
 {%- if it.system_packages %}
@@ -102,6 +114,7 @@ FROM ${RUNTIME_IMAGE} AS runtime
 RUN apt-get update && apt-get install -y --no-install-recommends {{ it.system_packages | join(" ") }} \
     && rm -rf /var/lib/apt/lists/*
 {%- endif %}
+{{ account.added(build.uid) }}
 {%- endif %}
 WORKDIR {{ it.sources.workdir }}
 # Everything belongs to root and is not writable for the user below: the program cannot change its own code.
@@ -149,7 +162,7 @@ COPY --chmod=555 docker/heartbeat.cjs /launcher/heartbeat.cjs
 {%- endif %}
 ENV {% for setting in it.environment %}{{ setting.name }}={{ setting.value | docker }}{% if not loop.last %} \
     {% endif %}{% endfor %}
-# By number: `runAsNonRoot` and file owners on the host work without a name in /etc/passwd.
+# By number: `runAsNonRoot` and file owners on the host know no names.
 USER {{ build.uid }}:{{ build.uid }}
 {%- if build.port %}
 EXPOSE {{ build.port }}

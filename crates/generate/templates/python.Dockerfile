@@ -1,3 +1,4 @@
+{%- import "docker/account.Dockerfile" as account -%}
 {%- set it = build.python -%}
 # {{ build.name }}: {{ build.framework }}, {{ it.what }}.
 #
@@ -90,6 +91,7 @@ RUN {% if it.native %}--mount=type=bind,from=build,source=/runtime-packages,targ
     {% endif %}apt-get update && {% if it.native %}xargs -r -a /tmp/runtime-packages {% endif %}apt-get install -y --no-install-recommends {{ it.system_packages | join(" ") }} \
     && rm -rf /var/lib/apt/lists/*
 {%- endif %}
+{{ account.added(build.uid) }}
 WORKDIR {{ it.sources.workdir }}
 # Everything belongs to root and is not writable for the user below: the program cannot change its own code.
 COPY --from=build /app /app
@@ -116,7 +118,7 @@ ENV PATH=/app/.venv/bin:$PATH \
 {%- for setting in it.environment %} \
     {{ setting.name }}={{ setting.value | docker }}
 {%- endfor %}
-# By number: `runAsNonRoot` and file owners on the host work without a name in /etc/passwd.
+# By number: `runAsNonRoot` and file owners on the host know no names.
 USER {{ build.uid }}:{{ build.uid }}
 {%- if build.port %}
 EXPOSE {{ build.port }}

@@ -86,8 +86,8 @@ impl Nginx {
                 .stdin(Stdio::null());
             command
         };
-        // `nobody` cannot enter the test's folder.
-        let directives = ["-g", "daemon off; user root;"];
+        // `nobody` cannot enter the test's folder. One process: a worker would outlive a master that is killed.
+        let directives = ["-g", "daemon off; master_process off; user root;"];
         let checked = command(&[&directives[..], &["-t"]].concat()).output().unwrap();
         assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
         let child = command(&directives).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

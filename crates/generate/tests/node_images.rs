@@ -71,3 +71,65 @@ fn a_version_that_is_too_old_leaves_nothing_out() {
     assert!(planned.left_out.is_empty(), "{:?}", planned.left_out);
     assert!(file(&planned, "Dockerfile").contains("NODE_IMAGE=node:20"));
 }
+
+#[test]
+fn a_tool_that_npm_keeps_as_an_optional_peer_is_not_in_the_image_of_the_program() {
+    let manifest = |start: &str| {
+        format!(
+            r#"{{ "name": "desk", "scripts": {{ "build": "prisma generate", "start": "node index.js", "migrate": "{start}" }},
+            "dependencies": {{ "express": "5", "@prisma/client": "7" }}, "devDependencies": {{ "prisma": "7" }} }}"#
+        )
+    };
+    let with = |manifest: &str, lock: &str, generator: &str| {
+        let schema = format!(
+            "generator client {{\n  {generator}\n}}\ndatasource db {{\n  provider = \"postgresql\"\n  url = env(\"DATABASE_URL\")\n}}\n"
+        );
+        let planned = planned(&[
+            ("package.json", manifest),
+            ("package-lock.json", lock),
+            ("index.js", "require('express')().listen(3000);\n"),
+            ("migrate.js", "require('./apply');\n"),
+            ("prisma/schema.prisma", &schema),
+            ("prisma/migrations/1_a/migration.sql", "create table a (b int);"),
+        ]);
+        file(&planned, "Dockerfile")
+    };
+    let kept = r#"{ "packages": { "node_modules/prisma": { "version": "7.1.0", "devOptional": true } } }"#;
+    let own = manifest("node migrate.js");
+    let classic = "provider = \"prisma-client-js\"";
+    let dockerfile = with(&own, kept, classic);
+    for line in ["COPY docker/lean.cjs /lean.cjs\n", "    && node /lean.cjs prisma \\\n"] {
+        assert!(dockerfile.contains(line), "{dockerfile}");
+    }
+    assert!(dockerfile.contains("/runtime/*.wasm-base64.*' -delete"), "{dockerfile}");
+    // A client in the project's own folder loads the one of its database from the package.
+    let new = "provider = \"prisma-client\"\n  output = \"../generated\"";
+    assert!(with(&own, kept, new).contains("/runtime/*.wasm-base64.*' ! -name '*.postgresql.*' -delete"));
+    // What applies the migrations needs it, or npm leaves it out by itself.
+    let cli = manifest("prisma migrate deploy");
+    for dockerfile in [with(&cli, kept, classic), with(&own, "{}", classic)] {
+        assert!(!dockerfile.contains("lean.cjs"), "{dockerfile}");
+    }
+}
+
+#[test]
+fn a_job_has_a_place_for_what_its_command_line_remembers() {
+    let manifest = r#"{ "name": "desk", "scripts": { "start": "node index.js", "db:migrate": "drizzle-kit migrate" },
+        "dependencies": { "express": "5", "pg": "8", "drizzle-orm": "1", "drizzle-kit": "1" } }"#;
+    let program = "const { Pool } = require('pg');\nnew Pool({ connectionString: process.env.DATABASE_URL });\n\
+                   new Pool({ connectionString: process.env.SECOND_DATABASE_URL });\nrequire('express')().listen(3000);\n";
+    let planned = planned(&[
+        ("package.json", manifest),
+        ("package-lock.json", "{}"),
+        ("index.js", program),
+        ("drizzle.config.js", "module.exports = { dialect: 'postgresql', out: './drizzle' };"),
+        ("drizzle/0000_a.sql", "create table a (b int);"),
+        ("drizzle/meta/_journal.json", "{}"),
+    ]);
+    let compose = file(&planned, "compose.production.yml");
+    let (_, job) = compose.split_once("\n  migrate:\n").unwrap_or_else(|| panic!("{compose}"));
+    let (job, _) = job.split_once("\n  postgres:\n").unwrap_or((job, ""));
+    assert!(job.contains("XDG_DATA_HOME: /tmp\n") && job.contains("\"/tmp:uid=10001"), "{job}");
+    // Two addresses lead to one store, which it waits for once.
+    assert_eq!(job.matches("postgres: { condition: service_healthy }").count(), 1, "{job}");
+}

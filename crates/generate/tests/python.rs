@@ -66,6 +66,165 @@ fn a_file_of_sqlite_at_a_place_that_is_not_known_is_no_stack() {
 }
 
 #[test]
+fn a_client_without_a_host_reads_its_variable_or_is_said() {
+    let with = |list: &str, program: &str| {
+        let list = format!("fastapi==0.115.0\nuvicorn==0.30.0\n{list}\n");
+        let program = format!("import os\nfrom fastapi import FastAPI\napp = FastAPI()\n{program}\n");
+        let survey = survey(&Repository::from_files(
+            "shop",
+            [("requirements.txt", list.as_str()), ("main.py", &program)],
+        ));
+        let planned = plan(&survey, &Policy::default(), &|_| false).unwrap();
+        let compose = file(&planned.stack, "compose.production.yml");
+        (compose, planned.notes)
+    };
+    let login = "user=os.environ['DB_USER'], password=os.environ['DB_PASSWORD']";
+    for program in [
+        format!("import psycopg2\ndb = psycopg2.connect(dbname='tops', {login})"),
+        "import psycopg2\ndb = psycopg2.connect('dbname=tops')".to_owned(),
+    ] {
+        let (compose, _) = with("psycopg2-binary==2.9.10", &program);
+        for line in ["PGHOST: postgres\n", "POSTGRES_DB: tops\n"] {
+            assert!(compose.contains(line), "{program}\n{compose}");
+        }
+        assert_eq!(compose.contains("PGUSER"), !program.contains("DB_USER"), "{compose}");
+    }
+    let (compose, notes) = with(
+        "psycopg2-binary==2.9.10",
+        "import psycopg2\ndb = psycopg2.connect('host=db dbname=tops user=shop password=s3cret')",
+    );
+    assert!(compose.contains("POSTGRES_USER: shop\n") && compose.contains("\n  db:\n"), "{compose}");
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.message.contains("the password of db stands in the source at main.py:5"))
+    );
+    for (list, program) in [
+        ("redis==5.0.4", "import redis\ncache = redis.Redis(decode_responses=True)".to_owned()),
+        ("pymysql==1.1.1", format!("import pymysql\ndb = pymysql.connect(database='tops', {login})")),
+    ] {
+        let (_, notes) = with(list, &program);
+        let note = notes.iter().find(|note| note.message.contains("is given no host and takes localhost"));
+        assert_eq!(note.unwrap_or_else(|| panic!("{notes:#?}")).evidence[0].line, 5, "{program}");
+    }
+    for program in [
+        format!("import psycopg2\ndb = psycopg2.connect(**settings, {login})"),
+        format!("import psycopg2\ndb = psycopg2.connect(host=find(), {login})"),
+    ] {
+        let (compose, _) = with("psycopg2-binary==2.9.10", &program);
+        assert!(!compose.contains("PGHOST"), "{compose}");
+    }
+}
+
+#[test]
+fn an_address_of_redis_is_taken_under_any_name() {
+    let settings = |value: &str| {
+        format!(
+            "import os\nDATABASES = {{'default': {{'ENGINE': 'django.db.backends.sqlite3', 'NAME': '/data/db.sqlite3'}}}}\n{value}\n"
+        )
+    };
+    let cache = "CACHES = {'default': {'BACKEND': 'django_redis.cache.RedisCache', 'LOCATION': os.environ['STATE_CONNECTIONSTRING'], 'OPTIONS': {'A': 'b'}}}";
+    let layers = "CHANNEL_LAYERS = {'default': {'BACKEND': 'channels_redis.core.RedisChannelLayer', 'CONFIG': {'hosts': [os.environ['STATE_CONNECTIONSTRING']]}}}";
+    for value in [cache, layers] {
+        let text = settings(value);
+        let list = ("requirements.txt", "Django==5.2\ngunicorn==23.0.0\ndjango-redis==5.4.0\n");
+        let files = [&[list], &DJANGO[1..], &[("site1/settings.py", text.as_str())]].concat();
+        let compose = file(&stack(&files), "compose.production.yml");
+        assert!(compose.contains("STATE_CONNECTIONSTRING_FILE: /run/secrets/"), "{compose}");
+    }
+    // Another backend's place is none.
+    let memory = settings(
+        "CACHES = {'default': {'BACKEND': 'django.core.cache.backends.filebased.FileBasedCache', 'LOCATION': os.environ['STATE_CONNECTIONSTRING']}}",
+    );
+    let compose = file(
+        &stack(&[&DJANGO[..], &[("site1/settings.py", memory.as_str())]].concat()),
+        "compose.production.yml",
+    );
+    assert!(!compose.contains("STATE_CONNECTIONSTRING_FILE"), "{compose}");
+    let with = |program: &str| {
+        let program = format!("import os\nimport redis\n{FASTAPI}{program}\n");
+        let list = ("requirements.txt", "fastapi\nuvicorn\nredis\n");
+        file(&stack(&[list, ("main.py", &program)]), "compose.production.yml")
+    };
+    for program in [
+        "store = redis.Redis.from_url(os.environ['STATE'])",
+        "place = os.environ['STATE']\nstore = redis.from_url(place)",
+    ] {
+        assert!(with(program).contains("STATE_FILE: /run/secrets/"), "{program}");
+    }
+    // A host and a port in one variable.
+    let parts = with(
+        "place = os.environ.get('REDIS_ENDPOINT_URL', '127.0.0.1:6379')\nHOST, PORT = tuple(place.split(':'))\n\
+         store = redis.Redis(host=HOST, port=PORT, password=os.environ.get('REDIS_PASSWORD'))",
+    );
+    assert!(parts.contains("REDIS_ENDPOINT_URL: ${REDIS_ENDPOINT_URL:-redis:6379}"), "{parts}");
+    assert!(parts.contains("REDIS_PASSWORD_FILE"), "{parts}");
+}
+
+#[test]
+fn a_database_of_django_without_a_host_is_reached_by_the_variable_of_libpq() {
+    let with = |host: &str, engine: &str| {
+        let settings = format!(
+            "import os\nDATABASES = {{'default': {{'ENGINE': 'django.db.backends.{engine}', 'NAME': 'tops', 'USER': 'shop', 'PASSWORD': 's3cret'{host}}}}}\n"
+        );
+        let list = (
+            "requirements.txt",
+            "Django==5.2\ngunicorn==23.0.0\npsycopg2-binary==2.9.10\nmysqlclient==2.2.4\n",
+        );
+        let files = [&[list], &DJANGO[1..], &[("site1/settings.py", settings.as_str())]].concat();
+        let survey = survey(&Repository::from_files("shop", files));
+        plan(&survey, &Policy::default(), &|_| false).unwrap()
+    };
+    for host in ["", ", 'HOST': ''"] {
+        let planned = with(host, "postgresql");
+        let compose = file(&planned.stack, "compose.production.yml");
+        for line in ["PGHOST: postgres\n", "POSTGRES_USER: shop\n", "POSTGRES_DB: tops\n"] {
+            assert!(compose.contains(line), "{compose}");
+        }
+        let said = "the password of postgres stands in the source at site1/settings.py:2";
+        assert!(planned.notes.iter().any(|note| note.message.contains(said)), "{:#?}", planned.notes);
+    }
+    let compose = file(&with(", 'HOST': 'db'", "postgresql").stack, "compose.production.yml");
+    assert!(compose.contains("\n  db:\n") && compose.contains("POSTGRES_USER: shop\n"), "{compose}");
+    let mysql = with("", "mysql");
+    assert!(mysql.notes.iter().any(|note| note.message.contains("is given no host")), "{:#?}", mysql.notes);
+}
+
+#[test]
+fn the_programs_user_has_a_name_in_its_image() {
+    let stack = stack(&[("requirements.txt", "fastapi\nuvicorn\n"), ("main.py", FASTAPI)]);
+    let dockerfile = file(&stack, "Dockerfile");
+    let (_, runtime) = dockerfile.split_once("FROM ${PYTHON_IMAGE} AS runtime").unwrap();
+    assert!(runtime.contains("app:x:10001:10001::/tmp:/usr/sbin/nologin >> /etc/passwd"), "{dockerfile}");
+}
+
+#[test]
+fn tables_in_a_file_of_sqlite_are_made_once_before_the_server() {
+    let program = "import os\nimport sqlite3\nimport click\nfrom flask import Flask\napp = Flask(__name__)\n\
+                   db = sqlite3.connect(os.path.join(app.instance_path, 'shop.sqlite'))\n\
+                   @click.command('init-db')\ndef init_db():\n    db.executescript('create table a (b)')\n";
+    let list = ("requirements.txt", "Flask==3.0.3\ngunicorn==23.0.0\n");
+    let compose = file(&stack(&[list, ("shop/__init__.py", program)]), "compose.production.yml");
+    let (_, job) = compose.split_once("\n  init-db:\n").unwrap_or_else(|| panic!("{compose}"));
+    for text in
+        ["os.path.exists('instance/shop.sqlite')", "['flask', '--app', 'shop', 'init-db']", "restart: \"no\""]
+    {
+        assert!(job.contains(text), "{text}\n{compose}");
+    }
+    // It has the server's volume, and the server waits for it.
+    assert_eq!(compose.matches(":/app/instance\"]").count(), 2, "{compose}");
+    assert!(compose.contains("init-db: { condition: service_completed_successfully }"), "{compose}");
+    // Of another store nobody knows whether the command empties it.
+    let other = program.replace(
+        "sqlite3.connect(os.path.join(app.instance_path, 'shop.sqlite'))",
+        "os.environ['DATABASE_URL']",
+    );
+    let list = ("requirements.txt", "Flask==3.0.3\ngunicorn==23.0.0\npsycopg2-binary==2.9.10\n");
+    let compose = file(&stack(&[list, ("shop/__init__.py", &other)]), "compose.production.yml");
+    assert!(!compose.contains("init-db"), "{compose}");
+}
+
+#[test]
 fn a_license_is_not_installed() {
     let stack = stack(&[
         (
@@ -200,4 +359,55 @@ fn two_addresses_of_one_store_are_one_dependency_and_their_parts_are_set_once() 
     assert_eq!(text.matches(healthy).count(), 2, "{text}");
     assert!(!text.contains(&format!("{healthy}      {healthy}")), "{text}");
     assert_eq!(text.matches("      DATABASE_ASYNC_URL_FILE: ").count(), 2, "{text}");
+}
+
+#[test]
+fn the_variable_that_chooses_the_database_is_set_to_the_one_that_is_wired() {
+    let login = "'HOST': os.environ.get('SQL_HOST', 'localhost'), 'USER': os.environ.get('SQL_USER'), 'PASSWORD': os.environ.get('SQL_PASSWORD')";
+    let by_value = format!(
+        "'ENGINE': os.environ.get('SQL_ENGINE', 'django.db.backends.sqlite3'), 'NAME': os.environ.get('SQL_NAME'), {login}"
+    );
+    let with = |settings: &str| {
+        let settings = format!("import os\n{settings}\n");
+        let list = ("requirements.txt", "Django==5.2\ngunicorn==23.0.0\npsycopg==3.2.2\n");
+        let files = [&[list], &DJANGO[1..], &[("site1/settings.py", settings.as_str())]].concat();
+        file(&stack(&files), "compose.production.yml")
+    };
+    let compose = with(&format!("DATABASES = {{'default': {{{by_value}}}}}"));
+    // The server and the migrations.
+    assert_eq!(compose.matches("SQL_ENGINE: django.db.backends.postgresql\n").count(), 2, "{compose}");
+    let file = "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'a.sqlite'}}";
+    let by_condition = format!(
+        "{file}\nif os.getenv('DB') == 'postgres':\n    DATABASES = {{'default': {{'ENGINE': 'django.db.backends.postgresql', {login}}}}}\nDEBUG = False"
+    );
+    let compose = with(&by_condition);
+    assert!(compose.contains("DB: postgres\n") && compose.contains("SQL_HOST: postgres\n"), "{compose}");
+}
+
+#[test]
+fn a_member_of_uvs_workspace_is_installed_with_the_manifests_of_all() {
+    let stack = stack(&[
+        (
+            "pyproject.toml",
+            "[dependency-groups]\ndev = []\n[tool.uv.workspace]\nmembers = [\"backend\", \"libs/*\"]\nexclude = [\"libs/old\"]\n",
+        ),
+        ("uv.lock", "version = 1\n"),
+        (
+            "backend/pyproject.toml",
+            "[project]\nname = \"shop-api\"\ndependencies = [\"fastapi\", \"uvicorn\"]\n",
+        ),
+        ("backend/main.py", FASTAPI),
+        ("libs/money/pyproject.toml", "[project]\nname = \"money\"\n"),
+        ("libs/old/pyproject.toml", "[project]\nname = \"old\"\n"),
+    ]);
+    let dockerfile = file(&stack, "backend/Dockerfile");
+    for line in [
+        "COPY backend/pyproject.toml backend/\n",
+        "COPY libs/money/pyproject.toml libs/money/\n",
+        "uv sync --locked --no-dev --no-install-workspace --no-editable --package shop-api\n",
+        "uv sync --locked --no-dev --no-editable --package shop-api\n",
+    ] {
+        assert!(dockerfile.contains(line), "{line}\n{dockerfile}");
+    }
+    assert!(!dockerfile.contains("libs/old"), "{dockerfile}");
 }

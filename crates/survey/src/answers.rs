@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    detect::stores,
+    detect::{python::config_class, stores},
     model::{
         Bind, Ecosystem, Edge, Evidence, Fact, Manager, Role, Service, Setting, StoreKind, StoreUse, Survey,
+        Variable,
     },
 };
 
@@ -54,10 +55,12 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("prefix", "the path prefix of the requests that belong to it; `-` at the end takes it away: /api/-"),
     ("app", "the module and the name of a Python application: shop.wsgi:app"),
     ("settings", "the module of Django's settings: shop.settings.production"),
+    ("configuration", "the class of Flask's configuration: shop.config.ProductionConfig"),
     ("sqlite", "the file of its database, below its folder or absolute: data/shop.db"),
     ("manager", "what installs its packages; of `root`, or of a folder"),
     ("node", "the version of Node.js; of `root`, or of a folder"),
     ("python", "the version of Python; of `root`, or of a folder"),
+    ("password", "of a store, whose password stands in the source: source or own"),
     ("checks", "scripts that must pass before its image is made, with commas; `none`"),
 ];
 
@@ -76,6 +79,8 @@ pub fn answer(
             prefix(survey, id, subject, value)?;
         } else if field == "deploy" {
             deploy(survey, id, subject, value)?;
+        } else if field == "password" {
+            password(survey, id, subject, value)?;
         } else {
             let service = service(survey, id, subject)?;
             one(service, id, field, value, &mut checks)?;
@@ -188,6 +193,15 @@ fn one(
                     reason,
                     at_build,
                 });
+            }
+        }
+        "configuration" => {
+            let named = |variable: &&mut Variable| {
+                variable.evidence.iter().any(|place| place.reason == config_class::REASON)
+            };
+            match service.environment.iter_mut().find(named) {
+                Some(variable) if value.contains('.') => variable.default = Some(value.to_owned()),
+                _ => return Err(wrong("class of a configuration that a variable names")),
             }
         }
         "bind" if value == "any" => service.bind = Bind::Any,
@@ -318,6 +332,23 @@ fn prefix(survey: &mut Survey, id: &str, subject: &str, value: &str) -> Result<(
         strip,
         evidence: vec![evidence(id)],
     });
+    Ok(())
+}
+
+/// Whether a store has the password that stands in the source of a program.
+fn password(survey: &mut Survey, id: &str, subject: &str, value: &str) -> Result<(), AnswerError> {
+    let known: Vec<String> = survey.stores.iter().map(|store| store.name.clone()).collect();
+    let Some(store) = survey.stores.iter_mut().find(|store| store.name == subject) else {
+        return Err(AnswerError::Subject { id: id.to_owned(), subject: subject.to_owned(), known });
+    };
+    match value {
+        "source" => {}
+        "own" => store.password = None,
+        _ => {
+            let value = value.to_owned();
+            return Err(AnswerError::Value { id: id.to_owned(), value, expected: "`source` or `own`" });
+        }
+    }
     Ok(())
 }
 

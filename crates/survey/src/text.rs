@@ -220,6 +220,6 @@ fn variables(address: &Address) -> String {
         Address::Parts { variables, .. } => {
             variables.iter().map(|(_, variable)| variable.value.as_str()).collect::<Vec<_>>().join(", ")
         }
-        Address::Fixed { host } => format!("the program: {}", host.value),
+        Address::Fixed { host, .. } => format!("the program: {}", host.value),
     }
 }

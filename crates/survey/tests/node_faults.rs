@@ -849,3 +849,43 @@ fn programs_that_a_server_starts_and_clients_that_its_build_generates() {
     assert_eq!(of(listens, schema).1, ["node_modules/.prisma"]);
     assert_eq!(of(listens, own).1, Vec::<String>::new());
 }
+
+#[test]
+fn a_build_that_runs_several_scripts_is_followed_in_the_words_of_its_runner() {
+    for build in [
+        r#"run-p type-check \"build-only {@}\" --"#,
+        r#"concurrently \"npm:type-check\" \"npm:build-only\""#,
+        "npm-run-all type-check build-*",
+        "node --max-old-space-size=4096 node_modules/vite/bin/vite.js build",
+    ] {
+        let manifest = format!(
+            r#"{{ "name": "desk", "scripts": {{ "build": "{build}", "build-only": "vite build", "type-check": "vue-tsc --build" }},
+            "dependencies": {{ "vue": "3" }}, "devDependencies": {{ "vite": "8" }} }}"#
+        );
+        let survey =
+            of(&[("package.json", &manifest), ("package-lock.json", "{}"), ("index.html", "<html>")]);
+        let site = survey.services.first().unwrap_or_else(|| panic!("{build}: {:#?}", survey.gaps));
+        assert_eq!(site.role, Role::Site, "{build}");
+    }
+}
+
+#[test]
+fn tools_in_hidden_folders_are_no_part_of_the_program() {
+    let survey = of(&[
+        (
+            "package.json",
+            r#"{ "name": "desk", "scripts": { "build": "tsc", "start": "node dist/main.js" }, "dependencies": { "express": "5" } }"#,
+        ),
+        ("package-lock.json", "{}"),
+        ("tsconfig.json", r#"{ "compilerOptions": { "rootDir": "src", "outDir": "dist" } }"#),
+        ("src/main.ts", "const app = express();\napp.listen(3000);\nreadFileSync('docker-compose.yml');\n"),
+        (
+            ".tools/make.js",
+            "const { exec } = require('child_process');\nexec('ls');\nreadFileSync('src/users/model.ts');\n",
+        ),
+        ("src/users/model.ts", "export const a = 1;"),
+        ("docker-compose.yml", "services: {}\n"),
+    ]);
+    let service = &survey.services[0];
+    assert!(service.spawns.is_none() && service.reads.is_empty(), "{:#?}", (&service.spawns, &service.reads));
+}

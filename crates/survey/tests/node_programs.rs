@@ -171,7 +171,7 @@ fn a_driver_that_is_loaded_by_its_name_is_needed() {
     ];
     let survey = package(START, driver, "", &files);
     let desk = service(&survey, "desk");
-    let Some(Address::Fixed { host }) = &desk.stores[0].address else { panic!("{:?}", desk.stores) };
+    let Some(Address::Fixed { host, .. }) = &desk.stores[0].address else { panic!("{:?}", desk.stores) };
     assert_eq!(
         (host.value.as_str(), host.evidence[0].file.as_str(), host.evidence[0].line),
         ("localhost", "ormconfig.json", 2)

@@ -38,7 +38,7 @@ fn uses(service: &Service) -> Vec<(StoreKind, String)> {
             names.sort_unstable();
             names.into_iter().map(|(_, name)| name).collect::<Vec<_>>().join(" ")
         }
-        Some(Address::Fixed { host }) => format!("fixed {}", host.value),
+        Some(Address::Fixed { host, .. }) => format!("fixed {}", host.value),
         None => "unknown".to_owned(),
     };
     service.stores.iter().map(|used| (used.kind, name(&used.address))).collect()
@@ -658,6 +658,13 @@ fn old_pins_choose_the_older_python_and_what_has_no_wheel_for_it_is_compiled() {
     let asked = question(&old, "root.python");
     assert_eq!((asked.default.as_deref(), asked.evidence[0].line), (Some("3.11"), 2));
     assert!(asked.text.contains("psycopg2-binary 2.9.3 is not made for Python 3.13"), "{}", asked.text);
+    // Its metadata of plug-ins is read in a way that Python 3.12 has no more.
+    for list in ["Flask==2.2.2\ncelery[redis]==5.2.7\nkombu==5.2.4\n", "Flask==3.0.3\ncelery<5.3\n"] {
+        let survey = with(list);
+        assert_eq!(python(&survey), "3.11", "{list}");
+        assert_eq!(question(&survey, "root.python").evidence[0].line, 2, "{list}");
+    }
+    assert_eq!(python(&with("Flask==3.0.3\ncelery==5.3.6\nkombu==5.3.7\n")), "3.13");
     // It has a wheel for the older one.
     let newer = with("Flask==3.0.3\npsycopg2-binary==2.9.6\n");
     assert_eq!((python(&newer).as_str(), native(&newer)), ("3.11", vec![]));
@@ -699,9 +706,63 @@ fn an_old_package_gets_what_it_runs_with_where_the_list_does_not_say() {
     assert_eq!(with("Flask\nFlask-SQLAlchemy\n").0, [""; 0]);
     assert_eq!(with("Flask\npasslib[bcrypt]==1.7.4\n").0, ["bcrypt<5"]);
     assert_eq!(with("Flask\npasslib==1.7.4\n").0, [""; 0]);
+    assert_eq!(with("Flask\ncelery==5.2.7\nredis==4.4.0\n").0, ["kombu<5.3"]);
+    assert_eq!(with("Flask\ncelery==5.2.7\nkombu==5.2.4\n").0, [""; 0]);
     // Of several limits the lowest counts.
     let old = ["sqlalchemy<1.4", "flask<3", "werkzeug<2", "markupsafe<2.1"];
     assert_eq!(with("Flask\nFlask-SQLAlchemy==2.4.4\n").0, old);
+}
+
+#[test]
+fn a_driver_that_the_newest_sqlalchemy_does_not_take_keeps_the_one_before() {
+    let with = |list: &str, url: &str| {
+        let program = format!("from fastapi import FastAPI\napp = FastAPI()\nurl = '{url}'\n");
+        let list = format!("fastapi\nuvicorn\n{list}");
+        let survey = of(&[("requirements.txt", &list), ("main.py", &program)]);
+        survey.installs[0].constraints.iter().map(|fact| fact.value.clone()).collect::<Vec<_>>()
+    };
+    let url = "postgresql://a:b@db/c";
+    assert_eq!(with("psycopg2\nsqlmodel\n", url), ["sqlalchemy<2.1"]);
+    for list in [
+        "psycopg2\nsqlalchemy==2.0.30\n",
+        "psycopg2\npsycopg\nsqlalchemy\n",
+        "psycopg2\nsqlalchemy>=2.1\n",
+        "psycopg2\n",
+    ] {
+        assert_eq!(with(list, url), [""; 0], "{list}");
+    }
+    assert_eq!(with("psycopg2\nsqlmodel\n", "postgresql+psycopg2://a:b@db/c"), [""; 0]);
+}
+
+#[test]
+fn a_file_of_celerys_results_outlives_its_container() {
+    let survey = of(&[
+        ("requirements.txt", "Django==5.2\ncelery==5.5.0\ngunicorn==23.0.0\n"),
+        ("manage.py", "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site1.settings')\n"),
+        (
+            "site1/settings.py",
+            "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'db.sqlite3'}}\nCELERY_BROKER_URL = 'amqp://localhost//'\nCELERY_RESULT_BACKEND = 'db+sqlite:///results.sqlite'\n",
+        ),
+        ("site1/wsgi.py", "application = get_wsgi_application()\n"),
+        ("site1/celery.py", "from celery import Celery\napp = Celery('site1')\n"),
+    ]);
+    let files: Vec<(&str, usize)> =
+        survey.services[0].files.iter().map(|file| (file.value.as_str(), file.evidence[0].line)).collect();
+    assert_eq!(files, [("db.sqlite3", 1), ("results.sqlite", 3)]);
+}
+
+#[test]
+fn pins_that_no_interpreter_of_a_stack_compiles_are_said() {
+    let survey = of(&[
+        ("requirements.txt", "Flask==3.0.3\ngreenlet==1.0.0\ncffi==1.14.5\n"),
+        ("app.py", "from flask import Flask\napp = Flask(__name__)\n"),
+    ]);
+    assert_eq!(
+        gap(&survey, "greenlet 1.0.0 is not made for Python 3.11: 1.1.3 is the first that is").evidence[0]
+            .line,
+        2
+    );
+    assert_eq!(gap(&survey, "cffi 1.14.5 is not made for Python 3.11").evidence[0].line, 3);
 }
 
 #[test]
@@ -1042,4 +1103,117 @@ fn folders_and_logs_that_a_program_makes_when_it_starts_can_be_written() {
     let survey = django(settings, &[]);
     assert_eq!(writes(&survey), [("log".to_owned(), false)]);
     assert_eq!(survey.services[0].files[0].value, "debug.log");
+}
+
+#[test]
+fn a_class_of_configuration_that_a_variable_names_is_productions() {
+    let with = |classes: &str, program: &str, compose: &str| {
+        let app = format!(
+            "import os\nfrom flask import Flask\nfrom werkzeug.utils import import_string\napp = Flask(__name__)\n{program}\n"
+        );
+        of(&[
+            ("requirements.txt", "Flask==3.0.3\ngunicorn==23.0.0\n"),
+            ("shop/__init__.py", &app),
+            ("shop/config.py", classes),
+            ("docker-compose.yml", compose),
+        ])
+    };
+    let variable = |survey: &Survey| {
+        let variable =
+            survey.services[0].environment.iter().find(|variable| variable.name == "SHOP_SETTINGS").unwrap();
+        (variable.default.clone().unwrap_or_default(), variable.required)
+    };
+    let all = "class BaseConfig:\n    A = 1\nclass DevelopmentConfig(BaseConfig):\n    pass\nclass ProductionConfig(BaseConfig):\n    pass\n";
+    let base = "class BaseConfig:\n    A = 1\nclass DevelopmentConfig(BaseConfig):\n    pass\n";
+    let given = "services:\n  web:\n    build: .\n    environment:\n      - SHOP_SETTINGS=shop.config.DevelopmentConfig\n";
+    let named = "name = os.getenv('SHOP_SETTINGS')\napp.config.from_object(name)";
+    let survey = with(all, named, given);
+    assert_eq!(variable(&survey), ("shop.config.ProductionConfig".to_owned(), false));
+    let asked = question(&survey, "app.configuration");
+    assert_eq!(
+        (asked.evidence[0].line, asked.evidence[1].file.as_str(), asked.evidence[1].line),
+        (6, "docker-compose.yml", 5)
+    );
+    let at_once = "app.config.from_object(os.environ['SHOP_SETTINGS'])";
+    assert_eq!(variable(&with(base, at_once, given)).0, "shop.config.BaseConfig");
+    let default = "app.config.from_object(import_string(os.environ.get('SHOP_SETTINGS', 'shop.config.DevelopmentConfig')))";
+    assert_eq!(variable(&with(all, default, "")).0, "shop.config.ProductionConfig");
+    // Nothing says which one.
+    assert_eq!(variable(&with(all, named, "")), (String::new(), true));
+    let other = "class DevelopmentConfig:\n    pass\n";
+    assert_eq!(variable(&with(other, named, given)), (String::new(), true));
+    // An answer counts more.
+    let mut survey = survey;
+    let answers = [("app.configuration".to_owned(), "shop.config.BaseConfig".to_owned())].into();
+    plimsoll_survey::answer(&mut survey, &answers).unwrap();
+    assert_eq!(variable(&survey).0, "shop.config.BaseConfig");
+}
+
+#[test]
+fn debugging_that_is_on_by_default_is_off_in_the_stack() {
+    let with = |read: &str| {
+        let settings = format!(
+            "import os\ndef envbool(s, default):\n    v = os.getenv(s, default)\n    return v == 'True'\nDEBUG = {read}\n"
+        );
+        let survey = of(&[
+            ("requirements.txt", "Django==5.2\ngunicorn==23.0.0\n"),
+            ("manage.py", "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site1.settings')\n"),
+            ("site1/settings.py", &settings),
+            ("site1/wsgi.py", "application = get_wsgi_application()\n"),
+        ]);
+        let variable =
+            survey.services[0].environment.iter().find(|variable| variable.name == "DEBUG").unwrap();
+        (variable.default.clone().unwrap_or_default(), survey)
+    };
+    let (default, survey) = with("envbool('DEBUG', 'True')");
+    assert_eq!(default, "False");
+    assert_eq!(gap(&survey, "DEBUG is on where nothing is set: the stack has it off").evidence[0].line, 5);
+    assert_eq!(with("int(os.environ.get('DEBUG', default=1))").0, "0");
+    assert_eq!(with("os.environ.get('DEBUG', '')").0, "");
+}
+
+#[test]
+fn all_heads_of_alembics_migrations_are_applied_and_said() {
+    let with = |second: &str| {
+        let revision = |name: &str, down: &str| {
+            format!("revision: str = '{name}'\ndown_revision = {down}\ndef upgrade():\n    pass\n")
+        };
+        let (first, second) = (revision("a1", "None"), revision("b2", second));
+        of(&[
+            ("requirements.txt", "fastapi\nuvicorn\nalembic\npsycopg2-binary==2.9.10\n"),
+            (
+                "main.py",
+                "import os\nfrom fastapi import FastAPI\napp = FastAPI()\nurl = os.environ['DATABASE_URL']\n",
+            ),
+            ("alembic.ini", "[alembic]\nscript_location = migrations\n"),
+            (
+                "migrations/env.py",
+                "import os\nconfig.set_main_option('sqlalchemy.url', os.environ['DATABASE_URL'])\n",
+            ),
+            ("migrations/versions/a1_.py", &first),
+            ("migrations/versions/b2_.py", &second),
+        ])
+    };
+    let command = |survey: &Survey| {
+        survey.services[0].migration.as_ref().unwrap().command.as_ref().unwrap().value.join(" ")
+    };
+    let two = with("None");
+    assert_eq!(command(&two), "alembic upgrade heads");
+    assert_eq!(gap(&two, "its migrations have 2 heads (a1, b2)").evidence.len(), 2);
+    assert_eq!(command(&with("'a1'")), "alembic upgrade head");
+}
+
+#[test]
+fn a_file_of_sqlite_that_the_configuration_names_is_found_in_every_form() {
+    let with = |value: &str| {
+        let program = format!(
+            "from pathlib import Path\nfrom sqlite3 import dbapi2 as sqlite3\nfrom quart import Quart\napp = Quart(__name__)\n\
+             app.config.update({{\n    'DATABASE': {value},\n}})\ndb = sqlite3.connect(app.config['DATABASE'])\n"
+        );
+        let survey = of(&[("requirements.txt", "quart\nhypercorn\n"), ("blog/__init__.py", &program)]);
+        let file = survey.services[0].files.first().cloned();
+        file.map(|file| (file.value, file.evidence[0].line))
+    };
+    assert_eq!(with("Path(app.root_path) / 'blog.db'"), Some(("blog/blog.db".to_owned(), 6)));
+    assert_eq!(with("'blog.db'"), Some(("blog.db".to_owned(), 6)));
 }

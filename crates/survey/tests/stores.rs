@@ -204,7 +204,7 @@ fn djangos_engine_decides_over_a_driver_that_nothing_uses() {
         [StoreKind::Sqlite]
     );
     let fixed = files("DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'HOST': 'db'}}\n");
-    let Some(Address::Fixed { host }) = &fixed.services[0].stores[0].address else {
+    let Some(Address::Fixed { host, .. }) = &fixed.services[0].stores[0].address else {
         panic!("{:?}", fixed.services[0].stores)
     };
     assert_eq!((host.value.as_str(), host.evidence[0].line), ("db", 1));
@@ -253,4 +253,23 @@ fn two_servers_of_one_kind_are_told_apart_by_port_and_by_name() {
     assert_eq!(of("redis://127.0.0.1:6380/0", "redis://127.0.0.1:6379/0"), right);
     // one port for both: the names say it
     assert_eq!(of("redis://somewhere", "redis://elsewhere"), right);
+}
+
+#[test]
+fn a_dashboard_of_the_development_file_is_said_to_be_left_out() {
+    let survey = of(&[
+        ("requirements.txt", "fastapi\nuvicorn\ncelery==5.5.0\n"),
+        ("main.py", "from fastapi import FastAPI\napp = FastAPI()\n"),
+        ("tasks.py", "from celery import Celery\napp = Celery('tasks', broker='redis://redis:6379/0')\n"),
+        (
+            "docker-compose.yml",
+            "services:\n  web:\n    build: .\n  dashboard:\n    build: .\n    command: celery -A tasks flower --port=5555\n",
+        ),
+    ]);
+    let said = survey
+        .gaps
+        .iter()
+        .find(|gap| gap.message.contains("service `dashboard` shows a queue to whoever opens it"));
+    let said = said.unwrap_or_else(|| panic!("{:#?}", survey.gaps));
+    assert_eq!((said.evidence[0].file.as_str(), said.evidence[0].line), ("docker-compose.yml", 4));
 }

@@ -104,7 +104,7 @@ fn one(
         let secret = passes.secrets.add(&[&wanted], false, &SecretContent::Random);
         secret_file(to, name, &secret, variable.file_variant, variable.required);
     } else {
-        let setting = from_outside(passes, service, variable);
+        let setting = from_outside(passes, service, stores, variable);
         if variable.required {
             to.for_migrations.push(setting.clone());
         }
@@ -142,7 +142,7 @@ pub(super) fn secret_file(
     }
 }
 
-fn from_outside(passes: &mut Passes<'_>, service: &Service, variable: &Variable) -> Setting {
+fn from_outside(passes: &mut Passes<'_>, service: &Service, stores: &Stores, variable: &Variable) -> Setting {
     let name = &variable.name;
     if variable.default.is_none()
         && let Some((address, server)) = named_after(passes, service, name)
@@ -162,6 +162,10 @@ fn from_outside(passes: &mut Passes<'_>, service: &Service, variable: &Variable)
         return Setting::new(name, value);
     };
     if let Some(address) = of_the_stack(passes, service, default) {
+        let reason = format!("Without it the program asks {default}, as on a developer's machine.");
+        return linked(name, &address, reason);
+    }
+    if let Some(address) = stores.behind(service, default) {
         let reason = format!("Without it the program asks {default}, as on a developer's machine.");
         return linked(name, &address, reason);
     }

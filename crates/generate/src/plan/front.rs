@@ -40,13 +40,26 @@ pub(super) fn plan(
     let sites: Vec<&Service> =
         services.iter().filter(|service| service.role == Role::Site).copied().collect();
     if sites.is_empty() && !servers.is_empty() {
-        let mut upstreams = behind_proxy(passes, &servers);
-        distinct(passes, &mut upstreams);
-        let proxy = proxy(passes, &servers, upstreams);
-        let mut unit = site::front(passes, &proxy.name);
-        unit.dockerfile = Some(proxy.dockerfile.clone());
-        builds.push(proxy);
-        units.insert(0, unit);
+        let main = main(passes, &servers);
+        let is_alone = |server: &&Service| Some(&server.name) != main.as_ref() && is_apart(passes, server);
+        let (apart, together): (Vec<&Service>, Vec<&Service>) = servers.iter().copied().partition(is_alone);
+        let name = passes.names.take(&["proxy", "front"]);
+        let upstreams = behind_proxy(passes, &together, main.as_ref());
+        let mut fronts = vec![proxy(passes, name, &together, upstreams)];
+        for server in apart {
+            let slug = names::slug(&server.name);
+            let name = passes.names.take(&[&format!("{slug}-proxy"), &format!("{slug}-front")]);
+            port_of_its_own(passes, server, &name);
+            let whole = Location { prefix: "/".to_owned(), exact: false, strip: false };
+            let upstreams = vec![upstream(server, vec![whole], true)];
+            fronts.push(proxy(passes, name, &[server], upstreams));
+        }
+        for (number, proxy) in fronts.into_iter().enumerate() {
+            let mut unit = site::front(passes, &proxy.name);
+            unit.dockerfile = Some(proxy.dockerfile.clone());
+            builds.push(proxy);
+            units.insert(number, unit);
+        }
     }
     for site in &sites {
         let mut upstreams = behind_site(passes, site, &servers);
@@ -89,8 +102,7 @@ fn publish(builds: &mut [Build], units: &mut [Unit]) -> Vec<FrontPort> {
 }
 
 /// nginx before servers without a site.
-fn proxy(passes: &mut Passes<'_>, servers: &[&Service], upstreams: Vec<Upstream>) -> Build {
-    let name = passes.names.take(&["proxy", "front"]);
+fn proxy(passes: &Passes<'_>, name: String, servers: &[&Service], upstreams: Vec<Upstream>) -> Build {
     let mut nginx = Nginx {
         folder: name.clone(),
         port: site::PORT,
@@ -209,21 +221,52 @@ fn belongs_to_another(passes: &mut Passes<'_>, server: &str, path: &str) {
     );
 }
 
-/// Servers without a site: the one that makes pages, has a page, or is the only one has everything that no other has.
-fn behind_proxy(passes: &mut Passes<'_>, servers: &[&Service]) -> Vec<Upstream> {
-    let makes_pages =
-        |server: &&&Service| server.frameworks.iter().any(|tool| PAGES.contains(&tool.name.as_str()));
-    let has_page = |server: &&&Service| server.routes.iter().any(|route| route.path == "/");
-    let main = servers.iter().find(makes_pages).or_else(|| servers.iter().find(has_page)).or_else(|| {
-        servers
-            .iter()
-            .find(|server| from_edges(passes, None, server).is_empty() && from_routes(server).is_empty())
-    });
-    let main = main.or(servers.first()).map(|server| server.name.clone());
+fn makes_pages(server: &Service) -> bool {
+    server.frameworks.iter().any(|tool| PAGES.contains(&tool.name.as_str()))
+}
+
+fn has_root(server: &Service) -> bool {
+    server.routes.iter().any(|route| route.path == "/")
+}
+
+/// Of servers without a site the one that makes pages, has a page, or is the only one: it has everything that no other has.
+fn main(passes: &Passes<'_>, servers: &[&Service]) -> Option<String> {
+    let silent =
+        |server: &&&Service| from_edges(passes, None, server).is_empty() && from_routes(server).is_empty();
+    let main = servers.iter().find(|server| makes_pages(server));
+    let main = main.or_else(|| servers.iter().find(|server| has_root(server) && server.page.is_some()));
+    let main = main.or_else(|| servers.iter().find(|server| has_root(server)));
+    let main = main.or_else(|| servers.iter().find(silent)).or(servers.first());
+    main.map(|server| server.name.clone())
+}
+
+/// Whether a server beside the main one has pages whose links begin at `/`, and nobody said which paths belong to it.
+fn is_apart(passes: &Passes<'_>, server: &Service) -> bool {
+    let pages = makes_pages(server) || (has_root(server) && server.page.is_some());
+    pages && from_edges(passes, None, server).is_empty()
+}
+
+fn port_of_its_own(passes: &mut Passes<'_>, server: &Service, front: &str) {
+    let evidence = server.page.as_ref().map(|page| page.evidence.clone());
+    let framework = || server.frameworks.first().map(|tool| tool.evidence.clone()).unwrap_or_default();
+    let evidence = evidence.unwrap_or_else(framework);
+    passes.note(
+        &server.name,
+        format!(
+            "it has pages of its own, whose links begin at /, as those of another service do: {front} publishes it at a port of \
+             its own"
+        ),
+        format!("`--answer {}.prefix=/…/` puts it below a path of the one port", server.name),
+        &evidence,
+    );
+}
+
+/// The servers behind one proxy.
+fn behind_proxy(passes: &mut Passes<'_>, servers: &[&Service], main: Option<&String>) -> Vec<Upstream> {
     let mut upstreams: Vec<Upstream> = Vec::new();
     for server in servers {
         let mut locations = Vec::new();
-        if servers.len() == 1 || Some(&server.name) == main.as_ref() {
+        if servers.len() == 1 || Some(&server.name) == main {
             locations.push(Location { prefix: "/".to_owned(), exact: false, strip: false });
         } else {
             if server.routes.iter().any(|route| route.path == "/") {
@@ -248,6 +291,7 @@ fn behind_proxy(passes: &mut Passes<'_>, servers: &[&Service]) -> Vec<Upstream> 
     }
     // The longest prefix counts in nginx, whatever the order; a reader expects `/` at the end.
     upstreams.sort_by_key(|upstream| upstream.locations.iter().any(|location| location.prefix == "/"));
+    distinct(passes, &mut upstreams);
     upstreams
 }
 

@@ -197,9 +197,26 @@ pub(super) fn install(
             .map(|package| escape::comment(&package.value)),
         all: commands.all,
         leftovers: commands.leftovers,
+        lean: lean(place.service),
+        lean_script: !place.service.idle_tools.is_empty(),
         unlocked: install.lock_file.is_none(),
         own_script: install.own_script.as_ref().and_then(|script| own_script(place, &script.value)),
     })
+}
+
+/// What takes out of an install for production what nothing runs.
+fn lean(service: &Service) -> Vec<String> {
+    let tools: Vec<&str> = service.idle_tools.iter().map(|tool| tool.value.as_str()).collect();
+    let script = (!tools.is_empty()).then(|| format!("node /lean.cjs {}", tools.join(" ")));
+    let compilers = service.query_compilers.as_ref().map(|own| {
+        let all = "find . -path '*/@prisma/client/runtime/*.wasm-base64.*'";
+        if own.value.is_empty() {
+            format!("{all} -delete")
+        } else {
+            format!("{all} ! -name '*.{}.*' -delete", own.value)
+        }
+    });
+    script.into_iter().chain(compilers).collect()
 }
 
 fn what(place: &Place<'_>) -> String {

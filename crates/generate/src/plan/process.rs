@@ -6,6 +6,7 @@ use super::{
     Passes, names, node,
     server::{self, Program},
     stores::{Socket, Stores},
+    texts, threads,
 };
 use crate::stack::{Build, BuildKind, ProbeText, Unit};
 
@@ -21,6 +22,9 @@ pub(super) fn plan(
     let kind = if process.role == Role::OneShot { "migrate" } else { "process" };
     let mut unit = server::unit(passes, program, &name, kind, build);
     unit.command = Some(arguments(&process.command.value, build));
+    let python = service.ecosystem == Ecosystem::Python;
+    let limits = if python { &passes.policy.python } else { &passes.policy.server };
+    unit.limits = texts(&threads::limits(limits, &process.command.value));
     unit.single = process.role == Role::Scheduler;
     unit.metrics = None;
     unit.init = (process.role != Role::OneShot).then_some(

@@ -206,12 +206,14 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
         _ => "",
     };
     let set = |name: &str, value: &str| Setting::new(name, value);
+    let uv = of_workspace(service, install);
+    let member = uv.1.as_ref().map(|package| format!(" --package {package}")).unwrap_or_default();
     let mut commands = match install.manager {
         Manager::Uv => Commands {
             tool: tool("uv", UV),
             cache: "id=uv,target=/root/.cache/uv",
-            install: vec![format!("uv sync{locked} --no-dev --no-install-project --no-editable")],
-            install_project: vec![format!("uv sync{locked} --no-dev --no-editable")],
+            install: vec![format!("uv sync{locked} --no-dev {} --no-editable{member}", uv.0)],
+            install_project: vec![format!("uv sync{locked} --no-dev --no-editable{member}")],
             environment: vec![
                 set("UV_LINK_MODE", "copy"),
                 set("UV_PYTHON_DOWNLOADS", "never"),
@@ -258,6 +260,16 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
         commands.install_project.push(add);
     }
     Some(commands)
+}
+
+/// Of uv: what leaves the project's own packages out, and the member of a workspace that the service is.
+fn of_workspace(service: &Service, install: &Install) -> (&'static str, Option<String>) {
+    if install.inputs.iter().all(|input| !input.value.ends_with("/pyproject.toml")) {
+        return ("--no-install-project", None);
+    }
+    let plain = |name: &&String| name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    let package = service.package.as_ref().filter(|_| service.path != install.folder).filter(plain);
+    ("--no-install-workspace", package.cloned())
 }
 
 /// Writes what the table `project` names as a list.

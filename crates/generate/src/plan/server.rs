@@ -9,7 +9,7 @@ use super::{
     install::Place,
     names, node, process, python,
     stores::Stores,
-    texts,
+    texts, threads,
 };
 use crate::{
     escape,
@@ -114,8 +114,14 @@ fn writes(passes: &mut Passes<'_>, program: &mut Program<'_>, workdir: &str) {
         || program.service.ecosystem == Ecosystem::Python
         || program.service.role != Role::Server;
     if needs_tmp {
-        program.tmpfs.push(format!("/tmp:uid={uid},gid={uid},mode=0700,size=64m"));
+        program.tmpfs.push(tmp(passes));
     }
+}
+
+/// Memory for files that nobody needs for long.
+fn tmp(passes: &Passes<'_>) -> String {
+    let uid = passes.policy.app_uid;
+    format!("/tmp:uid={uid},gid={uid},mode=0700,size=64m")
 }
 
 /// A file beside the program that it writes is a link into a volume: the folder itself stays read-only.
@@ -167,6 +173,8 @@ pub(super) fn unit(
     }
     let limits =
         if service.ecosystem == Ecosystem::Python { &passes.policy.python } else { &passes.policy.server };
+    let command = service.command.as_ref().map_or(&[][..], |command| &command.value);
+    let limits = &threads::limits(limits, command);
     let metrics = service.health.metrics.as_ref().filter(|metrics| checked::is_url_path(&metrics.value));
     Unit {
         name: name.to_owned(),
@@ -274,8 +282,17 @@ fn migrate(passes: &mut Passes<'_>, program: &Program<'_>, stores: &Stores, buil
     unit.metrics = None;
     unit.probe = None;
     unit.init = None;
-    if !program.tmpfs.is_empty() && !whole {
+    if !whole {
         unit.tmpfs.retain(|tmpfs| tmpfs.starts_with("/tmp:"));
+        if unit.tmpfs.is_empty() {
+            unit.tmpfs.push(tmp(passes));
+        }
+        // drizzle-kit makes one folder below it, and none above.
+        let mut data = Setting::new("XDG_DATA_HOME", "/tmp");
+        data.reason = Some("Command lines write what they remember to the home of their user.".to_owned());
+        if command.value.iter().any(|word| word.contains("drizzle-kit")) {
+            unit.environment.push(data);
+        }
     }
     Some(unit)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plimsoll_survey::{Address, Part, Service, Store, StoreKind, StoreRole, StoreUse};
+use plimsoll_survey::{Address, Part, Service, Store, StoreKind, StoreRole, StoreUse, is_this_machine};
 
 use super::{
     Passes, checked,
@@ -13,6 +13,8 @@ use crate::{
     escape,
     stack::{Dependency, SecretContent, Setting, StoreTexts, Unit},
 };
+
+mod written;
 
 const HEALTHY: &str = "service_healthy";
 
@@ -40,6 +42,8 @@ struct Opened {
     database: String,
     /// Secret with its password; nothing where it asks for none.
     password: Option<String>,
+    /// Its password stands in the source of a program.
+    written: Option<String>,
 }
 
 impl Opened {
@@ -187,6 +191,20 @@ impl Stores {
         })
     }
 
+    /// The store that a program looks for at a port of its own machine: `127.0.0.1:6379` is `redis:6379`.
+    pub(super) fn behind(&self, service: &Service, default: &str) -> Option<String> {
+        let (host, port) = default.rsplit_once(':')?;
+        let port: u16 = port.parse().ok().filter(|_| !host.is_empty() && is_this_machine(host))?;
+        let used = service.stores.iter().filter_map(|used| self.opened.get(&used.store));
+        let mut names: Vec<&str> =
+            used.filter(|opened| opened.port() == port).map(|opened| opened.name.as_str()).collect();
+        names.dedup();
+        match names[..] {
+            [name] => Some(format!("{name}:{port}")),
+            _ => None,
+        }
+    }
+
     /// Gives a service the addresses of its stores and the order.
     pub(super) fn connect(&self, passes: &mut Passes<'_>, service: &Service, to: &mut Environment) {
         for used in &service.stores {
@@ -214,25 +232,13 @@ impl Stores {
                         }
                     }
                 }
-                Some(Address::Parts { variables, file_variants }) => {
+                Some(address @ Address::Parts { variables, file_variants, .. }) => {
                     self.parts(service, opened, variables, file_variants, relational, to);
+                    written::notes(passes, service, used.kind, opened, address);
                 }
-                Some(Address::Fixed { host }) if host.value == opened.name => passes.note(
-                    &service.name,
-                    format!(
-                        "the address of {} stands in the program: the stack gives the store a password of its own, and \
-                         the program does not know it",
-                        used.kind.label()
-                    ),
-                    "read the address from one variable, as DATABASE_URL".to_owned(),
-                    &host.evidence,
-                ),
-                Some(Address::Fixed { host }) => passes.note(
-                    &service.name,
-                    format!("the address of {} stands in the program: {}", used.kind.label(), host.value),
-                    format!("read it from a variable; in the stack its host is {}", opened.name),
-                    &host.evidence,
-                ),
+                Some(address @ Address::Fixed { .. }) => {
+                    written::notes(passes, service, used.kind, opened, address);
+                }
                 None => passes.note(
                     &service.name,
                     format!("how it learns the address of {} is not known", used.kind.label()),
@@ -278,7 +284,14 @@ impl Stores {
     pub(super) fn relational(&self, service: &Service) -> Vec<&str> {
         let used = service.stores.iter().filter_map(|used| self.opened.get(&used.store));
         let relational = used.filter(|it| matches!(it.kind, StoreKind::Postgresql | StoreKind::Mysql));
-        relational.map(|opened| opened.name.as_str()).collect()
+        let mut names: Vec<&str> = Vec::new();
+        for opened in relational {
+            // Two addresses may lead to one store.
+            if !names.contains(&opened.name.as_str()) {
+                names.push(&opened.name);
+            }
+        }
+        names
     }
 
     /// Where each store of a service is asked whether it answers.
@@ -299,7 +312,7 @@ impl Stores {
     fn postgres(&mut self, passes: &mut Passes<'_>, store: &Store, name: &str) -> Opened {
         let limit = passes.policy.postgres.megabytes;
         let (user, database) = user_and_database(passes, store);
-        let password = passes.secrets.add(&[&format!("{name}_password")], true, &SecretContent::Random);
+        let password = passes.secrets.add(&[&format!("{name}_password")], true, &password(store));
         let version = version(store, "17");
         let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(17);
         let (image, kept_image) = image(store, format!("postgres:{version}-trixie"));
@@ -320,14 +333,20 @@ impl Stores {
         let limits = passes.policy.postgres.clone();
         self.units.push(unit(passes, "postgres", name, image, texts, &limits, &[&password], 60));
         let password = Some(password);
-        Opened { name: name.to_owned(), kind: store.kind, user, database, password }
+        Opened { name: name.to_owned(), kind: store.kind, user, database, password, written: written(store) }
     }
 
     fn mysql(&mut self, passes: &mut Passes<'_>, store: &Store, name: &str) -> Opened {
         let limit = passes.policy.mysql.megabytes;
         let (user, database) = user_and_database(passes, store);
-        let password = passes.secrets.add(&[&format!("{name}_password")], true, &SecretContent::Random);
-        let root = passes.secrets.add(&[&format!("{name}_root_password")], true, &SecretContent::Random);
+        // The source's login may be that of `root`, which has a secret of its own.
+        let (own, roots) = if user == "root" {
+            (SecretContent::Random, password(store))
+        } else {
+            (password(store), SecretContent::Random)
+        };
+        let password = passes.secrets.add(&[&format!("{name}_password")], true, &own);
+        let root = passes.secrets.add(&[&format!("{name}_root_password")], true, &roots);
         let kept = store.image.as_ref().map(|image| image.value.clone());
         let version = version(store, "11.8");
         // Both keep to the same contract; MySQL's numbers are 5, 8 and 9.
@@ -349,7 +368,7 @@ impl Stores {
         let limits = passes.policy.mysql.clone();
         self.units.push(unit(passes, "mysql", name, image, texts, &limits, &[&password, &root], 60));
         let password = Some(password);
-        Opened { name: name.to_owned(), kind: store.kind, user, database, password }
+        Opened { name: name.to_owned(), kind: store.kind, user, database, password, written: written(store) }
     }
 
     fn redis(
@@ -374,9 +393,13 @@ impl Stores {
                 &used.evidence,
             );
         }
-        let conf = deaf
-            .is_none()
-            .then(|| passes.secrets.add(&[&format!("{name}_conf")], true, &SecretContent::RedisConf));
+        let conf = deaf.is_none().then(|| {
+            passes.secrets.add(
+                &[&format!("{name}_conf")],
+                true,
+                &SecretContent::RedisConf { written: written(store) },
+            )
+        });
         let cache = store.role == StoreRole::Cache;
         let texts = StoreTexts {
             secret: conf.clone().unwrap_or_default(),
@@ -396,6 +419,7 @@ impl Stores {
             user: String::new(),
             database: "0".to_owned(),
             password: conf,
+            written: written(store),
         }
     }
 
@@ -425,6 +449,7 @@ impl Stores {
             user,
             database: "/".to_owned(),
             password: Some(conf),
+            written: None,
         }
     }
 }
@@ -432,9 +457,22 @@ impl Stores {
 fn takes_password(address: Option<&Address>) -> bool {
     match address {
         Some(Address::Url { .. }) => true,
-        Some(Address::Parts { variables, .. }) => variables.iter().any(|(part, _)| *part == Part::Password),
-        Some(Address::Fixed { .. }) | None => false,
+        Some(address) => {
+            address.variable(Part::Password).is_some() || address.written(Part::Password).is_some()
+        }
+        None => false,
     }
+}
+
+/// The password of a store that stands in the source, in a shape that every file of a store can hold.
+fn written(store: &Store) -> Option<String> {
+    let text = store.password.as_ref()?.value.clone();
+    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '\\' | '#' | '$' | '`');
+    (text.len() <= 128 && text.chars().all(plain)).then_some(text)
+}
+
+fn password(store: &Store) -> SecretContent {
+    written(store).map_or(SecretContent::Random, |password| SecretContent::Written { password })
 }
 
 /// The image that the team chose where it is not the usual one, with the reason why it stays.

@@ -5,6 +5,7 @@ use crate::{
     detect::{node::installs, platform},
     model::{
         Address, Bind, Ecosystem, Evidence, Gap, Part, Role, Service, Store, StoreKind, Survey, is_below,
+        is_by_itself,
     },
 };
 
@@ -160,14 +161,19 @@ fn store_gaps(store: &Store, survey: &Survey, gaps: &mut Vec<Gap>) {
     let uses =
         || survey.services.iter().flat_map(|service| &service.stores).filter(|used| used.store == store.name);
     let found = uses().find_map(|used| used.address.as_ref());
-    if let Some(Address::Fixed { host }) = found {
-        let message = format!("its host `{}` stands in the program", host.value);
-        gaps.push(gap(
-            label,
-            message,
-            "read the address from one variable, as DATABASE_URL",
-            host.evidence.clone(),
-        ));
+    if let Some(Address::Fixed { host, .. }) = found {
+        let (message, hint) = if is_by_itself(host) {
+            (
+                format!("its client is given no host and takes `{}`", host.value),
+                "give it one from a variable, as DB_HOST",
+            )
+        } else {
+            (
+                format!("its host `{}` stands in the program", host.value),
+                "read the address from one variable, as DATABASE_URL",
+            )
+        };
+        gaps.push(gap(label, message, hint, host.evidence.clone()));
         return;
     }
     if uses().next().is_none() || store.kind == StoreKind::Sqlite {

@@ -9,7 +9,7 @@ mod nginx;
 pub(crate) mod node;
 mod plain;
 pub(crate) mod platform;
-mod python;
+pub(crate) mod python;
 mod secret;
 pub(crate) mod stores;
 mod yaml_file;
@@ -33,6 +33,7 @@ pub(crate) const ALL: &[Detector] = &[
     Detector { name: "node processes", run: node::second::detect },
     Detector { name: "node development packages", run: node::development::detect },
     Detector { name: "node files at run time", run: node::reads::detect },
+    Detector { name: "pages of node servers", run: node::rendered::detect },
     Detector { name: "platform files", run: platform::detect },
     Detector { name: "python", run: python::detect },
     Detector { name: "plain pages", run: plain::detect },

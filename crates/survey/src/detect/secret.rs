@@ -31,7 +31,7 @@ const OPEN_KEYS: [&str; 10] = [
 ];
 
 /// Last words of names that say something about a secret and are none.
-const ABOUT: [&str; 32] = [
+const ABOUT: [&str; 33] = [
     "URL",
     "URI",
     "FILE",
@@ -64,6 +64,7 @@ const ABOUT: [&str; 32] = [
     "VERSION",
     "AGE",
     "LIMIT",
+    "ROTATION",
 ];
 
 /// Names of keys that a program signs, encrypts or protects its own things with.
@@ -87,7 +88,7 @@ const OWN: [&str; 16] = [
 ];
 
 /// Words of names whose keys come from somebody else: nobody can make them up.
-const FOREIGN: [&str; 31] = [
+const FOREIGN: [&str; 71] = [
     "STRIPE",
     "OPENAI",
     "ANTHROPIC",
@@ -119,7 +120,53 @@ const FOREIGN: [&str; 31] = [
     "CLERK",
     "AUTH0",
     "OAUTH",
+    "MATRIX",
+    "TRELLO",
+    "PUSHOVER",
+    "PUSHBULLET",
+    "SHOPIFY",
+    "HUBSPOT",
+    "NOTION",
+    "LINEAR",
+    "JIRA",
+    "ATLASSIAN",
+    "ZENDESK",
+    "INTERCOM",
+    "MAPBOX",
+    "CLOUDFLARE",
+    "VERCEL",
+    "HEROKU",
+    "DIGITALOCEAN",
+    "LINKEDIN",
+    "SPOTIFY",
+    "INSTAGRAM",
+    "WHATSAPP",
+    "MAILCHIMP",
+    "POSTMARK",
+    "SEGMENT",
+    "MIXPANEL",
+    "DATADOG",
+    "ROLLBAR",
+    "BUGSNAG",
+    "HUGGINGFACE",
+    "GEMINI",
+    "MISTRAL",
+    "GROQ",
+    "OPENROUTER",
+    "COHERE",
+    "PINECONE",
+    "TURNSTILE",
+    "RECAPTCHA",
+    "HCAPTCHA",
+    "PAGERDUTY",
+    "OPSGENIE",
 ];
+
+/// Ends of names that a maker of interfaces gives its users: `MATRIX_ACCESS_TOKEN` is no token of the program.
+const GIVEN: [&str; 3] = ["APP_KEY", "ACCESS_TOKEN", "REFRESH_TOKEN"];
+
+/// Words before such an end that say nothing of another maker.
+const GENERAL: [&str; 8] = ["JWT", "AUTH", "APP", "SESSION", "API", "USER", "ADMIN", "LARAVEL"];
 
 /// Words of what a program signs for its own users: `AUTH_REFRESH_SECRET`, `PASSWORD_RESET_SECRET`.
 const SIGNED: [&str; 8] =
@@ -140,7 +187,11 @@ pub(super) fn is_own(name: &str, default: Option<&str>, protects: impl FnOnce() 
     // `AUTH_CONFIRM_EMAIL_SECRET` signs the program's own messages.
     let signs = name.ends_with("_SECRET") && words().any(|word| SIGNED.contains(&word));
     let others = |word: &str| FOREIGN.contains(&word) && !(signs && matches!(word, "EMAIL" | "MAIL"));
-    let foreign = name.contains("CLIENT_SECRET") || words().any(others);
+    let given = GIVEN.iter().any(|end| {
+        let before = name.strip_suffix(end).and_then(|before| before.strip_suffix('_'));
+        before.is_some_and(|before| !before.split('_').any(|word| GENERAL.contains(&word)))
+    });
+    let foreign = name.contains("CLIENT_SECRET") || given || words().any(others);
     if !is_secret(name) || foreign || STORES.iter().any(|prefix| name.starts_with(prefix)) {
         return false;
     }
@@ -177,6 +228,12 @@ mod tests {
         assert!(
             is_own("AUTH_CONFIRM_EMAIL_SECRET", None, || false) && is_own("REFRESH_SECRET", None, || false)
         );
+        for name in ["MATRIX_ACCESS_TOKEN", "TRELLO_APP_KEY", "ACME_REFRESH_TOKEN"] {
+            assert!(!is_own(name, None, || true), "{name}");
+        }
+        for name in ["APP_KEY", "JWT_ACCESS_TOKEN", "ACCESS_TOKEN_SECRET"] {
+            assert!(is_own(name, None, || false), "{name}");
+        }
         assert!(!is_own("GITHUB_ACCESS_SECRET", None, || false) && !is_own("EMAIL_SECRET", None, || false));
         for name in
             ["STRIPE_SECRET_KEY", "EMAIL_HOST_PASSWORD", "GITHUB_TOKEN", "DB_PASSWORD", "API_KEY", "PORT"]

@@ -17,7 +17,8 @@ pub use install::{Beside, Ecosystem, Install, Manager, Workspace};
 pub use question::{Confidence, Edge, Gap, Question};
 pub use running::{Bind, Probe, Process, Role, Setting, Shape, Ships, Writes};
 pub use service::Service;
-pub use store::{Address, Part, Store, StoreKind, StoreRole, StoreUse};
+pub(crate) use store::BY_ITSELF;
+pub use store::{Address, Part, Store, StoreKind, StoreRole, StoreUse, is_by_itself, is_this_machine};
 
 /// Everything that was found.
 #[derive(Clone, Debug, Default, Serialize)]

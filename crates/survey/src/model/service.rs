@@ -81,6 +81,14 @@ pub struct Service {
     pub stops_gracefully: Option<Fact<String>>,
     /// Folders among the installed packages that its build writes, below its install's folder.
     pub generated: Vec<Fact<String>>,
+    /// Packages for development alone that an install for production keeps, since another package has them as an
+    /// optional peer, and that nothing of it runs (`prisma`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub idle_tools: Vec<Fact<String>>,
+    /// Of the compilers of queries that Prisma has for every database: the database whose one it needs, or nothing where
+    /// its generated client has its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query_compilers: Option<Fact<String>>,
     /// A program that it starts by itself: `sh`, `pg_dump`, `node`.
     pub spawns: Option<Fact<String>>,
     /// Settings that a page reads at run time.
@@ -97,6 +105,9 @@ pub struct Service {
     pub files: Vec<Fact<String>>,
     /// What it calls outside of the stack: hosts, or packages that call one.
     pub calls: Vec<Fact<String>>,
+    /// Of a server: a page of its own, as a template or a file, whose links begin at `/`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<Fact<String>>,
     /// Other hosts that its pages load from, each behind its directive (`style-src https://fonts.example`), and inline
     /// scripts: what a Content-Security-Policy must allow.
     pub page_sources: Vec<Fact<String>>,
@@ -152,12 +163,15 @@ impl Service {
             migration: None,
             stops_gracefully: None,
             generated: Vec::new(),
+            idle_tools: Vec::new(),
+            query_compilers: None,
             spawns: None,
             runtime_config: None,
             reads: Vec::new(),
             writes: Vec::new(),
             files: Vec::new(),
             calls: Vec::new(),
+            page: None,
             page_sources: Vec::new(),
             system_packages: Vec::new(),
             processes: Vec::new(),

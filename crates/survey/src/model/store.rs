@@ -65,6 +65,9 @@ pub struct Store {
     pub database: Option<Fact<String>>,
     /// Its user.
     pub user: Option<Fact<String>>,
+    /// Its password, where it stands in the source of a program: nothing else would let the program in.
+    #[serde(skip)]
+    pub password: Option<Fact<String>>,
     /// What it rests on.
     pub evidence: Vec<Evidence>,
 }
@@ -103,12 +106,57 @@ pub enum Address {
         variables: Vec<(Part, Fact<String>)>,
         /// The parts' variables whose `NAME_FILE` is read too.
         file_variants: Vec<String>,
+        /// Parts that stand in the program, and the host that its client takes by itself. Never written out: a
+        /// password may be among them.
+        #[serde(skip)]
+        written: Vec<(Part, Fact<String>)>,
     },
     /// The address stands in the program.
     Fixed {
         /// Its host.
         host: Fact<String>,
+        /// Its other parts.
+        #[serde(skip)]
+        written: Vec<(Part, Fact<String>)>,
     },
+}
+
+impl Address {
+    /// A host that stands in the program, of whose other parts nothing is known.
+    pub(crate) fn fixed(host: Fact<String>) -> Self {
+        Self::Fixed { host, written: Vec::new() }
+    }
+
+    /// The variable of a part.
+    pub fn variable(&self, part: Part) -> Option<&Fact<String>> {
+        let Self::Parts { variables, .. } = self else { return None };
+        variables.iter().find(|(known, _)| *known == part).map(|(_, variable)| variable)
+    }
+
+    /// The text of a part that stands in the program and that no variable changes.
+    pub fn written(&self, part: Part) -> Option<&Fact<String>> {
+        let written = match self {
+            Self::Url { .. } => return None,
+            Self::Fixed { host, .. } if part == Part::Host => return Some(host),
+            Self::Fixed { written, .. } => written,
+            Self::Parts { .. } if self.variable(part).is_some() => return None,
+            Self::Parts { written, .. } => written,
+        };
+        written.iter().find(|(known, _)| *known == part).map(|(_, text)| text)
+    }
+}
+
+/// How the reason of a host ends that no program gives and its client takes.
+pub(crate) const BY_ITSELF: &str = "the client takes the machine that it runs on";
+
+/// Whether a host stands nowhere: the client takes it, as it is given none.
+pub fn is_by_itself(host: &Fact<String>) -> bool {
+    host.evidence.iter().any(|place| place.reason.ends_with(BY_ITSELF))
+}
+
+/// A host that is the machine, and so the container, on which a program itself runs.
+pub fn is_this_machine(host: &str) -> bool {
+    matches!(host, "localhost" | "127.0.0.1" | "::1" | "0.0.0.0" | "")
 }
 
 /// A part of a store's address.

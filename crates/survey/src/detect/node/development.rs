@@ -1,6 +1,6 @@
 //! What the commands of a service need besides its build's output: packages that are for development alone, and its sources.
 
-use super::{facts, runners};
+use super::{facts, idle, runners};
 use crate::{
     context::{Context, join},
     model::{Ecosystem, Evidence, Fact, Gap, Role, Service, Setting, Shape, Survey},
@@ -15,6 +15,7 @@ pub(in crate::detect) fn detect(context: &Context<'_>, survey: &mut Survey) {
         bundle(survey, service);
         if service.shape == Shape::Package {
             packages(context, survey, service);
+            idle::detect(context, survey, service);
             sources(context, service);
         }
     }

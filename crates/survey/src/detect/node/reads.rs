@@ -71,6 +71,11 @@ pub(in crate::detect) fn detect(context: &Context<'_>, survey: &mut Survey) {
     survey.services = services;
 }
 
+/// Whether a file lies in a hidden folder: what generates code and installs, and no program.
+fn is_of_tools(path: &str) -> bool {
+    path.rsplit_once('/').is_some_and(|(folder, _)| folder.split('/').any(|part| part.starts_with('.')))
+}
+
 /// Folders that builds write: no context of a build has them.
 fn outputs(survey: &Survey, services: &[Service]) -> Vec<String> {
     let of_packages = survey.workspaces.iter().filter_map(|workspace| workspace.output.as_ref());
@@ -106,7 +111,7 @@ impl Package<'_> {
         let mut found: Vec<Fact<String>> = Vec::new();
         for (module, other) in program.modules.iter().enumerate() {
             let script = &other.script;
-            if !is_below(script.source.name(), &self.service.path) {
+            if !is_below(script.source.name(), &self.service.path) || is_of_tools(script.source.name()) {
                 continue;
             }
             let named = (0..script.tokens.len()).filter_map(|at| {
@@ -171,7 +176,9 @@ impl Package<'_> {
         let left_out = |path: &str| {
             let name = path.rsplit('/').next().unwrap_or(path);
             let secret = name == ".env" || name.starts_with(".env.") || has_extension(name, "pem");
+            let composes = name.starts_with("docker-compose") || name.starts_with("compose");
             secret
+                || (composes && (has_extension(name, "yml") || has_extension(name, "yaml")))
                 || has_extension(name, "key")
                 || matches!(
                     name,

@@ -53,6 +53,58 @@ pub(super) fn connect(context: &Context<'_>, service: &mut Service) -> Option<Ga
     None
 }
 
+/// Revisions of one folder that are looked at.
+const MAX_REVISIONS: usize = 2000;
+
+/// Revisions that no other one builds on: of more than one `upgrade head` takes none, and `upgrade heads` all.
+pub(super) fn heads(context: &Context<'_>, service: &mut Service) -> Option<Gap> {
+    let migration = service.migration.as_ref()?;
+    if migration.tool.name != "alembic" {
+        return None;
+    }
+    let folder = migration.folder.as_ref().map_or("alembic", |folder| folder.value.as_str());
+    let versions = join(&service.path, &join(folder, "versions"));
+    let (mut revisions, mut below) = (Vec::new(), Vec::new());
+    let files = context.repository.under(&versions).filter(|file| file.ends_with(".py"));
+    for source in files.take(MAX_REVISIONS).filter_map(|file| context.repository.source(file)) {
+        let module = Module::new(source);
+        for (name, value) in module.assignments() {
+            let end = module.line_end(name);
+            let texts = (value..end).filter_map(|at| module.string(at));
+            match module.text(name) {
+                "revision" => {
+                    let evidence = Evidence::new(&module.source, module.span(name, value), "a revision");
+                    revisions.extend(texts.take(1).map(|revision| (revision, evidence.clone())));
+                }
+                "down_revision" => below.extend(texts),
+                _ => {}
+            }
+        }
+    }
+    revisions.retain(|(revision, _)| !below.contains(revision));
+    let names: Vec<&str> = revisions.iter().map(|(revision, _)| revision.as_str()).collect();
+    if names.len() < 2 {
+        return None;
+    }
+    let gap = Gap {
+        subject: service.name.clone(),
+        message: format!(
+            "its migrations have {} heads ({}): all of them are applied",
+            names.len(),
+            names.join(", ")
+        ),
+        hint: "bring them together with `alembic merge heads`: they may contradict one another".to_owned(),
+        evidence: revisions.iter().map(|(_, evidence)| evidence.clone()).collect(),
+    };
+    let command = service.migration.as_mut().and_then(|migration| migration.command.as_mut());
+    match command.and_then(|command| command.value.last_mut()) {
+        Some(word) if word == "head" => "heads".clone_into(word),
+        Some(word) => *word = word.replace("config,'head')", "config,'heads')"),
+        None => {}
+    }
+    Some(gap)
+}
+
 /// Python that migrates with the address in a variable, or in the file that `NAME_FILE` names. The scheme stays that of
 /// the settings: `env.py` is written for its driver.
 fn upgrade(scheme: &str, variable: &str) -> String {

@@ -64,6 +64,7 @@ pub(super) fn add(project: &Project, service: &mut Service) {
     for module in &project.modules {
         uploads(module, service);
         calls(module, service);
+        service.page = service.page.take().or_else(|| page(module));
     }
     for name in CALLERS {
         if let Some(requirement) = project.needs(&[*name]) {
@@ -112,6 +113,22 @@ fn uploads(module: &Rc<Module>, service: &mut Service) {
             service.writes.push(Writes { path: Fact::new(path, evidence), keep: true });
         }
     }
+}
+
+/// `render_template("index.html")`, `templates.TemplateResponse(request, "index.html")`, `render(request, "index.html")`.
+fn page(module: &Rc<Module>) -> Option<Fact<String>> {
+    (0..module.tokens.len()).find_map(|at| {
+        let (name, open) = module.dotted(at).filter(|(_, next)| module.is(*next, "("))?;
+        let renders = ["render_template", "TemplateResponse", "render", "send_static_file", "FileResponse"];
+        if !renders.contains(&name.rsplit('.').next().unwrap_or_default()) {
+            return None;
+        }
+        let texts =
+            module.arguments(open).into_iter().take(3).filter_map(|argument| module.string(argument.at));
+        let file = texts.into_iter().find(|text| text.ends_with(".html") || text.ends_with(".jinja2"))?;
+        let evidence = Evidence::new(&module.source, module.span(at, open), "it answers with a page");
+        Some(Fact::new(file, evidence))
+    })
 }
 
 /// Requests to absolute addresses: `requests.get("https://api.example.com/…")`.

@@ -7,9 +7,10 @@ use super::{
     apps::App,
     environment::{Read, Shape, enclosing},
     project::Project,
+    sqlite,
 };
 use crate::{
-    model::{Evidence, Gap, Service, Setting},
+    model::{Evidence, Fact, Gap, Probe, Process, Role, Service, Setting, StoreKind},
     python::{Kind, Module},
 };
 
@@ -197,6 +198,51 @@ fn configured(module: &Module, at: usize) -> Option<(String, usize)> {
     (item && module.is(at + 1, "]") && module.is(at + 2, "=")).then_some((name, at + 3))
 }
 
+/// A command that makes the tables in a file of SQLite runs before the server where the file is not there yet: without
+/// tables no page answers.
+pub(super) fn tables(of: &sqlite::Of<'_>, app: &App, service: &mut Service, gaps: &mut Vec<Gap>) {
+    let of_file =
+        !service.stores.is_empty() && service.stores.iter().all(|used| used.kind == StoreKind::Sqlite);
+    if !matches!(app.package, "flask" | "apiflask" | "quart") || service.migration.is_some() || !of_file {
+        return;
+    }
+    let modules = of.project.modules.iter();
+    let mut modules = modules.filter(|module| !super::environment::is_for_development(module.source.name()));
+    let Some((command, evidence)) = modules.find_map(makes_tables) else { return };
+    let Some(file) = sqlite::place(of, service).filter(|file| is_plain(file) && is_plain(&app.module)) else {
+        return;
+    };
+    if service.processes.iter().any(|process| process.command.value.contains(&command)) {
+        return;
+    }
+    let script = format!(
+        "import os, subprocess, sys; there = os.path.exists('{file}') and os.path.getsize('{file}'); \
+         sys.exit(0 if there else subprocess.call(['flask', '--app', '{}', '{command}']))",
+        app.module
+    );
+    gaps.push(Gap {
+        subject: service.name.clone(),
+        message: format!(
+            "`flask --app {} {command}` makes its tables: it runs before the server where {file} is not there yet, and never again",
+            app.module
+        ),
+        hint: "nothing has to be done; tables of a later version are made by a tool for migrations".to_owned(),
+        evidence: vec![evidence.clone()],
+    });
+    service.processes.push(Process {
+        name: command,
+        role: Role::OneShot,
+        command: Fact::new(vec!["python".to_owned(), "-c".to_owned(), script], evidence),
+        probe: Probe::Process,
+        grace: None,
+    });
+}
+
+/// A text that needs no escape in Python.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_'))
+}
+
 /// What must not reach production, and tables that nothing makes.
 pub(super) fn faults(project: &Project, app: &App, service: &Service, gaps: &mut Vec<Gap>) {
     if !matches!(app.package, "flask" | "apiflask" | "quart") {
@@ -226,7 +272,10 @@ pub(super) fn faults(project: &Project, app: &App, service: &Service, gaps: &mut
     if service.migration.is_none()
         && !service.stores.is_empty()
         && let Some((command, evidence)) = modules().find_map(makes_tables)
-        && !service.processes.iter().any(|process| process.command.value.contains(&command))
+        && !service
+            .processes
+            .iter()
+            .any(|process| process.command.value.iter().any(|word| word.contains(&command)))
     {
         let run = format!("flask --app {} {command}", app.module);
         add(

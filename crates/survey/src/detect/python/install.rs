@@ -181,6 +181,9 @@ fn inputs(context: &Context<'_>, project: &Project, manager: Manager) -> Vec<Fac
     if manager == Manager::Uv && context.repository.contains(&settings) {
         inputs.push(Fact::new("uv.toml".to_owned(), Evidence::file(&settings, "settings of uv")));
     }
+    if manager == Manager::Uv {
+        inputs.extend(uv::members(context, &project.install));
+    }
     if let Some(package) = project.package() {
         for read in package.reads.iter().chain(&package.lists) {
             let folder = below(&project.folder, &project.install).unwrap_or_default();

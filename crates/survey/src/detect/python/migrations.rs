@@ -33,6 +33,7 @@ pub(super) fn add(
         gaps.extend(unapplied(context, service));
     }
     gaps.extend(alembic::connect(context, service));
+    gaps.extend(alembic::heads(context, service));
     gaps
 }
 

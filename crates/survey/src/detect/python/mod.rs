@@ -13,8 +13,10 @@ mod alembic;
 mod apps;
 mod beside;
 mod celery;
+mod clients;
 mod command;
 mod conditions;
+pub(crate) mod config_class;
 mod debug;
 mod django;
 mod environment;
@@ -22,6 +24,7 @@ mod facts;
 mod flask;
 mod gunicorn;
 mod health;
+mod hosts;
 mod install;
 mod logs;
 mod lost;
@@ -249,8 +252,11 @@ fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &m
     }
     apply(served, &mut service, survey);
     let of = Of { context, platform, project, site: None, app: Some(app) };
-    let reads = flask::reads(project, environment::reads(project), &mut service, &mut survey.gaps);
+    let mut reads = flask::reads(project, environment::reads(project), &mut service, &mut survey.gaps);
+    config_class::choose(context, project, &mut reads, &service.name, &mut survey.questions);
     common(&of, &reads, &mut service, survey);
+    let files = sqlite::Of { context, project, site: None, app: Some(app) };
+    flask::tables(&files, app, &mut service, &mut survey.gaps);
     flask::faults(project, app, &service, &mut survey.gaps);
     survey.services.push(service);
     true
@@ -436,6 +442,7 @@ struct Of<'a> {
 /// What every service of Python has.
 fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Survey) {
     service.environment = environment::variables(reads);
+    survey.gaps.extend(environment::debug_off(service));
     service.adds.extend(runtime::setuptools(of.project, &install::locked(of.context, of.project)));
     service.system_packages = system::packages(of.project);
     facts::add(of.project, service);

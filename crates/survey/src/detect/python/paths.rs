@@ -172,6 +172,12 @@ impl Reader<'_> {
         if written.ends_with(".instance_path") {
             return Some((Path { base: Base::Instance, path: String::new() }, next));
         }
+        // The folder of the module that makes Flask's application.
+        if written.ends_with(".root_path") {
+            let own = module.source.name();
+            let folder = own.rsplit_once('/').map_or("", |(folder, _)| folder);
+            return Some((Path { base: Base::Repository, path: folder.to_owned() }, next));
+        }
         Some((self.named(module, module.text(at), depth)?, at + 1))
     }
 

@@ -15,7 +15,7 @@ enum Without {
 use Without::{Compiled, Nothing};
 
 /// The first release of a package with a wheel for (or that runs on) Python 3.11 and 3.13; empty for any.
-const FIRST: [(&str, &str, &str, Without); 26] = [
+const FIRST: [(&str, &str, &str, Without); 31] = [
     ("psycopg2-binary", "2.9.5", "2.9.10", Compiled),
     ("psycopg2", "", "2.9.10", Nothing),
     ("psycopg-binary", "3.1.4", "3.2.2", Nothing),
@@ -30,8 +30,12 @@ const FIRST: [(&str, &str, &str, Without); 26] = [
     ("pydantic-core", "", "2.20", Nothing),
     ("pydantic", "", "2.8", Nothing),
     ("orjson", "3.7.12", "3.10.7", Nothing),
+    // Their C does not fit the interpreter of 3.11 before these.
+    ("greenlet", "1.1.3", "1.1.3", Nothing),
     ("greenlet", "1.1.3", "3.1", Compiled),
+    ("gevent", "21.12", "21.12", Nothing),
     ("gevent", "22.10", "24.10.1", Compiled),
+    ("cffi", "1.15", "1.15", Nothing),
     ("lxml", "4.9.1", "5.3", Compiled),
     ("pillow", "9.2", "10.4", Compiled),
     ("cffi", "1.15.1", "1.17", Compiled),
@@ -41,12 +45,14 @@ const FIRST: [(&str, &str, &str, Without); 26] = [
     ("aiohttp", "3.8.3", "3.10.5", Nothing),
     ("grpcio", "1.49.1", "1.66.2", Compiled),
     ("django", "3.0", "4.2", Nothing),
-    ("celery", "", "5.2", Nothing),
+    ("celery", "", "5.3", Nothing),
+    ("kombu", "", "5.3", Nothing),
+    ("eventlet", "", "0.37", Nothing),
 ];
 
 /// A package before a version, and the other package whose release breaks it. The last word says whether it brings
 /// that one itself; else it counts where the project asks for it.
-const BREAKS: [(&str, &str, &str, &str, bool); 16] = [
+const BREAKS: [(&str, &str, &str, &str, bool); 17] = [
     ("flask", "2.2.4", "werkzeug", "3", true),
     ("flask", "2.0", "werkzeug", "2.1", true),
     ("flask", "1.0", "werkzeug", "1", true),
@@ -62,6 +68,8 @@ const BREAKS: [(&str, &str, &str, &str, bool); 16] = [
     ("flask-login", "0.6", "werkzeug", "2.1", true),
     ("flask-login", "0.6.3", "werkzeug", "3", true),
     ("pandas", "2.2.2", "numpy", "2", true),
+    // A later kombu wants a client of Redis that Celery 5.2 was never run with.
+    ("celery", "5.3", "kombu", "5.3", true),
     ("passlib", "1.7.5", "bcrypt", "5", false),
 ];
 
@@ -220,7 +228,22 @@ pub(super) fn constraints(project: &Project, locked: &Locked) -> Vec<Fact<String
             None => found.push((other, limit, fact)),
         }
     }
-    found.into_iter().map(|(_, _, fact)| fact).collect()
+    let driver = driver(project).filter(|_| !locked.contains_key("sqlalchemy"));
+    let undecided = project.needs(&["sqlalchemy"]).is_none_or(|needs| !says_more(needs, &[2, 1]));
+    let known = found.iter().any(|(other, ..)| *other == "sqlalchemy");
+    let constraints = found.into_iter().map(|(_, _, fact)| fact);
+    constraints.chain(driver.filter(|_| undecided && !known)).collect()
+}
+
+/// SQLAlchemy 2.1 takes psycopg for an address that names no driver, where the project has psycopg2 alone.
+fn driver(project: &Project) -> Option<Fact<String>> {
+    let driver = project.needs(&["psycopg2", "psycopg2-binary"])?;
+    project.needs(&["sqlalchemy", "sqlmodel", "flask-sqlalchemy"])?;
+    let other = project.needs(&["psycopg", "psycopg-binary"]).is_some();
+    let writes = || project.modules.iter().any(|module| module.source.text().contains("postgresql://"));
+    let reason = format!("{} is not the driver that sqlalchemy 2.1 takes for postgresql://", driver.name);
+    let evidence = Evidence { reason, ..driver.evidence.clone() };
+    (!other && writes()).then(|| Fact::new("sqlalchemy<2.1".to_owned(), evidence))
 }
 
 /// Whether a requirement keeps below a limit by itself, or wants what is above.

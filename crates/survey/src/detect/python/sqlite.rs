@@ -93,6 +93,49 @@ pub(super) fn add(
     }
 }
 
+/// Files in which Celery keeps its results or its messages: `db+sqlite:///results.sqlite`.
+pub(super) fn of_celery(of: &Of<'_>, service: &mut Service, gaps: &mut Vec<Gap>) {
+    let sites = of.site.map_or(&[][..], |site| &site.modules);
+    let all = sites.iter().chain(modules(of));
+    let mut files: Vec<(String, Evidence)> = Vec::new();
+    for module in all {
+        for at in 0..module.tokens.len() {
+            let Some(text) = module.string(at).filter(|_| module.kind(at) == Some(Kind::String)) else {
+                continue;
+            };
+            let Some(url) = text.strip_prefix("db+").or_else(|| text.strip_prefix("sqla+")) else { continue };
+            let evidence = Evidence::new(&module.source, module.span(at, at), "a file of SQLite");
+            let place = from_url_of(url).and_then(|path| in_image(of, service, &path));
+            if let Some(file) = place.filter(|file| files.iter().all(|(known, _)| known != file)) {
+                files.push((file, evidence));
+            }
+        }
+    }
+    for (file, evidence) in files.into_iter().take(MAX_FILES) {
+        let known = service.files.iter().any(|known| known.value == file);
+        if !known {
+            keep(of, service, &file, &evidence, gaps);
+        }
+    }
+}
+
+/// Files of Celery that are looked at.
+const MAX_FILES: usize = 10;
+
+/// The path in an address of SQLite, as its program writes it.
+fn from_url_of(url: &str) -> Option<Path> {
+    let rest = url.strip_prefix("sqlite:")?.split('?').next()?;
+    let path = rest.strip_prefix("///").or_else(|| rest.strip_prefix("//")).unwrap_or(rest);
+    Path::written(path).filter(|path| !path.path.is_empty() && !path.path.contains(":memory:"))
+}
+
+/// The file's place, below the service's folder or absolute, where it is known.
+pub(super) fn place(of: &Of<'_>, service: &Service) -> Option<String> {
+    let by_default = default(service).and_then(|(url, evidence)| from_url(of, &url, &evidence));
+    let found = by_default.or_else(|| written(of)).or_else(|| opened(of))?;
+    in_image(of, service, &found.path?)
+}
+
 /// The default of a variable that is the address of a file.
 fn default(service: &Service) -> Option<(String, Evidence)> {
     service.environment.iter().find_map(|variable| {
@@ -226,8 +269,8 @@ fn opened(of: &Of<'_>) -> Option<Found> {
     let (module, open) = modules(of).find_map(|module| {
         (0..module.tokens.len()).find_map(|at| {
             let (name, open) = module.resolved(at)?;
-            (matches!(name.as_str(), "sqlite3.connect" | "aiosqlite.connect") && module.is(open, "("))
-                .then_some((module, open))
+            let opens = ["sqlite3.connect", "sqlite3.dbapi2.connect", "aiosqlite.connect"];
+            (opens.contains(&name.as_str()) && module.is(open, "(")).then_some((module, open))
         })
     })?;
     let argument = *module.arguments(open).first()?;
@@ -239,8 +282,34 @@ fn opened(of: &Of<'_>) -> Option<Found> {
         Evidence::new(&module.source, module.span(open, argument.end - 1), "opens a file of SQLite");
     match direct.filter(|path| !path.path.is_empty()) {
         Some(path) => Some(Found { path: Some(path), evidence }),
-        None => Some(in_instance_folder(of).unwrap_or(Found { path: None, evidence })),
+        None => {
+            let configured = || configured(of, module, (argument.at, argument.end));
+            Some(in_instance_folder(of).or_else(configured).unwrap_or(Found { path: None, evidence }))
+        }
     }
+}
+
+/// `app.config["DATABASE"]`: what the configuration has under this name.
+fn configured(of: &Of<'_>, module: &Module, (from, to): (usize, usize)) -> Option<Found> {
+    let key =
+        (from..to).filter(|&at| at > from && module.is(at - 1, "[")).find_map(|at| module.string(at))?;
+    modules(of).find_map(|module| {
+        (0..module.tokens.len()).find_map(|at| {
+            let named =
+                module.string(at).as_deref() == Some(key.as_str()) && module.kind(at) == Some(Kind::String);
+            let value = match () {
+                () if named && module.is(at + 1, ":") => at + 2,
+                () if named && module.is(at + 1, "]") && module.is(at + 2, "=") => at + 3,
+                () if module.is(at, &key) && module.is(at + 1, "=") => at + 2,
+                () => return None,
+            };
+            let end = paths::value_end(module, value);
+            let path =
+                paths::value(of.project, &[], module, (value, end)).filter(|path| !path.path.is_empty())?;
+            let evidence = Evidence::new(&module.source, module.span(at, end - 1), "opens a file of SQLite");
+            Some(Found { path: Some(path), evidence })
+        })
+    })
 }
 
 /// `os.path.join(app.instance_path, "shop.sqlite")`.

@@ -8,12 +8,12 @@ use super::{
     uses::{prefixes, scheme},
 };
 use crate::{
-    model::{Address, Fact, Part, Service, StoreKind},
+    model::{Address, Evidence, Fact, Part, Service, StoreKind},
     python::{Kind, Module},
 };
 
 /// Tokens from one to before another.
-type Range = (usize, usize);
+pub(super) type Range = (usize, usize);
 
 /// The parts of one address, by their tokens.
 struct Candidate {
@@ -72,11 +72,31 @@ fn address(
         variables.push((*part, Fact { value: name, evidence: known.evidence.clone() }));
     }
     let (_, host) = variables.iter().find(|(part, _)| *part == Part::Host)?;
+    let written = written(module, candidate, &variables);
     let by_name = prefixes(kind)
         .iter()
         .any(|prefix| host.value.starts_with(prefix) || host.value.split('_').any(|word| word == *prefix));
     let fits = candidate.scheme.map_or(by_name, |scheme| scheme == kind);
-    (fits && variables.len() > 1).then_some(Address::Parts { variables, file_variants })
+    (fits && (variables.len() > 1 || !written.is_empty())).then_some(Address::Parts {
+        variables,
+        file_variants,
+        written,
+    })
+}
+
+/// Parts of an address that are plain texts: nothing but them is taken.
+fn written(
+    module: &Module,
+    candidate: &Candidate,
+    known: &[(Part, Fact<String>)],
+) -> Vec<(Part, Fact<String>)> {
+    let parts = candidate.parts.iter().filter(|(part, _)| known.iter().all(|(other, _)| other != part));
+    let texts = parts.filter_map(|(part, (from, to))| {
+        let text = module.string(*from).filter(|text| *to == from + 1 && !text.is_empty())?;
+        let evidence = Evidence::new(&module.source, module.span(*from, *from), "it stands in the program");
+        Some((*part, Fact::new(text, evidence)))
+    });
+    texts.collect()
 }
 
 /// A format string, or neighbours of them, in the shape of an address.
@@ -255,7 +275,7 @@ fn named(module: &Module, at: usize) -> Option<Candidate> {
 }
 
 /// The variable that the tokens of a part come from.
-fn variable(
+pub(super) fn variable(
     project: &Project,
     service: &Service,
     module: &Module,

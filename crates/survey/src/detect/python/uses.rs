@@ -1,10 +1,11 @@
 //! Which stores a Python service uses, and the variables that say where they are.
 
 use super::{
-    celery, django::Site, environment::Read, project::Project, requirement::Requirement, sqlite, templates,
+    celery, clients, django::Site, environment::Read, hosts, project::Project, requirement::Requirement,
+    sqlite, templates,
 };
 use crate::{
-    detect::stores::names,
+    detect::stores::{names, written},
     model::{Address, Evidence, Fact, Gap, Part, Question, Service, StoreKind, StoreUse, Variable},
     python::Kind,
 };
@@ -155,7 +156,7 @@ pub(super) fn add(
         // address of its kind, is not used.
         if kind == StoreKind::Rabbitmq
             && !project.imports(clients)
-            && urls(kind, reads, service).is_empty()
+            && urls(project, kind, reads, service).is_empty()
             && parts(kind, service).is_empty()
             && templates::find(project, service, kind).is_none()
             && fixed(project, site, kind).is_none()
@@ -174,7 +175,7 @@ pub(super) fn add(
         let unnamed = !engines.iter().any(|(engine, _)| *engine == kind);
         if other
             && unnamed
-            && urls(kind, reads, service).is_empty()
+            && urls(project, kind, reads, service).is_empty()
             && parts(kind, service).is_empty()
             && templates::find(project, service, kind).is_none()
         {
@@ -182,12 +183,16 @@ pub(super) fn add(
         }
         add_uses(project, kind, evidence, reads, service);
         for used in service.stores.iter_mut().filter(|used| used.kind == kind && used.address.is_none()) {
-            used.address = fixed(project, site, kind).map(|host| Address::Fixed { host });
+            used.address = fixed(project, site, kind);
         }
+        hosts::complete(project, site, kind, service);
     }
     dialects(project, service);
     celery::add(project, site, reads, service, questions);
     sqlite::add(of, &engines, reads, service, gaps, questions);
+    if project.needs(&["celery"]).is_some() {
+        sqlite::of_celery(of, service, gaps);
+    }
     for (name, label) in OTHERS {
         if let Some(client) = project.needs(&[name]) {
             gaps.push(Gap {
@@ -221,7 +226,7 @@ pub(super) fn add_uses(
     reads: &[Read],
     service: &mut Service,
 ) {
-    let mut addresses = urls(kind, reads, service);
+    let mut addresses = urls(project, kind, reads, service);
     // A variable with the right name is worth nothing where the program puts its address together and never looks at it.
     let built = templates::find(project, service, kind);
     if built.is_some() {
@@ -243,8 +248,9 @@ pub(super) fn add_uses(
 }
 
 /// Variables that hold a whole address of the kind.
-fn urls(kind: StoreKind, reads: &[Read], service: &Service) -> Vec<Address> {
+fn urls(project: &Project, kind: StoreKind, reads: &[Read], service: &Service) -> Vec<Address> {
     let mut found: Vec<(usize, Address)> = Vec::new();
+    let led = if kind == StoreKind::Redis { clients::of_redis(project, service) } else { Vec::new() };
     for variable in &service.environment {
         let by_default = variable.default.as_deref().and_then(scheme);
         let usual = url_names(kind).iter().position(|name| *name == variable.name);
@@ -253,7 +259,7 @@ fn urls(kind: StoreKind, reads: &[Read], service: &Service) -> Vec<Address> {
             Some((other, _)) => *other == kind,
             // Two kinds of brokers share their variables' names.
             None => {
-                (usual.is_some() || names::is_address(kind, &variable.name))
+                (usual.is_some() || names::is_address(kind, &variable.name) || led.contains(&variable.name))
                     && variable.default.as_deref().unwrap_or_default().is_empty()
                     && !(kind == StoreKind::Rabbitmq && variable.name.contains("BROKER"))
             }
@@ -344,8 +350,9 @@ fn dialects(project: &Project, service: &mut Service) {
 }
 
 /// A host that stands in the program: in a URL, as Django's `HOST`, or as Redis' `host=`.
-fn fixed(project: &Project, site: Option<&Site>, kind: StoreKind) -> Option<Fact<String>> {
+fn fixed(project: &Project, site: Option<&Site>, kind: StoreKind) -> Option<Address> {
     let modules = site.map_or(&project.modules, |site| &site.modules);
+
     modules.iter().find_map(|module| {
         (0..module.tokens.len()).find_map(|at| {
             let text = if module.kind(at) == Some(Kind::String) {
@@ -355,10 +362,20 @@ fn fixed(project: &Project, site: Option<&Site>, kind: StoreKind) -> Option<Fact
             };
             let text = text
                 .filter(|_| module.kind(at) == Some(Kind::String) || module.kind(at) == Some(Kind::Format));
-            let (value, at) = match text {
-                Some(text) if scheme(&text).is_some_and(|(found, _)| found == kind) => (url_host(&text)?, at),
+            let here = |at: usize| {
+                Evidence::new(&module.source, module.span(at, at), "the host stands in the program")
+            };
+            let (value, at, written) = match text {
+                Some(text) if scheme(&text).is_some_and(|(found, _)| found == kind) => {
+                    (url_host(&text)?, at, written::of_url(&text, &[here(at)]))
+                }
+                Some(text) if kind == StoreKind::Postgresql && text.contains("host=") => {
+                    let mut words = hosts::words(&text, &here(at));
+                    let host = words.iter().position(|(part, _)| *part == Part::Host)?;
+                    (words.remove(host).1.value, at, words)
+                }
                 Some(text) if text == "HOST" && site.is_some() && module.is(at + 1, ":") => {
-                    (module.string(at + 2)?, at + 2)
+                    (module.string(at + 2)?, at + 2, hosts::beside(module, at))
                 }
                 None if kind == StoreKind::Redis
                     && module.is(at, "host")
@@ -366,13 +383,11 @@ fn fixed(project: &Project, site: Option<&Site>, kind: StoreKind) -> Option<Fact
                     && at > 1
                     && matches!(module.text(at - 2), "Redis" | "StrictRedis") =>
                 {
-                    (module.string(at + 2)?, at + 2)
+                    (module.string(at + 2)?, at + 2, Vec::new())
                 }
                 _ => return None,
             };
-            let evidence =
-                Evidence::new(&module.source, module.span(at, at), "the host stands in the program");
-            (!value.is_empty()).then(|| Fact::new(value, evidence))
+            (!value.is_empty()).then(|| Address::Fixed { host: Fact::new(value, here(at)), written })
         })
     })
 }
@@ -424,7 +439,11 @@ fn parts(kind: StoreKind, service: &Service) -> Vec<Address> {
         found.truncate(4);
         return found
             .into_iter()
-            .map(|(variables, file_variants)| Address::Parts { variables, file_variants })
+            .map(|(variables, file_variants)| Address::Parts {
+                variables,
+                file_variants,
+                written: Vec::new(),
+            })
             .collect();
     }
     // Of prefixes with as many parts the first one counts.
@@ -465,7 +484,7 @@ fn completed(kind: StoreKind, service: &Service, (mut variables, mut file_varian
             file_variants.extend(other.file_variant.then(|| other.name.clone()));
         }
     }
-    Address::Parts { variables, file_variants }
+    Address::Parts { variables, file_variants, written: Vec::new() }
 }
 
 /// Whether the parts are those of a Redis that no whole address leads to: `REDIS_QUEUE_HOST` beside `REDIS_CACHE_URL`.

@@ -37,6 +37,31 @@ pub(super) fn only_frozen(context: &Context<'_>, folder: &str) -> Option<Fact<St
     })
 }
 
+/// Members of a workspace that are looked at.
+const MAX_MEMBERS: usize = 100;
+
+/// The manifests of a workspace's members, below its folder: uv compares all of them with the lock file.
+pub(super) fn members(context: &Context<'_>, folder: &str) -> Vec<Fact<String>> {
+    let Some(source) = context.repository.source(&join(folder, "pyproject.toml")) else { return Vec::new() };
+    let Ok(root) = toml::parse(&source) else { return Vec::new() };
+    let list = |key: &str| root.at(&["tool", "uv", "workspace", key]).map_or(&[][..], toml::Value::items);
+    let matches = |pattern: &str, member: &str| match pattern.strip_suffix("/*") {
+        Some(above) => member.rsplit_once('/').is_some_and(|(parent, _)| parent == above),
+        None => pattern.trim_end_matches('/') == member,
+    };
+    let manifests = context.repository.under(folder).filter_map(|file| {
+        let file = file.get(folder.len()..)?.trim_start_matches('/');
+        Some((file, file.strip_suffix("/pyproject.toml")?))
+    });
+    let found = manifests.filter_map(|(file, member)| {
+        let pattern = list("members").iter().find(|item| item.str().is_some_and(|it| matches(it, member)))?;
+        let excluded = list("exclude").iter().any(|item| item.str().is_some_and(|it| matches(it, member)));
+        let evidence = Evidence::new(&source, pattern.span, "a member of uv's workspace");
+        (!excluded).then(|| Fact::new(file.to_owned(), evidence))
+    });
+    found.take(MAX_MEMBERS).collect()
+}
+
 /// Whether the project itself has a setting of uv.
 fn is_set(context: &Context<'_>, folder: &str, setting: &str) -> bool {
     let own = |file: &str, path: &[&str]| {

@@ -5,16 +5,17 @@ use plimsoll_source::{Source, Span};
 
 use super::compose_file::{self, DevService, File};
 use crate::{
-    context::Context,
+    context::{Context, host_name},
     model::{
         Address, Confidence, Evidence, Fact, Gap, Part, Question, Store, StoreKind, StoreRole, StoreUse,
-        Survey,
+        Survey, is_this_machine,
     },
 };
 
 mod images;
 pub(super) mod names;
 mod others;
+pub(super) mod written;
 
 /// A store of the development file.
 struct Dev<'a> {
@@ -47,6 +48,7 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
     }
     apart(survey);
     unique(survey);
+    written::logins(survey);
     survey.stores.sort_by_key(|store| store.kind);
 }
 
@@ -122,7 +124,8 @@ fn assign(
     });
     let evidence = survey.services[service].stores[at].evidence.clone();
     let Some(dev) = chosen.or_else(|| fitting.first().copied()) else {
-        let name = usual_name(kind).to_owned();
+        let name = host.filter(|host| named_by(survey, (service, at), host));
+        let name = name.unwrap_or_else(|| usual_name(kind).to_owned());
         add(survey, store(kind, name.clone(), evidence));
         survey.services[service].stores[at].store = name;
         return;
@@ -137,6 +140,13 @@ fn assign(
     }
     survey.services[service].stores[at].store.clone_from(&made.name);
     add(survey, made);
+}
+
+/// Whether a host stands in the program, which reaches the store under no other name.
+fn named_by(survey: &Survey, (service, at): (usize, usize), host: &str) -> bool {
+    let address = survey.services[service].stores[at].address.as_ref();
+    let written = address.and_then(|address| address.written(Part::Host));
+    written.is_some_and(|written| written.value == host) && host_name(host) == host && !is_this_machine(host)
 }
 
 /// Gives uses that came in by an answer their store: the one of the kind that is there, else a new one.
@@ -159,7 +169,17 @@ fn store(kind: StoreKind, name: String, evidence: Vec<Evidence>) -> Store {
         StoreKind::Redis | StoreKind::Rabbitmq => StoreRole::Broker,
         _ => StoreRole::Data,
     };
-    Store { kind, name, role, image: None, version: None, database: None, user: None, evidence }
+    Store {
+        kind,
+        name,
+        role,
+        image: None,
+        version: None,
+        database: None,
+        user: None,
+        password: None,
+        evidence,
+    }
 }
 
 fn add(survey: &mut Survey, store: Store) {
@@ -205,10 +225,14 @@ fn describe(store: &mut Store, dev: &Dev<'_>, source: &Source) {
 
 /// The host that a service's variable names in development: in the compose file, else by its own default.
 fn host(survey: &Survey, used: &StoreUse, path: &str, file: Option<&File>) -> Option<String> {
-    let variable = match used.address.as_ref()? {
-        Address::Fixed { host } => return Some(host.value.clone()),
+    let address = used.address.as_ref()?;
+    let variable = match address {
+        Address::Fixed { host, .. } => return Some(host.value.clone()),
         Address::Url { variable, .. } => variable,
-        Address::Parts { variables, .. } => &variables.iter().find(|(part, _)| *part == Part::Host)?.1,
+        Address::Parts { .. } => match address.variable(Part::Host) {
+            Some(variable) => variable,
+            None => return host_of(&address.written(Part::Host)?.value),
+        },
     };
     let own = file.into_iter().flat_map(|file| &file.services).filter(|service| {
         service.build.as_deref().is_none_or(|build| build == path || path.is_empty() || build.is_empty())

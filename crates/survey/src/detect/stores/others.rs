@@ -74,6 +74,15 @@ fn said(service: &DevService, survey: &Survey) -> Option<(String, &'static str)>
     if service.is_for_tests() {
         return Some(("is for tests: it is left out".to_owned(), "nothing has to be done"));
     }
+    let dashboard = |(command, _): &(String, _)| {
+        command.split_whitespace().take(8).any(|word| matches!(word, "flower" | "rq-dashboard" | "rqmonitor"))
+    };
+    if service.command.as_ref().is_some_and(dashboard) {
+        return Some((
+            "shows a queue to whoever opens it, without a password: it is left out".to_owned(),
+            "write its service by hand, behind a password; it is kept",
+        ));
+    }
     if let Some(folder) = &service.build {
         let known = survey.services.iter().any(|known| {
             known.path == *folder || is_below(&known.path, folder) || is_below(folder, &known.path)

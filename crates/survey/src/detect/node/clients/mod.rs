@@ -1,6 +1,7 @@
 //! Which databases, caches and brokers a program opens, and how it learns where they are: the arguments of the client's
 //! constructor are followed to variables.
 
+mod defaults;
 mod orm;
 pub(super) mod prisma;
 mod switch;
@@ -11,7 +12,7 @@ use std::rc::Rc;
 use super::processes;
 use crate::{
     context::Context,
-    detect::stores::{self, names},
+    detect::stores::{self, names, written},
     javascript::{
         Script,
         values::{Program, Value},
@@ -165,6 +166,7 @@ pub(super) fn detect(
     }
     for used in &mut merged {
         complete(used, &service.environment);
+        defaults::of_client(used, &service.environment);
     }
     questions.extend(features(context, service, &mut merged));
     service.stores = merged;
@@ -340,8 +342,6 @@ fn used(
         (_, Some(argument)) => address(program, call.settings, argument),
         // `createConnection()`: a file of settings says it.
         ("typeorm" | "@nestjs/typeorm", None) => orm.fixed(),
-        // node-postgres reads the variables of libpq by itself.
-        ("pg", None) => None,
         _ => None,
     };
     // libSQL takes a file as a URL.
@@ -353,7 +353,9 @@ fn used(
         }
         other => other,
     };
-    let place = Evidence::new(&script.source, script.span(call.at, call.at), "opens it");
+    let hostless = kind != StoreKind::Sqlite && defaults::gives_no_host(program, client, call);
+    let reason = if hostless { defaults::no_host() } else { defaults::OPENS.to_owned() };
+    let place = Evidence::new(&script.source, script.span(call.at, call.at), reason);
     Some(StoreUse { kind, store: String::new(), address, evidence: vec![dependency.clone(), place] })
 }
 
@@ -478,8 +480,7 @@ fn suffix(url: &str) -> Option<String> {
 
 fn parts(program: &Program, module: usize, at: usize, above: &[&str]) -> Option<Address> {
     let mut variables = Vec::new();
-    let mut host = None;
-    let mut password = None;
+    let mut written = Vec::new();
     for (part, keys) in PARTS {
         for key in keys {
             let mut path = above.to_vec();
@@ -489,20 +490,22 @@ fn parts(program: &Program, module: usize, at: usize, above: &[&str]) -> Option<
                 variables.push((part, Fact { value: name, evidence: value.evidence }));
                 break;
             }
-            let literal = value.literal.map(|text| Fact { value: text, evidence: value.evidence });
-            match part {
-                Part::Host => host = literal,
-                Part::Password => password = literal,
-                _ => {}
+            if let Some(text) = value.literal {
+                written.push((part, Fact { value: text, evidence: value.evidence }));
+                break;
             }
         }
     }
+    let has = |wanted: Part| written.iter().position(|(part, _)| *part == wanted);
     if variables.is_empty() {
-        // Clients take this host where none is set, and the password that stands there wins over every variable.
-        let local = |password: Fact<String>| Fact { value: "localhost".to_owned(), ..password };
-        return host.or(password.map(local)).map(|host| Address::Fixed { host });
+        if let Some(at) = has(Part::Host) {
+            let (_, host) = written.remove(at);
+            return Some(Address::Fixed { host, written });
+        }
+        // A port or a name alone says nothing of a store.
+        has(Part::Password)?;
     }
-    Some(Address::Parts { variables, file_variants: Vec::new() })
+    Some(Address::Parts { variables, file_variants: Vec::new(), written })
 }
 
 /// `new Redis(port, host)`.
@@ -513,37 +516,44 @@ fn host_and_port(program: &Program, call: &Call) -> Option<Address> {
         .into_iter()
         .filter_map(|(part, at)| Some((part, fact(program.value(call.module, at)?)?)))
         .collect();
-    (!variables.is_empty()).then_some(Address::Parts { variables, file_variants: Vec::new() })
+    let written = Vec::new();
+    (!variables.is_empty()).then_some(Address::Parts { variables, file_variants: Vec::new(), written })
 }
 
 /// `new Sequelize(database, user, password, { host, port })`.
 fn sequelize(program: &Program, call: &Call) -> Option<Address> {
     let [database, user, password, settings] = call.arguments[..] else { return None };
-    let named = |at: usize| {
-        let value = program.value(call.module, at)?;
-        Some(Fact { value: value.variable?, evidence: value.evidence })
-    };
-    let member = |key: &str| {
-        let value = program.member(call.module, settings, key)?;
-        Some(Fact { value: value.variable?, evidence: value.evidence })
-    };
-    let variables: Vec<(Part, Fact<String>)> = [
-        (Part::Host, member("host")),
-        (Part::Port, member("port")),
-        (Part::User, named(user)),
-        (Part::Password, named(password)),
-        (Part::Database, named(database)),
-    ]
-    .into_iter()
-    .filter_map(|(part, variable)| Some((part, variable?)))
-    .collect();
-    (!variables.is_empty()).then_some(Address::Parts { variables, file_variants: Vec::new() })
+    let (mut variables, mut written) = (Vec::new(), Vec::new());
+    let values = [
+        (Part::Host, program.member(call.module, settings, "host")),
+        (Part::Port, program.member(call.module, settings, "port")),
+        (Part::User, program.value(call.module, user)),
+        (Part::Password, program.value(call.module, password)),
+        (Part::Database, program.value(call.module, database)),
+    ];
+    for (part, value) in values.into_iter().filter_map(|(part, value)| Some((part, value?))) {
+        let evidence = value.evidence;
+        if let Some(value) = value.variable {
+            variables.push((part, Fact { value, evidence }));
+        } else if let Some(value) = value.literal {
+            written.push((part, Fact { value, evidence }));
+        }
+    }
+    if let Some(at) =
+        written.iter().position(|(part, _)| *part == Part::Host).filter(|_| variables.is_empty())
+    {
+        let (_, host) = written.remove(at);
+        return Some(Address::Fixed { host, written });
+    }
+    let known = !variables.is_empty() || !written.is_empty();
+    known.then_some(Address::Parts { variables, file_variants: Vec::new(), written })
 }
 
 /// `redis://cache:6379` that stands in the program.
 fn fixed(value: &Value) -> Option<Address> {
-    let host = fixed_host(value.literal.as_ref()?)?;
-    Some(Address::Fixed { host: Fact { value: host.to_owned(), evidence: value.evidence.clone() } })
+    let url = value.literal.as_ref()?;
+    let host = Fact { value: fixed_host(url)?.to_owned(), evidence: value.evidence.clone() };
+    Some(Address::Fixed { host, written: written::of_url(url, &value.evidence) })
 }
 
 /// The host of a URL.
@@ -571,7 +581,7 @@ fn merge(merged: &mut Vec<StoreUse>, used: StoreUse) {
         Some(Address::Parts { variables, .. }) => {
             variables.first().map(|(_, variable)| variable.value.clone())
         }
-        Some(Address::Fixed { host }) => Some(host.value.clone()),
+        Some(Address::Fixed { host, .. }) => Some(host.value.clone()),
         None => None,
     };
     let same = merged.iter_mut().find(|known| {
@@ -594,9 +604,7 @@ fn merge(merged: &mut Vec<StoreUse>, used: StoreUse) {
 /// What the environment adds: the usual variable, and where `NAME_FILE` is read too.
 fn complete(used: &mut StoreUse, environment: &[Variable]) {
     if used.address.is_none() {
-        used.address = usual(used.kind, environment)
-            .map(|variable| url(variable, None))
-            .or_else(|| libpq(used, environment));
+        used.address = usual(used.kind, environment).map(|variable| url(variable, None));
     }
     let known = |name: &str| environment.iter().find(|variable| variable.name == name);
     match &mut used.address {
@@ -608,7 +616,7 @@ fn complete(used: &mut StoreUse, environment: &[Variable]) {
             }
             variable.evidence.clone_from(&read.evidence);
         }
-        Some(Address::Parts { variables, file_variants }) => {
+        Some(Address::Parts { variables, file_variants, .. }) => {
             let with = variables
                 .iter()
                 .filter(|(_, variable)| known(&variable.value).is_some_and(|read| read.file_variant));
@@ -616,38 +624,4 @@ fn complete(used: &mut StoreUse, environment: &[Variable]) {
         }
         _ => {}
     }
-}
-
-/// `new Pool()` reads PGHOST and the rest by itself.
-fn libpq(used: &StoreUse, environment: &[Variable]) -> Option<Address> {
-    let names = [
-        (Part::Host, "PGHOST"),
-        (Part::Port, "PGPORT"),
-        (Part::User, "PGUSER"),
-        (Part::Password, "PGPASSWORD"),
-        (Part::Database, "PGDATABASE"),
-    ];
-    let opened = used.evidence.iter().any(|evidence| evidence.reason == "opens it");
-    let client = used.evidence.first().is_some_and(|evidence| evidence.reason.starts_with("pg "));
-    if used.kind != StoreKind::Postgresql || !opened || !client {
-        return None;
-    }
-    let fact = |name: &str| {
-        let read = environment.iter().find(|variable| variable.name == name);
-        let evidence = read.map_or_else(
-            || {
-                used.evidence
-                    .iter()
-                    .map(|evidence| Evidence {
-                        reason: "pg reads it by itself".to_owned(),
-                        ..evidence.clone()
-                    })
-                    .collect()
-            },
-            |read| read.evidence.clone(),
-        );
-        Fact { value: name.to_owned(), evidence }
-    };
-    let variables = names.into_iter().map(|(part, name)| (part, fact(name))).collect();
-    Some(Address::Parts { variables, file_variants: Vec::new() })
 }

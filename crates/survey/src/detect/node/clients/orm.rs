@@ -101,7 +101,7 @@ impl Orm {
     /// The host of ormconfig.json.
     pub(super) fn fixed(&self) -> Option<Address> {
         let (_, host) = self.file.as_ref()?;
-        Some(Address::Fixed { host: host.clone()? })
+        Some(Address::fixed(host.clone()?))
     }
 
     /// MikroORM takes these variables over what its settings say.
@@ -116,7 +116,7 @@ impl Orm {
         ];
         let variables =
             names.into_iter().map(|(part, name)| (part, Fact::new(name.to_owned(), place.clone()))).collect();
-        Some(Address::Parts { variables, file_variants: Vec::new() })
+        Some(Address::Parts { variables, file_variants: Vec::new(), written: Vec::new() })
     }
 
     /// Whether a database is needed whose client nothing opens: yes where something else speaks for it.

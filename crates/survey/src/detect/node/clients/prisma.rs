@@ -56,6 +56,23 @@ pub(in crate::detect::node) fn generated(context: &Context<'_>, manifest: &Manif
     Some(Fact::new("node_modules/.prisma".to_owned(), evidence))
 }
 
+/// The database whose compiler of queries a client needs from the package itself; empty where the client that is generated
+/// among the packages has a copy.
+pub(in crate::detect::node) fn compilers(context: &Context<'_>, manifest: &Manifest) -> Option<Fact<String>> {
+    if let Some(generated) = generated(context, manifest) {
+        return Some(Fact { value: String::new(), evidence: generated.evidence });
+    }
+    manifest.dependency("@prisma/client")?;
+    let source = context.repository.source(&schema(context, manifest)?)?;
+    let (_, value, span) = settings(&source, "datasource").find(|(key, ..)| *key == "provider")?;
+    let name = match value.trim_matches('"') {
+        "postgres" => "postgresql",
+        name @ ("postgresql" | "mysql" | "sqlite" | "sqlserver" | "cockroachdb") => name,
+        _ => return None,
+    };
+    Some(Fact::new(name.to_owned(), Evidence::new(&source, span, "the kind of database")))
+}
+
 /// The lines `key = value` in the blocks of a kind, with their places.
 fn settings<'a>(source: &'a Source, block: &'a str) -> impl Iterator<Item = (&'a str, &'a str, Span)> {
     let mut inside = false;

@@ -305,10 +305,10 @@ fn a_variable_inside_of_a_template_is_read() {
 
 #[test]
 fn clients_of_several_stores_without_any_address_are_asked_for() {
-    let program = "const { Client } = require('pg')\nconst mysql = require('mysql2')\nconst watch = (m) => { new Client(m.text).connect(); mysql.createConnection(m.other) }\n";
-    let survey = desk(r#""pg": "^8.0.0", "mysql2": "^3.0.0""#, program, &[]);
+    let program = "const Redis = require('ioredis')\nconst mysql = require('mysql2')\nconst watch = (m) => { new Redis(m.text); mysql.createConnection(m.other) }\n";
+    let survey = desk(r#""ioredis": "^5.0.0", "mysql2": "^3.0.0""#, program, &[]);
     assert!(survey.stores.is_empty(), "{:#?}", survey.stores);
-    for id in ["desk.postgresql", "desk.mysql"] {
+    for id in ["desk.redis", "desk.mysql"] {
         let asked = survey.questions.iter().find(|question| question.id == id);
         assert_eq!(
             asked.and_then(|asked| asked.default.as_deref()),

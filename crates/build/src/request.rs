@@ -328,6 +328,8 @@ pub struct SshAgent {
 pub enum SshKeys {
     /// In the agent with this socket.
     Agent(PathBuf),
+    /// In the agent of `SSH_AUTH_SOCK`, which is not set: only a step that wants them fails.
+    NoAgent,
     /// In these files, without passphrase.
     Files(Vec<PathBuf>),
 }

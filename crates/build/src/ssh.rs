@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read as _},
+    io::{self, Read as _, Write as _},
     os::{
         fd::AsRawFd,
         unix::{
@@ -37,6 +37,9 @@ impl Forward {
     pub(crate) fn open(agent: &SshAgent, dir: &Path, (uid, gid): (u32, u32), mode: u32) -> io::Result<Self> {
         let (own, target) = match &agent.keys {
             SshKeys::Agent(socket) => (None, socket.clone()),
+            SshKeys::NoAgent => {
+                return Err(io::Error::new(io::ErrorKind::NotFound, "SSH_AUTH_SOCK is not set"));
+            }
             SshKeys::Files(files) => {
                 let own = OwnAgent::start(files, dir)?;
                 let socket = own.socket.clone();
@@ -53,7 +56,8 @@ impl Forward {
         fs::set_permissions(&socket, fs::Permissions::from_mode(mode))?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
-        let listener = thread::spawn(move || serve(&listener, &target, &stopped));
+        let keep_comments = own.is_none();
+        let listener = thread::spawn(move || serve(&listener, &target, &stopped, keep_comments));
         Ok(Self { socket, stop, listener: Some(listener), _own: own })
     }
 }
@@ -70,7 +74,7 @@ impl Drop for Forward {
     }
 }
 
-fn serve(listener: &UnixListener, target: &Path, stop: &AtomicBool) {
+fn serve(listener: &UnixListener, target: &Path, stop: &AtomicBool, keep_comments: bool) {
     let clients = Arc::new(AtomicUsize::new(0));
     for client in listener.incoming() {
         if stop.load(Ordering::Relaxed) {
@@ -84,7 +88,7 @@ fn serve(listener: &UnixListener, target: &Path, stop: &AtomicBool) {
         let (target, clients) = (target.to_owned(), clients.clone());
         // The thread ends with its connection, and that with the step.
         thread::spawn(move || {
-            let _ = answer(client, || connect(&target));
+            let _ = answer(client, || connect(&target), keep_comments);
             clients.fetch_sub(1, Ordering::Relaxed);
         });
     }
@@ -105,6 +109,7 @@ const FAILURE: [u8; 5] = [0, 0, 0, 1, 5];
 fn answer<A: io::Read + io::Write>(
     mut client: impl io::Read + io::Write,
     connect: impl Fn() -> io::Result<A>,
+    keep_comments: bool,
 ) -> io::Result<()> {
     let mut agent = None;
     loop {
@@ -115,12 +120,39 @@ fn answer<A: io::Read + io::Write>(
                 empty => empty.insert(connect()?),
             };
             agent.write_all(&request)?;
-            message(agent)?.ok_or(io::ErrorKind::UnexpectedEof)?
+            let reply = message(agent)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+            if keep_comments { reply } else { without_comments(&reply).unwrap_or(reply) }
         } else {
             FAILURE.to_vec()
         };
         client.write_all(&reply)?;
     }
+}
+
+/// `SSH_AGENT_IDENTITIES_ANSWER`
+const IDENTITIES: u8 = 12;
+
+/// A list of keys without their comments: who has written a key file where is no affair of a step, and its result must
+/// not depend on that. `None` for every other message.
+fn without_comments(reply: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = reply.get(4..)?.strip_prefix(&[IDENTITIES])?;
+    let mut take = |length: usize| {
+        let (taken, left) = rest.split_at_checked(length)?;
+        rest = left;
+        Some(taken)
+    };
+    let number = |bytes: &[u8]| bytes.try_into().ok().map(u32::from_be_bytes);
+    let count = take(4)?;
+    let mut body = [&[IDENTITIES], count].concat();
+    for _ in 0..number(count)? {
+        let length = take(4)?;
+        body.extend(length);
+        body.extend(take(usize::try_from(number(length)?).ok()?)?);
+        let comment = number(take(4)?)?;
+        take(usize::try_from(comment).ok()?)?;
+        body.extend([0; 4]);
+    }
+    Some([&u32::try_from(body.len()).ok()?.to_be_bytes()[..], &body].concat())
 }
 
 /// One whole message with its length; `None` at the end. One that is too long ends the connection.
@@ -161,6 +193,9 @@ fn connect(socket: &Path) -> io::Result<UnixStream> {
     }
 }
 
+/// No private key is longer, in bytes.
+const KEY: u64 = 1 << 16;
+
 /// An agent of our own for keys that were given as files.
 struct OwnAgent {
     child: Child,
@@ -189,19 +224,30 @@ impl OwnAgent {
             thread::sleep(Duration::from_millis(5));
         }
         for file in files {
-            let output = Command::new("ssh-add")
-                .arg("-q")
-                .arg("--")
-                .arg(file)
+            let wrong =
+                |why: String| io::Error::other(format!("cannot use the key {}: {why}", file.display()));
+            let mut key = Vec::new();
+            File::open(file)
+                .and_then(|file| file.take(KEY).read_to_end(&mut key))
+                .map_err(|error| wrong(error.to_string()))?;
+            let mut adding = Command::new("ssh-add")
+                // From here, and not by its name: who else may read the file is its owner's affair.
+                .args(["-q", "-"])
                 .env("SSH_AUTH_SOCK", &short)
                 // No question for a passphrase.
                 .env("SSH_ASKPASS_REQUIRE", "force")
                 .env("SSH_ASKPASS", "/bin/false")
-                .stdin(Stdio::null())
-                .output()?;
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()?;
+            if let Some(mut stdin) = adding.stdin.take() {
+                // One that has ended already says itself why.
+                let _ = stdin.write_all(&key);
+            }
+            let output = adding.wait_with_output()?;
             if !output.status.success() {
-                let told = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-                return Err(io::Error::other(format!("cannot use the key {}: {told}", file.display())));
+                return Err(wrong(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
             }
         }
         Ok(agent)
@@ -265,9 +311,27 @@ mod tests {
         });
         let mut client = Both(Cursor::new(sent), Vec::new());
         let lent = std::cell::Cell::new(Some(theirs));
-        let done = answer(&mut client, || lent.take().ok_or_else(|| io::Error::other("asked twice")));
+        let connect = || lent.take().ok_or_else(|| io::Error::other("asked twice"));
+        let done = answer(&mut client, connect, true);
         drop(lent);
         (client.1, agent.join().unwrap(), done.is_ok())
+    }
+
+    #[test]
+    fn comments_of_key_files_stay_here() {
+        let list = |comments: [&str; 2]| {
+            let text =
+                |text: &str| [&u32::try_from(text.len()).unwrap().to_be_bytes(), text.as_bytes()].concat();
+            let keys: Vec<u8> =
+                comments.iter().flat_map(|comment| [text("a key"), text(comment)].concat()).collect();
+            frame(IDENTITIES, &[&2_u32.to_be_bytes()[..], &keys].concat())
+        };
+        assert_eq!(without_comments(&list(["me@home", ""])), Some(list(["", ""])));
+        let whole = list(["me@home", "x"]);
+        for cut in 0..whole.len() {
+            assert_eq!(without_comments(&whole[..cut]), None, "{cut}");
+        }
+        assert_eq!(without_comments(&frame(14, b"a signature")), None);
     }
 
     #[test]

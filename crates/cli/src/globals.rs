@@ -208,7 +208,7 @@ pub(crate) fn tell_step(progress: &Progress<'_>) {
                 _ => errln!("FAILED  {what}: {}", printable(&failure.reason)),
             }
         }
-        Progress::Started(_) | Progress::News(..) => {}
+        Progress::Started(_) | Progress::News(..) | Progress::Said(..) => {}
     }
 }
 

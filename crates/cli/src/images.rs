@@ -4,9 +4,9 @@
 mod engine;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use plimsoll_base::{Bases, Mirror, Progress, Suite};
@@ -47,6 +47,8 @@ pub(crate) struct Images<'a> {
     tell: &'a (dyn Fn(&str) + Sync),
     /// Also keeps two stages from making one base at the same time.
     found: Mutex<BTreeMap<(Reference, String), Found>>,
+    /// Names of the policy's map that something asked for.
+    mapped: Arc<Mutex<BTreeSet<String>>>,
     /// The registry is asked also for names that the store has.
     pub(crate) fresh: bool,
     /// The project whose files name images: a result of another project has no say in what a name means here. The
@@ -68,6 +70,7 @@ impl<'a> Images<'a> {
             policy,
             tell,
             found: Mutex::default(),
+            mapped: Arc::default(),
             fresh: false,
             folder: project_folder(Path::new(".")),
         }
@@ -81,6 +84,7 @@ impl<'a> Images<'a> {
             policy: self.policy,
             tell: self.tell,
             found: Mutex::default(),
+            mapped: Arc::clone(&self.mapped),
             fresh: true,
             folder: self.folder.clone(),
         }
@@ -213,12 +217,13 @@ impl<'a> Images<'a> {
 
     /// The recipe that the policy maps the name to.
     fn recipe(&self, name: &Reference) -> Result<Option<&str>, ResolveError> {
-        for (real, target) in &self.policy.images.map {
-            let real = Reference::parse(real).map_err(|error| ResolveError {
+        for (written, target) in &self.policy.images.map {
+            let real = Reference::parse(written).map_err(|error| ResolveError {
                 message: format!("[images] in plimsoll.toml: {error}"),
                 hint: Some("write the name as the Dockerfile or the compose file does".to_owned()),
             })?;
             if real == *name {
+                self.mapped.lock().unwrap_or_else(PoisonError::into_inner).insert(written.clone());
                 let recipe = target.strip_prefix("base:").ok_or_else(|| ResolveError {
                     message: format!("[images] in plimsoll.toml maps `{}` to `{target}`", name.familiar()),
                     hint: Some("write `base:NAME`; `plimsoll base ls` lists the names".to_owned()),
@@ -227,6 +232,12 @@ impl<'a> Images<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// Names of the policy's map that nothing has asked for yet.
+    pub(crate) fn unmapped(&self) -> Vec<&str> {
+        let mapped = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
+        self.policy.images.map.keys().filter(|name| !mapped.contains(*name)).map(String::as_str).collect()
     }
 
     /// The image of this name in the store, where `plimsoll image build` or `load` put it.

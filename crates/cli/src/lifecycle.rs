@@ -109,6 +109,16 @@ pub(crate) async fn carry_out(
     plan: &Plan,
     wait: Option<u64>,
 ) -> Result<ExitCode, CommandError> {
+    carry_out_with(engine, plan, wait, |_, _| {}).await
+}
+
+/// The same; `said` is given the lines that hooks write, with the step that ran them.
+pub(crate) async fn carry_out_with(
+    engine: &Engine,
+    plan: &Plan,
+    wait: Option<u64>,
+    mut said: impl FnMut(&Step, &str) + Send,
+) -> Result<ExitCode, CommandError> {
     let options = RunOptions {
         timeout: wait.map(Duration::from_secs),
         state: stack::states()?.join(&plan.project),
@@ -127,6 +137,7 @@ pub(crate) async fn carry_out(
         {
             globals::tell(container, &format!(" Container {container} Restarting"));
         }
+        Progress::Said(step, text) => said(step, text),
         progress => globals::tell_step(&progress),
     };
     let outcome = plimsoll_stack::run(engine, plan, &StackFiles::default(), &options, &mut show).await;

@@ -34,6 +34,8 @@ pub(crate) struct Asked {
     pub(crate) quiet: bool,
     /// Say nothing about builds.
     pub(crate) quiet_build: bool,
+    /// The whole project is brought: a name of `[images]` that nothing asks for is of no use.
+    pub(crate) whole: bool,
     /// Standard output is free for the steps of builds.
     pub(crate) listing: bool,
     /// Only look: nothing is pulled, built or handed to the engine.
@@ -108,6 +110,10 @@ pub(crate) async fn bring(
         )
     });
     found.extend(try_join_all(each).await?.into_iter().flatten());
+    for name in images.unmapped().into_iter().filter(|_| asked.whole && !is_in_place()) {
+        shown
+            .tell(&format!("note  [images] in plimsoll.toml maps {name}, and nothing here needs that image"));
+    }
     Ok(found)
 }
 
@@ -280,8 +286,11 @@ impl Bring<'_> {
             }
             _ => {}
         }
+        let written = services.iter().find_map(|name| self.project.services.get(*name)?.image.as_deref());
+        let written = written.unwrap_or(&familiar);
         if !self.asked.quiet {
-            self.shown.tell(&format!("engine pulls {familiar}"));
+            let own = || format!("engine pulls {familiar}");
+            self.shown.tell(&if is_in_place() { format!(" Image {written} Pulling") } else { own() });
         }
         let platform = services.iter().find_map(|service| self.platform(service));
         match (self.engine.pull_image_for(&familiar, platform).await, there) {
@@ -292,6 +301,9 @@ impl Bring<'_> {
             }
             (pulled, _) => {
                 pulled.map_err(failed)?;
+                if is_in_place() && !self.asked.quiet {
+                    self.shown.tell(&format!(" Image {written} Pulled"));
+                }
                 let detail = self.engine.inspect_image(&familiar).await.map_err(failed)?;
                 Ok(ServiceImage::from_engine(familiar.clone(), false, detail))
             }

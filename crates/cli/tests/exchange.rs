@@ -5,6 +5,7 @@
 use std::{
     fs,
     net::{TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     thread,
@@ -191,11 +192,18 @@ fn a_step_uses_an_ssh_agent_through_its_own_socket() {
     .unwrap();
     let told = ok(dir, "one", &["--ssh", "default=key"]).1;
     assert!(told.contains("2 steps ran") || told.contains("steps ran"), "{told}");
+    // as a repository has it
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    ok(dir, "open", &["--ssh", "default=key"]);
     let output = build(dir, "two", &[]);
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && told.contains("ssh agent default: not found"), "{told}");
     let output = build(dir, "two", &["--ssh", "default"]);
-    assert!(String::from_utf8(output.stderr).unwrap().contains("SSH_AUTH_SOCK is not set"));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && told.contains("SSH_AUTH_SOCK is not set"), "{told}");
+    // nothing wants it, so nothing looks for it
+    fs::write(dir.join("ctx/Dockerfile"), "FROM scratch\nCOPY root /\nRUN true\n").unwrap();
+    ok(dir, "three", &["--ssh", "default"]);
 }
 
 #[test]

@@ -192,3 +192,56 @@ fn the_first_end_aborts_and_those_before_it_are_told() {
     let output = stack.in_place(&["up", "--abort-on-container-exit"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
 }
+
+#[test]
+fn who_asks_for_a_terminal_where_there_is_none_is_told() {
+    let file = "name: PROJECT\nservices: { a: { image: IMAGE, command: ['true'] } }\n";
+    let Some(stack) = Stack::new("tty", file) else { return };
+    for arguments in [&["run", "--rm", "--tty", "a"][..], &["run", "--rm", "--no-TTY=false", "a"]] {
+        assert!(told(&stack, arguments, 1).contains("stdin is not a terminal"), "{arguments:?}");
+    }
+    assert_eq!(stack.states(), [""; 0]);
+    told(&stack, &["run", "--rm", "a"], 0);
+    told(&stack, &["run", "--rm", "-T", "-i", "a"], 0);
+}
+
+#[test]
+fn a_pull_does_what_the_services_policy_says() {
+    let file = "name: PROJECT\nservices:\n  never: { image: '127.0.0.1:9/nowhere:1', pull_policy: never }\n  \
+                there: { image: IMAGE, pull_policy: missing }\n  \
+                built: { image: '127.0.0.1:9/built:1', build: . }\n  nameless: { build: . }\n";
+    let Some(stack) = Stack::new("policy", file) else { return };
+    let said = told(&stack, &["pull", "--ignore-buildable"], 0);
+    assert!(said.contains("already present locally"), "{said}");
+    assert!(said.contains("nameless Skipped No image to be pulled"), "{said}");
+    // what could be built is pulled all the same: who deploys need not build
+    let said = told(&stack, &["pull"], 1);
+    assert!(said.contains("127.0.0.1:9/built:1 of built cannot be pulled"), "{said}");
+    assert!(said.contains("docker compose build built"), "{said}");
+    // under its own name the program builds what it can build
+    stack.ok(&["pull"]);
+}
+
+#[test]
+fn what_hooks_write_is_shown_in_front() {
+    let file = "name: PROJECT\nservices:\n  a: { image: IMAGE, command: [sleep, '2'] }\n  \
+                b:\n    image: IMAGE\n    init: true\n    command: [sleep, '1000']\n    \
+                post_start: [{ command: [echo, it begins] }]\n    pre_stop: [{ command: [echo, it ends] }]\n";
+    let Some(stack) = Stack::new("hooks", file) else { return };
+    let output = stack.in_place(&["up", "--abort-on-container-exit"]);
+    let shown = text(&output.stdout);
+    assert!(shown.contains("b-1  | it begins") && shown.contains("b-1  | it ends"), "{}", said(&output));
+}
+
+#[test]
+fn an_up_of_a_service_ends_with_it_whatever_else_is_shown() {
+    let file = "name: PROJECT\nservices:\n  a: { image: IMAGE, command: [echo, hello], depends_on: [b] }\n  \
+                b: { image: IMAGE, init: true, command: [sleep, '1000'] }\n";
+    let Some(stack) = Stack::new("ends", file) else { return };
+    let output = stack.in_front(&["up", "--attach-dependencies", "a"], 30);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(stack.states().contains(&"b-1 running".to_owned()), "{:?}", stack.states());
+    // the second time nothing is to be done, and that is told
+    let said = told(&stack, &["up", "-d", "b"], 0);
+    assert!(said.contains(&format!(" Container {}-b-1 Running", stack.name)), "{said}");
+}

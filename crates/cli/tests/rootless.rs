@@ -195,6 +195,34 @@ fn without_granted_ids_owners_are_noted_and_the_limits_are_said() {
     assert!(!failed.status.success() && log.contains("cannot become uid 33"), "{log}");
 }
 
+/// `/proc` and `/sys` are those of the step's own namespaces: no process and no interface of the machine.
+#[test]
+fn a_step_of_an_ordinary_user_sees_itself_alone() {
+    if !possible() {
+        return;
+    }
+    let uids = [Some(65534), granted().filter(|_| Path::new("/usr/bin/newuidmap").exists())];
+    for uid in uids.into_iter().flatten() {
+        let person = Person::new(uid);
+        let see = "ls -d /proc/[0-9]* | wc -l > /processes; tr '\\0' ' ' < /proc/1/cmdline | head -c 20 > /first; \
+            ls /proc/$$/comm > /own; ls /sys/class/net > /interfaces; ! touch /sys/x 2> /dev/null";
+        let output =
+            person.build(&format!("FROM debian\nRUN {see}\nRUN --network=none ls /sys/class/net > /none\n"));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let image = person.image();
+        let file = |name: &str| image[name].2.trim().to_owned();
+        assert!(file("processes").parse::<u32>().unwrap() <= 4, "uid {uid}: {} processes", file("processes"));
+        assert!(
+            file("first").starts_with("/bin/sh -c ls -d"),
+            "uid {uid}: the first process is {}",
+            file("first")
+        );
+        assert!(file("own").ends_with("/comm"), "a shell finds itself by its number");
+        assert_eq!(file("interfaces"), "eth0\nlo", "uid {uid}");
+        assert_eq!(file("none"), "lo", "uid {uid}");
+    }
+}
+
 /// A user of the group that the engine's socket belongs to: `up` builds, reads the store that it made, and starts.
 #[test]
 fn ordinary_user_cannot_up() {

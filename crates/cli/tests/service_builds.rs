@@ -327,3 +327,17 @@ fn stored_image_beats_the_engines() {
     kitchen.ok(&["down"]);
     docker(&["rmi", "-f", image]);
 }
+
+#[test]
+fn a_name_of_the_image_map_that_nothing_needs() {
+    let text = "services:\n  a: { image: plimsoll-test/busybox:1, init: true, command: [sleep, '1000'] }\n";
+    let Some(kitchen) = Kitchen::new("unmapped", text) else { return };
+    let policy = "[images]\nuse = \"never\"\n\"example/postgers:17\" = \"base:postgres\"\n\
+                  \"plimsoll-test/busybox:1\" = \"base:debian\"\n";
+    kitchen.write("plimsoll.toml", policy);
+    let said = kitchen.ok(&["up"]);
+    assert!(said.contains("maps example/postgers:17, and nothing here needs that image"), "{said}");
+    assert!(!said.contains("maps plimsoll-test"), "{said}");
+    // what is left out this time may need it
+    assert!(!kitchen.ok(&["up", "a"]).contains("nothing here needs"));
+}

@@ -163,7 +163,7 @@ impl<'a> Passes<'a> {
             image_map,
             outputs: outputs(self.survey),
             documents: DOCUMENTS,
-            kept: kept(&builds),
+            kept: kept(&self.survey.documents, &builds),
             memory_limits: format!("{total} MiB"),
             budgets: Budgets {
                 memory: memory_budget(self.policy, total),
@@ -326,7 +326,9 @@ fn relative<'a>(path: &'a str, folder: &str) -> &'a str {
 }
 
 fn outputs(survey: &Survey) -> Vec<String> {
-    let services = survey.services.iter().filter_map(|service| service.output.as_ref());
+    // Pages that nothing builds are sources.
+    let built = survey.services.iter().filter(|service| service.ecosystem != Ecosystem::Plain);
+    let services = built.filter_map(|service| service.output.as_ref());
     let workspaces = survey.workspaces.iter().filter_map(|workspace| workspace.output.as_ref());
     let output = |output: &Fact<String>| checked::is_path(&output.value).then(|| output.value.clone());
     let mut outputs: Vec<String> =
@@ -339,15 +341,16 @@ fn outputs(survey: &Survey) -> Vec<String> {
 /// Documents for people, wherever they lie: changing one must not rebuild anything.
 const DOCUMENTS: &[&str] = &["README.md", "CHANGELOG.md", "CONTRIBUTING.md"];
 
-/// Documents that a Dockerfile copies by name.
-fn kept(builds: &[Build]) -> Vec<String> {
+/// Documents that a Dockerfile copies by name, or that a program names.
+fn kept(named: &[Fact<String>], builds: &[Build]) -> Vec<String> {
     let files = builds.iter().filter_map(|build| match &build.kind {
         BuildKind::Python(python) => Some(&python.files),
         _ => None,
     });
     let is_document = |file: &&String| DOCUMENTS.contains(&file.rsplit('/').next().unwrap_or(file));
+    let named = named.iter().map(|document| &document.value).filter(|path| checked::is_path(path));
     let kept: BTreeSet<String> =
-        files.flatten().map(|file| &file.file).filter(is_document).cloned().collect();
+        files.flatten().map(|file| &file.file).chain(named).filter(is_document).cloned().collect();
     kept.into_iter().collect()
 }
 

@@ -7,13 +7,19 @@
 ARG {{ image.argument }}={{ image.name }}
 {%- endfor %}
 
+FROM ${NGINX_IMAGE} AS pages
+USER 0
+COPY --chmod=755 {{ build.plain.pages }} /srv/www
+# What lies beside the pages and is none of them is for nobody to read.
+RUN cd /srv/www && rm -rf nginx package.json package-lock.json \
+    && for file in .[!.]*; do case "$file" in .well-known) ;; *) rm -rf "$file" ;; esac; done
+
 FROM ${NGINX_IMAGE} AS runtime
 COPY --chmod=444 {{ nginx.folder }}/nginx.conf /etc/nginx/nginx.conf
 {%- if nginx.config %}
 COPY --chmod=555 {{ nginx.folder }}/{{ nginx.config.file }}.template /etc/nginx/templates/{{ nginx.config.file }}.template
 {%- endif %}
-# Only pages and what they load; files of the repository itself stay out (.dockerignore).
-COPY --chmod=755 {{ build.plain.pages }} /srv/www
+COPY --from=pages /srv/www /srv/www
 {%- if nginx.config %}
 # At start the image's entrypoint fills the template from the environment: one image serves every installation. It
 # writes to /tmp, the one place that is writable when the root file system is not.

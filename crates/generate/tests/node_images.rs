@@ -73,6 +73,128 @@ fn a_version_that_is_too_old_leaves_nothing_out() {
 }
 
 #[test]
+fn a_folder_that_an_install_reads_stays_a_folder() {
+    let manifest = r#"{ "name": "desk", "scripts": { "start": "node index.js" }, "dependencies": { "express": "5", "@prisma/client": "6" } }"#;
+    let schema = "datasource db {\n  provider = \"postgresql\"\n  url = env(\"DATABASE_URL\")\n}\n";
+    let files = [
+        ("package.json", manifest),
+        ("package-lock.json", "{}"),
+        ("index.js", LISTEN),
+        ("patches/express+5.patch", ""),
+        ("prisma/schema.prisma", schema),
+    ];
+    let dockerfile = file(&planned(&files), "Dockerfile");
+    for folder in ["patches", "prisma"] {
+        assert!(dockerfile.contains(&format!("COPY {folder} {folder}\n")), "{dockerfile}");
+        assert!(!dockerfile.contains(&format!("{folder} ./")), "{dockerfile}");
+    }
+}
+
+#[test]
+fn migrations_whose_settings_are_the_programs_get_its_variables() {
+    let manifest = r#"{ "name": "desk", "type": "module", "scripts": { "build": "tsc", "start": "node dist/index.js" },
+        "dependencies": { "express": "5", "drizzle-orm": "1", "pg": "8" }, "devDependencies": { "drizzle-kit": "1", "typescript": "5" } }"#;
+    let env = "export const url = process.env.DATABASE_URL;\nexport const level = process.env.LOG_LEVEL ?? 'info';\n";
+    let config = |first: &str| {
+        format!(
+            "{first}export default {{ dialect: 'postgresql', out: './drizzle', dbCredentials: {{ url: process.env.DATABASE_URL }} }};\n"
+        )
+    };
+    let server = "import express from 'express';\nimport pg from 'pg';\nimport { url, level } from './env.js';\n\
+        new pg.Pool({ connectionString: url });\nconst app = express();\napp.listen(3000);\n";
+    let migrate = |config: &str| {
+        let files = [
+            ("package.json", manifest),
+            ("package-lock.json", "{}"),
+            ("tsconfig.json", r#"{ "compilerOptions": { "rootDir": "src", "outDir": "dist" } }"#),
+            ("src/index.ts", server),
+            ("src/env.ts", env),
+            ("drizzle.config.ts", config),
+            ("drizzle/0000.sql", "create table a (b int);"),
+        ];
+        let compose = file(&planned(&files), "compose.production.yml");
+        let (_, migrate) = compose.split_once("\n  migrate:").unwrap_or_else(|| panic!("{compose}"));
+        migrate.split("\n\n").next().unwrap().to_owned()
+    };
+    let with = migrate(&config("import { url } from './src/env';\n"));
+    assert!(with.contains("LOG_LEVEL: ${LOG_LEVEL:-info}"), "{with}");
+    let without = migrate(&config(""));
+    assert!(!without.contains("LOG_LEVEL"), "{without}");
+}
+
+#[test]
+fn the_user_of_redis_has_a_name() {
+    let manifest = r#"{ "name": "desk", "scripts": { "start": "node index.js" }, "dependencies": { "express": "5", "ioredis": "5" } }"#;
+    let redis = "import Redis from 'ioredis';\nnew Redis({ host: process.env.REDISHOST, port: process.env.REDISPORT, \
+        username: process.env.REDISUSER, password: process.env.REDISPASSWORD });\n";
+    let files =
+        [("package.json", manifest), ("package-lock.json", "{}"), ("index.js", LISTEN), ("queue.js", redis)];
+    let compose = file(&planned(&files), "compose.production.yml");
+    assert!(compose.contains("REDISUSER: default"), "{compose}");
+}
+
+#[test]
+fn a_document_that_the_program_reads_is_in_the_context() {
+    let manifest =
+        r#"{ "name": "desk", "scripts": { "start": "node index.js" }, "dependencies": { "express": "5" } }"#;
+    let reads = format!("{LISTEN}require('fs').readFileSync(__dirname + '/CHANGELOG.md', 'utf8');\n");
+    let files = [
+        ("package.json", manifest),
+        ("package-lock.json", "{}"),
+        ("index.js", reads.as_str()),
+        ("CHANGELOG.md", "# 1.0"),
+        ("README.md", "# Desk"),
+    ];
+    let ignore = file(&planned(&files), ".dockerignore");
+    assert!(ignore.contains("\n!CHANGELOG.md\n") && !ignore.contains("!README.md"), "{ignore}");
+}
+
+#[test]
+fn uploads_pass_the_front() {
+    let manifest = r#"{ "name": "desk", "scripts": { "start": "node index.js" }, "dependencies": { "express": "5", "multer": "2" } }"#;
+    let limit = |options: &str| {
+        let index = format!(
+            "const multer = require('multer');\nconst upload = multer({{ dest: 'uploads/'{options} }});\n{LISTEN}"
+        );
+        let files = [("package.json", manifest), ("package-lock.json", "{}"), ("index.js", index.as_str())];
+        let planned = planned(&files);
+        let conf = file(&planned, "proxy/nginx.conf");
+        let line = conf.lines().find(|line| line.contains("client_max_body_size")).unwrap().trim().to_owned();
+        (line, planned.notes.iter().any(|note| note.message.contains("20 MB pass the front")))
+    };
+    assert_eq!(limit(""), ("client_max_body_size 20m;".to_owned(), true));
+    assert_eq!(
+        limit(", limits: { fileSize: 5 * 1024 * 1024 }"),
+        ("client_max_body_size 5m;".to_owned(), false)
+    );
+}
+
+#[test]
+fn plain_pages_are_sources_and_load_what_they_name() {
+    let page = "<html><head><link rel=stylesheet href=\"https://cdn.example.com/site.css\"><script src=\"https://cdn.example.com/site.js\"></script>\
+                </head><body><script src=app.js></script></body></html>";
+    for folder in ["public", "www", "html"] {
+        let index = format!("{folder}/index.html");
+        let code = format!("{folder}/app.js");
+        let files = [
+            (index.as_str(), page),
+            (code.as_str(), "const API_URL = 'https://api.example.com/v1';\nfetch(API_URL);\n"),
+        ];
+        let planned = planned(&files);
+        let ignore = file(&planned, ".dockerignore");
+        assert!(!ignore.contains(&format!("**/{folder}\n")), "{ignore}");
+        let conf = file(&planned, "nginx/nginx.conf");
+        for directive in [
+            "script-src 'self' https://cdn.example.com",
+            "style-src 'self' https://cdn.example.com",
+            "connect-src 'self' https://api.example.com",
+        ] {
+            assert!(conf.contains(directive), "{conf}");
+        }
+    }
+}
+
+#[test]
 fn a_tool_that_npm_keeps_as_an_optional_peer_is_not_in_the_image_of_the_program() {
     let manifest = |start: &str| {
         format!(

@@ -134,10 +134,11 @@ fn packages_are_installed_below_the_program_whatever_yarns_settings_say() {
     for yarnrc in ["# ours\n--modules-folder /node_modules\n", "--install.modules-folder \"/node_modules\"\n"]
     {
         let dockerfile = file(&planned(&files(yarnrc)), "Dockerfile");
-        assert_eq!(dockerfile.matches(" --modules-folder ./node_modules").count(), 2, "{dockerfile}");
+        let installs = dockerfile.matches("sed -i '/modules-folder/d' .yarnrc && yarn install").count();
+        assert_eq!(installs, 2, "{dockerfile}");
     }
     let usual = file(&planned(&files("network-timeout 600000\n")), "Dockerfile");
-    assert!(!usual.contains("--modules-folder"), "{usual}");
+    assert!(!usual.contains("modules-folder"), "{usual}");
 }
 
 #[test]

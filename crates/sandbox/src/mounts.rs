@@ -16,7 +16,10 @@ use nix::{
 };
 use rustix::{
     fs::{CWD, Mode, OFlags, ResolveFlags, openat2},
-    mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree},
+    mount::{
+        FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create, fsmount,
+        fsopen, move_mount, open_tree,
+    },
 };
 
 use crate::{
@@ -291,13 +294,13 @@ fn kernel_file_systems(step: &Step, host: Host, made: &mut Vec<Stub>) -> Result<
     for target in ["/proc", "/sys"] {
         stubs::make(Path::new(target), true, made).context(|| format!("cannot make {target}"))?;
     }
-    or_bind(mount_new("proc", Path::new("/proc"), plain, ""), host.processes, "/proc")?;
+    or_new(host.processes, "/proc", || mount_new("proc", Path::new("/proc"), plain, ""))?;
     let confined = step.security == Security::Sandbox;
     let read_only = if confined { MsFlags::MS_RDONLY } else { MsFlags::empty() };
     if let (true, Some(tree)) = (confined, &host.system) {
         make_read_only(tree).context(|| "cannot make /sys read-only".to_owned())?;
     }
-    or_bind(mount_new("sysfs", Path::new("/sys"), plain | read_only, ""), host.system, "/sys")?;
+    or_new(host.system, "/sys", || mount_new("sysfs", Path::new("/sys"), plain | read_only, ""))?;
     let dev = Path::new("/dev");
     let what = || "cannot fill /dev".to_owned();
     let devices = if host.devices.is_empty() { make_devices(dev)? } else { host.devices };
@@ -342,7 +345,7 @@ fn make_devices(place: &Path) -> Result<Vec<(&'static str, OwnedFd)>, Failure> {
     Ok(devices)
 }
 
-/// What the root of a user namespace takes from the host, because it may not make it.
+/// What the root of a user namespace takes along, because it may not make it inside of its root.
 #[derive(Default)]
 pub(crate) struct Host {
     devices: Vec<(&'static str, OwnedFd)>,
@@ -365,17 +368,38 @@ impl Host {
             ));
         }
         let tree = |path: &str| open_tree(CWD, path, flags | OpenTreeFlags::AT_RECURSIVE).ok();
-        Ok(Self { devices, processes: tree("/proc"), system: tree("/sys") })
+        let processes = detached("proc").ok();
+        let system = detached("sysfs").ok();
+        Ok(Self {
+            devices,
+            processes: processes.or_else(|| tree("/proc")),
+            system: system.or_else(|| tree("/sys")),
+        })
     }
 }
 
-/// A container hides parts of its own `/proc`, and the host's network has the host's `/sys`: a new one is refused then,
-/// and the host's is shown.
-fn or_bind(mounted: Result<(), Failure>, host: Option<OwnedFd>, target: &str) -> Result<(), Failure> {
-    match (mounted, host) {
-        (Err(_), Some(tree)) => move_mount(&tree, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+/// A file system that shows this process's own namespaces. It is made while the host's is in sight: later the kernel
+/// refuses it in a user namespace, because it might show what the host hides, and the step would see the host's.
+fn detached(kind: &str) -> rustix::io::Result<OwnedFd> {
+    let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(context.as_fd())?;
+    let plain = MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, plain)
+}
+
+/// Mounts what was taken along, else a new one. A container hides parts of its own `/proc`, and the host's network has
+/// the host's `/sys`: a new one is refused then, and the host's is shown.
+fn or_new(
+    taken: Option<OwnedFd>,
+    target: &str,
+    new: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    match taken {
+        Some(tree) => move_mount(&tree, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
             .context(|| format!("cannot mount {target}")),
-        (mounted, _) => mounted,
+        None => new(),
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod diagnosis;
 
+pub(crate) use diagnosis::cause;
+
 use std::{fmt::Write as _, time::Duration};
 
 use plimsoll_engine::{ContainerDetail, Engine, EngineError, RunState};
@@ -13,7 +15,9 @@ use crate::{Op, StackError, Step, hub::Hub};
 /// How long after a container's end the engine may still tell why.
 const OOM_DELAY: Duration = Duration::from_millis(500);
 /// Log lines that are shown.
-const LINES: u64 = 40;
+const LINES: usize = 40;
+/// Log lines that are looked through for the cause: a traceback is long, and a supervisor's words come after it.
+pub(crate) const READ: u64 = 400;
 
 /// A step that failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,9 +137,8 @@ impl Failure {
                         .map(|probe| (probe.exit_code, probe.output.trim_end().to_owned()));
                 }
             }
-            if let Ok(lines) = engine.last_lines(container, LINES).await {
-                let keep = lines.len().saturating_sub(LINES as usize);
-                failure.logs = lines.into_iter().skip(keep).map(|line| line.text).collect();
+            if let Ok(lines) = engine.last_lines(container, READ).await {
+                failure.logs = lines.into_iter().map(|line| line.text).collect();
             }
         }
         if let Some(exit) = failure.exit.as_mut().filter(|exit| exit.code == 137) {
@@ -149,6 +152,7 @@ impl Failure {
         if failure.hint.is_none() {
             failure.hint = failure.diagnosis();
         }
+        failure.logs.drain(..failure.logs.len().saturating_sub(LINES));
         if failure.not_started {
             failure.reason = cause_of_start(&failure.reason);
         }

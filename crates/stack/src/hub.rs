@@ -24,6 +24,16 @@ pub(crate) struct History {
     pub(crate) out_of_memory: bool,
     /// The last verdict of the engine's health check.
     pub(crate) health: Option<Health>,
+    /// How often it had ended when its health check passed.
+    ready: Option<usize>,
+}
+
+impl History {
+    /// The exit code of an end that came after its health check had passed; an end without an error is the program's own
+    /// wish.
+    fn fell(&self) -> Option<i64> {
+        self.deaths.get(self.ready?..)?.iter().copied().find(|code| *code != 0)
+    }
 }
 
 #[derive(Default)]
@@ -69,6 +79,19 @@ impl Hub {
         self.history(id).out_of_memory
     }
 
+    /// Its health check has passed.
+    pub(crate) fn is_ready(&self, id: &str) {
+        let mut containers = self.state.containers.lock().unwrap_or_else(PoisonError::into_inner);
+        let history = containers.entry(id.to_owned()).or_default();
+        history.ready = Some(history.deaths.len());
+    }
+
+    /// The containers that ended with an error after their health check had passed, and the exit code.
+    pub(crate) fn fallen(&self) -> BTreeMap<String, i64> {
+        let containers = self.state.containers.lock().unwrap_or_else(PoisonError::into_inner);
+        containers.iter().filter_map(|(id, history)| Some((id.clone(), history.fell()?))).collect()
+    }
+
     /// Tells of changes from now on.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changed.clone()
@@ -109,7 +132,10 @@ fn note(state: &State, event: &Event) {
         "health_status: unhealthy" => history.health = Some(Health::Unhealthy),
         "start" => history.health = None,
         // it comes after the end that was asked for: such an end is no crash
-        "stop" => history.deaths.clear(),
+        "stop" => {
+            history.deaths.clear();
+            history.ready = history.ready.map(|_| 0);
+        }
         _ => {}
     }
 }

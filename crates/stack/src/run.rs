@@ -63,6 +63,8 @@ pub enum Progress<'a> {
     News(&'a Step, &'a str),
     /// A step goes on, and a person should know this.
     Told(&'a Step, &'a str),
+    /// What a hook wrote, when it has ended.
+    Said(&'a Step, &'a str),
     /// A step is done, after so much time.
     Done(&'a Step, Duration),
     /// A step has failed.
@@ -165,6 +167,8 @@ enum News {
     Goes(String),
     /// Something that a person should know.
     Told(String),
+    /// What a hook wrote.
+    Said(String),
 }
 
 /// Runs `plan`. `report` is called from one place only, in order.
@@ -219,10 +223,11 @@ pub async fn run(
                 report(match &news {
                     News::Goes(text) => Progress::News(step, text),
                     News::Told(text) => Progress::Told(step, text),
+                    News::Said(text) => Progress::Said(step, text),
                 });
-                // that is all such a hook has to tell
+                // all else that such a hook has to tell is that it failed
                 let hook = matches!(step.op, Op::RunHook { when: HookTime::PreStop, .. });
-                outcome.failed_hooks += usize::from(hook);
+                outcome.failed_hooks += usize::from(hook && !matches!(news, News::Said(_)));
             }
             Some(finished) = tasks.join_next() => {
                 // a panic of a task is a bug: its step counts as never done
@@ -252,6 +257,14 @@ pub async fn run(
             }
         }
     }
+    if outcome.is_success() {
+        for (step, evidence) in fallen(&shared, plan).await {
+            let failure = Failure::collect(engine, &shared.hub, step, evidence).await;
+            report(Progress::Failed(step, &failure));
+            outcome.failures.push(failure);
+            outcome.done -= 1;
+        }
+    }
     if !plan.steps.iter().any(|step| step.op == Op::RemoveFiles) {
         shared.proved.save();
     }
@@ -261,6 +274,20 @@ pub async fn run(
         times::note(engine, &options.state, plan, &outcome, completed).await;
     }
     outcome
+}
+
+/// The waits whose container has ended with an error since: its check passed, and then its program failed.
+async fn fallen<'a>(shared: &Shared, plan: &'a Plan) -> Vec<(&'a Step, Evidence)> {
+    let fallen = shared.hub.fallen();
+    let mut found = Vec::new();
+    for step in plan.steps.iter().filter(|step| !fallen.is_empty() && step.op.is_wait()) {
+        let Some(container) = step.op.container() else { continue };
+        let Ok(detail) = shared.engine.inspect_container(container).await else { continue };
+        let Some(&code) = fallen.get(&detail.id) else { continue };
+        let reason = format!("it ended with exit code {code} after its health check had passed");
+        found.push((step, Evidence { reason, exit: Some(code), ..Evidence::default() }));
+    }
+    found
 }
 
 async fn cancelled(cancel: &mut Option<watch::Receiver<bool>>) {
@@ -307,8 +334,8 @@ async fn execute(shared: &Shared, step: &Step) -> Result<(), Unready> {
         Op::WaitCompleted { container } => watcher.completed(container).await,
         Op::WaitRunning { container } => watcher.running(container).await,
         Op::RunHook { container, hook, when } => {
-            let tell = |text| {
-                let _ = shared.news.send((step.id, News::Told(text)));
+            let tell = |news| {
+                let _ = shared.news.send((step.id, news));
             };
             let service = step.service.as_deref().unwrap_or(container);
             run_hook(shared, (container, service), hook, *when, tell).await
@@ -338,10 +365,14 @@ async fn run_hook(
     (container, service): (&str, &str),
     hook: &ExecSpec,
     when: HookTime,
-    tell: impl Fn(String),
+    tell: impl Fn(News),
 ) -> Result<(), Unready> {
     let limit = shared.options.timeout.unwrap_or(HOOK);
-    let failed = match shared.engine.exec(container, hook, limit).await {
+    let ran = shared.engine.exec(container, hook, limit).await;
+    if let Some(text) = ran.as_ref().ok().map(|output| output.text()).filter(|text| !text.is_empty()) {
+        tell(News::Said(text.to_string()));
+    }
+    let failed = match ran {
         Ok(output) if output.exit_code == 0 => None,
         Ok(output) => {
             let text = output.text();
@@ -354,7 +385,7 @@ async fn run_hook(
         Err(error) => Some(format!("{service} hook `{}`: {error}", hook.command.join(" "))),
     };
     match (failed, when) {
-        (Some(why), HookTime::PreStop) => tell(why),
+        (Some(why), HookTime::PreStop) => tell(News::Told(why)),
         (Some(reason), _) => return Err(Unready::Failed(Evidence { reason, ..Evidence::default() })),
         (None, HookTime::PostStartLast) => {
             let id = shared.engine.inspect_container(container).await?.id;

@@ -9,7 +9,11 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::{failure::Evidence, hub::Hub, proved::Proved};
+use crate::{
+    failure::{self, Evidence},
+    hub::Hub,
+    proved::Proved,
+};
 
 /// Between two of our own probes.
 const PROBE_INTERVAL: Duration = Duration::from_millis(250);
@@ -17,6 +21,8 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(250);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A container without a health check must survive this long.
 const SETTLE: Duration = Duration::from_millis(500);
+/// A container that was started again must live this long before a passing check counts.
+const RECOVERED: Duration = Duration::from_secs(3);
 /// So many ends of a container that is started again each time are a crash loop.
 const CRASH_LOOP: usize = 3;
 /// The shortest and the longest time that a health check is waited for when no limit is given.
@@ -68,10 +74,22 @@ impl Watcher<'_> {
         container: &str,
         health: &HealthSpec,
         unhealthy: bool,
-        mut tell: impl FnMut(Said),
+        tell: impl FnMut(Said),
     ) -> Result<(), Unready> {
         let detail = self.engine.inspect_container(container).await?;
-        if detail.health == Health::Healthy || (!unhealthy && self.proved.has(&detail)) {
+        self.passes(&detail, health, unhealthy, tell).await?;
+        self.hub.is_ready(&detail.id);
+        Ok(())
+    }
+
+    async fn passes(
+        &self,
+        detail: &ContainerDetail,
+        health: &HealthSpec,
+        unhealthy: bool,
+        mut tell: impl FnMut(Said),
+    ) -> Result<(), Unready> {
+        if detail.health == Health::Healthy || (!unhealthy && self.proved.has(detail)) {
             return Ok(());
         }
         let mut changes = self.hub.changes();
@@ -80,8 +98,9 @@ impl Watcher<'_> {
         let began = Instant::now();
         let deadline = began + limit;
         let mut patience = FIRST_WORD;
-        let command = probe_command(health, &detail);
+        let command = probe_command(health, detail);
         let mut last = None;
+        let mut life = (String::new(), began);
         let mut attempts = 0_u32;
         let mut next = Instant::now();
         loop {
@@ -117,14 +136,21 @@ impl Watcher<'_> {
                     attempts += 1;
                     match result {
                         Ok(output) if output.0 == 0 => {
-                            self.proved.note(&detail);
-                            return Ok(());
+                            if self.has_settled(&detail.id, &mut life).await? {
+                                self.proved.note(detail);
+                                return Ok(());
+                            }
+                            tell(Said::Goes(format!("probe {attempts}: it passes, in a program that has ended before")));
                         }
                         Ok(output) => {
-                            let said = first_line(&output.1);
+                            let said = telling_line(&output.1);
                             tell(Said::Goes(format!("probe {attempts}: exit code {}: {said}", output.0)));
                             if began.elapsed() >= patience {
-                                tell(Said::Waits(still_waiting(output.0, said, patience, limit)));
+                                let mut text = still_waiting(output.0, said, patience, limit);
+                                if let Some(cause) = self.error_in_log(&detail.id).await {
+                                    text += &format!(". In its log: {cause}");
+                                }
+                                tell(Said::Waits(text));
                                 patience *= 3;
                             }
                             last = Some(output);
@@ -139,6 +165,23 @@ impl Watcher<'_> {
                 }
             }
         }
+    }
+
+    /// What the program itself says, while its check only says that nobody answers.
+    async fn error_in_log(&self, id: &str) -> Option<String> {
+        let lines = self.engine.last_lines(id, failure::READ).await.ok()?;
+        let lines: Vec<String> = lines.into_iter().map(|line| line.text).collect();
+        failure::cause(&lines)
+    }
+
+    /// Whether a container whose check passes is ready. One that was started again has to live longer than a program that
+    /// fails at its start: its check may pass in each life before that. `life` is the start that was seen last, and when.
+    async fn has_settled(&self, id: &str, life: &mut (String, Instant)) -> Result<bool, EngineError> {
+        let detail = self.engine.inspect_container(id).await?;
+        if detail.started != life.0 {
+            *life = (detail.started, Instant::now());
+        }
+        Ok(detail.restarts == 0 || life.1.elapsed() > RECOVERED)
     }
 
     /// Fails if the container has ended for good, or ends again and again.
@@ -268,8 +311,13 @@ fn budget(health: &HealthSpec) -> Duration {
     all.clamp(BUDGET.0, BUDGET.1)
 }
 
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or("no output")
+/// The line of a probe's output that says most: the first, but the last of a traceback.
+fn telling_line(text: &str) -> &str {
+    let first = text.lines().next().unwrap_or("no output");
+    if first.starts_with("Traceback (most recent call last)") {
+        return text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or(first);
+    }
+    first
 }
 
 /// The health test as a command.
@@ -313,6 +361,15 @@ fn probe_at<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_a_traceback_says_most() {
+        let text =
+            "Traceback (most recent call last):\n  File \"x\", line 1\nConnectionRefusedError: [Errno 111]\n";
+        assert_eq!(telling_line(text), "ConnectionRefusedError: [Errno 111]");
+        assert_eq!(telling_line("503\nmore"), "503");
+        assert_eq!(telling_line(""), "no output");
+    }
 
     #[test]
     fn two_minutes_of_silence() {

@@ -261,6 +261,25 @@ async fn ends_are_explained() {
     bench.down(true).await;
 }
 
+/// Its check passes in each of its short lives: `up` must not call it ready, neither at once nor while others start.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_ends_after_its_check_has_passed() {
+    let Some(bench) = Bench::new("falls").await else { return };
+    let text = "services:
+  worker: { image: IMAGE, command: [sh, -c, 'sleep 1; echo \"KeyError: REDIS\"; exit 9'], restart: always, healthcheck: { test: [CMD, 'true'] } }
+  web: { image: IMAGE, init: true, command: [sh, -c, 'sleep 2; touch /ready; sleep 1000'], healthcheck: { test: [CMD, ls, /ready] }, depends_on: { worker: { condition: service_healthy } } }";
+    let (_, outcome) = bench.up(text).await.unwrap();
+    assert_eq!(outcome.failures.len(), 1, "{outcome:#?}");
+    let failure = &outcome.failures[0];
+    assert_eq!(failure.service.as_deref(), Some("worker"));
+    assert_eq!(failure.reason, "it ended with exit code 9 after its health check had passed");
+    assert!(failure.hint.as_ref().is_some_and(|hint| hint.contains("KeyError: REDIS")), "{failure:#?}");
+    // It is still the same program, and still ends.
+    let (_, outcome) = bench.up(text).await.unwrap();
+    assert!(!outcome.is_success(), "{outcome:#?}");
+    bench.down(true).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_port_names_its_holder_before_anything_is_made() {
     let Some(bench) = Bench::new("port").await else { return };

@@ -15,7 +15,7 @@ use crate::{
     },
     generated,
     javascript::{
-        Script,
+        Script, component,
         values::{Program, relative, stem},
     },
     manifest::Manifest,
@@ -76,7 +76,8 @@ impl<'a> Context<'a> {
         if let Some(known) = self.scripts.borrow().get(path) {
             return known.clone();
         }
-        let script = self.repository.source(path).map(|source| Rc::new(Script::new(source)));
+        let script = self.repository.source(path);
+        let script = script.map(|source| Rc::new(Script::new(component::scripts_alone(source))));
         self.scripts.borrow_mut().insert(path.to_owned(), script.clone());
         script
     }
@@ -202,7 +203,8 @@ fn part(path: &str) -> Option<Part> {
     }
     let (stem, extension) = file.rsplit_once('.')?;
     let never = [".d", ".test", ".spec", ".stories"].iter().any(|end| stem.ends_with(end));
-    if !EXTENSIONS.contains(&extension) || never {
+    let known = EXTENSIONS.contains(&extension) || component::EXTENSIONS.contains(&extension);
+    if !known || never {
         return None;
     }
     // MikroORM loads this one by its name when the program runs.

@@ -851,6 +851,29 @@ fn programs_that_a_server_starts_and_clients_that_its_build_generates() {
 }
 
 #[test]
+fn pages_in_one_file_with_their_scripts_are_read() {
+    let manifest = r#"{ "name": "shelf", "scripts": { "build": "vite build" }, "dependencies": { "vue": "3" }, "devDependencies": { "vite": "6" } }"#;
+    let books = "<template><p>{{ books }}</p></template>\n<script>\nconst path = 'http://localhost:5001/books';\n\
+                 export default { mounted() { axios.get(path); }, data: () => ({ key: import.meta.env.VITE_MAP_KEY }) };\n</script>\n";
+    let other = "<script setup>\nconst base = import.meta.env.DEV ? 'http://localhost:5002' : '';\nnew URL('/x', 'http://localhost');\n</script>";
+    let survey = of(&[
+        ("package.json", manifest),
+        ("package-lock.json", "{}"),
+        ("index.html", "<div id=app></div><script type=module src=/src/main.js></script>"),
+        ("src/main.js", "import Books from './Books.vue';\n"),
+        ("src/Books.vue", books),
+        ("src/Other.vue", other),
+    ]);
+    let site = service(&survey, "shelf");
+    let called: Vec<_> =
+        site.page_sources.iter().filter(|source| source.value.starts_with("connect-src")).collect();
+    assert_eq!(called.len(), 1, "{called:?}");
+    assert_eq!(called[0].value, "connect-src http://localhost:5001");
+    assert_eq!((called[0].evidence[0].file.as_str(), called[0].evidence[0].line), ("src/Books.vue", 3));
+    assert!(site.inlined.iter().any(|variable| variable.name == "VITE_MAP_KEY"), "{:?}", site.inlined);
+}
+
+#[test]
 fn a_build_that_runs_several_scripts_is_followed_in_the_words_of_its_runner() {
     for build in [
         r#"run-p type-check \"build-only {@}\" --"#,

@@ -141,7 +141,12 @@ pub(super) fn without_truth_values(command: &clap::Command, arguments: Vec<OsStr
     let verb = arguments.get(1).and_then(|word| word.to_str()).unwrap_or_default();
     let Some(verb) = command.find_subcommand(verb) else { return arguments };
     let passes_on = verb.get_positionals().any(clap::Arg::is_trailing_var_arg_set);
-    let find = |name: &str| verb.get_arguments().find(|known| known.get_long() == Some(name));
+    let find = |name: &str| {
+        verb.get_arguments().find(|known| {
+            let aliases = known.get_all_aliases().unwrap_or_default();
+            known.get_long() == Some(name) || aliases.contains(&name)
+        })
+    };
     let mut kept: Vec<OsString> = arguments.iter().take(2).cloned().collect();
     let mut rest = arguments.into_iter().skip(2);
     while let Some(word) = rest.next() {
@@ -159,6 +164,8 @@ pub(super) fn without_truth_values(command: &clap::Command, arguments: Vec<OsStr
                     Some(false) if find(&format!("no-{name}")).is_some() => {
                         kept.push(format!("--no-{name}").into());
                     }
+                    // the one switch of docker compose that has two names
+                    Some(false) if name.eq_ignore_ascii_case("no-tty") => kept.push("--tty".into()),
                     Some(false) => {}
                     // the parser says what is wrong
                     None => kept.push(word),
@@ -230,6 +237,7 @@ mod tests {
             "plimsoll run --rm -e A=true a x --rm=true"
         );
         assert_eq!(plain("plimsoll exec --tty=false a true"), "plimsoll exec --no-tty a true");
+        assert_eq!(plain("plimsoll run --no-TTY=false a true"), "plimsoll run --tty a true");
         assert_eq!(plain("plimsoll up --build=maybe"), "plimsoll up --build=maybe");
         assert_eq!(plain("plimsoll ps --filter status=running"), "plimsoll ps --filter status=running");
     }

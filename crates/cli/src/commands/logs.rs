@@ -5,8 +5,8 @@ use std::{
     process::ExitCode,
 };
 
-use plimsoll_engine::Stream;
-use plimsoll_stack::{LogQuery, StackLine, labels, logs};
+use plimsoll_engine::{LogLine, Stream};
+use plimsoll_stack::{LogQuery, StackLine, Step, labels, logs};
 
 use crate::{
     error::CommandError,
@@ -179,6 +179,17 @@ impl Printer {
             out.write_all(said.as_bytes())
         }
     }
+}
+
+/// What a hook wrote in its container, as lines of that.
+pub(crate) fn hook_lines(step: &Step, text: &str) -> Vec<StackLine> {
+    let time = jiff::Timestamp::now().to_string();
+    let line = |text: &str| StackLine {
+        service: step.service.clone().unwrap_or_default(),
+        container: step.op.container().unwrap_or_default().to_owned(),
+        line: LogLine { time: time.clone(), stream: Stream::Stdout, text: text.to_owned() },
+    };
+    text.lines().map(line).collect()
 }
 
 /// A log must not be able to move the cursor or rename the terminal; colours may stay.

@@ -4,9 +4,11 @@ use std::{collections::BTreeMap, process::ExitCode};
 
 use futures_util::StreamExt as _;
 use plimsoll_compose::Project;
+use plimsoll_image::Reference;
+use plimsoll_stack::{hook_images, image_name};
 
 use crate::{
-    commands::run::needed,
+    commands::{drop_in::is_in_place, run::needed},
     error::CommandError,
     globals,
     policy::Root,
@@ -21,13 +23,13 @@ pub(crate) struct Args {
     project: ProjectArgs,
     /// Only these services
     services: Vec<String>,
-    /// Only images that the engine lacks
-    #[arg(long, value_name = "POLICY", value_parser = ["missing", "always"], default_value = "always")]
-    policy: String,
+    /// Instead of the services' `pull_policy`; `missing` leaves out what the engine has, but not a `latest`, which moves
+    #[arg(long, value_name = "POLICY", value_parser = ["missing", "always"])]
+    policy: Option<String>,
     /// Also the images of services that can be built here
     #[arg(long)]
     include_buildable: bool,
-    /// Nothing to do about buildable services: that is the default; accepted for the habit
+    /// Nothing to do about buildable services: that is the default, but in place of docker compose
     #[arg(long, hide = true)]
     ignore_buildable: bool,
     /// The images of what the named services depend on too
@@ -53,25 +55,13 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let project = args.project.load_for(&Root::find()?, &args.services)?;
     check_names(&project, args.services.iter())?;
-    let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut names: Vec<&str> = Vec::new();
-    for service in &args.services {
-        names.extend(needed(&project, service, !args.include_deps));
-    }
-    for (name, service) in &project.services {
-        let asked = args.services.is_empty() || names.contains(&name.as_str());
-        let built = service.build.is_some() && !args.include_buildable;
-        if let (Some(image), true, false) = (&service.image, asked, built) {
-            wanted.entry(image.clone()).or_default().push(name.clone());
-        }
-    }
+    let wanted = wanted(&args, &project);
     let failures = stack::with_engine(|engine| async move {
         let engine = &engine;
-        let missing_only = args.policy == "missing";
         let at_once = if args.no_parallel { 1 } else { globals::at_once(wanted.len()) };
         let (dry_run, project) = (args.dry_run, &project);
-        let pulls = wanted.iter().map(|(image, services)| async move {
-            if missing_only && engine.inspect_image(image).await.is_ok() {
+        let pulls = wanted.iter().map(|(image, (services, ask))| async move {
+            if !ask && !moves(image) && engine.inspect_image(image).await.is_ok() {
                 return (image, services, Ok(false));
             }
             if dry_run {
@@ -80,23 +70,105 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             (image, services, engine.pull_image_for(image, platform(project, services)).await.map(|()| true))
         });
         let done: Vec<_> = futures_util::stream::iter(pulls).buffered(at_once).collect().await;
-        let mut failures = 0;
+        let (mut failures, mut to_build) = (0, Vec::<&String>::new());
         for (image, services, pulled) in done {
             let users = services.join(", ");
             match pulled {
                 Ok(_) if args.quiet => {}
                 Ok(true) if dry_run => outln!("{image} would be pulled for {users}"),
+                Ok(true) if is_in_place() => globals::tell(image, &format!(" Image {image} Pulled")),
                 Ok(true) => globals::tell(image, &format!("{image}  pulled for {users}")),
-                Ok(false) => globals::tell(image, &format!("{image}  is there already, for {users}")),
+                Ok(false) => left_out(&format!("Image {image}"), "Image is already present locally"),
                 Err(error) => {
                     failures += usize::from(!args.ignore_pull_failures);
                     errln!("{image} of {users} cannot be pulled: {error}");
+                    to_build.extend(services.iter().filter(|name| project.services[*name].build.is_some()));
                 }
             }
+        }
+        if !to_build.is_empty() {
+            let names: Vec<&str> = to_build.into_iter().map(String::as_str).collect();
+            let program = if is_in_place() { "docker compose" } else { "plimsoll" };
+            errln!(
+                "WARNING: Some service image(s) must be built from source by running:\n    {program} build {}",
+                names.join(" ")
+            );
         }
         Ok(failures)
     })?;
     Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Image to its services, and whether one of these wants the registry's even where the engine has one. An unset policy
+/// does: who says `pull` means it.
+type Wanted = BTreeMap<String, (Vec<String>, bool)>;
+
+fn wanted(args: &Args, project: &Project) -> Wanted {
+    let mut wanted = Wanted::new();
+    let mut names: Vec<&str> = Vec::new();
+    for service in &args.services {
+        names.extend(needed(project, service, !args.include_deps));
+    }
+    // docker compose pulls what it could build, so that who deploys need not build
+    let buildable = args.include_buildable || (is_in_place() && !args.ignore_buildable);
+    let asked = |name: &String| args.services.is_empty() || names.contains(&name.as_str());
+    for (name, service) in project.services.iter().filter(|(name, _)| asked(name)) {
+        let policy = args.policy.as_deref().or(service.pull_policy.as_deref());
+        let turn = match (&service.image, policy) {
+            (None, _) => Err((name.clone(), "No image to be pulled")),
+            (Some(image), Some("never" | "build")) => {
+                Err((format!("Image {image}"), "Its policy is not to pull"))
+            }
+            (Some(image), _) if service.build.is_some() && !buildable => {
+                Err((format!("Image {image}"), "Image can be built"))
+            }
+            (Some(image), policy) => Ok((image.clone(), policy)),
+        };
+        match turn {
+            Ok((image, policy)) => want(&mut wanted, image, name, policy),
+            // that what is built here is not pulled, everybody knows
+            Err(_) if args.quiet || (service.build.is_some() && !is_in_place()) => {}
+            Err((what, why)) => left_out(&what, why),
+        }
+    }
+    // what runs before a service has its policy, and cannot be built
+    for (_, service, image) in hook_images(project).into_iter().filter(|(_, service, _)| asked(service)) {
+        let own = project.services.get(&service).and_then(|own| own.pull_policy.as_deref());
+        let policy = args.policy.as_deref().or(own);
+        let sibling =
+            |name: &String| project.services[name].build.is_some() && image_name(project, name) == image;
+        if policy != Some("never") && !project.services.keys().any(sibling) {
+            want(
+                &mut wanted,
+                image,
+                &service,
+                policy.map(|policy| if policy == "build" { "missing" } else { policy }),
+            );
+        }
+    }
+    wanted
+}
+
+fn want(wanted: &mut Wanted, image: String, service: &str, policy: Option<&str>) {
+    let (services, ask) = wanted.entry(image).or_default();
+    if !services.iter().any(|known| known == service) {
+        services.push(service.to_owned());
+    }
+    *ask |= !matches!(policy, Some("missing" | "if_not_present"));
+}
+
+/// Says that nothing is pulled, in docker compose's form where this stands in its place.
+fn left_out(what: &str, why: &str) {
+    if is_in_place() {
+        globals::tell(what, &format!(" {what} Skipped {why}"));
+    } else {
+        globals::tell(what, &format!("{what}: not pulled: {why}"));
+    }
+}
+
+/// Whether the name has the tag that is meant to move.
+fn moves(image: &str) -> bool {
+    Reference::parse(image).is_ok_and(|name| name.digest().is_none() && name.tag() == Some("latest"))
 }
 
 /// What an image is pulled for, if a service or the environment says it.

@@ -41,6 +41,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let _lock = stack::lock(&target.name, "plimsoll rm")?;
     stack::with_engine(|engine| async move {
         let mut found = lifecycle::chosen(&engine, &target, &args.services).await?;
+        // an engine may list a container as running for a moment after its stop
+        let mut stopped = Vec::new();
         let runs = |state| matches!(state, RunState::Running | RunState::Paused | RunState::Restarting);
         if args.stop && !args.dry_run && found.iter().any(|member| runs(member.state)) {
             let ask = Lifecycle { services: args.services.clone(), no_deps: true, ..Lifecycle::default() };
@@ -49,10 +51,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             if code != ExitCode::SUCCESS {
                 return Ok(code);
             }
+            stopped = found.into_iter().map(|member| member.name).collect();
             found = lifecycle::chosen(&engine, &target, &args.services).await?;
         }
         for member in found {
-            if runs(member.state) && !(args.dry_run && args.stop) {
+            if runs(member.state) && !(args.dry_run && args.stop) && !stopped.contains(&member.name) {
                 let said = format!("{} runs and stays; --stop stops it first", member.name);
                 globals::tell(&member.name, &said);
                 continue;

@@ -1,6 +1,6 @@
 //! `plimsoll run`: a container of a service for one command.
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::{collections::BTreeMap, io::IsTerminal as _, process::ExitCode};
 
 use plimsoll_compose::Project;
 use plimsoll_engine::Engine;
@@ -90,7 +90,7 @@ pub(crate) struct Args {
     /// Standard input is not passed on
     #[arg(long, hide = true)]
     no_interactive: bool,
-    /// There is a terminal if there is one here; accepted for the habit
+    /// There is a terminal if there is one here; whoever asks for one where there is none is told
     #[arg(short, long, hide = true)]
     tty: bool,
     /// When images are pulled, instead of the services' `pull_policy`
@@ -120,6 +120,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    let attended = !args.detach && !args.no_interactive && !args.no_tty;
+    if args.tty && attended && !std::io::stdin().is_terminal() {
+        return Err(CommandError::new(
+            "cannot attach stdin to a TTY-enabled container because stdin is not a terminal",
+            "leave --tty out: without it there is a terminal where there is one here",
+        ));
+    }
     // it builds, and reads the store's layers
     crate::rootless::enter(true);
     let root = Root::find()?;

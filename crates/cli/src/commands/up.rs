@@ -13,13 +13,13 @@ use plimsoll_compose::Project;
 use plimsoll_engine::{Engine, PublishedPort};
 use plimsoll_source::printable_output;
 use plimsoll_stack::{
-    Context, Lock, Observed, Outcome, Plan, PlanOptions, RunOptions, StackError, StackFiles,
+    Context, Lock, Observed, Outcome, Plan, PlanOptions, Progress, RunOptions, StackError, StackFiles,
     changed_passwords, desired, host_listeners, labels, observe, plan, port_conflicts, stack_files,
 };
 use serde_json::json;
 
 use crate::{
-    commands::{image::proxy, run::needed as needs_of},
+    commands::{drop_in::is_in_place, image::proxy, logs::hook_lines, run::needed as needs_of},
     error::CommandError,
     globals::{self, Orphans},
     home::home,
@@ -144,7 +144,7 @@ impl Args {
     /// In place of docker compose `up` stays in front unless it is told otherwise.
     fn stays_in_front(&self) -> bool {
         let background = self.detach || self.wait || self.no_start || self.at_boot || self.json;
-        self.attached.is_asked() || (super::drop_in::is_in_place() && !background)
+        self.attached.is_asked() || (is_in_place() && !background)
     }
 
     /// Services that the command line names: their profiles are active.
@@ -226,9 +226,16 @@ async fn up(
         cancel: Some(stack::interruption()),
     };
     let mut shown = progress::Shown::new(&prepared.plan);
-    let outcome =
-        plimsoll_stack::run(engine, &prepared.plan, &prepared.files, &options, &mut |step| shown.show(&step))
-            .await;
+    progress::tell_unchanged(&prepared.plan, &prepared.observed);
+    let mut printer = args.stays_in_front().then(|| args.attached.printer(&project.name));
+    let mut show = |progress: Progress<'_>| match (&progress, &mut printer) {
+        (Progress::Said(step, text), Some(printer)) => {
+            // an error means that nobody reads any more
+            hook_lines(step, text).iter().for_each(|line| drop(printer.print(line)));
+        }
+        _ => shown.show(&progress),
+    };
+    let outcome = plimsoll_stack::run(engine, &prepared.plan, &prepared.files, &options, &mut show).await;
     shown.finish();
     if args.json {
         print_json(&json!({ "plan": prepared.plan, "outcome": outcome }))?;
@@ -288,6 +295,7 @@ async fn prepare(
         build: args.build || args.pull.as_deref() == Some("build"),
         quiet: args.quiet_pull,
         quiet_build: args.quiet_build,
+        whole: args.services.is_empty() && !args.no_build && project.disabled_services.is_empty(),
         listing: !args.json,
         dry_run: args.dry_run,
     };

@@ -105,7 +105,7 @@ fn one(
         secret_file(to, name, &secret, variable.file_variant, variable.required);
     } else {
         let setting = from_outside(passes, service, stores, variable);
-        if variable.required {
+        if variable.required || service.migrations_read.contains(name) {
             to.for_migrations.push(setting.clone());
         }
         to.settings.push(setting);

@@ -39,20 +39,21 @@ pub(super) fn plan(
         services.iter().filter(|service| service.role == Role::Server).copied().collect();
     let sites: Vec<&Service> =
         services.iter().filter(|service| service.role == Role::Site).copied().collect();
+    let megabytes = body_limit(passes, &servers);
     if sites.is_empty() && !servers.is_empty() {
         let main = main(passes, &servers);
         let is_alone = |server: &&Service| Some(&server.name) != main.as_ref() && is_apart(passes, server);
         let (apart, together): (Vec<&Service>, Vec<&Service>) = servers.iter().copied().partition(is_alone);
         let name = passes.names.take(&["proxy", "front"]);
         let upstreams = behind_proxy(passes, &together, main.as_ref());
-        let mut fronts = vec![proxy(passes, name, &together, upstreams)];
+        let mut fronts = vec![proxy(passes, name, &together, upstreams, megabytes)];
         for server in apart {
             let slug = names::slug(&server.name);
             let name = passes.names.take(&[&format!("{slug}-proxy"), &format!("{slug}-front")]);
             port_of_its_own(passes, server, &name);
             let whole = Location { prefix: "/".to_owned(), exact: false, strip: false };
             let upstreams = vec![upstream(server, vec![whole], true)];
-            fronts.push(proxy(passes, name, &[server], upstreams));
+            fronts.push(proxy(passes, name, &[server], upstreams, megabytes));
         }
         for (number, proxy) in fronts.into_iter().enumerate() {
             let mut unit = site::front(passes, &proxy.name);
@@ -69,6 +70,7 @@ pub(super) fn plan(
             builds.iter_mut().find(|build| build.name == name).and_then(|build| build.kind.nginx_mut())
         {
             fill(nginx, &servers, upstreams);
+            nginx.body_limit = format!("{megabytes}m");
         }
     }
     publish(builds, units)
@@ -102,7 +104,13 @@ fn publish(builds: &mut [Build], units: &mut [Unit]) -> Vec<FrontPort> {
 }
 
 /// nginx before servers without a site.
-fn proxy(passes: &Passes<'_>, name: String, servers: &[&Service], upstreams: Vec<Upstream>) -> Build {
+fn proxy(
+    passes: &Passes<'_>,
+    name: String,
+    servers: &[&Service],
+    upstreams: Vec<Upstream>,
+    megabytes: u64,
+) -> Build {
     let mut nginx = Nginx {
         folder: name.clone(),
         port: site::PORT,
@@ -113,7 +121,7 @@ fn proxy(passes: &Passes<'_>, name: String, servers: &[&Service], upstreams: Vec
         upstreams: Vec::new(),
         websockets: false,
         health: site::HEALTH,
-        body_limit: "1m".to_owned(),
+        body_limit: format!("{megabytes}m"),
         policy: None,
         title: String::new(),
     };
@@ -146,9 +154,6 @@ fn fill(nginx: &mut Nginx, servers: &[&Service], upstreams: Vec<Upstream>) {
     if is_given || servers.iter().any(|server| has_path(&server)) {
         nginx.health = site::OTHER_HEALTH;
     }
-    let limit = servers.iter().filter_map(|server| server.body_limit.as_ref()).map(|limit| limit.value).max();
-    let megabytes = limit.unwrap_or(0).div_ceil(1 << 20).clamp(1, 10_240);
-    nginx.body_limit = format!("{megabytes}m");
     nginx.websockets = servers.iter().any(|server| !server.websockets.is_empty());
     let ways: Vec<String> = upstreams
         .iter()
@@ -165,6 +170,41 @@ fn fill(nginx: &mut Nginx, servers: &[&Service], upstreams: Vec<Upstream>) {
         None => "nothing".to_owned(),
     };
     nginx.upstreams = upstreams;
+}
+
+/// What a server takes that keeps files of its visitors and names no limit: photographs and documents, in megabytes.
+const UPLOADS: u64 = 20;
+
+/// The largest body that a server takes, in megabytes.
+fn body_limit(passes: &mut Passes<'_>, servers: &[&Service]) -> u64 {
+    let named = |server: &&Service| server.body_limit.as_ref().map(|limit| limit.value.div_ceil(1 << 20));
+    let mut megabytes = servers.iter().filter_map(named).max().unwrap_or(1).clamp(1, 10_240);
+    for server in servers {
+        let Some(kept) =
+            server.writes.iter().find(|writes| writes.keep && is_for_uploads(&writes.path.value))
+        else {
+            continue;
+        };
+        // Django's limit is one of forms, not of the files in them.
+        let django = server.frameworks.iter().any(|framework| framework.name == "django");
+        if (server.body_limit.is_none() || django) && megabytes < UPLOADS {
+            megabytes = UPLOADS;
+            passes.note(
+                &server.name,
+                format!("it keeps files that visitors send and names no limit: {UPLOADS} MB pass the front"),
+                "change client_max_body_size in nginx.conf".to_owned(),
+                &kept.path.evidence,
+            );
+        }
+    }
+    megabytes
+}
+
+fn is_for_uploads(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    ["upload", "media", "file", "image", "attachment", "document", "photo", "avatar"]
+        .iter()
+        .any(|word| path.contains(word))
 }
 
 /// The servers behind a site: each has the paths that its pages ask it for.

@@ -114,7 +114,13 @@ fn deeper(install: &Install) -> Vec<ManifestFile> {
 
 fn paths(install: &Install, files: &[Fact<String>]) -> Vec<String> {
     let top = files.iter().filter(|file| !file.value.contains('/') && checked::is_path(&file.value));
-    top.map(|file| below(&install.folder, &file.value)).collect()
+    top.filter(|file| !is_folder(install, file)).map(|file| below(&install.folder, &file.value)).collect()
+}
+
+/// `patches`, `prisma`: COPY would spread what is in a folder, so each is copied to its own place.
+fn is_folder(install: &Install, input: &Fact<String>) -> bool {
+    let inside = format!("{}/", below(&install.folder, &input.value));
+    input.evidence.iter().any(|evidence| evidence.file.starts_with(&inside))
 }
 
 /// The packages of the repository that the service needs.
@@ -263,7 +269,11 @@ fn manifests(place: &Place<'_>, libraries: &[Library]) -> Vec<ManifestFile> {
 fn input_folders(install: &Install) -> Vec<CopiedFolder> {
     let mut folders: Vec<CopiedFolder> = Vec::new();
     for input in install.inputs.iter().filter(|input| checked::is_path(&input.value)) {
-        let Some((folder, _)) = input.value.rsplit_once('/') else { continue };
+        let folder = match input.value.rsplit_once('/') {
+            _ if is_folder(install, input) => input.value.as_str(),
+            Some((folder, _)) => folder,
+            None => continue,
+        };
         if folders.iter().all(|known| known.to != folder) {
             folders.push(CopiedFolder { from: below(&install.folder, folder), to: folder.to_owned() });
         }
@@ -317,12 +327,12 @@ fn commands(place: &Place<'_>, version: Option<&str>) -> Commands {
         }
         Manager::YarnClassic => {
             let frozen = if locked { " --frozen-lockfile" } else { "" };
-            // An option wins over the project's .yarnrc: the stages copy /app, and nothing beside it.
+            // The stages copy /app, and nothing beside it. With the option instead, scripts of packages would not find
+            // the programs of others.
             let elsewhere = place.install.modules_folder.is_some();
-            let modules = if elsewhere { " --modules-folder ./node_modules" } else { "" };
-            let install = format!(
-                "yarn install{frozen} --non-interactive --cache-folder /yarn/cache{scripts}{modules}"
-            );
+            let here = if elsewhere { "sed -i '/modules-folder/d' .yarnrc && " } else { "" };
+            let install =
+                format!("{here}yarn install{frozen} --non-interactive --cache-folder /yarn/cache{scripts}");
             Commands {
                 // The image has a `yarn` of its own, which is replaced.
                 tool: tool("--force yarn", "1.22.22"),

@@ -110,12 +110,8 @@ fn writes(passes: &mut Passes<'_>, program: &mut Program<'_>, workdir: &str) {
             program.tmpfs.push(format!("{absolute}:uid={uid},gid={uid},mode=0700,size=64m"));
         }
     }
-    let needs_tmp = program.service.writes.iter().any(|writes| writes.path.value.starts_with("/tmp"))
-        || program.service.ecosystem == Ecosystem::Python
-        || program.service.role != Role::Server;
-    if needs_tmp {
-        program.tmpfs.push(tmp(passes));
-    }
+    // Libraries count on it: uploads, caches of compilers, sockets.
+    program.tmpfs.push(tmp(passes));
 }
 
 /// Memory for files that nobody needs for long.
@@ -284,9 +280,6 @@ fn migrate(passes: &mut Passes<'_>, program: &Program<'_>, stores: &Stores, buil
     unit.init = None;
     if !whole {
         unit.tmpfs.retain(|tmpfs| tmpfs.starts_with("/tmp:"));
-        if unit.tmpfs.is_empty() {
-            unit.tmpfs.push(tmp(passes));
-        }
         // drizzle-kit makes one folder below it, and none above.
         let mut data = Setting::new("XDG_DATA_HOME", "/tmp");
         data.reason = Some("Command lines write what they remember to the home of their user.".to_owned());

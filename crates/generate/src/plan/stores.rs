@@ -263,6 +263,8 @@ impl Stores {
             let value = match part {
                 Part::Host => opened.name.clone(),
                 Part::Port => opened.port().to_string(),
+                // The name of the user that a password alone means. A program may refuse an empty one.
+                Part::User if opened.kind == StoreKind::Redis => "default".to_owned(),
                 Part::User => opened.user.clone(),
                 Part::Database => opened.database.clone(),
                 Part::Password => {

@@ -30,6 +30,8 @@ def _heartbeat(path):
     import time
 
     def beat():
+        # A program that fails while it is loaded has said nothing.
+        time.sleep(3)
         while True:
             try:
                 with open(path, "w", encoding="ascii"):

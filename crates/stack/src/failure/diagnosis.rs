@@ -22,8 +22,7 @@ impl Failure {
             return Some(hint);
         }
         if self.has_ended() {
-            let cause = self.logs.iter().find(|line| CAUSES.iter().any(|sign| line.contains(sign)))?;
-            let cause: String = cause.trim().chars().take(SHOWN).collect();
+            let cause = cause(&self.logs)?;
             return Some(format!("it ends by itself; the first error in its log: {cause}"));
         }
         let (_, probe) = self.probe.as_ref()?;
@@ -34,8 +33,32 @@ impl Failure {
         let ended = self.exit.as_ref().is_some_and(|exit| exit.code != 0);
         ended
             || self.reason.starts_with("it ends again and again")
-            || self.reason.starts_with("it ended with")
+            || self.reason.starts_with("it ended with exit code")
     }
+}
+
+/// The line that names the error: the one that ends a traceback of Python, or begins with the error's type, before any
+/// that only has a word for errors in it (a supervisor that reports the end of its worker).
+pub(crate) fn cause(logs: &[String]) -> Option<String> {
+    let lines = || logs.iter().map(String::as_str);
+    let traced = lines()
+        .skip_while(|line| !line.contains("Traceback (most recent call last)"))
+        .skip(1)
+        .find(|line| !line.is_empty() && !line.starts_with(char::is_whitespace));
+    let typed = || lines().find(|line| begins_with_type(line));
+    let worded = || lines().find(|line| CAUSES.iter().any(|sign| line.contains(sign)));
+    let line = traced.or_else(typed).or_else(worded)?;
+    Some(line.trim().chars().take(SHOWN).collect())
+}
+
+/// `TypeError: …`, `SystemError [ERR_SYSTEM_ERROR]: …`, `java.io.IOException: …`.
+fn begins_with_type(line: &str) -> bool {
+    let line = line.trim_start();
+    let line = line.strip_prefix("Uncaught ").unwrap_or(line);
+    let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || "._".contains(c))).unwrap_or(line.len());
+    let (name, rest) = line.split_at(end);
+    (name.ends_with("Error") || name.ends_with("Exception"))
+        && (rest.starts_with(": ") || rest.starts_with(" ["))
 }
 
 /// What a program says of its own trouble.
@@ -191,6 +214,30 @@ mod tests {
             None,
         );
         assert!(silent.starts_with("it does not listen on 127.0.0.1:3000"), "{silent}");
+    }
+
+    #[test]
+    fn the_error_itself_comes_before_words_about_it() {
+        let ends = |logs: &[&str]| hint(logs, None, "it ended with exit code 1 before it was ready", Some(1));
+        let node = [
+            "    at Object.userInfo (node:os:311:11)",
+            "  code: 'ERR_SYSTEM_ERROR',",
+            "SystemError [ERR_SYSTEM_ERROR]: A system error occurred: uv_os_get_passwd returned ENOENT",
+        ];
+        assert!(ends(&node).ends_with(
+            "log: SystemError [ERR_SYSTEM_ERROR]: A system error occurred: uv_os_get_passwd returned ENOENT"
+        ));
+        let python = [
+            "[1] [ERROR] Exception in worker process",
+            "Traceback (most recent call last):",
+            "  File \"/app/core/settings.py\", line 29, in <module>",
+            "django.core.exceptions.ImproperlyConfigured: The SECRET_KEY setting must not be empty.",
+            "[1] [ERROR] Worker (pid:21) exited with code 3.",
+        ];
+        assert!(ends(&python).ends_with(
+            "log: django.core.exceptions.ImproperlyConfigured: The SECRET_KEY setting must not be empty."
+        ));
+        assert!(ends(&["[1] [ERROR] Worker (pid:21) exited with code 3."]).contains("exited with code 3"));
     }
 
     #[test]

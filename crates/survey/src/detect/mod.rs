@@ -3,6 +3,7 @@
 use crate::{context::Context, model::Survey};
 
 mod compose_file;
+mod documents;
 mod gaps;
 mod languages;
 mod nginx;
@@ -42,6 +43,7 @@ pub(crate) const ALL: &[Detector] = &[
     Detector { name: "node pages", run: node::pages::detect },
     Detector { name: "stores", run: stores::detect },
     Detector { name: "nginx files", run: nginx::detect },
+    Detector { name: "documents", run: documents::detect },
     Detector { name: "gaps", run: gaps::detect },
 ];
 

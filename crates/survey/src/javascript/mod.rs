@@ -1,6 +1,7 @@
 //! The tokens of JavaScript and TypeScript, as far as the detectors need them: strings and comments told apart from
 //! code, brackets matched. No syntax tree: a file that we read wrongly costs a fact, never an error.
 
+pub(crate) mod component;
 pub(crate) mod modules;
 pub(crate) mod values;
 

@@ -37,6 +37,9 @@ pub struct Survey {
     pub edges: Vec<Edge>,
     /// Files of other platforms (Procfile, fly.toml, a Dockerfile, ...) that were read as evidence.
     pub platform_files: Vec<Fact<String>>,
+    /// Documents for people (README.md, CHANGELOG.md) that a program or its build names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub documents: Vec<Fact<String>>,
     /// What is missing or could not be read.
     pub gaps: Vec<Gap>,
     /// What the files leave open, each with the answer that is taken where nobody gives one.

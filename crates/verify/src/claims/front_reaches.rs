@@ -111,6 +111,11 @@ fn vec_of(stack: &Stack<'_>, member: &Member, texts: &BTreeMap<&str, String>) ->
     let mut reached = BTreeSet::new();
     for (client, ports) in &clients {
         let Some(from) = client.pid() else { continue };
+        // A client that has ended since is no reason to blame the service: `services-running` names it.
+        if stack.procfs.namespace(from, "net").is_err() {
+            evidence.push((format!("/proc/{from}"), format!("{} has ended", client.name)));
+            continue;
+        }
         // What the client's configuration names, else what the service says of itself, else what it listens on.
         let wanted = if !ports.is_empty() {
             ports.clone()

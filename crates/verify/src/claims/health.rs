@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
@@ -27,6 +27,8 @@ const RUNS: usize = 3;
 const NOTICED: Duration = Duration::from_mins(30);
 /// A service that may fail its check so long after its start has no check.
 const START: Duration = Duration::from_hours(1);
+/// The engine's next probe is waited for at most so long.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// An engine that is busy begins its probes later than it should.
 const SLACK: Duration = Duration::from_secs(15);
 
@@ -62,7 +64,10 @@ async fn of_member(stack: &Stack<'_>, member: &Member) -> Result<Outcome, Measur
         evidence.push((exec.clone(), last.clone()));
     }
     // What the engine said when the measurement began is old by now.
-    let now = stack.engine.inspect_container(member.id()).await?;
+    let mut now = stack.engine.inspect_container(member.id()).await?;
+    if wrong.is_empty() {
+        now = after_next_probe(stack, now, &settings).await?;
+    }
     evidence.push((
         format!("engine: container {} State.Health", member.name),
         format!("{}, {} failures in a row", now.health.as_str(), now.failing_streak),
@@ -81,6 +86,27 @@ async fn of_member(stack: &Stack<'_>, member: &Member) -> Result<Outcome, Measur
     ));
     let observed = if wrong.is_empty() { last } else { wrong.join("; ") };
     Ok(outcome.judge(wrong.is_empty(), observed).all_evidence(evidence))
+}
+
+/// What the engine says after its next probe, where its last one failed and ours pass now: what was wrong may have been
+/// mended since.
+async fn after_next_probe(
+    stack: &Stack<'_>,
+    mut now: ContainerDetail,
+    settings: &Settings,
+) -> Result<ContainerDetail, MeasureError> {
+    let failed = now.failing_streak;
+    let due = (settings.interval + settings.timeout + SLACK).min(PATIENCE);
+    let begun = Instant::now();
+    while failed > 0
+        && now.failing_streak == failed
+        && now.health != Health::Unhealthy
+        && begun.elapsed() < due
+    {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        now = stack.engine.inspect_container(&now.id).await?;
+    }
+    Ok(now)
 }
 
 /// Whoever waits for `service_healthy`, a balancer or an alarm acts on the engine's word.

@@ -25,6 +25,7 @@ mod no_oom;
 mod no_write_errors;
 mod one_shot;
 mod outcome;
+mod page_files;
 mod pids_limit;
 mod process_user;
 mod published_ports;
@@ -39,6 +40,7 @@ mod smoke;
 mod spa_routing;
 mod start_time;
 mod store_isolation;
+mod store_logins;
 
 use std::{io, pin::Pin};
 
@@ -79,9 +81,13 @@ pub(crate) const CLAIMS: &[ClaimSpec] = &[
     health_endpoint::CLAIM,
     front_reaches::CLAIM,
     smoke::CLAIM,
+    // With the pages that the smoke checks have seen.
+    page_files::CLAIM,
     memory_load::CLAIM,
     compression::CLAIM,
     no_oom::CLAIM,
+    // Before anything is stopped: a client that was disturbed logs in anew.
+    store_logins::CLAIM,
     health_fails::CLAIM,
     graceful_stop::CLAIM,
     // They judge what smoke checks, load and a stopped service brought too.

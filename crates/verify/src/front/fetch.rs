@@ -160,6 +160,10 @@ async fn fetch_pages(stack: &Stack<'_>, member: &Member, front: &mut Front) {
             // A page with content that also answers what only the browser knows.
             front.nature = Nature::Application;
         }
+        if front.nature == Nature::Application && deep_link_is_an_own_error(front) {
+            // Little to read before the scripts run, and still made on the server: it knows its addresses.
+            front.nature = Nature::Site;
+        }
     }
     if let Some(path) = health_path(stack, member, front.container_port) {
         get(front, Role::Health, &path).await;
@@ -183,6 +187,16 @@ fn file_role(path: &str) -> Role {
 fn deep_link_is_the_page(front: &Front) -> bool {
     front.page(Role::DeepLink).is_some_and(|deep| {
         deep.answer.status == 200 && html::same_page(&deep.answer.body, &front.pages[0].answer.body)
+    })
+}
+
+fn deep_link_is_an_own_error(front: &Front) -> bool {
+    front.page(Role::DeepLink).is_some_and(|deep| {
+        // An error in JSON is a program's too: servers of files answer with a page.
+        let kind = deep.answer.header("content-type").unwrap_or_default();
+        let json = kind.starts_with("application/") && kind.contains("json");
+        matches!(deep.answer.status, 404 | 410)
+            && (json || html::is_own_error(&deep.answer.body, &front.pages[0].answer.body))
     })
 }
 

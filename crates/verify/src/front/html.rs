@@ -43,6 +43,18 @@ pub(crate) fn same_page(one: &[u8], other: &[u8]) -> bool {
     !files.is_empty() && files == local_files(&other, "/") && title(&one) == title(&other)
 }
 
+/// Whether an error is a page that the application itself has made: it names a file of the front page and says something
+/// else. What a server of files answers names none, and the front page under the status of an error says the same.
+pub(crate) fn is_own_error(error: &[u8], front: &[u8]) -> bool {
+    let (error, front) = (String::from_utf8_lossy(error), String::from_utf8_lossy(front));
+    let files = local_files(&front, "/");
+    let said = |html: &str| {
+        let body = without(html, &["script", "style", "noscript", "template", "head", "title", "svg"]);
+        visible(&body).split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    local_files(&error, "/").iter().any(|file| files.contains(file)) && said(&error) != said(&front)
+}
+
 /// Folders whose files never change under one name: it holds a digest, or the build's id (SvelteKit, Next.js).
 const IMMUTABLE: [&str; 2] = ["/immutable/", "/_next/static/"];
 /// Folders of files whose whole name may be a digest (Nuxt, SvelteKit).

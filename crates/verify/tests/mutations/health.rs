@@ -8,6 +8,19 @@ use crate::{
 };
 
 rows! {
+    /// Its check failed until just before the measurement: the engine's word is an interval old.
+    a_check_that_was_mended: Row {
+        over: "services: { front: { healthcheck: { interval: 8s, retries: 5 } } }",
+        act: |stand| {
+            Box::pin(async {
+                stand.sh("front", "busybox mv /tmp/site/index.html /tmp/site/away").await;
+                tokio::time::sleep(std::time::Duration::from_secs(9)).await;
+                stand.sh("front", "busybox mv /tmp/site/away /tmp/site/index.html").await;
+            })
+        },
+        claims: &[proved("health", "front")],
+        ..Row::RIGHT
+    };
     /// The command passes when it has long enough; the engine gives it a second.
     unhealthy_but_proved: Row {
         over: r#"

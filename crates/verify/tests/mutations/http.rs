@@ -30,9 +30,9 @@ configs:
     content: |
       cd /tmp
       echo "<!doctype html><html><head><title>$${TITLE-Shop}</title><link href=/assets/app-5e6f7a8b.css rel=stylesheet><script src=/config.js></script><script src=/assets/app-1a2b3c4d.js></script></head><body>$${CONTENT-<div id=root></div>}</body></html>" > index.html
-      echo '<h1>not found</h1>' > 404.html; echo '{"error":"not_found"}' > missing.json; echo ok > health; echo 'window.config={}' > config.js
+      echo "$${OWN_ERROR-<h1>not found</h1>}" > 404.html; echo '{"error":"not_found"}' > missing.json; echo ok > health; echo 'window.config={}' > config.js
       i=0; while [ $$i -lt 100 ]; do echo "{\"id\":$$i,\"name\":\"item number $$i\"}"; i=$$((i+1)); done > items.json
-      { echo 'history.pushState()'; cat items.json; } > app.js; busybox cp items.json app.css
+      { echo "history.pushState();$$CALLS"; cat items.json; } > app.js; busybox cp items.json app.css
       for f in items.json app.js app.css; do busybox gzip -c $$f > $$f.gz; done
       exec busybox nc -ll -p 8080 -e sh /front.sh
   front:
@@ -366,6 +366,39 @@ services:
             is(Status::NotApplicable, "health-endpoint", "front health"),
             proved("security-headers", "front /"),
             is(Status::NotChecked, "smoke", "stack"),
+        ],
+        ..USUAL
+    };
+    /// Built with the address of a laptop: the visitor's machine has no such server.
+    pages_that_call_the_visitors_machine: Row {
+        over: "services: { front: { environment: { CALLS: 'fetch(\"http://localhost:5001/books\")' } } }",
+        claims: &[failed("page-files", "front /")],
+        ..USUAL
+    };
+    /// The page of one service whose style is another service's to answer.
+    a_style_that_nobody_has: Row {
+        over: "services: { front: { environment: { CONTENT: '<link rel=stylesheet href=/static/style.css><div id=root></div>' } } }",
+        claims: &[failed("page-files", "front /")],
+        ..USUAL
+    };
+    /// A router reads addresses with a base that it never calls.
+    a_base_to_read_addresses_with: Row {
+        over: "services: { front: { environment: { CALLS: 'new URL(x,\"http://localhost\"); // http://localhost:3000' } } }",
+        claims: &[proved("page-files", "front /")],
+        ..USUAL
+    };
+    /// A small page with the scripts of a router, made on the server: what it does not have is an error of its own.
+    a_router_that_runs_on_the_server: Row {
+        over: r#"
+services:
+  front:
+    environment:
+      NO_DEEP_LINKS: "1"
+      OWN_ERROR: "<html><head><title>Shop</title><script src=/assets/app-1a2b3c4d.js></script></head><body><main>404: there is no such page.</main></body></html>"
+"#,
+        claims: &[
+            is(Status::NotApplicable, "spa-routing", "front deep links"),
+            proved("spa-routing", "front /plimsoll-missing-0a1b2c3d.png"),
         ],
         ..USUAL
     };

@@ -1,10 +1,11 @@
-//! What containers share with the host: `host-isolation`, `secret-files`, `no-write-errors`.
+//! What containers share with the host, and what logs tell: `host-isolation`, `secret-files`, `no-write-errors`,
+//! `store-logins`.
 
 use plimsoll_engine::ContainerSpec;
 
 use crate::{
     rows,
-    stand::{Row, failed, proved},
+    stand::{Row, absent, failed, proved},
 };
 
 rows! {
@@ -141,6 +142,26 @@ services:
     command: !override [sh, -c, "echo '{\"req\":{\"url\":\"/EROFS: read-only file system\"}}'; echo 'ERROR:  permission denied for table users'; exec busybox httpd -f -p 8080 -h /etc"]
 "#,
         claims: &[proved("no-write-errors", "front"), proved("no-write-errors", "backend")],
+        ..Row::RIGHT
+    };
+    /// A client whose password is wrong asks a store again and again, and every health check passes.
+    a_store_that_refuses_its_client: Row {
+        over: r#"
+services:
+  store:
+    command: !override [sh, -c, "echo '2026-11-30 14:02:11.120 UTC [71] FATAL:  password authentication failed for user \"postgres\"'; exec busybox httpd -f -p 6379 -h /etc"]
+"#,
+        claims: &[failed("store-logins", "store"), absent("store-logins", "backend")],
+        ..Row::RIGHT
+    };
+    /// A store that starts, a health check without a user, and a statement with the words.
+    a_store_with_words_about_logins: Row {
+        over: r#"
+services:
+  store:
+    command: !override [sh, -c, "echo 'FATAL:  the database system is starting up'; echo 'FATAL:  role \"root\" does not exist'; echo 'STATEMENT:  select 1 -- password authentication failed for user'; exec busybox httpd -f -p 6379 -h /etc"]
+"#,
+        claims: &[proved("store-logins", "store")],
         ..Row::RIGHT
     };
 }

@@ -29,7 +29,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             Row { line: "plimsoll run --rm -T a sh -c 'exit 7'", expect: &[Code(7)] },
             Row { line: "plimsoll run --rm=true --no-deps=true a true", expect: &[Out("")] },
             Row { line: "echo typed | plimsoll run --rm -T a cat", expect: &[Out("typed")] },
-            Row { line: "plimsoll run --rm -it a echo both", expect: &[Has("both")] },
+            Row { line: "plimsoll run --rm -it a echo both", expect: &[Code(2), Err("is not a terminal")] },
             Row { line: "plimsoll run --rm a nosuchprogram", expect: &[Code(127)] },
             Row { line: "plimsoll run --rm nobody true", expect: &[Code(2), Err("nobody")] },
             Row { line: "plimsoll run --quiet --rm a echo quiet", expect: &[Out("quiet")] },

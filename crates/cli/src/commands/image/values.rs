@@ -151,7 +151,8 @@ pub(super) fn ulimit(text: &str) -> Result<Ulimit, CommandError> {
     Ok(limit)
 }
 
-/// `ID`, `ID=SOCKET` or `ID=KEY[,KEY]`.
+/// `ID`, `ID=SOCKET` or `ID=KEY[,KEY]`. The agent of `SSH_AUTH_SOCK` is looked for by the first step that wants it:
+/// what gives `--ssh default` to every build runs where there is no agent too.
 pub(super) fn ssh(spec: &str) -> Result<SshAgent, CommandError> {
     let wrong = |why: String| {
         CommandError::new(
@@ -159,14 +160,16 @@ pub(super) fn ssh(spec: &str) -> Result<SshAgent, CommandError> {
             "write --ssh default with SSH_AUTH_SOCK set, or --ssh ID=SOCKET or --ssh ID=KEY",
         )
     };
-    let (id, paths) = spec.split_once('=').map_or((spec, None), |(id, paths)| (id, Some(paths)));
-    let paths: Vec<PathBuf> = match paths {
-        Some(paths) => paths.split(',').map(|path| absolute(Path::new(path))).collect::<Result<_, _>>()?,
-        None => match std::env::var_os("SSH_AUTH_SOCK") {
-            Some(socket) => vec![absolute(Path::new(&socket))?],
-            None => return Err(wrong("SSH_AUTH_SOCK is not set".to_owned())),
-        },
+    let Some((id, paths)) = spec.split_once('=') else {
+        if spec.is_empty() {
+            return Err(wrong("it names no agent".to_owned()));
+        }
+        let socket = std::env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty());
+        let socket = socket.and_then(|socket| std::path::absolute(socket).ok());
+        return Ok(SshAgent { id: spec.to_owned(), keys: socket.map_or(SshKeys::NoAgent, SshKeys::Agent) });
     };
+    let paths: Vec<PathBuf> =
+        paths.split(',').map(|path| absolute(Path::new(path))).collect::<Result<_, _>>()?;
     let is_socket = |path: &PathBuf| {
         std::fs::metadata(path).is_ok_and(|meta| std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type()))
     };

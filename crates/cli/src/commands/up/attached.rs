@@ -11,11 +11,15 @@ use std::{
 use futures_util::StreamExt as _;
 use plimsoll_compose::{Condition, Project};
 use plimsoll_engine::{ContainerSummary, Engine, Event, EventFilter, RunState};
-use plimsoll_stack::{Lifecycle, LogQuery, Outcome, StackLine, labels, logs, members, plan_stop};
+use plimsoll_stack::{Lifecycle, LogQuery, Outcome, StackLine, Step, labels, logs, members, plan_stop};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    commands::{drop_in::is_in_place, exec::exit_code, logs::Printer},
+    commands::{
+        drop_in::is_in_place,
+        exec::exit_code,
+        logs::{Printer, hook_lines},
+    },
     error::CommandError,
     lifecycle,
     pick::is_one_off,
@@ -67,6 +71,13 @@ impl Front {
 
     fn aborts(&self) -> bool {
         self.abort_on_container_exit || self.abort_on_container_failure || self.exit_code_from.is_some()
+    }
+
+    /// Writes as these options say.
+    pub(super) fn printer(&self, project: &str) -> Printer {
+        let mut printer = Printer::new(project, self.timestamps, self.no_log_prefix, self.no_color);
+        printer.apart = true;
+        printer
     }
 
     /// Services that are named here.
@@ -123,13 +134,11 @@ impl Follow<'_> {
                 return Ok(ExitCode::from(1));
             }
             let code = outcome.failures.iter().find_map(|failure| Some(failure.exit.as_ref()?.code));
-            self.stop().await?;
+            self.stop(|_| {}).await?;
             return Ok(exit_code(code.unwrap_or(1)));
         }
         let services = args.shown(self.project, self.services);
-        let mut printer =
-            Printer::new(&self.project.name, args.timestamps, args.no_log_prefix, args.no_color);
-        printer.apart = true;
+        let mut printer = args.printer(&self.project.name);
         let containers = self.containers(&services).await?;
         let mut names: Vec<&str> =
             containers.iter().map(|container| printer.short(&container.name)).collect();
@@ -144,6 +153,7 @@ impl Follow<'_> {
         let query =
             LogQuery { services: services.clone(), follow: true, since: self.began, ..LogQuery::default() };
         let (lines, mut shown) = tokio::sync::mpsc::unbounded_channel::<StackLine>();
+        let hooks = lines.clone();
         let mut sink = move |line: StackLine| lines.send(line).is_ok();
         let showing = async {
             let reading = logs(self.engine, &self.project.name, &query, &mut sink);
@@ -188,7 +198,7 @@ impl Follow<'_> {
         // what containers say on their way out is shown too
         let both = async {
             let _ = tokio::time::timeout(LAST_LINES, std::future::pending::<()>()).await;
-            self.stop().await?;
+            self.stop(|line| drop(hooks.send(line))).await?;
             tokio::time::sleep(LAST_LINES).await;
             Ok::<_, CommandError>(())
         };
@@ -219,9 +229,7 @@ impl Follow<'_> {
     /// The logs and ends so far, for a start that failed.
     async fn show_what_was(&self, args: &Front) -> Result<(), CommandError> {
         let services = args.shown(self.project, self.services);
-        let mut printer =
-            Printer::new(&self.project.name, args.timestamps, args.no_log_prefix, args.no_color);
-        printer.apart = true;
+        let mut printer = args.printer(&self.project.name);
         let containers = self.containers(&services).await?;
         for container in &containers {
             printer.expect(&container.name);
@@ -239,13 +247,15 @@ impl Follow<'_> {
         Ok(())
     }
 
-    /// Stops what was brought up, under the project's lock.
-    async fn stop(&self) -> Result<ExitCode, CommandError> {
+    /// Stops what was brought up, under the project's lock. `say` is given what hooks write.
+    async fn stop(&self, say: impl Fn(StackLine) + Send) -> Result<ExitCode, CommandError> {
         let _lock = tokio::task::block_in_place(|| stack::lock(&self.project.name, "plimsoll up"))?;
         let found = members(self.engine, &self.project.name).await.map_err(failed)?;
         // only what was asked for: what it depends on may serve others
         let ask = Lifecycle { services: self.services.to_vec(), grace: self.grace, no_deps: true };
-        lifecycle::carry_out(self.engine, &plan_stop(&self.project.name, &found, &ask), None).await
+        let plan = plan_stop(&self.project.name, &found, &ask);
+        let said = move |step: &Step, text: &str| hook_lines(step, text).into_iter().for_each(&say);
+        lifecycle::carry_out_with(self.engine, &plan, None, said).await
     }
 
     /// The project's containers of these services, those of `run` left out.
@@ -318,7 +328,9 @@ impl Follow<'_> {
                     let up = |state| {
                         matches!(state, RunState::Running | RunState::Paused | RunState::Restarting)
                     };
-                    if !self.containers(services).await?.iter().any(|container| up(container.state)) {
+                    // who named services waits for those, whatever else is shown
+                    let awaited = if self.services.is_empty() { services } else { self.services };
+                    if !self.containers(awaited).await?.iter().any(|container| up(container.state)) {
                         return Ok(End::All);
                     }
                     // the next event brings the next look

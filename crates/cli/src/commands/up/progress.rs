@@ -6,13 +6,24 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use plimsoll_engine::RunState;
 use plimsoll_source::{printable, printable_line};
-use plimsoll_stack::{Plan, Progress, Step};
+use plimsoll_stack::{Observed, Plan, Progress, Step};
 
 use crate::{
     commands::drop_in::is_in_place,
     globals::{self, ProgressForm},
 };
+
+/// In place of docker compose: what runs already, in its words. A job that has ended does not.
+pub(super) fn tell_unchanged(plan: &Plan, observed: &Observed) {
+    let runs = |name: &&String| {
+        observed.containers.iter().any(|found| found.name == **name && found.state == RunState::Running)
+    };
+    for name in plan.unchanged.iter().filter(|_| is_in_place()).filter(runs) {
+        globals::tell(name, &format!(" Container {name} Running"));
+    }
+}
 
 /// Draws from one place: the run reports in order.
 pub(crate) struct Shown {
@@ -87,7 +98,7 @@ impl Shown {
             return globals::tell_step(progress);
         }
         match progress {
-            Progress::Started(_) | Progress::News(..) => {}
+            Progress::Started(_) | Progress::News(..) | Progress::Said(..) => {}
             Progress::Told(step, text) => {
                 errln!("{at:7.2}s  note  {}: {}", step.op.describe(), printable(text));
             }
@@ -105,6 +116,7 @@ impl Shown {
             Progress::Started(step)
             | Progress::News(step, _)
             | Progress::Told(step, _)
+            | Progress::Said(step, _)
             | Progress::Done(step, _)
             | Progress::Failed(step, _) => *step,
         };
@@ -117,6 +129,7 @@ impl Shown {
             Progress::News(step, text) => {
                 bar.set_message(format!("{} ({})", doing(step), printable_line(text)));
             }
+            Progress::Said(..) => {}
             Progress::Told(step, text) => {
                 let at = self.began.elapsed().as_secs_f64();
                 let _ = screen.println(format!(

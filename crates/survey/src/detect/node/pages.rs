@@ -23,6 +23,8 @@ const PREFIXES: [(&str, &str); 8] = [
 
 /// Facts of one kind that are kept.
 const MAX_COUNT: usize = 100;
+/// At most so many pages are read.
+const MAX_PAGES: usize = 100;
 /// At most so many style sheets are read.
 const MAX_STYLES: usize = 100;
 
@@ -36,6 +38,9 @@ pub(in crate::detect) fn detect(context: &Context<'_>, survey: &mut Survey) {
         if service.role == Role::Site {
             service.page_sources = page_sources(context, service);
         }
+    }
+    for service in services.iter_mut().filter(|service| service.ecosystem == Ecosystem::Plain) {
+        service.page_sources = page_sources(context, service);
     }
     survey.services = services;
     let edges: Vec<Edge> =
@@ -129,9 +134,12 @@ fn page_sources(context: &Context<'_>, service: &Service) -> Vec<Fact<String>> {
         .filter(|path| has_extension(path, "html"))
         .filter(|path| {
             let below = path.get(service.path.len()..).unwrap_or(path).trim_start_matches('/');
-            below == "index.html" || below.starts_with("public/") || below.starts_with("src/")
+            service.ecosystem == Ecosystem::Plain
+                || below == "index.html"
+                || below.starts_with("public/")
+                || below.starts_with("src/")
         })
-        .take(20)
+        .take(MAX_PAGES)
         .collect();
     for path in pages {
         let Some(source) = context.repository.source(path) else { continue };
@@ -183,7 +191,15 @@ fn page_sources(context: &Context<'_>, service: &Service) -> Vec<Fact<String>> {
             }
         }
     }
-    for script in context.scripts_of(&service.path) {
+    let scripts = if service.ecosystem == Ecosystem::Plain {
+        // Whatever the folder is called: a browser loads them as they are.
+        let files = context.repository.under(&service.path);
+        let files = files.filter(|path| ["js", "mjs"].iter().any(|kind| has_extension(path, kind)));
+        files.take(MAX_PAGES).filter_map(|path| context.script(path)).collect()
+    } else {
+        context.scripts_of(&service.path)
+    };
+    for script in scripts {
         in_script(&script, &mut found);
     }
     in_styles(context, service, &mut found);
@@ -266,6 +282,37 @@ fn own_machine(url: &str) -> Option<String> {
     matches!(name, "localhost" | "127.0.0.1" | "0.0.0.0").then(|| format!("{scheme}://{host}"))
 }
 
+/// `http://localhost:5000`, not `http://localhost`, which libraries take as a base to read addresses with.
+fn has_port(url: &str) -> bool {
+    own_machine(url)
+        .is_some_and(|origin| origin.rsplit(':').next().is_some_and(|port| port.parse::<u16>().is_ok()))
+}
+
+/// Whether an address of another host is one that the code calls: `const API_URL = "https://…"`, `baseUrl: "https://…"`,
+/// `https://…${path}`. A link has another name.
+fn is_called(script: &Script, at: usize) -> bool {
+    if script.kind(at) == Some(Kind::Template) && script.text(at).contains("${") {
+        return true;
+    }
+    let named = at > 1 && (script.is(at - 1, "=") || script.is(at - 1, ":"));
+    let name = if named {
+        script.text(at - 2).trim_matches(['"', '\'']).to_ascii_lowercase()
+    } else {
+        String::new()
+    };
+    ["api", "base", "backend", "server", "endpoint", "graphql", "socket"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
+/// Whether the line asks which mode it is, or has another value for it: `import.meta.env.DEV ? "…" : ""`.
+fn is_for_development(script: &Script, at: usize) -> bool {
+    let source = &script.source;
+    let span = source.line_span(source.line_col(script.span(at, at).start).line);
+    let line = &source.text()[span.start..span.end];
+    ["DEV", "NODE_ENV", "development", "PROD", "??", "||", "hostname"].iter().any(|word| line.contains(word))
+}
+
 /// What the page's own code calls.
 fn in_script(script: &Script, found: &mut Vec<Fact<String>>) {
     for at in 0..script.tokens.len() {
@@ -275,15 +322,23 @@ fn in_script(script: &Script, found: &mut Vec<Fact<String>>) {
             && script.is(at + 1, "(")
             || at > 1 && method(at) && script.is(at - 1, ".") && is_client(at - 2) && script.is(at + 1, "(")
             || matches!(script.text(at), "baseURL") && (script.is(at + 1, ":") || script.is(at + 1, "="));
-        if !call || !matches!(script.kind(at + 2), Some(Kind::String | Kind::Template)) {
-            continue;
-        }
-        let text = script.text(at + 2).trim_matches(['"', '\'', '`']);
-        let text = text.split("${").next().unwrap_or_default();
+        let text_at = |at: usize| {
+            matches!(script.kind(at), Some(Kind::String | Kind::Template)).then(|| {
+                let text = script.text(at).trim_matches(['"', '\'', '`']);
+                text.split("${").next().unwrap_or_default()
+            })
+        };
+        // An address of this machine with a port is called, wherever it stands; but not one for development alone.
+        let aside = text_at(at).filter(|text| {
+            (has_port(text) || origin(text).is_some() && is_called(script, at))
+                && !is_for_development(script, at)
+        });
+        let Some(text) = text_at(at + 2).filter(|_| call).or(aside) else { continue };
         let Some(origin) = origin(text).or_else(|| own_machine(text)) else { continue };
         let value = format!("connect-src {origin}");
         if found.len() < MAX_COUNT && !found.iter().any(|fact| fact.value == value) {
-            let evidence = Evidence::new(&script.source, script.span(at, at + 2), "the page's code calls it");
+            let last = if call { at + 2 } else { at };
+            let evidence = Evidence::new(&script.source, script.span(at, last), "the page's code calls it");
             found.push(Fact::new(value, evidence));
         }
     }

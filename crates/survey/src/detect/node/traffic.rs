@@ -93,7 +93,7 @@ fn body_limit(program: &Program) -> Option<Fact<u64>> {
         let script = &other.script;
         for at in 1..script.tokens.len() {
             let key = script.text(at);
-            if !matches!(key, "limit" | "fileSize" | "bodyLimit") || !script.is(at + 1, ":") {
+            if !matches!(key, "limit" | "fileSize" | "maxFileSize" | "bodyLimit") || !script.is(at + 1, ":") {
                 continue;
             }
             let parser =

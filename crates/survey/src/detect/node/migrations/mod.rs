@@ -56,11 +56,41 @@ pub(in crate::detect) fn detect(context: &Context<'_>, survey: &mut Survey) {
         if applied.contains(&folder) {
             continue;
         }
-        applied.push(folder);
         survey.gaps.extend(found.gap);
+        if reads_settings(context, &folder) {
+            let names = service.environment.iter().map(|variable| variable.name.clone());
+            service.migrations_read.extend(names.collect::<Vec<_>>());
+        }
+        applied.push(folder);
         service.migration = Some(found.migration);
     }
     survey.services = services;
+}
+
+/// Files of settings of the tools.
+const CONFIGS: [&str; 14] = [
+    "drizzle.config.ts",
+    "drizzle.config.js",
+    "drizzle.config.mjs",
+    "prisma.config.ts",
+    "prisma.config.js",
+    "knexfile.js",
+    "knexfile.cjs",
+    "knexfile.mjs",
+    "knexfile.ts",
+    "data-source.ts",
+    "ormconfig.ts",
+    "ormconfig.js",
+    "config/config.js",
+    "config/database.js",
+];
+
+/// Whether the tool's settings import a part of the program: what checks the program's variables checks them then too.
+fn reads_settings(context: &Context<'_>, folder: &str) -> bool {
+    let own =
+        |specifier: &str| ["./", "../", "@/", "~/", "#", "src/"].iter().any(|own| specifier.starts_with(own));
+    let scripts = CONFIGS.iter().filter_map(|file| context.script(&join(folder, file)));
+    scripts.into_iter().any(|script| script.imported().iter().any(|(_, specifier)| own(specifier)))
 }
 
 /// Scripts that apply migrations, the one for production first.

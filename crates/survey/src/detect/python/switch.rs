@@ -39,7 +39,7 @@ pub(super) fn add(project: &Project, reads: &[Read], service: &mut Service) {
         .stores
         .iter()
         .filter(|used| relational(used.kind))
-        .flat_map(|used| variables(used.address.as_ref()).into_iter().map(|name| (used.kind, name)))
+        .flat_map(|used| variables(used.address.as_ref()).into_iter().map(move |name| (used.kind, name)))
         .collect();
     let Some((kind, _)) = wired.first().cloned() else { return };
     if wired.iter().any(|(other, _)| *other != kind) {

@@ -20,7 +20,7 @@ pub(super) fn setting(program: &Program, service: &Service) -> Option<Setting> {
         return None;
     }
     let names: Vec<&str> = match first.address.as_ref()? {
-        Address::Url { variable, .. } => vec![&variable.value],
+        Address::Url { variable, .. } => vec![variable.value.as_str()],
         Address::Parts { variables, .. } => {
             variables.iter().map(|(_, variable)| variable.value.as_str()).collect()
         }

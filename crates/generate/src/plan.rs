@@ -94,13 +94,10 @@ pub fn plan(survey: &Survey, policy: &Policy, taken: &dyn Fn(&str) -> bool) -> R
 
 /// Why there is nothing to deploy: the survey's gaps say what was seen.
 fn nothing(survey: &Survey) -> Vec<Gap> {
-    let mut gaps = vec![problem(
-        "the repository",
-        "nothing was found that can be deployed",
-        "`plimsoll survey` shows what was found and why",
-    )];
-    gaps.extend(survey.gaps.iter().cloned());
-    gaps
+    let message = "nothing was found that can be deployed";
+    let said = survey.gaps.iter().any(|gap| gap.message == message);
+    let general = problem("the repository", message, "`plimsoll survey` shows what was found and why");
+    std::iter::once(general).filter(|_| !said).chain(survey.gaps.iter().cloned()).collect()
 }
 
 impl<'a> Passes<'a> {

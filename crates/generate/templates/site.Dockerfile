@@ -26,7 +26,7 @@ ARG {{ image.argument }}={{ image.name }}
 FROM sources AS {% if it.checks_need_build and it.checks %}built{% else %}build{% endif %}
 # Readable for every user and writable for none, whatever the modes were in the checkout; files are not executable.
 RUN {% for command in it.build %}{{ command }} \
-    && {% endfor %}chmod -R a=rX {{ (it.sources.prefix ~ it.output) | shell }}
+    && {% endfor %}chmod -R a=rX {{ it.output | shell }}
 {%- if it.checks and not it.checks_need_build %}
 COPY --from=check /checked /checked
 {%- endif %}
@@ -43,7 +43,7 @@ COPY --chmod=444 {{ nginx.folder }}/nginx.conf /etc/nginx/nginx.conf
 {%- if nginx.config %}
 COPY --chmod=555 {{ nginx.folder }}/{{ nginx.config.file }}.template /etc/nginx/templates/{{ nginx.config.file }}.template
 {%- endif %}
-COPY --from=build /app/{{ it.sources.prefix }}{{ it.output }} /srv/www
+COPY --from=build /app/{{ it.output }} /srv/www
 {%- if nginx.config %}
 # At start the image's entrypoint fills the template from the environment: one image serves every installation. It
 # writes to /tmp, the one place that is writable when the root file system is not.

@@ -350,3 +350,19 @@ fn a_readme_that_the_build_of_a_package_reads_is_in_its_context() {
     let ignored = file(&stack, ".dockerignore");
     assert!(ignored.contains("**/README.md\n") && ignored.contains("\n!README.md\n"), "{ignored}");
 }
+
+/// A bundler may write into the folder of another package.
+#[test]
+fn pages_that_are_built_into_another_folder_are_taken_from_there() {
+    let repository = repository_with(
+        &[],
+        &[(
+            "apps/web/vite.config.ts",
+            "export default defineConfig({ build: { outDir: '../api/public/app' } })",
+        )],
+    );
+    let planned = plan(&survey(&repository), &Policy::default(), &|_| false).unwrap();
+    let dockerfile = file(&planned.stack, "apps/web/Dockerfile");
+    assert!(dockerfile.contains("chmod -R a=rX apps/api/public/app\n"), "{dockerfile}");
+    assert!(dockerfile.contains("COPY --from=build /app/apps/api/public/app /srv/www\n"), "{dockerfile}");
+}

@@ -9,7 +9,10 @@ use std::{
 use plimsoll_source::Diagnostic;
 
 use crate::{
-    detect::{node::library_folders, platform::Platform},
+    detect::{
+        node::{library_folders, tools::Tools},
+        platform::Platform,
+    },
     generated,
     javascript::{
         Script, component,
@@ -80,8 +83,8 @@ impl<'a> Context<'a> {
     }
 
     /// The scripts that a package runs: everything in its folder that belongs to no other package; no tests, no
-    /// declarations, no configuration of tools, nothing that a build writes. What the program itself imports is a part
-    /// of it whatever its name is: `db.config.js`, `static/static.module.ts`.
+    /// declarations, no tools and nothing that configures them, nothing that a build writes. What the program itself
+    /// imports is a part of it whatever its name is: `db.config.js`, `static/static.module.ts`.
     pub(crate) fn scripts_of(&self, folder: &str) -> Vec<Rc<Script>> {
         let inner: Vec<&str> = self
             .manifests
@@ -89,14 +92,16 @@ impl<'a> Context<'a> {
             .map(|manifest| manifest.folder.as_str())
             .filter(|other| *other != folder && is_below(other, folder))
             .collect();
+        let tools = Tools::of(self.repository, self.manifest(folder), folder);
         let mut scripts = Vec::new();
         let mut apart = Apart::default();
         for path in
             self.repository.under(folder).filter(|path| !inner.iter().any(|other| is_below(path, other)))
         {
-            match part(path.get(folder.len()..).unwrap_or(path).trim_start_matches('/')) {
-                Some(Part::Program) => scripts.extend(self.own(path)),
-                Some(Part::Apart) => apart.add(path),
+            let inside = path.get(folder.len()..).unwrap_or(path).trim_start_matches('/');
+            match part(inside) {
+                Some(Part::Program) if !tools.hold(inside) => scripts.extend(self.own(path)),
+                Some(Part::Program | Part::Apart) => apart.add(path),
                 None => {}
             }
         }

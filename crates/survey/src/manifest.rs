@@ -95,6 +95,20 @@ impl Manifest {
         Some(Fact::new(text, Evidence::new(&self.source, member.span(), reason)))
     }
 
+    /// The texts of a list below nested keys; of an object in it the text under `key`.
+    pub(crate) fn names(&self, keys: &[&str], key: &str) -> Vec<String> {
+        let mut value = &self.root;
+        for key in keys {
+            let Some(member) = value.get(key) else { return Vec::new() };
+            value = &member.value;
+        }
+        let text = |item: &Value| {
+            let named = || item.get(key).and_then(|member| member.value.str());
+            item.str().or_else(named).map(str::to_owned)
+        };
+        value.items().iter().filter_map(text).collect()
+    }
+
     /// Every script: name, command, place.
     pub(crate) fn scripts(&self) -> impl Iterator<Item = (&str, &str, Span)> {
         let scripts = self.root.get("scripts").map_or(&[][..], |scripts| scripts.value.members());

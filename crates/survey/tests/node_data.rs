@@ -224,3 +224,112 @@ fn variables_that_a_library_reads_by_itself() {
     assert_eq!(next("5.0.0-beta.30"), (vec!["AUTH_SECRET".to_owned()], true));
     assert_eq!(next("^4.24.0"), (vec!["NEXTAUTH_SECRET".to_owned()], false));
 }
+
+#[test]
+fn the_variable_that_chooses_the_database_is_set_to_the_one_that_is_wired() {
+    let with = |program: &str| {
+        let opens = "const { Pool } = require('pg')\nconst open = () => new Pool({ connectionString: process.env.DATABASE_URL })\n";
+        let survey =
+            desk(r#""pg": "^8.0.0", "better-sqlite3": "^12.0.0""#, &format!("{opens}{program}"), &[]);
+        let settings = &survey.services[0].settings;
+        settings.iter().find(|setting| setting.name == "DB_TYPE").map(|setting| setting.value.clone())
+    };
+    assert_eq!(with("if (process.env.DB_TYPE === 'postgres') { open() }").as_deref(), Some("postgres"));
+    assert_eq!(with("const kind = process.env.DB_TYPE || 'sqlite'\nswitch (kind) { case 'sqlite': break; case 'pg': open() }").as_deref(), Some("pg"));
+    assert_eq!(
+        with("const a = 'postgresql' == process.env.DB_TYPE ? open() : 1").as_deref(),
+        Some("postgresql")
+    );
+    assert_eq!(
+        with("const kind = process.env.DB_TYPE || 'postgres'\nif (kind === 'postgres') { open() }"),
+        None
+    );
+    assert_eq!(with("open()"), None);
+}
+
+#[test]
+fn packages_that_wrap_the_client_of_a_store_use_it() {
+    let address = |packages: &str, program: &str| {
+        let survey = desk(packages, program, &[]);
+        let found = survey.services[0].stores.first().map(|used| (used.kind, used.address.clone()));
+        let (kind, address) = found?;
+        let name = match address {
+            Some(plimsoll_survey::Address::Url { variable, .. }) => variable.value,
+            Some(_) => "other".to_owned(),
+            None => String::new(),
+        };
+        Some((kind, name))
+    };
+    let redis = |name: &str| Some((StoreKind::Redis, name.to_owned()));
+    let connection = r#""redis-connection": "^5.0.0""#;
+    assert_eq!(address(connection, "const r = require('redis-connection')()"), redis("REDISCLOUD_URL"));
+    assert_eq!(address(connection, ""), None);
+    let adapter = r#""@socket.io/redis-adapter": "^8.0.0""#;
+    assert_eq!(
+        address(
+            adapter,
+            "const { createAdapter } = require('@socket.io/redis-adapter')\nuse(process.env.REDIS_URL)"
+        ),
+        redis("REDIS_URL")
+    );
+    let keyv = r#""@keyv/redis": "^5.0.0""#;
+    assert_eq!(
+        address(keyv, "const KeyvRedis = require('@keyv/redis')\nnew KeyvRedis(process.env.CACHE_ADDRESS)"),
+        redis("CACHE_ADDRESS")
+    );
+    let fastify = r#""@fastify/redis": "^7.0.0""#;
+    assert_eq!(
+        address(
+            fastify,
+            "const plugin = require('@fastify/redis')\nserver.register(plugin, { url: process.env.CACHE_ADDRESS })"
+        ),
+        redis("CACHE_ADDRESS")
+    );
+}
+
+#[test]
+fn a_variable_inside_of_a_template_is_read() {
+    let survey = desk(
+        r#""pg": "^8.0.0""#,
+        "const { Pool } = require('pg')\nnew Pool({ connectionString: `${process.env.SHOP_DB}` })\nlog(`at ${process.env.PLACE ?? 'home'}: ${n}`)",
+        &[],
+    );
+    let service = &survey.services[0];
+    let Some(plimsoll_survey::Address::Url { variable, .. }) = &service.stores[0].address else {
+        panic!("{:?}", service.stores)
+    };
+    assert_eq!(variable.value, "SHOP_DB");
+    let place = service.environment.iter().find(|variable| variable.name == "PLACE").unwrap();
+    assert_eq!(place.default.as_deref(), Some("home"));
+}
+
+#[test]
+fn clients_of_several_stores_without_any_address_are_asked_for() {
+    let program = "const Redis = require('ioredis')\nconst mysql = require('mysql2')\nconst watch = (m) => { new Redis(m.text); mysql.createConnection(m.other) }\n";
+    let survey = desk(r#""ioredis": "^5.0.0", "mysql2": "^3.0.0""#, program, &[]);
+    assert!(survey.stores.is_empty(), "{:#?}", survey.stores);
+    for id in ["desk.redis", "desk.mysql"] {
+        let asked = survey.questions.iter().find(|question| question.id == id);
+        assert_eq!(
+            asked.and_then(|asked| asked.default.as_deref()),
+            Some("no"),
+            "{id}: {:#?}",
+            survey.questions
+        );
+    }
+}
+
+#[test]
+fn a_file_of_sqlite_in_a_folder_of_the_system_gets_one_of_its_own() {
+    let program = "const sqlite3 = require('sqlite3')\nconst fs = require('fs')\nconst place = process.env.SHOP_DB || '/tmp/shop.db'\nfs.mkdirSync('/tmp', { recursive: true })\nnew sqlite3.Database(place)\n";
+    let survey = desk(r#""sqlite3": "^5.0.0""#, program, &[]);
+    let (folders, set) = kept(&survey);
+    assert_eq!((folders, set), (vec!["/data"], vec![("SHOP_DB", "/data/shop.db")]));
+    let survey = desk(
+        r#""sqlite3": "^5.0.0""#,
+        "const sqlite3 = require('sqlite3')\nnew sqlite3.Database('/tmp/shop.db')\n",
+        &[],
+    );
+    gap(&survey, "/tmp/shop.db, lies in a folder of the system");
+    assert!(kept(&survey).0.is_empty());
+}

@@ -907,6 +907,204 @@ fn migrations_of_alembic_ask_the_stacks_database_and_not_the_one_in_its_settings
     }
 }
 
+fn set<'a>(survey: &'a Survey, name: &str) -> Option<&'a str> {
+    let settings = &survey.services[0].settings;
+    settings
+        .iter()
+        .find(|setting| setting.name == name && !setting.at_build)
+        .map(|setting| setting.value.as_str())
+}
+
+const PARTS: &str = "'HOST': os.environ.get('DB_HOST', ''), 'USER': os.environ.get('DB_USER', ''), 'PASSWORD': os.environ.get('DB_PASSWORD', ''), 'NAME': os.environ.get('DB_NAME', 'x')";
+
+#[test]
+fn the_variable_that_chooses_the_engine_is_set_to_the_database_that_is_wired() {
+    let with = |settings: &str| {
+        let settings = settings.replace("PARTS", PARTS);
+        django(
+            &format!("import os\n{settings}\n"),
+            &[("requirements.txt", "Django==5.2\ngunicorn==23.0.0\npsycopg2-binary==2.9.10\n")],
+        )
+    };
+    let engine = "DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', PARTS}}";
+    let file = "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'x'}}";
+    let compared = with(&format!("{file}\nif os.getenv('DB') == 'postgres':\n    {engine}\n"));
+    assert_eq!(set(&compared, "DB"), Some("postgres"));
+    let reason = &compared.services[0].settings.iter().find(|setting| setting.name == "DB").unwrap().reason;
+    assert!(reason.contains("site1/settings.py:3"), "{reason}");
+    let listed = with(&format!(
+        "{file}\nKIND = os.getenv('DB_KIND', 'sqlite').lower()\nif KIND in ('postgresql', 'pg'):\n    {engine}\n"
+    ));
+    assert_eq!(set(&listed, "DB_KIND"), Some("postgresql"));
+    let otherwise =
+        with(&format!("if os.getenv('DB', 'sqlite') == 'sqlite':\n    {file}\nelse:\n    {engine}\n"));
+    assert_eq!(set(&otherwise, "DB"), Some("postgresql"));
+    let matched = with(&format!(
+        "match os.getenv('DB'):\n    case 'mysql':\n        pass\n    case 'postgres':\n        {engine}\n    case _:\n        {file}\n"
+    ));
+    assert_eq!(set(&matched, "DB"), Some("postgres"));
+    let flag = with(&format!(
+        "USE_POSTGRES = os.getenv('USE_POSTGRES', 'no') == 'yes'\nif USE_POSTGRES:\n    {engine}\nelse:\n    {file}\n"
+    ));
+    assert_eq!(set(&flag, "USE_POSTGRES"), Some("yes"));
+    let mode =
+        with(&format!("if os.getenv('MODE', 'dev') == 'production':\n    {engine}\nelse:\n    {file}\n"));
+    assert_eq!(set(&mode, "MODE"), Some("production"));
+    // What is read whatever the environment says needs nothing, and neither does a right default.
+    let always = with(&format!("if os.getenv('MODE') == 'live':\n    X = 1\n{engine}\n"));
+    assert_eq!(set(&always, "MODE"), None);
+    let right =
+        with(&format!("if os.getenv('DB', 'postgres') == 'postgres':\n    {engine}\nelse:\n    {file}\n"));
+    assert_eq!(set(&right, "DB"), None);
+}
+
+#[test]
+fn djangos_engine_from_a_variable_is_that_of_the_database_that_is_wired() {
+    let with = |engine: &str, package: &str| {
+        django(
+            &format!("import os\nDATABASES = {{'default': {{'ENGINE': {engine}, {PARTS}}}}}\n"),
+            &[("requirements.txt", &format!("Django==5.2\ngunicorn==23.0.0\n{package}\n"))],
+        )
+    };
+    let postgres = "psycopg2-binary==2.9.10";
+    let default = "os.environ.get('SQL_ENGINE', 'django.db.backends.sqlite3')";
+    let engine = |survey: &Survey| set(survey, "SQL_ENGINE").map(str::to_owned);
+    assert_eq!(engine(&with(default, postgres)).as_deref(), Some("django.db.backends.postgresql"));
+    assert_eq!(engine(&with(default, "mysqlclient==2.2.7")).as_deref(), Some("django.db.backends.mysql"));
+    let maps = "os.environ.get('SQL_ENGINE', 'django.contrib.gis.db.backends.spatialite')";
+    assert_eq!(engine(&with(maps, postgres)).as_deref(), Some("django.contrib.gis.db.backends.postgis"));
+    let demanded = "os.environ['SQL_ENGINE']";
+    assert_eq!(engine(&with(demanded, postgres)).as_deref(), Some("django.db.backends.postgresql"));
+    let short = "'django.db.backends.' + os.environ.get('SQL_ENGINE', 'sqlite3')";
+    assert_eq!(engine(&with(short, postgres)).as_deref(), Some("postgresql"));
+    let right = "os.environ.get('SQL_ENGINE', 'django.db.backends.postgresql')";
+    assert_eq!(engine(&with(right, postgres)), None);
+}
+
+#[test]
+fn debug_that_is_on_by_default_is_turned_off_in_the_words_that_the_settings_compare_with() {
+    let with = |value: &str| {
+        let helper =
+            "def envbool(s, default):\n    v = os.getenv(s, default=default)\n    return v == 'True'\n";
+        let survey = django(&format!("import os\n{helper}DEBUG = {value}\n"), &[]);
+        set(&survey, "DEBUG").map(str::to_owned)
+    };
+    assert_eq!(with("envbool('DEBUG', 'True')").as_deref(), Some("False"));
+    assert_eq!(with("os.getenv('DEBUG', 'True') == 'True'").as_deref(), Some("False"));
+    assert_eq!(with("os.getenv('DEBUG', '') != 'off'").as_deref(), Some("off"));
+    assert_eq!(with("int(os.getenv('DEBUG', 1))").as_deref(), Some("0"));
+    assert_eq!(with("os.getenv('DEBUG', True)").as_deref(), Some(""));
+    assert_eq!(with("os.getenv('DEBUG', 'true').lower() in ('true', '1')").as_deref(), Some("False"));
+    assert_eq!(with("envbool('DEBUG', 'False')"), None);
+    assert_eq!(with("os.getenv('DEBUG') == 'True'"), None);
+}
+
+#[test]
+fn programs_that_uwsgi_and_supervisord_start_are_processes() {
+    let settings = ("site1/settings.py", "DEBUG = False\n");
+    let list = ("requirements.txt", "Django==5.2\nuwsgi==2.0.28\n");
+    let uwsgi = "[uwsgi]\nmodule = site1.wsgi\nattach-daemon = ./manage.py sendalerts --loop\nif-env = MAIL_PORT\nattach-daemon = ./manage.py mail --port %(_)\nendif =\nmule = jobs/mule.py\n";
+    let survey = django(settings.1, &[list, ("docker/uwsgi.ini", uwsgi)]);
+    let commands = |survey: &Survey| -> Vec<String> {
+        survey.services[0].processes.iter().map(|process| process.command.value.join(" ")).collect()
+    };
+    assert_eq!(commands(&survey), ["python manage.py sendalerts --loop", "python jobs/mule.py"]);
+    let said = gap(&survey, "the process `mail` needs a shell");
+    assert_eq!((said.evidence[0].file.as_str(), said.evidence[0].line), ("docker/uwsgi.ini", 5));
+    let supervisor = "[supervisord]\nnodaemon=true\n[program:site]\ncommand=gunicorn site1.wsgi\n[program:nginx]\ncommand=/usr/sbin/nginx -g 'daemon off;'\n[program:mailer]\ncommand=python manage.py send_mail --watch\n";
+    let survey = django(settings.1, &[list, ("conf/supervisord.conf", supervisor)]);
+    assert_eq!(commands(&survey), ["python manage.py send_mail --watch"]);
+}
+
+#[test]
+fn what_shows_tasks_and_what_prepares_data_is_said_when_it_is_left_out() {
+    let compose = "services:\n  web:\n    build: .\n    command: python manage.py runserver\n  prestart:\n    build: .\n    command: bash scripts/prestart.sh\n";
+    let survey = django(
+        "DEBUG = False\nCELERY_BROKER_URL = 'redis://redis:6379/0'\n",
+        &[
+            ("requirements.txt", "Django==5.2\ncelery[redis]==5.5.0\nflower==2.0.1\n"),
+            ("Procfile", "web: gunicorn site1.wsgi\ndashboard: celery -A site1 flower --port=5555\n"),
+            ("docker-compose.yml", compose),
+        ],
+    );
+    let said = gap(&survey, "shows the tasks: it is left out");
+    assert_eq!((said.evidence[0].file.as_str(), said.evidence[0].line), ("Procfile", 2));
+    let once = gap(&survey, "runs `bash scripts/prestart.sh` once, and nothing does it here");
+    assert_eq!((once.evidence[0].file.as_str(), once.evidence[0].line), ("docker-compose.yml", 7));
+}
+
+#[test]
+fn packages_that_bring_a_client_use_its_store() {
+    let with = |list: &str| {
+        let app = "from flask import Flask\napp = Flask(__name__)\nimport os\nos.getenv('REDIS_URL')\n";
+        uses(&of(&[("requirements.txt", list), ("app.py", app)]).services[0])
+    };
+    let redis = [(StoreKind::Redis, "REDIS_URL".to_owned())];
+    assert_eq!(with("Flask==3.0.3\ndramatiq[redis]==1.17.0\n"), redis);
+    assert_eq!(with("Flask==3.0.3\nfastapi-limiter==0.1.6\n"), redis);
+    assert!(with("Flask==3.0.3\n").is_empty());
+}
+
+#[test]
+fn an_empty_list_installs_nothing_and_is_a_list() {
+    let survey = of(&[
+        ("requirements.txt", "\n"),
+        ("Procfile", "web: python src/main.py\nworker: python src/work.py\n"),
+        ("src/main.py", "import http.server\n"),
+        ("src/work.py", "print('work')\n"),
+    ]);
+    assert_eq!(survey.installs.len(), 1, "{survey:#?}");
+}
+
+#[test]
+fn a_program_of_aiohttp_is_its_own_server() {
+    let with = |main: &str, more: &[(&str, &str)]| {
+        let program = format!(
+            "from aiohttp import web\nasync def hello(request):\n    return web.Response()\n{main}\n"
+        );
+        of(&[
+            &[
+                ("requirements.txt", "aiohttp==3.11.0\n"),
+                ("polls/__init__.py", ""),
+                ("polls/main.py", &program),
+            ][..],
+            more,
+        ]
+        .concat())
+    };
+    let survey = with(
+        "def main(argv):\n    web.run_app(init(argv), host='0.0.0.0', port=9000)",
+        &[("polls/__main__.py", "from polls.main import main\nmain([])\n")],
+    );
+    assert_eq!(
+        (words(&survey.services[0]).as_str(), survey.services[0].port.as_ref().unwrap().value),
+        ("python -m polls", 9000)
+    );
+    let survey = with("def main(config):\n    web.run_app(init(config), port=config['port'])", &[]);
+    assert_eq!(words(&survey.services[0]), "python polls/main.py");
+    assert_eq!(
+        question(&survey, &format!("{}.port", survey.services[0].name)).default.as_deref(),
+        Some("8080")
+    );
+    let survey = with("web.run_app(app, host='127.0.0.1')", &[]);
+    assert!(matches!(survey.services[0].bind, plimsoll_survey::Bind::Loopback { .. }));
+}
+
+#[test]
+fn folders_and_logs_that_a_program_makes_when_it_starts_can_be_written() {
+    let program = "import os\nfrom logging.handlers import RotatingFileHandler\nfrom flask import Flask\napp = Flask(__name__)\nos.mkdir('logs')\nRotatingFileHandler('logs/shop.log', maxBytes=10240)\nos.makedirs('/tmp/work')\n";
+    let survey = of(&[("requirements.txt", "Flask==3.0.3\n"), ("app.py", program)]);
+    let writes = |survey: &Survey| -> Vec<(String, bool)> {
+        let writes = survey.services[0].writes.iter();
+        writes.map(|writes| (writes.path.value.clone(), writes.keep)).collect()
+    };
+    assert_eq!(writes(&survey), [("logs".to_owned(), false)]);
+    let settings = "import os\nfrom pathlib import Path\nBASE_DIR = Path(__file__).resolve().parent.parent\nLOGGING = {'handlers': {'file': {'class': 'logging.FileHandler', 'filename': BASE_DIR / 'log' / 'site.log'}, 'own': {'class': 'logging.FileHandler', 'filename': os.path.join(BASE_DIR, 'debug.log')}}}\n";
+    let survey = django(settings, &[]);
+    assert_eq!(writes(&survey), [("log".to_owned(), false)]);
+    assert_eq!(survey.services[0].files[0].value, "debug.log");
+}
+
 #[test]
 fn a_class_of_configuration_that_a_variable_names_is_productions() {
     let with = |classes: &str, program: &str, compose: &str| {

@@ -1,6 +1,8 @@
 //! What a program finds in its environment: fixed where the stack decides, a file where it is secret, else taken from
 //! the environment of `up`.
 
+use std::collections::BTreeSet;
+
 use plimsoll_survey::{Bind, Ecosystem, Role, Service, Variable};
 
 use super::{Passes, names, secrets, stores::Stores};
@@ -68,7 +70,16 @@ pub(super) fn plan(passes: &mut Passes<'_>, service: &Service, stores: &Stores) 
         environment.settings.push(own);
     }
     stores.connect(passes, service, &mut environment);
+    // Two addresses may share a part: `DB_HOST` of two URLs.
+    once(&mut environment.settings);
+    once(&mut environment.for_migrations);
     environment
+}
+
+/// A variable is set once: a file of the compose language with a key twice is none.
+fn once(settings: &mut Vec<Setting>) {
+    let mut names = BTreeSet::new();
+    settings.retain(|setting| names.insert(setting.name.clone()));
 }
 
 fn one(

@@ -37,10 +37,15 @@ pub(super) fn build(
                     "it demands Python {}, and stacks run on 3.11 or 3.13 so far",
                     demanded.value
                 ),
-                hint: format!(
-                    "let the project run on one of these versions, or `--answer {}.python=3.13`",
-                    if install.folder.is_empty() { "root" } else { &install.folder }
-                ),
+                // pip asks no project; the others refuse a Python that it does not accept.
+                hint: if install.manager == Manager::Pip {
+                    format!(
+                        "let the project run on one of these versions, or `--answer {}.python=3.13`",
+                        if install.folder.is_empty() { "root" } else { &install.folder }
+                    )
+                } else {
+                    "let the project run on one of these versions".to_owned()
+                },
                 evidence: demanded.evidence.clone(),
             });
             return None;

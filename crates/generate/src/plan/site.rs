@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use plimsoll_survey::{Ecosystem, Gap, RuntimeConfig, Service};
 
-use super::{Made, Passes, below, checked, environment, images, install, names, server, texts};
+use super::{Made, Passes, below, checked, environment, images, install, names, relative, server, texts};
 use crate::stack::{
     BaseImage, Build, BuildKind, Nginx, PlainBuild, ProbeText, Setting, SiteBuild, SiteConfig, SiteSetting,
     Unit,
@@ -72,13 +72,17 @@ pub(super) fn plan<'a>(passes: &mut Passes<'a>, service: &'a Service) -> Option<
         let libraries = install::libraries(&place, &mut passes.problems)?;
         let install = install::install(&place, &libraries, &mut passes.problems)?;
         let output = service.output.as_ref().map_or("dist", |output| output.value.as_str());
+        let output = match outside(&service.path, output) {
+            Some(full) => relative(&full, &place.install.folder).to_owned(),
+            None => format!("{}{output}", sources.prefix),
+        };
         let kind = BuildKind::Site(SiteBuild {
             checks: server::checks(passes, &place),
             checks_need_build: service.checks_need_build,
             build_settings: server::build_settings(&place),
             inlined: server::inlined(passes, service),
             build: server::build_commands(&place),
-            output: checked::path(&service.name, output, &mut passes.problems)?,
+            output: checked::path(&service.name, &output, &mut passes.problems)?,
             install,
             libraries,
             config: config.clone(),
@@ -109,6 +113,20 @@ pub(super) fn plan<'a>(passes: &mut Passes<'a>, service: &'a Service) -> Option<
     unit.build_arguments = server::arguments(&build);
     unit.environment = config.iter().flat_map(|config| &config.settings).map(setting).collect();
     Some(Made { build, units: vec![unit], one_shots: Vec::new() })
+}
+
+/// A folder of the repository outside of the service's own: `../api/pages` below `web`.
+fn outside(path: &str, output: &str) -> Option<String> {
+    output.strip_prefix("../")?;
+    let mut parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    for part in output.split('/') {
+        match part {
+            ".." => drop(parts.pop()?),
+            "" | "." => {}
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
 }
 
 fn setting(setting: &SiteSetting) -> Setting {

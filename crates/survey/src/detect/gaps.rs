@@ -1,26 +1,23 @@
 //! What a production stack needs and the repository does not say.
 
 use crate::{
-    context::Context,
-    detect::node::installs,
+    context::{Context, is_javascript},
+    detect::{node::installs, platform},
     model::{
-        Address, Bind, Ecosystem, Evidence, Gap, Part, Role, Service, Store, StoreKind, Survey, is_by_itself,
+        Address, Bind, Ecosystem, Evidence, Gap, Part, Role, Service, Store, StoreKind, Survey, is_below,
+        is_by_itself,
     },
 };
 
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
     let mut gaps: Vec<Gap> = context.broken.iter().map(Gap::unreadable).collect();
+    unserved(context, survey, &mut gaps);
     if survey.services.is_empty() && gaps.is_empty() && survey.gaps.is_empty() {
-        let (message, hint) = match context.manifests.first().filter(|_| context.root_manifest().is_none()) {
-            None => (
-                "nothing was found that can be deployed",
-                "known are programs for Node.js and Python, and pages".to_owned(),
-            ),
-            Some(first) => ("no package.json in its root", format!("survey one project: {}", first.folder)),
-        };
-        gaps.push(gap("the repository", message, hint, Vec::new()));
+        gaps.push(nothing(context));
     }
-    for install in survey.installs.iter().filter(|install| install.ecosystem == Ecosystem::Node) {
+    // How packages are installed matters where something is deployed: it is not the reason where nothing is.
+    let installs = survey.installs.iter().filter(|_| !survey.services.is_empty());
+    for install in installs.filter(|install| install.ecosystem == Ecosystem::Node) {
         gaps.extend(installs::gaps(install));
     }
     for manifest in &context.manifests {
@@ -44,6 +41,63 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
         ));
     }
     survey.gaps.extend(gaps);
+}
+
+/// Why there is nothing to deploy, where nothing else was seen.
+fn nothing(context: &Context<'_>) -> Gap {
+    let first = context.manifests.first();
+    if let Some(first) = first.filter(|_| context.root_manifest().is_none()) {
+        let hint = format!("survey one project: {}", first.folder);
+        return gap("the repository", "no package.json in its root", hint, Vec::new());
+    }
+    if let Some(script) = first.is_none().then(|| listens_alone(context)).flatten() {
+        let message =
+            format!("{} listens, and no package.json says how it is installed and started", script.file);
+        let hint = format!("write a package.json with a script `start`: \"node {}\"", script.file);
+        return gap("the repository", message, hint, vec![script]);
+    }
+    let place = first.map(|manifest| Evidence::file(manifest.source.name(), "a package of Node.js"));
+    gap(
+        "the repository",
+        "nothing was found that can be deployed",
+        "known are programs for Node.js and Python, and pages",
+        place.into_iter().collect(),
+    )
+}
+
+/// A program for Node.js in the root that opens a port, in a repository without any package.json.
+fn listens_alone(context: &Context<'_>) -> Option<Evidence> {
+    let scripts = context.repository.files().filter(|path| !path.contains('/') && is_javascript(path));
+    scripts.take(50).find_map(|path| {
+        let script = context.script(path)?;
+        let at = (1..script.tokens.len())
+            .find(|&at| script.is(at, "listen") && script.is(at - 1, ".") && script.is(at + 1, "("))?;
+        Some(Evidence::new(&script.source, script.span(at, at), "opens a port"))
+    })
+}
+
+/// A Procfile starts a server that nothing in the stack runs.
+fn unserved(context: &Context<'_>, survey: &Survey, gaps: &mut Vec<Gap>) {
+    let launches = platform::of(context).launches.iter();
+    for launch in launches.filter(|launch| launch.process == "web" && !launch.weak) {
+        let served = survey.services.iter().any(|service| {
+            let near = is_below(&service.path, &launch.folder) || is_below(&launch.folder, &service.path);
+            near && service.role != Role::Site
+        });
+        let said =
+            survey.gaps.iter().any(|gap| gap.evidence.iter().any(|place| place.file == launch.evidence.file));
+        let site = launch.text.split_whitespace().any(|word| {
+            matches!(word.rsplit('/').next(), Some("nginx" | "start-nginx" | "serve" | "http-server"))
+        });
+        if !served && !said && !site {
+            gaps.push(gap(
+                "the repository",
+                format!("`{}` is started for the web, and nothing in the stack runs it", launch.text),
+                "write its Dockerfile and its service by hand; both are kept",
+                vec![launch.evidence.clone()],
+            ));
+        }
+    }
 }
 
 fn service_gaps(service: &Service, gaps: &mut Vec<Gap>) {

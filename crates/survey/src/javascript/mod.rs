@@ -143,6 +143,16 @@ fn tokens(text: &str) -> Vec<Token> {
                 None => (Kind::Punctuation, at + 1),
             },
             b'`' => match template_end(bytes, at, 0) {
+                Some(end) if is_one_value(&bytes[at + 1..end - 1]) => {
+                    // `${value}` is the value.
+                    let inner = Span::new(at + 3, end - 2);
+                    tokens.extend(self::tokens(&text[inner.range()]).into_iter().map(|token| Token {
+                        span: Span::new(token.span.start + inner.start, token.span.end + inner.start),
+                        ..token
+                    }));
+                    at = end;
+                    continue;
+                }
                 Some(end) => (Kind::Template, end),
                 None => (Kind::Punctuation, at + 1),
             },
@@ -218,6 +228,26 @@ fn template_end(bytes: &[u8], start: usize, depth: usize) -> Option<usize> {
     None
 }
 
+/// Whether a template has one substitution and nothing around it.
+fn is_one_value(inside: &[u8]) -> bool {
+    let Some(inner) = inside.strip_prefix(b"${").and_then(|rest| rest.strip_suffix(b"}")) else {
+        return false;
+    };
+    let mut braces = 0_usize;
+    let plain = inner.iter().all(|byte| match byte {
+        b'{' => {
+            braces += 1;
+            true
+        }
+        b'}' => {
+            braces = braces.wrapping_sub(1);
+            braces != usize::MAX
+        }
+        _ => true,
+    });
+    plain && !inner.iter().all(u8::is_ascii_whitespace)
+}
+
 /// A slash is a division behind a value and begins a regular expression elsewhere.
 fn regex_may_start(text: &str, last: Option<&Token>) -> bool {
     let Some(last) = last else { return true };
@@ -281,6 +311,10 @@ mod tests {
         assert_eq!(
             words("x = `a ${b ? `c` : {d: '}'}} e` ?? 1"),
             ["x", "=", "`a ${b ? `c` : {d: '}'}} e`", "??", "1"]
+        );
+        assert_eq!(
+            words("f(`${a.b ?? 'c'}`, `${d}${e}`)"),
+            ["f", "(", "a", ".", "b", "??", "'c'", ",", "`${d}${e}`", ")"]
         );
         assert_eq!(
             words("s.replace(/\\/+$/, \"\")"),

@@ -2,7 +2,7 @@
 
 use plimsoll_source::Span;
 
-use super::tsconfig;
+use super::{tasks, tsconfig};
 use crate::{
     context::{Context, has_extension, join},
     json,
@@ -53,11 +53,18 @@ fn script(manifest: &Manifest, names: &[&str], reason: &str) -> Option<Fact<Stri
     })
 }
 
+/// The words of all commands that a script runs in the end.
+fn words(manifest: &Manifest, script: &str) -> Vec<String> {
+    let line = manifest.script(script).map_or("", |(line, _)| line);
+    tasks::commands(manifest, script, line).into_iter().flatten().collect()
+}
+
 /// Where the compiler or bundler of the build script writes.
 pub(super) fn output(context: &Context<'_>, manifest: &Manifest) -> Option<Fact<String>> {
     let build = build(manifest)?;
-    let (command, span) = manifest.script(&build.value)?;
-    let words: Vec<&str> = command.split_whitespace().collect();
+    let (_, span) = manifest.script(&build.value)?;
+    let texts = words(manifest, &build.value);
+    let words: Vec<&str> = texts.iter().map(String::as_str).collect();
     let behind = |names: &[&str]| {
         words.iter().enumerate().find_map(|(at, word)| {
             let value = match word.split_once('=') {
@@ -148,8 +155,8 @@ fn beside(file: &str, path: &str) -> Option<String> {
 /// The file that the build makes of a source file.
 pub(super) fn built(context: &Context<'_>, manifest: &Manifest, source: &str) -> Option<String> {
     let build = build(manifest)?;
-    let (command, _) = manifest.script(&build.value)?;
-    let words: Vec<&str> = command.split_whitespace().collect();
+    let texts = words(manifest, &build.value);
+    let words: Vec<&str> = texts.iter().map(String::as_str).collect();
     let stem = source.rsplit_once('.').map_or(source, |(stem, _)| stem);
     let extension = match source.rsplit_once('.') {
         Some((_, "mts")) => "mjs",

@@ -3,10 +3,12 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
+use plimsoll_source::Source;
+
 use super::evidence;
 use crate::{
     javascript::{
-        Script,
+        Kind, Script,
         modules::{Module, literal},
         values::{Program, environment_object, environment_read, is_variable},
     },
@@ -16,6 +18,8 @@ use crate::{
 /// Functions that are looked at, and tokens of each: a text that was made to be slow must not be.
 const MAX_BODY: usize = 5000;
 const MAX_READERS: usize = 100;
+/// Substitutions of one template that are looked at.
+const MAX_SUBSTITUTIONS: usize = 50;
 /// Places of one variable that are kept.
 const MAX_PLACES: usize = 50;
 
@@ -90,6 +94,7 @@ fn in_module(
                     (place, Read { name, default: None, file_variant: false, required: true, last: place })
                 })
                 .chain(destructured(script, at))
+                .chain(in_template(script, at))
                 .collect(),
         };
         for (from, read) in reads {
@@ -128,6 +133,28 @@ fn destructured(script: &Script, at: usize) -> Vec<(usize, Read)> {
             (key, Read { name, default, file_variant: false, required, last: key })
         })
         .collect()
+}
+
+/// `postgres://${process.env.DB_HOST ?? "db"}:5432`: the reads among a template's substitutions.
+fn in_template(script: &Script, at: usize) -> Vec<(usize, Read)> {
+    if script.kind(at) != Some(Kind::Template) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for part in script.text(at).split("${").skip(1).take(MAX_SUBSTITUTIONS) {
+        let inner = part.split('}').next().unwrap_or(part);
+        if !inner.contains("env") {
+            continue;
+        }
+        let inner = Script::new(Source::new(script.source.name(), inner));
+        for token in 0..inner.tokens.len() {
+            let Some((name, last)) = environment_read(&inner, token) else { continue };
+            let otherwise = inner.is(last + 1, "??") || inner.is(last + 1, "||");
+            let default = if otherwise { literal(&inner, last + 2) } else { None };
+            found.push((at, Read { name, default, file_variant: false, required: false, last: at }));
+        }
+    }
+    found
 }
 
 fn reads_at(

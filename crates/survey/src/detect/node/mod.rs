@@ -34,6 +34,8 @@ pub(crate) mod services;
 pub(super) mod shared_files;
 mod shutdown;
 mod sqlite;
+mod tasks;
+pub(crate) mod tools;
 mod traffic;
 mod tsconfig;
 mod versions;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{build, command, frameworks, packages, procfile};
+use super::{build, command, frameworks, packages, procfile, tasks};
 use crate::{
     context::{Context, has_extension, host_name, join},
     javascript::values::Program,
@@ -42,29 +42,15 @@ impl Candidate<'_> {
 
     /// The script that builds runs this program.
     pub(super) fn builds_with(&self, program: &str) -> bool {
-        let script = |name: &str| self.manifest.script(name);
-        let runs = |line: &str, depth: usize| runs(self.manifest, line, program, depth);
-        ["build", "build:prod"].iter().filter_map(|name| script(name)).any(|(line, _)| runs(line, 0))
+        self.build_commands().iter().any(|words| words.iter().any(|word| word == program))
     }
-}
 
-/// Whether a line runs a program, also through another script.
-fn runs(manifest: &Manifest, line: &str, program: &str, depth: usize) -> bool {
-    // Programs that run several scripts have them in quotes, with a prefix or as a pattern: `"build-only {@}"`,
-    // `npm:build-only`, `build:*`.
-    let words = line.split([' ', '&', ';', '|', '"', '\'']);
-    let words: Vec<&str> = words.map(|word| word.strip_prefix("npm:").unwrap_or(word)).collect();
-    let module = format!("node_modules/{program}/");
-    let calls = |word: &str, name: &str| match word.strip_suffix('*') {
-        Some(start) => !start.is_empty() && name.starts_with(start),
-        None => word == name,
-    };
-    words.iter().any(|word| *word == program || word.contains(&module))
-        || (depth < 3
-            && manifest.scripts().any(|(name, line, _)| {
-                let called = name != "build" && words.iter().any(|word| calls(word, name));
-                called && runs(manifest, line, program, depth + 1)
-            }))
+    /// What the script that builds runs in the end.
+    pub(super) fn build_commands(&self) -> Vec<tasks::Command> {
+        let scripts = ["build", "build:prod"].into_iter();
+        let lines = scripts.filter_map(|name| Some((name, self.manifest.script(name)?.0)));
+        lines.flat_map(|(name, line)| tasks::commands(self.manifest, name, line)).collect()
+    }
 }
 
 pub(in crate::detect) fn detect(context: &Context<'_>, survey: &mut Survey) {
@@ -208,8 +194,8 @@ fn add(candidate: &Candidate<'_>, survey: &mut Survey, found: frameworks::Found)
 }
 
 /// Scripts that start what a package serves, the one for production first.
-pub(super) const STARTS: [&str; 6] =
-    ["start:prod", "start:production", "serve:prod", "prod", "start", "serve"];
+pub(super) const STARTS: [&str; 7] =
+    ["start:prod", "start:production", "serve:prod", "prod", "production", "start", "serve"];
 
 /// The command of a server or worker, from its scripts.
 fn start(candidate: &Candidate<'_>, survey: &mut Survey, service: &mut Service) {

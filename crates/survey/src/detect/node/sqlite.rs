@@ -59,7 +59,9 @@ fn by_variable(
     if known.as_deref().is_some_and(hosted) || variable.value.contains("TURSO") {
         return None;
     }
-    if let Some(text) = default.as_deref().map(path).filter(|text| text.contains('/')) {
+    // A folder of the system's is no volume: the variable names another one.
+    let own = |text: &&str| text.contains('/') && !is_of_the_system(text);
+    if let Some(text) = default.as_deref().map(path).filter(own) {
         return keep(context, service, &Fact { value: text.to_owned(), evidence: variable.evidence.clone() });
     }
     let name = known.as_deref().map(path).and_then(|text| text.rsplit('/').next());
@@ -74,6 +76,14 @@ fn by_variable(
     service.settings.push(Setting { name: variable.value.clone(), value, reason, at_build: false });
     add(service, Fact { value: FOLDER.to_owned(), evidence: variable.evidence.clone() });
     None
+}
+
+/// Whether a file lies directly in a folder that the system has: what is put over one hides what is there.
+fn is_of_the_system(text: &str) -> bool {
+    let folder = text.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let top =
+        ["", "/tmp", "/var", "/var/tmp", "/etc", "/usr", "/root", "/home", "/opt", "/app", "/srv", "/run"];
+    text.starts_with('/') && top.contains(&folder)
 }
 
 /// The path of `file:./a.db?mode=rw`, `sqlite:a.db` and `a.db`.
@@ -129,6 +139,17 @@ fn keep(context: &Context<'_>, service: &mut Service, file: &Fact<String>) -> Op
     let text = path(&file.value);
     if matches!(text, "" | ":memory:" | "memory:" | ":memory") {
         return None;
+    }
+    if is_of_the_system(text) {
+        return Some(Gap {
+            subject: service.name.clone(),
+            message: format!(
+                "the file of its database, {text}, lies in a folder of the system: nothing keeps it"
+            ),
+            hint: "put it into a folder of its own, such as data/, or read its path from a variable"
+                .to_owned(),
+            evidence: file.evidence.clone(),
+        });
     }
     let sources = |folder: &str| {
         let folder = join(&service.path, folder);

@@ -334,6 +334,7 @@ fn outside(url: &str) -> Option<String> {
 pub(super) fn keep_sqlite(service: &mut Service) {
     let uses = service.stores.iter().any(|used| used.kind == StoreKind::Sqlite);
     if uses {
-        service.writes.iter_mut().for_each(|writes| writes.keep = true);
+        let lasting = service.writes.iter_mut().filter(|writes| !is_below(&writes.path.value, "/tmp"));
+        lasting.for_each(|writes| writes.keep = true);
     }
 }

@@ -11,6 +11,8 @@ mod dockerfile;
 mod fly;
 mod procfile;
 mod render;
+mod supervisor;
+mod uwsgi;
 pub(super) mod words;
 
 pub(super) use words::{Line, PORT};
@@ -99,14 +101,28 @@ const READERS: &[(&str, Reader, &str)] = &[
     ("render.yaml", render::read, "settings of Render"),
     ("app.json", app_json::read, "settings of Heroku"),
     ("Dockerfile", dockerfile::read, "an image that the team builds itself"),
+    ("uwsgi.ini", uwsgi::read, "settings of uWSGI"),
+    ("supervisord.conf", supervisor::read, "the programs of one container"),
 ];
+
+/// The folder of the program whose settings lie in a folder for nothing but them.
+fn around(folder: &str) -> String {
+    let (above, last) = folder.rsplit_once('/').unwrap_or(("", folder));
+    let apart =
+        ["docker", "deploy", "deployment", "config", "conf", "etc", "uwsgi", "supervisor", "build", "ops"];
+    if apart.contains(&last) { around(above) } else { folder.to_owned() }
+}
 
 fn matches(path: &str, file: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
+    let of_supervisor = file == "supervisord.conf"
+        && (matches!(name, "supervisor.conf" | "supervisord.ini")
+            || name.ends_with(".conf") && path.contains("supervisor"));
     let variant = |prefix: &str| {
         file == "Dockerfile" && name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.'))
     };
     name == file
+        || of_supervisor
         || (variant("Dockerfile")
             && !name.ends_with(".dockerignore")
             && !["dev", "local", "test"].iter().any(|word| name.contains(word)))

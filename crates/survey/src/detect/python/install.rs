@@ -46,7 +46,8 @@ pub(super) fn add(context: &Context<'_>, platform: &Platform, project: &Project,
     if let Some((manager, _)) = other {
         found.insert(0, (manager, None));
     }
-    let Some((manager, lock_file)) = found.first().cloned().or_else(|| without_lock(project)) else { return };
+    let first = found.first().cloned().or_else(|| without_lock(project));
+    let Some((manager, lock_file)) = first.or_else(|| empty_list(context, project)) else { return };
     let locked = locked(context, project);
     let chosen = runtime::choose(context, platform, project, &locked);
     survey.gaps.extend(chosen.gaps);
@@ -109,6 +110,15 @@ fn found(context: &Context<'_>, project: &Project) -> Vec<(Manager, Option<Fact<
         found.push((Manager::Pip, Some(Fact::new(name, evidence))));
     }
     found
+}
+
+/// A list without a line: the project needs no package.
+fn empty_list(context: &Context<'_>, project: &Project) -> Option<(Manager, Option<Fact<String>>)> {
+    let (path, _) = project.file.as_ref()?;
+    context.repository.source(path).filter(|source| source.text().trim().is_empty())?;
+    let name = below(path, &project.folder).unwrap_or(path).to_owned();
+    let evidence = Evidence::file(path, "a list without a package");
+    Some((Manager::Pip, Some(Fact::new(name, evidence))))
 }
 
 /// A project that nothing locks: its manifest says which tool it was written for.

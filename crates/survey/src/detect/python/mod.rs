@@ -8,15 +8,17 @@ use crate::{
     },
 };
 
+mod aiohttp;
 mod alembic;
 mod apps;
 mod beside;
 mod celery;
 mod clients;
 mod command;
+mod conditions;
 pub(crate) mod config_class;
+mod debug;
 mod django;
-mod engine;
 mod environment;
 mod facts;
 mod flask;
@@ -24,6 +26,7 @@ mod gunicorn;
 mod health;
 mod hosts;
 mod install;
+mod logs;
 mod lost;
 mod manifest;
 mod migrations;
@@ -38,6 +41,7 @@ mod runtime;
 mod settings_class;
 mod socketio;
 mod sqlite;
+mod switch;
 mod system;
 mod templates;
 mod urls;
@@ -266,7 +270,18 @@ fn page(context: &Context<'_>, platform: &Platform, project: &Project, survey: &
     service.command = Some(Fact::new(page.command, page.evidence.clone()));
     service.port = Some(Fact::new(page.port, page.evidence.clone()));
     service.health.live = Some(Fact::new(page.live.to_owned(), page.evidence.clone()));
-    service.websockets.extend(page.websocket.map(|path| Fact::new(path.to_owned(), page.evidence.clone())));
+    service.websockets.extend(page.websocket.map(|path| Fact::new(path, page.evidence.clone())));
+    service.bind = page.bind.unwrap_or_default();
+    if page.open_port {
+        survey.questions.push(Question {
+            id: format!("{}.port", service.name),
+            text: "Its program takes its port from elsewhere. On which one does it listen?".to_owned(),
+            options: Vec::new(),
+            default: Some(page.port.to_string()),
+            confidence: Confidence::Open,
+            evidence: vec![page.evidence.clone()],
+        });
+    }
     service.settings.extend(page.settings);
     let of = Of { context, platform, project, site: None, app: None };
     common(&of, &environment::reads(project), &mut service, survey);
@@ -433,6 +448,11 @@ fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Surve
     facts::add(of.project, service);
     let files = sqlite::Of { context: of.context, project: of.project, site: of.site, app: of.app };
     uses::add(&files, reads, service, (&mut survey.gaps, &mut survey.questions));
+    switch::add(of.project, reads, service);
+    logs::add(&files, service);
+    if let Some(site) = of.site {
+        debug::off(of.project, site, reads, service);
+    }
     let path = service.path.clone();
     let above = of.platform.of(&of.project.folder).filter(|_| of.project.folder != path);
     let launches: Vec<&Launch> = of.platform.of(&path).chain(above).collect();

@@ -1,11 +1,11 @@
-//! Streamlit, Gradio and Dash: programs whose framework serves their pages.
+//! Streamlit, Gradio, Dash and aiohttp: programs whose framework serves them.
 
 use super::{
-    apps,
+    aiohttp, apps,
     project::{Project, below},
 };
 use crate::{
-    model::{Evidence, Setting},
+    model::{Bind, Evidence, Setting},
     python::Module,
 };
 
@@ -15,9 +15,13 @@ pub(super) struct Page {
     pub(super) package: &'static str,
     pub(super) command: Vec<String>,
     pub(super) port: u16,
+    /// The port is that of the framework, and the program may say another one.
+    pub(super) open_port: bool,
     pub(super) live: &'static str,
-    pub(super) websocket: Option<&'static str>,
+    pub(super) websocket: Option<String>,
     pub(super) settings: Vec<Setting>,
+    /// Where it listens, where that is not everywhere.
+    pub(super) bind: Option<Bind>,
     pub(super) evidence: Evidence,
 }
 
@@ -26,7 +30,8 @@ const FILES: [&str; 6] = ["streamlit_app.py", "app.py", "main.py", "Home.py", "h
 
 /// The program of a project, if it is one of these.
 pub(super) fn find(project: &Project) -> Option<Page> {
-    streamlit(project).or_else(|| gradio(project)).or_else(|| dash(project))
+    let framework = streamlit(project).or_else(|| gradio(project)).or_else(|| dash(project));
+    framework.or_else(|| aiohttp::find(project))
 }
 
 /// A module in the project's own folder that imports the package.
@@ -64,9 +69,11 @@ fn streamlit(project: &Project) -> Option<Page> {
             "true",
         ]),
         port: 8501,
+        open_port: false,
         live: "/_stcore/health",
-        websocket: Some("/_stcore/stream"),
+        websocket: Some("/_stcore/stream".to_owned()),
         settings: Vec::new(),
+        bind: None,
         evidence: Evidence::file(module.source.name(), "the program that Streamlit runs"),
     })
 }
@@ -85,6 +92,7 @@ fn gradio(project: &Project) -> Option<Page> {
         package: "gradio",
         command: words(&["python", &file]),
         port: 7860,
+        open_port: false,
         live: "/",
         websocket: None,
         settings: vec![
@@ -92,6 +100,7 @@ fn gradio(project: &Project) -> Option<Page> {
             setting("GRADIO_SERVER_PORT", "7860", "the port that the front asks"),
             setting("GRADIO_ANALYTICS_ENABLED", "False", "nothing is sent to Gradio's maker"),
         ],
+        bind: None,
         evidence: Evidence::new(&module.source, module.span(launch, launch + 1), "starts the pages"),
     })
 }
@@ -123,9 +132,11 @@ fn dash(project: &Project) -> Option<Page> {
             &target,
         ]),
         port: 8050,
+        open_port: false,
         live: "/",
         websocket: None,
         settings: Vec::new(),
+        bind: None,
         evidence: Evidence::new(&module.source, module.span(at, at + 2), "the application in Dash"),
     })
 }

@@ -56,6 +56,7 @@ fn kind(words: &[String]) -> Option<&'static str> {
         "celery" if has("beat") && !has("worker") => Some("celery beat"),
         "celery" if has("worker") => Some("celery worker"),
         "celery" if has("flower") => Some("flower"),
+        "flower" | "rq-dashboard" | "rq_dashboard" => Some("flower"),
         "rq" | "rqworker" => Some("rq"),
         "rqscheduler" => Some("rqscheduler"),
         "dramatiq" => Some("dramatiq"),
@@ -87,7 +88,24 @@ fn written(launch: &Launch, service: &mut Service, gaps: &mut Vec<Gap>) {
     };
     let kind = kind(&words);
     // What a development file starts counts only where it is known to be a worker, or is called one.
-    if launch.weak && kind.is_none() && !is_called_worker(launch, &words) || kind == Some("flower") {
+    if kind == Some("flower") && launch.weak {
+        // What the development file starts is said with its other services.
+        return;
+    }
+    if kind == Some("flower") {
+        gaps.push(Gap {
+            subject: service.name.clone(),
+            message: format!(
+                "the process `{}` (`{}`) shows the tasks: it is left out",
+                launch.process, launch.text
+            ),
+            hint: "it asks nobody for a password by itself; write its service by hand, with one".to_owned(),
+            evidence: vec![launch.evidence.clone()],
+        });
+        return;
+    }
+    if launch.weak && kind.is_none() && !is_called_worker(launch, &words) {
+        gaps.extend(prepares(launch, service));
         return;
     }
     words.retain(|word| {
@@ -134,6 +152,24 @@ fn written(launch: &Launch, service: &mut Service, gaps: &mut Vec<Gap>) {
         probe,
         grace: (role == Role::Worker).then_some(GRACE),
     });
+}
+
+/// A service of a development file that prepares the data once: only its migrations are in the stack.
+fn prepares(launch: &Launch, service: &Service) -> Option<Gap> {
+    let name = launch.process.to_lowercase();
+    let called =
+        ["prestart", "init", "seed", "setup", "bootstrap", "fixtures", "loaddata", "createsuperuser"];
+    let once = name.split(['-', '_']).any(|word| called.contains(&word));
+    once.then(|| Gap {
+        subject: service.name.clone(),
+        message: format!(
+            "the service `{}` runs `{}` once, and nothing does it here",
+            launch.process, launch.text
+        ),
+        hint: "run it once by hand with the stack's settings, or write it as a line `release:` of a Procfile"
+            .to_owned(),
+        evidence: vec![launch.evidence.clone()],
+    })
 }
 
 /// A program of the project that a development file starts as a worker: by the name of its service, with a command that

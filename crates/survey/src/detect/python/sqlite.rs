@@ -330,7 +330,7 @@ fn in_instance_folder(of: &Of<'_>) -> Option<Found> {
 }
 
 /// The file as the image has it: below the service's folder, or absolute.
-fn in_image(of: &Of<'_>, service: &Service, path: &Path) -> Option<String> {
+pub(super) fn in_image(of: &Of<'_>, service: &Service, path: &Path) -> Option<String> {
     let inside = match path.base {
         Base::Started => return Some(path.path.clone()),
         Base::Root => return Some(format!("/{}", path.path)),

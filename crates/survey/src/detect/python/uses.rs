@@ -1,8 +1,8 @@
 //! Which stores a Python service uses, and the variables that say where they are.
 
 use super::{
-    celery, clients, django::Site, engine, environment::Read, hosts, project::Project,
-    requirement::Requirement, sqlite, templates,
+    celery, clients, django::Site, environment::Read, hosts, project::Project, requirement::Requirement,
+    sqlite, templates,
 };
 use crate::{
     detect::stores::{names, written},
@@ -32,6 +32,18 @@ const CLIENTS: [(StoreKind, &[&str]); 5] = [
             "aioredis",
             "coredis",
             "flask-redis",
+            "fastapi-limiter",
+            "django-cacheops",
+            "django-redis-cache",
+            "django-redis-sessions",
+            "celery-redbeat",
+            "rq-scheduler",
+            "taskiq-redis",
+            "saq",
+            "redis-om",
+            "walrus",
+            "huey-redis",
+            "asgi-redis",
         ],
     ),
     // `amqp` and `kombu` come with Celery, whatever its broker is: they say nothing.
@@ -139,7 +151,7 @@ pub(super) fn add(
     let (project, site) = (of.project, of.site);
     let engines = site.map(engines).unwrap_or_default();
     for (kind, clients) in CLIENTS {
-        let Some(client) = project.needs(clients) else { continue };
+        let Some(client) = project.needs(clients).or_else(|| bundled(project, kind)) else { continue };
         // A list that was frozen names what other packages brought: a broker's client that nothing imports, beside no
         // address of its kind, is not used.
         if kind == StoreKind::Rabbitmq
@@ -178,9 +190,6 @@ pub(super) fn add(
     dialects(project, service);
     celery::add(project, site, reads, service, questions);
     sqlite::add(of, &engines, reads, service, gaps, questions);
-    if let Some(site) = site {
-        engine::choose(site, service);
-    }
     if project.needs(&["celery"]).is_some() {
         sqlite::of_celery(of, service, gaps);
     }
@@ -194,6 +203,19 @@ pub(super) fn add(
             });
         }
     }
+}
+
+/// A client that comes with another package: `dramatiq[redis]`, `aiocache[redis]`, `sqlalchemy[asyncpg]`.
+fn bundled(project: &Project, kind: StoreKind) -> Option<&Requirement> {
+    let extras: &[&str] = match kind {
+        StoreKind::Redis => &["redis", "hiredis"],
+        StoreKind::Postgresql => &["asyncpg", "psycopg", "psycopg2", "postgresql", "postgres"],
+        StoreKind::Mysql => &["aiomysql", "asyncmy", "pymysql", "mysql"],
+        _ => &[],
+    };
+    // Celery's own broker and results are looked at by themselves.
+    let mut others = project.requirements.iter().filter(|requirement| requirement.name != "celery");
+    others.find(|requirement| requirement.extras.iter().any(|extra| extras.contains(&extra.as_str())))
 }
 
 /// One use for each variable that leads to a store of the kind.

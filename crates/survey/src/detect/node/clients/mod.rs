@@ -4,19 +4,23 @@
 mod defaults;
 mod orm;
 pub(super) mod prisma;
+mod switch;
+mod wrappers;
 
 use std::rc::Rc;
 
 use super::processes;
 use crate::{
     context::Context,
-    detect::stores::{names, written},
+    detect::stores::{self, names, written},
     javascript::{
         Script,
         values::{Program, Value},
     },
     manifest::Manifest,
-    model::{Address, Evidence, Fact, Part, Question, Service, Setting, StoreKind, StoreUse, Variable},
+    model::{
+        Address, Confidence, Evidence, Fact, Part, Question, Service, Setting, StoreKind, StoreUse, Variable,
+    },
 };
 
 /// A client library.
@@ -38,7 +42,7 @@ const fn several(package: &'static str, calls: &'static [&'static str]) -> Clien
     Client { package, kind: None, calls, argument: 0 }
 }
 
-const CLIENTS: [Client; 29] = [
+const CLIENTS: &[Client] = &[
     client("pg", StoreKind::Postgresql, &["Pool", "Client"]),
     client("pg-promise", StoreKind::Postgresql, &["pgp", "db"]),
     client("postgres", StoreKind::Postgresql, &["default", "postgres"]),
@@ -52,6 +56,14 @@ const CLIENTS: [Client; 29] = [
     client("ioredis", StoreKind::Redis, &["default", "Redis", "IORedis", "Cluster"]),
     client("redis", StoreKind::Redis, &["createClient", "createClientPool"]),
     client("@redis/client", StoreKind::Redis, &["createClient"]),
+    client("koa-redis", StoreKind::Redis, &["default"]),
+    client("@keyv/redis", StoreKind::Redis, &["default", "KeyvRedis", "createKeyv"]),
+    client("@fastify/redis", StoreKind::Redis, &["register"]),
+    client("@fastify/postgres", StoreKind::Postgresql, &["register"]),
+    client("@nestjs-modules/ioredis", StoreKind::Redis, &["forRoot", "forRootAsync"]),
+    client("@liaoliaots/nestjs-redis", StoreKind::Redis, &["forRoot", "forRootAsync"]),
+    Client { package: "bee-queue", kind: Some(StoreKind::Redis), calls: &["default", "Queue"], argument: 1 },
+    client("connect-mongo", StoreKind::Mongodb, &["create"]),
     Client {
         package: "bullmq",
         kind: Some(StoreKind::Redis),
@@ -130,6 +142,7 @@ pub(super) fn detect(
         }
         uses.extend(found);
     }
+    wrappers::add(program, manifests, service, &mut uses);
     let mut questions = Vec::new();
     for (client, kind, evidence) in alone {
         let label = format!("{}.{}", service.name, kind.label().to_lowercase());
@@ -155,8 +168,51 @@ pub(super) fn detect(
         complete(used, &service.environment);
         defaults::of_client(used, &service.environment);
     }
+    questions.extend(features(context, service, &mut merged));
     service.stores = merged;
+    let chooses = switch::setting(program, service);
+    if let Some(setting) =
+        chooses.filter(|setting| service.settings.iter().all(|known| known.name != setting.name))
+    {
+        service.migrations_read.push(setting.name.clone());
+        service.settings.push(setting);
+    }
     questions
+}
+
+/// Clients of several stores of which no variable and no text says where one is: a program that looks after the stores of
+/// others. Each is a question, and none is taken by itself.
+fn features(context: &Context<'_>, service: &Service, uses: &mut Vec<StoreUse>) -> Vec<Question> {
+    let started = stores::in_development(context);
+    let unknown = |used: &StoreUse| {
+        used.address.is_none()
+            && used.kind != StoreKind::Sqlite
+            && started.iter().all(|(kind, _)| *kind != used.kind)
+    };
+    let mut kinds: Vec<StoreKind> = uses.iter().filter(|used| unknown(used)).map(|used| used.kind).collect();
+    kinds.sort();
+    kinds.dedup();
+    if kinds.len() < 2 {
+        return Vec::new();
+    }
+    let (open, known): (Vec<StoreUse>, Vec<StoreUse>) =
+        std::mem::take(uses).into_iter().partition(|used| unknown(used));
+    *uses = known;
+    let question = |used: StoreUse| {
+        let label = used.kind.label();
+        Question {
+            id: format!("{}.{}", service.name, label.to_lowercase()),
+            text: format!(
+                "{} has clients of several stores, and nothing says where its own {label} is. Does it need {label}?",
+                service.name
+            ),
+            options: vec!["no".to_owned(), "yes".to_owned()],
+            default: Some("no".to_owned()),
+            confidence: Confidence::Open,
+            evidence: used.evidence,
+        }
+    };
+    open.into_iter().map(question).collect()
 }
 
 fn dependency(manifests: &[&Manifest], client: &Client) -> Option<Evidence> {
@@ -202,6 +258,17 @@ fn calls(program: &Program, client: &Client) -> Vec<Call> {
             let open = script.skip_type_arguments(at + 1);
             let declared = at > 0 && matches!(script.text(at - 1), "function" | "class" | "import");
             if !named || !script.is(open, "(") || declared || calls.len() == MAX_CALLS {
+                continue;
+            }
+            // `app.register(redis, { url })`
+            if script.is(at, "register") {
+                let arguments = script.arguments(open);
+                let plugin = arguments.first().copied().unwrap_or(open);
+                let named = own.is_some_and(|own| script.is(plugin, script.text(own)));
+                if named || (plugin..import).len() < 4 && plugin < import {
+                    let arguments = arguments.into_iter().skip(1).collect();
+                    calls.push(Call { module, at, settings: module, arguments });
+                }
                 continue;
             }
             // `app.connect(…)` of something else: the object has to come from the library.
@@ -343,7 +410,9 @@ fn dialect(name: &str) -> Option<StoreKind> {
 }
 
 /// Keys under which a URL stands among a client's settings.
-const URL_KEYS: [&str; 9] = [
+const URL_KEYS: [&str; 11] = [
+    "mongoUrl",
+    "conString",
     "connectionString",
     "url",
     "uri",

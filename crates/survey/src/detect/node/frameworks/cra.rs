@@ -18,18 +18,5 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
     found.single_page = true;
     found.output = Some(found.by_convention("build".to_owned(), "where the build writes"));
     found.hashed_assets = Some(found.by_convention("/static/".to_owned(), "files with a hash in their name"));
-    let old = found.frameworks[0]
-        .version
-        .trim_start_matches(['^', '~'])
-        .split('.')
-        .next()
-        .and_then(|major| major.parse::<u32>().ok());
-    if package == "react-scripts" && old.is_some_and(|major| major < 5) {
-        found.set_at_build(
-            "NODE_OPTIONS",
-            "--openssl-legacy-provider",
-            "webpack 4 hashes with MD4, which Node.js 17 and later refuse without it",
-        );
-    }
     Some(found)
 }

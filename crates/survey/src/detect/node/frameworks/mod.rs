@@ -12,6 +12,7 @@ mod nestjs;
 mod next;
 pub(super) mod nitro;
 pub(super) mod nuxt;
+mod old;
 mod others;
 mod plain_http;
 mod react_router;
@@ -169,16 +170,15 @@ pub(in crate::detect) const ALL: &[Known] = &[
 pub(super) fn recognise(candidate: &Candidate<'_>) -> Option<Found> {
     let mut found = ALL.iter().find_map(|known| (known.find)(candidate))?;
     // Its only way into production is another platform's: `unknown` says so.
-    let starts =
-        ["start:prod", "start:production", "start", "serve"].map(|name| candidate.manifest.script(name));
-    let unstarted =
-        found.role == Role::Server && found.command.is_none() && starts.iter().all(Option::is_none);
+    let starts = services::STARTS.iter().any(|name| candidate.manifest.script(name).is_some());
+    let unstarted = found.role == Role::Server && found.command.is_none() && !starts;
     if unstarted && deployed_elsewhere(candidate).is_some() {
         return None;
     }
     if found.role == Role::Site {
         found.also(candidate, &LIBRARIES);
     }
+    old::say(candidate, &mut found);
     Some(found)
 }
 
@@ -278,8 +278,7 @@ fn is_library(candidate: &Candidate<'_>) -> bool {
 /// A server's package: the dependency at run time, and a program that listens or a script that starts one.
 fn server(candidate: &Candidate<'_>, package: &str, reason: &str) -> Option<Found> {
     candidate.manifest.dependency(package)?;
-    let starts =
-        ["start", "start:prod", "serve"].iter().any(|name| candidate.manifest.script(name).is_some());
+    let starts = services::STARTS.iter().any(|name| candidate.manifest.script(name).is_some());
     // A plugin that other packages register is a library; a site's development server is none of production.
     let unstarted = !candidate.listens() && !starts && (candidate.used || is_library(candidate));
     let page_alone = !candidate.listens() && candidate.has("index.html") && candidate.builds_with("vite");

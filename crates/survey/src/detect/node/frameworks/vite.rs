@@ -3,7 +3,10 @@
 use super::{Found, next::setting};
 use crate::{
     context::join,
-    detect::node::services::{self, Candidate},
+    detect::node::{
+        services::{self, Candidate},
+        tsconfig,
+    },
     model::{Evidence, Fact, Role},
 };
 
@@ -19,12 +22,20 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
         (1..script.tokens.len())
             .any(|at| script.is(at, "lib") && script.is(at + 1, ":") && script.is(at + 2, "{"))
     });
-    if !candidate.has(&page) || !candidate.builds_with("vite") || library {
+    if !candidate.has(&page) || library {
         return None;
     }
+    let unreadable = if candidate.builds_with("vite") { None } else { Some(unreadable(candidate)?) };
     tool.evidence.push(Evidence::file(&join(&candidate.manifest.folder, &page), "the page that Vite builds"));
     let mut found = Found::new(Role::Site, tool);
     found.single_page = true;
+    if let Some(place) = unreadable {
+        found.gap(
+            "what its build script runs is not known: it is taken for a build by Vite, which is among its packages",
+            "write `vite build` into the script `build`, or check the folder that the image copies",
+            vec![place],
+        );
+    }
     let named = flag(candidate).or_else(|| config.as_ref().and_then(|script| setting(script, "outDir")));
     found.output = Some(match named {
         Some(named) => {
@@ -43,13 +54,25 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
             Fact { value: folder, evidence: found.evidence() }
         }
     });
-    if found.output.as_ref().is_some_and(|output| output.value.starts_with("..")) {
-        let evidence = found.output.take().map(|output| output.evidence).unwrap_or_default();
-        found.gap(
-            "its build writes into another package: it belongs to that one",
-            "build it into its own folder",
-            evidence,
-        );
+    if let Some(output) = found.output.clone().filter(|output| output.value.starts_with("..")) {
+        let own = join(&candidate.manifest.folder, "package.json");
+        match tsconfig::inside(&own, &output.value).filter(|full| !full.is_empty()) {
+            Some(full) => found.gap(
+                &format!(
+                    "its build writes into {full}: the front serves it from there, and no other image has it"
+                ),
+                "build it into its own folder, unless a server of yours hands it out",
+                output.evidence,
+            ),
+            None => {
+                found.output = None;
+                found.gap(
+                    "its build writes outside of the repository",
+                    "build it into its own folder",
+                    output.evidence,
+                );
+            }
+        }
     }
     let assets = config.as_ref().and_then(|script| setting(script, "assetsDir"));
     found.hashed_assets = Some(match assets {
@@ -79,14 +102,43 @@ fn below(root: &str, path: &str) -> String {
     format!("{outside}{}", parts.join("/"))
 }
 
-/// `--outDir` of the build script.
+/// `--outDir` of what the build script runs.
 fn flag(candidate: &Candidate<'_>) -> Option<Fact<String>> {
-    let (line, span) = candidate.manifest.script("build")?;
-    let words: Vec<&str> = line.split_whitespace().collect();
+    let (_, span) = candidate.manifest.script("build")?;
+    let commands = candidate.build_commands();
+    let words = commands.iter().find(|words| words.iter().any(|word| word == "vite"))?;
     let value = words.iter().enumerate().find_map(|(at, word)| match word.split_once('=') {
         Some(("--outDir", value)) => Some(value),
-        None if *word == "--outDir" => words.get(at + 1).copied(),
+        None if word == "--outDir" => words.get(at + 1).map(String::as_str),
         _ => None,
     })?;
     Some(Fact::new(value.to_owned(), Evidence::new(&candidate.manifest.source, span, "where Vite writes")))
+}
+
+/// Programs whose own files say what they do.
+const OPAQUE: [&str; 12] =
+    ["node", "sh", "bash", "make", "gulp", "zx", "tsx", "ts-node", "deno", "just", "task", "nx"];
+/// Other programs that make the files of pages.
+const OTHERS: [&str; 8] = [
+    "webpack",
+    "rollup",
+    "parcel",
+    "esbuild",
+    "react-scripts",
+    "@angular/cli",
+    "@vue/cli-service",
+    "@rspack/core",
+];
+
+/// The build script where nobody can read what it runs: the one bundler among the packages is then taken.
+fn unreadable(candidate: &Candidate<'_>) -> Option<Evidence> {
+    let (line, span) = candidate.manifest.script("build")?;
+    let commands = candidate.build_commands();
+    let opaque = |words: &Vec<String>| {
+        let program = words.first().map_or("", String::as_str);
+        OPAQUE.contains(&program) || program.ends_with(".sh") || program.starts_with("./")
+    };
+    let other = OTHERS.iter().any(|name| candidate.manifest.any_dependency(name).is_some());
+    (!other && commands.iter().any(opaque))
+        .then(|| Evidence::new(&candidate.manifest.source, span, format!("builds the service: {line}")))
 }

@@ -1,0 +1,57 @@
+//! Django's `DEBUG` from a variable whose default turns it on: production must not show its source and its settings.
+
+use super::{
+    conditions::{self, Condition},
+    django::{Site, setting},
+    environment::{Read, Shape},
+    project::Project,
+};
+use crate::model::{Service, Setting};
+
+/// Turns it off where it is on unless a variable says otherwise.
+pub(super) fn off(project: &Project, site: &Site, reads: &[Read], service: &mut Service) {
+    let Some((module, at)) = setting(site, "DEBUG") else { return };
+    let range = (at, module.line_end(at));
+    let Some(condition) = conditions::in_range(project, reads, module, range) else { return };
+    let name = &condition.read.name;
+    // A mode, `DEBUG = ENVIRONMENT == "local"`, is asked for by its own name.
+    if !name.contains("DEBUG") || service.settings.iter().any(|known| known.name == *name) {
+        return;
+    }
+    let called = module.kind(at) == Some(crate::python::Kind::Word) && !module.text(at).starts_with("os");
+    let Some(value) = value(&condition, called) else { return };
+    let place = &condition.read.evidence;
+    service.settings.push(Setting {
+        name: name.clone(),
+        value,
+        reason: format!("Without it DEBUG is on ({}:{}).", place.file, place.line),
+        at_build: false,
+    });
+}
+
+/// The text that turns it off; nothing where it is off by itself.
+fn value(condition: &Condition<'_>, called: bool) -> Option<String> {
+    let read = condition.read;
+    let default = read.default.as_deref().unwrap_or_default();
+    let holds = condition.texts.iter().any(|text| text.eq_ignore_ascii_case(default));
+    if !condition.texts.is_empty() {
+        return match (condition.negated, holds) {
+            (true, false) => condition.texts.first().cloned(),
+            (false, true) => Some("False".to_owned()),
+            _ => None,
+        };
+    }
+    let on = matches!(default.to_lowercase().as_str(), "1" | "true" | "yes" | "on");
+    if !on || condition.negated {
+        return None;
+    }
+    Some(
+        match read.shape {
+            Shape::Number => "0",
+            // Every text is true, and "False" too.
+            Shape::Text if !called => "",
+            _ => "False",
+        }
+        .to_owned(),
+    )
+}

@@ -7,6 +7,7 @@ use std::{
 
 use bollard::{
     body_try_stream,
+    models::ImageInspect,
     query_parameters::{
         CreateImageOptions, ImportImageOptions, ListImagesOptions, RemoveImageOptions, TagImageOptions,
     },
@@ -76,7 +77,10 @@ pub struct ImageSummary {
 impl Engine {
     /// An image by name or id.
     pub async fn inspect_image(&self, image: &str) -> Result<ImageDetail, EngineError> {
-        let found = self.docker.inspect_image(image).await.map_err(wire)?;
+        let found = match self.docker.inspect_image(image).await.map_err(wire) {
+            Err(EngineError::Unreadable { .. }) => without_layers(self.inspect_image_raw(image).await?)?,
+            found => found?,
+        };
         let config = found.config.unwrap_or_default();
         Ok(ImageDetail {
             id: found.id.unwrap_or_default(),
@@ -267,8 +271,26 @@ fn wire(error: bollard::errors::Error) -> EngineError {
     EngineError::from_wire(error, CALL_SECONDS)
 }
 
+/// What an engine with containerd's store says of an image whose platform it does not know: it has no layers then, and
+/// not even their kind. Its containers run all the same.
+fn without_layers(mut raw: serde_json::Value) -> Result<ImageInspect, EngineError> {
+    if let Some(root) = raw.get_mut("RootFS").and_then(serde_json::Value::as_object_mut) {
+        root.entry("Type").or_insert_with(|| "layers".into());
+    }
+    serde_json::from_value(raw).map_err(|error| EngineError::Unreadable { message: error.to_string() })
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn an_image_of_an_unknown_platform() {
+        let raw = r#"{"Id":"sha256:b1","RepoTags":["alpine:3.22"],"Architecture":"","Os":"","Size":4568193,
+            "GraphDriver":{"Data":null,"Name":"overlayfs"},"RootFS":{},"Config":{"Cmd":null,"Env":null,"User":""}}"#;
+        assert!(serde_json::from_str::<super::ImageInspect>(raw).is_err(), "else nothing is to be mended");
+        let found = super::without_layers(serde_json::from_str(raw).unwrap()).unwrap();
+        assert_eq!((found.id.as_deref(), found.size), (Some("sha256:b1"), Some(4_568_193)));
+    }
+
     #[test]
     fn a_port_of_a_registry_is_not_a_tag() {
         assert_eq!(super::split_tag("host:5000/a/b:1"), ("host:5000/a/b", "1"));

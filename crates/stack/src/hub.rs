@@ -18,8 +18,8 @@ const RECONNECT: Duration = Duration::from_millis(500);
 /// What has happened to one container.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
-    /// Exit codes, one for each end.
-    pub(crate) deaths: Vec<i64>,
+    /// One for each end that nobody asked for, as far as known: the engine may tell of a stop before it tells of the end.
+    pub(crate) deaths: Vec<Death>,
     /// Something in it was killed for lack of memory.
     pub(crate) out_of_memory: bool,
     /// The last verdict of the engine's health check.
@@ -29,11 +29,18 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// The exit code of an end that came after its health check had passed; an end without an error is the program's own
-    /// wish.
-    fn fell(&self) -> Option<i64> {
-        self.deaths.get(self.ready?..)?.iter().copied().find(|code| *code != 0)
+    /// An end that came after its health check had passed; one without an error is the program's own wish.
+    fn fell(&self) -> Option<Death> {
+        self.deaths.get(self.ready?..)?.iter().copied().find(|death| death.code != 0)
     }
+}
+
+/// One end of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Death {
+    /// When, in the engine's nanoseconds since the epoch.
+    pub(crate) at: i64,
+    pub(crate) code: i64,
 }
 
 #[derive(Default)]
@@ -86,8 +93,8 @@ impl Hub {
         history.ready = Some(history.deaths.len());
     }
 
-    /// The containers that ended with an error after their health check had passed, and the exit code.
-    pub(crate) fn fallen(&self) -> BTreeMap<String, i64> {
+    /// The containers that ended with an error after their health check had passed, and that end.
+    pub(crate) fn fallen(&self) -> BTreeMap<String, Death> {
         let containers = self.state.containers.lock().unwrap_or_else(PoisonError::into_inner);
         containers.iter().filter_map(|(id, history)| Some((id.clone(), history.fell()?))).collect()
     }
@@ -126,7 +133,9 @@ fn note(state: &State, event: &Event) {
     let mut containers = state.containers.lock().unwrap_or_else(PoisonError::into_inner);
     let history = containers.entry(event.id.clone()).or_default();
     match event.action.as_str() {
-        "die" => history.deaths.push(event.exit_code().unwrap_or(-1)),
+        "die" => {
+            history.deaths.push(Death { at: event.time, code: event.exit_code().unwrap_or(-1) });
+        }
         "oom" => history.out_of_memory = true,
         "health_status: healthy" => history.health = Some(Health::Healthy),
         "health_status: unhealthy" => history.health = Some(Health::Unhealthy),

@@ -30,7 +30,7 @@ use crate::{
     owner,
     proved::Proved,
     times,
-    wait::{Said, Unready, Watcher},
+    wait::{Said, Unready, Watcher, of_this_run},
 };
 
 /// Engine calls at the same time; waits are not counted.
@@ -283,7 +283,11 @@ async fn fallen<'a>(shared: &Shared, plan: &'a Plan) -> Vec<(&'a Step, Evidence)
     for step in plan.steps.iter().filter(|step| !fallen.is_empty() && step.op.is_wait()) {
         let Some(container) = step.op.container() else { continue };
         let Ok(detail) = shared.engine.inspect_container(container).await else { continue };
-        let Some(&code) = fallen.get(&detail.id) else { continue };
+        let Some(death) = fallen.get(&detail.id) else { continue };
+        if !of_this_run(*death, &detail.started, detail.restarts) {
+            continue;
+        }
+        let code = death.code;
         let reason = format!("it ended with exit code {code} after its health check had passed");
         found.push((step, Evidence { reason, exit: Some(code), ..Evidence::default() }));
     }

@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{
     failure::{self, Evidence},
-    hub::Hub,
+    hub::{Death, Hub},
     proved::Proved,
 };
 
@@ -187,7 +187,7 @@ impl Watcher<'_> {
     /// Fails if the container has ended for good, or ends again and again.
     async fn still_alive(&self, id: &str, probe: Option<&(i64, String)>) -> Result<(), Unready> {
         let history = self.hub.history(id);
-        let Some(code) = history.deaths.last() else { return Ok(()) };
+        let Some(Death { code, .. }) = history.deaths.last() else { return Ok(()) };
         let detail = self.engine.inspect_container(id).await?;
         let ended = matches!(detail.state, RunState::Exited | RunState::Dead);
         if !ended && history.deaths.len() < CRASH_LOOP {
@@ -218,7 +218,7 @@ impl Watcher<'_> {
             probe: probe.cloned(),
             out_of_memory: detail.oom_killed,
             hint: None,
-            exit: None,
+            exit: Some(detail.exit_code),
         }))
     }
 
@@ -250,7 +250,9 @@ impl Watcher<'_> {
         let settled = Instant::now() + SETTLE;
         loop {
             let history = self.hub.history(&detail.id);
-            if let Some(code) = history.deaths.last() {
+            if let Some(Death { code, .. }) =
+                history.deaths.iter().rfind(|death| of_this_run(**death, &detail.started, detail.restarts))
+            {
                 if *code == 0 {
                     return Ok(());
                 }
@@ -268,10 +270,20 @@ impl Watcher<'_> {
         // the event may be late on a busy engine
         let now = self.engine.inspect_container(container).await?;
         if now.exit_code != 0 && !matches!(now.state, RunState::Running | RunState::Paused) {
-            return Err(failed(format!("it ended with exit code {} right after its start", now.exit_code)));
+            let reason = format!("it ended with exit code {} right after its start", now.exit_code);
+            // the engine may have started it again before anybody asks how it ended
+            let exit = Some(now.exit_code);
+            return Err(Unready::Failed(Evidence { reason, exit, ..Evidence::default() }));
         }
         Ok(())
     }
+}
+
+/// Whether an end belongs to the run that began at `started`, or to one before it that the engine itself began again.
+/// The end of a run that a stop or a restart asked for may be told of late.
+pub(crate) fn of_this_run(death: Death, started: &str, restarts: i64) -> bool {
+    let began = started.parse::<jiff::Timestamp>().ok();
+    restarts > 0 || began.is_none_or(|began| i128::from(death.at) >= began.as_nanosecond())
 }
 
 fn still_waiting(code: i64, said: &str, since: Duration, limit: Duration) -> String {
@@ -378,6 +390,19 @@ mod tests {
             text,
             "after 10 s its health check still says: exit code 1: 503 {\"ok\":false}; it is waited for until 120 s, Ctrl-C stops"
         );
+    }
+
+    #[test]
+    fn the_end_before_a_restart_is_not_the_new_runs() {
+        let at = |text: &str| {
+            let at: jiff::Timestamp = text.parse().unwrap();
+            Death { at: i64::try_from(at.as_nanosecond()).unwrap(), code: 143 }
+        };
+        let started = "2026-01-02T03:04:05.5Z";
+        assert!(!of_this_run(at("2026-01-02T03:04:05.4Z"), started, 0));
+        assert!(of_this_run(at("2026-01-02T03:04:05.6Z"), started, 0));
+        // the engine's own new start moves the time
+        assert!(of_this_run(at("2026-01-02T03:04:05.4Z"), started, 1));
     }
 
     #[test]

@@ -123,6 +123,13 @@ fn of_program(lines: &[&str]) -> Option<String> {
     if line(&["ermission denied", "EACCES"]).is_some() {
         return Some("compare the owner of the path with the user that the service runs as".to_owned());
     }
+    if line(&["failed to initialize logging driver"]).is_some() {
+        return Some(
+            "the engine writes the log, not the container: what `logging` names must listen, seen from the engine's \
+             machine, before this starts"
+                .to_owned(),
+        );
+    }
     if let Some(line) = line(REFUSED) {
         return Some(match target(line) {
             Some(target) if is_own(target) => format!(
@@ -245,6 +252,10 @@ mod tests {
         for (line, part) in [
             ("Error: connect ECONNREFUSED 172.18.0.3:5432", "is not listening there"),
             ("dial tcp 127.0.0.1:6379: connect: connection refused", "it connects to 127.0.0.1:6379"),
+            (
+                "failed to initialize logging driver: dial tcp 127.0.0.1:24224: connect: connection refused",
+                "the engine writes the log",
+            ),
             ("Error: EROFS: read-only file system, open '/app/data/x.json'", "give /app/data a tmpfs"),
             ("OSError: [Errno 30] Read-only file system: '/var/cache/y'", "give /var/cache a tmpfs"),
             ("error: password authentication failed for user \"kiosk\"", "the store has another password"),

@@ -38,6 +38,7 @@ fuzz_target!(|text: &str| {
             config: (!config.is_empty()).then_some(config),
             dockerignore: matcher.as_ref(),
             images: &images,
+            replaced: &|name| name.starts_with('r'),
         };
         checks::check(&source, &options)
     };

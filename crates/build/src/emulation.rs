@@ -67,6 +67,14 @@ fn fits(entry: &str, (size, order, machine): (u8, u8, u16)) -> bool {
         && found == machine
 }
 
+/// For the fuzz targets.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(text: &str) {
+    let all = ["386", "mips", "mips64", "amd64", "arm64", "s390x"];
+    let fitting = all.iter().filter_map(|name| machine(name)).filter(|wanted| fits(text, *wanted)).count();
+    assert!(fitting <= 1);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,7 @@ use std::{
 
 use plimsoll_image::read::{Links, open_regular, read_text};
 
-mod objects;
+pub(crate) mod objects;
 
 /// `HEAD`, `commondir` and a reference hold one line.
 const LINE: u64 = 4 << 10;

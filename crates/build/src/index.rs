@@ -278,6 +278,14 @@ fn parse(text: &str) -> State {
     state
 }
 
+/// For the fuzz targets.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(text: &str) {
+    let state = parse(text);
+    let again = parse(&print(&state));
+    assert!(again.entries == state.entries && again.steps == state.steps && again.memos == state.memos);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

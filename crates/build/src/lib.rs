@@ -26,6 +26,9 @@ mod error;
 mod exchange;
 mod explain;
 mod flight;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod graph;
 mod index;
 mod key;

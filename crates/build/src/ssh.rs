@@ -261,6 +261,38 @@ impl Drop for OwnAgent {
     }
 }
 
+/// For the fuzz targets.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(sent: &[u8], reply: &[u8]) -> (Vec<u8>, Vec<u8>, io::Result<()>) {
+    use std::{cell::RefCell, io::Write};
+
+    /// One end of a connection: what can be read, and what was written.
+    struct End<'a>(io::Cursor<Vec<u8>>, &'a RefCell<Vec<u8>>);
+
+    impl io::Read for End<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let some = buffer.len().min(3);
+            self.0.read(&mut buffer[..some])
+        }
+    }
+
+    impl Write for End<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.1.borrow_mut().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let (heard, got) = (RefCell::default(), RefCell::default());
+    let client = End(io::Cursor::new(sent.to_vec()), &heard);
+    let done = answer(client, || Ok(End(io::Cursor::new(reply.to_vec()), &got)));
+    (heard.into_inner(), got.into_inner(), done)
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;

@@ -177,6 +177,19 @@ fn decode(bytes: &[u8]) -> Option<HashMap<(u64, u64), Record>> {
     Some(records)
 }
 
+/// For the fuzz targets.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    if let Some(records) = decode(bytes) {
+        let mut again = MAGIC.to_vec();
+        for record in records.values() {
+            encode(record, &mut again);
+            let _ = settled(&record.stamp, SystemTime::now());
+        }
+        assert_eq!(decode(&again).map(|records| records.len()), Some(records.len()));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,6 +19,9 @@ mod defaults;
 mod discover;
 pub mod dotenv;
 pub mod edit;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod interpolate;
 mod load;
 mod marks;

@@ -8,6 +8,9 @@
 mod compare;
 mod escape;
 mod files;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod lock;
 mod merge;
 mod plan;

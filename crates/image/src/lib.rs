@@ -10,6 +10,9 @@ mod compress;
 mod config;
 mod digest;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod handover;
 mod layer;
 mod layout;

@@ -40,6 +40,9 @@ mod wire;
 pub use error::SandboxError;
 pub use helper::init_if_requested;
 pub use host::{run, run_with_input};
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use network::fuzzing;
 pub use rootless::{Mapping, become_root, is_rootless};
 pub use step::{
     Cancel, Exit, ExtraHost, Limits, Mount, MountKind, Network, Root, Security, Step, Stream, Ulimit, User,

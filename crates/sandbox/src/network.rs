@@ -17,6 +17,8 @@
 mod device;
 mod doors;
 mod flows;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gate;
 mod names;
 mod policy;

@@ -8,6 +8,9 @@
 mod answers;
 mod context;
 mod detect;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod generated;
 mod javascript;
 mod json;

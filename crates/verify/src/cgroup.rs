@@ -207,6 +207,12 @@ fn table(text: &str) -> BTreeMap<&str, u64> {
         .collect()
 }
 
+/// For the fuzz targets: every reader of this file.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(text: &str) {
+    let _ = (v1_limit(text), v2_limit(text), table(text));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,6 +16,9 @@ mod claims;
 mod declared;
 mod disturbance;
 mod front;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod given;
 mod hostfs;
 mod http;

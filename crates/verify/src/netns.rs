@@ -167,6 +167,19 @@ fn skip_name(packet: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
+/// For the fuzz targets: every reader of this file.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(packet: &[u8]) {
+    if let Some(answer) = parse_answer(packet) {
+        assert!(answer.code < 16 && answer.addresses.len() <= packet.len() / 4);
+    }
+    if let Ok(name) = std::str::from_utf8(packet)
+        && let Ok(question) = question(name, A)
+    {
+        assert_eq!(parse_answer(&question), Some(NameAnswer { code: 0, addresses: Vec::new() }));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -285,6 +285,18 @@ fn parse_address(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
+/// For the fuzz targets: every reader of this file.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(text: &str) {
+    let _ = parse_status(text);
+    for line in text.lines() {
+        let _ = (parse_socket(line, Transport::Tcp), parse_socket(line, Transport::Udp), parse_peer(line));
+        if let Some(mount) = parse_mount(line) {
+            let _ = (mount.is_shared(), mount.is_read_only());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

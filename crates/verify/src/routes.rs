@@ -137,6 +137,18 @@ fn global_v6(line: &str) -> Option<IpAddr> {
     (*fields.get(3)? == "00" && !address.is_loopback()).then_some(address.into())
 }
 
+/// For the fuzz targets: every reader of this file.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(text: &str) {
+    let _ = local_v4(text);
+    for line in text.lines() {
+        let _ = (is_tentative(line), global_v6(line));
+        for route in Route::parse_v4(line).into_iter().chain(Route::parse_v6(line)) {
+            let _ = (route.leads_away(), route.to_string());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -186,7 +186,7 @@ fn read(objects: &Path, pack: &File, offset: u64, length: usize, depth: usize) -
 }
 
 /// What a difference makes of its base.
-fn apply(base: &[u8], delta: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn apply(base: &[u8], delta: &[u8]) -> Option<Vec<u8>> {
     let mut rest = delta;
     if size(&mut rest)? != base.len() as u64 {
         return None;

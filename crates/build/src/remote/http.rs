@@ -237,6 +237,16 @@ pub(super) fn name_in(url: &str) -> String {
     }
 }
 
+/// For the fuzz targets.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(head: &str) -> Option<String> {
+    let answer = Answer::read(head);
+    assert!(!quoted(head).contains('\n'));
+    let _ = (name_in(head), answer.status, answer.modified);
+    assert!(answer.etag.is_none_or(|etag| !etag.contains(['\n', '\r'])));
+    answer.file_name
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

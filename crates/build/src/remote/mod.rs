@@ -18,6 +18,9 @@ pub use git::Checkout;
 pub use git_url::{GitUrl, GitUrlError};
 pub use http::HttpFile;
 
+#[cfg(fuzzing)]
+pub(crate) use http::fuzz;
+
 use plimsoll_sandbox::Cancel;
 
 use crate::{place::Place, request::Secret, unpack};

@@ -100,14 +100,19 @@ impl Credentials {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::anonymous()),
             Err(error) => return Err(unusable(&error.to_string())),
         };
-        let config: DockerConfig = serde_json::from_slice(&text)
-            .map_err(|error| unusable(&format!("not JSON of the expected form at line {}", error.line())))?;
+        Self::read(&text).map_err(|reason| unusable(&reason))
+    }
+
+    /// Those of a text of Docker's form, or the reason why it is none.
+    fn read(text: &[u8]) -> Result<Self, String> {
+        let config: DockerConfig = serde_json::from_slice(text)
+            .map_err(|error| format!("not JSON of the expected form at line {}", error.line()))?;
         let mut credentials =
             Self { helper: config.store.filter(|name| !name.is_empty()), ..Self::default() };
         credentials.helpers =
             config.helpers.into_iter().map(|(host, helper)| (normal_host(&host), helper)).collect();
         for (host, auth) in config.auths {
-            if let Some(credential) = auth.credential().map_err(&unusable)? {
+            if let Some(credential) = auth.credential()? {
                 credentials.insert(&host, credential);
             }
         }
@@ -218,6 +223,15 @@ fn parameters(mut text: &str) -> HashMap<String, String> {
         text = rest;
     }
     found
+}
+
+/// For the fuzz targets.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(text: &[u8]) -> Result<usize, String> {
+    let credentials = Credentials::read(text)?;
+    let _ = credentials.by_host.values().map(Credential::basic).count();
+    assert!(credentials.by_host.keys().all(|host| !host.contains('/')));
+    Ok(credentials.by_host.len())
 }
 
 #[cfg(test)]

@@ -28,6 +28,20 @@ use crate::{
 };
 use transport::{Access, Call, Connection};
 
+#[cfg(fuzzing)]
+pub(crate) use auth::fuzz as fuzz_config;
+#[cfg(fuzzing)]
+pub(crate) use transport::words as fuzz_words;
+
+/// For the fuzz targets.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_challenge(text: &str) -> Option<Vec<Option<String>>> {
+    Some(match auth::Challenge::parse(text)? {
+        auth::Challenge::Basic => Vec::new(),
+        auth::Challenge::Bearer { realm, service, scope } => vec![Some(realm), service, scope],
+    })
+}
+
 /// No manifest or index is larger (distribution-spec: registries refuse more than 4 MiB).
 const MAX_MANIFEST: u64 = 4 << 20;
 const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \

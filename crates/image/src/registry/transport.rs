@@ -371,7 +371,7 @@ impl Connection {
 }
 
 /// The messages in a registry's error document (distribution-spec, "Error Codes").
-fn words(body: &[u8]) -> String {
+pub(crate) fn words(body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Errors {
         errors: Vec<HashMap<String, serde_json::Value>>,

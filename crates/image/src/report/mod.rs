@@ -9,3 +9,6 @@ pub use diff::{Change, Changed, ConfigChange, ImageDiff, PackageChange, diff};
 pub use packages::{Package, PackageKind, packages};
 pub(crate) use waste::same_bytes;
 pub use waste::{Cause, Finding, LayerShare, waste};
+
+#[cfg(fuzzing)]
+pub(crate) use packages::fuzz;

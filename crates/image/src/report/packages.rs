@@ -279,6 +279,19 @@ fn python(files: &[Visible], by_path: &HashMap<&str, &Visible>) -> Vec<Package> 
     packages
 }
 
+/// For the fuzz targets.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(text: &str) {
+    for fields in paragraphs(text) {
+        assert!(fields.keys().all(|name| !name.contains(['\n', ':'])));
+    }
+    for path in text.lines() {
+        if let Some(folder) = npm_folder(path) {
+            assert!(path.starts_with(folder) && folder.contains("node_modules/"));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -147,6 +147,26 @@ fn refusal(request: &http::Request, peers: &(SocketAddr, SocketAddr)) -> Option<
     (!may_write).then_some("only the user who runs the registry, and root, change it")
 }
 
+/// For the fuzz targets.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(root: &Path, mut requests: &[u8]) -> io::Result<Vec<u8>> {
+    let shelf = Shelf::open(root).map_err(io::Error::other)?;
+    let mut answers = Vec::new();
+    while let Some(request) = http::Request::read(&mut requests)? {
+        let _ = (callers::refusal(&request), callers::writes(&request));
+        let mut told = Vec::new();
+        let mut body = http::Body::new(&request, &mut requests, &mut told);
+        let answer = answer::answer(&request, &mut body, &shelf);
+        let keep = body.drain();
+        answers.extend(told);
+        answer.write(&request, keep, &mut answers)?;
+        if !keep {
+            break;
+        }
+    }
+    Ok(answers)
+}
+
 fn refuse_tls(mut client: TcpStream) -> io::Result<()> {
     client.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTPS request to an HTTP server.\n")?;
     client.shutdown(std::net::Shutdown::Write)?;

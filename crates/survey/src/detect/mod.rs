@@ -15,6 +15,9 @@ mod secret;
 pub(crate) mod stores;
 mod yaml_file;
 
+#[cfg(fuzzing)]
+pub use nginx::words as nginx_words;
+
 /// Looks for one thing and adds what it finds.
 pub(crate) struct Detector {
     /// What it looks for.

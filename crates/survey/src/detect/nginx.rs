@@ -55,6 +55,12 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
     }
 }
 
+/// For the fuzz targets.
+#[cfg(fuzzing)]
+pub fn words(source: &Source) -> Vec<(Span, String)> {
+    tokens(source)
+}
+
 /// A location that passes requests on.
 struct Passed {
     prefix: String,

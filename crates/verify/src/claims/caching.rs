@@ -252,6 +252,15 @@ impl Control {
     }
 }
 
+/// For the fuzz targets: every reader of this file.
+#[cfg(fuzzing)]
+pub(super) fn fuzz(answer: &Answer) {
+    let control = Control::of(answer);
+    let rules = [Rule::Asked, Rule::Page, Rule::Hashed, Rule::Code, Rule::Media, Rule::Fresh]
+        .map(|rule| fits(rule, &control, answer));
+    let _ = (rules, captures_file(&answer.text()));
+}
+
 #[cfg(test)]
 mod tests {
     use hyper::header::{HeaderMap, HeaderName, HeaderValue};

@@ -265,6 +265,13 @@ async fn through(front: &front::Front, route: &str) -> Outcome {
     }
 }
 
+/// For the fuzz targets: every reader of this file.
+#[cfg(fuzzing)]
+pub(super) fn fuzz(text: &str) {
+    assert!(routes(text).iter().all(|route| route.starts_with('/')));
+    assert!(named_ports(text, "api").iter().all(|port| *port > 0));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -208,6 +208,15 @@ fn size(text: &str) -> Option<u64> {
     (bytes >= 1.0).then_some(bytes as u64)
 }
 
+/// For the fuzz targets: every reader of this file.
+#[cfg(fuzzing)]
+pub(super) fn fuzz(text: &str) {
+    let _ = size(text);
+    if let Ok(value) = serde_json::from_str::<Value>(text) {
+        let _ = Kept::of(&value).problem();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -144,3 +144,18 @@ impl MeasureError {
         Self::Io { what: what.into(), source }
     }
 }
+
+/// For the fuzz targets: the readers of texts of the kernel, of the engine and of programs.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(text: &str) {
+    front_reaches::fuzz(text);
+    host_isolation::fuzz(text);
+    log_rotation::fuzz(text);
+    published_ports::fuzz(text);
+}
+
+/// For the fuzz targets: the readers of answers.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_answer(answer: &crate::http::Answer) {
+    caching::fuzz(answer);
+}

@@ -260,6 +260,20 @@ fn quote_error(source: String, error: &HttpError) -> Evidence {
     Evidence { source, value: error.to_string() }
 }
 
+#[cfg(fuzzing)]
+impl Runner {
+    /// For the fuzz targets: prepares a check and judges an answer.
+    pub(crate) fn fuzz(check: &Check, answer: &Answer, captured: BTreeMap<String, String>) -> Vec<String> {
+        let mut runner = Self { captured, requests: 0 };
+        let expected =
+            runner.prepare(check).map_or_else(|_| check.expect.clone(), |(_, _, expected)| expected);
+        let wrong = runner.judge(check, &expected, answer);
+        assert!(runner.captured.values().all(|value| value.len() <= MAX_CAPTURED.max(answer.body.len() * 3)));
+        let _ = quote(String::new(), answer);
+        wrong
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

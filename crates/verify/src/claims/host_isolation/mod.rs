@@ -5,6 +5,9 @@ mod mounts;
 mod sharing;
 mod sockets;
 
+#[cfg(fuzzing)]
+pub(super) use sockets::fuzz;
+
 use plimsoll_engine::EngineError;
 
 use self::{mounts::Host, sharing::Others, sockets::Engines};

@@ -202,6 +202,15 @@ impl Subnet {
     }
 }
 
+/// For the fuzz targets: every reader of this file.
+#[cfg(fuzzing)]
+pub(in crate::claims) fn fuzz(text: &str) {
+    for line in text.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let _ = (translation(line, "rules"), proxy(&words, "proxy"), names_address(line, "10.0.0.1"));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,9 @@
 mod bindings;
 mod forwards;
 
+#[cfg(fuzzing)]
+pub(super) use forwards::fuzz;
+
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use plimsoll_engine::NetworkDetail;

@@ -115,7 +115,11 @@ fn compiler(context: &Context<'_>, manifest: &Manifest, words: &[&str]) -> Optio
     let project =
         words[at..].windows(2).find(|pair| matches!(pair[0], "-p" | "--project" | "-b" | "--build"));
     let file = project.map_or("tsconfig.json", |pair| pair[1].trim_start_matches("./"));
-    let file = if has_extension(file, "json") { file.to_owned() } else { format!("{file}/tsconfig.json") };
+    let file = match file {
+        "." | "" => "tsconfig.json".to_owned(),
+        file if has_extension(file, "json") => file.to_owned(),
+        folder => format!("{folder}/tsconfig.json"),
+    };
     compiler_settings(context, manifest, &file)
 }
 

@@ -3,7 +3,10 @@
 
 use super::dialect;
 use crate::{
-    javascript::{Script, values::Program},
+    javascript::{
+        Script,
+        values::{Program, environment_read},
+    },
     model::{Address, Evidence, Service, Setting, StoreKind},
 };
 
@@ -33,9 +36,15 @@ pub(super) fn setting(program: &Program, service: &Service) -> Option<Setting> {
                 continue;
             };
             let Some(place) = compared(script, at) else { continue };
-            let Some(value) = program.value(module, place) else { continue };
-            let Some(name) = value.variable.filter(|name| !names.contains(&name.as_str())) else { continue };
-            if value.literal.as_deref().and_then(dialect) == Some(first.kind) {
+            // Read on the spot, or the value of a name.
+            let (name, default) = match environment_read(script, place) {
+                Some((name, _)) => (Some(name), None),
+                None => {
+                    program.value(module, place).map_or((None, None), |value| (value.variable, value.literal))
+                }
+            };
+            let Some(name) = name.filter(|name| !names.contains(&name.as_str())) else { continue };
+            if default.as_deref().and_then(dialect) == Some(first.kind) {
                 return None;
             }
             let line = Evidence::new(&script.source, script.span(at, at), "").line;

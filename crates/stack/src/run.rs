@@ -374,7 +374,7 @@ async fn run_hook(
     let limit = shared.options.timeout.unwrap_or(HOOK);
     let ran = shared.engine.exec(container, hook, limit).await;
     if let Some(text) = ran.as_ref().ok().map(|output| output.text()).filter(|text| !text.is_empty()) {
-        tell(News::Said(text.to_string()));
+        tell(News::Said(text.clone()));
     }
     let failed = match ran {
         Ok(output) if output.exit_code == 0 => None,

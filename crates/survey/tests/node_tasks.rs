@@ -25,19 +25,19 @@ fn site(build: &str, more: &str) -> plimsoll_survey::Survey {
 fn tasks_in_the_syntax_of_their_runners_are_followed() {
     for (build, output) in [
         (r#"run-p type-check \"build-only {@}\" --"#, "out"),
-        (r#"run-p type-check 'build-only -- {1}'"#, "out"),
+        ("run-p type-check 'build-only -- {1}'", "out"),
         (r#"concurrently \"npm:type-check\" \"npm:build-only\""#, "out"),
-        (r#"concurrently -n a,b 'npm:build:*' 'vue-tsc --build'"#, "dist"),
-        (r#"npm-run-all build:*"#, "dist"),
-        (r#"npm-run-all --parallel type-check build-*"#, "out"),
-        (r#"pnpm run /^build:.*/"#, "dist"),
-        (r#"node --max-old-space-size=4096 node_modules/vite/bin/vite.js build"#, "dist"),
-        (r#"./node_modules/.bin/vite build --outDir=out"#, "out"),
-        (r#"env-cmd -f .env.production npm run build-only"#, "out"),
-        (r#"dotenv -e .env -- vite build"#, "dist"),
-        (r#"sh -c 'vite build'"#, "dist"),
-        (r#"yarn vite build"#, "dist"),
-        (r#"vue-tsc -b && vite build"#, "dist"),
+        ("concurrently -n a,b 'npm:build:*' 'vue-tsc --build'", "dist"),
+        ("npm-run-all build:*", "dist"),
+        ("npm-run-all --parallel type-check build-*", "out"),
+        ("pnpm run /^build:.*/", "dist"),
+        ("node --max-old-space-size=4096 node_modules/vite/bin/vite.js build", "dist"),
+        ("./node_modules/.bin/vite build --outDir=out", "out"),
+        ("env-cmd -f .env.production npm run build-only", "out"),
+        ("dotenv -e .env -- vite build", "dist"),
+        ("sh -c 'vite build'", "dist"),
+        ("yarn vite build", "dist"),
+        ("vue-tsc -b && vite build", "dist"),
     ] {
         let survey = site(build, "");
         let found = survey.services.iter().find(|service| service.role == Role::Site);

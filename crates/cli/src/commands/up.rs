@@ -231,7 +231,9 @@ async fn up(
     let mut show = |progress: Progress<'_>| match (&progress, &mut printer) {
         (Progress::Said(step, text), Some(printer)) => {
             // an error means that nobody reads any more
-            hook_lines(step, text).iter().for_each(|line| drop(printer.print(line)));
+            for line in &hook_lines(step, text) {
+                drop(printer.print(line));
+            }
         }
         _ => shown.show(&progress),
     };

@@ -25,7 +25,7 @@ pub(crate) fn foreign_files(html: &str) -> Vec<(&'static str, String)> {
     for tag in text.split('<').skip(1).filter_map(|rest| Some(rest.split_once('>')?.0)) {
         let tag = format!(" {tag}");
         let style = || attributes(&tag, &["rel"]).iter().any(|rel| rel.eq_ignore_ascii_case("stylesheet"));
-        let (kind, name) = match tag.trim_start().split_whitespace().next() {
+        let (kind, name) = match tag.split_whitespace().next() {
             Some(word) if word.eq_ignore_ascii_case("script") => ("script-src", "src"),
             Some(word) if word.eq_ignore_ascii_case("link") && style() => ("style-src", "href"),
             _ => continue,

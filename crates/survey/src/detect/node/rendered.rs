@@ -1,7 +1,7 @@
 //! Servers of Node.js that answer with pages of their own: a template that they render, or a file in HTML that they send.
 
 use crate::{
-    context::Context,
+    context::{Context, has_extension},
     javascript::Script,
     model::{Ecosystem, Evidence, Fact, Role, Survey},
 };
@@ -31,7 +31,7 @@ fn page(script: &Script) -> Option<Fact<String>> {
         let name = match script.text(at) {
             "render" => script.string(at + 2)?,
             "sendFile" | "sendfile" => {
-                (at..end).filter_map(|inner| script.string(inner)).find(|text| text.ends_with(".html"))?
+                (at..end).filter_map(|inner| script.string(inner)).find(|text| has_extension(text, "html"))?
             }
             _ => return None,
         };

@@ -90,7 +90,7 @@ impl Walk<'_> {
         let mut rest = words[1..].iter().skip_while(|word| word.starts_with('-')).peekable();
         let asked = rest.next_if(|word| matches!(word.as_str(), "run" | "run-script")).is_some();
         let mut rest = rest.skip_while(|word| word.starts_with('-')).peekable();
-        let Some(name) = rest.peek().cloned() else { return };
+        let Some(name) = rest.peek().copied() else { return };
         // pnpm takes a regular expression: `/^build:.*/`.
         let pattern = name.strip_prefix("/^").and_then(|rest| rest.strip_suffix(".*/"));
         if let Some(beginning) = pattern {

@@ -4,7 +4,10 @@
 use std::collections::HashSet;
 
 use super::tasks;
-use crate::{javascript::values::stem, manifest::Manifest, model::is_below, repository::Repository};
+use crate::{
+    context::has_extension, javascript::values::stem, manifest::Manifest, model::is_below,
+    repository::Repository,
+};
 
 /// Folders of a package that usually hold tools.
 const FOLDERS: [&str; 17] = [
@@ -91,7 +94,8 @@ impl Tools {
             let usual = ["Procfile", "fly.toml", "render.yaml", "app.json", "ecosystem.config."];
             (is_below(path, folder) || !path.contains('/'))
                 && (usual.iter().any(|usual| name.starts_with(usual))
-                    || name.contains("compose") && (name.ends_with(".yml") || name.ends_with(".yaml"))
+                    || name.contains("compose")
+                        && (has_extension(name, "yml") || has_extension(name, "yaml"))
                     || name.to_lowercase().contains("dockerfile"))
         };
         let texts = repository.files().filter(starts).take(20).filter_map(|path| repository.source(path));

@@ -1,7 +1,7 @@
 //! Files of other platforms, read as evidence: they say how a team starts its processes.
 
 use crate::{
-    context::{Context, join},
+    context::{Context, has_extension, join},
     detect::compose_file,
     model::{Evidence, Fact, Survey},
 };
@@ -117,7 +117,7 @@ fn matches(path: &str, file: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let of_supervisor = file == "supervisord.conf"
         && (matches!(name, "supervisor.conf" | "supervisord.ini")
-            || name.ends_with(".conf") && path.contains("supervisor"));
+            || has_extension(name, "conf") && path.contains("supervisor"));
     let variant = |prefix: &str| {
         file == "Dockerfile" && name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.'))
     };

@@ -3,7 +3,7 @@
 use plimsoll_source::Source;
 
 use super::{Launch, Platform, words};
-use crate::model::Evidence;
+use crate::{context::has_extension, model::Evidence};
 
 const MAX_LINES: usize = 1000;
 
@@ -29,7 +29,7 @@ pub(super) fn read(source: &Source, folder: &str, platform: &mut Platform) {
             "smart-attach-daemon" => {
                 value.split_once(char::is_whitespace).map_or("", |(_, rest)| rest).to_owned()
             }
-            "mule" if value.ends_with(".py") => format!("python {value}"),
+            "mule" if has_extension(value, "py") => format!("python {value}"),
             _ => continue,
         };
         let evidence = Evidence::new(source, span, "uWSGI starts it beside the server");
@@ -51,7 +51,7 @@ pub(super) fn read(source: &Source, folder: &str, platform: &mut Platform) {
 pub(super) fn with_interpreter(line: Option<&mut words::Line>) {
     let Some(line) = line else { return };
     let script =
-        line.words.first().and_then(|word| word.strip_prefix("./")).filter(|word| word.ends_with(".py"));
+        line.words.first().and_then(|word| word.strip_prefix("./")).filter(|word| has_extension(word, "py"));
     if let Some(script) = script.map(str::to_owned) {
         script.clone_into(&mut line.words[0]);
         line.words.insert(0, "python".to_owned());

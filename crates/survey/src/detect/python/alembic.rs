@@ -3,7 +3,7 @@
 use plimsoll_source::{Source, Span};
 
 use crate::{
-    context::{Context, join},
+    context::{Context, has_extension, join},
     model::{Address, Evidence, Fact, Gap, Service, StoreKind},
     python::{Kind, Module},
 };
@@ -65,7 +65,7 @@ pub(super) fn heads(context: &Context<'_>, service: &mut Service) -> Option<Gap>
     let folder = migration.folder.as_ref().map_or("alembic", |folder| folder.value.as_str());
     let versions = join(&service.path, &join(folder, "versions"));
     let (mut revisions, mut below) = (Vec::new(), Vec::new());
-    let files = context.repository.under(&versions).filter(|file| file.ends_with(".py"));
+    let files = context.repository.under(&versions).filter(|file| has_extension(file, "py"));
     for source in files.take(MAX_REVISIONS).filter_map(|file| context.repository.source(file)) {
         let module = Module::new(source);
         for (name, value) in module.assignments() {

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::{django, project::Project};
 use crate::{
+    context::has_extension,
     model::{Evidence, Fact, Service, Writes},
     python::{Kind, Module},
 };
@@ -125,7 +126,8 @@ fn page(module: &Rc<Module>) -> Option<Fact<String>> {
         }
         let texts =
             module.arguments(open).into_iter().take(3).filter_map(|argument| module.string(argument.at));
-        let file = texts.into_iter().find(|text| text.ends_with(".html") || text.ends_with(".jinja2"))?;
+        let file =
+            texts.into_iter().find(|text| has_extension(text, "html") || has_extension(text, "jinja2"))?;
         let evidence = Evidence::new(&module.source, module.span(at, open), "it answers with a page");
         Some(Fact::new(file, evidence))
     })

@@ -73,7 +73,7 @@ pub(super) fn gives_no_host(program: &Program, client: &Client, call: &Call) -> 
     let Some(script) = program.modules.get(call.settings).map(|module| &module.script) else { return false };
     match (client.package, &call.arguments[..]) {
         // `forRoot()` and the like take their settings from elsewhere.
-        (package, []) => client.argument == 0 && !package.starts_with("@") && !ORMS.contains(&package),
+        (package, []) => client.argument == 0 && !package.starts_with('@') && !ORMS.contains(&package),
         ("sequelize", [_, _, _, settings]) => names_no_host(script, *settings),
         ("sequelize", [_, _, _]) => true,
         (_, arguments) => arguments.get(client.argument).is_some_and(|&at| {

@@ -2,7 +2,7 @@
 
 use super::{Found, next::setting};
 use crate::{
-    context::join,
+    context::{has_extension, join},
     detect::node::{
         services::{self, Candidate},
         tsconfig,
@@ -136,7 +136,7 @@ fn unreadable(candidate: &Candidate<'_>) -> Option<Evidence> {
     let commands = candidate.build_commands();
     let opaque = |words: &Vec<String>| {
         let program = words.first().map_or("", String::as_str);
-        OPAQUE.contains(&program) || program.ends_with(".sh") || program.starts_with("./")
+        OPAQUE.contains(&program) || has_extension(program, "sh") || program.starts_with("./")
     };
     let other = OTHERS.iter().any(|name| candidate.manifest.any_dependency(name).is_some());
     (!other && commands.iter().any(opaque))

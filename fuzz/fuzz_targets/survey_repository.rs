@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use libfuzzer_sys::fuzz_target;
-use plimsoll_compose::{LoadOptions, NoFiles};
+use plimsoll_compose::{LoadOptions, NoFiles, interpolate};
 use plimsoll_fuzz::text::{Quick, expand, own_yaml};
 use plimsoll_generate::{LOCK_FILE, Lock, Policy, generate, make_secrets, plan};
 use plimsoll_source::Source;
@@ -95,6 +95,10 @@ fn write(survey: &Survey, files: &BTreeMap<&str, &str>) {
             own_yaml(path, text);
             let mut options = LoadOptions::new(vec![Source::new(path, text)], "/p");
             options.default_name = Some("p".to_owned());
+            // What only a person knows is asked for in the file: `${REDIS_URL:?set REDIS_URL}`.
+            let asked = interpolate::variables(text).expect("our own variables");
+            let asked = asked.into_iter().filter(|variable| variable.required);
+            options.env = asked.map(|variable| (variable.name, "x".to_owned())).collect();
             if let Err(errors) = plimsoll_compose::load(&options, &NoFiles) {
                 panic!("{}\n{text}", errors[0].one_line());
             }

@@ -289,7 +289,7 @@ pub(crate) fn fuzz(sent: &[u8], reply: &[u8]) -> (Vec<u8>, Vec<u8>, io::Result<(
 
     let (heard, got) = (RefCell::default(), RefCell::default());
     let client = End(io::Cursor::new(sent.to_vec()), &heard);
-    let done = answer(client, || Ok(End(io::Cursor::new(reply.to_vec()), &got)));
+    let done = answer(client, || Ok(End(io::Cursor::new(reply.to_vec()), &got)), true);
     (heard.into_inner(), got.into_inner(), done)
 }
 

@@ -19,7 +19,7 @@ mod threads;
 
 use std::collections::BTreeSet;
 
-use plimsoll_survey::{Bind, Ecosystem, Fact, Gap, Question, Role, Service, Survey};
+use plimsoll_survey::{Bind, DOCUMENTS, Ecosystem, Fact, Gap, Question, Role, Service, Survey};
 
 use self::{names::Names, secrets::Secrets};
 use crate::{
@@ -162,7 +162,7 @@ impl<'a> Passes<'a> {
             compose_file: COMPOSE_FILE,
             image_map,
             outputs: outputs(self.survey),
-            documents: DOCUMENTS,
+            documents: &DOCUMENTS,
             kept: kept(&self.survey.documents, &builds),
             memory_limits: format!("{total} MiB"),
             budgets: Budgets {
@@ -337,9 +337,6 @@ fn outputs(survey: &Survey) -> Vec<String> {
     outputs.dedup();
     outputs
 }
-
-/// Documents for people, wherever they lie: changing one must not rebuild anything.
-const DOCUMENTS: &[&str] = &["README.md", "CHANGELOG.md", "CONTRIBUTING.md"];
 
 /// Documents that a Dockerfile copies by name, or that a program names.
 fn kept(named: &[Fact<String>], builds: &[Build]) -> Vec<String> {

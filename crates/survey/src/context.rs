@@ -31,6 +31,8 @@ pub(crate) struct Context<'a> {
     /// Manifests that could not be read.
     pub(crate) broken: Vec<Diagnostic>,
     scripts: RefCell<HashMap<String, Option<Rc<Script>>>>,
+    /// The scripts of each package's folder.
+    listed: RefCell<HashMap<String, Vec<Rc<Script>>>>,
     programs: RefCell<HashMap<String, Rc<Program>>>,
     /// What files of platforms say; every language asks for it.
     pub(crate) platform: OnceCell<Platform>,
@@ -58,6 +60,7 @@ impl<'a> Context<'a> {
             manifests,
             broken,
             scripts: RefCell::default(),
+            listed: RefCell::default(),
             programs: RefCell::default(),
             platform: OnceCell::new(),
         }
@@ -86,6 +89,15 @@ impl<'a> Context<'a> {
     /// declarations, no tools and nothing that configures them, nothing that a build writes. What the program itself
     /// imports is a part of it whatever its name is: `db.config.js`, `static/static.module.ts`.
     pub(crate) fn scripts_of(&self, folder: &str) -> Vec<Rc<Script>> {
+        if let Some(known) = self.listed.borrow().get(folder) {
+            return known.clone();
+        }
+        let scripts = self.list(folder);
+        self.listed.borrow_mut().insert(folder.to_owned(), scripts.clone());
+        scripts
+    }
+
+    fn list(&self, folder: &str) -> Vec<Rc<Script>> {
         let inner: Vec<&str> = self
             .manifests
             .iter()

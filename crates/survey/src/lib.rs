@@ -22,6 +22,9 @@ mod text;
 mod tokens;
 mod toml;
 
+/// Names of documents for people: builds do without them unless something names one.
+pub use detect::documents::NAMES as DOCUMENTS;
+
 pub use answers::{AnswerError, FIELDS, answer, take_defaults};
 pub use model::{
     Address, Beside, Bind, Confidence, Ecosystem, Edge, Evidence, Fact, Framework, Gap, Health, Install,

@@ -177,6 +177,12 @@ impl Module {
         self.arguments(open).into_iter().find(|argument| argument.name == Some(name))
     }
 
+    /// The brace that opens the dictionary around a token, at most so many tokens before it.
+    pub(crate) fn dictionary_around(&self, at: usize, most: usize) -> Option<usize> {
+        let holds = |open: &usize| self.is(*open, "{") && self.close(*open).is_some_and(|close| close > at);
+        (at.saturating_sub(most)..at).rev().find(holds)
+    }
+
     /// Behind the last token of the logical line that `at` stands in.
     pub(crate) fn line_end(&self, at: usize) -> usize {
         (at + 1..self.tokens.len()).find(|&at| self.tokens[at].first).unwrap_or(self.tokens.len())

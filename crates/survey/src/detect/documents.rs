@@ -5,8 +5,8 @@ use crate::{
     model::{Evidence, Fact, Survey},
 };
 
-/// Names of documents that lie beside a program.
-const NAMES: [&str; 3] = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"];
+/// Names of documents that lie beside a program. Builds do without them unless something names one.
+pub const NAMES: [&str; 3] = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"];
 /// Files in which a program, its pages or its build may name one.
 const SOURCES: [&str; 12] =
     ["py", "js", "mjs", "cjs", "jsx", "ts", "mts", "tsx", "vue", "svelte", "astro", "html"];

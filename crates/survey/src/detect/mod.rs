@@ -3,7 +3,7 @@
 use crate::{context::Context, model::Survey};
 
 mod compose_file;
-mod documents;
+pub(crate) mod documents;
 mod gaps;
 mod languages;
 mod nginx;

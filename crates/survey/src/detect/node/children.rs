@@ -9,9 +9,7 @@ use crate::{
 /// The first program that a service starts by itself: `sh` for a line of a shell, `node` for its own kind.
 pub(super) fn detect(program: &Program, path: &str) -> Option<Fact<String>> {
     let mut found: Option<Fact<String>> = None;
-    let hidden = |file: &str| file.split('/').any(|part| part.starts_with('.'));
-    let own = |file: &str| is_below(file, path) && !hidden(file);
-    for script in program.scripts().filter(|script| own(script.source.name())) {
+    for script in program.scripts().filter(|script| is_below(script.source.name(), path)) {
         let module =
             ["child_process", "execa", "shelljs", "zx"].into_iter().find(|name| imports(script, name));
         let Some(module) =

@@ -6,6 +6,7 @@ use std::cell::OnceCell;
 use super::{build, tsconfig};
 use crate::{
     context::{Context, has_extension, join},
+    detect::documents,
     javascript::{Kind, Script, values::Program},
     manifest::Manifest,
     model::{Ecosystem, Evidence, Fact, Role, Service, Shape, Survey, is_below},
@@ -71,11 +72,6 @@ pub(in crate::detect) fn detect(context: &Context<'_>, survey: &mut Survey) {
     survey.services = services;
 }
 
-/// Whether a file lies in a hidden folder: what generates code and installs, and no program.
-fn is_of_tools(path: &str) -> bool {
-    path.rsplit_once('/').is_some_and(|(folder, _)| folder.split('/').any(|part| part.starts_with('.')))
-}
-
 /// Folders that builds write: no context of a build has them.
 fn outputs(survey: &Survey, services: &[Service]) -> Vec<String> {
     let of_packages = survey.workspaces.iter().filter_map(|workspace| workspace.output.as_ref());
@@ -111,7 +107,7 @@ impl Package<'_> {
         let mut found: Vec<Fact<String>> = Vec::new();
         for (module, other) in program.modules.iter().enumerate() {
             let script = &other.script;
-            if !is_below(script.source.name(), &self.service.path) || is_of_tools(script.source.name()) {
+            if !is_below(script.source.name(), &self.service.path) {
                 continue;
             }
             let named = (0..script.tokens.len()).filter_map(|at| {
@@ -180,10 +176,8 @@ impl Package<'_> {
             secret
                 || (composes && (has_extension(name, "yml") || has_extension(name, "yaml")))
                 || has_extension(name, "key")
-                || matches!(
-                    name,
-                    "README.md" | "CHANGELOG.md" | "CONTRIBUTING.md" | "Dockerfile" | "package.json"
-                )
+                || matches!(name, "Dockerfile" | "package.json")
+                || documents::NAMES.contains(&name)
         };
         let written = self.service.writes.iter().any(|writes| is_below(path, &writes.path.value));
         let built = self

@@ -61,8 +61,9 @@ fn setting(module: &Module, at: usize) -> Option<Range> {
         "hosts" => 2,
         _ => return None,
     };
-    let backend =
-        (0..levels).try_fold(at, |inner, _| around(module, inner)).filter(|open| is_of_redis(module, *open));
+    let backend = (0..levels)
+        .try_fold(at, |inner, _| module.dictionary_around(inner, MAX_TOKENS))
+        .filter(|open| is_of_redis(module, *open));
     backend?;
     let value = at + 2;
     // `[("127.0.0.1", 6379)]` is no address in one text.
@@ -74,12 +75,6 @@ fn setting(module: &Module, at: usize) -> Option<Range> {
         _ => paths::value_end(module, value),
     };
     Some((value, end))
-}
-
-/// The brace that opens the dictionary around a token.
-fn around(module: &Module, at: usize) -> Option<usize> {
-    let holds = |open: &usize| module.is(*open, "{") && module.close(*open).is_some_and(|close| close > at);
-    (at.saturating_sub(MAX_TOKENS)..at).rev().find(holds)
 }
 
 /// `"BACKEND": "django_redis.cache.RedisCache"`.

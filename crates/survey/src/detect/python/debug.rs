@@ -1,4 +1,5 @@
-//! Django's `DEBUG` from a variable whose default turns it on: production must not show its source and its settings.
+//! Debugging that a variable turns on by its default: production must not show its source and its settings. Any program's
+//! by the variable's name, and Django's `DEBUG` by what it is compared with.
 
 use super::{
     conditions::{self, Condition},
@@ -6,10 +7,40 @@ use super::{
     environment::{Read, Shape},
     project::Project,
 };
-use crate::model::{Service, Setting};
+use crate::model::{Gap, Service, Setting};
 
-/// Turns it off where it is on unless a variable says otherwise.
-pub(super) fn off(project: &Project, site: &Site, reads: &[Read], service: &mut Service) {
+/// What switches debugging on, and off in the same words.
+const SWITCHES: [(&str, &str); 7] = [
+    ("True", "False"),
+    ("true", "false"),
+    ("1", "0"),
+    ("yes", "no"),
+    ("on", "off"),
+    ("Yes", "No"),
+    ("On", "Off"),
+];
+
+/// Debugging that is on where nothing is set is off in production: errors show the source.
+pub(super) fn by_name(service: &mut Service) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    for variable in &mut service.environment {
+        let default = variable.default.as_deref().unwrap_or_default();
+        let off = SWITCHES.iter().find(|(on, _)| *on == default).map(|(_, off)| *off);
+        let is_it = variable.name == "DEBUG" || variable.name.ends_with("_DEBUG");
+        let Some(off) = off.filter(|_| is_it) else { continue };
+        gaps.push(Gap {
+            subject: service.name.clone(),
+            message: format!("{} is on where nothing is set: the stack has it off", variable.name),
+            hint: "have it off by default in the program, too".to_owned(),
+            evidence: variable.evidence.clone(),
+        });
+        variable.default = Some(off.to_owned());
+    }
+    gaps
+}
+
+/// Turns Django's off where it is on unless a variable says otherwise.
+pub(super) fn of_django(project: &Project, site: &Site, reads: &[Read], service: &mut Service) {
     let Some((module, at)) = setting(site, "DEBUG") else { return };
     let range = (at, module.line_end(at));
     let Some(condition) = conditions::in_range(project, reads, module, range) else { return };

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, rc::Rc};
 use super::{project::Project, settings_class};
 use crate::{
     detect::secret,
-    model::{Evidence, Gap, Service, Variable},
+    model::{Evidence, Variable},
     python::{Kind, Module},
 };
 
@@ -115,36 +115,6 @@ pub(super) fn variables(reads: &[Read]) -> Vec<Variable> {
         variable.secret = secret::is_own(&variable.name, variable.default.as_deref(), || false);
     }
     found.into_values().collect()
-}
-
-/// What switches debugging on, and off in the same words.
-const SWITCHES: [(&str, &str); 7] = [
-    ("True", "False"),
-    ("true", "false"),
-    ("1", "0"),
-    ("yes", "no"),
-    ("on", "off"),
-    ("Yes", "No"),
-    ("On", "Off"),
-];
-
-/// Debugging that is on where nothing is set is off in production: errors show the source.
-pub(super) fn debug_off(service: &mut Service) -> Vec<Gap> {
-    let mut gaps = Vec::new();
-    for variable in &mut service.environment {
-        let default = variable.default.as_deref().unwrap_or_default();
-        let off = SWITCHES.iter().find(|(on, _)| *on == default).map(|(_, off)| *off);
-        let is_it = variable.name == "DEBUG" || variable.name.ends_with("_DEBUG");
-        let Some(off) = off.filter(|_| is_it) else { continue };
-        gaps.push(Gap {
-            subject: service.name.clone(),
-            message: format!("{} is on where nothing is set: the stack has it off", variable.name),
-            hint: "have it off by default in the program, too".to_owned(),
-            evidence: variable.evidence.clone(),
-        });
-        variable.default = Some(off.to_owned());
-    }
-    gaps
 }
 
 fn is_variable(name: &str) -> bool {

@@ -3,6 +3,7 @@
 
 use super::{django::Site, project::Project};
 use crate::{
+    detect::stores::libpq,
     model::{Address, BY_ITSELF, Evidence, Fact, Part, Service, StoreKind},
     python::{Kind, Module},
 };
@@ -46,12 +47,13 @@ const OPENERS: [(StoreKind, &[&str]); 3] = [
     ),
 ];
 
-const LIBPQ: [(Part, &str, &str); 5] = [
-    (Part::Host, "PGHOST", "host"),
-    (Part::Port, "PGPORT", "port"),
-    (Part::User, "PGUSER", "user"),
-    (Part::Password, "PGPASSWORD", "password"),
-    (Part::Database, "PGDATABASE", "dbname"),
+/// Parts as a text for libpq names them.
+const WORDS: [(Part, &str); 5] = [
+    (Part::Host, "host"),
+    (Part::Port, "port"),
+    (Part::User, "user"),
+    (Part::Password, "password"),
+    (Part::Database, "dbname"),
 ];
 
 /// Adds the host that a client takes by itself to the uses of a kind that name none.
@@ -89,17 +91,10 @@ pub(super) fn complete(project: &Project, site: Option<&Site>, kind: StoreKind, 
                     .filter(|(part, _)| variables.iter().all(|(known, _)| known != part))
                     .cloned(),
             );
-            for (part, name, _) in LIBPQ {
-                let given = call.given.contains(&part) || written.iter().any(|(known, _)| *known == part);
-                if given || variables.iter().any(|(known, _)| *known == part) {
-                    continue;
-                }
-                let read = environment.iter().find(|variable| variable.name == name);
-                let reason = "the client reads it by itself".to_owned();
-                let by_itself = || vec![Evidence { reason, ..call.place.clone() }];
-                let evidence = read.map_or_else(by_itself, |read| read.evidence.clone());
-                variables.push((part, Fact { value: name.to_owned(), evidence }));
-            }
+            let texts = written.iter().map(|(part, _)| *part);
+            let read = variables.iter().map(|(part, _)| *part);
+            let known: Vec<Part> = call.given.iter().copied().chain(texts).chain(read).collect();
+            variables.extend(libpq::missing(&known, &call.place, environment));
         }
         used.address = Some(address);
     }
@@ -239,9 +234,7 @@ fn of_django(module: &Module, kind: StoreKind) -> Option<Hostless> {
 
 /// The plain texts beside a `HOST` that is one.
 pub(super) fn beside(module: &Module, host: usize) -> Vec<(Part, Fact<String>)> {
-    let around =
-        |open: &usize| module.is(*open, "{") && module.close(*open).is_some_and(|close| close > host);
-    let open = (host.saturating_sub(MAX_BESIDE)..host).rev().find(around);
+    let open = module.dictionary_around(host, MAX_BESIDE);
     open.and_then(|open| database(module, open)).map(|found| found.written).unwrap_or_default()
 }
 
@@ -252,7 +245,7 @@ const MAX_BESIDE: usize = 200;
 pub(super) fn words(text: &str, evidence: &Evidence) -> Vec<(Part, Fact<String>)> {
     let part = |word: &str| {
         let (name, value) = word.split_once('=')?;
-        let (part, ..) = LIBPQ.iter().find(|(_, _, known)| *known == name)?;
+        let (part, _) = WORDS.iter().find(|(_, known)| *known == name)?;
         let plain = !value.is_empty() && !value.contains(['{', '}', '%', '\'']);
         plain.then(|| (*part, Fact::new(value.to_owned(), evidence.clone())))
     };

@@ -442,7 +442,7 @@ struct Of<'a> {
 /// What every service of Python has.
 fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Survey) {
     service.environment = environment::variables(reads);
-    survey.gaps.extend(environment::debug_off(service));
+    survey.gaps.extend(debug::by_name(service));
     service.adds.extend(runtime::setuptools(of.project, &install::locked(of.context, of.project)));
     service.system_packages = system::packages(of.project);
     facts::add(of.project, service);
@@ -451,7 +451,7 @@ fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Surve
     switch::add(of.project, reads, service);
     logs::add(&files, service);
     if let Some(site) = of.site {
-        debug::off(of.project, site, reads, service);
+        debug::of_django(of.project, site, reads, service);
     }
     let path = service.path.clone();
     let above = of.platform.of(&of.project.folder).filter(|_| of.project.folder != path);

@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod images;
+pub(super) mod libpq;
 pub(super) mod names;
 mod others;
 pub(super) mod written;

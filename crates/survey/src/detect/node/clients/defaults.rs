@@ -3,6 +3,7 @@
 
 use super::{Call, Client};
 use crate::{
+    detect::stores::libpq,
     javascript::{Script, values::Program},
     model::{Address, BY_ITSELF, Evidence, Fact, Part, StoreKind, StoreUse, Variable},
 };
@@ -27,14 +28,6 @@ const LIBPQ: [&str; 9] = [
     "@nestjs/typeorm",
     "@prisma/adapter-pg",
     "drizzle-orm",
-];
-
-const LIBPQ_NAMES: [(Part, &str); 5] = [
-    (Part::Host, "PGHOST"),
-    (Part::Port, "PGPORT"),
-    (Part::User, "PGUSER"),
-    (Part::Password, "PGPASSWORD"),
-    (Part::Database, "PGDATABASE"),
 ];
 
 /// Clients that take their own machine where nothing is said. Others need an address.
@@ -109,13 +102,13 @@ pub(super) fn of_client(used: &mut StoreUse, environment: &[Variable]) {
         used.evidence.first().and_then(|evidence| evidence.reason.split(' ').next()).unwrap_or_default();
     let hostless = used.evidence.iter().find(|evidence| evidence.reason.ends_with(BY_ITSELF)).cloned();
     let opened = used.evidence.iter().find(|evidence| evidence.reason == OPENS).cloned();
-    let libpq = used.kind == StoreKind::Postgresql && LIBPQ.contains(&package);
+    let is_libpq = used.kind == StoreKind::Postgresql && LIBPQ.contains(&package);
     let local = LOCAL.contains(&package);
     match (&mut used.address, hostless) {
         // `new Pool()`, and settings that cannot be followed.
-        (None, hostless) if libpq && (hostless.is_some() || package == "pg") => {
+        (None, hostless) if is_libpq && (hostless.is_some() || package == "pg") => {
             let Some(place) = hostless.or(opened) else { return };
-            let (variables, written) = (of_libpq(&[], &place, environment), Vec::new());
+            let (variables, written) = (libpq::missing(&[], &place, environment), Vec::new());
             used.address = Some(Address::Parts { variables, file_variants: Vec::new(), written });
         }
         (None, Some(place)) if local => used.address = Some(Address::fixed(this_machine(place))),
@@ -124,8 +117,8 @@ pub(super) fn of_client(used: &mut StoreUse, environment: &[Variable]) {
             if known.contains(&Part::Host) {
                 return;
             }
-            if libpq {
-                variables.extend(of_libpq(&known, &place, environment));
+            if is_libpq {
+                variables.extend(libpq::missing(&known, &place, environment));
             } else if local {
                 written.push((Part::Host, this_machine(place)));
             }
@@ -136,18 +129,4 @@ pub(super) fn of_client(used: &mut StoreUse, environment: &[Variable]) {
 
 fn this_machine(place: Evidence) -> Fact<String> {
     Fact::new("localhost".to_owned(), place)
-}
-
-/// The variables of libpq for the parts that are not known.
-fn of_libpq(known: &[Part], place: &Evidence, environment: &[Variable]) -> Vec<(Part, Fact<String>)> {
-    let missing = LIBPQ_NAMES.iter().filter(|(part, _)| !known.contains(part));
-    missing
-        .map(|(part, name)| {
-            let read = environment.iter().find(|variable| variable.name == *name);
-            let reason = "its client reads it by itself".to_owned();
-            let by_itself = || vec![Evidence { reason, ..place.clone() }];
-            let evidence = read.map_or_else(by_itself, |read| read.evidence.clone());
-            (*part, Fact { value: (*name).to_owned(), evidence })
-        })
-        .collect()
 }

@@ -245,3 +245,22 @@ fn an_up_of_a_service_ends_with_it_whatever_else_is_shown() {
     let said = told(&stack, &["up", "-d", "b"], 0);
     assert!(said.contains(&format!(" Container {}-b-1 Running", stack.name)), "{said}");
 }
+
+#[test]
+fn the_table_of_containers_is_docker_composes() {
+    let file = "name: PROJECT\nservices:\n  a: { image: IMAGE, init: true, command: [sleep, '1000'] }\n";
+    let Some(stack) = Stack::new("table", file) else { return };
+    stack.ok(&["up"]);
+    for arguments in [&["ps"][..], &["ps", "--format", "table"]] {
+        let table = text(&stack.in_place(arguments).stdout);
+        let (heading, row) = table.split_once('\n').unwrap();
+        let heading: Vec<&str> = heading.split_whitespace().collect();
+        assert_eq!(heading, ["NAME", "IMAGE", "COMMAND", "SERVICE", "CREATED", "STATUS", "PORTS"]);
+        assert!(
+            row.contains(&format!(" {} ", compose_stack::busybox::IMAGE)) && row.contains(" Up "),
+            "{row}"
+        );
+    }
+    let image = stack.ok(&["ps", "--format", "{{.Image}}"]);
+    assert_eq!(image.trim(), compose_stack::busybox::IMAGE);
+}

@@ -264,3 +264,21 @@ fn the_table_of_containers_is_docker_composes() {
     let image = stack.ok(&["ps", "--format", "{{.Image}}"]);
     assert_eq!(image.trim(), compose_stack::busybox::IMAGE);
 }
+
+#[test]
+fn what_scripts_read_of_services_that_ran_and_are_not_there() {
+    let file = "name: PROJECT\nservices:\n  a: { image: IMAGE, init: true, command: [sleep, '1000'] }\n  \
+                job: { image: IMAGE, command: ['true'] }\n";
+    let Some(stack) = Stack::new("read", file) else { return };
+    stack.ok(&["up"]);
+    let filter = format!("name={}", stack.name);
+    let listed = |more: &[&str]| {
+        text(&stack.in_place(&[&["ls", "--format", "json", "--filter", &filter], more].concat()).stdout)
+    };
+    assert!(listed(&[]).contains(r#""Status":"running(1)""#), "{}", listed(&[]));
+    assert!(listed(&["-a"]).contains(r#""Status":"exited(1), running(1)""#), "{}", listed(&["-a"]));
+    assert!(told(&stack, &["logs", "nobody"], 1).contains("nobody"));
+    told(&stack, &["logs", "job"], 0);
+    let id = text(&stack.in_place(&["run", "-d", "a", "sleep", "1"]).stdout);
+    assert_eq!(docker(&["inspect", "--format", "{{.Id}}", id.trim()]).trim(), id.trim());
+}

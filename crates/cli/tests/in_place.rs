@@ -282,3 +282,13 @@ fn what_scripts_read_of_services_that_ran_and_are_not_there() {
     let id = text(&stack.in_place(&["run", "-d", "a", "sleep", "1"]).stdout);
     assert_eq!(docker(&["inspect", "--format", "{{.Id}}", id.trim()]).trim(), id.trim());
 }
+
+#[test]
+fn up_with_wait_ends_when_the_engine_says_healthy() {
+    let file = "name: PROJECT\nservices:\n  a:\n    image: IMAGE\n    init: true\n    command: [sleep, '1000']\n    \
+                healthcheck: { test: ['CMD', 'true'], interval: 2s }\n";
+    let Some(stack) = Stack::new("verdict", file) else { return };
+    told(&stack, &["up", "-d", "--wait"], 0);
+    let health = docker(&["inspect", "--format", "{{.State.Health.Status}}", &format!("{}-a-1", stack.name)]);
+    assert_eq!(health.trim(), "healthy");
+}

@@ -352,8 +352,10 @@ mod tests {
     #[test]
     fn comments_of_key_files_stay_here() {
         let list = |comments: [&str; 2]| {
-            let text =
-                |text: &str| [&u32::try_from(text.len()).unwrap().to_be_bytes(), text.as_bytes()].concat();
+            let text = |text: &str| {
+                let length = u32::try_from(text.len()).unwrap().to_be_bytes();
+                [&length[..], text.as_bytes()].concat()
+            };
             let keys: Vec<u8> =
                 comments.iter().flat_map(|comment| [text("a key"), text(comment)].concat()).collect();
             frame(IDENTITIES, &[&2_u32.to_be_bytes()[..], &keys].concat())

@@ -245,3 +245,50 @@ fn an_up_of_a_service_ends_with_it_whatever_else_is_shown() {
     let said = told(&stack, &["up", "-d", "b"], 0);
     assert!(said.contains(&format!(" Container {}-b-1 Running", stack.name)), "{said}");
 }
+
+#[test]
+fn the_table_of_containers_is_docker_composes() {
+    let file = "name: PROJECT\nservices:\n  a: { image: IMAGE, init: true, command: [sleep, '1000'] }\n";
+    let Some(stack) = Stack::new("table", file) else { return };
+    stack.ok(&["up"]);
+    for arguments in [&["ps"][..], &["ps", "--format", "table"]] {
+        let table = text(&stack.in_place(arguments).stdout);
+        let (heading, row) = table.split_once('\n').unwrap();
+        let heading: Vec<&str> = heading.split_whitespace().collect();
+        assert_eq!(heading, ["NAME", "IMAGE", "COMMAND", "SERVICE", "CREATED", "STATUS", "PORTS"]);
+        assert!(
+            row.contains(&format!(" {} ", compose_stack::busybox::IMAGE)) && row.contains(" Up "),
+            "{row}"
+        );
+    }
+    let image = stack.ok(&["ps", "--format", "{{.Image}}"]);
+    assert_eq!(image.trim(), compose_stack::busybox::IMAGE);
+}
+
+#[test]
+fn what_scripts_read_of_services_that_ran_and_are_not_there() {
+    let file = "name: PROJECT\nservices:\n  a: { image: IMAGE, init: true, command: [sleep, '1000'] }\n  \
+                job: { image: IMAGE, command: ['true'] }\n";
+    let Some(stack) = Stack::new("read", file) else { return };
+    stack.ok(&["up"]);
+    let filter = format!("name={}", stack.name);
+    let listed = |more: &[&str]| {
+        text(&stack.in_place(&[&["ls", "--format", "json", "--filter", &filter], more].concat()).stdout)
+    };
+    assert!(listed(&[]).contains(r#""Status":"running(1)""#), "{}", listed(&[]));
+    assert!(listed(&["-a"]).contains(r#""Status":"exited(1), running(1)""#), "{}", listed(&["-a"]));
+    assert!(told(&stack, &["logs", "nobody"], 1).contains("nobody"));
+    told(&stack, &["logs", "job"], 0);
+    let id = text(&stack.in_place(&["run", "-d", "a", "sleep", "1"]).stdout);
+    assert_eq!(docker(&["inspect", "--format", "{{.Id}}", id.trim()]).trim(), id.trim());
+}
+
+#[test]
+fn up_with_wait_ends_when_the_engine_says_healthy() {
+    let file = "name: PROJECT\nservices:\n  a:\n    image: IMAGE\n    init: true\n    command: [sleep, '1000']\n    \
+                healthcheck: { test: ['CMD', 'true'], interval: 2s }\n";
+    let Some(stack) = Stack::new("verdict", file) else { return };
+    told(&stack, &["up", "-d", "--wait"], 0);
+    let health = docker(&["inspect", "--format", "{{.State.Health.Status}}", &format!("{}-a-1", stack.name)]);
+    assert_eq!(health.trim(), "healthy");
+}

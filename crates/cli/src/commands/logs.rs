@@ -57,10 +57,10 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let target = stack::target(&args.project, &args.services)?;
-    let name = target.name;
+    let name = target.name.clone();
     // of the services that the file has, unless some are named
-    let services = match target.scope {
-        Some(scope) if args.services.is_empty() => scope.services.into_iter().collect(),
+    let services = match &target.scope {
+        Some(scope) if args.services.is_empty() => scope.services.iter().cloned().collect(),
         _ => args.services.clone(),
     };
     let query = LogQuery {
@@ -76,6 +76,14 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     stack::with_engine(|engine| async move {
         let filter = [format!("{}={name}", labels::PROJECT)];
         let containers = engine.containers_labelled(&filter).await.map_err(|error| failed(error.into()))?;
+        // one that the file does not have may have a container all the same
+        let has = |service: &String| {
+            containers.iter().any(|found| found.label(labels::SERVICE) == Some(service.as_str()))
+        };
+        let unknown = |service: &&String| target.project.is_some() && !target.knows(service) && !has(service);
+        if let Some(service) = args.services.iter().find(unknown) {
+            return Err(target.no_service(service));
+        }
         let shown = containers.iter().filter(|container| {
             let service = container.label(labels::SERVICE).unwrap_or_default();
             query.services.is_empty() || query.services.iter().any(|asked| asked == service)

@@ -70,11 +70,15 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         engine.containers_labelled(&[labels::PROJECT.to_owned()]).await.map_err(|error| failed(error.into()))
     })?;
     let mut projects = projects(&containers);
+    let up = [RunState::Running, RunState::Paused, RunState::Restarting].map(RunState::as_str);
     projects.retain(|project| {
-        let up = [RunState::Running, RunState::Paused, RunState::Restarting].map(RunState::as_str);
         (args.all || up.iter().any(|state| project.states.contains_key(state)))
             && (wanted.is_empty() || wanted.iter().any(|text| project.name.contains(text)))
     });
+    if !args.all && !args.json {
+        // as docker compose has it: a script may look for `running(1)`
+        projects.iter_mut().for_each(|project| project.states.retain(|state, _| up.contains(state)));
+    }
     if args.json {
         let text =
             serde_json::to_string_pretty(&projects).map_err(|error| CommandError::from_error(&error))?;

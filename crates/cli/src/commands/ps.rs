@@ -23,6 +23,10 @@ const PROBE: usize = 40;
 /// States that `--status` knows.
 const STATES: [&str; 7] = ["paused", "restarting", "removing", "running", "dead", "created", "exited"];
 
+/// The table in place of docker compose.
+const COLUMNS: &str =
+    "table {{.Name}}\t{{.Image}}\t{{.Command}}\t{{.Service}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}";
+
 /// Show the project's containers: state, health with the last probe, ports, uptime, restarts
 #[derive(clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of docker compose")]
@@ -90,8 +94,13 @@ impl Args {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let configured = if is_in_place() && !args.json { configured_format() } else { None };
-    let format = args.format.clone().or(configured);
-    let format = Format::parse(format.as_deref().unwrap_or_default(), true)?;
+    let format = args.format.clone().or(configured).unwrap_or_default();
+    let format = match format.as_str() {
+        // scripts look for words in docker compose's columns
+        "" | "table" if is_in_place() && !args.json => COLUMNS,
+        format => format,
+    };
+    let format = Format::parse(format, true)?;
     let target = stack::target(&args.project, &args.services)?;
     if let Some(service) = args.services.iter().find(|name| target.project.is_some() && !target.knows(name)) {
         return Err(target.no_service(service));

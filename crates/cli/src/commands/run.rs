@@ -11,6 +11,7 @@ use plimsoll_stack::{
 
 use crate::{
     commands::{
+        drop_in::is_in_place,
         exec::{exit_code, variables},
         image::proxy,
     },
@@ -315,8 +316,10 @@ fn one_off(args: &Args, project: &indexmap::IndexMap<String, String>) -> Result<
 async fn begin(engine: &Engine, name: &str, args: &Args) -> Result<ExitCode, CommandError> {
     let broken = |error: plimsoll_engine::EngineError| failed(error.into());
     if args.detach {
+        // docker compose prints the id; one that is removed at its end can be asked for it only before
+        let id = engine.inspect_container(name).await.map_err(broken)?.id;
         engine.start_container(name).await.map_err(broken)?;
-        outln!("{name}");
+        outln!("{}", if is_in_place() { id.as_str() } else { name });
         return Ok(ExitCode::SUCCESS);
     }
     let code = attended(engine, name, args).await;

@@ -5,6 +5,7 @@ mod boot;
 mod owner;
 mod password;
 mod progress;
+mod verdict;
 
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
@@ -254,10 +255,24 @@ async fn up(
             attached::Follow { engine, project, began, grace: args.timeout, services: &args.services };
         return follow.until_the_end(&args.attached, &outcome).await;
     }
+    if args.wait && is_in_place() && outcome.is_success() {
+        return wait(engine, project, args).await;
+    }
     Ok(match (outcome.interrupted, outcome.failures.is_empty()) {
         (true, _) => ExitCode::from(130),
         (false, true) => ExitCode::SUCCESS,
         (false, false) => ExitCode::from(1),
+    })
+}
+
+async fn wait(engine: &Engine, project: &Project, args: &Args) -> Result<ExitCode, CommandError> {
+    Ok(match verdict::engines(engine, &project.name, &args.services, args.wait_timeout).await? {
+        verdict::Verdict::Agrees => ExitCode::SUCCESS,
+        verdict::Verdict::Interrupted => ExitCode::from(130),
+        verdict::Verdict::Not(why) => {
+            errln!("{why}");
+            ExitCode::from(1)
+        }
     })
 }
 

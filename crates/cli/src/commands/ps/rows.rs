@@ -89,7 +89,7 @@ impl Listed {
             "ExitCode": exit_code(&status),
             "Health": health(&status),
             "ID": id,
-            "Image": text("Image"),
+            "Image": self.image(),
             "Labels": said.join(","),
             "LocalVolumes": volumes.to_string(),
             "Mounts": mounted.join(","),
@@ -109,6 +109,14 @@ impl Listed {
             Value::Object(fields) => fields,
             _ => Map::new(),
         }
+    }
+
+    /// The name that the file gives the image: the container itself is made from an id.
+    fn image(&self) -> &str {
+        let own = self.raw["Image"].as_str().unwrap_or_default();
+        let is_id =
+            own.starts_with("sha256:") || self.raw["ImageID"].as_str().is_some_and(|id| id.contains(own));
+        self.raw["Labels"][labels::IMAGE_NAME].as_str().filter(|_| is_id).unwrap_or(own)
     }
 
     fn publishers(&self) -> Vec<Value> {
@@ -246,6 +254,14 @@ mod tests {
         assert_eq!(fields["Ports"], "443/tcp, 0.0.0.0:8080->80/tcp");
         assert_eq!(fields["Networks"], "shop_default");
         assert_eq!(fields["LocalVolumes"], "1");
+        assert_eq!(fields["Image"], "nginx");
+        let mut by_id = raw;
+        by_id["ImageID"] = "sha256:0123".into();
+        by_id["Labels"][labels::IMAGE_NAME] = "nginx:1.27".into();
+        for image in ["sha256:0123", "0123"] {
+            by_id["Image"] = image.into();
+            assert_eq!(Listed::read(&by_id).unwrap().fields(true)["Image"], "nginx:1.27");
+        }
         assert_eq!(row.fields(false)["Command"], r#""sh -c \"a very long command\"""#);
     }
 

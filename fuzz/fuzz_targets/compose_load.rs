@@ -76,7 +76,7 @@ fuzz_target!(|text: &str| {
     match load(&options, &files) {
         Ok(mut project) => {
             project.warnings.iter().for_each(check_places);
-            let written = project.to_yaml();
+            let (written, file) = (project.to_yaml(), project.to_file());
             own_yaml("the project", &written);
             project.remove_unused_resources();
             let whole = options.validate
@@ -88,7 +88,7 @@ fuzz_target!(|text: &str| {
                 && options.interpolate
                 && options.services.is_empty();
             if whole {
-                let source = Source::new("canonical.yaml", written.replace('$', "$$"));
+                let source = Source::new("canonical.yaml", file);
                 let mut again = LoadOptions::new(vec![source], "/p");
                 again.profiles = options.profiles.clone();
                 again.all_resources = options.all_resources;

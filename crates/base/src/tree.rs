@@ -88,12 +88,7 @@ impl Tree {
             let resolved = self.resolve(&path).ok()?;
             let (real, metadata) = self.find(&resolved)?;
             if !metadata.is_symlink() {
-                return plimsoll_image::read::read_regular(
-                    &real,
-                    MAX_READ,
-                    plimsoll_image::read::Links::Refuse,
-                )
-                .ok();
+                return plimsoll_disk::read_regular(&real, MAX_READ, plimsoll_disk::Links::Refuse).ok();
             }
             path = join_link(&resolved, &fs::read_link(real).ok()?);
         }

@@ -9,11 +9,9 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
+use plimsoll_disk::{Links, read_text};
 use plimsoll_dockerfile::{Platform, check_frontend, dockerignore::Matcher, parse};
-use plimsoll_image::{
-    Image, Reference, SealOptions, Store, manifest,
-    read::{Links, read_text},
-};
+use plimsoll_image::{Image, Reference, SealOptions, Store, manifest};
 use plimsoll_sandbox::{Cancel, Limits};
 use plimsoll_source::Diagnostic;
 

@@ -10,7 +10,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use plimsoll_image::read::{Links, open_regular, read_text};
+use plimsoll_disk::{Links, open_regular, read_text};
 
 pub(crate) mod objects;
 

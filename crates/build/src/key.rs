@@ -25,7 +25,7 @@ impl Key {
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
-        if bytes.len() != 64 {
+        if bytes.len() != 64 || !bytes.iter().all(u8::is_ascii_hexdigit) {
             return None;
         }
         let mut key = [0; 32];
@@ -146,5 +146,6 @@ mod tests {
         let key = Key::of(b"x");
         assert_eq!(Key::parse(&key.to_string()), Some(key));
         assert_eq!(Key::parse("xyz"), None);
+        assert_eq!(Key::parse(&"+1".repeat(32)), None);
     }
 }

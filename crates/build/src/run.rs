@@ -8,10 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use plimsoll_image::{
-    Layer, LayerDraft, SealOptions, Store,
-    read::{Links, read_regular, read_text},
-};
+use plimsoll_disk::{Links, read_regular, read_text};
+use plimsoll_image::{Layer, LayerDraft, SealOptions, Store};
 use plimsoll_sandbox::{
     Cancel, Exit, ExtraHost, Limits, Mount, MountKind, Network, Root, SandboxError, Security, Step, Stream,
     User, lookup,
@@ -24,7 +22,7 @@ use crate::{
     graph::{RunMount, RunOp, TreeRef},
     key::{Key, KeyBuilder, Part},
     place::{Place, PlaceError},
-    request::{CaBundle, CacheOwner, Secret, SshAgent},
+    request::{CaBundle, CacheOwner, KeyFiles, Secret, SshAgent},
     select::{Picked, Rules, SelectError, digest_files, digest_item, digest_one, select},
     snapshot::Snapshot,
     ssh::Forward,
@@ -63,6 +61,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) cache_owner: CacheOwner,
     pub(crate) secrets: &'a [Secret],
     pub(crate) ssh: &'a [SshAgent],
+    pub(crate) key_files: &'a KeyFiles,
     pub(crate) ca: &'a CaBundle,
     pub(crate) hosts: &'a [ExtraHost],
     pub(crate) limits: &'a Limits,
@@ -395,7 +394,7 @@ fn add_mount(
                 return if *required { Err(RunError::SshMissing(id.clone())) } else { Ok(()) };
             };
             let draft = surroundings.store.begin_layer()?;
-            let forward = Forward::open(agent, &draft.work, (*uid, *gid), *mode)
+            let forward = Forward::open(agent, surroundings.key_files, &draft.work, (*uid, *gid), *mode)
                 .map_err(|source| RunError::Ssh { id: id.clone(), source })?;
             let kind = MountKind::Bind { source: forward.socket.clone(), read_only: false };
             held.forwards.push(forward);

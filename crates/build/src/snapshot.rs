@@ -1,6 +1,6 @@
 //! The files of a step: a stack of layers with a digest of its content.
 
-use plimsoll_image::read::{Links, read_regular};
+use plimsoll_disk::{Links, read_regular};
 use std::path::PathBuf;
 
 use plimsoll_image::{Layer, LayerId};

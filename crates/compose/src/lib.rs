@@ -46,7 +46,7 @@ pub use model::*;
 pub use options::{LoadOptions, NoFiles, ReadFiles};
 use value::Kind;
 pub use value::{Kind as ValueKind, Map, Origin, Place, Value};
-pub use write::{plain_yaml, to_yaml};
+pub use write::{double_dollars, plain_yaml, to_yaml};
 
 use plimsoll_source::{Diagnostic, Source};
 

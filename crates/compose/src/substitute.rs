@@ -91,6 +91,8 @@ pub(crate) struct Gathered {
     pub(crate) warnings: Vec<Diagnostic>,
     /// Bytes of all texts that had variables.
     bytes: usize,
+    /// The first place that demands a variable without a value, and the names of all such variables.
+    missing: Option<(Diagnostic, Vec<String>)>,
 }
 
 /// Replaces the variables in all values of `tree`, never in keys.
@@ -99,7 +101,14 @@ pub(crate) fn tree(
     env: &IndexMap<String, String>,
     gathered: &mut Gathered,
 ) -> Result<(), Diagnostic> {
-    walk(tree, env, &Path::ROOT, gathered)
+    walk(tree, env, &Path::ROOT, gathered)?;
+    // All at once: whoever learns of one at a time runs the command once for each.
+    match gathered.missing.take() {
+        None => Ok(()),
+        Some((first, names)) => {
+            Err(first.hint(format!("set {} in the environment or in the .env file", names.join(", "))))
+        }
+    }
 }
 
 fn walk(
@@ -122,7 +131,17 @@ fn walk(
                 let replaced = substitute(text, &|name| env.get(name).map(String::as_str), &mut |name| {
                     unset.push(name.to_owned());
                 })
-                .map_err(|error| failure(&value.origin, path, &error))?;
+                .or_else(|error| match error {
+                    SubstituteError::Required { ref name, .. } => {
+                        let first = || (failure(&value.origin, path, &error), Vec::new());
+                        let (_, names) = gathered.missing.get_or_insert_with(first);
+                        if !names.contains(name) && names.len() < MAX_WARNINGS {
+                            names.push(name.clone());
+                        }
+                        Ok(String::new())
+                    }
+                    error => Err(failure(&value.origin, path, &error)),
+                })?;
                 gathered.bytes += replaced.len();
                 if gathered.bytes > MAX_TOTAL {
                     let told = format!("variables make the project's texts longer than {MAX_TOTAL} bytes");
@@ -155,11 +174,8 @@ fn walk(
 fn failure(origin: &crate::value::Origin, path: &Path<'_>, error: &SubstituteError) -> Diagnostic {
     let diagnostic = origin.error(format!("in `{path}`: {error}"));
     match error {
-        SubstituteError::Required { name, .. } => {
-            diagnostic.hint(format!("set {name} in the environment or in the .env file"))
-        }
         SubstituteError::Invalid(_) => diagnostic.hint("write `$$` for a dollar sign"),
-        SubstituteError::TooDeep | SubstituteError::TooLong => diagnostic,
+        SubstituteError::Required { .. } | SubstituteError::TooDeep | SubstituteError::TooLong => diagnostic,
     }
 }
 

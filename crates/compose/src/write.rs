@@ -15,6 +15,16 @@ pub fn plain_yaml(data: &Value) -> String {
     yaml(data)
 }
 
+/// Every dollar sign of a value twice, so that a loader reads it as one. Keys are never substituted: theirs stay as they are.
+pub fn double_dollars(data: &mut Value) {
+    match data {
+        Value::String(text) => *text = text.replace('$', "$$"),
+        Value::Array(items) => items.iter_mut().for_each(double_dollars),
+        Value::Object(map) => map.values_mut().for_each(double_dollars),
+        _ => {}
+    }
+}
+
 /// The text of a document.
 pub(crate) fn yaml(data: &Value) -> String {
     let mut out = String::new();

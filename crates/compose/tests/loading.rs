@@ -142,6 +142,19 @@ fn its_output_loads_to_the_same_project() {
     assert_eq!(second.services, first.services);
 }
 
+/// A value's dollar sign is written twice; a key's is not, since keys are not substituted.
+#[test]
+fn its_output_with_dollar_signs_loads_to_the_same_project() {
+    let first = project(
+        "name: p\nservices:\n  a:\n    image: x\n    environment: { K$A: a$$b, L: \"$${X}\" }\n    labels: { com$x: $$ }\n    command: [a$$b]\n",
+    );
+    let file = first.to_file();
+    assert!(file.contains("K$A: a$$b") && file.contains("com$x: $$"), "{file}");
+    let second = project(&file);
+    assert_eq!(second.to_yaml(), first.to_yaml());
+    assert_eq!(second.services["a"].environment["L"].as_deref(), Some("${X}"));
+}
+
 struct Files(HashMap<PathBuf, &'static str>);
 
 impl ReadFiles for Files {
@@ -210,6 +223,16 @@ fn messages_name_the_place_the_cause_and_the_next_step() {
         all.push('\n');
     }
     insta::assert_snapshot!(all);
+}
+
+#[test]
+fn all_variables_that_miss_a_value_are_named_at_once() {
+    let text = "services:\n  web:\n    image: ${A:?}\n    environment:\n      B: \"${B:?why}${A:?}\"\n      C: ${C:?}\n";
+    let errors =
+        load(&options(&[("compose.yml", text)]), &NoFiles).map(|_| ()).expect_err("three are missing");
+    let shown = render(&errors);
+    assert!(shown.contains("required variable `A` is missing a value"), "{shown}");
+    assert!(shown.contains("hint: set A, B, C in the environment or in the .env file"), "{shown}");
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::{
     path::Path,
 };
 
+use plimsoll_disk::{Links, open_regular};
+
 use crate::{
     Digest, Layer, LayerCompression, LayerId, SealOptions, Store, StoreError,
     digest::HashReader,
@@ -14,7 +16,6 @@ use crate::{
     layer,
     layout::{blob_path, json},
     manifest::{Descriptor, Index, Manifest, media_type},
-    read::{Links, open_regular},
     store::MAX_JSON,
 };
 

@@ -20,7 +20,6 @@ pub mod manifest;
 mod merged;
 pub mod output;
 pub mod purl;
-pub mod read;
 mod reference;
 pub mod registry;
 pub mod report;

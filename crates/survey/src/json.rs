@@ -239,9 +239,12 @@ impl Reader<'_> {
     }
 
     fn hex(&mut self) -> Result<u32, Diagnostic> {
-        let digits =
-            self.text.get(self.at..self.at + 4).and_then(|digits| u32::from_str_radix(digits, 16).ok());
-        let Some(code) = digits else { return Err(self.wrong("four hexadecimal digits are expected here")) };
+        let digits = self.text.get(self.at..self.at + 4);
+        // A sign is no digit, though it makes a number.
+        let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let Some(code) = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()) else {
+            return Err(self.wrong("four hexadecimal digits are expected here"));
+        };
         self.at += 4;
         Ok(code)
     }
@@ -324,6 +327,7 @@ mod tests {
             "[1 2]",
             "{} x",
             "\"\\u12",
+            "\"\\u+123\"",
             "\"\\ud800\\u0041",
             "/*",
             "{a:1}",

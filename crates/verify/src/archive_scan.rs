@@ -72,8 +72,7 @@ pub(crate) fn scan(archive: impl Read, secrets: &Secrets) -> io::Result<Scan> {
         let mut entry = entry?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let headers = headers(&mut entry);
-        let found = secrets.names_in(&headers);
-        scan.hits(found, "the name of a part of the archive");
+        scan.hits(secrets.names_in(&headers), "the name of a part of the archive");
         if entry.size() > 0 {
             blob(entry, &name, secrets, &mut scan)?;
         }
@@ -96,11 +95,12 @@ fn blob(mut content: impl Read, name: &str, secrets: &Secrets, scan: &mut Scan) 
     }
     if head.first().is_some_and(|byte| matches!(byte, b'{' | b'[')) {
         let mut text = Vec::new();
-        whole.take(DOCUMENT_LIMIT).read_to_end(&mut text)?;
+        if whole.take(DOCUMENT_LIMIT + 1).read_to_end(&mut text)? as u64 > DOCUMENT_LIMIT {
+            return Err(io::Error::other(format!("the document {name} is too large to be searched")));
+        }
         scan.files += 1;
         scan.bytes += text.len() as u64;
-        let found = secrets.names_in(&text);
-        scan.hits(found, name);
+        scan.hits(secrets.names_in(&text), name);
         if let Ok(document) = serde_json::from_slice::<Value>(&text) {
             strings(&document, name, DEPTH, secrets, scan);
             given_away(&document, name, scan);

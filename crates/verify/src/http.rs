@@ -1,11 +1,18 @@
 //! One HTTP/1.1 request over a connection of one's own: to the published port, or from inside a container's network.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
-    Method, Request,
-    body::{Bytes, Incoming},
+    Method, Request, Version,
+    body::{Body, Bytes, Frame, Incoming, SizeHint},
     client::conn::http1,
     header::HeaderMap,
 };
@@ -50,6 +57,54 @@ pub(crate) struct Ask {
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Option<Vec<u8>>,
+    pub(crate) form: Form,
+}
+
+/// How a request differs from those of browsers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Form {
+    #[default]
+    Usual,
+    /// HTTP/1.0 without `Host`. In HTTP/1.1 it has to be refused without (RFC 9112, 3.2).
+    Hostless,
+    /// So many bytes of a body are announced, and none is sent: whoever would take them keeps nothing.
+    Announced(u64),
+}
+
+/// What is sent behind the head.
+enum Sent {
+    Whole(Full<Bytes>),
+    /// So many bytes that never come.
+    Withheld(u64),
+}
+
+impl Body for Sent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Self::Whole(body) => Pin::new(body).poll_frame(context),
+            Self::Withheld(_) => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(body) => body.is_end_stream(),
+            Self::Withheld(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(body) => body.size_hint(),
+            Self::Withheld(bytes) => SizeHint::with_exact(*bytes),
+        }
+    }
 }
 
 /// What came back.
@@ -66,17 +121,35 @@ struct Begun {
     headers: HeaderMap,
     body: Incoming,
     /// The connection may end as soon as nothing can send on it.
-    _sender: http1::SendRequest<Full<Bytes>>,
+    _sender: http1::SendRequest<Sent>,
 }
 
 impl Ask {
+    pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
+        Self { method, path: path.into(), headers: Vec::new(), body: None, form: Form::Usual }
+    }
+
     pub(crate) fn get(path: impl Into<String>) -> Self {
-        Self { method: Method::GET, path: path.into(), headers: Vec::new(), body: None }
+        Self::new(Method::GET, path)
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    pub(crate) fn form(mut self, form: Form) -> Self {
+        self.form = form;
+        self
+    }
+
+    fn sent(&self) -> Sent {
+        match self.form {
+            Form::Announced(bytes) => Sent::Withheld(bytes),
+            Form::Usual | Form::Hostless => {
+                Sent::Whole(Full::new(Bytes::from(self.body.clone().unwrap_or_default())))
+            }
+        }
     }
 }
 
@@ -181,12 +254,15 @@ impl Endpoint {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(protocol)?;
         tokio::spawn(connection);
         let mut request = Request::builder().method(ask.method.clone()).uri(&ask.path);
-        request = request.header("host", self.host()).header("user-agent", "plimsoll-verify");
+        request = match ask.form {
+            Form::Hostless => request.version(Version::HTTP_10),
+            Form::Usual | Form::Announced(_) => request.header("host", self.host()),
+        };
+        request = request.header("user-agent", "plimsoll-verify");
         for (name, value) in &ask.headers {
             request = request.header(name, value);
         }
-        let body = Full::new(Bytes::from(ask.body.clone().unwrap_or_default()));
-        let request = request.body(body).map_err(|error| HttpError::Protocol(error.to_string()))?;
+        let request = request.body(ask.sent()).map_err(|error| HttpError::Protocol(error.to_string()))?;
         let response = sender.send_request(request).await.map_err(protocol)?;
         let (head, body) = response.into_parts();
         Ok(Begun { status: head.status.as_u16(), headers: head.headers, body, _sender: sender })
@@ -202,4 +278,63 @@ impl Endpoint {
 
 fn protocol(error: hyper::Error) -> HttpError {
     HttpError::Protocol(error.to_string())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// A server on this machine that answers each head of a request with a whole answer, and reads no body.
+    pub(crate) async fn server(answer: fn(&str) -> String) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let answer = answer(&head(&mut stream).await);
+                // Whoever asked may be gone.
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        address
+    }
+
+    async fn head(stream: &mut TcpStream) -> String {
+        let (mut bytes, mut piece) = (Vec::<u8>::new(), [0_u8; 1024]);
+        while !bytes.windows(4).any(|four| four == b"\r\n\r\n") {
+            match stream.read(&mut piece).await {
+                Ok(read) if read > 0 => bytes.extend_from_slice(&piece[..read]),
+                _ => break,
+            }
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn echo(head: &str) -> String {
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{head}", head.len())
+    }
+
+    #[tokio::test]
+    async fn with_and_without_a_host() {
+        let address = server(echo).await;
+        let endpoint = Endpoint::Published(address);
+        let usual = endpoint.send(&Ask::get("/x")).await.unwrap().text();
+        assert!(usual.starts_with("GET /x HTTP/1.1\r\n"), "{usual}");
+        assert!(usual.contains(&format!("host: {address}\r\n")), "{usual}");
+        let without = endpoint.send(&Ask::get("/x").form(Form::Hostless)).await.unwrap().text();
+        assert!(without.starts_with("GET /x HTTP/1.0\r\n"), "{without}");
+        assert!(!without.contains("host:"), "{without}");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_announced_alone() {
+        let endpoint = Endpoint::Published(server(echo).await);
+        let ask = Ask::new(Method::POST, "/x").form(Form::Announced(2 << 20));
+        let said = endpoint.send(&ask).await.unwrap().text();
+        assert!(said.contains("content-length: 2097152\r\n"), "{said}");
+    }
 }

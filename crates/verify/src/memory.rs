@@ -14,8 +14,9 @@ pub(crate) fn sample(stack: &Stack<'_>) -> Result<Sample, String> {
     let mut sample = Sample::default();
     for member in stack.running() {
         let pid = stack.visible_pid(member)?;
-        // A one-off run may end at any time, and uses nothing then.
-        if member.kind != Kind::Service && !stack.procfs.is_in(pid, member.id()) {
+        // A one-off run and a job may end at any time, and use nothing then.
+        let may_end = member.kind != Kind::Service || stack.is_job(&member.service);
+        if may_end && !stack.procfs.is_in(pid, member.id()) {
             continue;
         }
         let used = Cgroups::of(&stack.procfs, pid)

@@ -5,6 +5,8 @@
 //! with the path or the call beside it, outside of what the line quotes from a request. And a database that refuses a
 //! query, or an application that refuses a person, speaks of its own permissions, not of the file system's.
 
+use std::cell::LazyCell;
+
 use serde_json::Value;
 
 /// How the C library, and every runtime after it, words EROFS and EACCES.
@@ -101,6 +103,8 @@ const SENT_BY_OTHERS: &[&str] = &[
 ];
 /// How deep a structured line is looked into.
 const DEPTH: usize = 8;
+/// The name of a member, with what is around it, is no longer.
+const MEMBER: usize = 64;
 
 /// True if the line reports a refused write or a missing permission of the file system.
 pub(crate) fn is_refusal(line: &str) -> bool {
@@ -151,7 +155,8 @@ fn in_text(text: &str) -> bool {
     }
     // `err="open /x: permission denied"`: a program quotes its own error in a member of that name.
     !is_access_line
-        && quoted.iter().any(|(before, inner)| {
+        && quoted.iter().any(|(end, inner)| {
+            let before = last(&plain[..*end], MEMBER);
             let key = before
                 .rsplit([' ', ',', '{'])
                 .next()
@@ -171,11 +176,19 @@ fn is_access_line(text: &str) -> bool {
     text.contains(" HTTP/1.") || text.contains(" HTTP/2") || text.contains(" HTTP/3")
 }
 
+/// The end of a text: of so many bytes, or a few more where a character would be cut.
+fn last(text: &str, bytes: usize) -> &str {
+    let from = (0..=text.len().saturating_sub(bytes)).rev().find(|at| text.is_char_boundary(*at));
+    &text[from.unwrap_or(0)..]
+}
+
 /// The text with what is in quotes replaced: by `/` if it looks like a path, else by nothing. And each quoted part with
-/// what stands before it.
-fn split_quotes(text: &str) -> (String, Vec<(String, String)>) {
+/// how much of the result stands before it.
+fn split_quotes(text: &str) -> (String, Vec<(usize, &str)>) {
     let mut plain = String::with_capacity(text.len());
     let mut quoted = Vec::new();
+    // What does not end here does not end further on: a text of open quotes is not searched again for each.
+    let mut endless = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find(['"', '\'', '`', '\u{2018}']) {
         let open = rest[at..].chars().next().unwrap_or('"');
@@ -183,7 +196,11 @@ fn split_quotes(text: &str) -> (String, Vec<(String, String)>) {
         let after = &rest[at + open.len_utf8()..];
         // An apostrophe is no quote: `can't create`.
         let apostrophe = open == '\'' && rest[..at].ends_with(char::is_alphanumeric);
-        let end = if apostrophe { None } else { closing(after, close) };
+        let known = apostrophe || endless.contains(&close);
+        let end = if known { None } else { closing(after, close) };
+        if end.is_none() && !known {
+            endless.push(close);
+        }
         plain.push_str(&rest[..at]);
         let Some(end) = end else {
             plain.push(' ');
@@ -194,7 +211,7 @@ fn split_quotes(text: &str) -> (String, Vec<(String, String)>) {
         if inner.contains('/') && !inner.contains(' ') {
             plain.push('/');
         }
-        quoted.push((plain.clone(), inner.to_owned()));
+        quoted.push((plain.len(), inner));
         rest = &after[end + close.len_utf8()..];
     }
     plain.push_str(rest);
@@ -218,6 +235,8 @@ fn closing(text: &str, close: char) -> Option<usize> {
 /// Whether text without quotes reports a failed system call.
 fn reports(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
+    // Asked for each place that has the words, answered once.
+    let context = LazyCell::new(|| has_context(&lower));
     let names = NAMES.iter().any(|name| {
         lower.match_indices(name).any(|(at, _)| {
             let (before, after) = (&lower[..at], &lower[at + name.len()..]);
@@ -225,16 +244,16 @@ fn reports(text: &str) -> bool {
             let alone = !before
                 .ends_with(|c: char| c.is_alphanumeric() || matches!(c, '/' | '_' | '-' | '=' | '&' | '?'))
                 && !after.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '/' | '_' | '-' | '&'));
-            alone && (has_context(&lower) || after.starts_with(':'))
+            alone && (*context || after.starts_with(':'))
         })
     });
     names
-        || PHRASES
-            .iter()
-            .any(|phrase| lower.match_indices(phrase).any(|(at, _)| is_report(&lower, at, phrase.len())))
+        || PHRASES.iter().any(|phrase| {
+            lower.match_indices(phrase).any(|(at, _)| is_report(&lower, at, phrase.len(), &|| *context))
+        })
 }
 
-fn is_report(lower: &str, at: usize, length: usize) -> bool {
+fn is_report(lower: &str, at: usize, length: usize, has_context: &dyn Fn() -> bool) -> bool {
     let (before, after) = (&lower[..at], &lower[at + length..]);
     let trimmed = after.trim();
     if OTHER_SUBJECT.iter().any(|subject| trimmed.starts_with(subject)) {
@@ -257,7 +276,7 @@ fn is_report(lower: &str, at: usize, length: usize) -> bool {
     .iter()
     .any(|number| before.ends_with(number));
     let by_system = numbered || trimmed.starts_with("(os error");
-    introduced && ended && (by_system || has_context(lower))
+    introduced && ended && (by_system || has_context())
 }
 
 /// A path or the name of a system call.
@@ -355,6 +374,24 @@ mod tests {
         ] {
             is_refusal(line);
         }
+    }
+
+    /// In quadratic time it takes minutes.
+    #[test]
+    fn a_long_line_is_read_whole() {
+        for piece in [
+            "=\"a/b\"",
+            "\"a\"",
+            "\u{2018}",
+            "' \"",
+            "a (permission denied) ",
+            "x: permission denied for ",
+            "eacces ",
+        ] {
+            let line = format!("{} permission denied", piece.repeat(400_000 / piece.len()));
+            let _ = is_refusal(&line);
+        }
+        assert!(is_refusal("time=1 err=\"open /x: permission denied\" \u{2018}\u{2018}\""));
     }
 
     #[test]

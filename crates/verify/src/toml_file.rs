@@ -26,8 +26,9 @@ pub(crate) fn mistake(
     (text, problem): &(String, String),
     page: &str,
 ) -> Diagnostic {
-    let at = source.text().find(text.as_str()).unwrap_or(0);
+    // Written with escapes, it is not found as it is read.
+    let span = source.text().find(text.as_str()).map(|at| Span::new(at, at + text.len()));
     Diagnostic::error(title)
-        .label(source, Span::new(at, at + text.len()), problem.as_str())
+        .label(source, span.unwrap_or_default(), problem.as_str())
         .hint(format!("{page} shows every key"))
 }

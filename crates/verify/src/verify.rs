@@ -41,6 +41,18 @@ pub struct Budgets {
     pub images: BTreeMap<String, u64>,
 }
 
+impl Budgets {
+    /// True if there is one that this claim holds the stack to.
+    fn hold(&self, claim: &str) -> bool {
+        match claim {
+            "memory-idle" | "memory-load" => self.memory.is_some(),
+            "start-time" => self.start.is_some(),
+            "image-size" => !self.images.is_empty(),
+            _ => false,
+        }
+    }
+}
+
 /// How to measure.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -275,7 +287,16 @@ async fn look(stack: &Stack<'_>, spec: &ClaimSpec) -> Vec<Outcome> {
 
 async fn measured(stack: &Stack<'_>, spec: &ClaimSpec) -> Vec<Outcome> {
     let measured = (spec.measure)(stack).await;
-    measured.unwrap_or_else(|error| vec![Outcome::not_checked("stack", spec.title, error.to_string())])
+    measured.unwrap_or_else(|error| vec![unmeasured(spec, &stack.options.budgets, &error.to_string())])
+}
+
+/// A claim that could not be measured. Whoever set a budget must not take it for kept.
+fn unmeasured(spec: &ClaimSpec, budgets: &Budgets, why: &str) -> Outcome {
+    if budgets.hold(spec.id) {
+        Outcome::new("stack", spec.title).judge(false, format!("not known: {why}"))
+    } else {
+        Outcome::not_checked("stack", spec.title, why)
+    }
 }
 
 /// The pauses before further looks at a claim that failed. Pauses of different lengths, so that nothing that runs again
@@ -329,4 +350,24 @@ async fn image_facts(stack: &Stack<'_>) -> Result<Vec<ImageFact>, EngineError> {
         });
     }
     Ok(facts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_that_cannot_be_measured_is_not_kept() {
+        let status = |id: &str, budgets: &Budgets| {
+            let spec = CLAIMS.iter().find(|spec| spec.id == id).unwrap();
+            unmeasured(spec, budgets, "no reading").status
+        };
+        let (memory, start) = (Some(1), Some(Duration::from_secs(1)));
+        let all = Budgets { memory, start, images: BTreeMap::from([("web".to_owned(), 1)]) };
+        for id in ["memory-idle", "memory-load", "start-time", "image-size"] {
+            assert_eq!(status(id, &all), Status::Failed, "{id}");
+            assert_eq!(status(id, &Budgets::default()), Status::NotChecked, "{id}");
+        }
+        assert_eq!(status("no-oom", &all), Status::NotChecked);
+    }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use flate2::read::ZlibDecoder;
-use plimsoll_image::read::{Links, open_regular, read_text};
+use plimsoll_disk::{Links, open_regular, read_text};
 
 /// A commit's headers are a few hundred bytes; its message may be long, but not this long.
 const OBJECT: u64 = 4 << 20;
@@ -29,7 +29,7 @@ const REFERENCE_DELTA: u8 = 7;
 pub(super) fn commit(objects: &Path, id: &str) -> Option<Vec<u8>> {
     let name = bytes(id)?;
     let places = with_lenders(objects);
-    places.iter().find_map(|place| loose(place, id).or_else(|| packed(place, &name, 0)))
+    places.iter().find_map(|place| loose(place, id).or_else(|| packed(place, &name)))
 }
 
 fn bytes(id: &str) -> Option<Vec<u8>> {
@@ -67,15 +67,15 @@ fn loose(objects: &Path, id: &str) -> Option<Vec<u8>> {
 }
 
 /// Looks the object up in every pack; only commits are wanted, which are differences to commits alone.
-fn packed(objects: &Path, name: &[u8], depth: usize) -> Option<Vec<u8>> {
+fn packed(objects: &Path, name: &[u8]) -> Option<Vec<u8>> {
     let entries = fs::read_dir(objects.join("pack")).ok()?;
     entries.take(PACKS).flatten().map(|entry| entry.path()).find_map(|index| {
         if index.extension()? != "idx" {
             return None;
         }
-        let offset = find(&open_regular(&index, Links::Refuse).ok()?, name)?;
         let pack = open_regular(&index.with_extension("pack"), Links::Refuse).ok()?;
-        read(objects, &pack, offset, name.len(), depth)
+        let index = open_regular(&index, Links::Refuse).ok()?;
+        read(&index, &pack, find(&index, name)?, name.len())
     })
 }
 
@@ -136,13 +136,15 @@ impl From<'_> {
     }
 }
 
-fn read(objects: &Path, pack: &File, offset: u64, length: usize, depth: usize) -> Option<Vec<u8>> {
+/// Reads the object at an offset. What it is a difference to is in the same pack, as git keeps packs on disk: looked for
+/// in all of them, packs that name one another would be read without end.
+fn read(index: &File, pack: &File, offset: u64, length: usize) -> Option<Vec<u8>> {
     // Differences first, the last one outermost; then what they are differences to.
     let mut deltas = Vec::new();
     let mut offset = offset;
     let mut total = 0;
     let mut content = loop {
-        if deltas.len() + depth > CHAIN {
+        if deltas.len() > CHAIN {
             return None;
         }
         let mut from = From(pack, offset);
@@ -170,8 +172,9 @@ fn read(objects: &Path, pack: &File, offset: u64, length: usize, depth: usize) -
                 let mut name = vec![0; length];
                 from.read_exact(&mut name).ok()?;
                 let delta = inflate(from, OBJECT)?;
+                total += delta.len() as u64;
                 deltas.push(delta);
-                break packed(objects, &name, depth + deltas.len())?;
+                offset = find(index, &name)?;
             }
             _ => return None,
         }
@@ -253,6 +256,29 @@ mod tests {
         assert_eq!(apply(b"abcde", &[5, 6, 9, 1]), None);
     }
 
+    /// Each of several packs has the object as a difference to itself: every pack is read to the end of one chain.
+    #[test]
+    fn packs_that_name_one_another_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("pack");
+        fs::create_dir(&folder).unwrap();
+        let name = [0; 20];
+        let mut pack = vec![7 << 4];
+        pack.extend(name);
+        let mut delta = flate2::write::ZlibEncoder::new(pack, flate2::Compression::fast());
+        std::io::Write::write_all(&mut delta, &[0, 0]).unwrap();
+        let pack = delta.finish().unwrap();
+        let mut index = b"\xfftOc\0\0\0\x02".to_vec();
+        index.extend([0, 0, 0, 1].repeat(256));
+        index.extend(name);
+        index.extend([0; 8]);
+        for number in 0..4 {
+            fs::write(folder.join(format!("{number}.idx")), &index).unwrap();
+            fs::write(folder.join(format!("{number}.pack")), &pack).unwrap();
+        }
+        assert_eq!(commit(dir.path(), &"0".repeat(40)), None);
+    }
+
     proptest! {
         #[test]
         fn any_difference_ends(base in prop::collection::vec(any::<u8>(), 0..40), delta in prop::collection::vec(any::<u8>(), 0..60)) {
@@ -271,9 +297,10 @@ mod tests {
             fs::write(folder.join("a.idx"), &index).unwrap();
             fs::write(folder.join("a.pack"), &pack).unwrap();
             let _ = commit(dir.path(), &"0".repeat(40));
-            let file = File::open(folder.join("a.pack")).unwrap();
+            let (index, file) =
+                (File::open(folder.join("a.idx")).unwrap(), File::open(folder.join("a.pack")).unwrap());
             for offset in 0..pack.len() as u64 {
-                let _ = read(dir.path(), &file, offset, 20, 0);
+                let _ = read(&index, &file, offset, 20);
             }
         }
     }

@@ -145,8 +145,8 @@ fn decode(text: &str) -> Result<String, String> {
             b'+' => b' ',
             b'%' => {
                 let digits = [rest.next().unwrap_or(b'x'), rest.next().unwrap_or(b'x')];
-                let digits =
-                    std::str::from_utf8(&digits).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok());
+                let digits = std::str::from_utf8(&digits).ok().filter(|hex| is_hex(hex));
+                let digits = digits.and_then(|hex| u8::from_str_radix(hex, 16).ok());
                 digits.ok_or_else(|| format!("`{text}` is not encoded rightly"))?
             }
             other => other,
@@ -199,6 +199,7 @@ mod tests {
             "git://h/r#a:b:c..",
             "git://h/r?ref=-x",
             "git://h/r?ref=a%0ab",
+            "git://h/r?ref=a%+1b",
             "git://h/r?ref=a..b",
             "git://h/r?nonsense=1",
             "git://h/r?checksum=xyz",

@@ -217,7 +217,11 @@ impl Answer {
                         .split(';')
                         .find_map(|part| part.trim().strip_prefix("filename="))
                         .map(|name| name.trim_matches('"'))
-                        .filter(|name| !name.is_empty() && !name.contains(['/', '\\', '\0']) && *name != "..")
+                        .filter(|name| {
+                            !name.is_empty()
+                                && !name.contains(['/', '\\', '\0'])
+                                && !matches!(*name, "." | "..")
+                        })
                         .map(str::to_owned);
                 }
                 _ => {}
@@ -268,6 +272,10 @@ mod tests {
         assert_eq!(answer.file_name.as_deref(), Some("x.tar"));
         let evil = Answer::read("HTTP/1.1 200 OK\r\nContent-Disposition: a; filename=\"../x\"\r\n");
         assert_eq!(evil.file_name, None);
+        for name in ["..", ".", ""] {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Disposition: a; filename=\"{name}\"\r\n");
+            assert_eq!(Answer::read(&head).file_name, None, "{name:?}");
+        }
     }
 
     #[test]

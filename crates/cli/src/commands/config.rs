@@ -184,12 +184,16 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     } else if args.lock_image_digests {
         digests::lock(&project, args.format == Some(Format::Json))?
     } else {
-        // What is printed can be read again: a dollar sign is one, not the start of a variable.
-        let text = match args.format.unwrap_or(Format::Yaml) {
-            Format::Yaml => project.to_yaml(),
-            Format::Json => json(&project)?,
-        };
-        text.replace('$', "$$")
+        // What is printed can be read again.
+        match args.format.unwrap_or(Format::Yaml) {
+            Format::Yaml => project.to_file(),
+            Format::Json => {
+                let mut data =
+                    serde_json::to_value(&project).map_err(|error| CommandError::from_error(&error))?;
+                plimsoll_compose::double_dollars(&mut data);
+                json(&data)?
+            }
+        }
     };
     put(&args, &text)
 }

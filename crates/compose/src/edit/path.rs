@@ -1,6 +1,6 @@
 //! Paths to values: `services.web.ports[0]`.
 
-use plimsoll_source::Diagnostic;
+use plimsoll_source::{Diagnostic, yaml::Limits};
 
 /// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +37,8 @@ pub fn steps(text: &str) -> Result<Vec<Step>, Diagnostic> {
         while let Some(inside) = rest.strip_prefix('[') {
             let quote = inside.chars().next().filter(|first| matches!(first, '"' | '\''));
             let end = match quote {
-                Some(quote) => {
-                    inside.find(&format!("{quote}]")[..]).filter(|end| *end > 0).map(|end| end + 1)
-                }
+                // Behind the first quote: a key may begin with a bracket.
+                Some(quote) => inside[1..].find(&format!("{quote}]")[..]).map(|end| end + 2),
                 None => inside.find(']'),
             };
             let end = end.ok_or_else(|| fault("a bracket is not closed"))?;
@@ -47,13 +46,18 @@ pub fn steps(text: &str) -> Result<Vec<Step>, Diagnostic> {
                 (key, Some(_)) => Step::Key(key[1..key.len() - 1].to_owned()),
                 ("+" | "", None) => Step::Append,
                 (position, None) => {
-                    Step::Item(position.parse().map_err(|_| fault("a position is a whole number or `+`"))?)
+                    let number = position.bytes().all(|byte| byte.is_ascii_digit());
+                    let position = number.then(|| position.parse().ok()).flatten();
+                    Step::Item(position.ok_or_else(|| fault("a position is a whole number or `+`"))?)
                 }
             });
             rest = &inside[end + 1..];
         }
         match rest.strip_prefix('.') {
             Some(behind) => rest = behind,
+            None if rest.is_empty() && steps.len() > Limits::default().depth => {
+                return Err(fault("no file is read so deep"));
+            }
             None if rest.is_empty() => return Ok(steps),
             None => return Err(fault("a dot is missing")),
         }
@@ -94,13 +98,17 @@ mod tests {
             ("services.web.ports[0]", vec![key("services"), key("web"), key("ports"), Step::Item(0)]),
             ("a[+].b[2][\"c.d\"]", vec![key("a"), Step::Append, key("b"), Step::Item(2), key("c.d")]),
             ("labels['x[0]'].y", vec![key("labels"), key("x[0]"), key("y")]),
+            ("a[\"]b\"][\"\"]", vec![key("a"), key("]b"), key("")]),
         ] {
             assert_eq!(steps(path).expect("a path"), expected, "{path}");
             assert_eq!(steps(&text(&expected)).expect("a path"), expected, "{path}");
         }
         assert_eq!(steps("\"a.b\".c").expect("a path"), [key("a.b"), key("c")]);
-        for wrong in ["", ".", "a.", "a..b", "a[x]", "a[", "a[0]b", "\"a"] {
+        for wrong in ["", ".", "a.", "a..b", "a[x]", "a[", "a[0]b", "a[+4]", "\"a", "a[\"]"] {
             assert!(steps(wrong).is_err(), "{wrong}");
         }
+        assert!(steps(&"a.".repeat(99)[..197]).is_ok());
+        let deep = steps(&format!("a{}", ".a".repeat(3000))).unwrap_err();
+        assert!(deep.title.ends_with("no file is read so deep"), "{}", deep.title);
     }
 }

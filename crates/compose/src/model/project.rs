@@ -97,6 +97,13 @@ impl Project {
         crate::write::yaml(&data)
     }
 
+    /// [`Self::to_yaml`] as a file that is read as this project again: a dollar sign is one, not the start of a variable.
+    pub fn to_file(&self) -> String {
+        let mut data = in_yaml_form(|| serde_json::to_value(self)).unwrap_or_default();
+        crate::write::double_dollars(&mut data);
+        crate::write::yaml(&data)
+    }
+
     /// Keeps only the networks, volumes, secrets, configs and models that an enabled service uses.
     pub fn remove_unused_resources(&mut self) {
         let mut used: [HashSet<String>; 5] = Default::default();

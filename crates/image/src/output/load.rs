@@ -140,7 +140,9 @@ impl Files {
                     return Err(StoreError::format(name, "it is no path inside the folder"));
                 }
                 let path = dir.join(name);
-                Ok(Box::new(crate::read::open_regular(&path, crate::read::Links::Follow).at("open", &path)?))
+                Ok(Box::new(
+                    plimsoll_disk::open_regular(&path, plimsoll_disk::Links::Follow).at("open", &path)?,
+                ))
             }
             Self::Archive { file, members } => {
                 let mut name = name.to_owned();

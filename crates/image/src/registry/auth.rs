@@ -3,13 +3,11 @@
 use std::{collections::HashMap, fmt, path::PathBuf};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use plimsoll_disk::{Links, read_regular};
 use serde::Deserialize;
 
 use super::{RegistryError, helper};
-use crate::{
-    read::{Links, read_regular},
-    store::MAX_JSON,
-};
+use crate::store::MAX_JSON;
 
 /// A secret for one registry. Its `Debug` form shows nothing.
 #[derive(Clone, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs,
     io::Read as _,
     path::Path,
 };
 
+use plimsoll_disk::{Links, open_regular};
 use serde::Serialize;
 
 use crate::{Merged, Visible};
@@ -77,7 +77,8 @@ pub fn packages(merged: &Merged) -> Vec<Package> {
 
 pub(super) fn text(path: &Path) -> Option<String> {
     let mut bytes = Vec::new();
-    fs::File::open(path).ok()?.take(MAX_TEXT).read_to_end(&mut bytes).ok()?;
+    // The image's author chose what stands there.
+    open_regular(path, Links::Refuse).ok()?.take(MAX_TEXT).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 

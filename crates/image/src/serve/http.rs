@@ -78,6 +78,8 @@ fn decoded(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
         let code = (byte == b'%').then(|| after.get(..2)).flatten();
+        // A sign is no digit, though it makes a number.
+        let code = code.filter(|code| code.iter().all(u8::is_ascii_hexdigit));
         let code = code.and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
         match code {
             Some(code) => {
@@ -128,8 +130,9 @@ impl<'a> Body<'a> {
         let mut line = String::new();
         self.reader.take(1024).read_line(&mut line)?;
         let size = line.split(';').next().unwrap_or_default().trim();
-        let wrong = |_| io::Error::new(io::ErrorKind::InvalidData, "a chunk without size");
-        self.left = u64::from_str_radix(size, 16).map_err(wrong)?;
+        let size = size.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u64::from_str_radix(size, 16));
+        let wrong = || io::Error::new(io::ErrorKind::InvalidData, "a chunk without size");
+        self.left = size.and_then(Result::ok).ok_or_else(wrong)?;
         if self.left == 0 {
             self.ended = true;
             // trailers end with an empty line
@@ -281,6 +284,11 @@ mod tests {
             assert!(Request::read(&mut text.as_bytes()).is_err(), "{text:?}");
         }
         assert!(Request::read(&mut &b""[..]).unwrap().is_none());
+        let signed = "PUT /%+1%-1%2F HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n+1\r\na\r\n0\r\n\r\n";
+        let mut reader = signed.as_bytes();
+        let request = Request::read(&mut reader).unwrap().unwrap();
+        assert_eq!(request.path, "/%+1%-1/");
+        assert!(Body::new(&request, &mut reader, &mut Vec::new()).read_to_end(&mut Vec::new()).is_err());
         let long = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(10_000));
         assert!(Request::read(&mut long.as_bytes()).is_err());
         let mut reader = io::BufReader::new("PUT / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc".as_bytes());

@@ -104,8 +104,8 @@ fn tokens(source: &Source) -> Vec<(Span, String)> {
                 tokens.push((Span::new(start, at), text[start..at].to_owned()));
             }
             quote @ (b'"' | b'\'') => {
-                let end = text[at + 1..].find(char::from(quote)).map_or(text.len(), |length| at + 1 + length);
-                tokens.push((Span::new(start, end), text[start + 1..end].to_owned()));
+                let (word, end) = quoted(text, at + 1, char::from(quote));
+                tokens.push((Span::new(start, end), word));
                 at = (end + 1).min(text.len());
             }
             _ => {
@@ -124,6 +124,28 @@ fn tokens(source: &Source) -> Vec<(Span, String)> {
         }
     }
     tokens
+}
+
+/// A word in quotes as nginx reads it, and where its closing quote is: a backslash is gone before a quote or another
+/// backslash, and makes a tab, a carriage return or a line break of `t`, `r` and `n`.
+fn quoted(text: &str, from: usize, quote: char) -> (String, usize) {
+    let mut word = String::new();
+    let mut chars = text[from..].char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            c if c == quote => return (word, from + at),
+            '\\' => match chars.next() {
+                Some((_, c @ ('"' | '\'' | '\\'))) => word.push(c),
+                Some((_, 't')) => word.push('\t'),
+                Some((_, 'r')) => word.push('\r'),
+                Some((_, 'n')) => word.push('\n'),
+                Some((_, c)) => word.extend(['\\', c]),
+                None => word.push('\\'),
+            },
+            c => word.push(c),
+        }
+    }
+    (word, text.len())
 }
 
 fn locations(source: &Source) -> Vec<Passed> {
@@ -206,4 +228,18 @@ fn passed(prefix: &str, address: &str, span: Span, upstreams: &BTreeMap<String, 
     };
     let prefix = if prefix == "/" { prefix } else { prefix.trim_end_matches('/') };
     Some(Passed { prefix: prefix.to_owned(), strip, host: host.to_owned(), port, span })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_in_quotes_are_read_as_nginx_reads_them() {
+        let text = r#"add_header A "a \" { b \\" 'c\'d' "\.e\t" "open"#;
+        let source = Source::new("nginx.conf", text);
+        let words: Vec<String> = tokens(&source).into_iter().map(|(_, word)| word).collect();
+        assert_eq!(words, ["add_header", "A", "a \" { b \\", "c'd", "\\.e\t", "open"]);
+        assert!(tokens(&Source::new("nginx.conf", "\"a\\")).iter().all(|(span, _)| span.end <= 3));
+    }
 }

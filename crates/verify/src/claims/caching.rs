@@ -1,7 +1,7 @@
 use super::{ClaimSpec, MeasureError, Outcome};
 use crate::{
     certificate::Group,
-    front::{self, Front, Nature, Role, html},
+    front::{self, Front, Nature, Role, SeenAnswer, html},
     http::Answer,
     stack::Stack,
 };
@@ -32,16 +32,18 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
         let Some(front) = fronts.all.iter().find(|front| front.subject == seen.front) else { continue };
         let rule = rule_of_seen(front, &seen);
         let control = Control::of(&seen.answer);
-        if let Err(wrong) = fits(rule, &control, &seen.answer) {
-            let subject = format!("{} {} {} {}", seen.front, seen.method, seen.path, seen.answer.status);
-            let source = format!("{} {} at {}", seen.method, seen.path, front.endpoint.name());
-            outcomes
-                .push(Outcome::new(subject, rule.words()).judge(false, wrong).evidence(source, control.text));
+        let judged = fits(rule, &control, &seen.answer).and_then(|()| kept_apart(rule, &control, &seen));
+        if let Err(wrong) = judged {
+            let source = format!("{} {} at {}", seen.asked.method, seen.asked.path, front.endpoint.name());
+            let outcome = Outcome::new(seen.about(), rule.words()).judge(false, wrong);
+            outcomes.push(outcome.evidence(source, control.text));
         }
     }
+    let words = "Cache-Control by kind of file";
+    outcomes.extend(stack.seen.cut().map(|why| Outcome::not_checked("front answers", words, why)));
     if outcomes.is_empty() {
         let why = fronts.with_pages().err().unwrap_or_else(|| "nothing was fetched".to_owned());
-        outcomes.push(Outcome::not_applicable("front", "Cache-Control by kind of file", why));
+        outcomes.push(Outcome::not_applicable("front", words, why));
     }
     Ok(outcomes)
 }
@@ -126,9 +128,10 @@ fn captures_file(path: &str) -> bool {
     name.contains('{') && (name.contains("}.") || static_files.iter().any(|known| folder.starts_with(known)))
 }
 
-fn rule_of_seen(front: &Front, seen: &front::SeenAnswer) -> Rule {
-    let path = seen.path.split('?').next().unwrap_or_default();
-    let known = front.pages.iter().find(|page| page.path == seen.path && page.method == seen.method);
+fn rule_of_seen(front: &Front, seen: &SeenAnswer) -> Rule {
+    let asked = &seen.asked;
+    let path = asked.path.split('?').next().unwrap_or_default();
+    let known = front.pages.iter().find(|page| page.path == asked.path && page.method == asked.method);
     match (seen.answer.status, known.and_then(|page| rule_of_page(front, page))) {
         (200, Some(rule)) => rule,
         // A captured name of a file is one that changes: nobody captures what is always the same.
@@ -182,12 +185,28 @@ fn fits(rule: Rule, control: &Control, answer: &Answer) -> Result<(), String> {
         Rule::Code => at_most(DAY),
         Rule::Media => at_most(MONTH),
         Rule::Fresh => {
-            let shared = control.public || control.shared.is_some_and(|age| age > 0);
-            if shared && answer.header("set-cookie").is_some() {
+            if control.is_for_all() && answer.header("set-cookie").is_some() {
                 return Err(format!("{status}, {}: a cookie that everybody may be given", control.text));
             }
             at_most(SHORT)
         }
+    }
+}
+
+/// What was made for somebody whom the application knows by a header must not be given to others by a cache on the way
+/// (RFC 9111, 3.5), unless the cache tells them apart by that header. Files are the same for everybody, errors too.
+fn kept_apart(rule: Rule, control: &Control, seen: &SeenAnswer) -> Result<(), String> {
+    let status = seen.answer.status;
+    let made = matches!(rule, Rule::Fresh | Rule::Page) && matches!(status, 200..=299 | 302 | 303 | 307);
+    let vary = seen.answer.header("vary").unwrap_or_default().to_ascii_lowercase();
+    let varies = |login: &str| vary.split(',').map(str::trim).any(|name| name == "*" || name == login);
+    match seen.asked.logins().next() {
+        Some(login)
+            if made && control.is_for_all() && !control.no_store && !seen.asked.logins().any(varies) =>
+        {
+            Err(format!("{status}, {}: asked with {login}, and everybody may be given it", control.text))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -246,6 +265,11 @@ impl Control {
         self.no_cache || self.no_store
     }
 
+    /// True if a cache between may keep it and give it to others.
+    fn is_for_all(&self) -> bool {
+        self.public || self.shared.is_some_and(|age| age > 0)
+    }
+
     /// The longest time for which anybody may keep it.
     fn longest(&self) -> Option<u64> {
         self.max_age.max(self.shared)
@@ -266,6 +290,7 @@ mod tests {
     use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
     use super::*;
+    use crate::front::{Asked, Source};
 
     fn answer(status: u16, headers: &[(&'static str, &'static str)]) -> Answer {
         let mut map = HeaderMap::new();
@@ -278,6 +303,37 @@ mod tests {
     fn holds(rule: Rule, status: u16, headers: &[(&'static str, &'static str)]) -> bool {
         let answer = answer(status, headers);
         fits(rule, &Control::of(&answer), &answer).is_ok()
+    }
+
+    /// What an answer to a request with these headers comes to.
+    fn apart(rule: Rule, asked: &[&str], headers: &[(&'static str, &'static str)]) -> bool {
+        let answer = answer(200, headers);
+        let asked = Asked {
+            headers: asked.iter().map(|name| (*name).to_owned()).collect(),
+            ..Asked::get("/api/items")
+        };
+        let seen = SeenAnswer { front: "front".to_owned(), asked, source: Source::Smoke, answer };
+        kept_apart(rule, &Control::of(&seen.answer), &seen).is_ok()
+    }
+
+    #[test]
+    fn an_answer_to_a_login_is_for_one() {
+        let (login, cookie) = (["authorization"], ["cookie"]);
+        let minute = [("cache-control", "public, max-age=60")];
+        assert!(!apart(Rule::Fresh, &login, &minute) && !apart(Rule::Page, &cookie, &minute));
+        assert!(!apart(Rule::Fresh, &login, &[("cache-control", "s-maxage=60")]));
+        assert!(!apart(Rule::Fresh, &login, &[("cache-control", "public, no-cache")]));
+        // Without a login, and files, which are the same for all.
+        assert!(apart(Rule::Fresh, &[], &minute) && apart(Rule::Fresh, &["accept"], &minute));
+        assert!(apart(Rule::Hashed, &login, &minute) && apart(Rule::Code, &cookie, &minute));
+        for right in
+            ["no-store", "private, max-age=60", "no-cache", "max-age=60", "s-maxage=0", "public, no-store"]
+        {
+            assert!(apart(Rule::Fresh, &login, &[("cache-control", right)]), "{right}");
+        }
+        // A cache tells the two apart.
+        let varies = [minute[0], ("vary", "Accept-Encoding, Cookie")];
+        assert!(apart(Rule::Fresh, &cookie, &varies) && !apart(Rule::Fresh, &login, &varies));
     }
 
     #[test]

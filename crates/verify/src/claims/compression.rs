@@ -1,5 +1,7 @@
 use std::io::Read as _;
 
+use hyper::Method;
+
 use super::{ClaimSpec, MeasureError, Outcome};
 use crate::{
     certificate::Group,
@@ -39,12 +41,15 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
         }
         // The smoke checks and their load have filled the application: its lists are longer now.
         for seen in stack.seen.all().iter().filter(|seen| seen.front == front.subject) {
-            let fetched = front.pages.iter().any(|page| page.path == seen.path);
-            if seen.method == "GET" && seen.answer.status == 200 && !seen.path.contains('{') && !fetched {
+            let path = &seen.asked.path;
+            let fetched = front.pages.iter().any(|page| page.path == *path);
+            // What needs a header of the check (a login) is something else without it.
+            let again = seen.asked.method == "GET" && seen.asked.headers.is_empty() && !path.contains('{');
+            if again && seen.answer.status == 200 && !fetched {
                 let page = Page {
                     role: Role::Proxied,
                     method: "GET",
-                    path: seen.path.clone(),
+                    path: path.clone(),
                     answer: seen.answer.clone(),
                 };
                 if is_asked(&page) && page.answer.body.len() >= LEAST {
@@ -53,6 +58,7 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
             }
         }
         outcomes.extend(unwanted(front).await);
+        outcomes.extend(head(front).await);
     }
     Ok(outcomes)
 }
@@ -128,9 +134,32 @@ async fn of_page(front: &Front, page: &Page) -> Outcome {
     outcome.judge(holds, observed).evidence(source, value)
 }
 
+/// The first answer that has to be compressed.
+fn first_text(front: &Front) -> Option<&Page> {
+    let has_to_be = |page: &&Page| {
+        is_asked(page) && page.answer.body.len() >= LEAST && Kind::of(&page.answer) == Kind::Text
+    };
+    front.pages.iter().find(has_to_be)
+}
+
+/// Who asks for the head alone is told the same status. A server may know GET alone, and may have been asked too often.
+async fn head(front: &Front) -> Option<Outcome> {
+    let page = first_text(front)?;
+    let ask = Ask::new(Method::HEAD, &page.path).header("accept-encoding", "gzip");
+    let status = front.endpoint.send(&ask).await.ok()?.status;
+    let expected = page.answer.status;
+    if matches!(status, 405 | 429 | 501) {
+        return None;
+    }
+    let source = format!("HEAD {} at {} with Accept-Encoding: gzip", page.path, front.endpoint.name());
+    let outcome =
+        Outcome::new(format!("{} HEAD {}", front.subject, page.path), format!("{expected} as for GET"));
+    Some(outcome.judge(status == expected, status.to_string()).evidence(source, status.to_string()))
+}
+
 /// A client that refuses gzip must not get it.
 async fn unwanted(front: &Front) -> Option<Outcome> {
-    let page = front.pages.iter().find(|page| is_asked(page) && page.answer.body.len() >= LEAST)?;
+    let page = first_text(front)?;
     let outcome = Outcome::new(
         format!("{} {} without gzip", front.subject, page.path),
         "sent as it is to a client that refuses gzip",

@@ -1,15 +1,17 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     net::SocketAddr,
-    path::Path,
+    os::fd::AsFd as _,
 };
+
+use rustix::fs::OFlags;
 
 use super::{ClaimSpec, MeasureError, Outcome, at_once};
 use crate::{
     certificate::Group,
     front,
     http::Ask,
+    inside::{Inside, walk},
     netns,
     stack::{Member, Stack},
 };
@@ -25,20 +27,22 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 
 /// Folders and files that say where a proxy sends requests, in a container.
 const PROXY_FILES: &[&str] = &[
-    "etc/nginx",
-    "etc/caddy",
-    "etc/haproxy",
-    "etc/apache2",
-    "etc/httpd",
-    "usr/local/apache2/conf",
-    "etc/traefik",
-    "etc/envoy",
-    "usr/local/etc/haproxy",
+    "/etc/nginx",
+    "/etc/caddy",
+    "/etc/haproxy",
+    "/etc/apache2",
+    "/etc/httpd",
+    "/usr/local/apache2/conf",
+    "/etc/traefik",
+    "/etc/envoy",
+    "/usr/local/etc/haproxy",
 ];
 /// What of one container is read of them.
-const FILES: usize = 64;
+const FILES: usize = 1000;
 const BYTES: u64 = 256 << 10;
-const DEPTH: u8 = 3;
+const TEXT: usize = 16 << 20;
+const ENTRIES: usize = 1000;
+const DEPTH: usize = 4;
 /// Directives of a proxy that pass a request on.
 const PASSES: &[&str] = &["proxy_pass", "uwsgi_pass", "fastcgi_pass", "grpc_pass", "scgi_pass"];
 
@@ -46,8 +50,16 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     if let Some(why) = &stack.blind {
         return Ok(vec![Outcome::not_checked("stack", "each service answers those that work with it", why)]);
     }
-    let texts: BTreeMap<&str, String> =
-        stack.running().map(|member| (member.id(), configuration(stack, member))).collect();
+    let (mut texts, mut cut) = (BTreeMap::new(), Vec::new());
+    for member in stack.running() {
+        let (text, whole) = configuration(stack, member);
+        texts.insert(member.id(), text);
+        if !whole {
+            let why = "it has so many files that not all were read: what the others name was not asked for";
+            let words = "everything that its proxy's configuration names is asked for";
+            cut.push(Outcome::not_checked(format!("{} configuration", member.subject), words, why));
+        }
+    }
     let subjects: Vec<&Member> = stack.lasting().map(|(member, _)| member).collect();
     let mut outcomes: Vec<Outcome> =
         tokio::task::block_in_place(|| at_once(&subjects, |member| vec_of(stack, member, &texts)))
@@ -60,6 +72,7 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
             outcomes.push(through(front, &route).await);
         }
     }
+    outcomes.extend(cut);
     if outcomes.is_empty() {
         let why = "no service listens for another one";
         outcomes.push(Outcome::not_applicable("stack", "each service answers those that work with it", why));
@@ -170,8 +183,9 @@ fn exposed(stack: &Stack<'_>, member: &Member) -> Vec<u16> {
     ports
 }
 
-/// Texts in a container that say whom it works with: its environment, its command, the configuration of a proxy.
-fn configuration(stack: &Stack<'_>, member: &Member) -> String {
+/// Texts in a container that say whom it works with: its environment, its command, the configuration of a proxy; false
+/// if there is more of that.
+fn configuration(stack: &Stack<'_>, member: &Member) -> (String, bool) {
     let mut text = String::new();
     for pointer in ["/Config/Env", "/Config/Cmd", "/Config/Entrypoint"] {
         for line in member.raw.pointer(pointer).and_then(serde_json::Value::as_array).into_iter().flatten() {
@@ -179,33 +193,37 @@ fn configuration(stack: &Stack<'_>, member: &Member) -> String {
             text.push('\n');
         }
     }
-    let Some(pid) = member.pid() else { return text };
-    let root = stack.procfs.path(pid, "root");
-    let mut left = FILES;
+    let Some(inside) = member.pid().and_then(|pid| Inside::of(&stack.procfs, pid).ok()) else {
+        return (text, true);
+    };
+    let (mut left, mut whole) = (FILES, true);
     for folder in PROXY_FILES {
-        read_folder(&root.join(folder), DEPTH, &mut left, &mut text);
+        whole &= read_folder(&inside, folder, &mut left, &mut text);
     }
-    text
+    (text, whole)
 }
 
-/// Links are not followed: in another root they lead elsewhere.
-fn read_folder(folder: &Path, depth: u8, left: &mut usize, text: &mut String) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let Ok(kind) = entry.file_type() else { continue };
-        if *left == 0 {
-            return;
+/// The files of a folder as the container sees it: a link on the way leads nowhere else. Links in it are not followed.
+/// False if there are more.
+fn read_folder(inside: &Inside, folder: &str, left: &mut usize, text: &mut String) -> bool {
+    let Ok(opened) = inside.open(folder, OFlags::DIRECTORY | OFlags::RDONLY) else { return true };
+    let mut files = Vec::new();
+    let more = walk(opened.as_fd(), DEPTH, ENTRIES, |name, _, kind| {
+        if kind.is_file() {
+            files.push(format!("{folder}{name}"));
         }
-        if kind.is_dir() && depth > 0 {
-            read_folder(&entry.path(), depth - 1, left, text);
-        } else if kind.is_file() && entry.metadata().is_ok_and(|meta| meta.len() <= BYTES) {
+    });
+    for file in files {
+        if *left == 0 || text.len() > TEXT {
+            return false;
+        }
+        if let Ok(content) = inside.read(&file, BYTES) {
             *left -= 1;
-            if let Ok(content) = fs::read(entry.path()) {
-                text.push_str(&String::from_utf8_lossy(&content));
-                text.push('\n');
-            }
+            text.push_str(&String::from_utf8_lossy(&content));
+            text.push('\n');
         }
     }
+    !more
 }
 
 /// The ports in `service:port`, where the service stands alone: `http://api:4000`, `redis:6379`.

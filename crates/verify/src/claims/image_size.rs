@@ -42,14 +42,34 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     // Whoever sets a budget wants it measured.
     for (service, budget) in &stack.options.budgets.images {
         if !measured.contains(service.as_str()) {
-            let expected = format!("at most {} unpacked", quantity::bytes(*budget));
-            outcomes.push(if stack.project.services.contains_key(service) {
-                Outcome::new(service, expected)
-                    .judge(false, "there is a budget for it and no container of it")
-            } else {
-                Outcome::not_applicable(service, expected, "its profile is not active")
-            });
+            let active = stack.project.services.contains_key(service);
+            outcomes.push(unmeasured(service, *budget, active));
         }
     }
     Ok(outcomes)
+}
+
+/// A budget that cannot be held against anything: it is not known whether it is kept.
+fn unmeasured(service: &str, budget: u64, active: bool) -> Outcome {
+    let why = if active {
+        "there is a budget for it and no container of it"
+    } else {
+        "there is a budget for it, and the service does not run: its profile is not active"
+    };
+    Outcome::new(service, format!("at most {} unpacked", quantity::bytes(budget))).judge(false, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate::Status;
+
+    #[test]
+    fn a_budget_without_a_container_is_not_kept() {
+        for (active, word) in [(true, "no container"), (false, "profile")] {
+            let outcome = unmeasured("web", 1000, active);
+            assert_eq!(outcome.status, Status::Failed);
+            assert!(outcome.observed.contains(word), "{}", outcome.observed);
+        }
+    }
 }

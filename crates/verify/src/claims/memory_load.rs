@@ -7,7 +7,7 @@ use std::{
 use super::{ClaimSpec, MeasureError, Outcome};
 use crate::{
     certificate::{Group, Workload},
-    front::{self, Front, Source},
+    front::{self, Asked, Front, Role, Source},
     memory, quantity,
     smoke::{Check, Expect, Runner, SmokeFile, Verdict},
     stack::Stack,
@@ -27,49 +27,55 @@ const WORKERS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(100);
 
 async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
-    let expected = match stack.options.budgets.memory {
+    let budget = stack.options.budgets.memory;
+    let expected = match budget {
         Some(budget) => format!("at most {} in all", quantity::bytes(budget)),
         None => "the sum is within a budget".to_owned(),
     };
     let all = front::fronts(stack).await;
     let fronts = all.for_smoke(stack.options.smoke_front.as_deref());
     if fronts.is_empty() {
-        let why = "nothing that is published speaks HTTP: there is nothing to put load on; memory-idle measures the rest";
-        return Ok(vec![Outcome::not_applicable("stack", expected, why)]);
+        let why = "nothing that is published speaks HTTP: there is nothing to put load on";
+        return Ok(vec![match budget {
+            Some(budget) => without_load(stack, budget, expected, why).await,
+            None => {
+                let why = format!("{why}; memory-idle measures the rest");
+                Outcome::not_applicable("stack", expected, why)
+            }
+        }]);
     }
     if let Err(why) = memory::sample(stack) {
-        return Ok(vec![Outcome::not_checked("stack", expected, why)]);
+        return Ok(vec![match budget {
+            // Whoever set a budget must not take it for kept.
+            Some(_) => Outcome::new("stack", expected).judge(false, format!("not known: {why}")),
+            None => Outcome::not_checked("stack", expected, why),
+        }]);
     }
     let pages;
     let file = match &stack.options.smoke {
-        Some(file) if !file.checks.is_empty() => file,
-        // Without checks of the application its front is asked for its own pages.
+        Some(file) if file.checks.iter().any(Check::is_load) => file,
+        // Without checks that can be sent again and again its front is asked for its own pages.
         _ => {
             pages = checks_of_pages(fronts[0]);
             &pages
         }
     };
     if file.checks.is_empty() {
-        let why = "the project has no smoke checks, and its front answers nothing without an error";
-        return Ok(vec![Outcome::not_checked("stack", expected, why)]);
+        let why =
+            "no smoke check can be sent again and again, and the front answers nothing without an error";
+        return Ok(vec![match budget {
+            Some(budget) => without_load(stack, budget, expected, why).await,
+            None => Outcome::not_checked("stack", expected, why),
+        }]);
     }
-    let (load, highest, unread) = put_load(stack, file, &fronts).await;
+    let (load, watched) = put_load(stack, file, &fronts).await;
     let workload = &load.workload;
     let shape =
         format!("{} requests, {} at a time, for {:.1} s", workload.requests, WORKERS, workload.seconds);
     *stack.workload.lock().unwrap_or_else(PoisonError::into_inner) = workload.clone();
-    let memory = match stack.options.budgets.memory {
+    let memory = match budget {
         None => Outcome::not_applicable("stack", expected, "plimsoll.toml has no budgets.memory"),
-        Some(budget) => {
-            let mut observed = format!("at most {} under {shape}", quantity::bytes(highest.total()));
-            // What was not read may have been more.
-            if let Some(why) = &unread {
-                observed += &format!("; a reading failed: {why}");
-            }
-            Outcome::new("stack", expected)
-                .judge(highest.total() <= budget && unread.is_none(), observed)
-                .all_evidence(highest.evidence())
-        }
+        Some(budget) => watched.against(budget, expected, &format!("under {shape}")),
     };
     let answers = Outcome::new("smoke load", "every request is answered as its smoke check says");
     let failed = load.failures.len();
@@ -78,9 +84,57 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     Ok(vec![memory, answers.judge(failed == 0 && workload.requests > 0, observed).all_evidence(lines)])
 }
 
-/// The pages of a front that are there, as checks.
+/// Where nothing can be asked, the budget is held against what is used without being asked: more there is not to know.
+async fn without_load(stack: &Stack<'_>, budget: u64, expected: String, why: &str) -> Outcome {
+    let limit = stack.options.load;
+    let how = format!("in {} without load: {why}", quantity::seconds(limit));
+    watch(stack, Instant::now(), limit).await.against(budget, expected, &how)
+}
+
+/// The highest of many readings, and why one failed.
+#[derive(Debug, Default)]
+struct Watched {
+    highest: memory::Sample,
+    unread: Option<String>,
+}
+
+impl Watched {
+    fn against(&self, budget: u64, expected: String, how: &str) -> Outcome {
+        let mut observed = format!("at most {} {how}", quantity::bytes(self.highest.total()));
+        // What was not read may have been more.
+        match &self.unread {
+            Some(why) if self.highest.total() == 0 => observed = format!("not known: {why}"),
+            Some(why) => observed += &format!("; a reading failed: {why}"),
+            None => {}
+        }
+        Outcome::new("stack", expected)
+            .judge(self.highest.total() <= budget && self.unread.is_none(), observed)
+            .all_evidence(self.highest.evidence())
+    }
+}
+
+/// Reads again and again until the time is over, at least once.
+async fn watch(stack: &Stack<'_>, begin: Instant, limit: Duration) -> Watched {
+    let mut watched = Watched::default();
+    loop {
+        match memory::sample(stack) {
+            Ok(sample) if sample.total() >= watched.highest.total() => watched.highest = sample,
+            Ok(_) => {}
+            Err(why) => watched.unread = Some(why),
+        }
+        if begin.elapsed() >= limit {
+            return watched;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// The pages of a front that are there, as checks; not those that were asked for in another form.
 fn checks_of_pages(front: &Front) -> SmokeFile {
-    let there = front.pages.iter().filter(|page| page.method == "GET" && page.answer.status == 200);
+    let there = front
+        .pages
+        .iter()
+        .filter(|page| page.method == "GET" && page.answer.status == 200 && page.role != Role::Refused);
     let checks = there.map(|page| Check {
         name: page.path.clone(),
         request: format!("GET {}", page.path),
@@ -104,11 +158,7 @@ struct Load {
     failures: Vec<(String, String)>,
 }
 
-async fn put_load(
-    stack: &Stack<'_>,
-    file: &SmokeFile,
-    fronts: &[&Front],
-) -> (Load, memory::Sample, Option<String>) {
+async fn put_load(stack: &Stack<'_>, file: &SmokeFile, fronts: &[&Front]) -> (Load, Watched) {
     // A stream holds its connection for seconds, and what is asked inside a container is no load on the front.
     let checks: Vec<&Check> = file.checks.iter().filter(|check| check.is_load()).collect();
     // A value that only those would capture is missing to others.
@@ -119,24 +169,12 @@ async fn put_load(
             .map(|worker| rounds(stack, (&checks, all), fronts[worker % fronts.len()], begin, limit));
         futures_util::future::join_all(rounds).await
     };
-    let watch = async {
-        let (mut highest, mut unread) = (memory::Sample::default(), None);
-        while begin.elapsed() < limit {
-            match memory::sample(stack) {
-                Ok(sample) if sample.total() > highest.total() => highest = sample,
-                Ok(_) => {}
-                Err(why) => unread = Some(why),
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        (highest, unread)
-    };
-    let (done, (highest, unread)) = tokio::join!(work, watch);
+    let (done, watched) = tokio::join!(work, watch(stack, begin, limit));
     let requests = done.iter().map(|(requests, _)| requests).sum();
     let failures = done.into_iter().flat_map(|(_, failures)| failures).collect();
     let seconds = begin.elapsed().as_secs_f64();
     let workload = Workload { requests, routes: checks.len(), concurrency: WORKERS, seconds };
-    (Load { workload, failures }, highest, unread)
+    (Load { workload, failures }, watched)
 }
 
 /// Goes through the checks again and again until the time is over.
@@ -153,8 +191,7 @@ async fn rounds(
         for check in checks {
             let judged = runner.check(check, &front.endpoint, &front.endpoint).await;
             if let Some(answer) = &judged.answer {
-                let (method, path) = check.request.split_once(' ').unwrap_or(("GET", &check.request));
-                stack.seen.note(&front.subject, Source::Smoke, method, path, answer);
+                stack.seen.note(&front.subject, Source::Smoke, Asked::of(check), answer);
             }
             let passed = match judged.verdict {
                 Verdict::Passed(_) => true,
@@ -168,4 +205,38 @@ async fn rounds(
         requests += runner.requests;
     }
     (requests, failures)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        certificate::Status,
+        front::tests::{application, page},
+    };
+
+    #[test]
+    fn a_reading_that_failed_is_no_proof() {
+        let of = |unread: Option<&str>| {
+            let watched = Watched { unread: unread.map(str::to_owned), ..Watched::default() };
+            watched.against(1000, "at most 1.0 kB in all".to_owned(), "under load")
+        };
+        assert_eq!(of(None).status, Status::Proved);
+        let failed = of(Some("no such file"));
+        assert_eq!(failed.status, Status::Failed);
+        assert_eq!(failed.observed, "not known: no such file");
+    }
+
+    #[test]
+    fn what_is_asked_again_is_there_in_its_usual_form() {
+        let front = application(vec![
+            page(Role::FrontPage, "GET", "/", 200),
+            page(Role::Refused, "GET", "/ without Host", 200),
+            page(Role::Refused, "HEAD", "/", 200),
+            page(Role::MissingFile, "GET", "/missing.js", 404),
+        ]);
+        let asked: Vec<String> =
+            checks_of_pages(&front).checks.into_iter().map(|check| check.request).collect();
+        assert_eq!(asked, ["GET /"]);
+    }
 }

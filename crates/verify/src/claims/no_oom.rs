@@ -13,7 +13,12 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     let events = stack.events().await?;
     let judged = stack.lasting().map(|(member, _)| {
-        let outcome = Outcome::new(&member.subject, "oom_kill 0 in its cgroup, and no oom event");
+        // The kernel counts from the container's start on. The engine remembers some 256 events of all containers: that
+        // it tells of none proves nothing of what was before.
+        let outcome = Outcome::new(
+            &member.subject,
+            "oom_kill 0 in its cgroup since its start, and no oom event that the engine remembers",
+        );
         let read = stack.visible_pid(member).and_then(|pid| {
             Cgroups::of(&stack.procfs, pid)
                 .and_then(|cgroups| cgroups.oom_kills())

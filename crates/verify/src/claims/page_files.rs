@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::{ClaimSpec, MeasureError, Outcome};
 use crate::{
-    certificate::Group,
+    certificate::{Group, Status},
     front::{self, Front, Role, html},
     http::{Answer, Ask},
     stack::Stack,
@@ -19,8 +19,8 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 
 /// Pages of one front, the front page among them.
 const PAGES: usize = 10;
-/// Scripts and styles of one page.
-const FILES: usize = 40;
+/// Scripts and styles of one page that are asked for.
+const FILES: usize = 200;
 /// What is quoted around a finding, in characters.
 const QUOTED: usize = 60;
 
@@ -59,9 +59,11 @@ fn pages(stack: &Stack<'_>, front: &Front) -> BTreeMap<String, Shown> {
     if let Some(first) = front.page(Role::FrontPage).filter(|first| is_page(&first.answer)) {
         pages.insert(first.path.clone(), Shown::of(&first.answer));
     }
-    for seen in stack.seen.all().iter().filter(|seen| seen.front == front.subject && seen.method == "GET") {
-        if pages.len() < PAGES && is_page(&seen.answer) && !seen.path.contains('{') {
-            pages.entry(seen.path.clone()).or_insert_with(|| Shown::of(&seen.answer));
+    for seen in stack.seen.all().iter().filter(|seen| seen.front == front.subject) {
+        let path = &seen.asked.path;
+        let asked = seen.asked.method == "GET" && !path.contains('{');
+        if pages.len() < PAGES && asked && is_page(&seen.answer) {
+            pages.entry(path.clone()).or_insert_with(|| Shown::of(&seen.answer));
         }
     }
     pages
@@ -76,6 +78,7 @@ async fn of_page(front: &Front, path: &str, page: &Shown, fetched: &mut Fetched)
     let base = path.split('?').next().unwrap_or(path);
     let mut files = html::local_files(&page.text, base);
     files.retain(|file| is_program(file));
+    let more = files.len().saturating_sub(FILES);
     files.truncate(FILES);
     let (mut missing, mut calls) = (Vec::new(), Vec::new());
     calls.extend(own_machine(&page.text).map(|quoted| (path.to_owned(), quoted)));
@@ -97,6 +100,9 @@ async fn of_page(front: &Front, path: &str, page: &Shown, fetched: &mut Fetched)
         let places: Vec<&str> = calls.iter().map(|(file, _)| file.as_str()).collect();
         observed += &format!("; {} calls the visitor's own machine", places.join(", "));
     }
+    if more > 0 {
+        observed += &format!("; {more} more were not asked for");
+    }
     let forbidden = forbidden(page);
     if !forbidden.is_empty() {
         observed += &format!("; its policy forbids {}", forbidden.join(", "));
@@ -111,13 +117,18 @@ async fn of_page(front: &Front, path: &str, page: &Shown, fetched: &mut Fetched)
     if holds {
         evidence.push((source(path), format!("{} scripts and styles", files.len())));
     }
-    Outcome::new(
+    let mut outcome = Outcome::new(
         format!("{} {path}", front.subject),
         "each script and style that it names is there and allowed by its policy, and none has an address of localhost \
          with a port",
     )
     .judge(holds, observed)
-    .all_evidence(evidence)
+    .all_evidence(evidence);
+    if holds && more > 0 {
+        // What was not asked for is not proved.
+        outcome.status = Status::NotChecked;
+    }
+    outcome
 }
 
 /// Scripts and styles of other hosts that the page's own policy forbids (CSP level 3, section 6.1).

@@ -37,16 +37,16 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
             Source::Smoke => "of a smoke check",
             Source::Stopped => "while a service behind it was stopped",
         };
-        let subject = format!("{} {} {} {}", seen.front, seen.method, seen.path, seen.answer.status);
         let missing = missing(&seen.answer);
         // What is right needs no line of its own for each answer: the pages above stand for it.
         if !missing.is_empty() {
-            outcomes.push(Outcome::new(subject, EXPECTED).judge(false, missing.join("; ")).evidence(
-                format!("{} {} at {} ({how})", seen.method, seen.path, front.endpoint.name()),
-                shown(&seen.answer),
-            ));
+            let outcome = Outcome::new(seen.about(), EXPECTED).judge(false, missing.join("; "));
+            let (asked, at) = (&seen.asked, front.endpoint.name());
+            let source = format!("{} {} at {at} ({how})", asked.method, asked.path);
+            outcomes.push(outcome.evidence(source, shown(&seen.answer)));
         }
     }
+    outcomes.extend(stack.seen.cut().map(|why| Outcome::not_checked("front answers", EXPECTED, why)));
     outcomes.push(Outcome::not_applicable(
         "front HSTS",
         "Strict-Transport-Security with max-age of a year",

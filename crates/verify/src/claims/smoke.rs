@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{ClaimSpec, MeasureError, Outcome};
 use crate::{
     certificate::{Evidence, Group},
-    front::{self, Front, Source},
+    front::{self, Asked, Front, Source},
     http::Endpoint,
     probe, quantity,
     smoke::{Check, Judged, Runner, SmokeFile, Verdict, slug},
@@ -83,8 +83,7 @@ async fn of_front(
                     judged.verdict.observed().clone_into(&mut outcome.observed);
                     outcome.evidence.extend(judged.evidence);
                     if let (Some(answer), None) = (&judged.answer, &check.at) {
-                        let (method, path) = check.request.split_once(' ').unwrap_or(("GET", &check.request));
-                        stack.seen.note(&front.subject, Source::Smoke, method, path, answer);
+                        stack.seen.note(&front.subject, Source::Smoke, Asked::of(check), answer);
                     }
                 }
             }

@@ -49,7 +49,29 @@ fn of_front(front: &Front) -> Vec<Outcome> {
             .judge(!is_page && missing.answer.status < 500, observed.clone())
             .evidence(front.source(missing), observed)
     }));
+    outcomes.extend(front.odd.iter().filter_map(|page| odd_form(front, page)));
     outcomes
+}
+
+/// A place in another form. What is there may be anything but an error of the server; a server may know no other method
+/// than GET (405, 501), and say that it was asked too often (429). Not judged is whether POST brings the page: servers of
+/// files that take a form for a click do so.
+fn odd_form(front: &Front, page: &Page) -> Option<Outcome> {
+    let status = page.answer.status;
+    if status == 429 {
+        return None;
+    }
+    let refused = matches!(status, 405 | 501);
+    let (expected, holds) = match page.method {
+        "HEAD" => {
+            let same = front.of(page.role).find(|other| other.path == page.path)?.answer.status;
+            (format!("{same} as for GET, or the method is refused"), refused || status == same)
+        }
+        "GET" => ("no error of the server".to_owned(), status < 500),
+        _ => ("no error of the server".to_owned(), refused || status < 500),
+    };
+    let outcome = Outcome::new(front.about(page), expected).judge(holds, status.to_string());
+    Some(outcome.evidence(front.source(page), status.to_string()))
 }
 
 fn deep_link(front: &Front, first: &Page, deep: &Page) -> Outcome {
@@ -80,4 +102,45 @@ fn missing_file(front: &Front, first: &Page, missing: &Page) -> Outcome {
     Outcome::new(front.about(missing), "404, not the front page")
         .judge(matches!(status, 404 | 410) || login, observed.clone())
         .evidence(front.source(missing), observed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        certificate::Status,
+        front::tests::{application, page},
+    };
+
+    #[test]
+    fn places_in_other_forms() {
+        let pages =
+            || vec![page(Role::FrontPage, "GET", "/", 200), page(Role::DeepLink, "GET", "/deep", 200)];
+        for (method, path, status, expected) in [
+            ("HEAD", "/deep", 200, Some(Status::Proved)),
+            ("HEAD", "/deep", 404, Some(Status::Failed)),
+            ("HEAD", "/deep", 500, Some(Status::Failed)),
+            ("HEAD", "/deep", 405, Some(Status::Proved)),
+            ("HEAD", "/deep", 429, None),
+            ("HEAD", "/another", 200, None),
+            ("POST", "/deep", 405, Some(Status::Proved)),
+            ("POST", "/deep", 403, Some(Status::Proved)),
+            ("POST", "/deep", 200, Some(Status::Proved)),
+            ("POST", "/deep", 501, Some(Status::Proved)),
+            ("POST", "/deep", 500, Some(Status::Failed)),
+            ("GET", "/index.html/x", 404, Some(Status::Proved)),
+            ("GET", "/index.html/x", 200, Some(Status::Proved)),
+            ("GET", "/a%2fb", 400, Some(Status::Proved)),
+            ("GET", "/a%2fb", 500, Some(Status::Failed)),
+            ("GET", "/a%2fb", 501, Some(Status::Failed)),
+        ] {
+            let judged = odd_form(&application(pages()), &page(Role::DeepLink, method, path, status));
+            assert_eq!(judged.map(|outcome| outcome.status), expected, "{method} {path} {status}");
+        }
+        let mut front = application(pages());
+        front.odd = vec![page(Role::DeepLink, "HEAD", "/deep", 404)];
+        let outcomes = of_front(&front);
+        let wrong = outcomes.iter().filter(|outcome| outcome.status == Status::Failed);
+        assert_eq!(wrong.map(|outcome| outcome.subject.as_str()).collect::<Vec<_>>(), ["front HEAD /deep"]);
+    }
 }

@@ -71,6 +71,7 @@ async fn of_store(stack: &Stack<'_>, member: &Member) -> Outcome {
     if lines >= log::MAX_LINES && refused == 0 {
         // What was not read is not proved.
         outcome.status = Status::NotChecked;
+        outcome.observed += "; older ones were not read";
     }
     outcome
 }

@@ -1,10 +1,13 @@
 //! Asks every published port for the answers that are judged.
 
+use std::time::Duration;
+
 use hyper::Method;
+use tokio::time::timeout;
 
 use super::{Front, Fronts, Nature, Page, Role, Way, html, ways};
 use crate::{
-    http::{Answer, Ask, Endpoint, HttpError},
+    http::{Answer, Ask, Endpoint, Form, HttpError},
     stack::{Member, Stack},
 };
 
@@ -14,6 +17,13 @@ const FILES: usize = 60;
 const REDIRECTS: usize = 4;
 /// A path longer than servers take by default (8 KiB).
 const LONG: usize = 9000;
+/// A body larger than servers take by default (nginx: 1 MiB), and how long one may think about its announcement.
+const LARGE: u64 = 2 << 20;
+const ANNOUNCED: Duration = Duration::from_secs(1);
+/// Prefixes of the application that are asked for what is too large.
+const PREFIXES: usize = 3;
+/// A place that only the browser knows.
+const DEEP: &str = "/plimsoll/deep/link";
 /// A folder of messages, in which the one file is a part of the protocol.
 const SOCKETS: &str = "/socket.io/";
 /// A name that no project has.
@@ -57,6 +67,7 @@ fn empty(member: &Member, way: &Way, subject: String) -> Front {
         nature: Nature::Api,
         local: way.local,
         pages: Vec::new(),
+        odd: Vec::new(),
         broken: None,
     }
 }
@@ -140,7 +151,7 @@ async fn fetch_pages(stack: &Stack<'_>, member: &Member, front: &mut Front) {
         for extension in ["png", "svg", "json", "map", "txt"] {
             get(front, Role::MissingFile, &format!("/{MISSING}.{extension}")).await;
         }
-        for path in ["/plimsoll/deep/link", "/plimsoll/deep/link?tab=1"] {
+        for path in [DEEP, "/plimsoll/deep/link?tab=1"] {
             get(front, Role::DeepLink, path).await;
         }
         let known: Vec<String> = front.pages.iter().map(|page| page.path.clone()).collect();
@@ -164,6 +175,7 @@ async fn fetch_pages(stack: &Stack<'_>, member: &Member, front: &mut Front) {
             // Little to read before the scripts run, and still made on the server: it knows its addresses.
             front.nature = Nature::Site;
         }
+        odd_forms(front).await;
     }
     if let Some(path) = health_path(stack, member, front.container_port) {
         get(front, Role::Health, &path).await;
@@ -233,7 +245,7 @@ async fn proxied(stack: &Stack<'_>, front: &mut Front) {
         .collect();
     let mut prefixes: Vec<String> = Vec::new();
     for path in paths.iter().take(10) {
-        let Some(page) = ask(front, Role::Proxied, Method::GET, path, &[]).await else { continue };
+        let Some(page) = ask(front, Role::Proxied, &Ask::get(*path)).await else { continue };
         let kind = page.answer.header("content-type").unwrap_or_default();
         let is_page = kind.starts_with("text/html") || path.split('?').next().unwrap_or(path).contains('.');
         if is_page && front.has_pages() {
@@ -245,11 +257,14 @@ async fn proxied(stack: &Stack<'_>, front: &mut Front) {
         }
         front.pages.push(page);
     }
-    for prefix in prefixes {
-        get(front, Role::ProxiedMissing, &format!("/{prefix}/{MISSING}")).await;
+    for (number, prefix) in prefixes.iter().enumerate() {
         let path = format!("/{prefix}/{MISSING}");
-        let page = ask(front, Role::Refused, Method::DELETE, &path, &[]).await;
+        get(front, Role::ProxiedMissing, &path).await;
+        let page = ask(front, Role::Refused, &Ask::new(Method::DELETE, &path)).await;
         front.pages.extend(page);
+        if number < PREFIXES {
+            too_large(front, &path).await;
+        }
     }
 }
 
@@ -263,41 +278,151 @@ async fn refused(front: &mut Front, base: &str) {
         (Method::GET, format!("/%2e%2e/{MISSING}")),
         (Method::GET, long),
     ] {
-        let page = ask(front, Role::Refused, method, &path, &[]).await;
+        let page = ask(front, Role::Refused, &Ask::new(method, path)).await;
         front.pages.extend(page);
+    }
+    too_large(front, &format!("/{MISSING}")).await;
+    hostless(front, base).await;
+}
+
+/// A body that is too large. It is only announced: whoever would take it waits in vain and has nothing to keep.
+async fn too_large(front: &mut Front, path: &str) {
+    let request = Ask::new(Method::POST, path)
+        .header("content-type", "application/json")
+        .header("connection", "close")
+        .form(Form::Announced(LARGE));
+    let answered = timeout(ANNOUNCED, ask(front, Role::Refused, &request)).await;
+    if let Ok(Some(page)) = answered
+        && page.answer.status == 413
+    {
+        front.pages.push(Page { path: format!("{path} with 2 MiB"), ..page });
+    }
+}
+
+/// A request of an old client. Who refuses it for its form alone has not begun to make an answer.
+async fn hostless(front: &mut Front, base: &str) {
+    let page = ask(front, Role::Refused, &Ask::get(base).form(Form::Hostless)).await;
+    let page = page.filter(|page| !matches!(page.answer.status, 400 | 421 | 426 | 505));
+    front.pages.extend(page.map(|page| Page { path: format!("{base} without Host"), ..page }));
+}
+
+/// Deep links with other methods, a path behind a file, slashes in percent encoding.
+async fn odd_forms(front: &mut Front) {
+    let mut forms = vec![
+        (Role::MissingFile, Ask::get("/index.html/plimsoll")),
+        (Role::DeepLink, Ask::get(DEEP.replace("/deep/", "%2fdeep%2f"))),
+    ];
+    if front.has_deep_links() {
+        let methods = [Method::HEAD, Method::POST];
+        forms.extend(methods.map(|method| (Role::DeepLink, Ask::new(method, DEEP))));
+    }
+    for (role, request) in &forms {
+        let page = ask(front, *role, request).await;
+        front.odd.extend(page);
     }
 }
 
 async fn get(front: &mut Front, role: Role, path: &str) {
-    let page = ask(front, role, Method::GET, path, &[]).await;
+    let page = ask(front, role, &Ask::get(path)).await;
     front.pages.extend(page);
 }
 
 /// `None` where no answer comes: a server may close the connection on what it refuses, and a front that is dead is seen
 /// at `/`.
-async fn ask(
-    front: &Front,
-    role: Role,
-    method: Method,
-    path: &str,
-    headers: &[(&str, &str)],
-) -> Option<Page> {
-    let mut ask = Ask { method: method.clone(), path: path.to_owned(), headers: Vec::new(), body: None };
-    for (name, value) in headers {
-        ask = ask.header(name, value);
-    }
-    let answer = front.endpoint.send(&ask).await.ok()?;
-    let method = match method {
+async fn ask(front: &Front, role: Role, request: &Ask) -> Option<Page> {
+    let answer = front.endpoint.send(request).await.ok()?;
+    let method = match request.method {
         Method::HEAD => "HEAD",
         Method::POST => "POST",
         Method::OPTIONS => "OPTIONS",
         Method::DELETE => "DELETE",
         _ => "GET",
     };
+    let path = &request.path;
     let shown = if path.len() > 200 {
-        format!("{}… ({} characters)", &path[..20], path.len())
+        let begin: String = path.chars().take(20).collect();
+        format!("{begin}… ({} characters)", path.len())
     } else {
-        path.to_owned()
+        path.clone()
     };
     Some(Page { role, method, path: shown, answer })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::http::tests::server;
+
+    /// Refuses large bodies, knows no place behind a file, and tells who asks without a host so.
+    fn answer(head: &str) -> String {
+        let has = |text: &str| head.contains(text);
+        let status = if has("content-length: 2097152") {
+            "413 Content Too Large"
+        } else if head.starts_with("GET / ") && has("HTTP/1.0") {
+            "404 Not Found"
+        } else if head.starts_with("GET /index.html/") {
+            "500 Internal Server Error"
+        } else {
+            "200 OK"
+        };
+        let body = if head.starts_with("HEAD ") { "" } else { "<script>history.pushState()</script>" };
+        format!(
+            "HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+    }
+
+    /// The front at this address, an application that answers places inside it.
+    async fn front(answer: fn(&str) -> String) -> Front {
+        let member = crate::member::tests::member(json!({}));
+        let way = Way { container_port: 80, address: server(answer).await, local: false };
+        let mut front = empty(&member, &way, "front".to_owned());
+        front.nature = Nature::Application;
+        get(&mut front, Role::FrontPage, "/").await;
+        get(&mut front, Role::DeepLink, DEEP).await;
+        front
+    }
+
+    fn statuses(pages: &[Page]) -> Vec<(String, u16)> {
+        pages.iter().map(|page| (format!("{} {}", page.method, page.path), page.answer.status)).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_too_large_and_what_has_no_host() {
+        let mut front = front(answer).await;
+        front.pages.clear();
+        too_large(&mut front, "/x").await;
+        hostless(&mut front, "/").await;
+        let expected = [("POST /x with 2 MiB".to_owned(), 413), ("GET / without Host".to_owned(), 404)];
+        assert_eq!(statuses(&front.pages), expected);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_answer_to_the_point_is_left_out() {
+        let plain: fn(&str) -> String =
+            |_| "HTTP/1.1 400 Bad Request\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbad".to_owned();
+        let mut front = front(plain).await;
+        front.pages.clear();
+        too_large(&mut front, "/x").await;
+        hostless(&mut front, "/").await;
+        assert!(front.pages.is_empty(), "{:?}", front.pages);
+        // Without places inside it no other methods are tried there.
+        odd_forms(&mut front).await;
+        assert!(front.odd.iter().all(|page| page.method == "GET") && front.odd.len() == 2);
+    }
+
+    #[tokio::test]
+    async fn places_in_other_forms() {
+        let mut front = front(answer).await;
+        odd_forms(&mut front).await;
+        let expected = [
+            ("GET /index.html/plimsoll", 500),
+            ("GET /plimsoll%2fdeep%2flink", 200),
+            ("HEAD /plimsoll/deep/link", 200),
+            ("POST /plimsoll/deep/link", 200),
+        ];
+        assert_eq!(statuses(&front.odd), expected.map(|(asked, status)| (asked.to_owned(), status)));
+    }
 }

@@ -1,17 +1,18 @@
 //! What a page of HTML names and shows, as far as the claims need it. No parser of the standard: a page that fools this
 //! is judged as another kind of page, never as a better one.
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 /// The files of the same origin that a page names in `src` and `href`, with their query, in order, each once. `base` is
 /// the page's own path.
 pub(crate) fn local_files(html: &str, base: &str) -> Vec<String> {
     let mut files = Vec::new();
+    let mut known = HashSet::new();
     for value in attributes(html, &["src", "href"]) {
         let path = value.split('#').next().unwrap_or("");
         let Some(path) = absolute(path, base) else { continue };
         let name = path.split('?').next().unwrap_or("").rsplit('/').next().unwrap_or("");
-        if name.contains('.') && !files.contains(&path) {
+        if name.contains('.') && known.insert(path.clone()) {
             files.push(path);
         }
     }
@@ -168,28 +169,29 @@ fn attributes<'a>(html: &'a str, names: &[&str]) -> Vec<&'a str> {
 
 /// Without these elements and what is in them.
 fn without(html: &str, elements: &[&str]) -> String {
-    let mut rest = html.to_ascii_lowercase();
+    let mut text = html.to_ascii_lowercase();
     for element in elements {
-        let mut kept = String::with_capacity(rest.len());
+        let mut kept = String::with_capacity(text.len());
+        let mut rest = text.as_str();
         let (open, close) = (format!("<{element}"), format!("</{element}"));
         while let Some(at) = rest.find(&open) {
             // `<header>` is no `<head>`.
             let next = rest[at + open.len()..].chars().next();
             if next.is_some_and(|next| next.is_ascii_alphanumeric() || next == '-') {
                 kept.push_str(&rest[..at + open.len()]);
-                rest = rest[at + open.len()..].to_owned();
+                rest = &rest[at + open.len()..];
                 continue;
             }
             kept.push_str(&rest[..at]);
             rest = match rest[at..].find(&close) {
-                Some(end) => rest[at + end..].split_once('>').map_or("", |(_, rest)| rest).to_owned(),
-                None => String::new(),
+                Some(end) => rest[at + end..].split_once('>').map_or("", |(_, rest)| rest),
+                None => "",
             };
         }
-        kept.push_str(&rest);
-        rest = kept;
+        kept.push_str(rest);
+        text = kept;
     }
-    rest
+    text
 }
 
 /// The text between tags.
@@ -217,6 +219,17 @@ mod tests {
             local_files(html, "/app/"),
             ["/a/index-Dxi2koAw.css", "/config.js", "/app/x.js?v=1", "/app/logo.svg"]
         );
+    }
+
+    /// In quadratic time it takes minutes.
+    #[test]
+    fn a_large_page_is_read_whole() {
+        let many = (0..40_000).map(|number| format!(" src=\"/{number}.js\"")).collect::<Vec<_>>().concat();
+        assert_eq!(local_files(&many, "/").len(), 40_000);
+        for piece in ["<script</script>", "<header>", "<title", " href=\"", "<"] {
+            let page = piece.repeat((2 << 20) / piece.len());
+            let _ = (is_application(&page), title(&page), same_page(page.as_bytes(), b""));
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod seen;
 
 use std::{net::SocketAddr, time::Duration};
 
-pub(crate) use seen::{Seen, SeenAnswer, Source};
+pub(crate) use seen::{Asked, Seen, SeenAnswer, Source};
 
 use crate::{
     http::{Answer, Ask, Endpoint},
@@ -86,6 +86,8 @@ pub(crate) struct Front {
     /// Published for this machine alone.
     pub(crate) local: bool,
     pub(crate) pages: Vec<Page>,
+    /// Answers to requests in another form, of which the status alone is judged (`spa-routing`).
+    pub(crate) odd: Vec<Page>,
     /// Why there is nothing to judge although there should be.
     pub(crate) broken: Option<String>,
 }
@@ -213,7 +215,7 @@ pub(crate) async fn ask_while_stopped(stack: &Stack<'_>, stopped: &Member) {
         for page in front.of(Role::Proxied).take(2) {
             let answer = tokio::time::timeout(STOPPED, front.endpoint.send(&Ask::get(&page.path))).await;
             if let Ok(Ok(answer)) = answer {
-                stack.seen.note(&front.subject, Source::Stopped, "GET", &page.path, &answer);
+                stack.seen.note(&front.subject, Source::Stopped, Asked::get(&page.path), &answer);
             }
         }
     }
@@ -249,4 +251,31 @@ fn ways(stack: &Stack<'_>, member: &Member) -> Vec<Way> {
         }
     }
     ways
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn page(role: Role, method: &'static str, path: &str, status: u16) -> Page {
+        let answer = Answer { status, headers: hyper::HeaderMap::new(), body: b"<h1>page</h1>".to_vec() };
+        Page { role, method, path: path.to_owned(), answer }
+    }
+
+    /// An application that has answered so.
+    pub(crate) fn application(pages: Vec<Page>) -> Front {
+        Front {
+            subject: "front".to_owned(),
+            service: "front".to_owned(),
+            member: "front-1".to_owned(),
+            container: "f".repeat(64),
+            endpoint: Endpoint::Published(SocketAddr::from(([127, 0, 0, 1], 80))),
+            container_port: 80,
+            nature: Nature::Application,
+            local: false,
+            pages,
+            odd: Vec::new(),
+            broken: None,
+        }
+    }
 }

@@ -127,6 +127,8 @@ pub(super) fn figures(certificate: &Certificate) -> Vec<Figure> {
         if let Some(claim) = claim {
             let value = claim.observed.trim_start_matches("at most ");
             let value = value.split(" in ").next().unwrap_or(value).split(" under ").next().unwrap_or(value);
+            // The reason stands with the claim.
+            let value = if value.starts_with("not known: ") { "not known" } else { value };
             let note = claim.expected.trim_start_matches("all healthy ").trim_start_matches("at most ");
             let note = note.split(" after ").next().unwrap_or(note).trim_end_matches(" in all");
             figures.push(Figure { name, value: value.to_owned(), note: format!("budget: {note}") });

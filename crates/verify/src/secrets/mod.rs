@@ -6,7 +6,7 @@ mod values;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt, fs,
+    fmt,
     path::PathBuf,
 };
 
@@ -70,11 +70,8 @@ impl Collected {
             let named = |problem: String| {
                 format!("the secret {name} cannot be read from {}: {problem}", path.display())
             };
-            let length = fs::metadata(path).map_err(|error| named(error.to_string()))?.len();
-            if length > FILE_LIMIT {
-                return Err(named(format!("it has {length} bytes")));
-            }
-            let content = fs::read(path).map_err(|error| named(error.to_string()))?;
+            let content = plimsoll_disk::read_regular(path, FILE_LIMIT, plimsoll_disk::Links::Follow)
+                .map_err(|error| named(error.to_string()))?;
             self.content(name, &String::from_utf8_lossy(&content));
         }
         Ok(())

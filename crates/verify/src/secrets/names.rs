@@ -94,6 +94,8 @@ const SETTINGS: &[&str] = &[
 ];
 /// The longest value that is quoted in a finding's name: none. Names of variables are cut at this length.
 const NAME: usize = 80;
+/// Behind so many bytes of an address no user and password are looked for.
+const LONGEST: usize = 4 << 10;
 
 /// True if a variable of this name holds a secret: `DATABASE_PASSWORD`, `sessionSecret`, `API_KEY`; neither
 /// `POSTGRES_PASSWORD_FILE` nor `TOKEN_LIFETIME` nor `PUBLIC_KEY`.
@@ -198,6 +200,8 @@ pub(crate) fn password_of_url(text: &str) -> Option<&str> {
     if !scheme.bytes().next_back().is_some_and(|byte| byte.is_ascii_alphanumeric()) {
         return None;
     }
+    let end = (LONGEST.min(rest.len())..rest.len()).find(|at| rest.is_char_boundary(*at));
+    let rest = &rest[..end.unwrap_or(rest.len())];
     // Up to the path; a password may hold an `@` that somebody forgot to encode.
     let authority = rest.split(['/', '?', '#', '"', '\'', ' ', '\n', '\t', '<', '>']).next()?;
     let authority = match rest.split_once('@') {
@@ -239,11 +243,15 @@ pub(crate) fn has_private_key(text: &[u8]) -> bool {
     let mut from = 0;
     while let Some(begin) = find(from, b"-----BEGIN ") {
         from = begin + 11;
-        let Some(end) = find(from, b"-----").filter(|end| end - from < 40) else { continue };
+        let head = &text[from..text.len().min(from + 44)];
+        let Some(end) = head.windows(5).position(|window| window == b"-----").map(|at| from + at) else {
+            continue;
+        };
         if !text[from..end].ends_with(b"PRIVATE KEY") && !text[from..end].ends_with(b"PRIVATE KEY BLOCK") {
             continue;
         }
-        let Some(last) = find(end + 5, b"-----END ") else { continue };
+        // None behind this one, none behind a later one.
+        let Some(last) = find(end + 5, b"-----END ") else { return false };
         let body = text[end + 5..last].iter().filter(|byte| byte.is_ascii_alphanumeric()).count();
         if body >= 40 {
             return true;
@@ -308,6 +316,21 @@ pub(super) fn unquoted(value: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// In quadratic time it takes minutes.
+    #[test]
+    fn a_long_text_is_read_whole() {
+        for (piece, end) in
+            [("a://", "@b"), ("a://b:c", "@d"), ("-----BEGIN PRIVATE KEY-----\n", ""), ("-----BEGIN ", "")]
+        {
+            let text = format!("{}{end}", piece.repeat((1 << 20) / piece.len()));
+            let _ = (url_passwords(&text).count(), has_private_key(text.as_bytes()));
+        }
+        assert!(has_private_key(
+            format!("-----BEGIN -----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----", "a".repeat(40))
+                .as_bytes()
+        ));
+    }
 
     #[test]
     fn names_that_say_it() {

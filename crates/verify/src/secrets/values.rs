@@ -112,6 +112,7 @@ fn percent_decoded(text: &str) -> Option<String> {
     let mut rest = text.as_bytes();
     while let Some((&byte, behind)) = rest.split_first() {
         let code = (byte == b'%').then(|| behind.get(..2)).flatten();
+        let code = code.filter(|code| code.iter().all(u8::is_ascii_hexdigit));
         let decoded = code.and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
         bytes.push(decoded.unwrap_or(byte));
         rest = if decoded.is_some() { &behind[2..] } else { behind };
@@ -135,6 +136,7 @@ mod tests {
                 "s3cretPassw0rdWithLength",
             ),
             ("postgresql://pivotal:a%2Fb%40c@postgres/pivotal\n", "a/b@c"),
+            ("postgresql://pivotal:a%+1b%40c@postgres/pivotal\n", "a%+1b@c"),
             (
                 "requirepass 9f8e7d6c5b4a39281706f5e4d3c2b1a0\nappendonly yes\n",
                 "9f8e7d6c5b4a39281706f5e4d3c2b1a0",

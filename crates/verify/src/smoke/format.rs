@@ -249,6 +249,14 @@ mod tests {
         let errors = SmokeFile::parse(&source).unwrap_err();
         assert_eq!(source.line_col(errors[0].labels[0].span.start).line, 3);
         assert!(parse("[[check]]\nname = \"x\"\nrequest = \"GET /\"\nexpects = 1\n").is_err());
+        // Written in another way than it is read, the text is nowhere: no place is made up.
+        let escaped = Source::new(
+            "smoke.toml",
+            "[[check]]\nname = \"x\"\nrequest = \"/no\\u0077\\u0068ere\"\nat = \"\\u00e9\"\n",
+        );
+        for label in SmokeFile::parse(&escaped).unwrap_err().iter().flat_map(|error| &error.labels) {
+            assert!(escaped.text().get(label.span.range()).is_some(), "{label:?}");
+        }
         assert!(parse("[[check]]\nname = \"x\"\nrequest = \"GET /\"\nstream = true\n").is_err());
         assert!(parse("[[check]]\nname = \"x\"\nrequest = \"GET /\"\nat = \"backend\"\n").is_err());
     }

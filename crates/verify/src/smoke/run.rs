@@ -128,7 +128,7 @@ impl Runner {
         let filled = self.fill(request)?;
         let (method, path) =
             split_request(&filled).ok_or_else(|| Verdict::Failed(format!("`{filled}` is not a request")))?;
-        let mut ask = Ask { method, path: path.to_owned(), headers: Vec::new(), body: None };
+        let mut ask = Ask::new(method, path);
         for (name, value) in headers {
             ask = ask.header(name, &self.fill(value)?);
         }

@@ -65,4 +65,25 @@ services:
         claims: &[failed("no-oom", "front"), proved("no-oom", "backend")],
         ..Row::RIGHT
     };
+    /// Nothing can be asked: what is used without load is held against the budget.
+    more_memory_than_the_budget_without_http: Row {
+        over: "services: { front: { ports: !override [] } }",
+        options: |options| options.budgets.memory = Some(1000),
+        claims: &[failed("memory-load", "stack"), failed("memory-idle", "stack")],
+        ..Row::RIGHT
+    };
+    /// The same, kept.
+    less_memory_than_the_budget_without_http: Row {
+        over: "services: { front: { ports: !override [] } }",
+        options: |options| options.budgets.memory = Some(1 << 30),
+        claims: &[proved("memory-load", "stack"), proved("memory-idle", "stack")],
+        ..Row::RIGHT
+    };
+    /// Whoever sets a budget for a service of a profile that is not active does not know whether it is kept.
+    a_budget_for_a_profile_that_is_not_active: Row {
+        over: "services: { tool: { image: IMAGE, profiles: [tools] } }",
+        options: |options| options.budgets.images = [("tool".to_owned(), 1 << 30)].into(),
+        claims: &[failed("image-size", "tool")],
+        ..Row::RIGHT
+    };
 }

@@ -2,11 +2,11 @@
 //! behind it. The server is a shell script, so that each answer can be wrong in one thing.
 
 use plimsoll_source::Source;
-use plimsoll_verify::{Options, Status, promises::PromiseFile, smoke::SmokeFile};
+use plimsoll_verify::{Options, Status, smoke::SmokeFile};
 
 use crate::{
     rows,
-    stand::{Row, failed, is, proved},
+    stand::{Row, absent, failed, is, proved},
 };
 
 /// A front that is right: an application of one page with hashed files, an API, a health path. Variables of `front` make
@@ -40,11 +40,13 @@ configs:
       cr=$$(busybox printf '\r') nl='
       '
       read -r method target version
-      target=$${target%"$$cr"} gzip=
+      target=$${target%"$$cr"} gzip= host= length=
       while read -r line && [ "$$line" != "$$cr" ]; do
         case "$$line" in
           [Aa]ccept-[Ee]ncoding:*q=0*) ;;
           [Aa]ccept-[Ee]ncoding:*gzip*) gzip=1 ;;
+          [Hh]ost:*) host=1 ;;
+          [Cc]ontent-[Ll]ength:*) length=$${line#*: }; length=$${length%"$$cr"} ;;
         esac
       done
       path=$${target%%\?*}
@@ -65,16 +67,20 @@ configs:
         /api/broken) status='502 Bad Gateway' cache=$$ERROR_CACHE body=/tmp/404.html ;;
         /api/*) if [ -n "$$API_IS_PAGE" ]; then :; else status='404 Not Found' type=application/json cache= body=/tmp/missing.json secure=$${SECURE_API_ERRORS-1}; fi ;;
         /nginx/nginx.conf) [ -n "$$OWN_FILES" ] && type=text/plain cache= body=/tmp/health || missing ;;
+        /index.html/*|*%2f*) [ -z "$$ODD_BREAKS" ] || { status='500 Internal Server Error' cache= body=/tmp/404.html; } ;;
         *..*|*%2e*) status='400 Bad Request' cache= body=/tmp/404.html ;;
         *.*) if [ -n "$$MISSING_IS_PAGE" ]; then :; else missing; fi ;;
         *) if [ -n "$$NO_DEEP_LINKS" ]; then missing; fi ;;
       esac
       [ $${#target} -lt 4000 ] || { status='414 URI Too Long' type=text/html cache= body=/tmp/404.html; }
       case "$$method" in
-        GET|HEAD) ;;
+        GET) ;;
+        HEAD) [ -z "$$HEAD_IS_MISSING" ] || [ "$$path" = / ] || missing ;;
         OPTIONS) status='204 No Content' cache= body=/dev/null ;;
-        *) status='405 Method Not Allowed' type=text/html cache= body=/tmp/404.html secure=$${SECURE_405-1} ;;
+        *) status="$${REFUSED-405 Method Not Allowed}" type=text/html cache= body=/tmp/404.html secure=$${SECURE_405-1} ;;
       esac
+      [ "$${length:-0}" -le 1048576 ] || { status='413 Content Too Large' type=text/html cache= body=/tmp/404.html secure=$${SECURE_413-1}; }
+      [ -n "$$host" ] || secure=$${SECURE_HOSTLESS-$$secure}
       [ -s "$$body.gz" ] && [ -n "$$gzip" ] && [ -z "$$small" ] && body=$$body.gz extra="$${extra}Content-Encoding: gzip$$cr$${nl}Vary: Accept-Encoding$$cr$$nl"
       [ -z "$$cache" ] || extra="$${extra}Cache-Control: $$cache$$cr$$nl"
       [ -z "$$secure" ] || extra="$${extra}X-Content-Type-Options: nosniff$$cr$${nl}X-Frame-Options: DENY$$cr$${nl}Referrer-Policy: no-referrer$$cr$${nl}Content-Security-Policy: default-src 'self'$$cr$$nl"
@@ -111,134 +117,36 @@ fn checks(options: &mut Options) {
     options.smoke = Some(SmokeFile::parse(&Source::new("smoke.toml", CHECKS)).unwrap());
 }
 
-fn weak(options: &mut Options) {
-    options.smoke = Some(SmokeFile::parse(&Source::new("smoke.toml", WEAK)).unwrap());
+/// The list, asked with a login.
+const LOGIN: &str = r#"
+[[check]]
+name = "items with a login"
+request = "GET /api/items"
+headers = { Authorization = "Bearer x" }
+expect = { status = 200, body = "item number 7" }
+"#;
+
+fn login(options: &mut Options) {
+    options.smoke = Some(SmokeFile::parse(&Source::new("smoke.toml", LOGIN)).unwrap());
 }
 
-/// The page of the usual stack's front, before and after a disturbance.
-const DISTURBED: &str = r#"
-[[check]]
-name = "page"
-request = "GET /new.html"
-expect = { status = 200 }
-[[check]]
-name = "page after a kill"
-request = "GET /index.html"
-kill = "front"
-within = 20
-expect = { status = 200, body = "front" }
-[[check]]
-name = "what was added is still there"
-request = "GET /new.html"
-restart = "front"
-within = 1
-expect = { status = 200 }
-[[check]]
-name = "inside the service that was restarted"
-request = "GET /index.html"
-at = "front:8080"
-expect = { status = 200 }
-"#;
-
-/// What a document could say of the usual stack.
-const PROMISES: &str = r#"
-document = "a production guide"
-[[promise]]
-says = "ports"
-claims = ["published-ports"]
-services = ["front"]
-[[promise]]
-says = "page"
-smoke = ["page"]
-[[promise]]
-says = "kept"
-smoke = ["what was added is still there"]
-[[promise]]
-says = "user"
-run = { service = "backend", command = ["busybox", "id", "-u"], prints = "1000" }
-[[promise]]
-says = "root"
-run = { service = "backend", command = ["busybox", "id", "-un"], prints = "root" }
-[[promise]]
-says = "exit"
-run = { service = "backend", command = ["sh", "-c", "echo done; exit 3"], prints = "done" }
-[[promise]]
-says = "small"
-images = { services = ["front"], at_most_mb = 30 }
-[[promise]]
-says = "smaller"
-images = { services = ["front", "backend"], at_most_mb = 2 }
-[[promise]]
-says = "setting"
-setting = { service = "store", name = "max_connections", is = "200" }
-[[promise]]
-says = "signed"
-not_measured = "nobody signs images here"
-"#;
-
-fn disturbed(options: &mut Options) {
-    options.smoke = Some(SmokeFile::parse(&Source::new("smoke.toml", DISTURBED)).unwrap());
-    options.promises = Some(PromiseFile::parse(&Source::new("promises.toml", PROMISES)).unwrap());
-    options.disturb = true;
+fn weak(options: &mut Options) {
+    options.smoke = Some(SmokeFile::parse(&Source::new("smoke.toml", WEAK)).unwrap());
 }
 
 const USUAL: Row = Row { file: FRONT, options: checks, ..Row::RIGHT };
 
 rows! {
-    /// Smoke checks that end a service, and a document's promises about it.
-    what_a_kill_takes_and_what_was_promised: Row {
-        over: "services: { front: { ports: !override ['127.0.0.1:45872:8080'] } }",
-        act: |stand| Box::pin(async move {
-            stand.sh("front", "echo new > /tmp/site/new.html").await;
-        }),
-        options: disturbed,
-        claims: &[
-            proved("smoke/page", "front"),
-            proved("smoke/page-after-a-kill", "front"),
-            failed("smoke/what-was-added-is-still-there", "front"),
-            proved("smoke/inside-the-service-that-was-restarted", "front"),
-            proved("published-ports", "front"),
-            proved("promise/ports", "front"),
-            proved("promise/page", "stack"),
-            failed("promise/kept", "stack"),
-            proved("promise/user", "backend"),
-            failed("promise/root", "backend"),
-            failed("promise/exit", "backend"),
-            proved("promise/small", "front"),
-            failed("promise/smaller", "stack"),
-            is(Status::NotChecked, "promise/setting", "store"),
-            is(Status::NotChecked, "promise/signed", "stack"),
-        ],
-        ..Row::RIGHT
-    };
-    /// After a start the front would be at another port.
-    a_port_that_changes_with_each_start: Row {
-        options: disturbed,
-        claims: &[
-            is(Status::NotChecked, "smoke/page-after-a-kill", "front"),
-            proved("smoke/inside-the-service-that-was-restarted", "front"),
-        ],
-        ..Row::RIGHT
-    };
-    /// Without leave to disturb the checks that need it are not checked, and neither is what is promised of them.
-    no_leave_to_disturb: Row {
-        options: |options| {
-            disturbed(options);
-            options.disturb = false;
-        },
-        claims: &[
-            is(Status::NotChecked, "smoke/page-after-a-kill", "front"),
-            is(Status::NotChecked, "promise/kept", "stack"),
-        ],
-        ..Row::RIGHT
-    };
     /// Every claim about answers holds.
     a_front_that_is_right: Row {
         claims: &[
             proved("security-headers", "front /"),
             proved("security-headers", "front /api/items"),
             proved("security-headers", "front /plimsoll-missing-0a1b2c3d.js"),
+            proved("security-headers", "front POST /plimsoll-missing-0a1b2c3d with 2 MiB"),
+            proved("security-headers", "front / without Host"),
             proved("compression", "front /assets/app-5e6f7a8b.css"),
+            proved("compression", "front HEAD /assets/app-5e6f7a8b.css"),
             proved("compression", "front /api/items"),
             proved("caching", "front /"),
             proved("caching", "front /assets/app-5e6f7a8b.css"),
@@ -246,6 +154,10 @@ rows! {
             proved("spa-routing", "front /plimsoll/deep/link"),
             proved("spa-routing", "front /plimsoll-missing-0a1b2c3d.png"),
             proved("spa-routing", "front /api/plimsoll-missing-0a1b2c3d"),
+            proved("spa-routing", "front HEAD /plimsoll/deep/link"),
+            proved("spa-routing", "front POST /plimsoll/deep/link"),
+            proved("spa-routing", "front /index.html/plimsoll"),
+            proved("spa-routing", "front /plimsoll%2fdeep%2flink"),
             proved("health-endpoint", "front /health"),
             proved("smoke/front-page", "front"),
             proved("memory-load", "smoke load"),
@@ -270,6 +182,17 @@ rows! {
         claims: &[failed("security-headers", "front POST /plimsoll-missing-0a1b2c3d.html")],
         ..USUAL
     };
+    /// What is too large has none, and neither has what an old client asks for.
+    headers_missing_on_unusual_requests: Row {
+        over: "services: { front: { environment: { SECURE_413: '', SECURE_HOSTLESS: '' } } }",
+        claims: &[
+            failed("security-headers", "front POST /plimsoll-missing-0a1b2c3d with 2 MiB"),
+            failed("security-headers", "front POST /api/plimsoll-missing-0a1b2c3d with 2 MiB"),
+            failed("security-headers", "front / without Host"),
+            proved("security-headers", "front /"),
+        ],
+        ..USUAL
+    };
     /// One of two hashed files is sent as it is.
     only_scripts_are_compressed: Row {
         over: "services: { front: { environment: { CSS_PLAIN: '1' } } }",
@@ -292,6 +215,28 @@ rows! {
     a_cookie_for_everybody: Row {
         over: "services: { front: { environment: { API_CACHE: 'public, s-maxage=60', API_COOKIE: '1' } } }",
         claims: &[failed("caching", "front /api/items")],
+        ..USUAL
+    };
+    /// A shared cache may give to all what one visitor has asked for with a login.
+    an_answer_to_a_login_for_everybody: Row {
+        over: "services: { front: { environment: { API_CACHE: 'public, max-age=60' } } }",
+        options: login,
+        claims: &[
+            proved("smoke/items-with-a-login", "front"),
+            failed("caching", "front GET /api/items 200 with authorization"),
+            proved("caching", "front /api/items"),
+        ],
+        ..USUAL
+    };
+    /// Right: that visitor's browser alone may keep it.
+    an_answer_to_a_login_for_its_browser: Row {
+        over: "services: { front: { environment: { API_CACHE: 'private, max-age=60' } } }",
+        options: login,
+        claims: &[
+            proved("smoke/items-with-a-login", "front"),
+            absent("caching", "front GET /api/items 200 with authorization"),
+            proved("caching", "front /api/items"),
+        ],
         ..USUAL
     };
     /// A release is seen an hour later.
@@ -340,6 +285,27 @@ rows! {
     deep_links_are_missing: Row {
         over: "services: { front: { environment: { NO_DEEP_LINKS: '1' } } }",
         claims: &[failed("spa-routing", "front /plimsoll/deep/link")],
+        ..USUAL
+    };
+    /// Whoever asks for the head alone is told that nothing is there.
+    another_status_for_the_head: Row {
+        over: "services: { front: { environment: { HEAD_IS_MISSING: '1' } } }",
+        claims: &[
+            failed("spa-routing", "front HEAD /plimsoll/deep/link"),
+            proved("spa-routing", "front /plimsoll/deep/link"),
+            failed("compression", "front HEAD /assets/app-5e6f7a8b.css"),
+        ],
+        ..USUAL
+    };
+    /// A form on a deep link, a path behind a file and slashes in percent encoding break the server.
+    places_in_other_forms_break_the_server: Row {
+        over: "services: { front: { environment: { REFUSED: '500 Internal Server Error', ODD_BREAKS: '1' } } }",
+        claims: &[
+            failed("spa-routing", "front POST /plimsoll/deep/link"),
+            failed("spa-routing", "front /index.html/plimsoll"),
+            failed("spa-routing", "front /plimsoll%2fdeep%2flink"),
+            proved("spa-routing", "front HEAD /plimsoll/deep/link"),
+        ],
         ..USUAL
     };
     /// `location /health` without `=`.

@@ -33,6 +33,7 @@ mod stand;
 
 mod bounds;
 mod containers;
+mod disturbed;
 mod drift;
 mod health;
 mod http;
@@ -69,6 +70,7 @@ fn table() -> Vec<(&'static str, Row)> {
     [
         bounds::table(),
         containers::table(),
+        disturbed::table(),
         drift::table(),
         health::table(),
         http::table(),

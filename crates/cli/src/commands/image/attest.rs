@@ -182,7 +182,7 @@ pub(crate) fn files(
     let merged =
         Merged::read(store, &member.record.layers).map_err(|error| super::store::store_error(&error))?;
     for file in merged.visible_files().into_iter().filter(|file| file.kind == "file") {
-        let bytes = plimsoll_image::read::open_regular(&file.host, plimsoll_image::read::Links::Refuse)
+        let bytes = plimsoll_disk::open_regular(&file.host, plimsoll_disk::Links::Refuse)
             .and_then(Digest::of_reader)
             .map_err(|error| {
                 let hint = "the store may be damaged: plimsoll image prune, and build again";

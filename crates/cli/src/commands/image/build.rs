@@ -215,7 +215,7 @@ const MAX_CERTIFICATES: u64 = 16 << 20;
 
 /// A file that holds certificates: said before anything is built.
 fn certificates(file: &Path, contexts: &mut Contexts<'_>) -> Result<PathBuf, CommandError> {
-    let bytes = plimsoll_image::read::read_named(file, MAX_CERTIFICATES).map_err(|error| {
+    let bytes = plimsoll_disk::read_named(file, MAX_CERTIFICATES).map_err(|error| {
         CommandError::new(format!("cannot read {}: {error}", file.display()), "check the path")
     })?;
     let text = String::from_utf8_lossy(&bytes);

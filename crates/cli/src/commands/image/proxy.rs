@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io::ErrorKind, path::PathBuf};
 
-use plimsoll_image::read::{Links, read_regular};
+use plimsoll_disk::{Links, read_regular};
 use serde::Deserialize;
 
 use crate::error::CommandError;

@@ -24,17 +24,20 @@ const ENTRIES: usize = 10_000;
 /// So many devices are named.
 const SHOWN: usize = 4;
 
-/// Adds what is wrong with the devices of a container that runs.
+/// Adds what is wrong with the devices of a container that runs, and what was not looked at to its end.
 pub(super) fn judge(
     stack: &Stack<'_>,
     member: &Member,
     pid: u32,
     inside: &Inside,
     mounts: &[MountLine],
-    wrong: &mut Vec<String>,
+    (wrong, cut): (&mut Vec<String>, &mut Vec<String>),
     outcome: Outcome,
 ) -> Outcome {
-    let mut nodes = nodes(inside, mounts);
+    let (mut nodes, more) = nodes(inside, mounts);
+    if more {
+        cut.push(format!("the first {ENTRIES} names in /dev were looked at, and there are more"));
+    }
     nodes.sort();
     nodes.dedup();
     wrong.extend(nodes.iter().take(SHOWN).map(|node| format!("has the host's device {node}")));
@@ -50,11 +53,11 @@ pub(super) fn judge(
         .evidence(source, value)
 }
 
-/// Device nodes beyond those that every container has.
-fn nodes(inside: &Inside, mounts: &[MountLine]) -> Vec<String> {
-    let mut found = Vec::new();
+/// Device nodes beyond those that every container has; true if /dev has more names than were looked at.
+fn nodes(inside: &Inside, mounts: &[MountLine]) -> (Vec<String>, bool) {
+    let (mut found, mut more) = (Vec::new(), false);
     if let Ok(dev) = inside.open("/dev", OFlags::DIRECTORY) {
-        walk(dev.as_fd(), LEVELS, ENTRIES, |name, entry, kind| {
+        more = walk(dev.as_fd(), LEVELS, ENTRIES, |name, entry, kind| {
             let is_node = kind.is_char_device() || kind.is_block_device();
             if let Some(meta) = is_node.then(|| entry.metadata().ok()).flatten() {
                 let number = (major(meta.rdev()), minor(meta.rdev()));
@@ -73,7 +76,7 @@ fn nodes(inside: &Inside, mounts: &[MountLine]) -> Vec<String> {
             found.push(node(&mount.target, block, number));
         }
     }
-    found
+    (found, more)
 }
 
 fn node(path: &str, block: bool, (major, minor): (u32, u32)) -> String {

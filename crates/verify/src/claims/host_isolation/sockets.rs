@@ -41,7 +41,7 @@ const USUAL: &[&str] = &[
 const ENGINES: &[&str] = &["dockerd", "containerd", "podman", "crio", "buildkitd", "kubelet", "k3s"];
 /// How deep and how far a mount is searched for sockets.
 const LEVELS: usize = 4;
-const ENTRIES: usize = 5_000;
+const ENTRIES: usize = 100_000;
 const LIMIT: Duration = Duration::from_millis(500);
 
 /// The engines of this host.
@@ -117,18 +117,17 @@ fn listening(text: &str, inodes: &BTreeSet<u64>) -> Vec<String> {
     text.lines().skip(1).filter_map(path).collect()
 }
 
-/// Adds what is wrong: every way from the container to an engine.
+/// Adds what is wrong, every way from the container to an engine, and what was not looked at to its end.
 pub(super) fn judge(
     stack: &Stack<'_>,
     (host, engines): (&Host, &Engines),
     (member, pid): (&Member, u32),
     inside: &Inside,
     mounts: &[MountLine],
-    wrong: &mut Vec<String>,
+    (wrong, cut): (&mut Vec<String>, &mut Vec<String>),
     outcome: Outcome,
 ) -> Outcome {
     let mut looked = 0;
-    let mut cut = false;
     for mount in mounts.iter().filter(|mount| mount.target != "/" && may_hold_sockets(mount)) {
         let seen = host.seen(mount);
         if let Some(socket) = seen.iter().find_map(|seen| engines.at(&seen.path)) {
@@ -149,7 +148,7 @@ pub(super) fn judge(
             }
             FileType::Directory if !seen.is_empty() => {
                 let Ok(directory) = inside.open(&mount.target, OFlags::DIRECTORY) else { continue };
-                cut |= walk(directory.as_fd(), LEVELS, ENTRIES, |name, entry, kind| {
+                let more = walk(directory.as_fd(), LEVELS, ENTRIES, |name, entry, kind| {
                     looked += 1;
                     if !kind.is_socket() {
                         return;
@@ -161,6 +160,12 @@ pub(super) fn judge(
                         wrong.push(format!("reaches an engine ({who}) at {at}"));
                     }
                 });
+                if more {
+                    cut.push(format!(
+                        "the first {ENTRIES} names in {} were looked at for sockets, and there are more",
+                        mount.target
+                    ));
+                }
             }
             _ => {}
         }
@@ -170,9 +175,8 @@ pub(super) fn judge(
             wrong.push(format!("reaches the engine at tcp://{address}"));
         }
     }
-    let bound = if cut { format!(", the first {ENTRIES} of a mount") } else { String::new() };
     let value = format!(
-        "{} sockets of engines on the host; {looked} names in mounts looked at{bound}",
+        "{} sockets of engines on the host; {looked} names in mounts looked at",
         engines.sockets.len()
     );
     outcome.evidence(format!("sockets in the mounts of {}", member.name), value)

@@ -69,6 +69,9 @@ pub fn generate(stack: &Stack) -> Result<Vec<GeneratedFile>, TemplateError> {
     if stack.launchers.python {
         add("launcher/sitecustomize.py", &format!("{SHARED}/sitecustomize.py"), Ownership::Whole)?;
     }
+    if stack.launchers.static_files {
+        add("launcher/with_static_files.py", &format!("{SHARED}/with_static_files.py"), Ownership::Whole)?;
+    }
     if stack.launchers.lean {
         add("launcher/lean.cjs", &format!("{SHARED}/lean.cjs"), Ownership::Whole)?;
     }

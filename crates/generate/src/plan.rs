@@ -140,6 +140,9 @@ impl<'a> Passes<'a> {
                 .iter()
                 .any(|build| matches!(&build.kind, BuildKind::Node(node) if node.heartbeat)),
             python: builds.iter().any(|build| matches!(&build.kind, BuildKind::Python(it) if it.launcher)),
+            static_files: builds
+                .iter()
+                .any(|build| matches!(&build.kind, BuildKind::Python(it) if it.static_settings.is_some())),
             lean: builds
                 .iter()
                 .any(|build| matches!(&build.kind, BuildKind::Node(node) if node.install.lean_script)),
@@ -244,12 +247,23 @@ impl<'a> Passes<'a> {
             BuildKind::Node(ref node) if node.distroless && !node.bundle.is_empty() => {
                 self.policy.bundle_image_budget
             }
+            BuildKind::Node(ref node) if node.distroless && self.makes_pages(build) => {
+                self.policy.pages_image_budget
+            }
             BuildKind::Node(ref node) if node.distroless => self.policy.server_image_budget,
             BuildKind::Node(_) => self.policy.slim_image_budget,
             BuildKind::Python(_) => self.policy.python_image_budget,
-            BuildKind::Site(_) | BuildKind::Plain(_) | BuildKind::Proxy(_) => self.policy.site_image_budget,
+            BuildKind::Plain(_) => self.policy.plain_image_budget,
+            BuildKind::Site(_) | BuildKind::Proxy(_) => self.policy.site_image_budget,
         };
         ImageBudget { name: build.name.clone(), size }
+    }
+
+    fn makes_pages(&self, build: &Build) -> bool {
+        self.survey
+            .services
+            .iter()
+            .any(|service| names::slug(&service.name) == build.name && front::makes_pages(service))
     }
 
     /// Where a Dockerfile is written: `Dockerfile` in the service's folder, unless a person has one there.

@@ -56,10 +56,14 @@ pub struct Policy {
     pub slim_image_budget: &'static str,
     /// Bound on the unpacked size of a server that renders pages and is shipped with what it needs alone.
     pub bundle_image_budget: &'static str,
+    /// Bound on the unpacked size of a server that renders pages with packages that are shipped whole.
+    pub pages_image_budget: &'static str,
     /// Bound on the unpacked size of a Python program's image.
     pub python_image_budget: &'static str,
-    /// Bound on the unpacked size of a static site's image.
+    /// Bound on the unpacked size of a built site's image.
     pub site_image_budget: &'static str,
+    /// Bound on the unpacked size of the image of a site that is its files: pictures count.
+    pub plain_image_budget: &'static str,
     /// Scripts that must pass before a service's image is made, by the service's name, where a person said so.
     pub checks: BTreeMap<String, Vec<String>>,
     /// Images that can be made where their registry is out of reach: the vendor's name and the recipe.
@@ -89,10 +93,12 @@ impl Default for Policy {
             memory_budget: "2GB",
             start_budget: "120s",
             server_image_budget: "150MB",
-            slim_image_budget: "350MB",
+            slim_image_budget: "500MB",
             bundle_image_budget: "180MB",
-            python_image_budget: "350MB",
+            pages_image_budget: "250MB",
+            python_image_budget: "600MB",
             site_image_budget: "20MB",
+            plain_image_budget: "100MB",
             checks: BTreeMap::new(),
             stand_ins: &[],
             answers: BTreeMap::new(),

@@ -62,6 +62,8 @@ pub(crate) struct Launchers {
     pub(crate) heartbeat: bool,
     /// Secrets for Python.
     pub(crate) python: bool,
+    /// Settings that serve the static files of a site of Django.
+    pub(crate) static_files: bool,
     /// Takes tools out of an install of npm.
     pub(crate) lean: bool,
 }
@@ -342,6 +344,8 @@ pub(crate) struct PythonBuild {
     pub(crate) writable: Vec<String>,
     pub(crate) links: Vec<Link>,
     pub(crate) environment: Vec<Setting>,
+    /// The module of settings whose static files the launcher has served.
+    pub(crate) static_settings: Option<String>,
     pub(crate) launcher: bool,
     pub(crate) probe: Option<ProbeText>,
     pub(crate) command: Vec<String>,

@@ -102,9 +102,13 @@ COPY --from=build --chown={{ build.uid }}:{{ build.uid }} /writable/app /app
 COPY --from=build --chown={{ build.uid }}:{{ build.uid }} /writable{{ path }} {{ path }}
 {%- endfor %}
 {%- if it.launcher %}
-# Sets variables from the files of secrets when Python starts, for a program that reads no file, and writes the heartbeat
-# of processes that answer nobody.
+# Sets variables from the files of secrets when Python starts, for a program that reads no file, writes the heartbeat of
+# processes that answer nobody, and lets programs of packages find the modules of the folder that they are started in.
 COPY --chmod=555 docker/sitecustomize.py /launcher/sitecustomize.py
+{%- endif %}
+{%- if it.static_settings %}
+# The site's settings with WhiteNoise, which serves the collected static files: nobody else does.
+COPY --chmod=555 docker/with_static_files.py /launcher/with_static_files.py
 {%- endif %}
 # What is logged is seen at once, and a crash in a library leaves a trace.
 ENV PATH=/app/.venv/bin:$PATH \
@@ -114,6 +118,9 @@ ENV PATH=/app/.venv/bin:$PATH \
     PYTHONFAULTHANDLER=1
 {%- if it.launcher %} \
     PYTHONPATH=/launcher
+{%- endif %}
+{%- if it.static_settings %} \
+    STATIC_FILES_OF={{ it.static_settings | docker }}
 {%- endif %}
 {%- for setting in it.environment %} \
     {{ setting.name }}={{ setting.value | docker }}

@@ -24,7 +24,7 @@ fn a_runner_for_development_is_in_the_image_with_the_sources() {
         compose.contains("TSX_DISABLE_CACHE: \"1\"") || compose.contains("TSX_DISABLE_CACHE: 1"),
         "{compose}"
     );
-    assert!(file(&planned, "plimsoll.toml").contains("350MB"), "{}", file(&planned, "plimsoll.toml"));
+    assert!(file(&planned, "plimsoll.toml").contains("500MB"), "{}", file(&planned, "plimsoll.toml"));
     assert!(planned.notes.iter().any(|note| note.message.contains("tsx") && note.evidence[0].line == 2));
 }
 

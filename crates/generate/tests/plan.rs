@@ -366,3 +366,19 @@ fn pages_that_are_built_into_another_folder_are_taken_from_there() {
     assert!(dockerfile.contains("chmod -R a=rX apps/api/public/app\n"), "{dockerfile}");
     assert!(dockerfile.contains("COPY --from=build /app/apps/api/public/app /srv/www\n"), "{dockerfile}");
 }
+
+#[test]
+fn routes_that_fail_on_purpose_or_need_an_account_elsewhere_are_no_smoke_checks() {
+    let routes = "app.get('/api/x', f); app.get('/api/crash', f); app.get('/api/auth/github', f);\n\
+        app.get('/api/login/google/callback', f); app.get('/api/login', f);";
+    let smoke = file(&stack(&[("app.get('/api/x', f);", routes)]), "smoke.toml");
+    for (path, asked) in [
+        ("/api/x", true),
+        ("/api/login", true),
+        ("/api/crash", false),
+        ("/api/auth/github", false),
+        ("/callback", false),
+    ] {
+        assert_eq!(smoke.contains(&format!("{path}\"")), asked, "{path}: {smoke}");
+    }
+}

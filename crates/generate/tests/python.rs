@@ -66,6 +66,55 @@ fn a_file_of_sqlite_at_a_place_that_is_not_known_is_no_stack() {
 }
 
 #[test]
+fn static_files_that_nobody_serves_are_served_by_settings_around_the_sites_own() {
+    let lists = ("requirements.txt", "Django==5.2\ngunicorn==23.0.0\n");
+    let settings = ("site1/settings.py", "STATIC_URL = 'static/'\nSTATIC_ROOT = 'static'\nDATABASES = {}\n");
+    let stack = stack(&[&[lists, settings], &DJANGO[1..]].concat());
+    let dockerfile = file(&stack, "Dockerfile");
+    for part in [
+        "install whitenoise==6.12.0",
+        "COPY --chmod=555 docker/with_static_files.py /launcher/with_static_files.py\n",
+        "    PYTHONPATH=/launcher \\\n    STATIC_FILES_OF=site1.settings\n",
+    ] {
+        assert!(dockerfile.contains(part), "{part}: {dockerfile}");
+    }
+    assert!(file(&stack, "docker/with_static_files.py").contains("WhiteNoiseMiddleware"));
+    assert!(
+        !file(&self::stack(&[&DJANGO[..], &[settings]].concat()), "Dockerfile").contains("STATIC_FILES_OF")
+    );
+}
+
+#[test]
+fn programs_of_packages_find_the_modules_of_the_folder_that_they_are_started_in() {
+    let program = ("main.py", "from fastapi import FastAPI\napp = FastAPI()\n");
+    let settings = ("alembic.ini", "[alembic]\nscript_location = db\n");
+    let with = |list: &'static str| {
+        file(&stack(&[("requirements.txt", list), program, settings, ("db/env.py", "")]), "Dockerfile")
+    };
+    let list = "fastapi==0.115.0\nuvicorn==0.34.0\npsycopg==3.2\nsqlalchemy==2.0.40\nalembic==1.14.0\n";
+    assert!(with(list).contains("PYTHONPATH=/launcher"), "{}", with(list));
+    assert!(!with("fastapi==0.115.0\nuvicorn==0.34.0\n").contains("PYTHONPATH"));
+}
+
+#[test]
+fn a_password_that_an_address_holds_is_in_no_environment() {
+    let with = |read: &str| {
+        let program = format!(
+            "import os\nimport psycopg\nfrom flask import Flask\napp = Flask(__name__)\n{read}password = os.environ.get('POSTGRES_PASSWORD', 'password')\n"
+        );
+        file(
+            &stack(&[("requirements.txt", "flask==3\npsycopg==3.2\n"), ("app.py", &program)]),
+            "compose.production.yml",
+        )
+    };
+    let whole =
+        with("url = os.environ.get('DATABASE_URL', f'postgresql://{user}:{password}@{host}/{name}')\n");
+    assert!(whole.contains("DATABASE_URL_FILE"), "{whole}");
+    let program = whole.split("\n  postgres:").next().unwrap();
+    assert!(!program.contains("POSTGRES_PASSWORD:"), "{whole}");
+}
+
+#[test]
 fn a_client_without_a_host_reads_its_variable_or_is_said() {
     let with = |list: &str, program: &str| {
         let list = format!("fastapi==0.115.0\nuvicorn==0.30.0\n{list}\n");

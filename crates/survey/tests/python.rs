@@ -184,6 +184,60 @@ fn django_is_found_with_its_settings_routes_and_static_files() {
 }
 
 #[test]
+fn static_files_that_nobody_serves_are_served_by_white_noise_as_the_pinned_django_takes_it() {
+    let with = |list: &str, settings: &str| {
+        let survey = django(settings, &[("backend/requirements.txt", list)]);
+        let added = survey.services[0].adds.iter().map(|fact| fact.value.clone()).collect::<Vec<_>>();
+        let around = survey.services[0].static_settings.as_ref().map(|fact| fact.value.clone());
+        let said = survey.gaps.iter().filter(|gap| gap.message.contains("served by nobody")).count();
+        (added, around, said)
+    };
+    let gunicorn = "gunicorn==23.0.0\n";
+    let root = "STATIC_ROOT = BASE_DIR / 'static'\n";
+    let by = |package: &str| (vec![package.to_owned()], Some("shop.settings".to_owned()), 1);
+    assert_eq!(with(&format!("Django==5.2.1\n{gunicorn}"), root), by("whitenoise==6.12.0"));
+    assert_eq!(with(&format!("Django\n{gunicorn}"), root), by("whitenoise==6.12.0"));
+    assert_eq!(with(&format!("Django==3.2.1\n{gunicorn}"), root), by("whitenoise==6.2.0"));
+    let elsewhere = format!("{root}STATICFILES_STORAGE = 'storages.backends.s3boto3.S3StaticStorage'\n");
+    for (list, settings) in [("whitenoise\n", root), ("", elsewhere.as_str()), ("", "DEBUG = False\n")] {
+        let list = format!("Django==5.2.1\n{gunicorn}{list}");
+        assert_eq!(with(&list, settings), (Vec::new(), None, 0), "{settings}");
+    }
+    let offline = django(&format!("{root}COMPRESS_OFFLINE = True\n"), &[]);
+    let commands: Vec<&str> =
+        offline.services[0].build_commands.iter().map(|command| command.value[2].as_str()).collect();
+    assert_eq!(commands, ["collectstatic", "compress"]);
+    let survey = django(
+        "STATIC_URL = 'static/'\n",
+        &[("backend/requirements.txt", "Django==5.2.1\ngunicorn==23.0.0\n")],
+    );
+    assert!(
+        survey.gaps.iter().any(|gap| gap.message.contains("STATIC_ROOT is not set")),
+        "{:?}",
+        survey.gaps
+    );
+}
+
+#[test]
+fn a_python_that_no_base_has_is_taken_where_the_project_accepts_no_other() {
+    let with = |demand: &str| {
+        let manifest = format!(
+            "[project]\nname = \"shop\"\ndependencies = [\"flask\"]\nrequires-python = \"{demand}\"\n"
+        );
+        let survey = of(&[
+            ("pyproject.toml", manifest.as_str()),
+            ("app.py", "from flask import Flask\napp = Flask(__name__)\n"),
+        ]);
+        let said = survey.gaps.iter().any(|gap| gap.message.contains("comes from a registry"));
+        (survey.installs[0].runtime_version.as_ref().map(|fact| fact.value.clone()), said)
+    };
+    assert_eq!(with(">=3.14"), (Some("3.14".to_owned()), true));
+    assert_eq!(with("==3.12.*"), (Some("3.12".to_owned()), true));
+    assert_eq!(with(">=3.12"), (Some("3.13".to_owned()), false));
+    assert_eq!(with("<3.10"), (None, false));
+}
+
+#[test]
 fn settings_of_laptops_and_faults_of_djangos_settings_are_said() {
     let survey = django(
         "DEBUG = True\nSECRET_KEY = 'django-insecure-x'\nALLOWED_HOSTS = []\nSTATIC_ROOT = 'static'\n",

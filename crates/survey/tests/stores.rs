@@ -184,6 +184,32 @@ fn the_driver_that_sqlalchemy_needs_stands_in_the_scheme() {
     let rewrites = "url = url.replace('postgres://', 'postgresql+psycopg://')\n";
     assert_eq!(scheme(&format!("{flask}psycopg[binary]==3.2\n"), rewrites), None);
     assert_eq!(scheme("flask==3\npsycopg[binary]==3.2\n", ""), None);
+    let list = format!("{flask}psycopg[binary]==3.2\nasyncpg==0.30\n");
+    let both = "import sqlalchemy\nother = os.environ['ASYNC_DATABASE_URL']\n";
+    assert_eq!(scheme(&list, both).as_deref(), Some("postgresql+psycopg"));
+}
+
+#[test]
+fn the_default_of_an_address_names_the_driver_also_where_it_is_put_together() {
+    let scheme = |list: &str, read: &str| {
+        let main = format!("import os\nfrom flask import Flask\napp = Flask(__name__)\n{read}");
+        let survey = of(&[
+            ("requirements.txt", &format!("flask==3\nflask-sqlalchemy==3.1\n{list}")),
+            ("app.py", &main),
+        ]);
+        match survey.services[0].stores.first().and_then(|used| used.address.clone()) {
+            Some(Address::Url { scheme, .. }) => scheme,
+            other => panic!("{other:?}"),
+        }
+    };
+    let inline = "url = os.getenv('DATABASE_URL', f'postgresql+psycopg://{user}:{password}@{host}/{name}')\n";
+    assert_eq!(scheme("psycopg==3.2\n", inline).as_deref(), Some("postgresql+psycopg"));
+    let by_name =
+        "db = f'postgresql+psycopg://{user}:{password}@{host}/{name}'\nurl = os.getenv('DATABASE_URL', db)\n";
+    assert_eq!(scheme("psycopg==3.2\npsycopg2==2.9\n", by_name).as_deref(), Some("postgresql+psycopg"));
+    let mysql = "url = os.environ['DATABASE_URL']\n";
+    assert_eq!(scheme("pymysql==1.1\n", mysql).as_deref(), Some("mysql+pymysql"));
+    assert_eq!(scheme("mysqlclient==2.2\n", mysql), None);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use plimsoll_survey::{Bind, Ecosystem, Role, Service, Variable};
+use plimsoll_survey::{Address, Bind, Ecosystem, Role, Service, StoreKind, Variable};
 
 use super::{Passes, names, secrets, stores::Stores};
 use crate::{
@@ -93,6 +93,16 @@ fn one(
     if is_of_language(service.ecosystem, name) || stores.sets(service, name) || !is_name(name) {
         return;
     }
+    if let Some(address) = address_with_password(service, variable) {
+        let hint = format!("set {name} in the Compose file where the program needs it besides");
+        passes.note(
+            &service.name,
+            format!("{name} is not set: {address} holds the password"),
+            hint,
+            &variable.evidence,
+        );
+        return;
+    }
     let port_variable = service.port_variable.as_ref().map(|variable| variable.value.as_str());
     if let Some(port) = service.port.as_ref().filter(|_| port_variable.unwrap_or("PORT") == name) {
         to.reads_port = true;
@@ -110,6 +120,29 @@ fn one(
         }
         to.settings.push(setting);
     }
+}
+
+/// The variable with the whole address of the store that a password with a default is a part of: the program takes the parts
+/// where the address is missing, and a development's password would stand in the environment.
+fn address_with_password<'a>(service: &'a Service, variable: &Variable) -> Option<&'a str> {
+    let words: Vec<&str> = variable.name.split('_').collect();
+    let [store, .., "PASSWORD" | "PASS" | "PASSWD"] = words[..] else { return None };
+    if variable.required || variable.default.is_none() {
+        return None;
+    }
+    service.stores.iter().find_map(|used| {
+        let of_store: &[&str] = match used.kind {
+            StoreKind::Postgresql => &["POSTGRES", "POSTGRESQL", "PG", "DB", "DATABASE"],
+            StoreKind::Mysql => &["MYSQL", "MARIADB", "DB", "DATABASE"],
+            StoreKind::Redis => &["REDIS"],
+            StoreKind::Rabbitmq => &["RABBITMQ", "AMQP"],
+            StoreKind::Mongodb | StoreKind::Sqlite => return None,
+        };
+        match &used.address {
+            Some(Address::Url { variable, .. }) if of_store.contains(&store) => Some(variable.value.as_str()),
+            _ => None,
+        }
+    })
 }
 
 /// Hands a secret over as a file: to the program, or to the launcher where the program reads no file.

@@ -261,7 +261,7 @@ fn belongs_to_another(passes: &mut Passes<'_>, server: &str, path: &str) {
     );
 }
 
-fn makes_pages(server: &Service) -> bool {
+pub(super) fn makes_pages(server: &Service) -> bool {
     server.frameworks.iter().any(|tool| PAGES.contains(&tool.name.as_str()))
 }
 

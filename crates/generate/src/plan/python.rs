@@ -71,9 +71,8 @@ pub(super) fn build(
         writable: program.writable.clone(),
         links: program.links.clone(),
         environment: server::listens(program),
-        // it writes the heartbeat of processes too
-        launcher: program.environment.launcher
-            || service.processes.iter().any(|process| process.role != plimsoll_survey::Role::OneShot),
+        static_settings: service.static_settings.as_ref().map(|settings| settings.value.clone()),
+        launcher: needs_launcher(program),
         probe: probe.clone(),
         command: service.command.as_ref()?.value.clone(),
         sources,
@@ -91,6 +90,20 @@ pub(super) fn build(
     }
     let images = vec![BaseImage { argument: "PYTHON_IMAGE", name: images::python(version) }];
     Some((server::frame(passes, program, images, kind), probe))
+}
+
+/// Whether something is to be done before the program's first line: secrets, a heartbeat, and the way to the modules of its
+/// folder, which the script of a package (`alembic`, `celery`) does not know.
+fn needs_launcher(program: &Program<'_>) -> bool {
+    let service = program.service;
+    let knows_its_folder = |word: &String| {
+        ["python", "python3", "gunicorn", "uvicorn", "flask"]
+            .contains(&word.rsplit('/').next().unwrap_or(word))
+    };
+    program.environment.launcher
+        || service.static_settings.is_some()
+        || service.processes.iter().any(|process| process.role != plimsoll_survey::Role::OneShot)
+        || service.commands().any(|command| command.value.first().is_some_and(|word| !knows_its_folder(word)))
 }
 
 fn sources(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Option<Sources> {

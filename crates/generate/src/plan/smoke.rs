@@ -85,6 +85,7 @@ fn behind(
         .filter(|route| route.method == "GET" && !route.stream)
         .map(|route| route.path.as_str())
         .filter(|path| !upstream.hidden.iter().any(|hidden| hidden == path))
+        .filter(|path| !fails_on_purpose(path) && !is_login_elsewhere(path))
         .collect();
     let whole = upstream.locations.iter().any(|location| location.prefix == "/");
     if whole && !nginx.pages {
@@ -106,6 +107,59 @@ fn behind(
         let check = SmokeCheck::get(name, format!("{path}{query}"), at).status(101);
         checks.push(SmokeCheck { headers: UPGRADE, ..check });
     }
+}
+
+/// Routes that are there to fail, or that end the program: `/sentry-debug/`, `/crash`.
+fn fails_on_purpose(path: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "crash",
+        "error",
+        "errors",
+        "throw",
+        "fail",
+        "failure",
+        "sentry",
+        "exception",
+        "500",
+        "shutdown",
+        "exit",
+        "quit",
+        "kill",
+    ];
+    words(path).any(|word| WORDS.contains(&word.as_str()))
+}
+
+/// Logins with an account of another site, which need its credentials: `/auth/github`, `/login/google/callback`.
+fn is_login_elsewhere(path: &str) -> bool {
+    const SITES: &[&str] = &[
+        "github",
+        "gitlab",
+        "google",
+        "facebook",
+        "twitter",
+        "discord",
+        "linkedin",
+        "apple",
+        "microsoft",
+        "azure",
+        "auth0",
+        "okta",
+        "slack",
+        "spotify",
+        "twitch",
+        "bitbucket",
+        "keycloak",
+        "oidc",
+        "saml",
+    ];
+    const LOGIN: &[&str] = &["auth", "oauth", "oauth2", "login", "signin", "connect", "sso", "callback"];
+    let words: Vec<String> = words(path).collect();
+    let has = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
+    has(LOGIN) && (has(SITES) || words.iter().any(|word| word == "callback"))
+}
+
+fn words(path: &str) -> impl Iterator<Item = String> {
+    path.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase)
 }
 
 /// The path under which the front has a server's path; nothing where it has not, or where the path has parameters.

@@ -5,6 +5,17 @@ shows, and not in the environment of a process: programs that this one starts re
 """
 
 import os
+import sys
+
+
+def _folder():
+    """Modules of the folder that it is started in, as `python -m` finds them: a program of a package (`alembic`) does not.
+
+    Last, so that they hide none.
+    """
+    folder = os.getcwd()
+    if folder not in sys.path and "" not in sys.path:
+        sys.path.append(folder)
 
 
 def _secrets():
@@ -22,6 +33,15 @@ def _secrets():
         else:
             # For Python alone: `os.environ[name] = value` would hand it to every child process.
             os.environ._data[os.environ.encodekey(name)] = os.environ.encodevalue(value)
+
+
+def _static_files(settings):
+    """Puts the settings that serve static files around the ones that the site runs with."""
+    around = "with_static_files"
+    chosen = os.environ.get("DJANGO_SETTINGS_MODULE", settings)
+    if chosen != around:
+        os.environ["STATIC_FILES_OF"] = chosen
+        os.environ["DJANGO_SETTINGS_MODULE"] = around
 
 
 def _heartbeat(path):
@@ -43,7 +63,10 @@ def _heartbeat(path):
     threading.Thread(target=beat, name="heartbeat", daemon=True).start()
 
 
+_folder()
 _secrets()
+if os.environ.get("STATIC_FILES_OF"):
+    _static_files(os.environ["STATIC_FILES_OF"])
 # In the process that the container is for, with or without an init before it, and not in its health check.
 if os.environ.get("HEARTBEAT") and 1 in (os.getpid(), os.getppid()):
     _heartbeat(os.environ["HEARTBEAT"])

@@ -5,6 +5,7 @@ use crate::{context::Context, model::Survey};
 mod compose_file;
 pub(crate) mod documents;
 mod gaps;
+mod hosting;
 mod languages;
 mod nginx;
 pub(crate) mod node;
@@ -41,6 +42,7 @@ pub(crate) const ALL: &[Detector] = &[
     Detector { name: "platform files", run: platform::detect },
     Detector { name: "python", run: python::detect },
     Detector { name: "plain pages", run: plain::detect },
+    Detector { name: "files of hosts of sites", run: hosting::detect },
     Detector { name: "other languages", run: languages::detect },
     // A page's development proxy names servers in any language.
     Detector { name: "node pages", run: node::pages::detect },

@@ -44,6 +44,9 @@ pub struct Service {
     pub hashed_assets: Option<Fact<String>>,
     /// Packages that production needs and the project does not name, with an exact version (`gunicorn==23.0.0`).
     pub adds: Vec<Fact<String>>,
+    /// Of a site of Django whose collected static files nobody serves: its module of settings, which another one with
+    /// WhiteNoise is put around.
+    pub static_settings: Option<Fact<String>>,
     /// A package for development alone that its commands need when they run (`tsx`): the image has all of those.
     pub development_packages: Option<Fact<String>>,
     /// Command that starts it, as written.
@@ -145,6 +148,7 @@ impl Service {
             single_page: false,
             hashed_assets: None,
             adds: Vec::new(),
+            static_settings: None,
             development_packages: None,
             start: None,
             command: None,

@@ -7,6 +7,7 @@ use super::{
     apps::{self, App, Interface},
     environment::{self, Read, Shape},
     project::{Project, below},
+    static_files,
 };
 use crate::{
     context::join,
@@ -132,7 +133,7 @@ fn for_production(project: &Project, folder: &str, choices: &[Named]) -> Option<
     better.or_else(|| Some(first.clone()))
 }
 
-fn names_settings(module: &Module, at: usize) -> bool {
+pub(super) fn names_settings(module: &Module, at: usize) -> bool {
     module.string(at).as_deref() == Some("DJANGO_SETTINGS_MODULE")
 }
 
@@ -284,7 +285,7 @@ pub(super) fn app(project: &Project, site: &Site) -> Option<App> {
 }
 
 /// `wsgi.py`, or the package `wsgi`.
-fn is_module(path: &str, file: &str) -> bool {
+pub(super) fn is_module(path: &str, file: &str) -> bool {
     let stem = file.strip_suffix(".py").unwrap_or(file);
     path.rsplit('/').next() == Some(file) || path.ends_with(&format!("/{stem}/__init__.py"))
 }
@@ -348,7 +349,7 @@ pub(super) fn describe(
     gaps: &mut Vec<Gap>,
 ) {
     production_switch(site, service);
-    static_files(project, site, reads, service, gaps);
+    static_files::add(project, site, reads, service, gaps);
     uploads(site, service);
     if let Some(body) = setting(site, "DATA_UPLOAD_MAX_MEMORY_SIZE").and_then(|(module, at)| size(module, at))
     {
@@ -407,60 +408,8 @@ pub(super) fn size(module: &Module, at: usize) -> Option<Fact<u64>> {
     ))
 }
 
-fn static_files(project: &Project, site: &Site, reads: &[Read], service: &mut Service, gaps: &mut Vec<Gap>) {
-    let Some((module, at)) = setting(site, "STATIC_ROOT") else { return };
-    let evidence = Evidence::new(&module.source, module.span(at - 2, at), "static files are collected here");
-    let command = ["python", "manage.py", "collectstatic", "--noinput"].map(str::to_owned).to_vec();
-    service.build_commands.push(Fact::new(command, evidence.clone()));
-    for read in reads.iter().filter(|read| {
-        read.required && site.modules.iter().any(|module| module.source.name() == read.evidence.file)
-    }) {
-        if service.settings.iter().any(|setting| setting.at_build && setting.name == read.name) {
-            continue;
-        }
-        service.settings.push(Setting {
-            name: read.name.clone(),
-            value: dummy(read).to_owned(),
-            reason: "the settings are read while static files are collected; this value reaches no image"
-                .to_owned(),
-            at_build: true,
-        });
-    }
-    if service.settings.iter().any(|setting| !setting.at_build && setting.name == "DJANGO_SETTINGS_MODULE")
-        || site.manage_settings.as_ref() != Some(&site.settings.value)
-    {
-        service.settings.push(Setting {
-            name: "DJANGO_SETTINGS_MODULE".to_owned(),
-            value: site.settings.value.clone(),
-            reason: "static files are collected with the settings for production".to_owned(),
-            at_build: true,
-        });
-    }
-    let served = project.needs(&["whitenoise", "dj-static", "servestatic"]).is_some()
-        || ["STORAGES", "STATICFILES_STORAGE"].iter().any(|name| {
-            setting(site, name).is_some_and(|(module, at)| {
-                (at..module.line_end(at).min(at + 200)).any(|at| {
-                    module.string(at).is_some_and(|text| {
-                        ["storages.", "s3", "S3", "cloudinary", "gcloud"]
-                            .iter()
-                            .any(|part| text.contains(part))
-                    })
-                })
-            })
-        });
-    if !served {
-        gaps.push(Gap {
-            subject: service.name.clone(),
-            message: "static files are collected and served by nobody".to_owned(),
-            hint: "add whitenoise to the packages and to MIDDLEWARE, or let the front serve the folder"
-                .to_owned(),
-            evidence: vec![evidence],
-        });
-    }
-}
-
 /// A value that a read accepts while the image is built.
-fn dummy(read: &Read) -> &'static str {
+pub(super) fn dummy(read: &Read) -> &'static str {
     match read.shape {
         Shape::Number => "1",
         Shape::Flag => "False",

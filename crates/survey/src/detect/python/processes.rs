@@ -18,9 +18,14 @@ const GRACE: u32 = 60;
 const SCHEDULE: &str = "/tmp/celerybeat-schedule";
 
 /// Asks the worker of this container by its name, and ends with its answer: a ping of all workers waits until its time is
-/// over, and is content with the answer of any.
-const PING: &str = "import os; os.execvp('celery', ['celery', '-A', 'APP', 'inspect', 'ping', '--timeout', '8', \
-    '-d', 'celery@' + os.uname().nodename])";
+/// over, and is content with the answer of any. The engine forgets a check that takes too long and does not end it: each
+/// is a whole application in memory, so it ends itself before the next one begins.
+const PING: &str = "import os, signal; signal.alarm(9); os.execvp('celery', ['celery', '-A', 'APP', 'inspect', 'ping', \
+    '--timeout', '8', '-d', 'celery@' + os.uname().nodename])";
+
+/// The same for a worker with a name of its own. It waits for further answers until its time is over, whatever came.
+const PING_ALL: &str = "import os, signal; signal.alarm(9); os.execvp('celery', ['celery', '-A', 'APP', 'inspect', 'ping', \
+    '--timeout', '3'])";
 
 /// Ends with 0 while the newest of the schedule's files is younger than ten minutes: Celery writes them every three
 /// minutes, and wakes up after five at the latest.
@@ -271,12 +276,8 @@ fn probe(kind: Option<&str>, app: Option<&str>, words: &[String]) -> Probe {
             let has_name = words
                 .iter()
                 .any(|word| named.iter().any(|name| word == name || word.starts_with(&format!("{name}="))));
-            if has_name {
-                // It waits for further answers until its time is over, whatever came.
-                command(&["celery", "-A", app, "inspect", "ping", "--timeout", "3"])
-            } else {
-                command(&["python", "-c", &PING.replace("APP", app)])
-            }
+            let ping = if has_name { PING_ALL } else { PING };
+            command(&["python", "-c", &ping.replace("APP", app)])
         }
         (Some("celery beat"), _) if words.iter().any(|word| word == SCHEDULE) => {
             command(&["python", "-c", SCHEDULE_IS_FRESH])

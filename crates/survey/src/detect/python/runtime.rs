@@ -7,8 +7,10 @@ use crate::{
     model::{Confidence, Evidence, Fact, Gap, Question, is_below},
 };
 
-/// Versions that a stack can be written for, the newest first.
+/// Versions that Plimsoll has a base for, the newest first.
 const OFFERED: [u32; 2] = [13, 11];
+/// Versions whose image comes from its registry alone: for projects that accept no other.
+const PULLED: [u32; 2] = [14, 12];
 
 /// One source.
 struct Named {
@@ -66,6 +68,11 @@ pub(super) fn choose(
         }
         return runtime;
     }
+    let pulled = PULLED.into_iter().find(|minor| fits(false).is_none() && accepted(*minor, false));
+    if let Some(minor) = pulled {
+        by_registry(project, minor, evidence(minor), &mut runtime);
+        return runtime;
+    }
     let Some(refusing) = sources
         .iter()
         .find(|source| OFFERED.iter().all(|minor| accepts(&source.fact.value, *minor) == Some(false)))
@@ -75,6 +82,19 @@ pub(super) fn choose(
     };
     refuse(project, refusing, fits(false).filter(|_| refusing.pin), accepted(11, false), &mut runtime);
     runtime
+}
+
+/// Takes a version that the project demands and that no base has.
+fn by_registry(project: &Project, minor: u32, evidence: Vec<Evidence>, runtime: &mut Runtime) {
+    runtime.gaps.push(Gap {
+        subject: subject(&project.folder),
+        message: format!(
+            "it runs on Python 3.{minor} alone: its image comes from a registry, no base has this version"
+        ),
+        hint: "where no registry is reached, let the project run on 3.13 or 3.11".to_owned(),
+        evidence: evidence.clone(),
+    });
+    runtime.version = Some(Fact { value: format!("3.{minor}"), evidence });
 }
 
 /// What is said where no offered version fits all sources.

@@ -1,8 +1,8 @@
 //! Which stores a Python service uses, and the variables that say where they are.
 
 use super::{
-    celery, clients, django::Site, environment::Read, hosts, project::Project, requirement::Requirement,
-    sqlite, templates,
+    celery, clients, dialects, django::Site, environment::Read, hosts, project::Project,
+    requirement::Requirement, sqlite, templates,
 };
 use crate::{
     detect::stores::{names, written},
@@ -187,7 +187,7 @@ pub(super) fn add(
         }
         hosts::complete(project, site, kind, service);
     }
-    dialects(project, service);
+    dialects::set(project, service);
     celery::add(project, site, reads, service, questions);
     sqlite::add(of, &engines, reads, service, gaps, questions);
     if project.needs(&["celery"]).is_some() {
@@ -312,41 +312,6 @@ pub(super) fn suffix(url: &str) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
     let at = rest.find('/')?;
     (rest.len() > at + 1).then(|| rest[at..].to_owned())
-}
-
-/// SQLAlchemy before 2.1 takes psycopg2 unless a URL's scheme names another driver, and psycopg from then on: where the
-/// installed one is not certainly that, the variable must name it, unless the program writes the scheme itself.
-fn dialects(project: &Project, service: &mut Service) {
-    if project.needs(&["sqlalchemy", "sqlmodel", "flask-sqlalchemy"]).is_none() {
-        return;
-    }
-    let old = project.needs(&["psycopg2", "psycopg2-binary"]).is_some();
-    let asynchronous = project.needs(&["asyncpg"]).is_some();
-    // A version that the project pins; without one the newest is installed.
-    let pinned = project.needs(&["sqlalchemy"]).and_then(Requirement::pinned);
-    let before = pinned.is_some_and(|version| version.starts_with("1.") || version.starts_with("2.0"));
-    let default = match () {
-        () if old && before => None,
-        () if old => Some("postgresql+psycopg2"),
-        () if project.needs(&["psycopg", "psycopg-binary"]).is_some() => Some("postgresql+psycopg"),
-        () if asynchronous => Some("postgresql+asyncpg"),
-        () => None,
-    };
-    let written = project.modules.iter().any(|module| {
-        (0..module.tokens.len()).any(|at| {
-            let string = matches!(module.kind(at), Some(Kind::String | Kind::Format))
-                && module.text(at).contains("postgresql+");
-            string || (module.is(at, "drivername") && module.is(at + 1, "="))
-        })
-    });
-    for used in service.stores.iter_mut().filter(|used| used.kind == StoreKind::Postgresql) {
-        let Some(Address::Url { variable, scheme, .. }) = &mut used.address else { continue };
-        let named = asynchronous && variable.value.split('_').any(|word| word == "ASYNC");
-        let wanted = if named { Some("postgresql+asyncpg") } else { default.filter(|_| !written) };
-        if scheme.is_none() {
-            *scheme = wanted.map(str::to_owned);
-        }
-    }
 }
 
 /// A host that stands in the program: in a URL, as Django's `HOST`, or as Redis' `host=`.

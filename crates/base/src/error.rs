@@ -1,7 +1,12 @@
 //! What can go wrong while a base is made.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// What a user needs whose files can have one owner alone.
+const ONE_ID: &str = "packages need several users, and only one user id is mapped here: install `uidmap` and have ids granted in /etc/subuid and /etc/subgid (`usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`), or run as root";
 
 /// Why a base could not be made. Every message names the object; [`BaseError::hint`] says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -151,7 +156,11 @@ impl BaseError {
             Self::Unsatisfied { .. } => Some(
                 "a package may have another name in another release of Debian; `plimsoll base make --refresh` reads the archive's index again",
             ),
+            Self::Step { .. } if has_one_id() => Some(ONE_ID),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                if has_one_id() {
+                    return Some(ONE_ID);
+                }
                 Some("bases hold files of several owners: run as root")
             }
             _ => None,
@@ -162,5 +171,31 @@ impl BaseError {
     pub(crate) fn io(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
         let path = path.as_ref().to_path_buf();
         move |source| Self::Io { path, source }
+    }
+}
+
+/// Whether this process is in a user namespace with one id, as that of an ordinary user without a grant is.
+fn has_one_id() -> bool {
+    fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| is_one_id(&map))
+}
+
+fn is_one_id(map: &str) -> bool {
+    let mut ranges = map.lines().filter(|line| !line.trim().is_empty());
+    let count = ranges.next().and_then(|range| range.split_whitespace().nth(2));
+    count == Some("1") && ranges.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_with_one_id_is_recognised() {
+        assert!(is_one_id("         0       1000          1\n"));
+        for more in
+            ["         0          0 4294967295\n", "         0 1000 1\n         1 100000 65536\n", "", "x\n"]
+        {
+            assert!(!is_one_id(more), "{more:?}");
+        }
     }
 }

@@ -60,7 +60,7 @@ pub use later::{Arrived, Later};
 pub use plimsoll_sandbox::Stream;
 pub use progress::{Event, Outcome, Progress, Silent};
 pub use request::{
-    BuildOutcome, BuildRequest, CaBundle, CacheOwner, Epoch, ImageResolver, NamedContext, Net, ResolveError,
-    ResolvedImage, Secret, SecretSource, SshAgent, SshKeys, StepReport, find_dockerfile,
+    BuildOutcome, BuildRequest, CaBundle, CacheOwner, Epoch, ImageResolver, KeyFiles, NamedContext, Net,
+    ResolveError, ResolvedImage, Secret, SecretSource, SshAgent, SshKeys, StepReport, find_dockerfile,
 };
 pub use wreck::{Attach, EnterError, OnFailure, Wreck};

@@ -1,6 +1,7 @@
 //! What a caller asks for, and what it gets.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -43,6 +44,8 @@ pub struct BuildRequest {
     pub secrets: Vec<Secret>,
     /// `--ssh`
     pub ssh: Vec<SshAgent>,
+    /// What the files hold that `ssh` names, once a step has wanted it.
+    pub key_files: KeyFiles,
     /// `--label`, in order.
     pub labels: Vec<(String, String)>,
     /// The image's names.
@@ -123,6 +126,7 @@ impl BuildRequest {
             contexts: Vec::new(),
             secrets: Vec::new(),
             ssh: Vec::new(),
+            key_files: KeyFiles::default(),
             labels: Vec::new(),
             tags: Vec::new(),
             origin: None,
@@ -229,7 +233,7 @@ pub(crate) const MAX_TEXT: u64 = 16 << 20;
 
 fn read_text(path: &Path) -> Result<Source, BuildError> {
     let error = |source| BuildError::io("read", path, source);
-    let bytes = plimsoll_image::read::read_named(path, MAX_TEXT).map_err(error)?;
+    let bytes = plimsoll_disk::read_named(path, MAX_TEXT).map_err(error)?;
     Ok(Source::new(path.display().to_string(), String::from_utf8_lossy(&bytes).into_owned()))
 }
 
@@ -332,6 +336,43 @@ pub enum SshKeys {
     NoAgent,
     /// In these files, without passphrase.
     Files(Vec<PathBuf>),
+}
+
+/// The content of files with keys, each read once, when a step first wants it: a pipe gives its bytes once, and all
+/// steps of a build see the same keys. Copies share it. It is kept in memory alone, until the build ends.
+#[derive(Clone, Default)]
+pub struct KeyFiles(Arc<Mutex<BTreeMap<PathBuf, Arc<[u8]>>>>);
+
+/// No private key is longer, in bytes.
+const MAX_KEY: u64 = 64 << 10;
+
+impl KeyFiles {
+    /// What a file holds.
+    ///
+    /// # Errors
+    /// With the reason, which does not hold the key.
+    pub(crate) fn read(&self, file: &Path) -> io::Result<Arc<[u8]>> {
+        // held while it reads: two steps must not share the bytes of one pipe
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = known.get(file) {
+            return Ok(key.clone());
+        }
+        let mut key = Vec::new();
+        std::fs::File::open(file)?.take(MAX_KEY + 1).read_to_end(&mut key)?;
+        if key.len() as u64 > MAX_KEY {
+            return Err(io::Error::other("it is larger than 64 KiB"));
+        }
+        let key: Arc<[u8]> = key.into();
+        known.insert(file.to_owned(), key.clone());
+        Ok(key)
+    }
+}
+
+impl fmt::Debug for KeyFiles {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // never the keys
+        out.debug_struct("KeyFiles").finish_non_exhaustive()
+    }
 }
 
 /// The certificates that steps trust, beside those of their image.
@@ -447,14 +488,13 @@ pub struct StepReport {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::{io::Write as _, thread::JoinHandle};
 
     use super::*;
 
-    #[test]
-    fn secret_from_a_pipe_is_read_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let pipe = dir.path().join("pipe");
+    /// A pipe in `dir`, and who writes this to it, once.
+    fn pipe(dir: &Path, text: &'static [u8]) -> (PathBuf, JoinHandle<()>) {
+        let pipe = dir.join("pipe");
         rustix::fs::mknodat(
             rustix::fs::CWD,
             &pipe,
@@ -463,12 +503,17 @@ mod tests {
             0,
         )
         .unwrap();
-        let writer = {
-            let pipe = pipe.clone();
-            std::thread::spawn(move || {
-                std::fs::OpenOptions::new().write(true).open(pipe).unwrap().write_all(b"sesame\n").unwrap();
-            })
-        };
+        let to = pipe.clone();
+        let writer = std::thread::spawn(move || {
+            std::fs::OpenOptions::new().write(true).open(to).unwrap().write_all(text).unwrap();
+        });
+        (pipe, writer)
+    }
+
+    #[test]
+    fn secret_from_a_pipe_is_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (pipe, writer) = pipe(dir.path(), b"sesame\n");
         let secret = Secret::new("token", SecretSource::File(pipe));
         let (first, second) = (secret.clone(), secret.clone());
         std::thread::scope(|scope| {
@@ -480,6 +525,27 @@ mod tests {
         writer.join().unwrap();
         assert_eq!(&*secret.value().unwrap(), b"sesame\n");
         assert!(!format!("{secret:?}").contains("sesame"));
+    }
+
+    #[test]
+    fn keys_from_a_pipe_are_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (pipe, writer) = pipe(dir.path(), b"a key\n");
+        let files = KeyFiles::default();
+        let (first, second) = (files.clone(), files.clone());
+        std::thread::scope(|scope| {
+            let one = scope.spawn(|| first.read(&pipe).unwrap());
+            let other = scope.spawn(|| second.read(&pipe).unwrap());
+            assert_eq!(&*one.join().unwrap(), b"a key\n");
+            assert_eq!(&*other.join().unwrap(), b"a key\n");
+        });
+        writer.join().unwrap();
+        assert_eq!(&*files.read(&pipe).unwrap(), b"a key\n");
+        assert!(!format!("{files:?}").contains("a key"));
+        let long = dir.path().join("long");
+        std::fs::write(&long, vec![b'x'; 65 << 10]).unwrap();
+        assert!(files.read(&long).unwrap_err().to_string().contains("64 KiB"));
+        assert!(files.read(&dir.path().join("none")).is_err());
     }
 
     #[test]

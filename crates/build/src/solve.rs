@@ -488,6 +488,7 @@ impl Solver<'_> {
             cache_owner: self.request.cache_owner,
             secrets: &self.request.secrets,
             ssh: &self.request.ssh,
+            key_files: &self.request.key_files,
             ca: &self.request.ca,
             hosts: &self.request.hosts,
             limits: &self.limits,

@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::request::{SshAgent, SshKeys};
+use crate::request::{KeyFiles, SshAgent, SshKeys};
 
 /// An agent that a step may use, until it is dropped.
 pub(crate) struct Forward {
@@ -34,14 +34,20 @@ pub(crate) struct Forward {
 
 impl Forward {
     /// Opens a socket in `dir` with this owner and mode, and connects whoever comes with the agent.
-    pub(crate) fn open(agent: &SshAgent, dir: &Path, (uid, gid): (u32, u32), mode: u32) -> io::Result<Self> {
+    pub(crate) fn open(
+        agent: &SshAgent,
+        contents: &KeyFiles,
+        dir: &Path,
+        (uid, gid): (u32, u32),
+        mode: u32,
+    ) -> io::Result<Self> {
         let (own, target) = match &agent.keys {
             SshKeys::Agent(socket) => (None, socket.clone()),
             SshKeys::NoAgent => {
                 return Err(io::Error::new(io::ErrorKind::NotFound, "SSH_AUTH_SOCK is not set"));
             }
             SshKeys::Files(files) => {
-                let own = OwnAgent::start(files, dir)?;
+                let own = OwnAgent::start(files, contents, dir)?;
                 let socket = own.socket.clone();
                 (Some(own), socket)
             }
@@ -193,9 +199,6 @@ fn connect(socket: &Path) -> io::Result<UnixStream> {
     }
 }
 
-/// No private key is longer, in bytes.
-const KEY: u64 = 1 << 16;
-
 /// An agent of our own for keys that were given as files.
 struct OwnAgent {
     child: Child,
@@ -203,7 +206,7 @@ struct OwnAgent {
 }
 
 impl OwnAgent {
-    fn start(files: &[PathBuf], dir: &Path) -> io::Result<Self> {
+    fn start(files: &[PathBuf], contents: &KeyFiles, dir: &Path) -> io::Result<Self> {
         let socket = dir.join("agent");
         let folder = File::open(dir)?;
         // The descriptor is open here as long as the programs need it.
@@ -224,34 +227,36 @@ impl OwnAgent {
             thread::sleep(Duration::from_millis(5));
         }
         for file in files {
-            let wrong =
-                |why: String| io::Error::other(format!("cannot use the key {}: {why}", file.display()));
-            let mut key = Vec::new();
-            File::open(file)
-                .and_then(|file| file.take(KEY).read_to_end(&mut key))
-                .map_err(|error| wrong(error.to_string()))?;
-            let mut adding = Command::new("ssh-add")
-                // From here, and not by its name: who else may read the file is its owner's affair.
-                .args(["-q", "-"])
-                .env("SSH_AUTH_SOCK", &short)
-                // No question for a passphrase.
-                .env("SSH_ASKPASS_REQUIRE", "force")
-                .env("SSH_ASKPASS", "/bin/false")
-                .stdin(Stdio::piped())
-                .stdout(Stdio::null())
-                .stderr(Stdio::piped())
-                .spawn()?;
-            if let Some(mut stdin) = adding.stdin.take() {
-                // One that has ended already says itself why.
-                let _ = stdin.write_all(&key);
-            }
-            let output = adding.wait_with_output()?;
-            if !output.status.success() {
-                return Err(wrong(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
-            }
+            contents.read(file).and_then(|key| add(&key, &short)).map_err(|error| {
+                io::Error::other(format!("cannot use the key {}: {error}", file.display()))
+            })?;
         }
         Ok(agent)
     }
+}
+
+/// Gives a key to the agent behind this socket.
+fn add(key: &[u8], socket: &str) -> io::Result<()> {
+    let mut adding = Command::new("ssh-add")
+        // From here, and not by its name: who else may read the file is its owner's affair.
+        .args(["-q", "-"])
+        .env("SSH_AUTH_SOCK", socket)
+        // No question for a passphrase.
+        .env("SSH_ASKPASS_REQUIRE", "force")
+        .env("SSH_ASKPASS", "/bin/false")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    if let Some(mut stdin) = adding.stdin.take() {
+        // One that has ended already says itself why.
+        let _ = stdin.write_all(key);
+    }
+    let output = adding.wait_with_output()?;
+    if !output.status.success() {
+        return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+    }
+    Ok(())
 }
 
 impl Drop for OwnAgent {

@@ -19,7 +19,7 @@ use std::{
 
 use plimsoll_build::{
     BuildError, BuildOutcome, BuildRequest, Builder, CaBundle, Epoch, Event, ImageResolver, NamedContext,
-    Progress, Reason, ResolveError, ResolvedImage, Secret, SecretSource, Silent,
+    Progress, Reason, ResolveError, ResolvedImage, Secret, SecretSource, Silent, SshAgent, SshKeys,
 };
 use plimsoll_image::{
     Image, ImageConfig, LayerId, Reference, SealOptions, Store, manifest::Platform, output::write_rootfs_dir,
@@ -61,6 +61,7 @@ const TESTS: &[(&str, fn())] = &[
     ("a failing step names its line, output and code, and stops the others", failing_step),
     ("a failing check fails the build that waits for its mark", failing_gate),
     ("mounts: bind, cache, secret, tmpfs", run_mounts),
+    ("keys for ssh come from a pipe once, for all steps", keys_from_a_pipe),
     ("a secret is in no layer and in no cache file", secrets_stay_out),
     ("a locked cache mount has one user at a time", locked_cache),
     ("copy from a stage links files instead of copying them", copy_from_links),
@@ -79,6 +80,7 @@ const TESTS: &[(&str, fn())] = &[
     ("heredocs are scripts and files", heredocs),
     ("links on the way to a destination are followed inside the root", linked_destinations),
     ("parents, excludes and named contexts", parents_and_excludes),
+    ("what a named context excludes is missing with a hint", named_context_excludes),
     ("two stages that add, remove and add the same file stack", same_layer_twice),
     ("a step that only sets times has a layer of its own", only_times),
     ("a file that changes while it is read fails the build or is read right", changing_file),
@@ -505,6 +507,29 @@ fn run_mounts() {
             .contains("ssh agent default: not found")
     );
     bench.build("FROM base\nRUN --mount=type=ssh test -z \"$SSH_AUTH_SOCK\"\n");
+}
+
+fn keys_from_a_pipe() {
+    let bench = Bench::new();
+    let (key, pipe) = (bench.dir.path().join("key"), bench.dir.path().join("pipe"));
+    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
+    if !made.is_ok_and(|status| status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "CI must not skip: needs ssh-keygen");
+        eprintln!("skipped: needs ssh-keygen");
+        return;
+    }
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let to = pipe.clone();
+    let writer = thread::spawn(move || {
+        let mut pipe = fs::OpenOptions::new().write(true).open(to).unwrap();
+        pipe.write_all(&fs::read(key).unwrap()).unwrap();
+    });
+    let step = "RUN --mount=type=ssh,required test -S \"$SSH_AUTH_SOCK\"";
+    bench.build_with(&format!("FROM base\n{step} && touch /one\n{step} && touch /two\n"), |request| {
+        request.ssh.push(SshAgent { id: "default".into(), keys: SshKeys::Files(vec![pipe.clone()]) });
+    });
+    writer.join().unwrap();
 }
 
 fn secrets_stay_out() {
@@ -1017,6 +1042,28 @@ fn parents_and_excludes() {
     assert!(at("p/a/src/x") && !at("p/apps"));
     assert!(at("e/apps/b/package.json") && !at("e/apps/a/src") && !at("e/top"));
     assert!(at("named"));
+}
+
+fn named_context_excludes() {
+    let bench = Bench::new();
+    let other = bench.dir.path().join("other");
+    fs::create_dir_all(&other).unwrap();
+    fs::write(other.join("key"), "x").unwrap();
+    let error = |step: &str| {
+        let mut request = bench.request(&format!("FROM base\n{step}\n"));
+        request.contexts.push(("extra".into(), NamedContext::Directory(other.clone())));
+        text(&bench.run(&request).unwrap_err())
+    };
+    let missing = error("COPY --from=extra none /");
+    assert!(missing.contains("\"/none\": not found"), "{missing}");
+    assert!(missing.contains("paths are relative to the context extra, "), "{missing}");
+    assert!(!missing.contains("exclude"), "{missing}");
+    fs::write(other.join(".dockerignore"), "key\n").unwrap();
+    for step in ["COPY --from=extra key /", "RUN --mount=type=bind,from=extra,source=key,target=/k true"] {
+        let excluded = error(step);
+        assert!(excluded.contains("\"/key\": not found"), "{excluded}");
+        assert!(excluded.contains("its .dockerignore may exclude it"), "{excluded}");
+    }
 }
 
 fn same_layer_twice() {

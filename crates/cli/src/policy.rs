@@ -190,14 +190,12 @@ pub(crate) fn of_folder(dir: &Path) -> Result<Policy, CommandError> {
 
 fn read(path: &Path) -> Result<Policy, CommandError> {
     let name = path.display().to_string();
-    let text = plimsoll_image::read::read_text(path, 1 << 20, plimsoll_image::read::Links::Follow).map_err(
-        |error| {
-            CommandError::new(
-                format!("cannot read {name}: {error}"),
-                "see to it that the file is readable UTF-8 text",
-            )
-        },
-    )?;
+    let text = plimsoll_disk::read_text(path, 1 << 20, plimsoll_disk::Links::Follow).map_err(|error| {
+        CommandError::new(
+            format!("cannot read {name}: {error}"),
+            "see to it that the file is readable UTF-8 text",
+        )
+    })?;
     let source = Source::new(name, text);
     parse(&source).map_err(CommandError::from)
 }

@@ -2,8 +2,10 @@
 //! plimsoll.toml.
 
 use std::{
+    collections::BTreeSet,
     io::{self, Read as _},
     path::{Path, PathBuf},
+    sync::Once,
 };
 
 use plimsoll_compose::{LoadOptions, Project, ReadFiles, dotenv};
@@ -53,7 +55,7 @@ pub(crate) struct Disk;
 
 impl ReadFiles for Disk {
     fn read(&self, path: &Path) -> io::Result<String> {
-        let bytes = plimsoll_image::read::read_named(path, MAX_BYTES)?;
+        let bytes = plimsoll_disk::read_named(path, MAX_BYTES)?;
         String::from_utf8(bytes)
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8"))
     }
@@ -97,6 +99,7 @@ impl ProjectArgs {
             project.remove_unused_resources();
         }
         warn(&project.warnings);
+        note_unknown_profiles(&project);
         Ok((project, options.env))
     }
 
@@ -326,6 +329,33 @@ pub(crate) fn warn(warnings: &[Diagnostic]) {
     }
 }
 
+/// Says of active profiles that no service has, once: a name that is mistyped starts less than was meant.
+fn note_unknown_profiles(project: &Project) {
+    static SAID: Once = Once::new();
+    let unknown = unknown_profiles(project);
+    if unknown.is_empty() {
+        return;
+    }
+    SAID.call_once(|| {
+        let known: Vec<&str> = known_profiles(project).into_iter().collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        for profile in unknown {
+            render::note(&format!("note: no service has the profile `{profile}`; the project has {known}"));
+        }
+    });
+}
+
+fn known_profiles(project: &Project) -> BTreeSet<&str> {
+    let services = project.services.values().chain(project.disabled_services.values());
+    services.flat_map(|service| &service.profiles).map(String::as_str).collect()
+}
+
+fn unknown_profiles(project: &Project) -> BTreeSet<&str> {
+    let known = known_profiles(project);
+    let asked = project.profiles.iter().map(String::as_str);
+    asked.filter(|profile| *profile != "*" && !known.contains(profile)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -338,6 +368,22 @@ mod tests {
         let root = Root { dir: dir.path().to_path_buf(), policy: crate::policy::Policy::default() };
         let error = ProjectArgs::default().load(&root).unwrap_err();
         assert!(error.diagnostics[0].title.contains("no compose file"), "{error:?}");
+    }
+
+    #[test]
+    fn profiles_that_no_service_has_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "services:\n  web: { image: web:1 }\n  tool: { image: tool:1, profiles: [tools] }\n";
+        fs::write(dir.path().join("compose.yaml"), text).unwrap();
+        let root = Root { dir: dir.path().to_path_buf(), policy: crate::policy::Policy::default() };
+        let unknown = |profiles: &[&str]| -> Vec<String> {
+            let profiles = profiles.iter().map(ToString::to_string).collect();
+            let project = ProjectArgs { profiles, ..ProjectArgs::default() }.load(&root).unwrap();
+            unknown_profiles(&project).into_iter().map(str::to_owned).collect()
+        };
+        assert_eq!(unknown(&["tools"]), [""; 0]);
+        assert_eq!(unknown(&["*"]), [""; 0]);
+        assert_eq!(unknown(&["tolos", "tools", "tolos"]), ["tolos"]);
     }
 
     #[test]

@@ -6,8 +6,8 @@
 //! ([`crate::interrupt::output_lost`]). `outln!`, `out!`, `errln!` and `err!` are the same for text with colours.
 //!
 //! Standard error is for people, and messages hold texts of others: names, output of steps, answers of engines and
-//! registries. All of it passes through [`printable_output`]: colours pass, nothing else drives the terminal. Standard
-//! output can be a document, so what is text there passes where it is made.
+//! registries. All of it passes through [`printable_output`]: colours pass, nothing else drives the terminal. So does what
+//! `outln!` and `out!` write; `println!` and `print!` are for documents (JSON, YAML, output of containers), whose bytes stay.
 
 use std::{
     fmt,
@@ -18,7 +18,7 @@ use plimsoll_source::printable_output;
 
 use crate::interrupt::{self, Stream};
 
-/// Writes to standard output.
+/// Writes a document to standard output, as it is.
 pub(crate) fn out(text: fmt::Arguments<'_>) {
     let result = io::stdout().lock().write_fmt(text);
     written(Stream::Out, result);
@@ -30,9 +30,9 @@ pub(crate) fn err(text: fmt::Arguments<'_>) {
     written(Stream::Err, result);
 }
 
-/// As [`out`]; colours are taken out where they are not wanted.
+/// Writes text for people to standard output; colours are taken out where they are not wanted.
 pub(crate) fn styled_out(text: fmt::Arguments<'_>) {
-    let result = anstream::stdout().lock().write_fmt(text);
+    let result = anstream::stdout().lock().write_all(printable_output(&text.to_string()).as_bytes());
     written(Stream::Out, result);
 }
 

@@ -1,6 +1,6 @@
 //! What the verbs about a running stack share: the project's name, the engine, the state directory, interruption.
 
-use std::{future::Future, path::PathBuf};
+use std::{future::Future, path::PathBuf, time::Duration};
 
 use plimsoll_compose::{HostEnvironment, Project};
 use plimsoll_engine::Engine;
@@ -113,11 +113,24 @@ pub(crate) fn state_for(
 /// Where a measurement writes down what it has paused or stopped, in the project's state directory.
 pub(crate) const NOTE: &str = "disturbed.json";
 
+/// Seconds that another run of the project is waited for; without it as long as it takes.
+const LOCK_TIMEOUT: &str = "PLIMSOLL_LOCK_TIMEOUT";
+
+fn lock_timeout() -> Result<Option<Duration>, CommandError> {
+    let Some(text) = std::env::var_os(LOCK_TIMEOUT).filter(|text| !text.is_empty()) else { return Ok(None) };
+    match text.to_str().and_then(|text| text.parse().ok()) {
+        Some(seconds) => Ok(Some(Duration::from_secs(seconds))),
+        None => Err(CommandError::new(
+            format!("{LOCK_TIMEOUT} is no number of seconds: {}", text.to_string_lossy()),
+            format!("set {LOCK_TIMEOUT}=60, or unset it to wait as long as it takes"),
+        )),
+    }
+}
+
 /// One run at a time for a project; says for whom it waits. What a measurement that was killed has left paused or
 /// stopped is taken back first.
 pub(crate) fn lock(project: &str, purpose: &str) -> Result<Lock, CommandError> {
-    let lock = Lock::take(&states()?, project, purpose, |holder| {
-        let holder = if holder.is_empty() { "another process" } else { holder };
+    let lock = Lock::take(&states()?, project, purpose, lock_timeout()?, |holder| {
         errln!("waiting: project {project} is in the hands of {holder}");
     })
     .map_err(failed)?;

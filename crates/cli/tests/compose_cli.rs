@@ -7,7 +7,7 @@ mod compose_stack;
 use std::{
     fs,
     path::Path,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use compose_stack::{ONE, Stack, busybox, docker, said, text};
@@ -403,6 +403,37 @@ fn a_detached_run_is_not_removed() {
 }
 
 #[test]
+fn an_attached_run_leaves_nothing_whatever_becomes_of_it() {
+    let file =
+        "name: PROJECT\nservices:\n  a: { image: IMAGE, volumes: [/data], command: [sleep, '1000'] }\n";
+    let Some(stack) = Stack::new("120b", file) else { return };
+    // gone before anybody can ask how it ended
+    for code in [0, 7, 0, 9] {
+        let output = stack.run(&["run", "--rm", "a", "sh", "-c", &format!("echo out; exit {code}")]);
+        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+        assert_eq!(text(&output.stdout), "out\n");
+        assert_eq!(stack.states(), [""; 0], "its name is free at once");
+    }
+    assert!(!stack.run(&["run", "--rm", "a", "no-such-program"]).status.success());
+    assert_eq!(stack.states(), [""; 0]);
+    let name = format!("{}-front", stack.name);
+    let mut run = stack
+        .command(&["run", "--rm", "--name", &name, "a", "sleep", "3"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    stack.until(&["front running"]);
+    let volume = docker(&["inspect", &name, "--format", "{{range .Mounts}}{{.Name}}{{end}}"]);
+    // SIGKILL
+    run.kill().unwrap();
+    run.wait().unwrap();
+    stack.until(&[]);
+    let left = docker(&["volume", "ls", "-q"]);
+    assert!(!left.lines().any(|found| found == volume), "its anonymous volume is gone too");
+}
+
+#[test]
 fn build_has_one_option() {
     let file = "name: PROJECT\nservices:\n  a:\n    image: PROJECT-a\n    build:\n      dockerfile_inline: |\n        FROM IMAGE\n        ARG V=1\n        ENV V=$$V\n      args: { V: '3' }\n    depends_on: [b]\n  b:\n    build:\n      dockerfile_inline: |\n        FROM IMAGE\n";
     let Some(stack) = Stack::new("033", file) else { return };
@@ -459,6 +490,38 @@ fn the_end_is_not_told() {
     assert_eq!(output.status.code(), Some(9), "{}", said(&output));
     assert!(out.contains("bad-1 exited with code 9"), "{out}");
     assert!(out.contains("| saved"), "what it wrote while it was stopped: {out}");
+    assert!(out.contains("ok-1 exited with code 0"), "its own end too: {out}");
+    assert_eq!(out.matches("exited with code").count(), 2, "each end once: {out}");
+}
+
+/// The ends that a signal leads to, of one with a terminal and one without.
+#[test]
+fn the_end_by_a_signal_is_told() {
+    let program = "trap 'exit 4' TERM; echo up; while :; do sleep 0.1; done";
+    let file = format!(
+        "name: PROJECT\nservices:\n  plain: {{ image: IMAGE, command: [sh, -c, \"{program}\"] }}\n  \
+         term: {{ image: IMAGE, tty: true, command: [sh, -c, \"{program}\"] }}\n"
+    );
+    let Some(stack) = Stack::new("037b", &file) else { return };
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let child = stack
+            .command(&["up", "--attach", "plain", "--attach", "term", "--no-color"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        stack.until(&["plain-1 running", "term-1 running"]);
+        // until it shows the logs
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        let out = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(130), "{signal}: {}", said(&output));
+        for name in ["plain-1", "term-1"] {
+            assert!(out.contains(&format!("{name} exited with code 4")), "{signal}: {out}");
+        }
+        assert_eq!(stack.states(), ["plain-1 exited", "term-1 exited"]);
+    }
 }
 
 #[test]

@@ -131,7 +131,14 @@ networks: {front: }
         "services: {db: {IDLE, volumes: ['dbdata:/data'], networks: [back]}}\nvolumes: {dbdata: }\nnetworks: {back: }\n",
     );
     stack.ok(&["-f", "db.yml", "up"]);
-    stack.ok(&["--profile", "tools", "up"]);
+    let said = stack.ok(&["--profile", "tools", "up"]);
+    assert!(!said.contains("has the profile"), "{said}");
+    let said = stack.ok(&["--profile", "tools", "--profile", "tolos", "ps"]);
+    assert_eq!(
+        said.matches("note: no service has the profile `tolos`; the project has tools").count(),
+        1,
+        "{said}"
+    );
     assert_eq!(stack.running(), stack.names(&["app", "db", "tool"]));
     for verb in ["stop", "start", "restart", "kill"] {
         stack.ok(&[verb]);
@@ -267,6 +274,14 @@ networks: {n: {ipam: {config: [{subnet: 10.201.177.0/24}]}}}
     );
     stack.ok(&["up", "--remove-orphans"]);
     assert_eq!(stack.running(), stack.names(&["d"]));
+    // all of a range that the engine chooses from
+    let range = |d: &str, e: &str| {
+        stack.write("compose.yml", &format!("services:\n  d: {{IDLE, scale: 2{d}}}\n  e: {{IDLE{e}}}\n"));
+        stack.ok(&["up"]);
+        assert_eq!(stack.running().len(), 3);
+    };
+    range(", ports: ['127.0.0.1:21773-21774:80']", "");
+    range("", ", ports: ['127.0.0.1:21773-21774:80']");
 }
 
 #[test]

@@ -149,6 +149,20 @@ fn git_of_the_context_runs_programs() {
 }
 
 #[test]
+fn texts_of_others_on_standard_output_drive_no_terminal() {
+    let dockerfile =
+        "# app gone\u{1b}[2J\u{1b}]0;title\u{7}\nFROM scratch AS app\nARG A=\u{1b}[1A\nCOPY h /\n";
+    let project = context(&[("Dockerfile", dockerfile), ("h", "h")]);
+    let home = tempfile::tempdir().unwrap();
+    for call in ["targets", "outline", "check"] {
+        let told =
+            plimsoll(home.path(), &["image", "build", "--call", call, project.path().to_str().unwrap()]);
+        assert!(!told.stdout.is_empty(), "{call}: {}", said(&told));
+        assert!(!said(&told).contains(['\u{1b}', '\u{7}']), "{call}: {:?}", said(&told));
+    }
+}
+
+#[test]
 fn special_files_read_without_end() {
     let home = tempfile::tempdir().unwrap();
     let build = |project: &Path, more: &[&str]| {

@@ -362,7 +362,17 @@ impl Engine {
 
     /// Waits until a container does not run; gives its exit code. No time limit of its own.
     pub async fn wait_container(&self, container: &str) -> Result<i64, EngineError> {
-        let options = WaitContainerOptions { condition: "not-running".to_owned() };
+        self.wait_until(container, "not-running").await
+    }
+
+    /// Waits until a container that the engine removes at its end is removed, with its anonymous volumes; gives its exit
+    /// code. One that is gone already is not found. No time limit of its own.
+    pub async fn wait_removed(&self, container: &str) -> Result<i64, EngineError> {
+        self.wait_until(container, "removed").await
+    }
+
+    async fn wait_until(&self, container: &str, condition: &str) -> Result<i64, EngineError> {
+        let options = WaitContainerOptions { condition: condition.to_owned() };
         let docker = self.patient(TRANSFER_SECONDS);
         let mut answers = std::pin::pin!(docker.wait_container(container, Some(options)));
         match answers.next().await {

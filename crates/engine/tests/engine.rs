@@ -138,6 +138,30 @@ async fn wait_gives_any_exit_code_and_follow_ends_with_the_container() {
 }
 
 #[tokio::test]
+async fn what_the_engine_removes_is_waited_for_and_remembered() {
+    let Some(engine) = support::engine().await else { return };
+    let spec = ContainerSpec { auto_remove: true, ..spec("fleeting", "sleep 0.3; exit 42") };
+    let id = fresh(&engine, &spec).await;
+    let listed = engine.containers_labelled(&[support::LABEL.into()]).await.unwrap();
+    let created = listed.iter().find(|found| found.id == id).unwrap().created;
+    engine.start_container(&id).await.unwrap();
+    assert_eq!(engine.wait_removed(&id).await.unwrap(), 42);
+    assert!(engine.wait_container(&id).await.unwrap_err().is_not_found());
+    // its end is among the events since it was made
+    let mut events = engine.events(&EventFilter { since: Some(created), ..EventFilter::default() });
+    let end = async {
+        loop {
+            let event = events.next().await.unwrap().unwrap();
+            if event.id == id && event.action == "die" {
+                break event.exit_code();
+            }
+        }
+    };
+    let code = tokio::time::timeout(Duration::from_secs(5), end).await;
+    assert_eq!(code.expect("its end within the limit"), Some(42));
+}
+
+#[tokio::test]
 async fn networks_volumes_and_archives() {
     let Some(engine) = support::engine().await else { return };
     let network = NetworkSpec {

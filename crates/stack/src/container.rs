@@ -7,13 +7,11 @@ mod unhonoured;
 use std::collections::BTreeMap;
 
 use plimsoll_compose::{Healthcheck, Mount, MountKind as Kind, Project, Service};
-use plimsoll_engine::{
-    ContainerSpec, EngineFacts, HealthSpec, MountKind, MountSpec, PortSpec, RestartSpec, Ulimit,
-};
+use plimsoll_engine::{ContainerSpec, EngineFacts, HealthSpec, MountKind, MountSpec, PortSpec, RestartSpec};
 
 use self::{
     joins::{attachments, links, namespace, volumes_from},
-    limits::{NANO, checked, device_requests, devices, resources},
+    limits::{NANO, checked, device_requests, devices, pids_note, resources, ulimits},
 };
 use crate::{Fit, ServiceImage, StackError, StackFiles, desired};
 
@@ -82,11 +80,7 @@ pub(crate) fn spec(
         cap_drop: service.cap_drop.clone(),
         security_opt: service.security_opt.iter().map(|option| files.security_option(option)).collect(),
         sysctls: desired::sorted(&service.sysctls),
-        ulimits: service
-            .ulimits
-            .iter()
-            .map(|(name, limit)| Ulimit { name: name.clone(), soft: limit.soft, hard: limit.hard })
-            .collect(),
+        ulimits: ulimits(project, name, service)?,
         devices: devices(service),
         device_cgroup_rules: service.device_cgroup_rules.clone(),
         device_requests: device_requests(service),
@@ -108,6 +102,7 @@ pub(crate) fn spec(
     };
     let mut notes = unhonoured::notes(name, service, facts);
     notes.extend(unhonoured::start_interval(project, name, facts)?);
+    notes.extend(pids_note(name, &spec.resources, &spec.ulimits));
     Ok(Built { spec, fits, notes })
 }
 

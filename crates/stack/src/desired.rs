@@ -340,10 +340,18 @@ fn init_hooks(service: &Service, name: &str, images: &ImageMap, own: &str) -> Ve
 fn update(service: &Service, name: &str, spec: &ContainerSpec, notes: &mut Vec<String>) -> Option<Update> {
     let config = service.deploy.as_ref()?.update_config.as_ref()?;
     let wanted = config.order.as_deref() == Some("start-first");
-    let port = spec.ports.iter().find(|port| port.host.parse::<u16>().is_ok_and(|host| host != 0));
+    let count = usize::try_from(service.replicas()).unwrap_or(0).max(1);
+    let port = spec.ports.iter().find_map(|port| {
+        let (first, last) = crate::ports::range(&port.host)?;
+        // as many as its containers, or fewer: none is left for a successor
+        (usize::from(last - first) < count).then_some((port, first == last))
+    });
     let address = spec.networks.iter().find_map(|network| network.ipv4.as_ref().or(network.ipv6.as_ref()));
     let why = match (port, address, &spec.network_mode) {
-        (Some(port), _, _) => Some(format!("port {} of the host can be published once", port.host)),
+        (Some((port, true)), _, _) => Some(format!("port {} of the host can be published once", port.host)),
+        (Some((port, false)), _, _) => {
+            Some(format!("the ports {} of the host are no more than its containers", port.host))
+        }
         (_, Some(address), _) => Some(format!("the address {address} can be given once")),
         (_, _, Some(mode)) if mode == "host" => Some("it is on the host's network".to_owned()),
         _ => None,

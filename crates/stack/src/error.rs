@@ -80,6 +80,14 @@ pub enum StackError {
         /// The other one.
         second: String,
     },
+    /// Another process works on the project, and the limit for waiting has passed.
+    #[error("project {project} is in the hands of {holder}")]
+    Busy {
+        /// The project.
+        project: String,
+        /// Who has it.
+        holder: String,
+    },
     /// The project has no such service.
     #[error("project {project} has no service {service}")]
     NoService {
@@ -177,6 +185,7 @@ impl StackError {
                     .into(),
             ),
             Self::Outdated { .. } => Some("bring the stack up to date first with `plimsoll up`".into()),
+            Self::Busy { .. } => Some("wait until it has ended, or end it (`kill`)".into()),
             Self::NoService { .. } => Some("`plimsoll config --services` lists them".into()),
             Self::SubnetTaken { holder, .. } => Some(format!(
                 "give the network another subnet, or remove the other one (`docker network rm {holder}`)"

@@ -5,12 +5,12 @@ mod diagnosis;
 
 pub(crate) use diagnosis::cause;
 
-use std::{fmt::Write as _, time::Duration};
+use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
 use plimsoll_engine::{ContainerDetail, Engine, EngineError, RunState};
 use serde::{Deserialize, Serialize};
 
-use crate::{Op, StackError, Step, hub::Hub};
+use crate::{Op, StackError, Step, hub::Hub, labels, observed::final_name};
 
 /// How long after a container's end the engine may still tell why.
 const OOM_DELAY: Duration = Duration::from_millis(500);
@@ -26,6 +26,9 @@ pub struct Failure {
     pub service: Option<String>,
     /// The container.
     pub container: Option<String>,
+    /// Its service has several: the service's name does not tell which one is meant.
+    #[serde(skip)]
+    pub several: bool,
     /// What was tried.
     pub step: String,
     /// What happened.
@@ -99,7 +102,13 @@ impl From<EngineError> for Evidence {
 
 impl Failure {
     /// Collects what the engine knows about the container of a failed step.
-    pub(crate) async fn collect(engine: &Engine, hub: &Hub, step: &Step, evidence: Evidence) -> Self {
+    pub(crate) async fn collect(
+        engine: &Engine,
+        hub: &Hub,
+        project: &str,
+        step: &Step,
+        evidence: Evidence,
+    ) -> Self {
         let mut failure = Self {
             service: step.service.clone(),
             container: step.op.container().map(str::to_owned),
@@ -110,6 +119,7 @@ impl Failure {
             hint: evidence.hint,
             ..Self::default()
         };
+        failure.several = failure.has_others(engine, project, &step.op).await;
         let running = step.op.is_wait()
             || matches!(step.op, Op::StartContainer { .. } | Op::RunHook { .. } | Op::RunInit { .. });
         if let (Some(container), true) = (&failure.container, running) {
@@ -159,10 +169,35 @@ impl Failure {
         failure
     }
 
+    /// Whether the service has another container. One that takes a container's place is no other.
+    async fn has_others(&self, engine: &Engine, project: &str, op: &Op) -> bool {
+        let (Some(service), Some(container)) = (&self.service, &self.container) else { return false };
+        // a container of a moment that works for the service
+        if matches!(op, Op::RunInit { .. }) {
+            return false;
+        }
+        let filter = [format!("{}={project}", labels::PROJECT), format!("{}={service}", labels::SERVICE)];
+        // what cannot be asked is no reason to say less about the failure
+        let found = engine.containers_labelled(&filter).await.unwrap_or_default();
+        let of_run = |label: Option<&str>| label.is_some_and(|label| label.eq_ignore_ascii_case("true"));
+        let members = found
+            .iter()
+            .filter(|found| !of_run(found.label(labels::ONEOFF)) && found.label(labels::HELPER).is_none());
+        let mut names: BTreeSet<&str> = members.map(|found| final_name(&found.name)).collect();
+        names.insert(final_name(container));
+        names.len() > 1
+    }
+
+    /// Whom the failure is about: the service, or the container where the service has several.
+    fn subject(&self) -> Option<&str> {
+        let container = self.container.as_deref().filter(|_| self.several).map(final_name);
+        container.or(self.service.as_deref())
+    }
+
     /// For people, several lines.
     pub fn render(&self) -> String {
         let mut text = String::new();
-        let subject = self.service.as_deref().map_or(String::new(), |service| format!("{service}: "));
+        let subject = self.subject().map_or(String::new(), |subject| format!("{subject}: "));
         let _ = writeln!(text, "{subject}{}", self.reason);
         if self.not_started {
             let _ = writeln!(text, "  it did not start: no program of it has run");
@@ -256,6 +291,7 @@ mod tests {
         let failure = Failure {
             service: Some("web".into()),
             container: Some("shop-web-1".into()),
+            several: false,
             step: "wait until shop-web-1 is healthy".into(),
             reason: "ended while starting".into(),
             exit: Some(ExitMeaning::of(137)),
@@ -312,6 +348,20 @@ mod tests {
             failure.render(),
             "web: device /dev/x: no such file or directory\n  it did not start: no program of it has run\n"
         );
+    }
+
+    #[test]
+    fn one_of_several_containers_is_named() {
+        let failure = Failure {
+            service: Some("web".into()),
+            container: Some("0123456789ab_shop-web-2".into()),
+            several: true,
+            reason: "ended while starting".into(),
+            ..Failure::default()
+        };
+        assert_eq!(failure.render(), "shop-web-2: ended while starting\n");
+        let alone = Failure { several: false, ..failure };
+        assert_eq!(alone.render(), "web: ended while starting\n");
     }
 
     #[test]

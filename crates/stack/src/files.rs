@@ -410,16 +410,10 @@ fn reason(error: &io::Error) -> String {
 }
 
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let file = fs::File::open(path)?;
-    if file.metadata()?.is_dir() {
+    if fs::metadata(path)?.is_dir() {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
     }
-    let mut content = Vec::new();
-    file.take(SIZE_LIMIT + 1).read_to_end(&mut content)?;
-    if content.len() as u64 > SIZE_LIMIT {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "is larger than 1 MiB"));
-    }
-    Ok(content)
+    plimsoll_disk::read_named(path, SIZE_LIMIT)
 }
 
 /// An error that names the secret and shows its line in the Compose file.

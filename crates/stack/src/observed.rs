@@ -49,6 +49,12 @@ pub struct Inside {
     pub restart: String,
     /// Network name to the names that it has there.
     pub aliases: BTreeMap<String, Vec<String>>,
+    /// Network name to the link-local addresses that it has there.
+    #[serde(default)]
+    pub link_local: BTreeMap<String, Vec<String>>,
+    /// Devices of the host that it was given.
+    #[serde(default)]
+    pub devices: Vec<String>,
 }
 
 impl Inside {
@@ -69,11 +75,21 @@ impl Inside {
             let names = lists.into_iter().filter_map(Value::as_array).flatten();
             names.filter_map(|name| name.as_str().map(str::to_owned)).collect()
         };
-        let networks = raw["NetworkSettings"]["Networks"].as_object().into_iter().flatten();
+        let link_local = |place: &Value| -> Vec<String> {
+            let addresses = place["IPAMConfig"]["LinkLocalIPs"].as_array().into_iter().flatten();
+            addresses.filter_map(|address| address.as_str().map(str::to_owned)).collect()
+        };
+        let devices = host["Devices"].as_array().into_iter().flatten();
+        let networks = || raw["NetworkSettings"]["Networks"].as_object().into_iter().flatten();
         Self {
             limits,
             restart: host["RestartPolicy"]["Name"].as_str().unwrap_or_default().to_owned(),
-            aliases: networks.map(|(name, place)| (name.clone(), names(place))).collect(),
+            aliases: networks().map(|(name, place)| (name.clone(), names(place))).collect(),
+            link_local: networks()
+                .map(|(name, place)| (name.clone(), link_local(place)))
+                .filter(|(_, addresses)| !addresses.is_empty())
+                .collect(),
+            devices: devices.filter_map(|device| device["PathOnHost"].as_str().map(str::to_owned)).collect(),
         }
     }
 }
@@ -277,6 +293,19 @@ pub async fn observe(engine: &Engine, project: &str) -> Result<Observed, StackEr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_only_one_can_have_is_seen_in_a_look() {
+        let inside = Inside::of(&serde_json::json!({
+            "HostConfig": { "Devices": [{ "PathOnHost": "/dev/ttyUSB0", "PathInContainer": "/dev/a" }] },
+            "NetworkSettings": { "Networks": {
+                "n": { "IPAMConfig": { "LinkLocalIPs": ["169.254.1.1"] } },
+                "m": { "IPAMConfig": null },
+            } },
+        }));
+        assert_eq!(inside.devices, ["/dev/ttyUSB0"]);
+        assert_eq!(inside.link_local, BTreeMap::from([("n".to_owned(), vec!["169.254.1.1".to_owned()])]));
+    }
 
     #[test]
     fn half_made_is_what_was_asked_for_just_now_and_not_started() {

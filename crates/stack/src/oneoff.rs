@@ -39,7 +39,7 @@ pub struct OneOff {
     pub stdin: bool,
     /// Nobody attaches: standard input stays open for who may attach later.
     pub detached: bool,
-    /// The engine removes it when it has ended: nobody else is there to do it.
+    /// The engine removes it when it has ended: whoever asked for it may be gone by then.
     pub auto_remove: bool,
     /// Publish the service's ports.
     pub service_ports: bool,
@@ -138,6 +138,7 @@ pub fn plan_oneoff(desired: &Desired, observed: &Observed, ask: &OneOff) -> Resu
         }
         // the service's own container has these
         (network.ipv4, network.ipv6, network.mac) = (None, None, None);
+        network.link_local.clear();
     }
     spec.labels.insert(labels::ONEOFF.into(), "True".into());
     spec.labels.insert(labels::NUMBER.into(), "1".into());

@@ -104,6 +104,13 @@ fn wanted(plan: &Plan) -> Vec<(String, PortSpec)> {
     wanted
 }
 
+/// The first and the last port of `8000` or `8000-8010`; nothing where the engine chooses freely.
+pub(crate) fn range(host: &str) -> Option<(u16, u16)> {
+    let (first, last) = host.split_once('-').unwrap_or((host, host));
+    let (first, last): (u16, u16) = (first.parse().ok()?, last.parse().ok()?);
+    (first != 0 && first <= last).then_some((first, last))
+}
+
 fn overlap(one: IpAddr, other: IpAddr) -> bool {
     one.is_unspecified() || other.is_unspecified() || one == other
 }
@@ -183,6 +190,15 @@ mod tests {
         assert_eq!(parse_listener(&line.replace(" 0A ", " 01 "), "tcp"), None);
         assert_eq!(parse_address("0000000000000000FFFF00000100007F").unwrap().to_string(), "127.0.0.1");
         assert!(parse_address("00000000000000000000000000000000").unwrap().is_unspecified());
+    }
+
+    #[test]
+    fn ranges_of_ports_are_read() {
+        assert_eq!(range("8000"), Some((8000, 8000)));
+        assert_eq!(range("8000-8010"), Some((8000, 8010)));
+        for free in ["", "0", "8010-8000", "x", "1-", "70000"] {
+            assert_eq!(range(free), None, "{free}");
+        }
     }
 
     #[test]

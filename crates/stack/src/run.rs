@@ -249,7 +249,7 @@ pub async fn run(
                     Err(Unready::Failed(evidence)) => {
                         states[id] = State::Skipped;
                         shared.abandon.send_replace(true);
-                        let failure = Failure::collect(engine, &shared.hub, step, evidence).await;
+                        let failure = Failure::collect(engine, &shared.hub, &plan.project, step, evidence).await;
                         report(Progress::Failed(step, &failure));
                         outcome.failures.push(failure);
                     }
@@ -259,7 +259,7 @@ pub async fn run(
     }
     if outcome.is_success() {
         for (step, evidence) in fallen(&shared, plan).await {
-            let failure = Failure::collect(engine, &shared.hub, step, evidence).await;
+            let failure = Failure::collect(engine, &shared.hub, &plan.project, step, evidence).await;
             report(Progress::Failed(step, &failure));
             outcome.failures.push(failure);
             outcome.done -= 1;
@@ -324,18 +324,18 @@ async fn execute(shared: &Shared, step: &Step) -> Result<(), Unready> {
         abandon: shared.abandon.subscribe(),
         timeout: shared.options.timeout,
     };
+    let waits = |said| {
+        let news = match said {
+            Said::Goes(text) => News::Goes(text),
+            Said::Waits(text) => News::Told(text),
+        };
+        let _ = shared.news.send((step.id, news));
+    };
     match &step.op {
         Op::WaitHealthy { container, health, unhealthy } => {
-            let tell = |said| {
-                let news = match said {
-                    Said::Goes(text) => News::Goes(text),
-                    Said::Waits(text) => News::Told(text),
-                };
-                let _ = shared.news.send((step.id, news));
-            };
-            watcher.healthy(container, health, *unhealthy, tell).await
+            watcher.healthy(container, health, *unhealthy, waits).await
         }
-        Op::WaitCompleted { container } => watcher.completed(container).await,
+        Op::WaitCompleted { container } => watcher.completed(container, waits).await,
         Op::WaitRunning { container } => watcher.running(container).await,
         Op::RunHook { container, hook, when } => {
             let tell = |news| {
@@ -344,7 +344,7 @@ async fn execute(shared: &Shared, step: &Step) -> Result<(), Unready> {
             let service = step.service.as_deref().unwrap_or(container);
             run_hook(shared, (container, service), hook, *when, tell).await
         }
-        Op::RunInit { spec } => run_init(shared, &watcher, spec).await,
+        Op::RunInit { spec } => run_init(shared, &watcher, spec, waits).await,
         Op::Delay { milliseconds } => {
             let mut abandon = watcher.abandon.clone();
             tokio::select! {
@@ -415,14 +415,19 @@ fn hook_of(container: &str) -> String {
 
 /// Makes a container, runs it to its end and removes it. One that fails is kept: its log tells why, and the next run
 /// removes it.
-async fn run_init(shared: &Shared, watcher: &Watcher<'_>, spec: &ContainerSpec) -> Result<(), Unready> {
+async fn run_init(
+    shared: &Shared,
+    watcher: &Watcher<'_>,
+    spec: &ContainerSpec,
+    tell: impl FnMut(Said),
+) -> Result<(), Unready> {
     let engine = &shared.engine;
     create(engine, spec).await?;
     for attachment in spec.networks.iter().skip(1) {
         engine.connect_container(&spec.name, attachment).await?;
     }
     engine.start_container(&spec.name).await?;
-    watcher.completed(&spec.name).await.map_err(|unready| match unready {
+    watcher.completed(&spec.name, tell).await.map_err(|unready| match unready {
         Unready::Failed(evidence) => {
             let reason = format!("{}: {}", hook_of(&spec.name), evidence.reason);
             Unready::Failed(Evidence { reason, ..evidence })

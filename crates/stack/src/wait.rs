@@ -28,7 +28,7 @@ const CRASH_LOOP: usize = 3;
 /// The shortest and the longest time that a health check is waited for when no limit is given.
 const BUDGET: (Duration, Duration) = (Duration::from_mins(1), Duration::from_mins(15));
 
-/// After so long without success a person is told what the health check says, and again after three times as long.
+/// After so long without success a person is told what is waited for, and again after three times as long.
 const FIRST_WORD: Duration = Duration::from_secs(10);
 
 /// What a wait says while it goes on.
@@ -131,6 +131,15 @@ impl Watcher<'_> {
                     return Err(Unready::Failed(Evidence { reason, probe: last, ..Evidence::default() }));
                 }
                 () = abandoned(&mut abandon) => return Err(Unready::Abandoned),
+                () = sleep_until(began + patience), if command.is_none() => {
+                    let text = format!(
+                        "after {} s the engine does not call it healthy; it is waited for until {} s, Ctrl-C stops",
+                        patience.as_secs(),
+                        limit.as_secs()
+                    );
+                    tell(Said::Waits(text));
+                    patience *= 3;
+                }
                 _ = changes.changed() => {}
                 result = probe_at(next, self.engine, &detail.id, command.as_ref(), health) => {
                     attempts += 1;
@@ -223,14 +232,26 @@ impl Watcher<'_> {
     }
 
     /// Until the container has ended, with exit code 0.
-    pub(crate) async fn completed(&self, container: &str) -> Result<(), Unready> {
+    pub(crate) async fn completed(&self, container: &str, mut tell: impl FnMut(Said)) -> Result<(), Unready> {
         let mut abandon = self.abandon.clone();
-        let code = tokio::select! {
-            code = self.engine.wait_container(container) => code?,
-            () = abandoned(&mut abandon) => return Err(Unready::Abandoned),
-            () = limit(self.timeout) => {
-                let seconds = self.timeout.unwrap_or_default().as_secs();
-                return Err(failed(format!("it has not completed within {seconds} s")));
+        let began = Instant::now();
+        let mut patience = FIRST_WORD;
+        let mut ended = std::pin::pin!(self.engine.wait_container(container));
+        let mut over = std::pin::pin!(limit(self.timeout));
+        let code = loop {
+            tokio::select! {
+                code = &mut ended => break code?,
+                () = abandoned(&mut abandon) => return Err(Unready::Abandoned),
+                () = &mut over => {
+                    let seconds = self.timeout.unwrap_or_default().as_secs();
+                    return Err(failed(format!("it has not completed within {seconds} s")));
+                }
+                () = sleep_until(began + patience) => {
+                    let lines = self.engine.last_lines(container, 1).await.unwrap_or_default();
+                    let last = lines.last().map(|line| line.text.as_str());
+                    tell(Said::Waits(still_running(patience, self.timeout, last)));
+                    patience *= 3;
+                }
             }
         };
         if code == 0 {
@@ -293,6 +314,17 @@ fn still_waiting(code: i64, said: &str, since: Duration, limit: Duration) -> Str
         since.as_secs(),
         limit.as_secs()
     )
+}
+
+/// Of a container whose end is waited for, with the last line of its log.
+fn still_running(since: Duration, limit: Option<Duration>, last: Option<&str>) -> String {
+    let until = limit.map_or(String::new(), |limit| format!(" until {} s", limit.as_secs()));
+    let last = last.filter(|line| !line.trim().is_empty());
+    let said = last.map_or_else(
+        || "it has not written a log line".to_owned(),
+        |line| format!("the last line of its log: {line}"),
+    );
+    format!("after {} s it still runs; its end is waited for{until}, Ctrl-C stops; {said}", since.as_secs())
 }
 
 /// Ends when nobody is interested any more. Its guard of the channel is gone before anything else is awaited.
@@ -389,6 +421,18 @@ mod tests {
         assert_eq!(
             text,
             "after 10 s its health check still says: exit code 1: 503 {\"ok\":false}; it is waited for until 120 s, Ctrl-C stops"
+        );
+    }
+
+    #[test]
+    fn a_job_that_takes_long_is_told_of() {
+        assert_eq!(
+            still_running(FIRST_WORD, None, Some("3 of 7 migrations")),
+            "after 10 s it still runs; its end is waited for, Ctrl-C stops; the last line of its log: 3 of 7 migrations"
+        );
+        assert_eq!(
+            still_running(FIRST_WORD * 3, Some(Duration::from_mins(1)), None),
+            "after 30 s it still runs; its end is waited for until 60 s, Ctrl-C stops; it has not written a log line"
         );
     }
 

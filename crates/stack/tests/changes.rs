@@ -4,7 +4,7 @@
 
 mod support;
 
-use plimsoll_engine::{Endpoint, Resources, RunState};
+use plimsoll_engine::{Endpoint, PublishedPort, Resources, RunState};
 use plimsoll_stack::{
     Desired, DownOptions, Inside, Observed, ObservedContainer, Op, PlanOptions, Scope, plan, plan_down,
 };
@@ -185,6 +185,7 @@ fn what_was_changed_while_it_ran_is_put_right() {
         limits: Resources { memory: Some(64 << 20), ..Resources::default() },
         restart: "always".into(),
         aliases: [("shop_default".to_owned(), vec!["web".to_owned(), "also".to_owned()])].into(),
+        ..Inside::default()
     };
     let mut said = |inside: &Inside| {
         web(&mut observed).inside = Some(inside.clone());
@@ -242,6 +243,66 @@ fn addresses_change_hands() {
     }
     // a graph without circles: every step comes after those that it waits for
     assert!(plan.steps.iter().all(|step| step.after.iter().all(|before| *before < step.id)));
+}
+
+/// Causes of the removals for another container's sake, on the way from one text to the other.
+fn removed_first(before: &str, after: &str, has: impl Fn(&mut ObservedContainer)) -> Vec<String> {
+    let mut observed = converged(&wanted(before));
+    observed.containers.iter_mut().for_each(has);
+    let plan = plan(&wanted(after), &observed, &PlanOptions::default()).unwrap();
+    let handed = plan.steps.iter().filter(|step| step.cause.contains(" goes to "));
+    let removals = handed.filter(|step| step.op.describe().starts_with("remove "));
+    removals.map(|step| step.cause.clone()).collect()
+}
+
+fn published(host: u16) -> PublishedPort {
+    PublishedPort { container: 80, protocol: "tcp".into(), host_ip: "0.0.0.0".into(), host: Some(host) }
+}
+
+/// Two containers of `a` have both ports of the range that `b` is to choose from.
+#[test]
+fn a_range_of_ports_changes_hands() {
+    let text = |a: &str, b: &str| {
+        format!("services: {{ a: {{ image: i:1, scale: 2{a} }}, b: {{ image: i:1{b} }} }}\n")
+    };
+    let has = |found: &mut ObservedContainer| {
+        if found.service == "a" {
+            found.ports = vec![published(8000 + u16::try_from(found.number).unwrap())];
+        }
+    };
+    let range = ", ports: ['8001-8002:80']";
+    let before = text(range, "");
+    let causes = ["a: port 8001/tcp goes to b", "a: port 8002/tcp goes to b"];
+    assert_eq!(removed_first(&before, &text("", range), has), causes);
+    // a third port is free
+    assert!(removed_first(&before, &text("", ", ports: ['8001-8003:80']"), has).is_empty());
+    // each replica takes over what its predecessor has
+    let newer = text(range, "").replace("a: { image: i:1", "a: { image: i:2");
+    assert!(removed_first(&before, &newer, has).is_empty());
+}
+
+#[test]
+fn link_local_addresses_and_devices_change_hands() {
+    let text = |a: &str, b: &str| {
+        format!("services: {{ a: {{ image: i:1{a} }}, b: {{ image: i:1{b} }} }}\nnetworks: {{ n: }}\n")
+    };
+    let address = ", networks: { n: { link_local_ips: [169.254.8.8] } }";
+    let has = |found: &mut ObservedContainer| {
+        if found.service == "a" {
+            let link_local = [("shop_n".to_owned(), vec!["169.254.8.8".to_owned()])].into();
+            let devices = vec!["/dev/ttyUSB0".to_owned()];
+            found.inside = Some(Inside { link_local, devices, ..Inside::default() });
+        }
+    };
+    let (without, free) = (", networks: [n]", text(address, ", networks: [n]"));
+    let passed = removed_first(&free, &text(without, address), has);
+    assert_eq!(passed, ["a: 169.254.8.8 on shop_n goes to b"]);
+    let device = ", devices: [/dev/ttyUSB0]";
+    let passed = removed_first(&text(device, ""), &text("", device), has);
+    assert_eq!(passed, ["a: the device /dev/ttyUSB0 goes to b"]);
+    // both are given it: nothing is handed over
+    let both = text(device, device).replace("a: { image: i:1", "a: { image: i:2");
+    assert!(removed_first(&text(device, ""), &both, has).is_empty());
 }
 
 #[test]

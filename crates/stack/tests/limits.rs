@@ -46,3 +46,24 @@ fn memory_limit_in_two_places() {
     assert!(said("    mem_limit: 1m\n").contains("6 MiB"));
     assert_eq!(said("    mem_limit: 6m\n    mem_reservation: 6m\n"), "");
 }
+
+#[test]
+fn ulimits_and_the_number_of_processes() {
+    let limits = |soft: i64, hard: i64| {
+        said(&format!("    ulimits:\n      nofile:\n        soft: {soft}\n        hard: {hard}\n"))
+    };
+    for (soft, hard) in [(10, 10), (10, 20), (10, -1), (-1, -1)] {
+        assert_eq!(limits(soft, hard), "", "{soft} {hard}");
+    }
+    for (soft, hard) in [(20, 10), (-1, 10)] {
+        let told = limits(soft, hard);
+        assert!(told.contains("soft limit of ulimit nofile") && told.ends_with("(lines 6, 7)"), "{told}");
+    }
+    let notes = |nproc: u32| {
+        let text =
+            format!("services: {{ api: {{ image: x, pids_limit: 500, ulimits: {{ nproc: {nproc} }} }} }}");
+        support::wanted(&text).notes
+    };
+    assert_eq!(notes(200), ["api: ulimit nproc ends it at 200 processes, before the pids limit of 500 does"]);
+    assert_eq!(notes(500), [""; 0]);
+}

@@ -15,7 +15,7 @@ use std::{
 
 use bench::Bench;
 use plimsoll_engine::{Engine, RunState};
-use plimsoll_stack::{LogQuery, Op, RunOptions, logs, ps, run};
+use plimsoll_stack::{LogQuery, Op, Progress, RunOptions, logs, ps, run};
 use support::Scratch;
 
 const CHAIN: &str = r#"
@@ -593,6 +593,27 @@ volumes: { data: {} }
     assert!(plan.render().contains("_data is newer than its success"), "{}", plan.render());
     let (plan, _, _) = bench.plan(text).await.unwrap();
     assert!(plan.is_empty(), "{}", plan.render());
+    bench.down(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_takes_long_is_told_of() {
+    let Some(bench) = Bench::new("long").await else { return };
+    let text = "services:\n  job: { image: IMAGE, command: [sh, -c, 'echo 3 of 7; sleep 11'] }\n  \
+                app: { image: IMAGE, init: true, stop_grace_period: 1s, command: [sleep, '1000'], \
+                depends_on: { job: { condition: service_completed_successfully } } }\n";
+    let (plan, _, files) = bench.plan(text).await.unwrap();
+    let options = RunOptions { state: bench.state(), ..RunOptions::default() };
+    let mut told = Vec::new();
+    let mut hear = |progress: Progress<'_>| {
+        if let Progress::Told(_, text) = progress {
+            told.push(text.to_owned());
+        }
+    };
+    let outcome = run(&bench.engine, &plan, &files, &options, &mut hear).await;
+    assert!(outcome.is_success(), "{:#?}", outcome.failures);
+    let one = told.iter().filter(|text| text.contains("after 10 s it still runs")).count();
+    assert!(one == 1 && told.iter().any(|text| text.ends_with("3 of 7")), "{told:?}");
     bench.down(true).await;
 }
 

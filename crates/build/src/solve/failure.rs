@@ -9,8 +9,9 @@ use super::{Solver, line_ends};
 use crate::{
     copying::CopyError,
     error::{BuildError, FREE_SPACE, is_disk_full, told},
-    graph::{Op, TreeRef},
+    graph::{Op, RunMount, TreeRef},
     place::PlaceError,
+    request::NamedContext,
     run::{self, RunError},
     select::SelectError,
 };
@@ -34,20 +35,7 @@ impl Solver<'_> {
                 let Op::Copy(op) = &self.graph.nodes[node].op else {
                     return self.problem(node, error.to_string(), None).into();
                 };
-                match &op.from {
-                    TreeRef::Context(name) if name.is_empty() => match &self.request.ignore {
-                        Some(ignore) => Some(format!(
-                            "paths are relative to the context {}; {} may exclude it",
-                            self.request.context.display(),
-                            ignore.name()
-                        )),
-                        None => Some(format!(
-                            "paths are relative to the context {}",
-                            self.request.context.display()
-                        )),
-                    },
-                    _ => None,
-                }
+                self.about_context(&op.from)
             }
             CopyError::Place(PlaceError::NotADirectory { path, is }) if is.starts_with("a link") => {
                 let at = path.display();
@@ -60,6 +48,47 @@ impl Solver<'_> {
             _ => None,
         };
         self.problem(node, told(error), hint.as_deref()).into()
+    }
+
+    /// Where paths of a context begin, and what may exclude them. Other sources need no words.
+    fn about_context(&self, from: &TreeRef) -> Option<String> {
+        let TreeRef::Context(name) = from else { return None };
+        if name.is_empty() {
+            let context = self.request.context.display();
+            return Some(match &self.request.ignore {
+                Some(ignore) => {
+                    format!("paths are relative to the context {context}; {} may exclude it", ignore.name())
+                }
+                None => format!("paths are relative to the context {context}"),
+            });
+        }
+        let excludes = self.contexts.get(name).is_some_and(|tree| !tree.ignores_nothing());
+        let folder = self.request.contexts.iter().find_map(|(context, what)| match what {
+            NamedContext::Directory(path) if context == name => Some(path),
+            // one that was fetched lies where nobody looks for it
+            _ => None,
+        });
+        let mut hint = format!("paths are relative to the context {name}");
+        if let Some(folder) = folder {
+            hint.push_str(&format!(", {}", folder.display()));
+        }
+        if excludes {
+            hint.push_str("; its .dockerignore may exclude it");
+        }
+        Some(hint)
+    }
+
+    /// As [`Self::about_context`], for the mount of a RUN that names this path.
+    fn about_mounted(&self, node: usize, path: &str) -> Option<String> {
+        let Op::Run(op) = &self.graph.nodes[node].op else { return None };
+        op.mounts.iter().find_map(|mount| match mount {
+            RunMount::Bind { from, source, .. } | RunMount::Cache { seed: Some((from, source)), .. }
+                if source == path =>
+            {
+                self.about_context(from)
+            }
+            _ => None,
+        })
     }
 
     pub(super) fn run_failed(&self, node: usize, error: RunError) -> BuildError {
@@ -101,6 +130,10 @@ impl Solver<'_> {
                     _ => "mount it on a directory, or on a path that is not there yet",
                 };
                 self.problem(node, error.to_string(), Some(hint)).into()
+            }
+            RunError::Select(SelectError::NotFound(ref path)) => {
+                let hint = self.about_mounted(node, path);
+                self.problem(node, error.to_string(), hint.as_deref()).into()
             }
             RunError::DiskFull(_) => self.problem(node, error.to_string(), Some(FREE_SPACE)).into(),
             RunError::SshMissing(ref id) => {

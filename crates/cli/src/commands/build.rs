@@ -182,7 +182,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let built = builds::build(&store, &home, &images, &wanted, &shown, Budget::find(&root.policy)?)?;
     let verdicts = builds::hold_to_budgets(&built, &root.policy.budgets.images);
     if args.json {
-        outln!("{}", as_json(&built, &verdicts));
+        println!("{}", as_json(&built, &verdicts));
     } else if form != ProgressForm::Quiet {
         builds::tell_built(&built, &shown);
         table(&built, &verdicts);

@@ -126,6 +126,6 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
 
 fn print_json(value: &serde_json::Value) -> Result<(), CommandError> {
     let text = serde_json::to_string_pretty(value).map_err(|error| CommandError::from_error(&error))?;
-    outln!("{text}");
+    println!("{text}");
     Ok(())
 }

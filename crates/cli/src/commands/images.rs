@@ -130,7 +130,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         }
     } else if format == Format::Json {
         let text = serde_json::to_string(&shown).map_err(|error| CommandError::from_error(&error))?;
-        outln!("{text}");
+        println!("{text}");
     } else {
         let head = ["CONTAINER", "REPOSITORY", "TAG", "PLATFORM", "IMAGE ID", "SIZE", "CREATED"];
         let mut lines = vec![head.join("\t")];

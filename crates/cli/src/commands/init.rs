@@ -70,6 +70,8 @@ struct Preview {
     secrets: Vec<(String, String)>,
     /// The lock differs from the one on disk.
     lock_changed: bool,
+    /// Variables that must be set before the stack can start, and are not.
+    demanded: Vec<String>,
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
@@ -108,12 +110,13 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     preview.left_out = planned.left_out;
     preview.notes = planned.notes;
     preview.answers = wanted.answers;
+    preview.demanded = demanded(&preview.comparison, &disk)?;
     let applied = args.apply && !preview.comparison.overlaps() && write(&preview, &stack, &disk)?;
 
     if args.json {
-        outln!("{}", report::json(&preview, applied)?);
+        println!("{}", report::json(&preview, applied)?);
     } else {
-        out!("{}", plimsoll_source::printable_output(&report::text(&preview, applied)));
+        out!("{}", report::text(&preview, applied));
     }
     let drift = args.check && preview.comparison.pending();
     let failed = drift || preview.comparison.conflicts();
@@ -225,7 +228,32 @@ fn preview(
         answers: BTreeMap::new(),
         secrets,
         lock_changed,
+        demanded: Vec::new(),
     })
+}
+
+/// Variables that the Compose file demands and neither the environment nor the `.env` file beside it has.
+fn demanded(comparison: &Comparison, disk: &Disk) -> Result<Vec<String>, CommandError> {
+    let set = disk.read(".env")?.unwrap_or_default();
+    let in_file = |name: &str| {
+        set.lines().any(|line| {
+            let line = line.trim_start().trim_start_matches("export ").trim_start();
+            line.split_once('=').is_some_and(|(key, _)| key.trim_end() == name)
+        })
+    };
+    let mut demanded: Vec<String> = Vec::new();
+    let compose_files = comparison.changes.iter().filter(|change| change.path.starts_with("compose."));
+    for text in compose_files.filter_map(|change| change.write.as_deref()) {
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+        for variable in lines.filter_map(|line| plimsoll_compose::interpolate::variables(line).ok()).flatten()
+        {
+            let known = std::env::var_os(&variable.name).is_some() || in_file(&variable.name);
+            if variable.required && !known && !demanded.contains(&variable.name) {
+                demanded.push(variable.name);
+            }
+        }
+    }
+    Ok(demanded)
 }
 
 /// `FILE` of `FILE:LINE`.

@@ -77,12 +77,14 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     });
     if !args.all && !args.json {
         // as docker compose has it: a script may look for `running(1)`
-        projects.iter_mut().for_each(|project| project.states.retain(|state, _| up.contains(state)));
+        for project in &mut projects {
+            project.states.retain(|state, _| up.contains(state));
+        }
     }
     if args.json {
         let text =
             serde_json::to_string_pretty(&projects).map_err(|error| CommandError::from_error(&error))?;
-        outln!("{text}");
+        println!("{text}");
     } else if args.quiet {
         for project in &projects {
             outln!("{}", project.name);
@@ -98,7 +100,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
                 })
             })
             .collect();
-        outln!("{}", serde_json::Value::from(rows));
+        println!("{}", serde_json::Value::from(rows));
     } else {
         let rows: Vec<[String; 3]> = projects
             .into_iter()

@@ -118,7 +118,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let shown: Vec<Row> = shown.into_iter().map(|(row, _)| row).collect();
     if args.json {
         let text = serde_json::to_string_pretty(&shown).map_err(|error| CommandError::from_error(&error))?;
-        outln!("{text}");
+        println!("{text}");
         return Ok(ExitCode::SUCCESS);
     }
     out!("{}", table(&shown));
@@ -169,7 +169,7 @@ fn listed(args: &Args, target: &Target, format: &Format) -> Result<ExitCode, Com
             Some(text) => out!("{text}"),
             None => {
                 for row in fields {
-                    outln!("{}", serde_json::Value::Object(row));
+                    println!("{}", serde_json::Value::Object(row));
                 }
             }
         }
@@ -224,7 +224,7 @@ fn health(row: &Row) -> String {
         return "-".to_owned();
     }
     if row.proved {
-        return "healthy (by the probe of up)".to_owned();
+        return "healthy (checked when it started)".to_owned();
     }
     let probe = row.probe.as_deref().and_then(|output| output.lines().next()).unwrap_or_default().trim();
     match probe {

@@ -29,6 +29,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+    // it reads the store's layers
+    crate::rootless::enter(false);
     let root = Root::find()?;
     let project = args.project.load(&root)?;
     for name in &args.services {

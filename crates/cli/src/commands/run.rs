@@ -1,13 +1,15 @@
 //! `plimsoll run`: a container of a service for one command.
 
-use std::{collections::BTreeMap, io::IsTerminal as _, process::ExitCode};
+use std::{collections::BTreeMap, io::IsTerminal as _, process::ExitCode, time::Duration};
 
+use futures_util::StreamExt as _;
 use plimsoll_compose::Project;
-use plimsoll_engine::Engine;
+use plimsoll_engine::{Engine, EngineError, EventFilter};
 use plimsoll_source::{Source, printable_output};
 use plimsoll_stack::{
     Context, OneOff, Op, Progress, RunOptions, StackFiles, desired, observe, plan_oneoff, stack_files,
 };
+use tokio::time::timeout;
 
 use crate::{
     commands::{
@@ -306,7 +308,7 @@ fn one_off(args: &Args, project: &indexmap::IndexMap<String, String>) -> Result<
         tty: !args.no_tty && !args.detach && terminal::is_interactive(),
         stdin: !args.no_interactive,
         detached: args.detach,
-        auto_remove: args.rm && args.detach,
+        auto_remove: args.rm,
         service_ports: args.service_ports || !args.publish.is_empty(),
         use_aliases: args.use_aliases,
         no_deps: args.no_deps,
@@ -314,7 +316,7 @@ fn one_off(args: &Args, project: &indexmap::IndexMap<String, String>) -> Result<
 }
 
 async fn begin(engine: &Engine, name: &str, args: &Args) -> Result<ExitCode, CommandError> {
-    let broken = |error: plimsoll_engine::EngineError| failed(error.into());
+    let broken = |error: EngineError| failed(error.into());
     if args.detach {
         // docker compose prints the id; one that is removed at its end can be asked for it only before
         let id = engine.inspect_container(name).await.map_err(broken)?.id;
@@ -322,18 +324,85 @@ async fn begin(engine: &Engine, name: &str, args: &Args) -> Result<ExitCode, Com
         outln!("{}", if is_in_place() { id.as_str() } else { name });
         return Ok(ExitCode::SUCCESS);
     }
-    let code = attended(engine, name, args).await;
-    if args.rm {
-        let removed = engine.remove_container(name, true, true).await;
-        if let (Ok(_), Err(error)) = (&code, removed) {
-            return Err(broken(error));
+    let ended = async {
+        let fleeting = if args.rm { Fleeting::find(engine, name).await? } else { None };
+        attended(engine, name, args).await?;
+        match fleeting {
+            Some(fleeting) => fleeting.end(engine).await,
+            None => engine.wait_container(name).await,
         }
+    };
+    let code = ended.await;
+    if args.rm && code.is_err() {
+        // the engine removes what has ended, and this may be running, or never have begun
+        let _ = engine.remove_container(name, true, true).await;
     }
     code.map(exit_code).map_err(broken)
 }
 
-/// Attached before the start, until its end; signals are passed on.
-async fn attended(engine: &Engine, name: &str, args: &Args) -> Result<i64, plimsoll_engine::EngineError> {
+/// How long the engine may take to remove a container that has ended.
+const REMOVAL: Duration = Duration::from_secs(10);
+/// How long it may take to tell what has happened.
+const EVENTS: Duration = Duration::from_secs(5);
+
+/// A container that the engine removes as soon as it has ended, so that nothing is left whatever becomes of us. It may
+/// be gone before anybody can ask how it ended.
+struct Fleeting {
+    id: String,
+    /// When it was made, by the engine's clock.
+    created: i64,
+}
+
+impl Fleeting {
+    /// To be found before it is started.
+    async fn find(engine: &Engine, name: &str) -> Result<Option<Self>, EngineError> {
+        let found = engine.containers().await?.into_iter().find(|found| found.name == name);
+        Ok(found.map(|found| Self { id: found.id, created: found.created }))
+    }
+
+    /// Its exit code, as soon as it is gone: whoever uses its name or its volumes next finds them free.
+    async fn end(&self, engine: &Engine) -> Result<i64, EngineError> {
+        let code = match engine.wait_container(&self.id).await {
+            Err(error) if error.is_not_found() => self.code_by_events(engine).await?,
+            code => code?,
+        };
+        // gone, or gone before anybody could ask, or the engine does not do it
+        let _ = timeout(REMOVAL, engine.wait_removed(&self.id)).await;
+        match engine.remove_container(&self.id, true, true).await {
+            Ok(()) | Err(EngineError::NotFound { .. } | EngineError::Conflict { .. }) => Ok(code),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Its exit code as the engine told it. Events of the past are kept there, those of this container since it was
+    /// made.
+    async fn code_by_events(&self, engine: &Engine) -> Result<i64, EngineError> {
+        let filter = EventFilter { since: Some(self.created), ..EventFilter::default() };
+        let mut events = engine.events(&filter);
+        let found = async {
+            while let Some(event) = events.next().await {
+                let event = event?;
+                if event.action == "die"
+                    && event.id == self.id
+                    && let Some(code) = event.exit_code()
+                {
+                    return Ok(Some(code));
+                }
+            }
+            Ok::<_, EngineError>(None)
+        };
+        match timeout(EVENTS, found).await {
+            Ok(Ok(Some(code))) => Ok(code),
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(None)) | Err(_) => Err(EngineError::Unreadable {
+                message: "the container is gone, and no event tells its exit code".to_owned(),
+            }),
+        }
+    }
+}
+
+/// Attached before the start, until nothing comes any more; signals are passed on.
+async fn attended(engine: &Engine, name: &str, args: &Args) -> Result<(), EngineError> {
     let tty = !args.no_tty && terminal::is_interactive();
     let stdin = !args.no_interactive;
     let session = engine.attach_container(name, stdin).await?;
@@ -360,6 +429,5 @@ async fn attended(engine: &Engine, name: &str, args: &Args) -> Result<i64, plims
         () = pass_on => Ok(()),
     };
     drop(raw);
-    talked?;
-    engine.wait_container(name).await
+    talked
 }

@@ -92,14 +92,14 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             let rows = meter.sample(&engine, &project, &args.services, args.all).await.map_err(failed)?;
             if args.json {
                 let text = serde_json::to_string(&rows).map_err(|error| CommandError::from_error(&error))?;
-                outln!("{text}");
+                println!("{text}");
             } else if format != Format::Table {
                 let rows: Vec<_> = rows.iter().map(fields).collect();
                 match template::render(&format, &HEADINGS, &rows)? {
                     Some(text) => out!("{text}"),
                     None => {
                         for row in rows {
-                            outln!("{}", Value::Object(row));
+                            println!("{}", Value::Object(row));
                         }
                     }
                 }

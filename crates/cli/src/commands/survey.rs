@@ -20,9 +20,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let survey = plimsoll_survey::survey(&repository);
     if args.json {
         let json = serde_json::to_string_pretty(&survey).map_err(|error| CommandError::from_error(&error))?;
-        outln!("{json}");
+        println!("{json}");
     } else {
-        out!("{}", plimsoll_source::printable_output(&plimsoll_survey::render(&survey)));
+        out!("{}", plimsoll_survey::render(&survey));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -488,7 +488,7 @@ fn addresses(ports: &[PublishedPort]) -> Vec<String> {
 
 fn print_json(value: &serde_json::Value) -> Result<(), CommandError> {
     let text = serde_json::to_string_pretty(value).map_err(|error| CommandError::from_error(&error))?;
-    outln!("{text}");
+    println!("{text}");
     Ok(())
 }
 

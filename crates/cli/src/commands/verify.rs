@@ -95,7 +95,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         write(file, &page)?;
     }
     if args.json {
-        out!("{json}");
+        print!("{json}");
     } else {
         out!("{}", report::terminal(&certificate));
         outln!("{}", folder.join("certificate.html").display());
@@ -196,7 +196,7 @@ fn promises(root: &Root, project: &Project) -> Result<Option<PromiseFile>, Comma
 
 /// A file of the project that says what to measure.
 fn source(path: &Path, hint: &str) -> Result<Source, CommandError> {
-    let text = plimsoll_image::read::read_text(path, 4 << 20, plimsoll_image::read::Links::Follow)
+    let text = plimsoll_disk::read_text(path, 4 << 20, plimsoll_disk::Links::Follow)
         .map_err(|error| CommandError::new(format!("cannot read {}: {error}", path.display()), hint))?;
     Ok(Source::new(path.display().to_string(), text))
 }

@@ -86,7 +86,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         (Some(text), _) => out!("{text}"),
         (None, Format::Json) => {
             for row in fields {
-                outln!("{}", Value::Object(row));
+                println!("{}", Value::Object(row));
             }
         }
         (None, _) => {

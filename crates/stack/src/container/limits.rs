@@ -1,7 +1,7 @@
 //! What a container may use: memory, CPUs, block IO, devices.
 
 use plimsoll_compose::{DeviceRequest as Wish, Project, Service, ThrottleDevice};
-use plimsoll_engine::{Device, DeviceRate, DeviceRequest, EngineFacts, Resources};
+use plimsoll_engine::{Device, DeviceRate, DeviceRequest, EngineFacts, Resources, Ulimit};
 
 use plimsoll_source::Diagnostic;
 
@@ -87,6 +87,11 @@ pub(super) fn checked(project: &Project, name: &str, resources: Resources) -> Re
         (Some(memory), _, _) if memory < LEAST_MEMORY => ("a memory limit is 6 MiB at least", limit, None),
         _ => return Ok(resources),
     };
+    Err(refused(project, name, what, first, second))
+}
+
+/// A value that every engine refuses, and the limit that it contradicts.
+fn refused(project: &Project, name: &str, what: &str, first: &[&str], second: Option<&[&str]>) -> StackError {
     let mut diagnostic = Diagnostic::error(format!("service {name}: {what}"));
     for (keys, text) in std::iter::once((first, "this")).chain(second.map(|keys| (keys, "the limit"))) {
         diagnostic = match project.origin(&path(name, keys)) {
@@ -94,7 +99,34 @@ pub(super) fn checked(project: &Project, name: &str, resources: Resources) -> Re
             None => diagnostic.note(path(name, keys).join(".")),
         };
     }
-    Err(StackError::File(Box::new(diagnostic.hint("every engine refuses it; change both values together"))))
+    StackError::File(Box::new(diagnostic.hint("every engine refuses it; change both values together")))
+}
+
+/// The limits of each process. A kernel takes none that is above what it may be raised to.
+pub(super) fn ulimits(project: &Project, name: &str, service: &Service) -> Result<Vec<Ulimit>, StackError> {
+    let mut ulimits = Vec::new();
+    for (kind, limit) in &service.ulimits {
+        // negative is without limit
+        if limit.hard >= 0 && (limit.soft < 0 || limit.soft > limit.hard) {
+            let what = format!("the soft limit of ulimit {kind} is not above the hard one");
+            let (soft, hard) = (["ulimits", kind.as_str(), "soft"], ["ulimits", kind.as_str(), "hard"]);
+            return Err(refused(project, name, &what, &soft, Some(&hard)));
+        }
+        ulimits.push(Ulimit { name: kind.clone(), soft: limit.soft, hard: limit.hard });
+    }
+    Ok(ulimits)
+}
+
+/// Two limits of the number of processes: raising the one alone has no effect.
+pub(super) fn pids_note(name: &str, resources: &Resources, ulimits: &[Ulimit]) -> Option<String> {
+    let pids = resources.pids.filter(|pids| *pids > 0)?;
+    let nproc = ulimits.iter().find(|limit| limit.name == "nproc" && limit.hard >= 0)?;
+    (pids > nproc.hard).then(|| {
+        format!(
+            "{name}: ulimit nproc ends it at {} processes, before the pids limit of {pids} does",
+            nproc.hard
+        )
+    })
 }
 
 fn has(project: &Project, name: &str, keys: &[&str]) -> bool {

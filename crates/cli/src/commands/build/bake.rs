@@ -18,7 +18,7 @@ pub(super) fn print(project: &Project, services: &[String]) -> Result<ExitCode, 
     let names: Vec<&String> = targets.keys().collect();
     let file = json!({ "group": { "default": { "targets": names } }, "target": targets });
     let text = serde_json::to_string_pretty(&file).map_err(|error| CommandError::from_error(&error))?;
-    outln!("{text}");
+    println!("{text}");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -168,8 +168,18 @@ pub(super) fn ssh(spec: &str) -> Result<SshAgent, CommandError> {
         let socket = socket.and_then(|socket| std::path::absolute(socket).ok());
         return Ok(SshAgent { id: spec.to_owned(), keys: socket.map_or(SshKeys::NoAgent, SshKeys::Agent) });
     };
-    let paths: Vec<PathBuf> =
-        paths.split(',').map(|path| absolute(Path::new(path))).collect::<Result<_, _>>()?;
+    // A pipe of the caller (`<(…)`) is no path that could be made canonical.
+    let there = |path: &str| {
+        let path = std::path::absolute(path)?;
+        std::fs::metadata(&path).map(|_| path)
+    };
+    let paths: Vec<PathBuf> = paths
+        .split(',')
+        .map(|path| {
+            there(path)
+                .map_err(|error| CommandError::new(format!("cannot read {path}: {error}"), "check the path"))
+        })
+        .collect::<Result<_, _>>()?;
     let is_socket = |path: &PathBuf| {
         std::fs::metadata(path).is_ok_and(|meta| std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type()))
     };

@@ -29,6 +29,8 @@ struct Json<'a> {
     questions: &'a [Question],
     /// What was answered.
     answers: &'a BTreeMap<String, String>,
+    /// Variables that must be set before the stack can start.
+    demanded: &'a [String],
 }
 
 pub(super) fn json(preview: &Preview, applied: bool) -> Result<String, CommandError> {
@@ -41,6 +43,7 @@ pub(super) fn json(preview: &Preview, applied: bool) -> Result<String, CommandEr
         notes: &preview.notes,
         questions: &preview.survey.questions,
         answers: &preview.answers,
+        demanded: &preview.demanded,
     };
     serde_json::to_string_pretty(&json).map_err(|error| CommandError::from_error(&error))
 }
@@ -50,6 +53,10 @@ pub(super) fn text(preview: &Preview, applied: bool) -> String {
     found(&mut out, preview);
     let changes = &preview.comparison.changes;
     for change in changes.iter().filter(|change| change.write.is_some()) {
+        // A new file that is on disk now can be read there.
+        if applied && matches!(change.outcome, Outcome::Created) {
+            continue;
+        }
         out.push('\n');
         diff(&mut out, &change.diff);
     }
@@ -245,12 +252,35 @@ fn summary(out: &mut String, preview: &Preview, applied: bool) {
     for (path, what) in &preview.secrets {
         let _ = writeln!(out, "  {path:48} secret, not shown: {what}");
     }
+    to_do(out, preview);
     let next = match (applied, preview.comparison.conflicts()) {
         (_, true) => "next: decide about what is shown above",
         (true, false) => "next: plimsoll up",
         (false, false) => "to write them: plimsoll init --apply",
     };
     let _ = writeln!(out, "\n{next}");
+}
+
+/// What a person has to look at, once more at the end: what was found stands far above.
+fn to_do(out: &mut String, preview: &Preview) {
+    let counts = [
+        (preview.survey.gaps.len(), "missing"),
+        (preview.survey.questions.len(), "question"),
+        (preview.left_out.len(), "left out"),
+        (preview.notes.len(), "note"),
+    ];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if !counts.is_empty() {
+        let _ = writeln!(out, "\nTo read under \"Found\": {}", counts.join(", "));
+    }
+    if !preview.demanded.is_empty() {
+        let names = preview.demanded.join(", ");
+        let _ = writeln!(out, "\nSet before the stack starts, in .env or in the environment: {names}");
+    }
 }
 
 fn verb(change: &Change) -> Option<&'static str> {

@@ -1,6 +1,6 @@
 //! What `top` knows and how keys change what it shows. No terminal and no engine here.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use plimsoll_stack::{Row, StackLine, Usage};
@@ -100,6 +100,7 @@ impl Model {
     /// The lines that pass the filter, oldest first.
     pub(super) fn shown(&self) -> Vec<&Line> {
         let needle = self.filter.to_lowercase();
+        let several = self.several();
         let chosen = self.entries.get(self.selected).map(|entry| entry.row.container.as_str());
         self.lines
             .iter()
@@ -108,8 +109,29 @@ impl Model {
                 needle.is_empty()
                     || line.text.to_lowercase().contains(&needle)
                     || line.service.to_lowercase().contains(&needle)
+                    || self.speaker(&several, line).to_lowercase().contains(&needle)
             })
             .collect()
+    }
+
+    /// Services that have more than one container, or had while this log was written.
+    pub(super) fn several(&self) -> BTreeSet<&str> {
+        let now = self.entries.iter().map(|entry| (entry.row.service.as_str(), entry.row.container.as_str()));
+        let said = self.lines.iter().map(|line| (line.service.as_str(), line.container.as_str()));
+        let mut first: BTreeMap<&str, &str> = BTreeMap::new();
+        now.chain(said)
+            .filter(|(service, container)| *first.entry(*service).or_insert(*container) != *container)
+            .map(|(service, _)| service)
+            .collect()
+    }
+
+    /// Whose line it is: the service's, or the container's (without the project's name) of one that has `several`.
+    pub(super) fn speaker<'l>(&self, several: &BTreeSet<&str>, line: &'l Line) -> &'l str {
+        if !several.contains(line.service.as_str()) {
+            return &line.service;
+        }
+        let own = line.container.strip_prefix(self.project.as_str());
+        own.and_then(|rest| rest.strip_prefix(['-', '_'])).unwrap_or(&line.container)
     }
 
     /// What a key does.
@@ -219,6 +241,22 @@ mod tests {
         assert_eq!(shown, ["ready\\x1b[2J"], "colours go, what moves the cursor is shown");
         press(&mut model, "\x1b");
         assert_eq!(model.shown().len(), 2);
+    }
+
+    #[test]
+    fn lines_of_replicas_are_told_apart() {
+        let mut model = Model::new("shop", "");
+        model.hear(line("web", "one"));
+        model.hear(line("db", "ready"));
+        let speakers = |model: &Model| -> Vec<String> {
+            let several = model.several();
+            model.shown().iter().map(|line| model.speaker(&several, line).to_owned()).collect()
+        };
+        assert_eq!(speakers(&model), ["web", "db"]);
+        model.hear(StackLine { container: "shop-web-2".into(), ..line("web", "two") });
+        assert_eq!(speakers(&model), ["web-1", "db", "web-2"]);
+        press(&mut model, "/web-2\n");
+        assert_eq!(speakers(&model), ["web-2"]);
     }
 
     #[test]

@@ -210,14 +210,19 @@ fn logs(frame: &mut Frame<'_>, model: &Model, area: Rect) {
     let block = Block::new().borders(Borders::TOP).title(title);
     let room = usize::from(block.inner(area).height);
     let end = shown.len().saturating_sub(model.back);
-    let width = shown.iter().map(|line| line.service.chars().count()).max().unwrap_or(0).min(20);
+    let several = model.several();
+    let speakers = shown.iter().map(|line| model.speaker(&several, line).chars().count());
+    let width = speakers.max().unwrap_or(0).min(20);
     let lines: Vec<Line<'_>> = shown[end.saturating_sub(room)..end]
         .iter()
         .map(|line| {
             let bar = if line.stderr { "!" } else { "|" };
             Line::from(vec![
                 Span::styled(format!("{} ", line.time), Style::new().add_modifier(Modifier::DIM)),
-                Span::styled(format!("{:width$} {bar} ", line.service), Style::new().fg(Color::Cyan)),
+                Span::styled(
+                    format!("{:width$} {bar} ", model.speaker(&several, line)),
+                    Style::new().fg(Color::Cyan),
+                ),
                 Span::raw(line.text.as_str()),
             ])
         })

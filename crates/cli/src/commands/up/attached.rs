@@ -8,9 +8,9 @@ use std::{
     time::Duration,
 };
 
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use plimsoll_compose::{Condition, Project};
-use plimsoll_engine::{ContainerSummary, Engine, Event, EventFilter, RunState};
+use plimsoll_engine::{ContainerSummary, Engine, EngineError, Event, EventFilter, RunState};
 use plimsoll_stack::{Lifecycle, LogQuery, Outcome, StackLine, Step, labels, logs, members, plan_stop};
 use tokio::time::{Instant, sleep_until};
 
@@ -129,13 +129,7 @@ impl Follow<'_> {
         outcome: &Outcome,
     ) -> Result<ExitCode, CommandError> {
         if !self.has_begun(outcome) {
-            self.show_what_was(args).await?;
-            if !args.aborts() {
-                return Ok(ExitCode::from(1));
-            }
-            let code = outcome.failures.iter().find_map(|failure| Some(failure.exit.as_ref()?.code));
-            self.stop(|_| {}).await?;
-            return Ok(exit_code(code.unwrap_or(1)));
+            return self.after_failure(args, outcome).await;
         }
         let services = args.shown(self.project, self.services);
         let mut printer = args.printer(&self.project.name);
@@ -170,12 +164,14 @@ impl Follow<'_> {
             }
         };
         let mut showing = std::pin::pin!(showing);
+        let mut events = self.events();
+        let mut told = BTreeSet::new();
         let end = tokio::select! {
             shown = &mut showing => {
                 shown?;
                 End::Signal
             }
-            end = self.end(args, &services, &printer) => end?,
+            end = self.end(args, &services, &printer, &mut events, &mut told) => end?,
             _ = stack::next_signal() => End::Signal,
         };
         let code = match &end {
@@ -198,9 +194,8 @@ impl Follow<'_> {
         // what containers say on their way out is shown too
         let both = async {
             let _ = tokio::time::timeout(LAST_LINES, std::future::pending::<()>()).await;
-            self.stop(|line| drop(hooks.send(line))).await?;
-            tokio::time::sleep(LAST_LINES).await;
-            Ok::<_, CommandError>(())
+            let say = |line| drop(hooks.send(line));
+            self.stop_and_tell(&services, &printer, &mut events, &told, say).await
         };
         let mut both = std::pin::pin!(both);
         tokio::select! {
@@ -226,25 +221,95 @@ impl Follow<'_> {
         })
     }
 
-    /// The logs and ends so far, for a start that failed.
-    async fn show_what_was(&self, args: &Front) -> Result<(), CommandError> {
+    /// A start that failed: what there was to show, and the end of the rest where an option wants it.
+    async fn after_failure(&self, args: &Front, outcome: &Outcome) -> Result<ExitCode, CommandError> {
         let services = args.shown(self.project, self.services);
         let mut printer = args.printer(&self.project.name);
-        let containers = self.containers(&services).await?;
+        let told = self.show_what_was(&services, &mut printer).await?;
+        if !args.aborts() {
+            return Ok(ExitCode::from(1));
+        }
+        let code = outcome.failures.iter().find_map(|failure| Some(failure.exit.as_ref()?.code));
+        let printer = RefCell::new(printer);
+        self.stop_and_tell(&services, &printer, &mut self.events(), &told, |_| {}).await?;
+        Ok(exit_code(code.unwrap_or(1)))
+    }
+
+    /// The logs and ends so far. Gives the names of the containers that have ended.
+    async fn show_what_was(
+        &self,
+        services: &[String],
+        printer: &mut Printer,
+    ) -> Result<BTreeSet<String>, CommandError> {
+        let containers = self.containers(services).await?;
         for container in &containers {
             printer.expect(&container.name);
         }
-        let query = LogQuery { services, since: self.began, ..LogQuery::default() };
+        let query = LogQuery { services: services.to_vec(), since: self.began, ..LogQuery::default() };
         logs(self.engine, &self.project.name, &query, &mut |line| printer.print(&line).is_ok())
             .await
             .map_err(failed)?;
-        let printer = RefCell::new(printer);
-        for container in &containers {
+        let mut told = BTreeSet::new();
+        for container in containers {
             if let (RunState::Exited, Some(code)) = (container.state, container.exit_code) {
-                Self::tell(&printer, &container.name, code);
+                Self::tell(printer, &container.name, code);
+                told.insert(container.name);
             }
         }
-        Ok(())
+        Ok(told)
+    }
+
+    /// Stops what was brought up, and tells of each container that ends by that. `told` are those that had ended before.
+    async fn stop_and_tell(
+        &self,
+        services: &[String],
+        printer: &RefCell<Printer>,
+        events: &mut (impl Stream<Item = Result<Event, EngineError>> + Unpin),
+        told: &BTreeSet<String>,
+        say: impl Fn(StackLine) + Send,
+    ) -> Result<(), CommandError> {
+        let stopping = async {
+            self.stop(say).await?;
+            // the last lines and ends are on their way
+            tokio::time::sleep(LAST_LINES).await;
+            Ok::<_, CommandError>(())
+        };
+        let mut stopping = std::pin::pin!(stopping);
+        tokio::select! {
+            stopped = &mut stopping => stopped,
+            () = self.tell_ends(services, printer, events, told) => stopping.await,
+        }
+    }
+
+    /// Tells of each container that ends, as long as the engine tells us.
+    async fn tell_ends(
+        &self,
+        services: &[String],
+        printer: &RefCell<Printer>,
+        events: &mut (impl Stream<Item = Result<Event, EngineError>> + Unpin),
+        told: &BTreeSet<String>,
+    ) {
+        let matters = self.matters();
+        while let Some(Ok(event)) = events.next().await {
+            let service = event.attributes.get(labels::SERVICE).map_or("", String::as_str);
+            let shown = services.iter().any(|name| name == service) || matters.contains(service);
+            if shown && event.action == "die" && !one_off(&event) && !told.contains(event.name()) {
+                Self::tell(&printer.borrow(), event.name(), event.exit_code().unwrap_or(-1));
+            }
+        }
+    }
+
+    /// What happens to the project's containers. From the beginning on: one may have ended before anybody listened.
+    fn events(&self) -> impl Stream<Item = Result<Event, EngineError>> + Unpin + use<> {
+        let label = format!("{}={}", labels::PROJECT, self.project.name);
+        let filter = EventFilter { labels: vec![label], since: Some(self.began), until: None };
+        self.engine.events(&filter)
+    }
+
+    /// Services whose end may be the end of `up`. To docker compose the end of a job matters too that others wait for.
+    fn matters(&self) -> BTreeSet<&str> {
+        let counted = |service: &&str| is_in_place() || !self.is_awaited(service);
+        self.project.services.keys().map(String::as_str).filter(counted).collect()
     }
 
     /// Stops what was brought up, under the project's lock. `say` is given what hooks write.
@@ -277,27 +342,27 @@ impl Follow<'_> {
         Ok(ended.and_then(|container| container.exit_code))
     }
 
-    /// Tells of each container that ends, until all have, or one that matters.
+    /// Tells of each container that ends, until all have, or one that matters. `told` gets the names of those that had
+    /// ended before: their events are still to come.
     async fn end(
         &self,
         args: &Front,
         services: &[String],
         printer: &RefCell<Printer>,
+        events: &mut (impl Stream<Item = Result<Event, EngineError>> + Unpin),
+        told: &mut BTreeSet<String>,
     ) -> Result<End, CommandError> {
-        let label = format!("{}={}", labels::PROJECT, self.project.name);
-        // from the beginning on: one may have ended before anybody listened
-        let filter = EventFilter { labels: vec![label], since: Some(self.began), until: None };
-        let mut events = self.engine.events(&filter);
         let all: Vec<String> = self.project.services.keys().cloned().collect();
-        // to docker compose the end of a job matters too that others wait for
-        let counted = |service: &&str| is_in_place() || !self.is_awaited(service);
-        let matters: BTreeSet<&str> = all.iter().map(String::as_str).filter(counted).collect();
+        let matters = self.matters();
         let counts = |code: i64| code != 0 || !args.abort_on_container_failure;
         if args.aborts() {
             // one that had ended before this `up` began has no event
             let ended = self.ended(&all, &matters).await?;
             if let Some(first) = ended.iter().position(|(_, code)| counts(*code)) {
-                ended[..=first].iter().for_each(|(name, code)| Self::tell(printer, name, *code));
+                for (name, code) in &ended[..=first] {
+                    Self::tell(&printer.borrow(), name, *code);
+                    told.insert(name.clone());
+                }
                 return Ok(End::One(ended[first].1));
             }
         }
@@ -314,7 +379,7 @@ impl Follow<'_> {
                     let code = event.exit_code().unwrap_or(-1);
                     let service = event.attributes.get(labels::SERVICE).map_or("", String::as_str);
                     if services.iter().any(|name| name == service) || matters.contains(service) {
-                        Self::tell(printer, event.name(), code);
+                        Self::tell(&printer.borrow(), event.name(), code);
                     }
                     if args.aborts() && matters.contains(service) && counts(code) {
                         let now = self.engine.inspect_container(&event.id).await;
@@ -361,8 +426,7 @@ impl Follow<'_> {
         Ok(ended.into_iter().map(|(_, name, code)| (name, code)).collect())
     }
 
-    fn tell(printer: &RefCell<Printer>, container: &str, code: i64) {
-        let printer = printer.borrow();
+    fn tell(printer: &Printer, container: &str, code: i64) {
         let _ = writeln!(io::stdout().lock(), "{} exited with code {code}", printer.short(container));
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use plimsoll_image::read::{Links, read_text};
+use plimsoll_disk::{Links, read_text};
 use plimsoll_source::{Diagnostic, Source, Span};
 use plimsoll_verify::{
     Project,

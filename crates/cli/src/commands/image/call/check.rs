@@ -180,7 +180,7 @@ pub(super) fn call(asked: &Asked<'_>, store: &Store) -> Result<ExitCode, Command
     if asked.json {
         print!("{}", checks.json()?);
     } else {
-        print!("{}", plimsoll_source::printable_output(&checks.text()));
+        out!("{}", checks.text());
     }
     let error = checks.report.error.as_ref();
     match error {

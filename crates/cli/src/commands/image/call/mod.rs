@@ -83,7 +83,11 @@ impl Call {
         for context in replacing(request) {
             eprintln!("note: the named context `{context}` takes the place of the stage of this name");
         }
-        print!("{text}");
+        if asked.json {
+            print!("{text}");
+        } else {
+            out!("{text}");
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1217,3 +1217,82 @@ fn a_file_of_sqlite_that_the_configuration_names_is_found_in_every_form() {
     assert_eq!(with("Path(app.root_path) / 'blog.db'"), Some(("blog/blog.db".to_owned(), 6)));
     assert_eq!(with("'blog.db'"), Some(("blog.db".to_owned(), 6)));
 }
+
+#[test]
+fn a_text_that_is_true_whatever_it_says_turns_nothing_on() {
+    let default = |read: &str| {
+        let survey = of(&[
+            ("requirements.txt", "flask==3\ngunicorn==23.0.0\n"),
+            (
+                "app.py",
+                &format!("import os\nfrom flask import Flask\napp = Flask(__name__)\nvalue = {read}\n"),
+            ),
+        ]);
+        let known = survey.services[0].environment.iter().find(|variable| variable.name == "DEBUG");
+        known.unwrap().default.clone()
+    };
+    assert_eq!(default("bool(os.environ.get('DEBUG', default=0))"), None);
+    assert_eq!(default("bool(os.environ.get('DEBUG', False))"), None);
+    // On where nothing is set: only the empty text turns it off.
+    assert_eq!(default("bool(os.environ.get('DEBUG', 1))").as_deref(), Some(""));
+    assert_eq!(default("int(os.environ.get('DEBUG', 0))").as_deref(), Some("0"));
+}
+
+#[test]
+fn commands_of_the_build_have_the_debug_of_production() {
+    let survey = of(&[
+        ("requirements.txt", "Django==5.2\ngunicorn==23.0.0\nwhitenoise==6.9.0\n"),
+        ("manage.py", "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site1.settings')\n"),
+        (
+            "site1/settings.py",
+            "import os\nDEBUG = os.environ.get('DEBUG', 'True') == 'True'\nSTATIC_ROOT = 'static'\n",
+        ),
+        ("site1/wsgi.py", "application = get_wsgi_application()\n"),
+    ]);
+    let debug: Vec<(&str, bool)> = survey.services[0]
+        .settings
+        .iter()
+        .filter(|setting| setting.name == "DEBUG")
+        .map(|setting| (setting.value.as_str(), setting.at_build))
+        .collect();
+    assert_eq!(debug, [("False", true), ("False", false)]);
+}
+
+#[test]
+fn a_package_in_src_that_a_program_beside_it_imports_is_installed() {
+    let with = |program: &str| {
+        let survey = of(&[
+            ("requirements.txt", "flask==3\n"),
+            (
+                "pyproject.toml",
+                "[project]\nname = \"shop\"\ndependencies = [\"flask\"]\n[build-system]\nrequires = [\"flit_core\"]\n",
+            ),
+            (
+                "src/shop/__init__.py",
+                "from flask import Flask\ndef create_app():\n    return Flask(__name__)\n",
+            ),
+            ("main.py", program),
+        ]);
+        let said = survey.gaps.iter().any(|gap| gap.message.contains("both are installed"));
+        (survey.installs[0].beside.iter().map(|fact| fact.value).collect::<Vec<_>>(), said)
+    };
+    let imports = "from shop import create_app\napp = create_app()\n";
+    assert_eq!(with(imports), (vec![Beside::Package], false));
+    assert_eq!(with("from flask import Flask\napp = Flask(__name__)\n"), (Vec::new(), false));
+}
+
+#[test]
+fn programs_of_a_supervisor_on_another_machine_are_those_of_the_procfile() {
+    let survey = of(&[
+        ("requirements.txt", "flask==3\nrq==2\ngunicorn==23.0.0\n"),
+        ("app.py", "from flask import Flask\napp = Flask(__name__)\n"),
+        ("Procfile", "web: gunicorn app:app\nworker: rq worker tasks\n"),
+        (
+            "deployment/supervisor/tasks.conf",
+            "[program:tasks]\ncommand=/home/me/site/venv/bin/rq worker tasks\n[program:site]\ncommand=/bin/bash -c 'gunicorn app:app'\n",
+        ),
+    ]);
+    let processes: Vec<&str> =
+        survey.services[0].processes.iter().map(|process| process.name.as_str()).collect();
+    assert_eq!(processes, ["worker"]);
+}

@@ -1,9 +1,6 @@
 //! Forms of values of `docker build` and `docker buildx build`.
 
-use std::{
-    net::IpAddr,
-    path::{Path, PathBuf},
-};
+use std::{net::IpAddr, path::PathBuf};
 
 use plimsoll_build::{Secret, SecretSource, SshAgent, SshKeys};
 use plimsoll_image::{
@@ -12,7 +9,6 @@ use plimsoll_image::{
 };
 use plimsoll_sandbox::{ExtraHost, Ulimit};
 
-use super::context::absolute;
 use crate::error::CommandError;
 
 /// Go's forms of a truth value.
@@ -363,7 +359,7 @@ mod tests {
             matches!(secret("id=a,type=env,src=HOME").unwrap().source, SecretSource::Env(name) if name == "HOME")
         );
         let file = secret("type=file,id=PATH,source=/dev/null").unwrap();
-        assert!(matches!(file.source, SecretSource::File(path) if path == Path::new("/dev/null")));
+        assert!(matches!(file.source, SecretSource::File(path) if path == std::path::Path::new("/dev/null")));
         assert!(matches!(secret("id=PATH").unwrap().source, SecretSource::Env(_)));
     }
 }

@@ -43,13 +43,27 @@ pub(super) fn read(source: &Source, folder: &str, platform: &mut Platform) {
         if key.trim() != "command" || command.is_empty() {
             continue;
         }
-        let words = || command.split_whitespace().map(|word| word.rsplit('/').next().unwrap_or(word));
+        let command = by_name(command);
+        let words = || {
+            let words = command.split_whitespace().map(|word| word.trim_matches(['\'', '"']));
+            words.map(|word| word.rsplit('/').next().unwrap_or(word))
+        };
         if words().next().is_some_and(|first| APART.contains(&first)) {
             continue;
         }
         let process = if words().any(|word| SERVERS.contains(&word)) { "web" } else { name.as_str() };
         let evidence = Evidence::new(source, span, "supervisord starts it");
-        super::add(platform, process, &super::around(folder), command, evidence, process == "web");
+        super::add(platform, process, &super::around(folder), &command, evidence, process == "web");
         uwsgi::with_interpreter(platform.launches.last_mut().and_then(|launch| launch.line.as_mut()));
+    }
+}
+
+/// A program by its name: the folder of programs of another machine (`/home/me/venv/bin/`) is in no image.
+fn by_name(command: &str) -> String {
+    let end = command.find(char::is_whitespace).unwrap_or(command.len());
+    let (program, rest) = command.split_at(end);
+    match program.rsplit_once("/bin/") {
+        Some((_, name)) if program.starts_with('/') && !name.is_empty() => format!("{name}{rest}"),
+        _ => command.to_owned(),
     }
 }

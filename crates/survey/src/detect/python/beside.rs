@@ -1,7 +1,14 @@
 //! What a project's manifests declare beside its list of packages: what a program was recognised by must be installed.
 
-use super::{manifest::Manifest, project::Project, requirement::Requirement};
-use crate::model::{Beside, Evidence, Fact, Gap, Manager};
+use super::{
+    manifest::Manifest,
+    project::{Project, below},
+    requirement::Requirement,
+};
+use crate::{
+    context::join,
+    model::{Beside, Evidence, Fact, Gap, Manager, is_below},
+};
 
 /// What the manifests declare and the list does not have: the manifest with its first such requirement.
 pub(super) fn lacking(project: &Project) -> Option<(&Manifest, &Requirement)> {
@@ -45,12 +52,37 @@ pub(super) fn of_pip(project: &Project) -> Vec<Fact<Beside>> {
             .find(|manifest| manifest.declares)
             .map(|manifest| (manifest, Evidence::file(manifest.source.name(), "says what the project needs")))
     };
+    let declared = declared.or_else(|| in_src(project));
     // A list with `-e .` installs what the project declares.
     let whole = list.is_some_and(|(_, list)| list.installs_project);
     if let Some((manifest, evidence)) = declared.filter(|_| !whole) {
         found.push(Fact::new(how(manifest), evidence));
     }
     found
+}
+
+/// Why a project with a whole list is installed too.
+const IN_SRC: &str = "its package lies in src/: programs find it where it is installed alone";
+
+/// A package below `src/`, which nothing finds by the folder that it is started in.
+fn in_src(project: &Project) -> Option<(&Manifest, Evidence)> {
+    let manifest = project.manifests.iter().find(|manifest| manifest.is_package)?;
+    let folder = manifest.source.name().rsplit_once('/').map_or("", |(folder, _)| folder);
+    let src = join(folder, "src");
+    let packages = project.modules.iter().filter_map(|module| {
+        let (package, file) = below(module.source.name(), &src)?.split_once('/')?;
+        (file == "__init__.py").then_some(package)
+    });
+    // By a program beside it, which would not find it.
+    let is_imported = |package: &str| {
+        let outside = project.modules.iter().filter(|module| !is_below(module.source.name(), &src));
+        let mut imports = outside.flat_map(|module| module.imports.values());
+        imports.any(|import| import.level == 0 && import.module.split('.').next() == Some(package))
+    };
+    let package = packages.into_iter().find(|package| is_imported(package))?;
+    let mut evidence = Evidence::file(manifest.source.name(), IN_SRC);
+    evidence.reason = format!("{IN_SRC} ({src}/{package})");
+    Some((manifest, evidence))
 }
 
 /// Without a build system pip would take the one of old, which refuses a folder with several packages at its top.
@@ -66,7 +98,10 @@ fn how(manifest: &Manifest) -> Beside {
 /// Says that two lists are installed where one would have been enough.
 pub(super) fn gap(subject: &str, beside: &[Fact<Beside>], list: Option<&str>) -> Option<Gap> {
     let list = list?;
-    let declared = beside.iter().find(|found| found.value != Beside::Folders)?;
+    let lacking = |found: &&Fact<Beside>| {
+        found.value != Beside::Folders && !found.evidence.iter().any(|place| place.reason.starts_with(IN_SRC))
+    };
+    let declared = beside.iter().find(lacking)?;
     let manifest = declared.evidence.first()?.file.clone();
     Some(Gap {
         subject: subject.to_owned(),

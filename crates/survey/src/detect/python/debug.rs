@@ -21,7 +21,7 @@ const SWITCHES: [(&str, &str); 7] = [
 ];
 
 /// Debugging that is on where nothing is set is off in production: errors show the source.
-pub(super) fn by_name(service: &mut Service) -> Vec<Gap> {
+pub(super) fn by_name(reads: &[Read], service: &mut Service) -> Vec<Gap> {
     let mut gaps = Vec::new();
     for variable in &mut service.environment {
         let default = variable.default.as_deref().unwrap_or_default();
@@ -34,7 +34,9 @@ pub(super) fn by_name(service: &mut Service) -> Vec<Gap> {
             hint: "have it off by default in the program, too".to_owned(),
             evidence: variable.evidence.clone(),
         });
-        variable.default = Some(off.to_owned());
+        // Every text is true, and "0" too.
+        let truth = reads.iter().any(|read| read.name == variable.name && read.shape == Shape::Truth);
+        variable.default = Some(if truth { "" } else { off }.to_owned());
     }
     gaps
 }
@@ -52,12 +54,15 @@ pub(super) fn of_django(project: &Project, site: &Site, reads: &[Read], service:
     let called = module.kind(at) == Some(crate::python::Kind::Word) && !module.text(at).starts_with("os");
     let Some(value) = value(&condition, called) else { return };
     let place = &condition.read.evidence;
-    service.settings.push(Setting {
-        name: name.clone(),
-        value,
-        reason: format!("Without it DEBUG is on ({}:{}).", place.file, place.line),
-        at_build: false,
-    });
+    // Commands of the build import the settings too, and some refuse to work with it on.
+    for at_build in [true, false] {
+        service.settings.push(Setting {
+            name: name.clone(),
+            value: value.clone(),
+            reason: format!("Without it DEBUG is on ({}:{}).", place.file, place.line),
+            at_build,
+        });
+    }
 }
 
 /// The text that turns it off; nothing where it is off by itself.
@@ -80,7 +85,7 @@ fn value(condition: &Condition<'_>, called: bool) -> Option<String> {
         match read.shape {
             Shape::Number => "0",
             // Every text is true, and "False" too.
-            Shape::Text if !called => "",
+            Shape::Text | Shape::Truth if !called => "",
             _ => "False",
         }
         .to_owned(),

@@ -18,6 +18,8 @@ pub(super) enum Shape {
     Text,
     Number,
     Flag,
+    /// Any text but the empty one is true: `bool(os.environ.get("DEBUG"))`.
+    Truth,
     Json,
     DatabaseUrl,
     OtherUrl,
@@ -265,6 +267,12 @@ fn optional(module: &Module, at: usize, open: usize, function: &str) -> Option<R
         .and_then(|second| whole_literal(module, second.at, second.end))
         .or_else(|| behind_or(module, close));
     let mut read = read(module, (at, first.at), name, default, shape_around(module, at));
+    // `bool(os.environ.get("DEBUG", 0))`: as a text, 0 would be true.
+    if read.shape == Shape::Truth && second.is_some_and(|second| module.kind(second.at) != Some(Kind::String))
+    {
+        read.default =
+            read.default.take().filter(|literal| !matches!(literal.as_str(), "0" | "False" | "false"));
+    }
     read.required = if function == "os.environ.pop" {
         second.is_none()
     } else {
@@ -324,6 +332,7 @@ fn shape_around(module: &Module, at: usize) -> Shape {
     match module.text(at - 2) {
         "int" | "float" => Shape::Number,
         "loads" => Shape::Json,
+        "bool" => Shape::Truth,
         _ => Shape::Text,
     }
 }

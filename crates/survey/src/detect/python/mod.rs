@@ -444,7 +444,7 @@ struct Of<'a> {
 /// What every service of Python has.
 fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Survey) {
     service.environment = environment::variables(reads);
-    survey.gaps.extend(debug::by_name(service));
+    survey.gaps.extend(debug::by_name(reads, service));
     service.adds.extend(runtime::setuptools(of.project, &install::locked(of.context, of.project)));
     service.system_packages = system::packages(of.project);
     facts::add(of.project, service);

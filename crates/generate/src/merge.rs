@@ -76,13 +76,33 @@ pub(crate) fn three_way_deciding(
     if conflicts.is_empty() { Merged::Clean(text) } else { Merged::Conflicts(conflicts) }
 }
 
+/// Where more lines than this differ, times as many, nothing between is the same: looking for it takes quadratic time.
+const MOST: usize = 25_000_000;
+
 /// For each line of `base` the line of `other` that it became.
 fn matches(base: &[&str], other: &[&str]) -> Vec<Option<usize>> {
     let mut found = vec![None; base.len()];
-    for op in capture_diff_slices(Algorithm::Patience, base, other) {
+    let begin = base.iter().zip(other).take_while(|(old, new)| old == new).count();
+    let end = base[begin..]
+        .iter()
+        .rev()
+        .zip(other[begin..].iter().rev())
+        .take_while(|(old, new)| old == new)
+        .count();
+    let (old, new) = (base.len() - end, other.len() - end);
+    for at in 0..begin {
+        found[at] = Some(at);
+    }
+    for at in 0..end {
+        found[old + at] = Some(new + at);
+    }
+    if (old - begin).saturating_mul(new - begin) > MOST {
+        return found;
+    }
+    for op in capture_diff_slices(Algorithm::Patience, &base[begin..old], &other[begin..new]) {
         if let DiffOp::Equal { old_index, new_index, len } = op {
             for at in 0..len {
-                found[old_index + at] = Some(new_index + at);
+                found[begin + old_index + at] = Some(begin + new_index + at);
             }
         }
     }
@@ -117,6 +137,17 @@ mod tests {
         let merged = three_way("a\nb\nc\n", "a\nmine\nc\n", "a\nnew\nc\n");
         let hunk = Hunk { line: 2, base: "b\n".into(), ours: "mine\n".into(), theirs: "new\n".into() };
         assert_eq!(merged, Merged::Conflicts(vec![hunk]));
+    }
+
+    /// In quadratic time it takes minutes.
+    #[test]
+    fn long_texts_that_differ_everywhere_are_merged_by_their_ends() {
+        let long = |line: &str, count: usize| format!("begin\n{}end\n", format!("{line}\n").repeat(count));
+        let (base, ours) = (long("", 40_000), long("a", 40_000));
+        assert_eq!(clean(&base, &ours, &format!("new\n{base}")), format!("new\n{ours}"));
+        assert!(
+            matches!(three_way(&base, &ours, &long("b", 40_000)), Merged::Conflicts(hunks) if hunks.len() == 1)
+        );
     }
 
     #[test]

@@ -912,3 +912,30 @@ fn tools_in_hidden_folders_are_no_part_of_the_program() {
     let service = &survey.services[0];
     assert!(service.spawns.is_none() && service.reads.is_empty(), "{:#?}", (&service.spawns, &service.reads));
 }
+
+#[test]
+fn the_end_of_a_chain_is_the_default_of_none_of_its_variables() {
+    let survey = of(&[
+        (
+            "package.json",
+            r#"{ "name": "shop", "dependencies": { "express": "5" }, "scripts": { "start": "node index.js" } }"#,
+        ),
+        (
+            "index.js",
+            "const origins = process.env.ORIGINS || process.env.FRONTEND || '*';\nconst mode = process.env.MODE || 'fast';\n\
+             require('express')().listen(process.env.PORT || process.env.APP_PORT || 3000);\n",
+        ),
+    ]);
+    let service = &survey.services[0];
+    let defaults: Vec<(&str, Option<&str>)> =
+        service.environment.iter().map(|known| (known.name.as_str(), known.default.as_deref())).collect();
+    let expected = [
+        ("APP_PORT", Some("3000")),
+        ("FRONTEND", None),
+        ("MODE", Some("fast")),
+        ("ORIGINS", None),
+        ("PORT", Some("3000")),
+    ];
+    assert_eq!(defaults, expected);
+    assert_eq!(service.port.as_ref().unwrap().value, 3000);
+}

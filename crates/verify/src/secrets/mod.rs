@@ -17,7 +17,7 @@ use values::{LEAST, Value, values};
 /// The longest file that is taken for a secret.
 const FILE_LIMIT: u64 = 1 << 20;
 /// Up to so many bytes of patterns the search gets a table for each state: several times as fast, and of some megabytes.
-const TABLE_LIMIT: usize = 200 << 10;
+const TABLE_LIMIT: usize = 64 << 10;
 /// A text that was cut may end in the middle of a value: so much of its beginning is taken for one.
 const CUT: usize = 6;
 
@@ -132,17 +132,20 @@ impl Collected {
         }
         unsearchable.dedup();
         let total: usize = patterns.iter().map(|pattern| pattern.bytes.len()).sum();
-        let kind = (total <= TABLE_LIMIT).then_some(AhoCorasickKind::DFA);
-        let build = |matches: MatchKind, kind| {
+        // By itself the crate makes a table of few patterns however long they are.
+        let kind = if total <= TABLE_LIMIT { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
+        let build = |matches: MatchKind| {
             let mut builder: AhoCorasickBuilder = AhoCorasick::builder();
-            let built =
-                builder.match_kind(matches).kind(kind).build(patterns.iter().map(|pattern| &pattern.bytes));
+            let built = builder
+                .match_kind(matches)
+                .kind(Some(kind))
+                .build(patterns.iter().map(|pattern| &pattern.bytes));
             built.map_err(|error| format!("the secrets cannot be searched for: {error}"))
         };
         let (search, longest_first) = if patterns.is_empty() {
             (None, None)
         } else {
-            (Some(build(MatchKind::Standard, kind)?), Some(build(MatchKind::LeftmostLongest, None)?))
+            (Some(build(MatchKind::Standard)?), Some(build(MatchKind::LeftmostLongest)?))
         };
         let longest = patterns.iter().map(|pattern| pattern.bytes.len()).max().unwrap_or(0);
         Ok(Secrets { patterns, search, longest_first, longest, values: count, unsearchable })
@@ -285,6 +288,15 @@ mod tests {
         assert_eq!(secrets.names_in(b"URL=x://a%2Fb%2Bc%22d%3D12@h"), ["key (percent-encoded)"]);
         assert_eq!(secrets.names_in(br#"{"env":"a/b+c\"d=12"}"#), ["key (as in JSON)"]);
         assert!(secrets.names_in(b"a/b+c").is_empty());
+    }
+
+    /// With a table for each of its states it takes gigabytes and minutes.
+    #[test]
+    fn a_long_secret_is_searched_for() {
+        let long: String =
+            (0..6000).map(|number| (number * 7919 % 10_007).to_string()).collect::<Vec<_>>().join("/");
+        let secrets = secrets(&[("key", &long)]);
+        assert_eq!(secrets.names_in(format!("a {long} b").as_bytes()), ["key"]);
     }
 
     #[test]

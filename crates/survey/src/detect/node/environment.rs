@@ -174,6 +174,7 @@ fn reads_at(
             .filter(|value| value.variable.as_deref() == Some(name.as_str()))
             .and_then(|value| value.literal)
             .or_else(|| default_behind(program, module, script, last + 1));
+        let default = default.filter(|text| !in_chain(script, at, last) || is_of_chain(text));
         let required = default.is_none() && evidence::refuses(script, at, last);
         return Some(Read { name, default, file_variant: false, required, last });
     }
@@ -202,6 +203,23 @@ fn reads_at(
     let default = arguments.get(reader.parameter + 1).and_then(|&at| literal(script, at));
     let required = reader.refuses && arguments.len() <= reader.parameter + 1;
     Some(Read { name, default, file_variant: reader.file_variant, required, last: argument })
+}
+
+/// `process.env.A || process.env.B || "x"`: set to `x`, the first would hide the second, and another place may read either
+/// without it.
+fn in_chain(script: &Script, at: usize, last: usize) -> bool {
+    let or = |at: usize| script.is(at, "||") || script.is(at, "??");
+    let behind = or(last + 1) && environment_read(script, last + 2).is_some();
+    let before = at > 1
+        && or(at - 1)
+        && (at.saturating_sub(8)..at - 1)
+            .any(|from| environment_read(script, from).is_some_and(|(_, end)| end + 2 == at));
+    behind || before
+}
+
+/// A port and an address say what the variable is for, whichever of a chain it is.
+fn is_of_chain(default: &str) -> bool {
+    default.parse::<u16>().is_ok() || default.contains("://")
 }
 
 /// `?? "value"` and `|| 1`, also behind the brackets that the read stands in.

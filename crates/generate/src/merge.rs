@@ -90,11 +90,11 @@ fn matches(base: &[&str], other: &[&str]) -> Vec<Option<usize>> {
         .take_while(|(old, new)| old == new)
         .count();
     let (old, new) = (base.len() - end, other.len() - end);
-    for at in 0..begin {
-        found[at] = Some(at);
+    for (at, same) in found[..begin].iter_mut().enumerate() {
+        *same = Some(at);
     }
-    for at in 0..end {
-        found[old + at] = Some(new + at);
+    for (at, same) in found[old..].iter_mut().enumerate() {
+        *same = Some(new + at);
     }
     if (old - begin).saturating_mul(new - begin) > MOST {
         return found;

@@ -205,7 +205,7 @@ fn parse(source: &Source) -> Result<Policy, Diagnostic> {
         let span = error.span().map_or_else(Span::default, |range| Span::new(range.start, range.end));
         Diagnostic::error("the policy cannot be read")
             .label(source, span, error.message().trim())
-            .hint("docs/policy.md lists every key")
+            .hint("`plimsoll help policy` lists every key")
     })
 }
 

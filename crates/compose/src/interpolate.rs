@@ -129,6 +129,8 @@ pub struct Variable {
     pub default: Option<String>,
     /// What stands for it when it has one: `${NAME:+alternate}`.
     pub alternate: Option<String>,
+    /// What is said where it has none: `${NAME:?message}`.
+    pub message: Option<String>,
 }
 
 /// Every variable that `template` uses, those in defaults included, in order.
@@ -172,6 +174,7 @@ fn collect(template: &str, found: &mut Vec<Variable>, depth: usize) -> Result<()
             required: behind.starts_with('?'),
             default: given('-'),
             alternate: given('+'),
+            message: given('?'),
         });
         collect(word, found, depth + 1)?;
         rest = &rest[end..];

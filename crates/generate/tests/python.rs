@@ -460,3 +460,15 @@ fn a_member_of_uvs_workspace_is_installed_with_the_manifests_of_all() {
     }
     assert!(!dockerfile.contains("libs/old"), "{dockerfile}");
 }
+
+#[test]
+fn a_demanded_list_says_what_separates_its_values() {
+    let with = |read: &str| {
+        let program = format!("import os\nfrom flask import Flask\napp = Flask(__name__)\nhosts = {read}\n");
+        file(&stack(&[("requirements.txt", "flask==3\n"), ("app.py", &program)]), "compose.production.yml")
+    };
+    let compose = with("os.environ.get('HOSTS').split(' ')");
+    assert!(compose.contains("${HOSTS:?set HOSTS, separated by blanks}"), "{compose}");
+    let compose = with("os.environ['HOSTS'].split(',')");
+    assert!(compose.contains("${HOSTS:?set HOSTS, separated by commas}"), "{compose}");
+}

@@ -2,6 +2,7 @@
 
 mod joins;
 mod limits;
+mod own_memory;
 mod unhonoured;
 
 use std::collections::BTreeMap;
@@ -103,6 +104,7 @@ pub(crate) fn spec(
     let mut notes = unhonoured::notes(name, service, facts);
     notes.extend(unhonoured::start_interval(project, name, facts)?);
     notes.extend(pids_note(name, &spec.resources, &spec.ulimits));
+    notes.extend(own_memory::notes(name, &spec));
     Ok(Built { spec, fits, notes })
 }
 

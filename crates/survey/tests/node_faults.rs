@@ -939,3 +939,52 @@ fn the_end_of_a_chain_is_the_default_of_none_of_its_variables() {
     assert_eq!(defaults, expected);
     assert_eq!(service.port.as_ref().unwrap().value, 3000);
 }
+
+#[test]
+fn what_a_schema_refuses_to_miss_in_production_is_required() {
+    let with = |condition: &str| {
+        let schema = format!(
+            "import {{ z }} from 'zod';\nconst schema = z.object({{ NODE_ENV: z.string(), TOKEN: z.string().optional(), OTHER: z.string().optional() }})\n\
+             .superRefine((input, ctx) => {{ if (input.NODE_ENV {condition} && !input.TOKEN) {{ ctx.addIssue({{ path: ['TOKEN'] }}); }} }});\n\
+             export default schema.parse(process.env);\n"
+        );
+        let survey = of(&[
+            (
+                "package.json",
+                r#"{ "name": "shop", "type": "module", "dependencies": { "express": "5", "zod": "3" }, "scripts": { "start": "node index.js" } }"#,
+            ),
+            (
+                "index.js",
+                "import express from 'express';\nimport env from './env.js';\nexpress().listen(3000);\n",
+            ),
+            ("env.js", &schema),
+        ]);
+        let required = |name: &str| {
+            survey.services[0].environment.iter().any(|known| known.name == name && known.required)
+        };
+        (required("TOKEN"), required("OTHER"))
+    };
+    assert_eq!(with("=== 'production'"), (true, false));
+    assert_eq!(with("=== 'test'"), (false, false));
+    assert_eq!(with("!== 'production'"), (false, false));
+}
+
+#[test]
+fn what_a_program_splits_is_known_by_its_separator() {
+    let survey = of(&[
+        (
+            "package.json",
+            r#"{ "name": "shop", "dependencies": { "express": "5" }, "scripts": { "start": "node index.js" } }"#,
+        ),
+        (
+            "index.js",
+            "const a = process.env.ORIGINS.split(',');\nconst b = process.env.HOSTS?.split(' ');\nconst c = process.env.MODE;\nrequire('express')().listen(3000);\n",
+        ),
+    ]);
+    let known: Vec<(&str, Option<&str>)> = survey.services[0]
+        .environment
+        .iter()
+        .map(|known| (known.name.as_str(), known.separator.as_deref()))
+        .collect();
+    assert_eq!(known, [("HOSTS", Some("blanks")), ("MODE", None), ("ORIGINS", Some("commas"))]);
+}

@@ -1296,3 +1296,20 @@ fn programs_of_a_supervisor_on_another_machine_are_those_of_the_procfile() {
         survey.services[0].processes.iter().map(|process| process.name.as_str()).collect();
     assert_eq!(processes, ["worker"]);
 }
+
+#[test]
+fn a_process_that_is_written_is_not_said_to_be_nobodys() {
+    let survey = of(&[
+        ("package.json", r#"{ "name": "assets", "devDependencies": { "esbuild": "0.25" } }"#),
+        ("requirements.txt", "flask==3\nrq==2\ngunicorn==23.0.0\n"),
+        ("app.py", "from flask import Flask\napp = Flask(__name__)\n"),
+        ("supervisord.conf", "[program:jobs]\ncommand=rq worker tasks\n"),
+    ]);
+    let service = survey.services.iter().find(|service| service.role == Role::Server).unwrap();
+    assert_eq!(service.processes.len(), 1);
+    assert!(
+        survey.gaps.iter().all(|gap| !gap.message.contains("belongs to no service")),
+        "{:?}",
+        survey.gaps
+    );
+}

@@ -70,8 +70,8 @@ struct Preview {
     secrets: Vec<(String, String)>,
     /// The lock differs from the one on disk.
     lock_changed: bool,
-    /// Variables that must be set before the stack can start, and are not.
-    demanded: Vec<String>,
+    /// Variables that must be set before the stack can start, and are not, with what the Compose file says of each.
+    demanded: Vec<report::Demanded>,
 }
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
@@ -233,7 +233,7 @@ fn preview(
 }
 
 /// Variables that the Compose file demands and neither the environment nor the `.env` file beside it has.
-fn demanded(comparison: &Comparison, disk: &Disk) -> Result<Vec<String>, CommandError> {
+fn demanded(comparison: &Comparison, disk: &Disk) -> Result<Vec<report::Demanded>, CommandError> {
     let set = disk.read(".env")?.unwrap_or_default();
     let in_file = |name: &str| {
         set.lines().any(|line| {
@@ -241,15 +241,16 @@ fn demanded(comparison: &Comparison, disk: &Disk) -> Result<Vec<String>, Command
             line.split_once('=').is_some_and(|(key, _)| key.trim_end() == name)
         })
     };
-    let mut demanded: Vec<String> = Vec::new();
+    let mut demanded: Vec<report::Demanded> = Vec::new();
     let compose_files = comparison.changes.iter().filter(|change| change.path.starts_with("compose."));
     for text in compose_files.filter_map(|change| change.write.as_deref()) {
         let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
         for variable in lines.filter_map(|line| plimsoll_compose::interpolate::variables(line).ok()).flatten()
         {
             let known = std::env::var_os(&variable.name).is_some() || in_file(&variable.name);
-            if variable.required && !known && !demanded.contains(&variable.name) {
-                demanded.push(variable.name);
+            if variable.required && !known && demanded.iter().all(|other| other.name != variable.name) {
+                let message = variable.message.unwrap_or_default();
+                demanded.push(report::Demanded { name: variable.name, message });
             }
         }
     }

@@ -18,6 +18,7 @@ mod kill;
 mod leading;
 mod logs;
 mod ls;
+mod pages;
 mod pause;
 mod port;
 mod ps;
@@ -47,7 +48,7 @@ use crate::{error::CommandError, globals, interrupt, render};
 
 /// Gives an application a production container stack, and proves it
 #[derive(Parser)]
-#[command(name = "plimsoll", version, arg_required_else_help = true, max_term_width = 110)]
+#[command(name = "plimsoll", version, arg_required_else_help = true, max_term_width = 110, after_help = pages::LIST)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -131,6 +132,9 @@ pub(crate) fn run() -> ExitCode {
     if let Err(error) = globals::begin(&given, &|name| std::env::var(name).ok()) {
         render::error(&error);
         return ExitCode::from(2);
+    }
+    if let Some(code) = pages::asked(&arguments) {
+        return code;
     }
     let command = command();
     let arguments = leading::without_truth_values(&command, arguments);

@@ -175,8 +175,10 @@ fn smoke(root: &Root, project: &Project) -> Result<Option<SmokeFile>, CommandErr
     if named.is_none() && !path.exists() {
         return Ok(None);
     }
-    let source =
-        source(&path, "correct `smoke.file` in plimsoll.toml, or write the file as docs/smoke.md shows")?;
+    let source = source(
+        &path,
+        "correct `smoke.file` in plimsoll.toml, or write the file as `plimsoll help smoke` shows",
+    )?;
     let file = SmokeFile::parse(&source)?;
     names::check_smoke(&source, &file, project)?;
     Ok(Some(file))
@@ -188,7 +190,7 @@ fn promises(root: &Root, project: &Project) -> Result<Option<PromiseFile>, Comma
     if !path.exists() {
         return Ok(None);
     }
-    let source = source(&path, "write the file as docs/promises.md shows")?;
+    let source = source(&path, "write the file as `plimsoll help promises` shows")?;
     let file = PromiseFile::parse(&source)?;
     names::check_promises(&source, &file, project)?;
     Ok(Some(file))

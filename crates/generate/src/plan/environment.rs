@@ -191,7 +191,9 @@ fn from_outside(passes: &mut Passes<'_>, service: &Service, stores: &Stores, var
     }
     let Some(default) = &variable.default else {
         // Started without it, the service would fail later and less clearly.
-        let value = if variable.required { format!("${{{name}:?set {name}}}") } else { String::new() };
+        let form =
+            variable.separator.as_deref().map(|words| format!(", separated by {words}")).unwrap_or_default();
+        let value = if variable.required { format!("${{{name}:?set {name}{form}}}") } else { String::new() };
         return Setting::new(name, value);
     };
     if let Some(address) = of_the_stack(passes, service, default) {

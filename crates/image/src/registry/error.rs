@@ -105,7 +105,7 @@ impl RegistryError {
             ),
             Self::Refused { .. } => Some("log in with `docker login`; its config.json is read"),
             Self::NotFound { .. } => Some("check the name and the tag"),
-            Self::Configuration { .. } => Some("docs/policy.md lists what it may hold"),
+            Self::Configuration { .. } => Some("`plimsoll help policy` lists what it may hold"),
             Self::Store(error) => error.hint(),
             _ => None,
         }

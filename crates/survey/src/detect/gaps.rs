@@ -2,7 +2,10 @@
 
 use crate::{
     context::{Context, is_javascript},
-    detect::{node::installs, platform},
+    detect::{
+        node::{installs, procfile},
+        platform,
+    },
     model::{
         Address, Bind, Ecosystem, Evidence, Gap, Part, Role, Service, Store, StoreKind, Survey, is_below,
         is_by_itself,
@@ -10,6 +13,7 @@ use crate::{
 };
 
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
+    taken(survey);
     let mut gaps: Vec<Gap> = context.broken.iter().map(Gap::unreadable).collect();
     unserved(context, survey, &mut gaps);
     if survey.services.is_empty() && gaps.is_empty() && survey.gaps.is_empty() {
@@ -41,6 +45,19 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
         ));
     }
     survey.gaps.extend(gaps);
+}
+
+/// A process that one language has no service for may be another one's, which was looked at later.
+fn taken(survey: &mut Survey) {
+    let places: Vec<Evidence> = survey
+        .services
+        .iter()
+        .flat_map(Service::commands)
+        .flat_map(|command| command.evidence.iter().cloned())
+        .collect();
+    survey.gaps.retain(|gap| {
+        !gap.message.ends_with(procfile::NOBODYS) || !gap.evidence.iter().any(|place| places.contains(place))
+    });
 }
 
 /// Why there is nothing to deploy, where nothing else was seen.

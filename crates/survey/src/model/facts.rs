@@ -52,6 +52,8 @@ pub struct Variable {
     pub required: bool,
     /// Its value must not be known to others: a key or a password, by its name and its use.
     pub secret: bool,
+    /// What stands between its values where the program splits it: `commas`, `blanks`.
+    pub separator: Option<String>,
     /// What it rests on.
     pub evidence: Vec<Evidence>,
 }

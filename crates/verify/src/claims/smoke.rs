@@ -29,7 +29,8 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     let file = match &stack.options.smoke {
         Some(file) if !file.checks.is_empty() => file,
         _ => {
-            let why = "the project has no smoke checks: nothing was asked of the application (docs/smoke.md)";
+            let why =
+                "the project has no smoke checks: nothing was asked of the application (plimsoll help smoke)";
             return Ok(vec![Outcome::not_checked("stack", expected, why)]);
         }
     };

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::{toml_file, verify};
 
 /// The page that documents it.
-const PAGE: &str = "docs/promises.md";
+const PAGE: &str = "`plimsoll help promises`";
 /// At most so many promises in one file.
 const LIMIT: usize = 500;
 
@@ -144,7 +144,8 @@ impl Promise {
                 for id in ids.iter().filter(|id| !verify::claims().any(|(known, _)| known == id.as_str())) {
                     found.push((
                         id.clone(),
-                        "no claim of the certificate has this id; docs/certificate.md lists them".to_owned(),
+                        "no claim of the certificate has this id; `plimsoll help certificate` lists them"
+                            .to_owned(),
                     ));
                 }
             }

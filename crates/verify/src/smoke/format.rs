@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::toml_file;
 
 /// The page that documents it.
-const PAGE: &str = "docs/smoke.md";
+const PAGE: &str = "`plimsoll help smoke`";
 /// At most so many checks in one file.
 const LIMIT: usize = 500;
 /// The longest time that a check may ask again, in seconds.

@@ -30,7 +30,15 @@ struct Json<'a> {
     /// What was answered.
     answers: &'a BTreeMap<String, String>,
     /// Variables that must be set before the stack can start.
-    demanded: &'a [String],
+    demanded: &'a [Demanded],
+}
+
+/// A variable that the Compose file demands.
+#[derive(Serialize)]
+pub(super) struct Demanded {
+    pub(super) name: String,
+    /// What the file says of it: `set HOSTS, separated by blanks`.
+    pub(super) message: String,
 }
 
 pub(super) fn json(preview: &Preview, applied: bool) -> Result<String, CommandError> {
@@ -278,8 +286,11 @@ fn to_do(out: &mut String, preview: &Preview) {
         let _ = writeln!(out, "\nTo read under \"Found\": {}", counts.join(", "));
     }
     if !preview.demanded.is_empty() {
-        let names = preview.demanded.join(", ");
-        let _ = writeln!(out, "\nSet before the stack starts, in .env or in the environment: {names}");
+        let _ = writeln!(out, "\nSet before the stack starts, in .env or in the environment:");
+        for Demanded { name, message } in &preview.demanded {
+            let what = message.strip_prefix(&format!("set {name}")).unwrap_or(message);
+            let _ = writeln!(out, "  {name}{what}");
+        }
     }
 }
 

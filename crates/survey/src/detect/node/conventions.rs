@@ -111,6 +111,7 @@ fn add(service: &mut Service, name: &str, secret: bool, evidence: Evidence) {
         file_variant: false,
         required: false,
         secret,
+        separator: None,
         evidence: vec![evidence],
     });
     service.environment.sort_by(|a, b| a.name.cmp(&b.name));

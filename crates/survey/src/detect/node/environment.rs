@@ -72,6 +72,7 @@ fn empty(name: &str) -> Variable {
         file_variant: false,
         required: false,
         secret: false,
+        separator: None,
         evidence: Vec::new(),
     }
 }
@@ -103,11 +104,27 @@ fn in_module(
             variable.default = variable.default.take().or(read.default);
             variable.file_variant |= read.file_variant;
             variable.required |= read.required;
+            variable.separator = variable.separator.take().or_else(|| separator(script, read.last));
             if variable.evidence.len() < MAX_PLACES {
                 variable.evidence.push(place);
             }
         }
     }
+}
+
+/// `process.env.ORIGINS.split(",")`, `process.env.ORIGINS?.split(",")`.
+fn separator(script: &Script, last: usize) -> Option<String> {
+    let dot = script.is(last + 1, ".") || script.is(last + 1, "?.");
+    if !dot || !script.is(last + 2, "split") || !script.is(last + 3, "(") {
+        return None;
+    }
+    let words = match script.string(last + 4)?.as_str() {
+        "," | ", " => "commas",
+        ";" => "semicolons",
+        " " => "blanks",
+        _ => return None,
+    };
+    Some(words.to_owned())
 }
 
 /// `const { PORT = "3000", HOST: host } = process.env`.

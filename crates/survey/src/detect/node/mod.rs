@@ -21,7 +21,7 @@ pub(super) mod pages;
 mod pnpm_workspace;
 mod port;
 mod processes;
-mod procfile;
+pub(super) mod procfile;
 pub(super) mod reads;
 pub(super) mod rendered;
 mod routes;

@@ -93,6 +93,7 @@ fn inlined(context: &Context<'_>, survey: &Survey, service: &Service) -> Vec<Var
                 file_variant: false,
                 required: false,
                 secret: false,
+                separator: None,
                 evidence: Vec::new(),
             });
             variable.default = variable.default.take().or(default);

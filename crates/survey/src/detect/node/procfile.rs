@@ -108,16 +108,16 @@ fn program(context: &Context<'_>, manifest: &Manifest, launch: &Launch) -> Resul
     Ok(Fact::new(command, launch.evidence.clone()))
 }
 
+/// What is said of such a process, behind its name.
+pub(in crate::detect) const NOBODYS: &str = "belongs to no service that is known";
+
 /// A process of a folder in which nothing is deployed.
 fn nobodys(survey: &Survey, launch: &Launch) -> Option<Gap> {
     let further = !launch.weak && !matches!(launch.process.as_str(), "web" | "postdeploy");
     let said = survey.gaps.iter().any(|gap| gap.evidence.contains(&launch.evidence));
     (further && !said).then(|| Gap {
         subject: if launch.folder.is_empty() { "the repository".to_owned() } else { launch.folder.clone() },
-        message: format!(
-            "the process `{}` (`{}`) belongs to no service that is known",
-            launch.process, launch.text
-        ),
+        message: format!("the process `{}` (`{}`) {NOBODYS}", launch.process, launch.text),
         hint: "write its service by hand; it is kept".to_owned(),
         evidence: vec![launch.evidence.clone()],
     })

@@ -12,6 +12,9 @@ use crate::{
     model::Evidence,
 };
 
+/// Tokens of a schema's own function that are looked at.
+const MAX_REFINE: usize = 600;
+
 /// A variable of a schema.
 #[derive(Clone, Debug)]
 pub(crate) struct SchemaVariable {
@@ -69,7 +72,38 @@ pub(crate) fn variables(modules: &[Module]) -> HashMap<String, SchemaVariable> {
             }
         }
     }
+    for module in modules {
+        for name in refused_in_production(&module.script) {
+            if let Some(variable) = found.get_mut(&name) {
+                variable.required = variable.default.is_none();
+            }
+        }
+    }
     found
+}
+
+/// Variables that a schema's own function refuses to be without in production:
+/// `.superRefine((env, context) => { if (env.NODE_ENV === "production" && !env.TOKEN) context.addIssue(…) })`.
+fn refused_in_production(script: &Script) -> Vec<String> {
+    let mut names = Vec::new();
+    for at in
+        (0..script.tokens.len()).filter(|&at| matches!(script.text(at), "superRefine" | "refine" | "check"))
+    {
+        let Some(close) = script.close(at + 1).filter(|_| script.is(at + 1, "(")) else { continue };
+        let end = close.min(at + MAX_REFINE);
+        let production = (at..end).any(|at| script.string(at).as_deref() == Some("production"));
+        let equal =
+            (at..end).any(|at| script.is(at, "=") && script.is(at + 1, "=") && !script.is(at - 1, "!"));
+        if !production || !equal {
+            continue;
+        }
+        for at in
+            (at..end).filter(|&at| script.is(at, "!") && script.is_word(at + 1) && script.is(at + 2, "."))
+        {
+            names.push(script.text(at + 3).to_owned());
+        }
+    }
+    names
 }
 
 /// A field of a class with decorators of class-validator: `@IsString() JWT_SECRET: string;`.

@@ -33,6 +33,8 @@ pub(super) struct Read {
     pub(super) required: bool,
     pub(super) file_variant: bool,
     pub(super) shape: Shape,
+    /// What the program splits it at.
+    pub(super) separator: Option<&'static str>,
     pub(super) evidence: Evidence,
 }
 
@@ -93,11 +95,13 @@ pub(super) fn variables(reads: &[Read]) -> Vec<Variable> {
             file_variant: false,
             required: false,
             secret: false,
+            separator: None,
             evidence: Vec::new(),
         });
         variable.default = variable.default.take().or_else(|| read.default.clone());
         variable.file_variant |= read.file_variant;
         variable.required |= read.required;
+        variable.separator = variable.separator.take().or_else(|| read.separator.map(str::to_owned));
         variable.evidence.push(read.evidence.clone());
     }
     // `NAME_FILE` that is read by itself is the file variant of `NAME`.
@@ -239,7 +243,7 @@ fn read(
     shape: Shape,
 ) -> Read {
     let evidence = Evidence::new(&module.source, module.span(from, to), "reads the variable");
-    Read { name, default, required: false, file_variant: false, shape, evidence }
+    Read { name, default, required: false, file_variant: false, shape, separator: None, evidence }
 }
 
 /// `os.environ["NAME"]`: nothing goes on without it, unless something asked before.
@@ -251,6 +255,7 @@ fn subscript(module: &Module, at: usize, open: usize) -> Option<Read> {
         return None;
     }
     let mut read = read(module, (at, close), name, None, shape_around(module, at));
+    read.separator = separator(module, close);
     read.required = !is_guarded(module, at, &read.name);
     Some(read)
 }
@@ -267,6 +272,7 @@ fn optional(module: &Module, at: usize, open: usize, function: &str) -> Option<R
         .and_then(|second| whole_literal(module, second.at, second.end))
         .or_else(|| behind_or(module, close));
     let mut read = read(module, (at, first.at), name, default, shape_around(module, at));
+    read.separator = separator(module, close);
     // `bool(os.environ.get("DEBUG", 0))`: as a text, 0 would be true.
     if read.shape == Shape::Truth && second.is_some_and(|second| module.kind(second.at) != Some(Kind::String))
     {
@@ -310,6 +316,20 @@ fn is_asked_for(module: &Module, at: usize, close: usize, name: &str) -> bool {
     // `int(os.environ.get("NAME")) if os.environ.get("NAME") else 1`.
     let behind = (close..end).find(|&at| module.is(at, "if")).is_some_and(|at| mentions(at, end));
     behind || is_guarded(module, at, name)
+}
+
+/// `os.environ.get("HOSTS").split(",")`.
+fn separator(module: &Module, close: usize) -> Option<&'static str> {
+    if !module.is(close + 1, ".") || !module.is(close + 2, "split") || !module.is(close + 3, "(") {
+        return None;
+    }
+    match module.string(close + 4).as_deref() {
+        Some("," | ", ") => Some("commas"),
+        Some(";") => Some("semicolons"),
+        Some(" ") => Some("blanks"),
+        None if module.is(close + 4, ")") => Some("blanks"),
+        _ => None,
+    }
 }
 
 fn whole_literal(module: &Module, at: usize, end: usize) -> Option<String> {
@@ -473,6 +493,7 @@ fn environ_call(
     let close = module.close(open)?;
     let known = defaults.get(&name).cloned();
     let mut read = read(module, (at, close), name, literal.or_else(|| known.clone()), shape);
+    read.separator = matches!(method, "list" | "tuple").then_some("commas");
     read.required = second.is_none() && known.is_none();
     read.file_variant = file_aware;
     Some(read)

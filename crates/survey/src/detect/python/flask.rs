@@ -179,6 +179,7 @@ fn prefixed(project: &Project) -> Vec<Read> {
             required: false,
             file_variant: false,
             shape: Shape::Text,
+            separator: None,
             evidence,
         })
     });

@@ -178,5 +178,5 @@ fn field(module: &Module, at: usize, end: usize, annotation: &[&str], prefix: &s
         module.span(at, value.unwrap_or(at + 2).min(end - 1)),
         "a field of the settings",
     );
-    Some(Read { name, default, required, file_variant: false, shape, evidence })
+    Some(Read { name, default, required, file_variant: false, shape, separator: None, evidence })
 }

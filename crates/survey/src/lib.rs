@@ -24,6 +24,7 @@ mod toml;
 
 /// Names of documents for people: builds do without them unless something names one.
 pub use detect::documents::NAMES as DOCUMENTS;
+pub use detect::stores::names::is_word_of as names_store;
 
 pub use answers::{AnswerError, FIELDS, answer, take_defaults};
 pub use model::{

@@ -10,6 +10,7 @@ use std::{
     process::ExitCode,
 };
 
+use plimsoll_compose::{dotenv, interpolate};
 use plimsoll_generate::{Comparison, GeneratedFile, LOCK_FILE, Lock, Policy, Resolution, SMOKE_FILE, Stack};
 use plimsoll_source::{Diagnostic, Source, Span, yaml};
 use plimsoll_survey::{AnswerError, Gap, Limits, Repository, Survey};
@@ -234,20 +235,16 @@ fn preview(
 
 /// Variables that the Compose file demands and neither the environment nor the `.env` file beside it has.
 fn demanded(comparison: &Comparison, disk: &Disk) -> Result<Vec<report::Demanded>, CommandError> {
-    let set = disk.read(".env")?.unwrap_or_default();
-    let in_file = |name: &str| {
-        set.lines().any(|line| {
-            let line = line.trim_start().trim_start_matches("export ").trim_start();
-            line.split_once('=').is_some_and(|(key, _)| key.trim_end() == name)
-        })
-    };
+    let mut set = dotenv::Variables::new();
+    let text = disk.read(".env")?.unwrap_or_default();
+    // What cannot be read sets nothing here; `up` says why.
+    let _ = dotenv::parse(&text, &mut set, &|_| None);
     let mut demanded: Vec<report::Demanded> = Vec::new();
     let compose_files = comparison.changes.iter().filter(|change| change.path.starts_with("compose."));
     for text in compose_files.filter_map(|change| change.write.as_deref()) {
         let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
-        for variable in lines.filter_map(|line| plimsoll_compose::interpolate::variables(line).ok()).flatten()
-        {
-            let known = std::env::var_os(&variable.name).is_some() || in_file(&variable.name);
+        for variable in lines.filter_map(|line| interpolate::variables(line).ok()).flatten() {
+            let known = std::env::var_os(&variable.name).is_some() || set.contains_key(&variable.name);
             if variable.required && !known && demanded.iter().all(|other| other.name != variable.name) {
                 let message = variable.message.unwrap_or_default();
                 demanded.push(report::Demanded { name: variable.name, message });

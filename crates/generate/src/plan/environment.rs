@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use plimsoll_survey::{Address, Bind, Ecosystem, Role, Service, StoreKind, Variable};
+use plimsoll_survey::{Address, Bind, Ecosystem, Role, Service, Variable, names_store};
 
 use super::{Passes, names, secrets, stores::Stores};
 use crate::{
@@ -93,7 +93,7 @@ fn one(
     if is_of_language(service.ecosystem, name) || stores.sets(service, name) || !is_name(name) {
         return;
     }
-    if let Some(address) = address_with_password(service, variable) {
+    if let Some(address) = address_with_password(service, stores, variable) {
         let hint = format!("set {name} in the Compose file where the program needs it besides");
         passes.note(
             &service.name,
@@ -124,24 +124,17 @@ fn one(
 
 /// The variable with the whole address of the store that a password with a default is a part of: the program takes the parts
 /// where the address is missing, and a development's password would stand in the environment.
-fn address_with_password<'a>(service: &'a Service, variable: &Variable) -> Option<&'a str> {
-    let words: Vec<&str> = variable.name.split('_').collect();
-    let [store, .., "PASSWORD" | "PASS" | "PASSWD"] = words[..] else { return None };
-    if variable.required || variable.default.is_none() {
+fn address_with_password<'a>(service: &'a Service, stores: &Stores, password: &Variable) -> Option<&'a str> {
+    let (store, rest) = password.name.split_once('_')?;
+    let is_password = matches!(rest.rsplit('_').next(), Some("PASSWORD" | "PASS" | "PASSWD"));
+    if !is_password || password.required || password.default.is_none() {
         return None;
     }
-    service.stores.iter().find_map(|used| {
-        let of_store: &[&str] = match used.kind {
-            StoreKind::Postgresql => &["POSTGRES", "POSTGRESQL", "PG", "DB", "DATABASE"],
-            StoreKind::Mysql => &["MYSQL", "MARIADB", "DB", "DATABASE"],
-            StoreKind::Redis => &["REDIS"],
-            StoreKind::Rabbitmq => &["RABBITMQ", "AMQP"],
-            StoreKind::Mongodb | StoreKind::Sqlite => return None,
-        };
-        match &used.address {
-            Some(Address::Url { variable, .. }) if of_store.contains(&store) => Some(variable.value.as_str()),
-            _ => None,
+    service.stores.iter().filter(|used| names_store(used.kind, store)).find_map(|used| match &used.address {
+        Some(Address::Url { variable, .. }) if stores.sets(service, &variable.value) => {
+            Some(variable.value.as_str())
         }
+        _ => None,
     })
 }
 

@@ -13,8 +13,8 @@ use crate::{
 };
 
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
-    taken(survey);
     let mut gaps: Vec<Gap> = context.broken.iter().map(Gap::unreadable).collect();
+    gaps.extend(procfile::nobodys(context, survey));
     unserved(context, survey, &mut gaps);
     if survey.services.is_empty() && gaps.is_empty() && survey.gaps.is_empty() {
         gaps.push(nothing(context));
@@ -45,19 +45,6 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
         ));
     }
     survey.gaps.extend(gaps);
-}
-
-/// A process that one language has no service for may be another one's, which was looked at later.
-fn taken(survey: &mut Survey) {
-    let places: Vec<Evidence> = survey
-        .services
-        .iter()
-        .flat_map(Service::commands)
-        .flat_map(|command| command.evidence.iter().cloned())
-        .collect();
-    survey.gaps.retain(|gap| {
-        !gap.message.ends_with(procfile::NOBODYS) || !gap.evidence.iter().any(|place| places.contains(place))
-    });
 }
 
 /// Why there is nothing to deploy, where nothing else was seen.

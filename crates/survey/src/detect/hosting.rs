@@ -7,6 +7,7 @@ use crate::{
     context::{Context, join},
     json,
     model::{Evidence, Gap, Role, Service, Survey},
+    toml,
 };
 
 /// Folders below a site's own in which such files lie.
@@ -126,16 +127,20 @@ fn redirects(source: &Source) -> Vec<(Asks, Span)> {
 }
 
 fn netlify(source: &Source) -> Vec<(Asks, Span)> {
-    let text = source.text();
-    // `from = "/*"` to the page is what the front does.
-    let only_the_page = text.matches("[[redirects]]").count() == 1 && text.contains("\"/index.html\"");
-    lines(source)
-        .filter_map(|(line, span)| match line {
-            "[[redirects]]" if !only_the_page => Some((Asks::Redirects, span)),
-            "[[headers]]" => Some((Asks::Headers, span)),
-            _ => None,
-        })
+    let Ok(value) = toml::parse(source) else { return Vec::new() };
+    let rules = |key: &str| value.at(&[key]).map(toml::Value::items).unwrap_or_default().iter();
+    let leads_to_the_page =
+        |rule: &toml::Value| rule.at(&["to"]).and_then(toml::Value::str).is_some_and(is_page);
+    let redirects = rules("redirects").filter(|rule| !leads_to_the_page(rule));
+    redirects
+        .map(|rule| (Asks::Redirects, rule.span))
+        .chain(rules("headers").map(|rule| (Asks::Headers, rule.span)))
         .collect()
+}
+
+/// Where the front leads by itself what is no file.
+fn is_page(target: &str) -> bool {
+    matches!(target, "/" | "/index.html" | "index.html")
 }
 
 /// `vercel.json` and Heroku's `static.json`.
@@ -150,18 +155,21 @@ fn json_file(source: &Source) -> Vec<(Asks, Span)> {
         ("proxies", Asks::Redirects),
         ("headers", Asks::Headers),
     ] {
-        let Some(part) = value.get(key) else { continue };
-        let text = source.slice(part.value.span);
-        let empty = text.chars().all(|c| "[]{} \n\t\r".contains(c)) || text == "false";
-        // One rule that gives the page to every path.
-        let the_page = key != "redirects"
-            && text.matches("\"source\"").count() + text.matches("\"src\"").count() <= 1
-            && (text.contains("index.html\"") || text.contains("\"destination\": \"/\""));
-        if !empty && !the_page {
-            found.push((asks, part.value.span));
+        let Some(member) = value.get(key) else { continue };
+        let part = &member.value;
+        let flag = key == "basic_auth" && source.slice(part.span) != "false";
+        // Rules are a list, or an object by path.
+        let rules = part.items().iter().chain(part.members().iter().map(|rule| &rule.value));
+        if flag || rules.into_iter().any(|rule| key == "redirects" || !leads_to_the_page(rule)) {
+            found.push((asks, part.span));
         }
     }
     found
+}
+
+fn leads_to_the_page(rule: &json::Value) -> bool {
+    let target = ["destination", "dest"].into_iter().find_map(|key| rule.get(key)?.value.str());
+    target.or(rule.str()).is_some_and(is_page)
 }
 
 fn firebase(source: &Source) -> Vec<(Asks, Span)> {

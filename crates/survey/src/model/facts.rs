@@ -58,6 +58,16 @@ pub struct Variable {
     pub evidence: Vec<Evidence>,
 }
 
+/// What separates values in words, as a program splits them at it.
+pub(crate) fn separator(text: &str) -> Option<&'static str> {
+    match text {
+        "," | ", " => Some("commas"),
+        ";" => Some("semicolons"),
+        " " => Some("blanks"),
+        _ => None,
+    }
+}
+
 /// Schema migrations of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Migration {

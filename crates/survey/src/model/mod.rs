@@ -12,6 +12,7 @@ mod service;
 mod store;
 
 pub use evidence::{Evidence, Fact};
+pub(crate) use facts::separator;
 pub use facts::{Framework, Health, Migration, Route, RuntimeConfig, RuntimeSetting, Variable};
 pub use install::{Beside, Ecosystem, Install, Manager, Workspace};
 pub use question::{Confidence, Edge, Gap, Question};

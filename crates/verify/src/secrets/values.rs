@@ -108,16 +108,8 @@ fn is_atom(text: &str) -> bool {
 }
 
 fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, behind)) = rest.split_first() {
-        let code = (byte == b'%').then(|| behind.get(..2)).flatten();
-        let code = code.filter(|code| code.iter().all(u8::is_ascii_hexdigit));
-        let decoded = code.and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
-        bytes.push(decoded.unwrap_or(byte));
-        rest = if decoded.is_some() { &behind[2..] } else { behind };
-    }
-    String::from_utf8(bytes).ok().filter(|decoded| decoded != text)
+    let decoded = percent_encoding::percent_decode_str(text).decode_utf8().ok()?;
+    (decoded != text).then(|| decoded.into_owned())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::{
         modules::{Module, literal},
         values::{Program, environment_object, environment_read, is_variable},
     },
-    model::{Evidence, Variable},
+    model::{self, Evidence, Variable},
 };
 
 /// Functions that are looked at, and tokens of each: a text that was made to be slow must not be.
@@ -118,13 +118,7 @@ fn separator(script: &Script, last: usize) -> Option<String> {
     if !dot || !script.is(last + 2, "split") || !script.is(last + 3, "(") {
         return None;
     }
-    let words = match script.string(last + 4)?.as_str() {
-        "," | ", " => "commas",
-        ";" => "semicolons",
-        " " => "blanks",
-        _ => return None,
-    };
-    Some(words.to_owned())
+    model::separator(&script.string(last + 4)?).map(str::to_owned)
 }
 
 /// `const { PORT = "3000", HOST: host } = process.env`.

@@ -16,19 +16,17 @@ pub(super) fn web(context: &Context<'_>, manifest: &Manifest) -> Option<Fact<Vec
     launches.find_map(|launch| program(context, manifest, launch).ok())
 }
 
-/// Adds what further processes there are to the services, and gaps for those that belong to none.
+/// Adds what further processes there are to the services.
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey, services: &mut [Service]) {
     let platform = platform::of(context);
     let names: Vec<String> = services.iter().map(|service| service.name.clone()).collect();
     for launch in &platform.launches {
         let Some(manifest) = context.manifest(&launch.folder) else { continue };
         let here = |service: &&mut Service| service.path == launch.folder && service.role != Role::Site;
-        match services.iter_mut().find(here) {
-            Some(service) if service.ecosystem == Ecosystem::Node => {
-                survey.gaps.extend(add(context, manifest, service, launch, &names));
-            }
-            Some(_) => {}
-            None => survey.gaps.extend(nobodys(survey, launch)),
+        if let Some(service) =
+            services.iter_mut().find(here).filter(|service| service.ecosystem == Ecosystem::Node)
+        {
+            survey.gaps.extend(add(context, manifest, service, launch, &names));
         }
     }
 }
@@ -108,17 +106,32 @@ fn program(context: &Context<'_>, manifest: &Manifest, launch: &Launch) -> Resul
     Ok(Fact::new(command, launch.evidence.clone()))
 }
 
-/// What is said of such a process, behind its name.
-pub(in crate::detect) const NOBODYS: &str = "belongs to no service that is known";
-
-/// A process of a folder in which nothing is deployed.
-fn nobodys(survey: &Survey, launch: &Launch) -> Option<Gap> {
-    let further = !launch.weak && !matches!(launch.process.as_str(), "web" | "postdeploy");
-    let said = survey.gaps.iter().any(|gap| gap.evidence.contains(&launch.evidence));
-    (further && !said).then(|| Gap {
-        subject: if launch.folder.is_empty() { "the repository".to_owned() } else { launch.folder.clone() },
-        message: format!("the process `{}` (`{}`) {NOBODYS}", launch.process, launch.text),
-        hint: "write its service by hand; it is kept".to_owned(),
-        evidence: vec![launch.evidence.clone()],
-    })
+/// Processes of a folder in which nothing is deployed, in whatever language.
+pub(in crate::detect) fn nobodys(context: &Context<'_>, survey: &Survey) -> Vec<Gap> {
+    let platform = platform::of(context);
+    let deployed = |launch: &Launch| {
+        survey.services.iter().any(|service| service.path == launch.folder && service.role != Role::Site)
+    };
+    let said = |launch: &Launch| survey.gaps.iter().any(|gap| gap.evidence.contains(&launch.evidence));
+    let further = |launch: &&Launch| {
+        let web = matches!(launch.process.as_str(), "web" | "postdeploy");
+        !launch.weak && !web && context.manifest(&launch.folder).is_some()
+    };
+    let launches = platform.launches.iter().filter(further);
+    launches
+        .filter(|launch| !deployed(launch) && !said(launch))
+        .map(|launch| Gap {
+            subject: if launch.folder.is_empty() {
+                "the repository".to_owned()
+            } else {
+                launch.folder.clone()
+            },
+            message: format!(
+                "the process `{}` (`{}`) belongs to no service that is known",
+                launch.process, launch.text
+            ),
+            hint: "write its service by hand; it is kept".to_owned(),
+            evidence: vec![launch.evidence.clone()],
+        })
+        .collect()
 }

@@ -61,9 +61,6 @@ pub(super) fn of_pip(project: &Project) -> Vec<Fact<Beside>> {
     found
 }
 
-/// Why a project with a whole list is installed too.
-const IN_SRC: &str = "its package lies in src/: programs find it where it is installed alone";
-
 /// A package below `src/`, which nothing finds by the folder that it is started in.
 fn in_src(project: &Project) -> Option<(&Manifest, Evidence)> {
     let manifest = project.manifests.iter().find(|manifest| manifest.is_package)?;
@@ -80,9 +77,8 @@ fn in_src(project: &Project) -> Option<(&Manifest, Evidence)> {
         imports.any(|import| import.level == 0 && import.module.split('.').next() == Some(package))
     };
     let package = packages.into_iter().find(|package| is_imported(package))?;
-    let mut evidence = Evidence::file(manifest.source.name(), IN_SRC);
-    evidence.reason = format!("{IN_SRC} ({src}/{package})");
-    Some((manifest, evidence))
+    let reason = format!("{src}/{package} is found where it is installed alone");
+    Some((manifest, Evidence::file(manifest.source.name(), reason)))
 }
 
 /// Without a build system pip would take the one of old, which refuses a folder with several packages at its top.
@@ -96,12 +92,15 @@ fn how(manifest: &Manifest) -> Beside {
 }
 
 /// Says that two lists are installed where one would have been enough.
-pub(super) fn gap(subject: &str, beside: &[Fact<Beside>], list: Option<&str>) -> Option<Gap> {
+pub(super) fn gap(
+    subject: &str,
+    project: &Project,
+    beside: &[Fact<Beside>],
+    list: Option<&str>,
+) -> Option<Gap> {
     let list = list?;
-    let lacking = |found: &&Fact<Beside>| {
-        found.value != Beside::Folders && !found.evidence.iter().any(|place| place.reason.starts_with(IN_SRC))
-    };
-    let declared = beside.iter().find(lacking)?;
+    lacking(project)?;
+    let declared = beside.iter().find(|found| found.value != Beside::Folders)?;
     let manifest = declared.evidence.first()?.file.clone();
     Some(Gap {
         subject: subject.to_owned(),

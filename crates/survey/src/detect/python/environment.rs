@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, rc::Rc};
 use super::{project::Project, settings_class};
 use crate::{
     detect::secret,
-    model::{Evidence, Variable},
+    model::{self, Evidence, Variable},
     python::{Kind, Module},
 };
 
@@ -323,13 +323,9 @@ fn separator(module: &Module, close: usize) -> Option<&'static str> {
     if !module.is(close + 1, ".") || !module.is(close + 2, "split") || !module.is(close + 3, "(") {
         return None;
     }
-    match module.string(close + 4).as_deref() {
-        Some("," | ", ") => Some("commas"),
-        Some(";") => Some("semicolons"),
-        Some(" ") => Some("blanks"),
-        None if module.is(close + 4, ")") => Some("blanks"),
-        _ => None,
-    }
+    // Without an argument at blanks of any kind.
+    let at = if module.is(close + 4, ")") { " ".to_owned() } else { module.string(close + 4)? };
+    model::separator(&at)
 }
 
 fn whole_literal(module: &Module, at: usize, end: usize) -> Option<String> {

@@ -235,7 +235,7 @@ fn gaps(project: &Project, install: &Install, survey: &mut Survey) {
     let subject = subject(&install.folder);
     if install.manager == Manager::Pip {
         let list = install.lock_file.as_ref().map(|list| list.value.as_str());
-        survey.gaps.extend(beside::gap(&subject, &install.beside, list));
+        survey.gaps.extend(beside::gap(&subject, project, &install.beside, list));
     }
     let mut add = |message: String, hint: &str, evidence: Vec<Evidence>| {
         survey.gaps.push(Gap { subject: subject.clone(), message, hint: hint.to_owned(), evidence });

@@ -14,7 +14,7 @@ use crate::{
 
 mod images;
 pub(super) mod libpq;
-pub(super) mod names;
+pub(crate) mod names;
 mod others;
 pub(super) mod written;
 

@@ -14,6 +14,11 @@ fn words(kind: StoreKind) -> &'static [&'static str] {
     }
 }
 
+/// Whether a word in the name of a variable names such a store.
+pub fn is_word_of(kind: StoreKind, word: &str) -> bool {
+    words(kind).contains(&word)
+}
+
 /// Whether a variable holds the whole address of such a store by its name: `NOTES_DATABASE_URL`, `REDIS_DSN`.
 pub(in crate::detect) fn is_address(kind: StoreKind, name: &str) -> bool {
     let name =
@@ -23,7 +28,7 @@ pub(in crate::detect) fn is_address(kind: StoreKind, name: &str) -> bool {
     let other = ["TEST", "SHADOW", "DIRECT", "REPLICA", "READ", "ADMIN", "MIGRATION", "MIGRATIONS", "ASYNC"];
     let parts: Vec<&str> = rest.split('_').collect();
     matches!(last, "URL" | "URI" | "DSN" | "ADDRESS")
-        && parts.iter().any(|part| words(kind).contains(part))
+        && parts.iter().any(|part| is_word_of(kind, part))
         && !parts.iter().any(|part| other.contains(part))
 }
 

@@ -38,6 +38,8 @@ pub struct Policy {
     pub redis: Limits,
     /// MySQL or MariaDB.
     pub mysql: Limits,
+    /// MongoDB: its cache cannot be smaller than 256 MiB.
+    pub mongodb: Limits,
     /// `RabbitMQ`: the Erlang machine alone takes 100 MiB.
     pub rabbitmq: Limits,
     /// User and group of our own programs; above the range that distributions give to people.
@@ -82,6 +84,7 @@ impl Default for Policy {
             server: limits("1.0", 512, 128),
             python: limits("1.0", 512, 128),
             mysql: limits("1.0", 1024, 256),
+            mongodb: limits("1.0", 1024, 256),
             rabbitmq: limits("1.0", 512, 256),
             site: limits("0.5", 128, 64),
             migrate: limits("0.5", 256, 64),

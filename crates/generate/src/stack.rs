@@ -540,6 +540,9 @@ pub(crate) struct StoreTexts {
     pub(crate) buffer_pool: String,
     pub(crate) maxmemory: String,
     pub(crate) watermark: String,
+    pub(crate) cache_gigabytes: String,
+    /// The program with which a health check asks it.
+    pub(crate) shell: &'static str,
     /// The oldest entries may be dropped.
     pub(crate) cache: bool,
     /// The image's own name is not the usual one, and why it is kept.

@@ -161,7 +161,7 @@ const CASES: &[Case] = &[
         Refused("", "package.json"),
     ),
     (
-        "a store that we have no image for",
+        "a store that runs as one server, without a replica set",
         &[
             (
                 "package.json",

@@ -382,3 +382,59 @@ fn routes_that_fail_on_purpose_or_need_an_account_elsewhere_are_no_smoke_checks(
         assert_eq!(smoke.contains(&format!("{path}\"")), asked, "{path}: {smoke}");
     }
 }
+
+/// A server and a worker of one package, and what their development file says of MongoDB.
+fn with_mongodb(connect: &str, image: &str) -> Stack {
+    let files = [
+        (
+            "package.json",
+            r#"{ "name": "todo", "scripts": { "start": "node server.js" }, "dependencies": { "express": "5", "mongoose": "8" } }"#
+                .to_owned(),
+        ),
+        (
+            "server.js",
+            format!(
+                "const mongoose = require('mongoose');\nmongoose.connect({connect});\nconst app = require('express')();\n\
+                 app.get('/api/todos', f);\napp.listen(process.env.PORT || 3000);\n"
+            ),
+        ),
+        (
+            "docker-compose.yml",
+            format!("services:\n  mongo:\n    image: {image}\n    environment:\n      MONGO_INITDB_ROOT_USERNAME: todo\n"),
+        ),
+    ];
+    let repository = Repository::from_files("todo", files.iter().map(|(path, text)| (*path, text.clone())));
+    plan(&survey(&repository), &Policy::default(), &|_| false).unwrap().stack
+}
+
+#[test]
+fn mongodb_has_a_user_whom_its_clients_find() {
+    let stack = with_mongodb(
+        "process.env.MONGODB_URI || 'mongodb://localhost:27017/todos?retryWrites=true'",
+        "mongo:7",
+    );
+    let compose = file(&stack, "compose.production.yml");
+    for wanted in [
+        "image: mongo:7\n",
+        "MONGO_INITDB_ROOT_USERNAME: todo\n",
+        "MONGO_INITDB_ROOT_PASSWORD_FILE: /run/secrets/mongo_password\n",
+        "--wiredTigerCacheSizeGB\n      - \"0.40\"\n",
+        "mongo_data:/data/db",
+        "exec mongosh --quiet",
+    ] {
+        assert!(compose.contains(wanted), "{wanted} is not in\n{compose}");
+    }
+    let made = make_secrets(&stack, &|_| None, &mut fill).unwrap();
+    let url = made.iter().map(|secret| secret.text.expose()).find(|text| text.contains("://")).unwrap();
+    assert!(url.starts_with("mongodb://todo:"), "{url}");
+    assert!(url.ends_with("@mongo:27017/todos?retryWrites=true&authSource=admin"), "{url}");
+    let old = file(&with_mongodb("process.env.MONGO_URL", "mongo:4.4"), "compose.production.yml");
+    assert!(old.contains("exec mongo --quiet"), "{old}");
+}
+
+#[test]
+fn mongodb_asks_nobody_where_a_program_gives_no_password() {
+    let compose = file(&with_mongodb("'mongodb://mongo:27017/todos'", "mongo"), "compose.production.yml");
+    assert!(!compose.contains("MONGO_INITDB") && !compose.contains("secrets/mongo"), "{compose}");
+    assert!(compose.contains("image: mongo:8.0\n"), "{compose}");
+}

@@ -64,6 +64,11 @@ pub fn steps(text: &str) -> Result<Vec<Step>, Diagnostic> {
     }
 }
 
+/// Whether a key is read as itself only between quotes. Blanks around a whole path are nobody's.
+fn needs_quotes(key: &str) -> bool {
+    key.is_empty() || key.contains(['.', '[', ']', '"', '\'']) || key.trim() != key
+}
+
 /// The path as [`steps`] reads it.
 pub fn text(steps: &[Step]) -> String {
     let mut out = String::new();
@@ -71,7 +76,7 @@ pub fn text(steps: &[Step]) -> String {
         match step {
             Step::Item(at) => out.push_str(&format!("[{at}]")),
             Step::Append => out.push_str("[+]"),
-            Step::Key(key) if key.is_empty() || key.contains(['.', '[', ']', '"', '\'']) => {
+            Step::Key(key) if needs_quotes(key) => {
                 let quote = if key.contains('"') { '\'' } else { '"' };
                 out.push_str(&format!("[{quote}{key}{quote}]"));
             }
@@ -99,6 +104,9 @@ mod tests {
             ("a[+].b[2][\"c.d\"]", vec![key("a"), Step::Append, key("b"), Step::Item(2), key("c.d")]),
             ("labels['x[0]'].y", vec![key("labels"), key("x[0]"), key("y")]),
             ("a[\"]b\"][\"\"]", vec![key("a"), key("]b"), key("")]),
+            ("[\" a\"].b", vec![key(" a"), key("b")]),
+            ("a[\"b\\n\"]", vec![key("a"), key("b\\n")]),
+            ("[\"a\n\"]", vec![key("a\n")]),
         ] {
             assert_eq!(steps(path).expect("a path"), expected, "{path}");
             assert_eq!(steps(&text(&expected)).expect("a path"), expected, "{path}");

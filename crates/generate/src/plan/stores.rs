@@ -14,6 +14,7 @@ use crate::{
     stack::{Dependency, SecretContent, Setting, StoreTexts, Unit},
 };
 
+mod mongodb;
 mod written;
 
 const HEALTHY: &str = "service_healthy";
@@ -68,12 +69,17 @@ impl Opened {
             StoreKind::Redis => r"PING\r\n",
             // AMQP 0-9-1, 4.2.2 Protocol Header
             StoreKind::Rabbitmq => r"AMQP\x00\x00\x09\x01",
+            StoreKind::Mongodb => mongodb::HELLO,
             // it greets first
-            StoreKind::Mysql | StoreKind::Mongodb | StoreKind::Sqlite => "",
+            StoreKind::Mysql | StoreKind::Sqlite => "",
         }
     }
 
-    fn scheme(&self) -> &'static str {
+    /// The scheme that the program wants, which may name a driver. `mongodb+srv` asks a name server that nobody has here.
+    fn scheme<'s>(&self, wanted: Option<&'s str>) -> &'s str {
+        if let Some(wanted) = wanted.filter(|_| self.kind != StoreKind::Mongodb) {
+            return wanted;
+        }
         match self.kind {
             StoreKind::Postgresql => "postgresql",
             StoreKind::Mysql => "mysql",
@@ -86,6 +92,9 @@ impl Opened {
 
     /// The path of its URL and what follows it.
     fn suffix(&self, wanted: Option<&str>) -> String {
+        if self.kind == StoreKind::Mongodb {
+            return mongodb::suffix(&self.database, wanted, self.password.is_some());
+        }
         let base = match self.kind {
             StoreKind::Postgresql | StoreKind::Mysql => format!("/{}", self.database),
             StoreKind::Rabbitmq if self.database != "/" => format!("/{}", self.database),
@@ -136,15 +145,7 @@ impl Stores {
             StoreKind::Rabbitmq => self.rabbitmq(passes, store, &name),
             // A file of the service: its volume comes with what the service writes.
             StoreKind::Sqlite => return,
-            StoreKind::Mongodb => {
-                passes.note(
-                    &store.name,
-                    format!("{} is used, and no service of it is written yet", store.kind.label()),
-                    "add it to the compose file by hand; what you add is kept".to_owned(),
-                    &store.evidence,
-                );
-                return;
-            }
+            StoreKind::Mongodb => self.mongodb(passes, store, &name, users),
         };
         for (service, used) in users {
             self.address(passes, &opened, service, used);
@@ -158,7 +159,7 @@ impl Stores {
             (Some(Address::Url { variable, scheme, suffix, .. }), Some(password)) => {
                 let content = SecretContent::Url {
                     password: password.clone(),
-                    scheme: scheme.clone().unwrap_or_else(|| opened.scheme().to_owned()),
+                    scheme: opened.scheme(scheme.as_deref()).to_owned(),
                     user: opened.user.clone(),
                     host: opened.name.clone(),
                     port: opened.port(),
@@ -221,9 +222,9 @@ impl Stores {
                             environment::secret_file(to, &variable.value, secret, *file_variant, relational);
                         }
                         None => {
-                            let scheme = scheme.as_deref().unwrap_or(opened.scheme());
                             let url = format!(
-                                "{scheme}://{}:{}{}",
+                                "{}://{}:{}{}",
+                                opened.scheme(scheme.as_deref()),
                                 opened.name,
                                 opened.port(),
                                 opened.suffix(suffix.as_deref())
@@ -385,17 +386,8 @@ impl Stores {
         // Redis gives a tag to every minor version; a major version alone would float.
         let version = if version == "8" { "8.0".to_owned() } else { version };
         let (image, kept_image) = image(store, format!("redis:{version}-bookworm"));
-        let deaf = users.iter().find(|(_, used)| !takes_password(used.address.as_ref()));
-        if let Some((service, used)) = deaf {
-            passes.note(
-                &service.name,
-                format!("it reads no password of {}: {name} asks nobody for one", used.kind.label()),
-                "read the address from one variable, as REDIS_URL; only the stack's own services reach it"
-                    .to_owned(),
-                &used.evidence,
-            );
-        }
-        let conf = deaf.is_none().then(|| {
+        let deaf = is_deaf(passes, name, users, "REDIS_URL");
+        let conf = (!deaf).then(|| {
             passes.secrets.add(
                 &[&format!("{name}_conf")],
                 true,
@@ -454,6 +446,25 @@ impl Stores {
             written: None,
         }
     }
+}
+
+/// Whether a client gives no password, which is said: then the store asks nobody for one.
+fn is_deaf(
+    passes: &mut Passes<'_>,
+    name: &str,
+    users: &[(&Service, &StoreUse)],
+    variable: &'static str,
+) -> bool {
+    let Some((service, used)) = users.iter().find(|(_, used)| !takes_password(used.address.as_ref())) else {
+        return false;
+    };
+    passes.note(
+        &service.name,
+        format!("it reads no password of {}: {name} asks nobody for one", used.kind.label()),
+        format!("read the address from one variable, as {variable}; only the stack's own services reach it"),
+        &used.evidence,
+    );
+    true
 }
 
 fn takes_password(address: Option<&Address>) -> bool {

@@ -11,7 +11,7 @@ pub(super) struct Image {
 }
 
 /// Images by the last part of their name: the kind, and whether it is the usual one.
-const KNOWN: [(&str, StoreKind, bool); 22] = [
+const KNOWN: [(&str, StoreKind, bool); 24] = [
     ("postgres", StoreKind::Postgresql, true),
     ("postgresql", StoreKind::Postgresql, true),
     ("pgvector", StoreKind::Postgresql, false),
@@ -34,6 +34,8 @@ const KNOWN: [(&str, StoreKind, bool); 22] = [
     ("keydb", StoreKind::Redis, false),
     ("rabbitmq", StoreKind::Rabbitmq, true),
     ("mongo", StoreKind::Mongodb, true),
+    ("mongodb", StoreKind::Mongodb, false),
+    ("mongodb-community-server", StoreKind::Mongodb, false),
 ];
 
 /// The store that an image runs.

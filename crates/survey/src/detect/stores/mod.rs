@@ -214,7 +214,11 @@ fn describe(store: &mut Store, dev: &Dev<'_>, source: &Source) {
         }
         StoreKind::Mysql => (&["MYSQL_USER", "MARIADB_USER"], &["MYSQL_DATABASE", "MARIADB_DATABASE"]),
         StoreKind::Rabbitmq => (&["RABBITMQ_DEFAULT_USER"], &["RABBITMQ_DEFAULT_VHOST"]),
-        StoreKind::Redis | StoreKind::Sqlite | StoreKind::Mongodb => (&[], &[]),
+        StoreKind::Mongodb => (
+            &["MONGO_INITDB_ROOT_USERNAME", "MONGODB_INITDB_ROOT_USERNAME"],
+            &["MONGO_INITDB_DATABASE", "MONGODB_INITDB_DATABASE"],
+        ),
+        StoreKind::Redis | StoreKind::Sqlite => (&[], &[]),
     };
     store.user = first(users, "the user in development");
     store.database = first(databases, "the database in development");

@@ -2,7 +2,7 @@
 
 use crate::{
     detect::compose_file::{DevService, File},
-    model::{Evidence, Gap, StoreKind, Survey, is_below},
+    model::{Evidence, Gap, Survey, is_below},
 };
 
 /// Images that only development needs.
@@ -40,20 +40,10 @@ pub(super) fn gaps(file: &File, stores: &[&str], survey: &mut Survey) {
     for service in &file.services {
         let place = service.image.as_ref().map_or(service.place, |(_, span)| *span);
         let evidence = vec![Evidence::new(&file.source, place, "the development compose file starts it")];
-        let (message, hint) = if stores.contains(&service.name.as_str()) {
-            match survey.stores.iter().find(|store| store.name == service.name).map(|store| store.kind) {
-                Some(StoreKind::Mongodb) => (
-                    "is MongoDB: nothing is generated for it yet".to_owned(),
-                    "write its service by hand; it is kept",
-                ),
-                _ => continue,
-            }
-        } else {
-            match said(service, survey) {
-                Some(said) => said,
-                None => continue,
-            }
-        };
+        if stores.contains(&service.name.as_str()) {
+            continue;
+        }
+        let Some((message, hint)) = said(service, survey) else { continue };
         survey.gaps.push(Gap {
             subject: service.name.clone(),
             message: format!("{} {message}", described(service)),

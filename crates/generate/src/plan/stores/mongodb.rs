@@ -1,0 +1,156 @@
+//! MongoDB, by the contract of its official image.
+
+use plimsoll_survey::{Address, Service, Store, StoreUse};
+
+use super::{Opened, Passes, Stores, is_deaf, password, unit, user_and_database, version, written};
+use crate::stack::StoreTexts;
+
+/// `{hello: 1}` to the database `admin`, which asks for no login: `OP_MSG` of the MongoDB Wire Protocol. The dollar sign
+/// of `$db` is `\x24`, because Compose reads the text.
+pub(super) const HELLO: &str = r"\x34\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\xdd\x07\x00\x00\x00\x00\x00\x00\x00\x1f\x00\x00\x00\x10hello\x00\x01\x00\x00\x00\x02\x24db\x00\x06\x00\x00\x00admin\x00\x00";
+
+/// The least that WiredTiger takes (`storage.wiredTiger.engineConfig.cacheSizeGB`).
+const LEAST_CACHE: f64 = 0.25;
+
+/// The path of an address and its options. The image makes its user in `admin`: a client that is not told so looks for
+/// the user in the database of the path.
+pub(super) fn suffix(database: &str, wanted: Option<&str>, login: bool) -> String {
+    let wanted = wanted.unwrap_or_default();
+    let (path, options) = wanted.split_once('?').unwrap_or((wanted, ""));
+    let path = if path.len() > 1 && path.starts_with('/') { path.to_owned() } else { format!("/{database}") };
+    let is_source = |option: &&str| option.to_ascii_lowercase().starts_with("authsource=");
+    let mut options: Vec<&str> =
+        options.split('&').filter(|option| !option.is_empty() && !is_source(option)).collect();
+    if login {
+        options.push("authSource=admin");
+    }
+    if options.is_empty() { path } else { format!("{path}?{}", options.join("&")) }
+}
+
+impl Stores {
+    pub(super) fn mongodb(
+        &mut self,
+        passes: &mut Passes<'_>,
+        store: &Store,
+        name: &str,
+        users: &[(&Service, &StoreUse)],
+    ) -> Opened {
+        let limit = passes.policy.mongodb.megabytes;
+        let (user, database) = user_and_database(passes, store);
+        let deaf = is_deaf(passes, name, users, "MONGODB_URI");
+        let secret =
+            (!deaf).then(|| passes.secrets.add(&[&format!("{name}_password")], true, &password(store)));
+        let version = version(store, "8.0");
+        notes(passes, store, users, secret.is_some());
+        let texts = StoreTexts {
+            user: user.clone(),
+            database: database.clone(),
+            secret: secret.clone().unwrap_or_default(),
+            volume: format!("{name}_data"),
+            data: "/data/db".to_owned(),
+            cache_gigabytes: format!("{:.2}", (f64::from(limit) * 0.4 / 1024.0).max(LEAST_CACHE)),
+            shell: shell(&version),
+            ..StoreTexts::default()
+        };
+        let limits = passes.policy.mongodb.clone();
+        let secrets: Vec<&str> = secret.as_deref().into_iter().collect();
+        self.units.push(unit(
+            passes,
+            "mongodb",
+            name,
+            format!("mongo:{version}"),
+            texts,
+            &limits,
+            &secrets,
+            60,
+        ));
+        Opened {
+            name: name.to_owned(),
+            kind: store.kind,
+            user,
+            database,
+            password: secret,
+            written: written(store),
+        }
+    }
+}
+
+/// The shell of the image: `mongosh` came with 5.0, and 6.0 has no other.
+fn shell(version: &str) -> &'static str {
+    let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(8);
+    if major < 5 { "mongo" } else { "mongosh" }
+}
+
+/// What a team has to know of a server that it had in another form.
+fn notes(passes: &mut Passes<'_>, store: &Store, users: &[(&Service, &StoreUse)], login: bool) {
+    if let Some(image) = &store.image {
+        passes.note(
+            &store.name,
+            format!("{} has a contract of its own: the official image takes its place", image.value),
+            "set `image:` and its variables by hand if you need it; what you change is kept".to_owned(),
+            &image.evidence,
+        );
+    }
+    passes.note(
+        &store.name,
+        "MongoDB runs as one server, without a replica set: transactions and change streams are refused, and so are \
+         Prisma's writes"
+            .to_owned(),
+        "nothing, unless the program uses them; `rs.initiate()` has to be called once then".to_owned(),
+        &store.evidence,
+    );
+    let apart = |(_, used): &&(&Service, &StoreUse)| matches!(used.address, Some(Address::Parts { .. }));
+    if let Some((service, used)) = users.iter().find(apart).filter(|_| login) {
+        passes.note(
+            &service.name,
+            "it puts the address of MongoDB together from parts: the user is in the database admin"
+                .to_owned(),
+            "end the address with ?authSource=admin, or read it whole from one variable, as MONGODB_URI"
+                .to_owned(),
+            &used.evidence,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_names_the_database_and_where_its_user_is() {
+        let of = |wanted| suffix("app", wanted, true);
+        assert_eq!(of(None), "/app?authSource=admin");
+        assert_eq!(of(Some("/todos")), "/todos?authSource=admin");
+        assert_eq!(of(Some("?retryWrites=true")), "/app?retryWrites=true&authSource=admin");
+        assert_eq!(of(Some("/todos?authSource=todos&w=1")), "/todos?w=1&authSource=admin");
+        assert_eq!(suffix("app", Some("/todos"), false), "/todos");
+        assert_eq!(suffix("app", Some("/"), false), "/app");
+    }
+
+    #[test]
+    fn the_hello_has_the_length_that_it_says() {
+        let (mut bytes, mut rest) = (Vec::new(), HELLO);
+        while let Some(first) = rest.chars().next() {
+            if let Some(digits) = rest.strip_prefix("\\x") {
+                bytes.push(u8::from_str_radix(&digits[..2], 16).expect("two digits"));
+                rest = &digits[2..];
+            } else {
+                bytes.push(u8::try_from(first).expect("a letter"));
+                rest = &rest[1..];
+            }
+        }
+        let length =
+            |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes")) as usize;
+        assert_eq!(length(0), bytes.len());
+        // the document, behind the head, the flags and the kind of the section
+        assert_eq!(21 + length(21), bytes.len());
+    }
+
+    #[test]
+    fn old_servers_have_the_old_shell() {
+        assert_eq!(
+            [shell("4.4"), shell("5.0"), shell("8.0"), shell("7")],
+            ["mongo", "mongosh", "mongosh", "mongosh"]
+        );
+    }
+}

@@ -5,12 +5,15 @@ mod engine;
 mod floor;
 mod handover;
 mod measure;
+mod naive;
 mod needs;
 mod ours;
 mod rebuild;
 mod registry;
 mod report;
+mod sizes;
 mod stack;
+mod systems;
 mod trixie;
 mod workload;
 
@@ -32,6 +35,8 @@ enum What {
     Handover(handover::Options),
     /// One changed line in examples/pivotal, ours and `docker build` in turn. Needs root and an engine
     Rebuild(rebuild::Options),
+    /// Images of the four systems beside their documents' figures and beside a tutorial's. Needs the package registries
+    Sizes(sizes::Options),
     /// Compose stacks, ours and docker-compose in turn. Needs an engine
     Stack(stack::Options),
 }
@@ -42,6 +47,7 @@ impl Bench {
             What::Build(options) => build::run(&options),
             What::Handover(options) => handover::run(&options),
             What::Rebuild(options) => rebuild::run_all(&options),
+            What::Sizes(options) => sizes::run(&options),
             What::Stack(options) => stack::run(&options),
         }
     }

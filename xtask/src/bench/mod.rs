@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: how fast we are, beside the others, on workloads that the program makes itself.
 
 mod build;
+mod edits;
 mod engine;
 mod floor;
 mod handover;
@@ -31,6 +32,9 @@ pub(crate) struct Bench {
 enum What {
     /// Builds of four workloads, ours and BuildKit's in turn. Needs root
     Build(build::Options),
+    /// Services of the four systems after one line and after one more package, beside a tutorial's. Needs npm and the
+    /// package registries
+    Edits(edits::Options),
     /// One changed layer into three engines, ours and `docker load` in turn. Needs root
     Handover(handover::Options),
     /// One changed line in examples/pivotal, ours and `docker build` in turn. Needs root and an engine
@@ -45,6 +49,7 @@ impl Bench {
     pub(crate) fn run(self) -> Result<()> {
         match self.what {
             What::Build(options) => build::run(&options),
+            What::Edits(options) => edits::run(&options),
             What::Handover(options) => handover::run(&options),
             What::Rebuild(options) => rebuild::run_all(&options),
             What::Sizes(options) => sizes::run(&options),

@@ -12,8 +12,10 @@ mod ours;
 mod rebuild;
 mod registry;
 mod report;
+mod repository;
 mod sizes;
 mod stack;
+mod survey;
 mod systems;
 mod trixie;
 mod workload;
@@ -43,6 +45,8 @@ enum What {
     Sizes(sizes::Options),
     /// Compose stacks, ours and docker-compose in turn. Needs an engine
     Stack(stack::Options),
+    /// `survey` and `init` on a repository of 5,000 files: time and memory beside what they may take
+    Survey(survey::Options),
 }
 
 impl Bench {
@@ -54,6 +58,7 @@ impl Bench {
             What::Rebuild(options) => rebuild::run_all(&options),
             What::Sizes(options) => sizes::run(&options),
             What::Stack(options) => stack::run(&options),
+            What::Survey(options) => survey::run(&options),
         }
     }
 }

@@ -283,18 +283,22 @@ impl Bench {
 /// Makes one of the images that Dockerfiles start from, and hands it to the engine if asked for.
 pub(super) fn prepare_base(ours: &Ours, folder: &Path, number: usize, load: bool) -> Result<()> {
     let (tag, base, dockerfile) = workload::IMAGES[number];
+    shell::quiet(&mut ours.plimsoll(&["base", "make", base]))?;
+    make_image(ours, &folder.join(format!("images/{number}")), tag, dockerfile, load)
+}
+
+/// Builds an image whose Dockerfile may copy `ca.pem`, the certificates of this machine; `context` is for it alone.
+pub(super) fn make_image(ours: &Ours, context: &Path, tag: &str, dockerfile: &str, load: bool) -> Result<()> {
     let bundle =
         std::env::var("SSL_CERT_FILE").unwrap_or_else(|_| "/etc/ssl/certs/ca-certificates.crt".into());
-    shell::quiet(&mut ours.plimsoll(&["base", "make", base]))?;
-    let context = folder.join(format!("images/{number}"));
-    fs::create_dir_all(&context)?;
+    fs::create_dir_all(context)?;
     fs::copy(&bundle, context.join("ca.pem")).with_context(|| format!("cannot read {bundle}"))?;
     fs::write(context.join("Dockerfile"), dockerfile)?;
     let mut build = ours.plimsoll(&["image", "build", "--tag", tag, "."]);
     if load {
         build.arg("--load");
     }
-    shell::quiet(build.current_dir(&context))
+    shell::quiet(build.current_dir(context))
 }
 
 fn save(ours: &Ours, tar: &Path) -> Result<()> {

@@ -19,6 +19,11 @@ pub(crate) struct Ours {
     host: String,
 }
 
+/// The engine that people have, for benches that measure none.
+pub(crate) fn host() -> String {
+    std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned())
+}
+
 impl Ours {
     /// Uses `binary`, or makes the release one.
     pub(crate) fn new(binary: Option<PathBuf>, home: PathBuf, host: String) -> Result<Self> {

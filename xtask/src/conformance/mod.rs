@@ -30,9 +30,10 @@ enum Family {
     Compose(Data),
     /// The build checks alone
     Checks(Data),
-    /// Every example, from bare source to a proved stack
+    /// Folders that are no web service, which must be refused or asked about; then every example, from bare source to a
+    /// proved stack
     Init {
-        /// Only this one
+        /// Only this one of the examples
         example: Option<String>,
     },
     /// docker compose's command line: our own table, carried out on the engine
@@ -62,9 +63,9 @@ impl Data {
 impl Conformance {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let passed = match self.family {
-            Family::Dockerfile(data) => suite::DOCKERFILE.run(&data.folder("dockerfile")?)?,
-            Family::Checks(data) => suite::CHECKS.run(&data.folder("dockerfile")?)?,
-            Family::Compose(data) => suite::COMPOSE.run(&data.folder("compose")?)?,
+            Family::Dockerfile(data) => suite::DOCKERFILE.run(Some(&data.folder("dockerfile")?))?,
+            Family::Checks(data) => suite::CHECKS.run(Some(&data.folder("dockerfile")?))?,
+            Family::Compose(data) => suite::COMPOSE.run(Some(&data.folder("compose")?))?,
             Family::Init { example } => init::run(example.as_deref())?,
             Family::ComposeCli { scenario } => compose_cli::run(scenario.as_deref())?,
             Family::Build(data) => build::run(&data.folder("build")?)?,

@@ -204,7 +204,8 @@ impl Repository {
         };
         let file = open_beneath(folder, path).map_err(|error| error.to_string())?;
         let bound = self.limits.file_bytes.min(self.left.get());
-        let mut bytes = Vec::new();
+        // One byte more than it has: the end is seen without another round of growth.
+        let mut bytes = Vec::with_capacity(usize::try_from(size.min(bound)).unwrap_or_default() + 1);
         std::fs::File::from(file)
             .take(bound + 1)
             .read_to_end(&mut bytes)

@@ -84,7 +84,7 @@ async fn images(
         let image = match detail {
             Ok(detail) => ServiceImage::from_engine(familiar, standin, detail),
             Err(error) if error.is_not_found() => {
-                ServiceImage { id: id.unwrap_or_default(), shown: familiar, ..ServiceImage::default() }
+                ServiceImage { id: id.unwrap_or_default(), ..ServiceImage::missing(familiar) }
             }
             Err(error) => return Err(error.to_string()),
         };

@@ -27,6 +27,13 @@ pub enum Event<'a> {
         /// What.
         bytes: &'a [u8],
     },
+    /// A step waits for what another one has, one sentence.
+    Waiting {
+        /// Which.
+        step: usize,
+        /// For what, and who has it.
+        what: &'a str,
+    },
     /// A step is done.
     Finished {
         /// Which.

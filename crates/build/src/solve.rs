@@ -393,7 +393,7 @@ impl Solver<'_> {
             }
             Op::Run(op) => {
                 let (key, parts) = self
-                    .with_surroundings(|surroundings| run::key(op, &parent, surroundings))
+                    .with_surroundings(node, |surroundings| run::key(op, &parent, surroundings))
                     .map_err(|error| self.run_failed(node, error))?;
                 (key, parts, What::Run)
             }
@@ -463,12 +463,13 @@ impl Solver<'_> {
         }
     }
 
-    fn with_surroundings<T>(&self, then: impl FnOnce(&Surroundings<'_>) -> T) -> T {
-        self.with_surroundings_in(self.contexts, then)
+    fn with_surroundings<T>(&self, node: usize, then: impl FnOnce(&Surroundings<'_>) -> T) -> T {
+        self.with_surroundings_in(node, self.contexts, then)
     }
 
     fn with_surroundings_in<T>(
         &self,
+        node: usize,
         contexts: &HashMap<String, Tree>,
         then: impl FnOnce(&Surroundings<'_>) -> T,
     ) -> T {
@@ -481,6 +482,7 @@ impl Solver<'_> {
             TreeRef::Empty => TreeSource::Empty,
         };
         let cache_mounts = self.dir.join("mounts");
+        let waiting = |what: &str| self.progress.event(&Event::Waiting { step: node, what });
         then(&Surroundings {
             store: self.store,
             caches: self.caches,
@@ -493,6 +495,7 @@ impl Solver<'_> {
             hosts: &self.request.hosts,
             limits: &self.limits,
             cancel: &self.cancel,
+            waiting: &waiting,
             trees: &trees,
         })
     }
@@ -558,7 +561,8 @@ impl Solver<'_> {
         }
         let now: HashMap<String, Tree> =
             self.contexts.iter().map(|(name, tree)| (name.clone(), tree.again())).collect();
-        match self.with_surroundings_in(&now, |surroundings| run::key(op, parent, surroundings)) {
+        let key_again = |surroundings: &Surroundings<'_>| run::key(op, parent, surroundings);
+        match self.with_surroundings_in(node, &now, key_again) {
             Ok((again, _)) if again == *key => Ok(()),
             _ => {
                 let title = format!("files mounted on {} changed while the step ran", targets.join(", "));
@@ -604,7 +608,7 @@ impl Solver<'_> {
                 let mut output = |stream, bytes: &[u8]| {
                     self.progress.event(&Event::Output { step: node, stream, bytes });
                 };
-                self.with_surroundings(|surroundings| {
+                self.with_surroundings(node, |surroundings| {
                     run::run(op, &parent, surroundings, &self.seal, &log, &mut output)
                 })
                 .map_err(|error| self.run_failed(node, error))?

@@ -15,6 +15,7 @@ use crate::{
     error::CommandError,
     globals,
     handover::{self, Sent},
+    home::open_store,
     images::{Found, Images, project_folder},
     policy::Policy,
     pulls,
@@ -57,7 +58,7 @@ pub(crate) async fn bring(
         }
         return Ok(foreseen.images);
     }
-    let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
+    let store = open_store(home).map_err(|error| CommandError::from_error(&error))?;
     let shown = match (asked.quiet_build, asked.listing) {
         (true, _) => Shown::quiet(),
         (false, true) => Shown::new().listing(),
@@ -255,7 +256,12 @@ impl Bring<'_> {
         name: &Reference,
         names: &[Reference],
     ) -> Result<ServiceImage, CommandError> {
-        let (detail, sent) = handover::ensure(self.engine, self.store, &found.record, names).await?;
+        let work = handover::ensure(self.engine, self.store, &found.record, names);
+        let (detail, sent) = pulls::telling(pulls::LONG, work, |time| {
+            let seconds = time.as_secs();
+            self.shown.tell(&format!("waiting: engine takes {} for {seconds} s", found.shown.familiar()));
+        })
+        .await?;
         if let Sent::Layers { sent, of, bytes } = sent {
             let size = builds::megabytes(bytes);
             self.shown
@@ -316,7 +322,14 @@ impl Bring<'_> {
             self.shown.tell(&if is_in_place() { format!(" Image {written} Pulling") } else { own() });
         }
         let platform = services.iter().find_map(|service| self.platform(service));
-        match (self.engine.pull_image_for(&familiar, platform).await, there) {
+        // a line that docker compose does not have is none for scripts
+        let silent = self.asked.quiet || is_in_place();
+        let tell = |line: &str| {
+            if !silent {
+                self.shown.tell(line);
+            }
+        };
+        match (pulls::pull(self.engine, &familiar, platform, tell).await, there) {
             // an image that is only old is better than none
             (Err(error), Some(detail)) if stale => {
                 self.shown.tell(&format!("note  {familiar} is not newer: {error}"));

@@ -119,6 +119,7 @@ impl Progress for ImageProgress<'_> {
                     bar.set_message(printable_line(line.trim()).into_owned());
                 }
             }
+            Event::Waiting { what, .. } => self.shown.tell(&format!("{}: {what}", self.name)),
             Event::Finished { step, outcome, elapsed } => {
                 let Some(Step { title, bar }) = steps.remove(step) else { return };
                 if let Some(bar) = bar {

@@ -30,7 +30,12 @@ use super::{
     progress::{self, OfPlatform, ProgressMode},
     proxy, shell, values,
 };
-use crate::{error::CommandError, home::home, images::Images, interrupt, policy, render, storage};
+use crate::{
+    error::CommandError,
+    home::{home, open_store},
+    images::Images,
+    interrupt, policy, render, storage,
+};
 
 /// Settles what standard error is, before the first line is said.
 pub(super) fn begin(args: &Args) {
@@ -41,7 +46,7 @@ pub(super) fn begin(args: &Args) {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let home = home()?;
-    let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
+    let store = open_store(&home).map_err(|error| CommandError::from_error(&error))?;
     let outputs = outputs(&args)?;
     let build_args = build_args(&args)?;
     let built_in = BuiltIn::read(&build_args)?;

@@ -124,6 +124,7 @@ impl Progress for OfPlatform<'_> {
             Event::Output { step, stream, bytes } => {
                 self.inner.event(&Event::Output { step: first + step, stream: *stream, bytes });
             }
+            Event::Waiting { step, what } => self.inner.event(&Event::Waiting { step: first + step, what }),
             Event::Finished { step, outcome, elapsed } => {
                 let outcome = match outcome {
                     Outcome::Cached => Outcome::Cached,
@@ -183,6 +184,10 @@ impl Progress for Plain {
                 }
                 rest.drain(..=end);
             }
+            Event::Waiting { step, what } => {
+                let Some((number, start, _)) = state.steps.get(step) else { return };
+                eprintln!("#{number} {:.3} {}", start.elapsed().as_secs_f64(), printable_output(what));
+            }
             Event::Finished { step, outcome, elapsed } => {
                 let Some((number, start, rest)) = state.steps.get_mut(step) else { return };
                 if !rest.is_empty() {
@@ -238,6 +243,11 @@ impl Progress for Live {
                 {
                     bar.set_message(printable_line(line.trim()).into_owned());
                 }
+            }
+            Event::Waiting { step, what } => {
+                let Some((title, bar)) = steps.get_mut(step) else { return };
+                let bar = bar.get_or_insert_with(|| self.bar(title));
+                bar.set_message(printable_line(what).into_owned());
             }
             Event::Finished { step, outcome, elapsed } => {
                 let Some((title, bar)) = steps.remove(step) else { return };

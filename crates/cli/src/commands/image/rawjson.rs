@@ -97,12 +97,12 @@ impl Progress for RawJson {
                     plimsoll_build::Stream::Out => 1,
                     plimsoll_build::Stream::Err => 2,
                 };
-                write(&json!({ "logs": [{
-                    "vertex": digest(&format!("{step} {title}")),
-                    "stream": stream,
-                    "data": STANDARD.encode(bytes),
-                    "timestamp": now(),
-                }] }));
+                log(*step, title, stream, bytes);
+            }
+            // as a line of the step's own, on standard error
+            Event::Waiting { step, what } => {
+                let Some((title, _)) = steps.get(step) else { return };
+                log(*step, title, 2, format!("{what}\n").as_bytes());
             }
             Event::Finished { step, outcome, .. } => {
                 let Some((title, started)) = steps.get(step) else { return };
@@ -118,6 +118,16 @@ impl Progress for RawJson {
             }
         }
     }
+}
+
+/// Something that a step wrote; stream 1 is its standard output, 2 its standard error.
+fn log(step: usize, title: &str, stream: u8, bytes: &[u8]) {
+    write(&json!({ "logs": [{
+        "vertex": digest(&format!("{step} {title}")),
+        "stream": stream,
+        "data": STANDARD.encode(bytes),
+        "timestamp": now(),
+    }] }));
 }
 
 fn vertex(step: usize, title: &str, started: &str) -> Value {

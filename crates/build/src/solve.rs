@@ -24,6 +24,7 @@ use crate::{
     index::{Entry, now},
     key::{Key, KeyBuilder, Part},
     progress::{Event, Outcome, Progress},
+    remote::Transfer,
     request::{BuildRequest, StepReport},
     run::{self, Surroundings, TreeSource},
     schedule::Schedule,
@@ -337,9 +338,22 @@ impl Solver<'_> {
         }
     }
 
+    fn started(&self, node: usize) {
+        let step = &self.graph.nodes[node];
+        let inputs = step.waits_for();
+        self.progress.event(&Event::Started { step: node, title: &step.title, inputs: &inputs });
+        let transfers: Vec<Transfer> = {
+            let arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
+            let fetched = arrived.get(&node).and_then(|fetched| fetched.as_ref().ok());
+            fetched.into_iter().flatten().filter_map(Fetched::transfer).cloned().collect()
+        };
+        for transfer in &transfers {
+            self.progress.event(&Event::Fetched { step: node, transfer });
+        }
+    }
+
     fn cached(&self, node: usize, elapsed: Duration, reports: &mut [Option<StepReport>]) {
-        let title = &self.graph.nodes[node].title;
-        self.progress.event(&Event::Started { step: node, title });
+        self.started(node);
         self.progress.event(&Event::Finished { step: node, outcome: Outcome::Cached, elapsed });
         reports[node] = Some(self.report(node, None, elapsed));
     }
@@ -504,7 +518,7 @@ impl Solver<'_> {
     fn work(&self, node: usize, work: Work) -> Finished {
         let start = Instant::now();
         let Work { key, parts, reason, what, before } = work;
-        self.progress.event(&Event::Started { step: node, title: &self.graph.nodes[node].title });
+        self.started(node);
         let result = self.once(node, key, &parts, what, before);
         let outcome = match &result {
             Ok(_) => Outcome::Done(&reason),

@@ -66,6 +66,7 @@ pub(super) fn tell(progress: Progress) {
     match progress {
         Progress::Known { digest } => eprintln!("{}  there already", digest.short()),
         Progress::Started { digest, bytes } => eprintln!("{}  {}", digest.short(), megabytes(bytes)),
+        Progress::Moved { .. } => {}
         Progress::Finished { digest } => eprintln!("{}  done", digest.short()),
     }
 }

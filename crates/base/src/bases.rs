@@ -347,7 +347,8 @@ impl Bases {
             std::fs::create_dir_all(self.cache.join("made"))?;
             let file = File::options().create(true).write(true).truncate(false).open(&path)?;
             if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-                progress(Progress::Note("waiting for another maker of it".to_owned()));
+                let maker = plimsoll_disk::lock_holder(&file);
+                progress(Progress::Note(format!("waiting for another maker of it: {maker}")));
                 flock(&file, FlockOperation::LockExclusive)?;
             }
             Ok(file)

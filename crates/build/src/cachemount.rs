@@ -14,9 +14,10 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use plimsoll_disk::{TELL_AFTER, lock_holder};
 use plimsoll_dockerfile::Sharing;
 use plimsoll_sandbox::Cancel;
 use serde::{Deserialize, Serialize};
@@ -64,8 +65,14 @@ pub(crate) struct CacheId<'a> {
 
 impl CacheMount {
     /// Takes the cache mount under `root`: at once when it is shared, a free copy when it is private, waiting for
-    /// its turn when it is locked.
-    pub(crate) fn take(root: &Path, id: &CacheId<'_>, sharing: Sharing, cancel: &Cancel) -> io::Result<Self> {
+    /// its turn when it is locked. `waiting` hears once for whom, if that takes longer than a moment.
+    pub(crate) fn take(
+        root: &Path,
+        id: &CacheId<'_>,
+        sharing: Sharing,
+        cancel: &Cancel,
+        waiting: &dyn Fn(&str),
+    ) -> io::Result<Self> {
         let folder = root.join(folder_name(id));
         fs::create_dir_all(&folder)?;
         let note = folder.join(NOTE);
@@ -78,13 +85,10 @@ impl CacheMount {
         }
         match sharing {
             Sharing::Shared => Self::open(&folder, 0, id, None),
-            Sharing::Locked => loop {
-                match lock(&folder, 0)? {
-                    Some(lock) => return Self::open(&folder, 0, id, Some(lock)),
-                    None if cancel.is_cancelled() => return Err(io::ErrorKind::Interrupted.into()),
-                    None => thread::sleep(Duration::from_millis(20)),
-                }
-            },
+            Sharing::Locked => {
+                let lock = in_turn(&folder, id.id, cancel, TELL_AFTER, waiting)?;
+                Self::open(&folder, 0, id, Some(lock))
+            }
             Sharing::Private => {
                 for copy in 0.. {
                     if let Some(lock) = lock(&folder, copy)? {
@@ -111,8 +115,36 @@ impl CacheMount {
     }
 }
 
+/// Waits for the one copy of a locked mount.
+fn in_turn(
+    folder: &Path,
+    id: &str,
+    cancel: &Cancel,
+    tell_after: Duration,
+    waiting: &dyn Fn(&str),
+) -> io::Result<File> {
+    let began = Instant::now();
+    let mut told = false;
+    loop {
+        match lock(folder, 0)? {
+            Some(lock) => return Ok(lock),
+            None if cancel.is_cancelled() => return Err(io::ErrorKind::Interrupted.into()),
+            None if !told && began.elapsed() >= tell_after => {
+                told = true;
+                let holder = lock_holder(&File::open(lock_path(folder, 0))?);
+                waiting(&format!("waiting: the cache mount {id} is in the hands of {holder}"));
+            }
+            None => thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
+fn lock_path(folder: &Path, copy: u32) -> PathBuf {
+    folder.join(format!("{copy}.lock"))
+}
+
 fn lock(folder: &Path, copy: u32) -> io::Result<Option<File>> {
-    let file = File::create(folder.join(format!("{copy}.lock")))?;
+    let file = File::create(lock_path(folder, copy))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
@@ -145,7 +177,7 @@ mod tests {
             uid: rustix::process::getuid().as_raw(),
             gid: rustix::process::getgid().as_raw(),
         };
-        CacheMount::take(root, &id, sharing, &Cancel::new().unwrap()).unwrap()
+        CacheMount::take(root, &id, sharing, &Cancel::new().unwrap(), &|what| panic!("{what}")).unwrap()
     }
 
     #[test]
@@ -169,6 +201,25 @@ mod tests {
         let path = held.path.clone();
         drop(held);
         assert_eq!(waiting.join().unwrap(), path);
+    }
+
+    #[test]
+    fn a_long_wait_for_a_locked_mount_is_told_once() {
+        let root = tempfile::tempdir().unwrap();
+        let held = lock(root.path(), 0).unwrap().unwrap();
+        let (told, heard) = std::sync::mpsc::channel();
+        let folder = root.path().to_owned();
+        let waiting = thread::spawn(move || {
+            let tell = |what: &str| told.send(what.to_owned()).unwrap();
+            in_turn(&folder, "npm", &Cancel::new().unwrap(), Duration::from_millis(30), &tell).map(drop)
+        });
+        let what = heard.recv().unwrap();
+        assert!(what.starts_with("waiting: the cache mount npm is in the hands of "), "{what}");
+        thread::sleep(Duration::from_millis(60));
+        assert!(!waiting.is_finished());
+        drop(held);
+        waiting.join().unwrap().unwrap();
+        assert!(heard.try_recv().is_err());
     }
 
     #[test]

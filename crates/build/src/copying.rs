@@ -16,7 +16,7 @@ use crate::{
     index::Index,
     key::{Key, KeyBuilder, Part},
     place::{Place, PlaceError, resolve, what},
-    remote::{Checkout, HttpFile, RemoteError, Remotes},
+    remote::{Checkout, HttpFile, RemoteError, Remotes, Transfer},
     select::{Picked, Rules, SelectError, digest_files, digest_items, select},
     snapshot::Snapshot,
     statcache::{StatCache, settled},
@@ -84,6 +84,14 @@ impl Fetched {
             }
             Download::Git(url) => Self::Tree(remotes.git(url)?),
         })
+    }
+
+    /// How it came, if it is a file that was not here.
+    pub(crate) fn transfer(&self) -> Option<&Transfer> {
+        match self {
+            Self::File { file, .. } => file.transfer.as_ref(),
+            Self::Tree(_) => None,
+        }
     }
 
     /// Its part of the key: what it holds, not where it is.

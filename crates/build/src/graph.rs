@@ -289,6 +289,12 @@ impl Node {
         }
         inputs
     }
+
+    /// The nodes that it waits for: its parent, and what it reads beside it; each once, in order.
+    pub fn waits_for(&self) -> Vec<usize> {
+        let all: std::collections::BTreeSet<usize> = self.inputs().into_iter().chain(self.parent).collect();
+        all.into_iter().collect()
+    }
 }
 
 impl Graph {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use plimsoll_sandbox::Stream;
 
-use crate::explain::Reason;
+use crate::{explain::Reason, remote::Transfer};
 
 /// Something happened. A step is named by its index in the graph.
 #[derive(Debug)]
@@ -17,6 +17,15 @@ pub enum Event<'a> {
         step: usize,
         /// `[build 3/7] RUN pnpm build`
         title: &'a str,
+        /// The steps that it depends on; each has been told of before.
+        inputs: &'a [usize],
+    },
+    /// What a step needs has come from the network.
+    Fetched {
+        /// The step.
+        step: usize,
+        /// What, and when.
+        transfer: &'a Transfer,
     },
     /// A step wrote something.
     Output {
@@ -26,6 +35,13 @@ pub enum Event<'a> {
         stream: Stream,
         /// What.
         bytes: &'a [u8],
+    },
+    /// A step waits for what another one has, one sentence.
+    Waiting {
+        /// Which.
+        step: usize,
+        /// For what, and who has it.
+        what: &'a str,
     },
     /// A step is done.
     Finished {

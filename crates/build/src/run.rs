@@ -66,6 +66,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) hosts: &'a [ExtraHost],
     pub(crate) limits: &'a Limits,
     pub(crate) cancel: &'a Cancel,
+    /// Hears for what the step waits.
+    pub(crate) waiting: &'a dyn Fn(&str),
     /// Finds the files that a mount names.
     pub(crate) trees: &'a (dyn Fn(&TreeRef) -> TreeSource<'a> + Sync),
 }
@@ -377,8 +379,9 @@ fn add_mount(
             let (uid, gid) = cache_owner((*uid, *gid), op, parent, surroundings)?;
             let identity = CacheId { id, mode: *mode, uid, gid };
             let error = |source| RunError::CacheMount { id: id.clone(), source };
-            let cache = CacheMount::take(surroundings.cache_mounts, &identity, *sharing, surroundings.cancel)
-                .map_err(error)?;
+            let (mounts, cancel) = (surroundings.cache_mounts, surroundings.cancel);
+            let cache =
+                CacheMount::take(mounts, &identity, *sharing, cancel, surroundings.waiting).map_err(error)?;
             if cache.fresh
                 && let Some((from, source)) = seed
             {

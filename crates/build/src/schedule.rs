@@ -18,7 +18,7 @@ impl Schedule {
         let mut missing = vec![0; graph.nodes.len()];
         let mut ready = BTreeSet::new();
         for (index, node) in graph.nodes.iter().enumerate() {
-            let inputs: BTreeSet<usize> = node.inputs().into_iter().chain(node.parent).collect();
+            let inputs = node.waits_for();
             missing[index] = inputs.len();
             for input in &inputs {
                 followers[*input].push(index);

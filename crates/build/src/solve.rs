@@ -24,6 +24,7 @@ use crate::{
     index::{Entry, now},
     key::{Key, KeyBuilder, Part},
     progress::{Event, Outcome, Progress},
+    remote::Transfer,
     request::{BuildRequest, StepReport},
     run::{self, Surroundings, TreeSource},
     schedule::Schedule,
@@ -337,9 +338,22 @@ impl Solver<'_> {
         }
     }
 
+    fn started(&self, node: usize) {
+        let step = &self.graph.nodes[node];
+        let inputs = step.waits_for();
+        self.progress.event(&Event::Started { step: node, title: &step.title, inputs: &inputs });
+        let transfers: Vec<Transfer> = {
+            let arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
+            let fetched = arrived.get(&node).and_then(|fetched| fetched.as_ref().ok());
+            fetched.into_iter().flatten().filter_map(Fetched::transfer).cloned().collect()
+        };
+        for transfer in &transfers {
+            self.progress.event(&Event::Fetched { step: node, transfer });
+        }
+    }
+
     fn cached(&self, node: usize, elapsed: Duration, reports: &mut [Option<StepReport>]) {
-        let title = &self.graph.nodes[node].title;
-        self.progress.event(&Event::Started { step: node, title });
+        self.started(node);
         self.progress.event(&Event::Finished { step: node, outcome: Outcome::Cached, elapsed });
         reports[node] = Some(self.report(node, None, elapsed));
     }
@@ -393,7 +407,7 @@ impl Solver<'_> {
             }
             Op::Run(op) => {
                 let (key, parts) = self
-                    .with_surroundings(|surroundings| run::key(op, &parent, surroundings))
+                    .with_surroundings(node, |surroundings| run::key(op, &parent, surroundings))
                     .map_err(|error| self.run_failed(node, error))?;
                 (key, parts, What::Run)
             }
@@ -463,12 +477,13 @@ impl Solver<'_> {
         }
     }
 
-    fn with_surroundings<T>(&self, then: impl FnOnce(&Surroundings<'_>) -> T) -> T {
-        self.with_surroundings_in(self.contexts, then)
+    fn with_surroundings<T>(&self, node: usize, then: impl FnOnce(&Surroundings<'_>) -> T) -> T {
+        self.with_surroundings_in(node, self.contexts, then)
     }
 
     fn with_surroundings_in<T>(
         &self,
+        node: usize,
         contexts: &HashMap<String, Tree>,
         then: impl FnOnce(&Surroundings<'_>) -> T,
     ) -> T {
@@ -481,6 +496,7 @@ impl Solver<'_> {
             TreeRef::Empty => TreeSource::Empty,
         };
         let cache_mounts = self.dir.join("mounts");
+        let waiting = |what: &str| self.progress.event(&Event::Waiting { step: node, what });
         then(&Surroundings {
             store: self.store,
             caches: self.caches,
@@ -493,6 +509,7 @@ impl Solver<'_> {
             hosts: &self.request.hosts,
             limits: &self.limits,
             cancel: &self.cancel,
+            waiting: &waiting,
             trees: &trees,
         })
     }
@@ -501,7 +518,7 @@ impl Solver<'_> {
     fn work(&self, node: usize, work: Work) -> Finished {
         let start = Instant::now();
         let Work { key, parts, reason, what, before } = work;
-        self.progress.event(&Event::Started { step: node, title: &self.graph.nodes[node].title });
+        self.started(node);
         let result = self.once(node, key, &parts, what, before);
         let outcome = match &result {
             Ok(_) => Outcome::Done(&reason),
@@ -558,7 +575,8 @@ impl Solver<'_> {
         }
         let now: HashMap<String, Tree> =
             self.contexts.iter().map(|(name, tree)| (name.clone(), tree.again())).collect();
-        match self.with_surroundings_in(&now, |surroundings| run::key(op, parent, surroundings)) {
+        let key_again = |surroundings: &Surroundings<'_>| run::key(op, parent, surroundings);
+        match self.with_surroundings_in(node, &now, key_again) {
             Ok((again, _)) if again == *key => Ok(()),
             _ => {
                 let title = format!("files mounted on {} changed while the step ran", targets.join(", "));
@@ -604,7 +622,7 @@ impl Solver<'_> {
                 let mut output = |stream, bytes: &[u8]| {
                     self.progress.event(&Event::Output { step: node, stream, bytes });
                 };
-                self.with_surroundings(|surroundings| {
+                self.with_surroundings(node, |surroundings| {
                     run::run(op, &parent, surroundings, &self.seal, &log, &mut output)
                 })
                 .map_err(|error| self.run_failed(node, error))?

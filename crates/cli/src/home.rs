@@ -6,7 +6,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::error::CommandError;
+use plimsoll_image::{Store, StoreError};
+
+use crate::{error::CommandError, globals, render};
+
+/// The image store below the home. Who waits for another process that has it is told so.
+pub(crate) fn open_store(home: &Path) -> Result<Store, StoreError> {
+    let tell = |line: &str| {
+        if !globals::is_quiet() {
+            render::note(line);
+        }
+    };
+    Ok(Store::open(home.join("store"))?.telling(tell))
+}
 
 /// `$PLIMSOLL_HOME`, or `/var/lib/plimsoll` for root, or the XDG data directory; made when it is missing, and closed to
 /// everybody else.

@@ -18,6 +18,8 @@ use plimsoll_image::{
 };
 
 use crate::{
+    builds::megabytes,
+    commands::image::task::Task,
     interrupt::AtOnce,
     machine::Machine,
     policy::{Policy, UseMap},
@@ -51,6 +53,8 @@ pub(crate) struct Images<'a> {
     mapped: Arc<Mutex<BTreeSet<String>>>,
     /// The registry is asked also for names that the store has.
     pub(crate) fresh: bool,
+    /// Pulls are told as BuildKit's status.
+    pub(crate) raw_json: bool,
     /// The project whose files name images: a result of another project has no say in what a name means here. The
     /// current folder's without a word; see [`project_folder`].
     pub(crate) folder: PathBuf,
@@ -72,6 +76,7 @@ impl<'a> Images<'a> {
             found: Mutex::default(),
             mapped: Arc::default(),
             fresh: false,
+            raw_json: false,
             folder: project_folder(Path::new(".")),
         }
     }
@@ -86,6 +91,7 @@ impl<'a> Images<'a> {
             found: Mutex::default(),
             mapped: Arc::clone(&self.mapped),
             fresh: true,
+            raw_json: self.raw_json,
             folder: self.folder.clone(),
         }
     }
@@ -285,15 +291,18 @@ impl<'a> Images<'a> {
             (self.tell)(note);
         }
         (self.tell)(&format!("{}: looking for it in {}", name.familiar(), name.domain()));
-        let pulled = registry.pull(self.store, name, platform, &|progress| {
-            if let Transfer::Started { bytes, .. } = progress {
-                (self.tell)(&format!(
-                    "{}: fetching a layer of {:.1} MB",
-                    name.familiar(),
-                    bytes as f64 / 1e6
-                ));
+        let task = self.raw_json.then(|| Task::begin(&format!("pull {} for {platform}", name.familiar())));
+        let pulled = registry.pull(self.store, name, platform, &|progress| match (&task, &progress) {
+            (Some(task), _) => task.transfer(&progress),
+            (None, Transfer::Started { bytes, .. }) => {
+                (self.tell)(&format!("{}: fetching a layer of {}", name.familiar(), megabytes(*bytes)));
             }
-        })?;
+            _ => {}
+        });
+        if let Some(task) = task {
+            task.end(pulled.as_ref().err().map(ToString::to_string).as_deref());
+        }
+        let pulled = pulled?;
         Ok(Found { digest: Some(pulled.digest), ..found(pulled.record, name.clone()) })
     }
 

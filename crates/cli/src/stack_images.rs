@@ -15,6 +15,7 @@ use crate::{
     error::CommandError,
     globals,
     handover::{self, Sent},
+    home::open_store,
     images::{Found, Images, project_folder},
     policy::Policy,
     pulls,
@@ -51,9 +52,13 @@ pub(crate) async fn bring(
     asked: &Asked,
 ) -> Result<ImageMap, CommandError> {
     if asked.dry_run {
-        return foresee(engine, project, asked).await;
+        let foreseen = foresee(engine, project, asked).await?;
+        for (image, line) in &foreseen.said {
+            globals::tell(image, line);
+        }
+        return Ok(foreseen.images);
     }
-    let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
+    let store = open_store(home).map_err(|error| CommandError::from_error(&error))?;
     let shown = match (asked.quiet_build, asked.listing) {
         (true, _) => Shown::quiet(),
         (false, true) => Shown::new().listing(),
@@ -151,21 +156,42 @@ async fn by_id(engine: &Engine, service: &str, id: &str) -> Result<ServiceImage,
     }
 }
 
-/// The images as far as they can be known without a change: those that the engine has. What is not there has no id;
-/// what would be built or pulled is said.
-async fn foresee(engine: &Engine, project: &Project, asked: &Asked) -> Result<ImageMap, CommandError> {
+/// The images as they will be, as far as it costs nothing to know: for what can be refused before anything is built.
+pub(crate) async fn expected(
+    engine: &Engine,
+    project: &Project,
+    asked: &Asked,
+) -> Result<ImageMap, CommandError> {
+    let mut images = foresee(engine, project, asked).await?.images;
+    // a base of [images] or a newer image may come in the place of each
+    images.values_mut().for_each(|image| image.foreseen = true);
+    Ok(images)
+}
+
+struct Foreseen {
+    images: ImageMap,
+    /// What would be built or pulled: image and sentence.
+    said: Vec<(String, String)>,
+}
+
+/// The images as far as they can be known without a change: those that the engine has. What is not there has no id.
+async fn foresee(engine: &Engine, project: &Project, asked: &Asked) -> Result<Foreseen, CommandError> {
     let mut found = ImageMap::new();
-    let mut said: Vec<String> = Vec::new();
+    let mut said: Vec<(String, String)> = Vec::new();
     let hooks = hook_images(project);
     let own = project.services.keys().map(|name| (name.clone(), name.clone(), image_name(project, name)));
     let all = own.chain(hooks);
     for (key, service, image) in all {
+        let own = project.services.get(&service);
+        if is_id(&image) && key == service && own.is_some_and(|own| own.build.is_none()) {
+            found.insert(key, by_id(engine, &service, &image).await?);
+            continue;
+        }
         let detail = match engine.inspect_image(&image).await {
             Ok(detail) => Some(detail),
             Err(EngineError::NotFound { .. }) => None,
             Err(error) => return Err(CommandError::from_error(&error)),
         };
-        let own = project.services.get(&service);
         let built = key == service && own.is_some_and(|own| own.build.is_some()) && !asked.no_build;
         let policy = asked.pull.as_deref().or(own.and_then(|own| own.pull_policy.as_deref()));
         let would = match (&detail, policy) {
@@ -175,23 +201,21 @@ async fn foresee(engine: &Engine, project: &Project, asked: &Asked) -> Result<Im
             _ => None,
         };
         if let Some(would) = would {
-            let line = format!("image {image} would be {would}, for {service}");
+            let line = (image.clone(), format!("image {image} would be {would}, for {service}"));
             if !said.contains(&line) {
-                globals::tell(&image, &line);
                 said.push(line);
             }
         }
         let service_image = match detail {
-            Some(detail) => ServiceImage::from_engine(image, false, detail),
-            None => ServiceImage { id: UNKNOWN.to_owned(), shown: image, ..ServiceImage::default() },
+            Some(detail) => {
+                ServiceImage { foreseen: would.is_some(), ..ServiceImage::from_engine(image, false, detail) }
+            }
+            None => ServiceImage::missing(image),
         };
         found.insert(key, service_image);
     }
-    Ok(found)
+    Ok(Foreseen { images: found, said })
 }
-
-/// The id of an image that is not there yet.
-const UNKNOWN: &str = "unknown";
 
 struct Bring<'a> {
     engine: &'a Engine,
@@ -232,7 +256,12 @@ impl Bring<'_> {
         name: &Reference,
         names: &[Reference],
     ) -> Result<ServiceImage, CommandError> {
-        let (detail, sent) = handover::ensure(self.engine, self.store, &found.record, names).await?;
+        let work = handover::ensure(self.engine, self.store, &found.record, names);
+        let (detail, sent) = pulls::telling(pulls::LONG, work, |time| {
+            let seconds = time.as_secs();
+            self.shown.tell(&format!("waiting: engine takes {} for {seconds} s", found.shown.familiar()));
+        })
+        .await?;
         if let Sent::Layers { sent, of, bytes } = sent {
             let size = builds::megabytes(bytes);
             self.shown
@@ -293,7 +322,14 @@ impl Bring<'_> {
             self.shown.tell(&if is_in_place() { format!(" Image {written} Pulling") } else { own() });
         }
         let platform = services.iter().find_map(|service| self.platform(service));
-        match (self.engine.pull_image_for(&familiar, platform).await, there) {
+        // a line that docker compose does not have is none for scripts
+        let silent = self.asked.quiet || is_in_place();
+        let tell = |line: &str| {
+            if !silent {
+                self.shown.tell(line);
+            }
+        };
+        match (pulls::pull(self.engine, &familiar, platform, tell).await, there) {
             // an image that is only old is better than none
             (Err(error), Some(detail)) if stale => {
                 self.shown.tell(&format!("note  {familiar} is not newer: {error}"));

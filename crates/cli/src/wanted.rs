@@ -2,13 +2,19 @@
 
 use plimsoll_compose::Project;
 use plimsoll_engine::Engine;
-use plimsoll_image::Store;
 use plimsoll_stack::{
     Context, ImageMap, PlanOptions, ServiceImage, desired, hook_images, hooked, observe, plan, stack_files,
 };
 use plimsoll_verify::Wanted;
 
-use crate::{builds, error::CommandError, home::home, images::Images, policy::Policy, remote, stack};
+use crate::{
+    builds,
+    error::CommandError,
+    home::{home, open_store},
+    images::Images,
+    policy::Policy,
+    remote, stack,
+};
 
 /// What should run, and what `up` would change. The text is why that cannot be said.
 pub(crate) async fn wanted(
@@ -44,7 +50,7 @@ async fn images(
     own_ids: bool,
 ) -> Result<ImageMap, String> {
     let home = home().map_err(|error| said(&error))?;
-    let store = Store::open(home.join("store")).map_err(|error| error.to_string())?;
+    let store = open_store(&home).map_err(|error| error.to_string())?;
     let tell = |_: &str| {};
     let known = Images::new(&store, &home, policy, &tell);
     let mut names = Vec::new();
@@ -84,7 +90,7 @@ async fn images(
         let image = match detail {
             Ok(detail) => ServiceImage::from_engine(familiar, standin, detail),
             Err(error) if error.is_not_found() => {
-                ServiceImage { id: id.unwrap_or_default(), shown: familiar, ..ServiceImage::default() }
+                ServiceImage { id: id.unwrap_or_default(), ..ServiceImage::missing(familiar) }
             }
             Err(error) => return Err(error.to_string()),
         };

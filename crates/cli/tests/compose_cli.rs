@@ -540,3 +540,60 @@ fn dry_run_builds_and_hands_over() {
     assert_ne!(held().0, before.0);
     stack.ok(&["down", "--rmi", "local"]);
 }
+
+#[test]
+fn a_taken_port_is_told_before_anything_is_built() {
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let file = format!(
+        "name: PROJECT\nservices:\n  a: {{ build: ., init: true, command: [sleep, '1000'], ports: ['{port}:80'] }}\n"
+    );
+    let Some(stack) = Stack::new("ports-first", &file) else { return };
+    stack.write("Dockerfile", "FROM IMAGE\nENV V=1\n");
+    let images = || docker(&["images", "-q", &format!("{}-a", stack.name)]);
+    // a run of this test that failed may have left one
+    stack.ok(&["down", "--rmi", "local"]);
+    assert_eq!(images(), "");
+    let holder = format!("(pid {})", std::process::id());
+    for arguments in [&["up", "-d"][..], &["up", "-d", "--build"], &["create"], &["up", "--no-start"]] {
+        let output = stack.run(arguments);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert_eq!(said.matches(&format!("port {port}/tcp of the host is taken by")).count(), 1, "{said}");
+        assert!(said.contains(&holder), "{said}");
+        assert_eq!(images(), "", "{arguments:?}: {said}");
+    }
+    drop(listener);
+    stack.ok(&["up", "-d"]);
+    assert_ne!(images(), "");
+    // now its own container has the port
+    stack.write("Dockerfile", "FROM IMAGE\nENV V=2\n");
+    stack.ok(&["up", "-d", "--build"]);
+    // a stopped one has none, and somebody else comes first
+    stack.ok(&["stop"]);
+    let listener = std::net::TcpListener::bind(("0.0.0.0", port)).unwrap();
+    let said = stack.fails(&["up", "-d"], 2);
+    assert!(said.contains(&holder), "{said}");
+    drop(listener);
+    stack.ok(&["down", "--rmi", "local"]);
+}
+
+#[test]
+fn a_health_check_of_an_image_that_is_not_built_yet() {
+    let file = "name: PROJECT
+services:
+  a: { build: ., init: true, command: [sleep, '1000'] }
+  b: { image: IMAGE, init: true, command: [sleep, '1000'], depends_on: { a: { condition: service_healthy } } }
+";
+    let Some(stack) = Stack::new("health-later", file) else { return };
+    stack.write("Dockerfile", "FROM IMAGE\nHEALTHCHECK CMD true\n");
+    assert!(stack.ok(&["up", "--dry-run"]).contains("create "));
+    stack.ok(&["up", "-d"]);
+    assert_eq!(stack.states(), ["a-1 running", "b-1 running"]);
+    // the image that the engine has knows no check; the one that is built has it
+    stack.write("Dockerfile", "FROM IMAGE\nENV V=2\n");
+    assert!(stack.fails(&["up", "-d", "--build"], 2).contains("a has no health check"));
+    stack.write("Dockerfile", "FROM IMAGE\nHEALTHCHECK CMD true\nENV V=3\n");
+    stack.ok(&["up", "-d", "--build"]);
+    stack.ok(&["down", "--rmi", "local"]);
+}

@@ -200,6 +200,16 @@ impl Engine {
 
     /// The same for a platform, `linux/arm64`; the engine's own without one.
     pub async fn pull_image_for(&self, image: &str, platform: Option<&str>) -> Result<(), EngineError> {
+        self.pull_image_telling(image, platform, &mut |_| ()).await
+    }
+
+    /// The same; `moved` hears how much of the layers that travel is here.
+    pub async fn pull_image_telling(
+        &self,
+        image: &str,
+        platform: Option<&str>,
+        moved: &mut (dyn FnMut(Pulled) + Send),
+    ) -> Result<(), EngineError> {
         let options = CreateImageOptions {
             from_image: Some(image.to_owned()),
             platform: platform.unwrap_or_default().to_owned(),
@@ -207,8 +217,14 @@ impl Engine {
         };
         let docker = self.patient(TRANSFER_SECONDS);
         let mut answers = std::pin::pin!(docker.create_image(Some(options), None, None));
+        let mut layers = Layers::default();
         while let Some(answer) = answers.next().await {
-            answer.map_err(|error| EngineError::from_wire(error, TRANSFER_SECONDS))?;
+            let answer = answer.map_err(|error| EngineError::from_wire(error, TRANSFER_SECONDS))?;
+            let detail = answer.progress_detail.unwrap_or_default();
+            let sizes = (detail.current.unwrap_or(0), detail.total.unwrap_or(0));
+            if let Some(pulled) = layers.note(answer.id, answer.status.as_deref(), sizes) {
+                moved(pulled);
+            }
         }
         Ok(())
     }
@@ -221,6 +237,45 @@ impl Engine {
         self.patient(TRANSFER_SECONDS).export_image(image).map(|chunk| {
             chunk.map(|bytes| bytes.to_vec()).map_err(|error| EngineError::from_wire(error, TRANSFER_SECONDS))
         })
+    }
+}
+
+/// How much of the layers that travel is here, in bytes as they travel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pulled {
+    /// What has come.
+    pub done: u64,
+    /// The sizes of all layers whose size the engine has told so far.
+    pub total: u64,
+}
+
+/// No image has more layers; what an engine says of more is not kept.
+const MAX_LAYERS: usize = 1024;
+
+/// Layers that travel: id -> what has come of it, and its size.
+#[derive(Debug, Default)]
+struct Layers(BTreeMap<String, (u64, u64)>);
+
+impl Layers {
+    /// Notes a line of the engine's; the sums, if it says something about what travels.
+    fn note(&mut self, id: Option<String>, status: Option<&str>, sizes: (i64, i64)) -> Option<Pulled> {
+        let id = id?;
+        match status? {
+            "Downloading" => {
+                let total = u64::try_from(sizes.1).ok().filter(|total| *total > 0)?;
+                if self.0.len() >= MAX_LAYERS && !self.0.contains_key(&id) {
+                    return None;
+                }
+                self.0.insert(id, (u64::try_from(sizes.0).ok()?.min(total), total));
+            }
+            "Verifying Checksum" | "Download complete" | "Pull complete" => {
+                let layer = self.0.get_mut(&id)?;
+                layer.0 = layer.1;
+            }
+            _ => return None,
+        }
+        let sum = |of: fn(&(u64, u64)) -> u64| self.0.values().map(of).fold(0, u64::saturating_add);
+        Some(Pulled { done: sum(|layer| layer.0), total: sum(|layer| layer.1) })
     }
 }
 
@@ -289,6 +344,27 @@ mod tests {
         assert!(serde_json::from_str::<super::ImageInspect>(raw).is_err(), "else nothing is to be mended");
         let found = super::without_layers(serde_json::from_str(raw).unwrap()).unwrap();
         assert_eq!((found.id.as_deref(), found.size), (Some("sha256:b1"), Some(4_568_193)));
+    }
+
+    #[test]
+    fn what_travels_is_summed_over_the_layers() {
+        use super::{Layers, Pulled};
+        let mut layers = Layers::default();
+        let mut note = |id: Option<&str>, status, sizes| {
+            layers
+                .note(id.map(str::to_owned), Some(status), sizes)
+                .map(|Pulled { done, total }| (done, total))
+        };
+        assert_eq!(note(Some("latest"), "Pulling from library/alpine", (0, 0)), None);
+        assert_eq!(note(Some("a"), "Already exists", (0, 0)), None);
+        assert_eq!(note(Some("b"), "Downloading", (10, 100)), Some((10, 100)));
+        assert_eq!(note(Some("c"), "Downloading", (5, 50)), Some((15, 150)));
+        assert_eq!(note(Some("c"), "Downloading", (5, 0)), None, "a size that nobody knows is no size");
+        assert_eq!(note(Some("b"), "Download complete", (0, 0)), Some((105, 150)));
+        // what is unpacked has come, whatever its counter says now
+        assert_eq!(note(Some("b"), "Extracting", (1, 100)), None);
+        assert_eq!(note(Some("c"), "Downloading", (70, 50)), Some((150, 150)));
+        assert_eq!(note(None, "Status: Downloaded newer image", (0, 0)), None);
     }
 
     #[test]

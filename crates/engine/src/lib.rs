@@ -36,7 +36,7 @@ pub use error::EngineError;
 pub use events::{Event, EventFilter};
 pub use exec::{ExecOutput, ExecSpec};
 pub use facts::EngineFacts;
-pub use images::{ImageDetail, ImageSummary, LoadError};
+pub use images::{ImageDetail, ImageSummary, LoadError, Pulled};
 pub use logs::{LogLine, LogOptions, Stream};
 pub use networks::{IpamPool, NetworkDetail, NetworkSpec};
 pub use session::Session;

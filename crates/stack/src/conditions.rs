@@ -23,8 +23,11 @@ pub(crate) fn check(project: &Project, images: &ImageMap, desired: &mut Desired)
                 continue;
             }
             // the images of services that are not brought up are not known
-            let known = images.contains_key(&other.name) && images.contains_key(&service.name);
-            let Some((why, hint)) = closed(need, other).filter(|_| known) else { continue };
+            let known = images.contains_key(&service.name) && images.contains_key(&other.name);
+            // the image that is to be built or pulled may bring the health check
+            let foreseen = images.get(&other.name).is_some_and(|image| image.foreseen);
+            let open = foreseen && need.condition == "service_healthy";
+            let Some((why, hint)) = closed(need, other).filter(|_| known && !open) else { continue };
             let title = format!("service {}: {why}", service.name);
             if need.required {
                 return Err(refused(project, &service.name, &other.name, title, hint));

@@ -26,6 +26,8 @@ pub struct ServiceImage {
     pub user: String,
     /// `HEALTHCHECK` of the configuration.
     pub health: Option<HealthSpec>,
+    /// The image is not built or pulled yet: what its configuration says may be different by then.
+    pub foreseen: bool,
 }
 
 impl ServiceImage {
@@ -33,7 +35,13 @@ impl ServiceImage {
     pub fn from_engine(shown: impl Into<String>, standin: bool, image: ImageDetail) -> Self {
         let standin =
             standin || image.labels.get(crate::labels::STANDIN).is_some_and(|value| value == "true");
-        Self { id: image.id, shown: shown.into(), standin, user: image.user, health: image.health }
+        let (shown, foreseen) = (shown.into(), false);
+        Self { id: image.id, shown, standin, user: image.user, health: image.health, foreseen }
+    }
+
+    /// An image that nobody has yet: it has a name and no id.
+    pub fn missing(shown: impl Into<String>) -> Self {
+        Self { id: "unknown".to_owned(), shown: shown.into(), foreseen: true, ..Self::default() }
     }
 }
 

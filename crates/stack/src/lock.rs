@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use plimsoll_disk::is_suspended;
 use rustix::{
     fs::{FlockOperation, flock},
     io::Errno,
@@ -105,13 +106,6 @@ fn holder(file: &mut fs::File) -> String {
         Some(pid) => format!("{text}, which is suspended: `kill -CONT {pid}` lets it go on"),
         None => text.to_owned(),
     }
-}
-
-/// Stopped by a signal or by a debugger (`SIGSTOP`, Ctrl-Z).
-fn is_suspended(pid: u32) -> bool {
-    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
-    // the name before it may have any characters
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['T', 't']))
 }
 
 impl Drop for Lock {

@@ -10,7 +10,7 @@ use std::{
 use plimsoll_engine::PortSpec;
 use serde::{Deserialize, Serialize};
 
-use crate::{Observed, Op, Plan};
+use crate::{Desired, Observed, Op, Plan};
 
 /// A port of the host that somebody listens on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -53,7 +53,12 @@ pub(crate) fn sentence(conflicts: &[PortConflict]) -> String {
 
 /// Ports that the plan's containers will publish and that somebody else has. `listeners` are those of the engine's
 /// host, empty if it is another machine.
-pub fn port_conflicts(plan: &Plan, observed: &Observed, listeners: &[Listener]) -> Vec<PortConflict> {
+pub fn port_conflicts(
+    plan: &Plan,
+    desired: &Desired,
+    observed: &Observed,
+    listeners: &[Listener],
+) -> Vec<PortConflict> {
     // ports of our own containers: either they are released by this plan, or the engine will say so
     let own: BTreeSet<(u16, &str)> = observed
         .containers
@@ -65,7 +70,7 @@ pub fn port_conflicts(plan: &Plan, observed: &Observed, listeners: &[Listener]) 
         .collect();
     let mut conflicts = Vec::new();
     let mut processes = None;
-    for (service, port) in wanted(plan) {
+    for (service, port) in wanted(plan, desired) {
         let Ok(number) = port.host.parse::<u16>() else { continue };
         if number == 0 || own.contains(&(number, port.protocol.as_str())) {
             continue;
@@ -92,13 +97,26 @@ pub fn port_conflicts(plan: &Plan, observed: &Observed, listeners: &[Listener]) 
     conflicts
 }
 
-/// Published ports of the containers that the plan makes or starts.
-fn wanted(plan: &Plan) -> Vec<(String, PortSpec)> {
-    let mut wanted = Vec::new();
+/// Published ports of the containers that the plan makes or starts, each once for a service. One that is only started
+/// has no port while it is stopped, so its service says which it will have.
+fn wanted(plan: &Plan, desired: &Desired) -> Vec<(String, PortSpec)> {
+    let mut wanted: Vec<(String, PortSpec)> = Vec::new();
     for step in &plan.steps {
-        if let Op::CreateContainer { spec } = &step.op {
-            let service = step.service.clone().unwrap_or_default();
-            wanted.extend(spec.ports.iter().map(|port| (service.clone(), port.clone())));
+        let Some(service) = &step.service else { continue };
+        let ports = match &step.op {
+            Op::CreateContainer { spec } => spec.ports.as_slice(),
+            Op::StartContainer { .. } => desired
+                .services
+                .iter()
+                .find(|found| found.name == *service)
+                .map_or(&[][..], |found| &found.spec.ports),
+            _ => continue,
+        };
+        for port in ports {
+            let entry = (service.clone(), port.clone());
+            if !wanted.contains(&entry) {
+                wanted.push(entry);
+            }
         }
     }
     wanted

@@ -409,7 +409,7 @@ fn taken_ports_are_found_before_anything_is_touched() {
         foreign_ports: vec![(port, "container other-web-1 of project other".into())],
         ..Observed::default()
     };
-    let error = StackError::PortsTaken(port_conflicts(&new, &foreign, &[]));
+    let error = StackError::PortsTaken(port_conflicts(&new, &desired, &foreign, &[]));
     assert_eq!(
         error.to_string(),
         "service web: port 8080/tcp of the host is taken by container other-web-1 of project other"
@@ -421,8 +421,46 @@ fn taken_ports_are_found_before_anything_is_touched() {
         protocol: "tcp".into(),
         inode: 0,
     };
-    assert_eq!(port_conflicts(&new, &Observed::default(), &[listener("127.0.0.1", 8080)]).len(), 1);
-    assert_eq!(port_conflicts(&new, &Observed::default(), &[listener("127.0.0.1", 8081)]).len(), 0);
+    let free = Observed::default();
+    assert_eq!(port_conflicts(&new, &desired, &free, &[listener("127.0.0.1", 8080)]).len(), 1);
+    assert_eq!(port_conflicts(&new, &desired, &free, &[listener("127.0.0.1", 8081)]).len(), 0);
+}
+
+#[test]
+fn a_port_that_was_taken_while_its_container_was_stopped_is_found() {
+    let desired = wanted(SHOP);
+    let mut observed = converged(&desired);
+    let web = container(&mut observed, "shop-web-1");
+    web.state = RunState::Exited;
+    web.ports.clear();
+    let listener =
+        Listener { address: "0.0.0.0".parse().unwrap(), port: 8080, protocol: "tcp".into(), inode: 0 };
+    let start = plan(&desired, &observed, &PlanOptions::default()).unwrap();
+    assert!(start.render().contains("start shop-web-1"), "{}", start.render());
+    let found = port_conflicts(&start, &desired, &observed, std::slice::from_ref(&listener));
+    assert_eq!(found.iter().map(|one| (one.service.as_str(), one.port)).collect::<Vec<_>>(), [("web", 8080)]);
+    // one that runs and stays has its port itself
+    let stays = plan(&desired, &converged(&desired), &PlanOptions::default()).unwrap();
+    assert_eq!(port_conflicts(&stays, &desired, &converged(&desired), &[listener]), []);
+}
+
+#[test]
+fn an_image_that_is_yet_to_be_built_may_bring_the_health_check_that_others_wait_for() {
+    let text = "
+services:
+  db: { build: ./db }
+  web: { image: web:1, depends_on: { db: { condition: service_healthy } } }
+";
+    let project = project("shop", text, std::path::Path::new("/srv/shop"));
+    let mut images = support::images(&project);
+    let facts = support::facts();
+    let files = plimsoll_stack::StackFiles::default();
+    let context = plimsoll_stack::Context { images: &images, facts: &facts, files: &files };
+    let error = plimsoll_stack::desired(&project, context).unwrap_err();
+    assert!(error.to_string().contains("db has no health check"), "{error}");
+    images.insert("db".into(), plimsoll_stack::ServiceImage::missing("shop-db"));
+    let context = plimsoll_stack::Context { images: &images, facts: &facts, files: &files };
+    assert_eq!(plimsoll_stack::desired(&project, context).unwrap().services.len(), 2);
 }
 
 #[test]
@@ -434,10 +472,11 @@ fn a_port_of_the_container_that_is_replaced_is_no_conflict() {
         host_ip: "0.0.0.0".into(),
         host: Some(8080),
     }];
-    let plan = plan(&wanted(&SHOP.replace("shop:1", "shop:2")), &observed, &PlanOptions::default()).unwrap();
+    let desired = wanted(&SHOP.replace("shop:1", "shop:2"));
+    let plan = plan(&desired, &observed, &PlanOptions::default()).unwrap();
     let listener =
         Listener { address: "0.0.0.0".parse().unwrap(), port: 8080, protocol: "tcp".into(), inode: 0 };
-    assert_eq!(port_conflicts(&plan, &observed, &[listener]), []);
+    assert_eq!(port_conflicts(&plan, &desired, &observed, &[listener]), []);
 }
 
 #[test]

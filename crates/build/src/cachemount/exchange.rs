@@ -319,7 +319,7 @@ mod tests {
     fn fill(root: &Path, id: &str) -> PathBuf {
         let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
         let id = CacheId { id, mode: 0o755, uid, gid };
-        CacheMount::take(root, &id, Sharing::Shared, &Cancel::new().unwrap()).unwrap().path.clone()
+        CacheMount::take(root, &id, Sharing::Shared, &Cancel::new().unwrap(), &|_| ()).unwrap().path.clone()
     }
 
     fn ids(taken: &[Taken]) -> Vec<(&str, bool)> {

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use plimsoll_image::Digest;
@@ -29,6 +29,21 @@ pub struct HttpFile {
     pub digest: Digest,
     /// From `Last-Modified`, in seconds since 1970; 0 without it, as BuildKit has it.
     pub modified: i64,
+    /// How it came; `None` for one that was here.
+    pub transfer: Option<Transfer>,
+}
+
+/// A file that came from the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// The address, without a password.
+    pub from: String,
+    /// Its size.
+    pub bytes: u64,
+    /// When it was asked for.
+    pub began: SystemTime,
+    /// When it was here.
+    pub ended: SystemTime,
 }
 
 /// What is kept beside a fetched file.
@@ -46,8 +61,7 @@ impl Remotes {
     /// # Errors
     /// When it cannot be fetched, or is not what `checksum` (`sha256:…`) says.
     pub fn http(&self, url: &str, checksum: Option<&str>) -> Result<HttpFile, RemoteError> {
-        let shown = without_password(url);
-        let failed = |reason: String| RemoteError::Fetch { url: shown.clone(), reason };
+        let failed = |reason: String| RemoteError::Fetch { url: without_password(url), reason };
         let dir = self.dir.join("http").join(file_name(url));
         fs::create_dir_all(&dir).map_err(|error| RemoteError::io("make", &dir, error))?;
         // Two builds that fetch the same wait for each other.
@@ -69,7 +83,9 @@ impl Remotes {
         if let Some(header) = self.http_authorization(url)? {
             options.push_str(&format!("header = {}\n", quoted(&format!("Authorization: {header}"))));
         }
+        let began = SystemTime::now();
         curl(url, &body, &head, &options, self.cancel.as_ref()).map_err(failed)?;
+        let ended = SystemTime::now();
         let answer = Answer::read(&fs::read_to_string(&head).unwrap_or_default());
         if answer.status == 304
             && let Some(kept) = &kept
@@ -85,6 +101,7 @@ impl Remotes {
             digest,
             modified: answer.modified.unwrap_or(0),
         };
+        let bytes = fs::metadata(&body).map_err(|error| RemoteError::io("read", &body, error))?.len();
         let target = dir.join(digest.hex());
         fs::rename(&body, &target).map_err(|error| RemoteError::io("rename", &body, error))?;
         if let Some(before) = kept.filter(|before| before.digest != digest) {
@@ -94,7 +111,8 @@ impl Remotes {
             // Without it the file is only fetched again.
             let _ = crate::statcache::write_by_rename(&dir.join("meta.json"), &text);
         }
-        verified(found(&dir, &meta), checksum)
+        let transfer = Some(Transfer { from: without_password(url), bytes, began, ended });
+        verified(HttpFile { transfer, ..found(&dir, &meta) }, checksum)
     }
 
     fn http_authorization(&self, url: &str) -> Result<Option<String>, RemoteError> {
@@ -120,6 +138,7 @@ fn found(dir: &Path, meta: &Meta) -> HttpFile {
         name: meta.name.clone(),
         digest: meta.digest,
         modified: meta.modified,
+        transfer: None,
     }
 }
 

@@ -16,7 +16,7 @@ use std::{
 
 pub use git::Checkout;
 pub use git_url::{GitUrl, GitUrlError};
-pub use http::HttpFile;
+pub use http::{HttpFile, Transfer};
 
 #[cfg(fuzzing)]
 pub(crate) use http::fuzz;

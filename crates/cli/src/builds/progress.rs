@@ -99,7 +99,7 @@ impl Progress for ImageProgress<'_> {
         let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Note(note) => self.shown.tell(&format!("note: {}: {note}", self.name)),
-            Event::Started { step, title } => {
+            Event::Started { step, title, .. } => {
                 let title = printable_line(title).into_owned();
                 if self.shown.listing {
                     outln!("{} {title}", self.name);
@@ -119,6 +119,8 @@ impl Progress for ImageProgress<'_> {
                     bar.set_message(printable_line(line.trim()).into_owned());
                 }
             }
+            Event::Fetched { .. } => {}
+            Event::Waiting { what, .. } => self.shown.tell(&format!("{}: {what}", self.name)),
             Event::Finished { step, outcome, elapsed } => {
                 let Some(Step { title, bar }) = steps.remove(step) else { return };
                 if let Some(bar) = bar {

@@ -12,9 +12,12 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use plimsoll_base::{
     BaseError, Bases, Custom, Listed, Made, Mirror, Progress, Record, Suite, cache_dir, recipes,
 };
-use plimsoll_image::Store;
 
-use crate::{error::CommandError, home::home, policy::Root};
+use crate::{
+    error::CommandError,
+    home::{home, open_store},
+    policy::Root,
+};
 
 /// Make base images from Debian packages: signed, reproducible, without a registry
 #[derive(clap::Args)]
@@ -218,7 +221,7 @@ fn list(json: bool) -> Result<ExitCode, CommandError> {
 
 fn bases(mirror: Option<&str>, suite: Suite) -> Result<Bases, CommandError> {
     let home = home()?;
-    let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
+    let store = open_store(&home).map_err(|error| CommandError::from_error(&error))?;
     let policy = Root::find()?.policy;
     let mirror = match Mirror::find(mirror.or(policy.base.mirror.as_deref())) {
         Ok(mirror) => Some(mirror),

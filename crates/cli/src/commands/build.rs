@@ -4,7 +4,6 @@ mod bake;
 
 use std::{process::ExitCode, time::Instant};
 
-use plimsoll_image::Store;
 use serde_json::json;
 
 use super::{drop_in::is_in_place, run::needed};
@@ -13,7 +12,7 @@ use crate::{
     error::CommandError,
     globals::{self, ProgressForm},
     handover,
-    home::home,
+    home::{home, open_store},
     images::{Images, project_folder},
     policy::Root,
     project::{self, ProjectArgs},
@@ -158,7 +157,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
+    let store = open_store(&home).map_err(|error| CommandError::from_error(&error))?;
     let shown = Shown::of(form).listing();
     let tell = |line: &str| shown.tell(line);
     for note in args.notes() {

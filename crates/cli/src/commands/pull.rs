@@ -13,7 +13,7 @@ use crate::{
     globals,
     policy::Root,
     project::{ProjectArgs, check_names},
-    stack,
+    pulls, stack,
 };
 
 /// Let the engine pull the images of services that are not built here
@@ -60,6 +60,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         let engine = &engine;
         let at_once = if args.no_parallel { 1 } else { globals::at_once(wanted.len()) };
         let (dry_run, project) = (args.dry_run, &project);
+        // a line that docker compose does not have is none for scripts
+        let silent = args.quiet || is_in_place();
         let pulls = wanted.iter().map(|(image, (services, ask))| async move {
             if !ask && !moves(image) && engine.inspect_image(image).await.is_ok() {
                 return (image, services, Ok(false));
@@ -67,7 +69,13 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             if dry_run {
                 return (image, services, Ok(true));
             }
-            (image, services, engine.pull_image_for(image, platform(project, services)).await.map(|()| true))
+            let tell = |line: &str| {
+                if !silent {
+                    globals::tell(image, line);
+                }
+            };
+            let pulled = pulls::pull(engine, image, platform(project, services), tell).await;
+            (image, services, pulled.map(|()| true))
         });
         let done: Vec<_> = futures_util::stream::iter(pulls).buffered(at_once).collect().await;
         let (mut failures, mut to_build) = (0, Vec::<&String>::new());

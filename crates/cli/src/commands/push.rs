@@ -2,10 +2,18 @@
 
 use std::process::ExitCode;
 
-use plimsoll_image::{Reference, Store};
+use plimsoll_image::Reference;
 
 use super::{image, run::needed};
-use crate::{builds, error::CommandError, globals, home::home, policy::Root, project::ProjectArgs, render};
+use crate::{
+    builds,
+    error::CommandError,
+    globals,
+    home::{home, open_store},
+    policy::Root,
+    project::ProjectArgs,
+    render,
+};
 
 /// Send the images of services that are built here to their registries, each under all of its names
 #[derive(clap::Args)]
@@ -70,7 +78,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let store = Store::open(home()?.join("store")).map_err(|error| CommandError::from_error(&error))?;
+    let store = open_store(&home()?).map_err(|error| CommandError::from_error(&error))?;
     let mut failures = 0;
     for name in &names {
         let sent = image::send(&store, name).and_then(|sent| {

@@ -11,11 +11,12 @@ use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
 use clap::{Args as _, FromArgMatches as _};
 use plimsoll_compose::Project;
-use plimsoll_engine::{Engine, PublishedPort};
+use plimsoll_engine::{Engine, EngineFacts, PublishedPort};
 use plimsoll_source::printable_output;
 use plimsoll_stack::{
-    Context, Lock, Observed, Outcome, Plan, PlanOptions, Progress, RunOptions, StackError, StackFiles,
-    changed_passwords, desired, host_listeners, labels, observe, plan, port_conflicts, stack_files,
+    Context, Desired, ImageMap, Lock, Observed, Outcome, Plan, PlanOptions, Progress, RunOptions, StackError,
+    StackFiles, changed_passwords, desired, host_listeners, labels, observe, plan, port_conflicts,
+    stack_files,
 };
 use serde_json::json;
 
@@ -215,11 +216,6 @@ async fn up(
         }
         return Ok(ExitCode::SUCCESS);
     }
-    if engine.is_local() {
-        refuse_taken_ports(&prepared.plan, &prepared.observed, &host_listeners())?;
-    } else {
-        refuse_taken_ports(&prepared.plan, &prepared.observed, &[])?;
-    }
     let began = now();
     let options = RunOptions {
         timeout: args.wait_timeout.map(Duration::from_secs),
@@ -283,7 +279,7 @@ struct Prepared {
     standins: Vec<String>,
 }
 
-/// Everything that is asked and read before anything is done; the engine's answers come at the same time.
+/// Everything that is asked and read before anything is done. What can be refused is refused before images are built.
 async fn prepare(
     engine: &Engine,
     project: &Project,
@@ -305,7 +301,6 @@ async fn prepare(
             project::check_names(project, std::iter::once(service))?;
         }
     }
-    // first of all: a build takes its time, and what is observed before it may not be true any more after it
     let asked = Asked {
         pull: args.pull.clone().filter(|policy| policy != "build"),
         no_build: args.no_build,
@@ -317,16 +312,60 @@ async fn prepare(
         dry_run: args.dry_run,
     };
     let needed = needed(project, args);
-    let images = stack_images::bring(engine, &needed, &home()?, policy, &asked).await?;
-    let (facts, observed) = tokio::join!(engine.facts(), observe(engine, &project.name));
-    let (facts, observed) = (facts.map_err(|error| failed(error.into()))?, observed.map_err(failed)?);
+    let facts = engine.facts().await.map_err(|error| failed(error.into()))?;
     remote::prepare(engine, project, &mut files, &facts);
-    let mut wanted =
-        desired(project, Context { images: &images, facts: &facts, files: &files }).map_err(failed)?;
-    wanted.lend_environment(&proxy::variables(engine.host())?);
-    let changed = changed_passwords(&wanted, &observed, &files);
-    password::check(&changed, args, &stack::states()?.join(&project.name))?;
-    let options = PlanOptions {
+    let options = plan_options(project, args, orphans)?;
+    let basis = Basis { engine, project, files: &files, facts: &facts, options: &options, args };
+    if !args.dry_run {
+        // a build takes minutes, and what can be refused without it costs nothing to find
+        basis.plan(&stack_images::expected(engine, &needed, &asked).await?).await?;
+    }
+    let images = stack_images::bring(engine, &needed, &home()?, policy, &asked).await?;
+    // what was observed before a build may not be true any more after it
+    let (wanted, observed, plan) = basis.plan(&images).await?;
+    let standins =
+        wanted.services.iter().filter(|service| service.standin).map(|service| service.name.clone());
+    let standins = standins.collect();
+    Ok(Prepared { plan, observed, files, standins })
+}
+
+/// What a plan is made from beside the images.
+struct Basis<'a> {
+    engine: &'a Engine,
+    project: &'a Project,
+    files: &'a StackFiles,
+    facts: &'a EngineFacts,
+    options: &'a PlanOptions,
+    args: &'a Args,
+}
+
+impl Basis<'_> {
+    /// The plan with these images for what the engine has now.
+    ///
+    /// # Errors
+    /// What keeps it from being run: a password that a store does not know, a port that somebody else has, …
+    async fn plan(&self, images: &ImageMap) -> Result<(Desired, Observed, Plan), CommandError> {
+        let Self { engine, project, files, facts, options, args } = *self;
+        let observed = observe(engine, &project.name).await.map_err(failed)?;
+        let mut wanted = desired(project, Context { images, facts, files }).map_err(failed)?;
+        wanted.lend_environment(&proxy::variables(engine.host())?);
+        let changed = changed_passwords(&wanted, &observed, files);
+        password::check(&changed, args, &stack::states()?.join(&project.name))?;
+        let plan = plan(&wanted, &observed, options).map_err(failed)?;
+        if !args.dry_run {
+            // of another machine only its engine tells
+            let listeners = if engine.is_local() { host_listeners() } else { Vec::new() };
+            let conflicts = port_conflicts(&plan, &wanted, &observed, &listeners);
+            if !conflicts.is_empty() {
+                return Err(failed(StackError::PortsTaken(conflicts)));
+            }
+        }
+        Ok((wanted, observed, plan))
+    }
+}
+
+fn plan_options(project: &Project, args: &Args, orphans: Orphans) -> Result<PlanOptions, CommandError> {
+    Ok(PlanOptions {
         force_recreate: args.force_recreate,
         no_recreate: args.no_recreate,
         remove_orphans: orphans.remove,
@@ -344,11 +383,7 @@ async fn prepare(
         },
         grace: args.timeout,
         hooked: plimsoll_stack::hooked(&stack::states()?.join(&project.name)),
-    };
-    let plan = plan(&wanted, &observed, &options).map_err(failed)?;
-    let standins =
-        wanted.services.iter().filter(|service| service.standin).map(|service| service.name.clone());
-    Ok(Prepared { plan, observed, files, standins: standins.collect() })
+    })
 }
 
 /// The project with only what is brought up: images of other services need not be there.
@@ -387,15 +422,6 @@ fn scale(project: &mut Project, asked: &[String]) -> Result<(), CommandError> {
 
 fn now() -> i64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64)
-}
-
-fn refuse_taken_ports(
-    plan: &Plan,
-    observed: &Observed,
-    listeners: &[plimsoll_stack::Listener],
-) -> Result<(), CommandError> {
-    let conflicts = port_conflicts(plan, observed, listeners);
-    if conflicts.is_empty() { Ok(()) } else { Err(failed(StackError::PortsTaken(conflicts))) }
 }
 
 /// What a person wants to know at the end: did it work, how long, where.

@@ -62,6 +62,13 @@ pub enum Progress {
         /// Its size.
         bytes: u64,
     },
+    /// So much of this blob is here.
+    Moved {
+        /// The blob.
+        digest: Digest,
+        /// Bytes of it.
+        bytes: u64,
+    },
     /// This blob has arrived.
     Finished {
         /// The blob.

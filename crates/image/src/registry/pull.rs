@@ -5,6 +5,7 @@ use std::{
     io::{self, Read},
     sync::{Mutex, PoisonError},
     thread,
+    time::{Duration, Instant},
 };
 
 use ureq::{BodyReader, http::Method};
@@ -187,13 +188,36 @@ fn layer(
     }
     progress(Progress::Started { digest, bytes: descriptor.size });
     let mut download = Download::new(connection, descriptor);
-    let imported = store.import_layer_expecting(&mut download, Some(&digest), diff_id);
+    let mut counted = Counted { inner: &mut download, digest, told: Instant::now(), progress };
+    let imported = store.import_layer_expecting(&mut counted, Some(&digest), diff_id);
     if let Some(error) = download.failure {
         return Err(error);
     }
     imported?;
     progress(Progress::Finished { digest });
     Ok(())
+}
+
+/// Between two words about how much of a blob is here.
+const TELL_EVERY: Duration = Duration::from_millis(250);
+
+/// Tells how much of a download is here.
+struct Counted<'a, 'd> {
+    inner: &'a mut Download<'d>,
+    digest: Digest,
+    told: Instant,
+    progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+impl Read for Counted<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        if self.told.elapsed() >= TELL_EVERY {
+            self.told = Instant::now();
+            (self.progress)(Progress::Moved { digest: self.digest, bytes: self.inner.offset });
+        }
+        Ok(read)
+    }
 }
 
 /// A blob as a stream that is taken up again where it broke.

@@ -56,6 +56,8 @@ pub(crate) const MAX_JSON: u64 = 16 << 20;
 #[derive(Debug, Clone)]
 pub struct Store {
     root: Arc<Path>,
+    /// Hears for whom a lock is waited, if that takes long.
+    waiting: Option<fn(&str)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,7 +69,7 @@ impl Store {
     /// Opens the store in `root`, making it when it is not there.
     pub fn open(root: impl AsRef<Path>) -> Result<Self, StoreError> {
         let root = std::path::absolute(root.as_ref()).at("resolve", root.as_ref())?;
-        let store = Self { root: root.into() };
+        let store = Self { root: root.into(), waiting: None };
         let format_file = store.root.join("store.json");
         if !format_file.exists() {
             for folder in ["blobs/sha256", "layers", "diff-ids", "images", "drafts", "tmp"] {
@@ -85,6 +87,12 @@ impl Store {
             });
         }
         Ok(store)
+    }
+
+    /// Tells `tell`, in one sentence, when another process has the store for longer than a moment.
+    #[must_use]
+    pub fn telling(self, tell: fn(&str)) -> Self {
+        Self { waiting: Some(tell), ..self }
     }
 
     /// The store's folder.

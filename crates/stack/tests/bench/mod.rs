@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use plimsoll_engine::{Engine, ExecSpec, RunState};
 use plimsoll_stack::{
-    Context, DownOptions, Observed, Outcome, Plan, PlanOptions, RunOptions, StackError, StackFiles, desired,
-    hooked, host_listeners, images_for, labels, observe, plan, plan_down, port_conflicts, run, stack_files,
+    Context, Desired, DownOptions, Observed, Outcome, Plan, PlanOptions, RunOptions, StackError, StackFiles,
+    desired, hooked, host_listeners, images_for, labels, observe, plan, plan_down, port_conflicts, run,
+    stack_files,
 };
 
 use crate::{
@@ -64,6 +65,14 @@ impl Bench {
     }
 
     pub(crate) async fn plan_as(&self, text: &str, options: &PlanOptions) -> Result<Planned, StackError> {
+        Ok(self.wanted_and_plan(text, options).await?.1)
+    }
+
+    async fn wanted_and_plan(
+        &self,
+        text: &str,
+        options: &PlanOptions,
+    ) -> Result<(Desired, Planned), StackError> {
         let text = text.replace("IMAGE", busybox::IMAGE);
         let project = support::project(&self.name, &text, &self.scratch.0);
         let files = stack_files(&project, &self.state(), &|_| None)?;
@@ -72,7 +81,8 @@ impl Bench {
         let wanted = desired(&project, Context { images: &images, facts: &facts, files: &files })?;
         let observed = observe(&self.engine, &self.name).await?;
         let options = PlanOptions { hooked: hooked(&self.state()), ..options.clone() };
-        Ok((plan(&wanted, &observed, &options)?, observed, files))
+        let plan = plan(&wanted, &observed, &options)?;
+        Ok((wanted, (plan, observed, files)))
     }
 
     pub(crate) async fn up(&self, text: &str) -> Result<(Plan, Outcome), StackError> {
@@ -84,8 +94,8 @@ impl Bench {
         text: &str,
         options: &PlanOptions,
     ) -> Result<(Plan, Outcome), StackError> {
-        let (plan, observed, files) = self.plan_as(text, options).await?;
-        let conflicts = port_conflicts(&plan, &observed, &host_listeners());
+        let (wanted, (plan, observed, files)) = self.wanted_and_plan(text, options).await?;
+        let conflicts = port_conflicts(&plan, &wanted, &observed, &host_listeners());
         if !conflicts.is_empty() {
             return Err(StackError::PortsTaken(conflicts));
         }

@@ -28,9 +28,16 @@ use super::{
     output::{self, Output},
     product::{self, Product},
     progress::{self, OfPlatform, ProgressMode},
-    proxy, shell, values,
+    proxy, shell,
+    task::Task,
+    values,
 };
-use crate::{error::CommandError, home::home, images::Images, interrupt, policy, render, storage};
+use crate::{
+    error::CommandError,
+    home::{home, open_store},
+    images::Images,
+    interrupt, policy, render, storage,
+};
 
 /// Settles what standard error is, before the first line is said.
 pub(super) fn begin(args: &Args) {
@@ -41,7 +48,7 @@ pub(super) fn begin(args: &Args) {
 
 pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let home = home()?;
-    let store = Store::open(home.join("store")).map_err(|error| CommandError::from_error(&error))?;
+    let store = open_store(&home).map_err(|error| CommandError::from_error(&error))?;
     let outputs = outputs(&args)?;
     let build_args = build_args(&args)?;
     let built_in = BuiltIn::read(&build_args)?;
@@ -120,6 +127,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     }
     let mut images = Images::new(&store, &home, &root.policy, &tell);
     images.fresh = args.pull;
+    images.raw_json = mode == ProgressMode::RawJson;
     images.folder = crate::images::project_folder(&request.context);
     let builder = Builder::new(&store, home.join("build")).map_err(failed)?;
     let native = request.platform.as_ref().is_none_or(|platform| *platform == host_platform());
@@ -174,7 +182,14 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let product = Product { members, names, annotations, several, attest };
     let mut written = Vec::new();
     for output in &outputs {
-        written.push(output.write(&store, &product)?);
+        let task = (mode == ProgressMode::RawJson && output.goes_out())
+            .then(|| Task::begin(&format!("exporting to {}", output.place())));
+        let done = output.write(&store, &product, task.as_ref());
+        if let Some(task) = task {
+            let why = done.as_ref().err().and_then(|error| error.diagnostics.first());
+            task.end(why.map(|why| why.title.as_str()));
+        }
+        written.push(done?);
     }
     for place in &mounts_to {
         place.write(&cache_mounts, &ids, &tell)?;
@@ -185,7 +200,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     }
     let wants_id = args.iidfile.is_some() || args.metadata_file.is_some();
     if written.is_empty() && (wants_id || outcomes.len() == 1) {
-        written.push(Output::store().write(&store, &product)?);
+        written.push(Output::store().write(&store, &product, None)?);
     }
     let id = product::image_id(&product, &written);
     if let Some(file) = &args.iidfile {

@@ -30,6 +30,7 @@ mod serve;
 mod shell;
 mod size;
 mod store;
+pub(crate) mod task;
 mod values;
 
 use std::process::ExitCode;

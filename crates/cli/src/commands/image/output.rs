@@ -16,11 +16,12 @@ use plimsoll_image::{
 
 use super::{
     product::{Product, Written},
+    task::{Counted, TARBALL, Task},
     values::{annotated, boolean, csv},
 };
 use crate::{
     error::{CommandError, cannot_write},
-    handover,
+    handover::{self, Sent},
 };
 
 /// One `--output`.
@@ -338,8 +339,28 @@ impl Output {
         Ok(())
     }
 
-    /// Writes the image.
-    pub(crate) fn write(&self, store: &Store, product: &Product) -> Result<Written, CommandError> {
+    /// Whether anything is written beside the store.
+    pub(crate) fn goes_out(&self) -> bool {
+        self.push || !matches!(self.kind, Kind::Store | Kind::CacheOnly)
+    }
+
+    /// Where it goes, in words.
+    pub(crate) fn place(&self) -> String {
+        match (&self.dest, self.kind) {
+            (_, Kind::Engine) => "the engine".to_owned(),
+            (_, Kind::Store) => "the registry".to_owned(),
+            (Some(path), _) => format!("{} {}", self.word(), path.display()),
+            (None, _) => format!("{} on standard output", self.word()),
+        }
+    }
+
+    /// Writes the image; `task` hears what moves.
+    pub(crate) fn write(
+        &self,
+        store: &Store,
+        product: &Product,
+        task: Option<&Task>,
+    ) -> Result<Written, CommandError> {
         let names = if self.names.is_empty() { &product.names } else { &self.names };
         let failed = |error: plimsoll_image::StoreError| super::store::store_error(&error);
         let bundle = || {
@@ -351,19 +372,19 @@ impl Output {
         match self.kind {
             Kind::Store if self.push => {
                 let bundle = bundle()?;
-                self.push(store, &bundle, names)?;
+                self.push(store, &bundle, names, task)?;
                 Ok(Written::of(&bundle, names))
             }
             Kind::Store if product.several => Ok(Written::of(&bundle()?, names)),
             Kind::Store => Ok(Written::image(&product.first().id, names)),
             Kind::Engine => {
-                hand_over(store, product.first(), names)?;
+                hand_over(store, product.first(), names, task)?;
                 Ok(Written::image(&product.first().id, names))
             }
             Kind::CacheOnly => Ok(Written::default()),
             Kind::Oci => {
                 let bundle = bundle()?;
-                self.layout(store, &bundle, names, false)?;
+                self.layout(store, &bundle, (names, false), task)?;
                 Ok(Written::of(&bundle, names))
             }
             Kind::Docker => {
@@ -379,7 +400,7 @@ impl Output {
                 let plain: Vec<_> = product.members.iter().map(|member| member.record.clone()).collect();
                 let members: Vec<_> = plain.into_iter().map(plimsoll_image::bundle::Member::plain).collect();
                 let bundle = Bundle::new(store, &members, names, &form).map_err(failed)?;
-                self.layout(store, &bundle, names, true)?;
+                self.layout(store, &bundle, (names, true), task)?;
                 Ok(Written::of(&bundle, names))
             }
             Kind::Tar | Kind::Local => {
@@ -389,7 +410,7 @@ impl Output {
                     Some(dir) if self.kind == Kind::Local => {
                         write_rootfs_dirs(store, &images, dir, self.delete).map_err(failed)?;
                     }
-                    _ => self.to_file(|out| write_rootfs_tars(store, &images, out).map_err(failed))?,
+                    _ => self.to_file(task, |out| write_rootfs_tars(store, &images, out).map_err(failed))?,
                 }
                 Ok(Written::default())
             }
@@ -400,27 +421,37 @@ impl Output {
         &self,
         store: &Store,
         bundle: &Bundle,
-        names: &[Reference],
-        docker: bool,
+        (names, docker): (&[Reference], bool),
+        task: Option<&Task>,
     ) -> Result<(), CommandError> {
         let failed = |error: plimsoll_image::StoreError| super::store::store_error(&error);
         let bundles = [(bundle.clone(), names.to_vec())];
         let layout = OciLayout::of_bundles(store, &bundles, docker).map_err(failed)?;
         match &self.dest {
             Some(dir) if self.folder => layout.write_dir(dir).map_err(failed),
-            _ => self.to_file(|out| layout.write_tar(out).map_err(failed)),
+            _ => self.to_file(task, |out| layout.write_tar(out).map_err(failed)),
         }
     }
 
     /// Sends the image to the registry of each of its names.
-    fn push(&self, store: &Store, bundle: &Bundle, names: &[Reference]) -> Result<(), CommandError> {
+    fn push(
+        &self,
+        store: &Store,
+        bundle: &Bundle,
+        names: &[Reference],
+        task: Option<&Task>,
+    ) -> Result<(), CommandError> {
         for name in names {
             let digest = bundle.root().digest;
             let by_digest = name.by_digest(digest);
             let target = if self.by_digest { &by_digest } else { name };
             let registry = super::store::registry(name, self.insecure)?;
             let pushed = registry
-                .push_bundle(store, bundle, target, &|_| {})
+                .push_bundle(store, bundle, target, &|progress| {
+                    if let Some(task) = task {
+                        task.transfer(&progress);
+                    }
+                })
                 .map_err(|error| super::store::registry_error(&error))?;
             crate::render::note(&format!("pushed {}@{}", name.familiar_name(), pushed.digest));
         }
@@ -429,12 +460,17 @@ impl Output {
 
     fn to_file(
         &self,
+        task: Option<&Task>,
         write: impl FnOnce(&mut dyn Write) -> Result<(), CommandError>,
     ) -> Result<(), CommandError> {
-        let Some(path) = &self.dest else { return write(&mut std::io::stdout().lock()) };
+        let Some(path) = &self.dest else {
+            let mut out = Counted::new(std::io::stdout().lock(), task);
+            return write(&mut out).map(|()| out.end());
+        };
         let failed = |error: std::io::Error| cannot_write(path, &error);
-        let mut file = BufWriter::with_capacity(1 << 20, File::create(path).map_err(failed)?);
-        let written = write(&mut file).and_then(|()| file.flush().map_err(failed));
+        let file = BufWriter::with_capacity(1 << 20, File::create(path).map_err(failed)?);
+        let mut file = Counted::new(file, task);
+        let written = write(&mut file).and_then(|()| file.flush().map_err(failed)).map(|()| file.end());
         written.map_err(|error| {
             // half an archive is no archive; a pipe or a device is not ours
             if std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file()) {
@@ -542,7 +578,12 @@ fn annotation(name: &str, value: &str) -> Option<Result<Annotation, String>> {
 }
 
 /// Gives the image to the engine, with only the layers that it lacks.
-fn hand_over(store: &Store, record: &ImageRecord, names: &[Reference]) -> Result<(), CommandError> {
+fn hand_over(
+    store: &Store,
+    record: &ImageRecord,
+    names: &[Reference],
+    task: Option<&Task>,
+) -> Result<(), CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -550,7 +591,18 @@ fn hand_over(store: &Store, record: &ImageRecord, names: &[Reference]) -> Result
     runtime.block_on(async {
         let engine =
             plimsoll_engine::Engine::connect().await.map_err(|error| CommandError::from_error(&error))?;
-        handover::ensure(&engine, store, record, names).await.map(|_| ())
+        if let Some(task) = task {
+            task.moves(TARBALL, None);
+        }
+        let (_, sent) = handover::ensure(&engine, store, record, names).await?;
+        if let Some(task) = task {
+            let bytes = match sent {
+                Sent::Nothing => 0,
+                Sent::Layers { bytes, .. } => bytes,
+            };
+            task.arrived(TARBALL, Some(bytes));
+        }
+        Ok(())
     })
 }
 

@@ -114,15 +114,20 @@ impl Progress for OfPlatform<'_> {
             // the others say the same
             Event::Note(_) if first > 0 => {}
             Event::Note(note) => self.inner.event(&Event::Note(note)),
-            Event::Started { step, title } => {
+            Event::Started { step, title, inputs } => {
+                let inputs: Vec<usize> = inputs.iter().map(|input| first + input).collect();
                 let title = match title.strip_prefix('[') {
                     Some(rest) => format!("[{} {rest}", self.platform),
                     None => (*title).to_owned(),
                 };
-                self.inner.event(&Event::Started { step: first + step, title: &title });
+                self.inner.event(&Event::Started { step: first + step, title: &title, inputs: &inputs });
             }
             Event::Output { step, stream, bytes } => {
                 self.inner.event(&Event::Output { step: first + step, stream: *stream, bytes });
+            }
+            Event::Waiting { step, what } => self.inner.event(&Event::Waiting { step: first + step, what }),
+            Event::Fetched { step, transfer } => {
+                self.inner.event(&Event::Fetched { step: first + step, transfer });
             }
             Event::Finished { step, outcome, elapsed } => {
                 let outcome = match outcome {
@@ -168,7 +173,7 @@ impl Progress for Plain {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Note(note) => eprintln!("note: {note}"),
-            Event::Started { step, title } => {
+            Event::Started { step, title, .. } => {
                 let number = state.steps.len() + 1;
                 state.steps.insert(*step, (number, Instant::now(), Vec::new()));
                 eprintln!("#{number} {}", printable_line(title));
@@ -182,6 +187,11 @@ impl Progress for Plain {
                     eprintln!("#{number} {at:.3} {}", printable_output(line.trim_end_matches('\r')));
                 }
                 rest.drain(..=end);
+            }
+            Event::Fetched { .. } => {}
+            Event::Waiting { step, what } => {
+                let Some((number, start, _)) = state.steps.get(step) else { return };
+                eprintln!("#{number} {:.3} {}", start.elapsed().as_secs_f64(), printable_output(what));
             }
             Event::Finished { step, outcome, elapsed } => {
                 let Some((number, start, rest)) = state.steps.get_mut(step) else { return };
@@ -226,7 +236,7 @@ impl Progress for Live {
             Event::Note(note) => {
                 let _ = self.bars.println(format!("note: {note}"));
             }
-            Event::Started { step, title } => {
+            Event::Started { step, title, .. } => {
                 // The bar is drawn by its own ticks, so a step from the cache leaves only its line.
                 steps.insert(*step, (printable_line(title).into_owned(), None));
             }
@@ -238,6 +248,12 @@ impl Progress for Live {
                 {
                     bar.set_message(printable_line(line.trim()).into_owned());
                 }
+            }
+            Event::Fetched { .. } => {}
+            Event::Waiting { step, what } => {
+                let Some((title, bar)) = steps.get_mut(step) else { return };
+                let bar = bar.get_or_insert_with(|| self.bar(title));
+                bar.set_message(printable_line(what).into_owned());
             }
             Event::Finished { step, outcome, elapsed } => {
                 let Some((title, bar)) = steps.remove(step) else { return };

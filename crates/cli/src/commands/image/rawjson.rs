@@ -3,10 +3,11 @@
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
+    time::SystemTime,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use plimsoll_build::{Event, Outcome, Progress};
+use plimsoll_build::{Event, Outcome, Progress, remote::Transfer};
 use plimsoll_image::Digest;
 use plimsoll_source::Source;
 use serde_json::{Value, json};
@@ -14,8 +15,14 @@ use serde_json::{Value, json};
 /// Writes events as BuildKit's client prints them.
 #[derive(Default)]
 pub(crate) struct RawJson {
-    /// step -> its name and when it began
-    steps: Mutex<HashMap<usize, (String, String)>>,
+    steps: Mutex<HashMap<usize, Step>>,
+}
+
+/// A step that has begun.
+struct Step {
+    digest: String,
+    /// As it was told when it began.
+    vertex: Value,
 }
 
 /// A finding of the build checks, to be told.
@@ -86,27 +93,39 @@ impl Progress for RawJson {
         let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Note(note) => Self::tell(&format!("note: {note}")),
-            Event::Started { step, title } => {
-                let now = now();
-                write(&json!({ "vertexes": [vertex(*step, title, &now)] }));
-                steps.insert(*step, ((*title).to_owned(), now));
+            Event::Started { step, title, inputs } => {
+                let known = |input: &usize| steps.get(input).map(|step| step.digest.clone());
+                let inputs: Vec<String> = inputs.iter().filter_map(known).collect();
+                let begun = Step { digest: digest(&format!("{step} {title}")), vertex: Value::Null };
+                let mut vertex = json!({ "digest": begun.digest, "name": title, "started": now() });
+                // without any, BuildKit leaves the field out
+                if !inputs.is_empty() {
+                    vertex["inputs"] = inputs.into();
+                }
+                write(&json!({ "vertexes": [vertex] }));
+                steps.insert(*step, Step { vertex, ..begun });
+            }
+            Event::Fetched { step, transfer } => {
+                let Some(step) = steps.get(step) else { return };
+                let Transfer { from, bytes, began, ended } = transfer;
+                status(&step.digest, from, (*bytes, Some(*bytes)), &time(*began), Some(&time(*ended)));
             }
             Event::Output { step, stream, bytes } => {
-                let Some((title, _)) = steps.get(step) else { return };
+                let Some(step) = steps.get(step) else { return };
                 let stream = match stream {
                     plimsoll_build::Stream::Out => 1,
                     plimsoll_build::Stream::Err => 2,
                 };
-                write(&json!({ "logs": [{
-                    "vertex": digest(&format!("{step} {title}")),
-                    "stream": stream,
-                    "data": STANDARD.encode(bytes),
-                    "timestamp": now(),
-                }] }));
+                log(&step.digest, stream, bytes);
+            }
+            // as a line of the step's own, on standard error
+            Event::Waiting { step, what } => {
+                let Some(step) = steps.get(step) else { return };
+                log(&step.digest, 2, format!("{what}\n").as_bytes());
             }
             Event::Finished { step, outcome, .. } => {
-                let Some((title, started)) = steps.get(step) else { return };
-                let mut vertex = vertex(*step, title, started);
+                let Some(step) = steps.get(step) else { return };
+                let mut vertex = step.vertex.clone();
                 vertex["completed"] = Value::String(now());
                 match outcome {
                     Outcome::Cached => vertex["cached"] = Value::Bool(true),
@@ -120,19 +139,49 @@ impl Progress for RawJson {
     }
 }
 
-fn vertex(step: usize, title: &str, started: &str) -> Value {
-    json!({ "digest": digest(&format!("{step} {title}")), "name": title, "started": started })
+/// Something that a step wrote; stream 1 is its standard output, 2 its standard error.
+fn log(vertex: &str, stream: u8, bytes: &[u8]) {
+    write(&json!({ "logs": [{
+        "vertex": vertex,
+        "stream": stream,
+        "data": STANDARD.encode(bytes),
+        "timestamp": now(),
+    }] }));
+}
+
+/// How much of something has moved, and how much there is, where that is known: BuildKit's `VertexStatus`.
+pub(super) fn status(
+    vertex: &str,
+    id: &str,
+    (current, total): (u64, Option<u64>),
+    started: &str,
+    completed: Option<&str>,
+) {
+    let mut status = json!({
+        "id": id, "vertex": vertex, "name": id, "current": current, "timestamp": now(), "started": started,
+    });
+    if let Some(total) = total {
+        status["total"] = total.into();
+    }
+    if let Some(completed) = completed {
+        status["completed"] = completed.into();
+    }
+    write(&json!({ "statuses": [status] }));
 }
 
 /// A vertex is known by a digest; a step's number and title name it within a build.
-fn digest(text: &str) -> String {
+pub(super) fn digest(text: &str) -> String {
     Digest::of(text).to_string()
 }
 
-fn now() -> String {
+pub(super) fn now() -> String {
     jiff::Timestamp::now().to_string()
 }
 
-fn write(status: &Value) {
+fn time(at: SystemTime) -> String {
+    jiff::Timestamp::try_from(at).unwrap_or_default().to_string()
+}
+
+pub(super) fn write(status: &Value) {
     crate::say::verbatim(format_args!("{status}\n"));
 }

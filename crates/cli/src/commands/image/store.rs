@@ -9,10 +9,14 @@ use plimsoll_image::{
 };
 use plimsoll_source::Diagnostic;
 
-use crate::{builds::megabytes, error::CommandError, home::home};
+use crate::{
+    builds::megabytes,
+    error::CommandError,
+    home::{home, open_store},
+};
 
 pub(super) fn open() -> Result<Store, CommandError> {
-    Store::open(home()?.join("store")).map_err(|error| store_error(&error))
+    open_store(&home()?).map_err(|error| store_error(&error))
 }
 
 pub(super) fn find(store: &Store, name: &str) -> Result<ImageRecord, CommandError> {
@@ -62,6 +66,7 @@ pub(super) fn tell(progress: Progress) {
     match progress {
         Progress::Known { digest } => eprintln!("{}  there already", digest.short()),
         Progress::Started { digest, bytes } => eprintln!("{}  {}", digest.short(), megabytes(bytes)),
+        Progress::Moved { .. } => {}
         Progress::Finished { digest } => eprintln!("{}  done", digest.short()),
     }
 }

@@ -31,6 +31,7 @@ mod private_files;
 mod process_user;
 mod published_ports;
 mod read_only_root;
+mod replicas_reached;
 mod seccomp;
 mod secret_files;
 mod secrets_image;
@@ -86,6 +87,8 @@ pub(crate) const CLAIMS: &[ClaimSpec] = &[
     page_files::CLAIM,
     private_files::CLAIM,
     memory_load::CLAIM,
+    // By what was seen under the load.
+    replicas_reached::CLAIM,
     compression::CLAIM,
     no_oom::CLAIM,
     // Before anything is stopped: a client that was disturbed logs in anew.

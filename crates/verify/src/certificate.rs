@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// Version of the JSON form.
 pub const VERSION: u32 = 1;
 
+/// What prints the list of requirements that claims name (docs/requirements.md).
+pub(crate) const REQUIREMENTS: &str = "plimsoll help requirements";
+
 /// What came out of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -92,7 +95,8 @@ pub struct Claim {
     pub status: Status,
     /// The service, or `stack`.
     pub subject: String,
-    /// Numbers in the makers' own list of requirements; public documents are named on the page.
+    /// Numbers of requirements, which [`Certificate::requirements_page`] explains; public documents are named on the
+    /// HTML page.
     pub requirements: Vec<String>,
     /// What has to be.
     pub expected: String,
@@ -184,6 +188,9 @@ pub struct Certificate {
     pub disturbed: bool,
     /// Counts.
     pub summary: Summary,
+    /// The command that says what each requirement of a claim demands.
+    #[serde(default)]
+    pub requirements_page: String,
     /// The claims, in the order of the registry.
     pub claims: Vec<Claim>,
 }
@@ -370,6 +377,7 @@ pub(crate) mod tests {
             workload: Workload { requests: 400, routes: 14, concurrency: 4, seconds: 5.0 },
             disturbed: true,
             summary: summarise(&claims),
+            requirements_page: REQUIREMENTS.into(),
             claims,
         };
         certificate.verdict = certificate.sentence();

@@ -38,6 +38,7 @@ mod routes;
 mod secrets;
 mod server;
 pub mod smoke;
+mod spread;
 mod stack;
 mod stores;
 mod strangers;

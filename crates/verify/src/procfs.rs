@@ -170,6 +170,20 @@ impl ProcFs {
         Ok(found)
     }
 
+    /// Every TCP connection in the network namespace of `pid` that was ever made, also those that have ended and that the
+    /// kernel remembers for a while. IPv4 on a socket of IPv6 is IPv4.
+    pub(crate) fn tcp(&self, pid: u32) -> io::Result<Vec<Connection>> {
+        let mut found = Vec::new();
+        for file in Transport::Tcp.files() {
+            match fs::read_to_string(self.path(pid, file)) {
+                Ok(text) => found.extend(text.lines().filter_map(parse_connection)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound && file.ends_with('6') => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
     /// The whole of `/proc`, for what is not a process's.
     pub(crate) fn root(&self) -> &Path {
         &self.root
@@ -215,6 +229,15 @@ fn parse_mount(line: &str) -> Option<MountLine> {
 /// Space, tab, line break and backslash are octal in `mountinfo`.
 fn unescape(text: &str) -> String {
     text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
+}
+
+/// Both ends of a TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Connection {
+    pub(crate) local: SocketAddr,
+    pub(crate) peer: SocketAddr,
+    /// False if it is about to end, or has ended.
+    pub(crate) established: bool,
 }
 
 /// What a socket speaks.
@@ -265,6 +288,18 @@ fn parse_peer(line: &str) -> Option<SocketAddr> {
     parse_address(remote)
 }
 
+/// A line in any state but LISTEN (0A), and SYN_SENT (02), to which nobody has answered.
+fn parse_connection(line: &str) -> Option<Connection> {
+    let mut fields = line.split_whitespace().skip(1);
+    let (local, peer, state) = (fields.next()?, fields.next()?, fields.next()?);
+    if matches!(state, "0A" | "02") {
+        return None;
+    }
+    let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+    let (local, peer) = (canonical(parse_address(local)?), canonical(parse_address(peer)?));
+    Some(Connection { local, peer, established: state == "01" })
+}
+
 /// Addresses are in host byte order, four bytes at a time.
 fn parse_address(text: &str) -> Option<SocketAddr> {
     let (address, port) = text.split_once(':')?;
@@ -291,6 +326,7 @@ pub(crate) fn fuzz(text: &str) {
     let _ = parse_status(text);
     for line in text.lines() {
         let _ = (parse_socket(line, Transport::Tcp), parse_socket(line, Transport::Udp), parse_peer(line));
+        let _ = parse_connection(line);
         if let Some(mount) = parse_mount(line) {
             let _ = (mount.is_shared(), mount.is_read_only());
         }

@@ -21,6 +21,7 @@ use crate::{
     member::Kind,
     procfs::{ProcFs, ProcessStatus},
     secrets::{self, Secrets},
+    spread::Spread,
     strangers::{self, Stranger},
     verify::Options,
 };
@@ -53,6 +54,8 @@ pub(crate) struct Stack<'a> {
     pub(crate) workload: Mutex<Workload>,
     /// The values that must be nowhere, or why they cannot be read.
     pub(crate) secrets: Result<Arc<Secrets>, String>,
+    /// Which containers of a service got connections under load; `None` before there was one.
+    pub(crate) spread: Mutex<Option<Vec<Spread>>>,
     /// What [`crate::front`] fetched.
     pub(crate) fronts: OnceCell<Fronts>,
     /// Answers that claims received while they worked.
@@ -96,6 +99,7 @@ impl<'a> Stack<'a> {
             strangers,
             disturbances,
             workload: Mutex::default(),
+            spread: Mutex::default(),
             secrets,
             fronts: OnceCell::new(),
             seen: Seen::default(),

@@ -14,7 +14,7 @@ use plimsoll_engine::{Engine, EngineError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
-    certificate::{Certificate, Claim, Group, ImageFact, Status, VERSION, summarise},
+    certificate::{Certificate, Claim, Group, ImageFact, REQUIREMENTS, Status, VERSION, summarise},
     claims::{CLAIMS, ClaimSpec, Outcome},
     disturbance::Guard,
     promises::{self, PromiseFile},
@@ -188,6 +188,7 @@ pub async fn verify(
         workload,
         disturbed: options.disturb,
         summary: summarise(&claims),
+        requirements_page: REQUIREMENTS.to_owned(),
         claims,
     };
     certificate.verdict = certificate.sentence();

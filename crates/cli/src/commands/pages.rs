@@ -3,19 +3,19 @@
 use std::{ffi::OsString, process::ExitCode};
 
 /// Names that no verb has, with their pages.
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 8] = [
     ("certificate", include_str!("../../../../docs/certificate.md")),
     ("operate", include_str!("../../../../docs/operate.md")),
     ("policy", include_str!("../../../../docs/policy.md")),
     ("promises", include_str!("../../../../docs/promises.md")),
+    ("requirements", include_str!("../../../../docs/requirements.md")),
     ("security", include_str!("../../../../docs/security.md")),
     ("smoke", include_str!("../../../../docs/smoke.md")),
     ("stack", include_str!("../../../../docs/stack.md")),
 ];
 
 /// What `plimsoll --help` says of them.
-pub(super) const LIST: &str =
-    "Pages: plimsoll help certificate | operate | policy | promises | security | smoke | stack";
+pub(super) const LIST: &str = "Pages: plimsoll help certificate | operate | policy | promises | requirements | security | smoke | stack";
 
 /// Prints the page that was asked for; nothing where none was.
 pub(super) fn asked(arguments: &[OsString]) -> Option<ExitCode> {

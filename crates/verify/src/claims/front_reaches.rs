@@ -185,7 +185,7 @@ fn exposed(stack: &Stack<'_>, member: &Member) -> Vec<u16> {
 
 /// Texts in a container that say whom it works with: its environment, its command, the configuration of a proxy; false
 /// if there is more of that.
-fn configuration(stack: &Stack<'_>, member: &Member) -> (String, bool) {
+pub(super) fn configuration(stack: &Stack<'_>, member: &Member) -> (String, bool) {
     let mut text = String::new();
     for pointer in ["/Config/Env", "/Config/Cmd", "/Config/Entrypoint"] {
         for line in member.raw.pointer(pointer).and_then(serde_json::Value::as_array).into_iter().flatten() {

@@ -10,6 +10,7 @@ use crate::{
     front::{self, Asked, Front, Role, Source},
     memory, quantity,
     smoke::{Check, Expect, Runner, SmokeFile, Verdict},
+    spread,
     stack::Stack,
 };
 
@@ -25,6 +26,8 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 /// Rounds through the smoke checks that run at the same time.
 const WORKERS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(100);
+/// Between two looks at connections: ended ones are remembered for a minute.
+const LOOK: Duration = Duration::from_millis(500);
 
 async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     let budget = stack.options.budgets.memory;
@@ -129,6 +132,15 @@ async fn watch(stack: &Stack<'_>, begin: Instant, limit: Duration) -> Watched {
     }
 }
 
+/// Looks at the connections of services with several containers until the time is over.
+async fn watch_connections(mut connections: spread::Watch, begin: Instant, limit: Duration) -> spread::Watch {
+    while connections.is_needed() && begin.elapsed() < limit {
+        tokio::time::sleep(LOOK.min(limit.saturating_sub(begin.elapsed()))).await;
+        connections.sample();
+    }
+    connections
+}
+
 /// The pages of a front that are there, as checks; not those that were asked for in another form.
 fn checks_of_pages(front: &Front) -> SmokeFile {
     let there = front
@@ -163,13 +175,16 @@ async fn put_load(stack: &Stack<'_>, file: &SmokeFile, fronts: &[&Front]) -> (Lo
     let checks: Vec<&Check> = file.checks.iter().filter(|check| check.is_load()).collect();
     // A value that only those would capture is missing to others.
     let all = checks.len() == file.checks.iter().filter(|check| check.at.is_none()).count();
+    let connections = spread::Watch::begin(stack);
     let (begin, limit) = (Instant::now(), stack.options.load);
     let work = async {
         let rounds = (0..WORKERS.max(fronts.len()))
             .map(|worker| rounds(stack, (&checks, all), fronts[worker % fronts.len()], begin, limit));
         futures_util::future::join_all(rounds).await
     };
-    let (done, watched) = tokio::join!(work, watch(stack, begin, limit));
+    let connected = watch_connections(connections, begin, limit);
+    let (done, watched, connections) = tokio::join!(work, watch(stack, begin, limit), connected);
+    *stack.spread.lock().unwrap_or_else(PoisonError::into_inner) = Some(connections.end());
     let requests = done.iter().map(|(requests, _)| requests).sum();
     let failures = done.into_iter().flat_map(|(_, failures)| failures).collect();
     let seconds = begin.elapsed().as_secs_f64();

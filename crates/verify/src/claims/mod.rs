@@ -31,6 +31,7 @@ mod private_files;
 mod process_user;
 mod published_ports;
 mod read_only_root;
+mod replicas_reached;
 mod seccomp;
 mod secret_files;
 mod secrets_image;
@@ -86,6 +87,8 @@ pub(crate) const CLAIMS: &[ClaimSpec] = &[
     page_files::CLAIM,
     private_files::CLAIM,
     memory_load::CLAIM,
+    // By what was seen under the load.
+    replicas_reached::CLAIM,
     compression::CLAIM,
     no_oom::CLAIM,
     // Before anything is stopped: a client that was disturbed logs in anew.
@@ -106,7 +109,7 @@ pub(crate) struct ClaimSpec {
     /// The claim in words.
     pub(crate) title: &'static str,
     pub(crate) group: Group,
-    /// The requirements that it answers (requirements.md).
+    /// The requirements that it answers (docs/requirements.md).
     pub(crate) requirements: &'static [&'static str],
     /// Pauses or stops containers.
     pub(crate) disturbs: bool,
@@ -158,4 +161,33 @@ pub(crate) fn fuzz(text: &str) {
 #[cfg(fuzzing)]
 pub(crate) fn fuzz_answer(answer: &crate::http::Answer) {
     caching::fuzz(answer);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// The page has one line for each requirement that is cited, with the claims that cite it, and no other line.
+    #[test]
+    fn every_requirement_is_explained() {
+        let page = include_str!("../../../../docs/requirements.md");
+        let mut explained: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for line in page.lines().filter(|line| line.starts_with("| R-")) {
+            let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+            let [number, demand, claims] = cells[..] else { panic!("{line}") };
+            assert!(demand.len() > 20 && demand.ends_with('.'), "{line}");
+            let claims = claims.split(", ").collect();
+            assert!(explained.insert(number, claims).is_none(), "{number} has two lines");
+        }
+        let mut cited: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for spec in CLAIMS {
+            for number in spec.requirements {
+                cited.entry(number).or_default().push(spec.id);
+            }
+        }
+        cited.values_mut().for_each(|claims| claims.sort_unstable());
+        assert_eq!(explained, cited);
+    }
 }

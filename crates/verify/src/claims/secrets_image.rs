@@ -43,13 +43,38 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
                 secrets.len()
             ),
         );
-        let scanned = format!("{} files of {}, unpacked", found.files, quantity::bytes(found.bytes));
+        let inside = match found.members {
+            0 => String::new(),
+            members => format!(", and {members} unpacked from archives and compressed files in them"),
+        };
+        let scanned = format!("{} files of {}, unpacked{inside}", found.files, quantity::bytes(found.bytes));
         let observed =
             if found.hits.is_empty() { format!("none in {scanned}") } else { found.hits.join("; ") };
         let outcome = outcome.judge(found.hits.is_empty(), observed);
-        Ok(outcome.evidence(format!("engine: images/{image}/get"), scanned))
+        let source = format!("engine: images/{image}/get");
+        Ok::<_, MeasureError>(
+            vec![outcome.evidence(&source, scanned)].into_iter().chain(unread(services, &source, &found)),
+        )
     });
-    try_join_all(scans).await
+    Ok(try_join_all(scans).await?.into_iter().flatten().collect())
+}
+
+/// What could not be unpacked may hold anything.
+fn unread(services: &[&str], source: &str, found: &Scan) -> Option<Outcome> {
+    if found.unread == 0 {
+        return None;
+    }
+    let more = found.unread - found.unread_examples.len() as u64;
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let files =
+        if found.unread == 1 { "1 file was".to_owned() } else { format!("{} files were", found.unread) };
+    let examples = found.unread_examples.iter().map(|example| (source.to_owned(), example.clone()));
+    let outcome = Outcome::not_checked(
+        format!("{}: archives", services.join(", ")),
+        "every archive and compressed file in the image is searched whole",
+        format!("{files} not unpacked, or not whole: {}{more}", found.unread_examples.join("; ")),
+    );
+    Some(outcome.all_evidence(examples))
 }
 
 /// Reads the engine's archive of an image, and searches it in a thread beside.

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{ClaimSpec, MeasureError, Outcome};
 use crate::{
+    archive_scan::in_text,
     certificate::Group,
     secrets::{Secrets, names},
     stack::{Member, Stack},
@@ -25,7 +26,7 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
         Ok(secrets) => secrets,
     };
     let mut outcomes: Vec<Outcome> =
-        stack.members.iter().map(|member| of_member(stack, member, secrets)).collect();
+        stack.members.iter().flat_map(|member| of_member(stack, member, secrets)).collect();
     let named: BTreeSet<(&str, &str)> =
         secrets.unsearchable().iter().map(|value| (value.name.as_str(), value.why.as_str())).collect();
     outcomes.extend(named.into_iter().map(|(name, why)| {
@@ -38,7 +39,7 @@ fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
     outcomes
 }
 
-fn of_member(stack: &Stack<'_>, member: &Member, secrets: &Secrets) -> Outcome {
+fn of_member(stack: &Stack<'_>, member: &Member, secrets: &Secrets) -> Vec<Outcome> {
     let outcome = Outcome::new(
         &member.subject,
         format!(
@@ -52,20 +53,17 @@ fn of_member(stack: &Stack<'_>, member: &Member, secrets: &Secrets) -> Outcome {
     let pids = match stack.processes(member) {
         Ok(processes) => processes,
         Err(_) if ended => Vec::new(),
-        Err(why) => return Outcome::not_checked(&member.subject, outcome.expected, why),
+        Err(why) => return vec![Outcome::not_checked(&member.subject, outcome.expected, why)],
     };
-    let mut look = Look { secrets, found: Vec::new(), evidence: Vec::new() };
+    let mut look = Look { secrets, found: Vec::new(), evidence: Vec::new(), unread: BTreeSet::new() };
     for (pid, _) in &pids {
         for file in ["environ", "cmdline"] {
             match stack.procfs.read(*pid, file) {
                 Ok(content) => look.process(&format!("/proc/{pid}/{file}"), file, &content),
                 Err(error) if has_ended(&error) => {}
                 Err(error) => {
-                    return Outcome::not_checked(
-                        &member.subject,
-                        outcome.expected,
-                        format!("/proc/{pid}/{file}: {error}"),
-                    );
+                    let why = format!("/proc/{pid}/{file}: {error}");
+                    return vec![Outcome::not_checked(&member.subject, outcome.expected, why)];
                 }
             }
         }
@@ -76,7 +74,15 @@ fn of_member(stack: &Stack<'_>, member: &Member, secrets: &Secrets) -> Outcome {
         [] => format!("none in {} processes", pids.len()),
         found => found.join("; "),
     };
-    outcome.judge(look.found.is_empty(), observed).all_evidence(look.evidence)
+    let outcome = outcome.judge(look.found.is_empty(), observed).all_evidence(look.evidence);
+    let unread = (!look.unread.is_empty()).then(|| {
+        Outcome::not_checked(
+            format!("{}: compressed values", member.subject),
+            "every compressed value in base64 is searched whole",
+            look.unread.into_iter().collect::<Vec<_>>().join("; "),
+        )
+    });
+    [outcome].into_iter().chain(unread).collect()
 }
 
 /// The search of one container.
@@ -84,12 +90,17 @@ struct Look<'a> {
     secrets: &'a Secrets,
     found: Vec<String>,
     evidence: Vec<(String, String)>,
+    /// What was compressed and could not be unpacked.
+    unread: BTreeSet<String>,
 }
 
 impl Look<'_> {
     fn process(&mut self, source: &str, file: &str, content: &[u8]) {
         let texts: Vec<_> = content.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
         let mut names = self.values(content);
+        for text in &texts {
+            names.extend(self.packed(text, source));
+        }
         if file == "environ" {
             for (name, value) in texts.iter().filter_map(|text| text.split_once('=')) {
                 names.extend(self.variable(name, value));
@@ -106,7 +117,9 @@ impl Look<'_> {
         let text = raw.to_string();
         let mut names = self.values(text.as_bytes());
         strings(raw, &mut |string| {
-            for name in self.secrets.names_in(string.as_bytes()) {
+            for name in
+                self.secrets.names_in(string.as_bytes()).into_iter().chain(self.packed(string, &source))
+            {
                 push(&mut names, name);
             }
         });
@@ -143,6 +156,13 @@ impl Look<'_> {
             }
         }
         names
+    }
+
+    /// What is compressed, and in base64.
+    fn packed(&mut self, text: &str, source: &str) -> Vec<String> {
+        let encoded = in_text(text, self.secrets);
+        self.unread.extend(encoded.unread.map(|why| format!("{source}: {why}")));
+        encoded.names
     }
 
     fn variable(&self, name: &str, value: &str) -> Vec<String> {

@@ -40,11 +40,13 @@ configs:
       cr=$$(busybox printf '\r') nl='
       '
       read -r method target version
-      target=$${target%"$$cr"} gzip= host= length=
+      target=$${target%"$$cr"} gzip= host= length= br= range=
       while read -r line && [ "$$line" != "$$cr" ]; do
         case "$$line" in
           [Aa]ccept-[Ee]ncoding:*q=0*) ;;
           [Aa]ccept-[Ee]ncoding:*gzip*) gzip=1 ;;
+          [Aa]ccept-[Ee]ncoding:*br*) br=$$BR ;;
+          [Rr]ange:*bytes=0-*) range=$${line#*=0-}; range=$${range%"$$cr"} ;;
           [Hh]ost:*) host=1 ;;
           [Cc]ontent-[Ll]ength:*) length=$${line#*: }; length=$${length%"$$cr"} ;;
         esac
@@ -81,6 +83,15 @@ configs:
       esac
       [ "$${length:-0}" -le 1048576 ] || { status='413 Content Too Large' type=text/html cache= body=/tmp/404.html secure=$${SECURE_413-1}; }
       [ -n "$$host" ] || secure=$${SECURE_HOSTLESS-$$secure}
+      if [ -n "$$range" ] && [ -n "$$RANGES" ]; then
+        status='206 Partial Content' extra="$${extra}Content-Range: bytes 0-$$range/$$(busybox stat -L -c %s "$$body")$$cr$$nl"
+        busybox head -c $$((range+1)) "$$body" > /tmp/part; body=/tmp/part
+        [ "$$RANGES" != mixed ] || [ -z "$$gzip" ] || { busybox gzip -c /tmp/part > /tmp/mixed; body=/tmp/mixed extra="$${extra}Content-Encoding: gzip$$cr$${nl}Vary: Accept-Encoding$$cr$$nl"; }
+      fi
+      if [ -n "$$br" ] && [ -s "$$body.gz" ]; then
+        extra="$${extra}Content-Encoding: br$$cr$${nl}Vary: Accept-Encoding$$cr$$nl"
+        [ "$$br" = right ] && { busybox tail -c +30 "$$body.gz" > /tmp/br; body=/tmp/br; } || body=$$body.gz
+      fi
       [ -s "$$body.gz" ] && [ -n "$$gzip" ] && [ -z "$$small" ] && body=$$body.gz extra="$${extra}Content-Encoding: gzip$$cr$${nl}Vary: Accept-Encoding$$cr$$nl"
       [ -z "$$cache" ] || extra="$${extra}Cache-Control: $$cache$$cr$$nl"
       [ -z "$$secure" ] || extra="$${extra}X-Content-Type-Options: nosniff$$cr$${nl}X-Frame-Options: DENY$$cr$${nl}Referrer-Policy: no-referrer$$cr$${nl}Content-Security-Policy: default-src 'self'$$cr$$nl"
@@ -147,6 +158,9 @@ rows! {
             proved("security-headers", "front / without Host"),
             proved("compression", "front /assets/app-5e6f7a8b.css"),
             proved("compression", "front HEAD /assets/app-5e6f7a8b.css"),
+            proved("compression", "front /assets/app-5e6f7a8b.css in part"),
+            absent("compression", "front /assets/app-5e6f7a8b.css for br"),
+            absent("compression", "front /assets/app-5e6f7a8b.css for zstd"),
             proved("compression", "front /api/items"),
             proved("caching", "front /"),
             proved("caching", "front /assets/app-5e6f7a8b.css"),
@@ -197,6 +211,26 @@ rows! {
     only_scripts_are_compressed: Row {
         over: "services: { front: { environment: { CSS_PLAIN: '1' } } }",
         claims: &[failed("compression", "front /assets/app-5e6f7a8b.css"), proved("compression", "front /assets/app-1a2b3c4d.js")],
+        ..USUAL
+    };
+    /// Gzip under another name, and a part that is compressed after it was cut.
+    what_is_said_of_coded_bytes_is_wrong: Row {
+        over: "services: { front: { environment: { BR: wrong, RANGES: mixed } } }",
+        claims: &[
+            failed("compression", "front /assets/app-5e6f7a8b.css for br"),
+            failed("compression", "front /assets/app-5e6f7a8b.css in part"),
+            proved("compression", "front /assets/app-5e6f7a8b.css"),
+        ],
+        ..USUAL
+    };
+    /// Bytes that can be Brotli, which nothing here reads, and parts of the file as it is.
+    other_codings_and_parts: Row {
+        over: "services: { front: { environment: { BR: right, RANGES: right } } }",
+        claims: &[
+            proved("compression", "front /assets/app-5e6f7a8b.css for br"),
+            proved("compression", "front /assets/app-5e6f7a8b.css in part"),
+            proved("compression", "front /assets/app-5e6f7a8b.css"),
+        ],
         ..USUAL
     };
     /// What the application answers is sent as it is.

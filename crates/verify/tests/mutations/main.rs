@@ -40,6 +40,7 @@ mod http;
 mod isolation;
 mod jobs;
 mod network;
+mod replicas;
 mod secrets;
 
 use std::collections::BTreeMap;
@@ -77,6 +78,7 @@ fn table() -> Vec<(&'static str, Row)> {
         isolation::table(),
         jobs::table(),
         network::table(),
+        replicas::table(),
         secrets::table(),
     ]
     .concat()

@@ -1,10 +1,15 @@
 //! Secret values where they must not be: in other forms, undeclared, plain, in what an image holds.
 
-use crate::{
-    rows,
-    stand::{Row, failed, is, proved},
-};
+use std::io::Write as _;
+
+use plimsoll_engine::ContainerSpec;
 use plimsoll_verify::Status;
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    busybox, rows,
+    stand::{Row, Stand, absent, failed, is, proved},
+};
 
 /// `RIGHT` with a secret file for the store.
 const SECRET: &str = "secrets: { key: { file: ./key } }\nservices: { store: { secrets: [key] } }\n";
@@ -19,6 +24,51 @@ macro_rules! with {
             $("'", $variable, "',",)* "] } }"
         )
     };
+}
+
+const VALUE: &[u8] = b"requirepass kX9vQ2mT7rB4nL8wZ3pD6sF1hJ5gC0aE\n";
+
+fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, bytes) in files {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o755);
+        tar.append_data(&mut header, path, *bytes).unwrap();
+    }
+    tar.into_inner().unwrap()
+}
+
+fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Runs a one-off container of the backend whose image holds this file.
+async fn with_a_file_in_an_image(stand: &Stand, image: &str, path: &str, content: &[u8]) {
+    let hex = |bytes: &[u8]| {
+        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+    };
+    let layer = tar_of(&[("bin/busybox", busybox::busybox()), (path, content)]);
+    let config = format!(
+        r#"{{"architecture":"amd64","os":"linux","config":{{"Cmd":["/bin/busybox","sleep","600"]}},"rootfs":{{"type":"layers","diff_ids":["sha256:{}"]}}}}"#,
+        hex(&layer)
+    );
+    let name = format!("{}.json", hex(config.as_bytes()));
+    let manifest = format!(r#"[{{"Config":"{name}","RepoTags":["{image}"],"Layers":["layer.tar"]}}]"#);
+    let archive =
+        tar_of(&[(&name, config.as_bytes()), ("layer.tar", &layer), ("manifest.json", manifest.as_bytes())]);
+    stand.engine.load_with(move |out| out.write_all(&archive)).await.unwrap();
+    let spec = ContainerSpec {
+        name: format!("{}-packed", stand.name),
+        image: image.to_owned(),
+        labels: stand.one_off("backend"),
+        stop_grace: Some(0),
+        ..ContainerSpec::default()
+    };
+    let id = stand.engine.create_container(&spec).await.unwrap();
+    stand.engine.start_container(&id).await.unwrap();
 }
 
 rows! {
@@ -92,6 +142,54 @@ services:
             }
         }),
         claims: &[failed("secret-files", "store"), proved("secret-files", "backend")],
+        ..USUAL
+    };
+    /// Compressed, and in base64.
+    secret_compressed_in_a_variable: Row { over: with!("CONFIG=H4sIAAAAAAAC/6tWKkgsLi7PL0pRslLKjrAsCzTKDTEvcjLJ87EojzIucDErdjPM8DJNdzZIdFWqBQCKrti2LwAAAA=="), claims: &[failed("secrets-runtime", "backend"), proved("secrets-runtime", "store")], ..USUAL };
+    /// Other settings in that form.
+    settings_compressed_in_a_variable: Row {
+        over: with!("CONFIG=H4sIAAAAAAAC/6tWysgvLlGyUiouyS9KVdJRKsgvAnLNjM0tdZTyEnNTi5WsopUSgRJJSrG1AMG/u2AuAAAA"),
+        claims: &[proved("secrets-runtime", "backend"), absent("secrets-runtime", "backend: compressed values")],
+        ..USUAL
+    };
+    /// Cut off: nobody knows what it was.
+    a_compressed_variable_that_is_cut: Row {
+        over: with!("CONFIG=H4sIAAAAAAAC/6tWysgvLlGyUiouyS9KVdJRKsgvAnLNjM0tdZTyEg"),
+        claims: &[is(Status::NotChecked, "secrets-runtime", "backend: compressed values")],
+        ..USUAL
+    };
+    /// A dump that was left in an image, in an archive.
+    secret_in_an_archive_of_an_image: Row {
+        over: SECRET,
+        act: |stand| Box::pin(async move {
+            let dump = gzip(&tar_of(&[("db/readme", b"a dump"), ("db/dump.sql.gz", &gzip(VALUE))]));
+            with_a_file_in_an_image(stand, "plimsoll-test/packed-secret:1", "app/backup.tar.gz", &dump).await;
+        }),
+        claims: &[
+            failed("secrets-image", "backend"),
+            absent("secrets-image", "backend: archives"),
+            proved("secrets-image", "front, backend, store, job"),
+        ],
+        ..USUAL
+    };
+    /// Archives without a secret.
+    archives_of_an_image: Row {
+        over: SECRET,
+        act: |stand| Box::pin(async move {
+            let pages = gzip(&tar_of(&[("index.html", b"<h1>pages</h1>"), ("app.js.gz", &gzip(b"run()"))]));
+            with_a_file_in_an_image(stand, "plimsoll-test/packed:1", "app/pages.tar.gz", &pages).await;
+        }),
+        claims: &[proved("secrets-image", "backend"), absent("secrets-image", "backend: archives")],
+        ..USUAL
+    };
+    /// What nothing here unpacks may hold anything.
+    an_archive_that_is_not_unpacked: Row {
+        over: SECRET,
+        act: |stand| Box::pin(async move {
+            let image = "plimsoll-test/packed-otherwise:1";
+            with_a_file_in_an_image(stand, image, "app/backup.7z", b"7z\xbc\xaf\x27\x1c\x00\x04").await;
+        }),
+        claims: &[proved("secrets-image", "backend"), is(Status::NotChecked, "secrets-image", "backend: archives")],
         ..USUAL
     };
 }

@@ -1,3 +1,6 @@
+mod codings;
+mod ranges;
+
 use std::io::Read as _;
 
 use hyper::Method;
@@ -59,6 +62,8 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
         }
         outcomes.extend(unwanted(front).await);
         outcomes.extend(head(front).await);
+        outcomes.extend(codings::others(front).await);
+        outcomes.extend(ranges::parts(front).await);
     }
     Ok(outcomes)
 }
@@ -142,6 +147,11 @@ fn first_text(front: &Front) -> Option<&Page> {
     front.pages.iter().find(has_to_be)
 }
 
+/// The first of them that is a file: every request brings the same bytes.
+fn first_text_file(front: &Front) -> Option<&Page> {
+    front.pages.iter().find(|page| is_asked(page) && ranges::is_file(page))
+}
+
 /// Who asks for the head alone is told the same status. A server may know GET alone, and may have been asked too often.
 async fn head(front: &Front) -> Option<Outcome> {
     let page = first_text(front)?;
@@ -183,21 +193,37 @@ fn compressed(plain: &Answer, answer: &Answer) -> (bool, String) {
     if answer.header("content-encoding").as_deref() != Some("gzip") {
         return (false, "not compressed".to_owned());
     }
-    let mut unpacked = Vec::new();
-    let read =
-        flate2::read::MultiGzDecoder::new(answer.body.as_slice()).take(MOST).read_to_end(&mut unpacked);
-    // A page with a nonce, or a list that grows, differs from one request to the next.
-    let same = unpacked == plain.body
-        || front::html::same_page(&unpacked, &plain.body)
-        || (Kind::of(answer) == Kind::Text && is_dynamic(plain) && !unpacked.is_empty());
-    if read.is_err() || !same {
+    let unpacked = unpacked(flate2::read::MultiGzDecoder::new(answer.body.as_slice()));
+    if !unpacked.is_some_and(|unpacked| is_same(plain, answer, &unpacked)) {
         return (false, "what it unpacks to is not what is sent uncompressed".to_owned());
     }
-    let varies =
-        answer.header("vary").is_some_and(|vary| vary.to_ascii_lowercase().contains("accept-encoding"));
     let share = 100 - 100 * answer.body.len() / plain.body.len().max(1);
     let sizes = format!("{} to {}, {share} % less", size(plain), size(answer));
-    if varies { (true, sizes) } else { (false, format!("{sizes}, but without Vary: Accept-Encoding")) }
+    if varies(answer) {
+        (true, sizes)
+    } else {
+        (false, format!("{sizes}, but without Vary: Accept-Encoding"))
+    }
+}
+
+/// All that a decoder brings; `None` where that cannot be decoded, or is more than is believed.
+fn unpacked(decoder: impl std::io::Read) -> Option<Vec<u8>> {
+    let mut unpacked = Vec::new();
+    decoder.take(MOST + 1).read_to_end(&mut unpacked).ok()?;
+    (unpacked.len() as u64 <= MOST).then_some(unpacked)
+}
+
+/// True if both are the same content. A page with a nonce, or a list that grows, differs from one request to the next.
+fn is_same(plain: &Answer, answer: &Answer, unpacked: &[u8]) -> bool {
+    unpacked == plain.body
+        || front::html::same_page(unpacked, &plain.body)
+        || (Kind::of(answer) == Kind::Text && is_dynamic(plain) && !unpacked.is_empty())
+}
+
+/// A cache between knows that the answer is for this kind of client alone.
+fn varies(answer: &Answer) -> bool {
+    let vary = answer.header("vary").unwrap_or_default().to_ascii_lowercase();
+    vary.split(',').any(|name| matches!(name.trim(), "accept-encoding" | "*"))
 }
 
 /// Made for each request: an answer of the application and no file.
@@ -215,4 +241,24 @@ fn untouched(answer: &Answer) -> (bool, String) {
 
 fn size(answer: &Answer) -> String {
     quantity::bytes(answer.body.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn answer(status: u16, headers: &[(&'static str, &str)], body: &[u8]) -> Answer {
+        let mut map = hyper::HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, value.parse().unwrap());
+        }
+        Answer { status, headers: map, body: body.to_vec() }
+    }
+
+    #[test]
+    fn vary_names_the_header() {
+        let says = |vary: &str| varies(&answer(200, &[("vary", vary)], b""));
+        assert!(says("Accept-Encoding") && says("origin, ACCEPT-encoding") && says("*"));
+        assert!(!says("Origin") && !says("x-accept-encoding-y") && !varies(&answer(200, &[], b"")));
+    }
 }

@@ -4,7 +4,7 @@ use hyper::Method;
 use rustls::{
     RootCertStore,
     client::{verify_server_cert_signed_by_trust_anchor, verify_server_name},
-    pki_types::{CertificateDer, UnixTime, pem::PemObject as _},
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _},
     server::ParsedCertificate,
     version::{TLS12, TLS13},
 };
@@ -58,7 +58,7 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
         // A port for tools of this machine leads no visitor anywhere.
         let open = |other: &&Front| !other.local || front.local;
         for plain in fronts.all.iter().filter(of_it).filter(open) {
-            outcomes.push(without_tls(front, plain).await?);
+            outcomes.push(without_tls(front, plain, &session).await?);
         }
     }
     Ok(outcomes)
@@ -119,7 +119,7 @@ fn certificate(stack: &Stack<'_>, front: &Front, session: &Session) -> Vec<Outco
         .judge(holds, observed)
         .evidence(source.clone(), from_to);
     let name = stack.options.tls.name.as_deref();
-    let names = names(&certificate, session, front, name)
+    let names = names(&certificate, session, name)
         .evidence(source.clone(), format!("subjectAltName: {}", certificate.names.join(", ")));
     let names = Outcome { subject: subject("names"), ..names };
     let roots = stack.options.tls.roots.as_ref().map(|(file, text)| (file.as_str(), text.as_slice()));
@@ -151,7 +151,7 @@ fn validity(certificate: &Certificate, now: Duration) -> (bool, String) {
 }
 
 /// For the name that visitors use, where the policy says it; else whether it has any.
-fn names(certificate: &Certificate, session: &Session, front: &Front, name: Option<&str>) -> Outcome {
+fn names(certificate: &Certificate, session: &Session, name: Option<&str>) -> Outcome {
     let list = certificate.names.join(", ");
     let Some(name) = name else {
         let outcome =
@@ -162,11 +162,8 @@ fn names(certificate: &Certificate, session: &Session, front: &Front, name: Opti
         return outcome.judge(!list.is_empty(), observed);
     };
     let outcome = Outcome::new("", format!("it is for {name}"));
-    let covers = front.endpoint.server_name().ok().zip(session.chain.first()).is_some_and(|(name, leaf)| {
-        ParsedCertificate::try_from(leaf).is_ok_and(|leaf| verify_server_name(&leaf, &name).is_ok())
-    });
     let observed = if list.is_empty() { "it has no names".to_owned() } else { format!("it is for {list}") };
-    outcome.judge(covers, observed)
+    outcome.judge(covers(session, name), observed)
 }
 
 /// Whether the chain leads to a root: one of the file that the policy names, else one of this machine.
@@ -249,7 +246,7 @@ fn set_cookies(answer: &Answer) -> Vec<(String, bool)> {
 }
 
 /// What the port without TLS answers: pages, places and what is sent there.
-async fn without_tls(front: &Front, plain: &Front) -> Result<Outcome, MeasureError> {
+async fn without_tls(front: &Front, plain: &Front, session: &Session) -> Result<Outcome, MeasureError> {
     let mut outcome = Outcome::new(format!("{} without TLS", plain.subject), PLAIN);
     if plain.nature != Nature::Redirect && plain.broken.is_some() {
         let why = plain.broken.clone().unwrap_or_default();
@@ -264,7 +261,7 @@ async fn without_tls(front: &Front, plain: &Front) -> Result<Outcome, MeasureErr
         let target = answer.header("location").unwrap_or_default();
         // What is sent without TLS may be refused as well.
         let refused = method == Method::POST && (400..500).contains(&answer.status);
-        if !refused && !leads_to(&answer, front, plain, &path) {
+        if !refused && !leads_to(&answer, session, front, plain, &path) {
             wrong.push(format!("{method} {path} is answered with {} {target}", answer.status));
         }
         let source = format!("{method} {path} at {}", plain.endpoint.name());
@@ -274,14 +271,31 @@ async fn without_tls(front: &Front, plain: &Front) -> Result<Outcome, MeasureErr
     Ok(outcome.judge(wrong.is_empty(), observed))
 }
 
-/// True for a redirect to this path on the same host, at the published port of TLS or the usual one.
-fn leads_to(answer: &Answer, front: &Front, plain: &Front, path: &str) -> bool {
-    let asked = plain.endpoint.host();
-    let host = asked.rsplit_once(':').map_or(asked.as_str(), |(host, _)| host);
-    let ports = [String::new(), ":443".to_owned(), format!(":{}", front.endpoint.address().port())];
+/// True for a redirect to this path over TLS: on the host that was asked or another one that the certificate is for, at
+/// the published port of TLS or the usual one.
+fn leads_to(answer: &Answer, session: &Session, front: &Front, plain: &Front, path: &str) -> bool {
     let target = answer.header("location").unwrap_or_default();
+    let Some(authority) = target.strip_prefix("https://").and_then(|rest| rest.strip_suffix(path)) else {
+        return false;
+    };
+    let published = front.endpoint.address().port().to_string();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (authority, "443"),
+    };
+    let asked = plain.endpoint.host();
+    let is_asked = asked.rsplit_once(':').is_some_and(|(asked, _)| asked == host);
     matches!(answer.status, 301 | 302 | 303 | 307 | 308)
-        && ports.iter().any(|port| target == format!("https://{host}{port}{path}"))
+        && (port == "443" || port == published)
+        && (is_asked || covers(session, host))
+}
+
+/// True if the certificate is for this host.
+fn covers(session: &Session, host: &str) -> bool {
+    let name = ServerName::try_from(host).ok();
+    name.zip(session.chain.first()).is_some_and(|(name, leaf)| {
+        ParsedCertificate::try_from(leaf).is_ok_and(|leaf| verify_server_name(&leaf, &name).is_ok())
+    })
 }
 
 #[cfg(test)]

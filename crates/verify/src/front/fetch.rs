@@ -418,6 +418,18 @@ mod tests {
         pages.iter().map(|page| (format!("{} {}", page.method, page.path), page.answer.status)).collect()
     }
 
+    #[test]
+    fn what_a_server_with_tls_says_without_it() {
+        let said = |status: u16, location: Option<&str>| {
+            let headers = location.map(|to| ("location".parse().unwrap(), to.parse().unwrap()));
+            let headers = headers.into_iter().collect();
+            Ok(("/".to_owned(), Answer { status, headers, body: Vec::new() }))
+        };
+        assert!(may_be_tls(&said(400, None)) && may_be_tls(&said(308, Some("https://127.0.0.1:1/"))));
+        assert!(may_be_tls(&Err(HttpError::Protocol("alert".to_owned()))));
+        assert!(!may_be_tls(&said(200, None)) && !may_be_tls(&said(302, Some("/login"))));
+    }
+
     #[tokio::test]
     async fn what_is_too_large_and_what_has_no_host() {
         let mut front = front(answer).await;

@@ -114,11 +114,7 @@ fn names_are_those_that_visitors_use() {
     let leaf = read(&folder.path().join("shop.pem"));
     let certificate = Certificate::read(&leaf).unwrap();
     let session = Session { version: None, chain: vec![leaf] };
-    let judged = |name: Option<&str>| {
-        let mut front = application(Vec::new());
-        front.endpoint = front.endpoint.with_tls(name);
-        names(&certificate, &session, &front, name).status
-    };
+    let judged = |name: Option<&str>| names(&certificate, &session, name).status;
     for (name, status) in [
         (Some("shop.example"), Status::Proved),
         (Some("www.shop.example"), Status::Proved),
@@ -130,7 +126,7 @@ fn names_are_those_that_visitors_use() {
         assert_eq!(judged(name), status, "{name:?}");
     }
     let nameless = Certificate { names: Vec::new(), ..certificate.clone() };
-    assert_eq!(names(&nameless, &session, &application(Vec::new()), None).status, Status::Failed);
+    assert_eq!(names(&nameless, &session, None).status, Status::Failed);
 }
 
 fn answer(status: u16, headers: &[(&'static str, &str)]) -> Answer {
@@ -157,13 +153,22 @@ fn cookies_with_and_without_the_attribute() {
 
 #[test]
 fn a_redirect_leads_to_the_same_place_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    chain(folder.path());
+    let session = Session { version: None, chain: vec![read(&folder.path().join("shop.pem"))] };
     let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
     let (mut front, mut plain) = (application(Vec::new()), application(Vec::new()));
     front.endpoint = Endpoint::Published(at(8443)).with_tls(None);
     plain.endpoint = Endpoint::Published(at(8080));
-    let leads =
-        |status, target: &str| leads_to(&answer(status, &[("location", target)]), &front, &plain, "/a?b=c");
-    for target in ["https://127.0.0.1/a?b=c", "https://127.0.0.1:443/a?b=c", "https://127.0.0.1:8443/a?b=c"] {
+    let leads = |status, target: &str| {
+        leads_to(&answer(status, &[("location", target)]), &session, &front, &plain, "/a?b=c")
+    };
+    for target in [
+        "https://127.0.0.1/a?b=c",
+        "https://127.0.0.1:443/a?b=c",
+        "https://127.0.0.1:8443/a?b=c",
+        "https://www.shop.example/a?b=c",
+    ] {
         assert!(leads(308, target) && leads(301, target), "{target}");
         assert!(!leads(200, target), "{target}");
     }
@@ -173,6 +178,7 @@ fn a_redirect_leads_to_the_same_place_over_tls() {
         "https://127.0.0.1:8443/",
         "https://localhost:8443/a?b=c",
         "https://127.0.0.1.example/a?b=c",
+        "https://www.shop.example:8080/a?b=c",
         "/a?b=c",
     ] {
         assert!(!leads(308, target), "{target}");

@@ -41,6 +41,7 @@ mod isolation;
 mod jobs;
 mod network;
 mod secrets;
+mod tls;
 
 use std::collections::BTreeMap;
 
@@ -78,6 +79,7 @@ fn table() -> Vec<(&'static str, Row)> {
         jobs::table(),
         network::table(),
         secrets::table(),
+        tls::table(),
     ]
     .concat()
 }

@@ -25,6 +25,7 @@ pub(crate) struct Policy {
     pub(crate) budgets: Budgets,
     pub(crate) build: Build,
     pub(crate) smoke: Smoke,
+    pub(crate) tls: Tls,
     /// `[answers]`: what `init` was told, by the question's id.
     pub(crate) answers: BTreeMap<String, String>,
 }
@@ -109,6 +110,16 @@ pub(crate) struct Smoke {
     pub(crate) file: Option<String>,
     /// `service` or `service:port`: where they are sent to, if several services publish a port.
     pub(crate) front: Option<String>,
+}
+
+/// `[tls]`: what `verify` holds the certificate of a front to.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tls {
+    /// The host name that visitors use.
+    pub(crate) name: Option<String>,
+    /// A file of certificates that visitors' machines trust instead of the public roots.
+    pub(crate) roots: Option<String>,
 }
 
 /// Bytes, written as `150MB`, `2GB` (decimal, as `docker images` prints) or `64MiB` (binary).
@@ -234,6 +245,9 @@ mod tests {
             keep_storage = "20GB"
             [smoke]
             file = "smoke.toml"
+            [tls]
+            name = "shop.example"
+            roots = "ca.pem"
             "#,
         ))
         .unwrap();
@@ -242,6 +256,8 @@ mod tests {
         assert_eq!(policy.budgets.memory, Some(Size(2_000_000_000)));
         assert_eq!(policy.budgets.start, Some(Seconds(120)));
         assert_eq!(policy.budgets.images["frontend"], Size(64 << 20));
+        assert_eq!(policy.tls.name.as_deref(), Some("shop.example"));
+        assert_eq!(policy.tls.roots.as_deref(), Some("ca.pem"));
         assert_eq!(policy.build.keep_storage, Some(Size(20_000_000_000)));
     }
 

@@ -324,10 +324,26 @@ fn answers_are_kept_and_wrong_ones_are_refused() {
         ("nobody.port=1", "no service is called `nobody`"),
         ("backend.colour=red", "nothing that can be answered"),
         ("backend", "SERVICE.FIELD=VALUE"),
+        ("tls=yes", "is no `proxy` or `files`"),
     ] {
         let refused = copy.run(&["init", "--answer", answer]);
         assert!(refused.code == 2 && refused.err.contains(why), "{answer}: {}", refused.err);
     }
+}
+
+#[test]
+fn a_front_with_tls_waits_for_the_certificate_of_the_team() {
+    let copy = Copy::new();
+    let asked = copy.run(&["init"]);
+    assert!(asked.out.contains("--answer tls=VALUE"), "{}", asked.out);
+    let applied = copy.run(&["init", "--apply", "--answer", "tls=files"]);
+    assert_eq!(applied.code, 0, "{}{}", applied.out, applied.err);
+    assert!(applied.out.contains("secrets/tls_certificate"), "{}", applied.out);
+    assert!(!copy.path("secrets/tls_certificate").exists() && !copy.path("secrets/tls_key").exists());
+    assert!(copy.read("compose.production.yml").contains("${HTTPS_PORT:-8443}:8443"));
+    let again = copy.run(&["init"]);
+    assert!(again.code == 0 && again.out.contains("no changes"), "{}{}", again.out, again.err);
+    assert!(!again.out.contains("--answer tls=VALUE"), "it was answered: {}", again.out);
 }
 
 #[test]

@@ -112,6 +112,9 @@ fn of_build(stack: &Stack, build: &Build, files: &mut Vec<GeneratedFile>) -> Res
         if let Some(config) = &nginx.config {
             add("config.js.template", format!("{}/{}.template", nginx.folder, config.file))?;
         }
+        if nginx.tls.is_some() {
+            add("https_port.conf.template", format!("{}/https_port.conf.template", nginx.folder))?;
+        }
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ mod site;
 mod smoke;
 mod stores;
 mod threads;
+mod tls;
 
 use std::collections::BTreeSet;
 

@@ -74,6 +74,13 @@ pub struct Policy {
     pub answers: BTreeMap<String, String>,
 }
 
+impl Policy {
+    /// The fronts end TLS themselves, with a certificate that the team puts into files.
+    pub(crate) fn fronts_end_tls(&self) -> bool {
+        self.answers.get(plimsoll_survey::TLS).is_some_and(|answer| answer == plimsoll_survey::TLS_FILES)
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         let limits =

@@ -46,12 +46,13 @@ pub enum SecretError {
     },
 }
 
-/// Paths of secret files that do not exist yet, each with what it will hold.
+/// Paths of secret files that do not exist yet and that [`make_secrets`] makes, each with what it will hold.
 pub fn missing_secrets(stack: &Stack, exists: &dyn Fn(&str) -> bool) -> Vec<(String, String)> {
     let missing = stack.secrets.iter().filter(|secret| !exists(&secret.path));
     missing
-        .map(|secret| {
+        .filter_map(|secret| {
             let what = match &secret.content {
+                SecretContent::OfTeam => return None,
                 SecretContent::Random => "256 random bits".to_owned(),
                 SecretContent::Written { .. } => "the password that stands in the source".to_owned(),
                 SecretContent::RedisConf { written: Some(_) } => {
@@ -66,12 +67,12 @@ pub fn missing_secrets(stack: &Stack, exists: &dyn Fn(&str) -> bool) -> Vec<(Str
                 SecretContent::Url { password, .. } => format!("an address, derived from {password}"),
                 SecretContent::Copy { of } => format!("the password in {of}"),
             };
-            (secret.path.clone(), what)
+            Some((secret.path.clone(), what))
         })
         .collect()
 }
 
-/// Makes every secret that does not exist yet. `read` gives the text of a secret file that does; `random` fills its
+/// Makes every secret that does not exist yet, but for the team's own. `read` gives the text of a secret file that does; `random` fills its
 /// argument from the operating system.
 pub fn make_secrets(
     stack: &Stack,
@@ -83,19 +84,21 @@ pub fn make_secrets(
         if read(&secret.path).is_some() {
             continue;
         }
-        let text = content(stack, secret, &made, read, random)?;
-        made.push(NewSecret { path: secret.path.clone(), text: SecretText(text) });
+        if let Some(text) = content(stack, secret, &made, read, random)? {
+            made.push(NewSecret { path: secret.path.clone(), text: SecretText(text) });
+        }
     }
     Ok(made)
 }
 
+/// What a new file holds; nothing where it is not ours to make.
 fn content(
     stack: &Stack,
     secret: &Secret,
     made: &[NewSecret],
     read: &dyn Fn(&str) -> Option<String>,
     random: &mut dyn FnMut(&mut [u8]) -> std::io::Result<()>,
-) -> Result<String, SecretError> {
+) -> Result<Option<String>, SecretError> {
     let source = |name: &str| -> Result<String, SecretError> {
         let path = stack.secrets.iter().find(|secret| secret.name == name).map(|secret| secret.path.clone());
         let path = path.unwrap_or_default();
@@ -106,7 +109,8 @@ fn content(
             None => Err(SecretError::NoPassword { path, derived: secret.path.clone() }),
         }
     };
-    Ok(match &secret.content {
+    let text = match &secret.content {
+        SecretContent::OfTeam => return Ok(None),
         SecretContent::Random => password(random)?,
         // The health check reads the password from the first line.
         SecretContent::RedisConf { written: Some(password) } => format!("requirepass {password}\n"),
@@ -119,7 +123,8 @@ fn content(
         SecretContent::Url { password, scheme, user, host, port, suffix } => {
             format!("{scheme}://{user}:{}@{host}:{port}{suffix}", percent_encode(&source(password)?))
         }
-    })
+    };
+    Ok(Some(text))
 }
 
 /// The password in a secret's text, which is a configuration file of some stores.

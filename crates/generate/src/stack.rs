@@ -102,6 +102,16 @@ pub(crate) struct FrontPort {
     pub(crate) name: String,
     pub(crate) variable: String,
     pub(crate) port: u16,
+    /// The port of HTTPS, where the front ends TLS; the other one then only redirects to it.
+    pub(crate) https: Option<HttpsPort>,
+}
+
+/// The published port of HTTPS: its variable, its default, and the port in the container.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct HttpsPort {
+    pub(crate) variable: String,
+    pub(crate) port: u16,
+    pub(crate) inside: u16,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -391,6 +401,8 @@ pub(crate) struct Nginx {
     /// Folder of the file in the repository.
     pub(crate) folder: String,
     pub(crate) port: u16,
+    /// What it ends TLS with; nothing where a proxy before it does.
+    pub(crate) tls: Option<Tls>,
     /// It serves pages of its own.
     pub(crate) pages: bool,
     /// Every path that is no file is the page's business.
@@ -409,6 +421,15 @@ pub(crate) struct Nginx {
     pub(crate) policy: Option<String>,
     /// What is behind it, for the head of the file.
     pub(crate) title: String,
+}
+
+/// How a front ends TLS.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Tls {
+    pub(crate) port: u16,
+    /// Names of the secrets.
+    pub(crate) certificate: String,
+    pub(crate) key: String,
 }
 
 /// A server behind the front.
@@ -575,11 +596,20 @@ pub(crate) struct ImageBudget {
 pub(crate) struct Secret {
     pub(crate) name: String,
     pub(crate) path: String,
-    /// A store reads it, not a program of ours.
+    /// The team puts it there; `init` makes the others.
+    pub(crate) of_team: bool,
     #[serde(skip)]
-    pub(crate) of_store: bool,
+    pub(crate) reader: Reader,
     #[serde(skip)]
     pub(crate) content: SecretContent,
+}
+
+/// Who reads a secret file, by the user that it runs as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    Program,
+    Store,
+    Front,
 }
 
 /// What a secret file holds.
@@ -606,6 +636,8 @@ pub(crate) enum SecretContent {
     RedisConf { written: Option<String> },
     /// A RabbitMQ configuration with the first user and its password; 256 bits of its own.
     RabbitmqConf { user: String },
+    /// A certificate or its key: the team's own, which nobody makes here.
+    OfTeam,
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -27,6 +27,7 @@ const SECURITY: [&str; 5] = [
 struct Nginx {
     child: Child,
     port: u16,
+    tls_port: u16,
     _folder: tempfile::TempDir,
 }
 
@@ -56,6 +57,11 @@ impl Answer {
 impl Nginx {
     /// `None`, with a message, where there is no nginx.
     fn start(upstream: u16) -> Option<Self> {
+        Self::start_with(upstream, &Policy::default(), &[])
+    }
+
+    /// The front of this policy, with texts of its configuration changed.
+    fn start_with(upstream: u16, policy: &Policy, changed: &[(&str, &str)]) -> Option<Self> {
         let program = program()?;
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
@@ -68,13 +74,26 @@ impl Nginx {
         fs::write(root.join("www/assets/a1000.css"), "a".repeat(1000)).unwrap();
         fs::write(root.join("tmp/config.js"), "window.X = {};").unwrap();
         fs::write(root.join("mime.types"), MIME).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let (port, tls_port) = (closed_port(), closed_port());
         let path = root.display().to_string();
-        let config = config()
+        let (config, https_port) = config(policy);
+        if let Some(template) = https_port {
+            // As the image's entrypoint fills it.
+            let filled = template.replace("${NGINX_HTTPS_PORT}", &format!("127.0.0.1:{tls_port}"));
+            fs::write(root.join("tmp/https_port.conf"), filled).unwrap();
+            certificate(root);
+        }
+        let config = changed.iter().fold(config, |config, (from, to)| {
+            assert!(config.contains(from), "{from}");
+            config.replace(from, to)
+        });
+        let config = config
             .replace("/tmp/", &format!("{path}/tmp/"))
             .replace("/srv/www", &format!("{path}/www"))
             .replace("/etc/nginx/mime.types", &format!("{path}/mime.types"))
             .replace("listen 8080", &format!("listen 127.0.0.1:{port}"))
+            .replace("listen 8443", &format!("listen 127.0.0.1:{tls_port}"))
+            .replace("/run/secrets/", &format!("{path}/"))
             .replace("http://backend:3000", &format!("http://127.0.0.1:{upstream}"))
             .replace("/dev/stdout", &format!("{path}/access.log"))
             .replace("/dev/stderr", &format!("{path}/error.log"));
@@ -95,7 +114,7 @@ impl Nginx {
         let checked = command(&[&directives[..], &["-t"]].concat()).output().unwrap();
         assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
         let child = command(&directives).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let nginx = Self { child, port, _folder: folder };
+        let nginx = Self { child, port, tls_port, _folder: folder };
         let end = Instant::now() + Duration::from_secs(20);
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < end, "nginx does not listen");
@@ -114,6 +133,28 @@ impl Nginx {
         stream.write_all(request.as_bytes()).unwrap();
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
+        Answer::parse(&bytes)
+    }
+
+    /// The same over TLS, with more options of `openssl s_client`. `None` where the server refuses the handshake.
+    fn send_over_tls(&self, request: &str, options: &[&str]) -> Option<Answer> {
+        let mut client = Command::new("openssl")
+            .args(["s_client", "-quiet", "-connect", &format!("127.0.0.1:{}", self.tls_port)])
+            .args(options)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // A client that was refused reads no request.
+        let _ = client.stdin.take().unwrap().write_all(request.as_bytes());
+        let output = client.wait_with_output().unwrap();
+        (!output.stdout.is_empty()).then(|| Answer::parse(&output.stdout))
+    }
+}
+
+impl Answer {
+    fn parse(bytes: &[u8]) -> Self {
         let split = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
         let head = String::from_utf8(bytes[..split].to_vec()).unwrap();
         let mut lines = head.lines();
@@ -122,8 +163,20 @@ impl Nginx {
             .filter_map(|line| line.split_once(": "))
             .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
             .collect();
-        Answer { status, headers, body: bytes[split + 4..].to_vec() }
+        Self { status, headers, body: bytes[split + 4..].to_vec() }
     }
+}
+
+/// A certificate and its key, as the Compose file tells people to make them for a try.
+fn certificate(folder: &Path) {
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "90", "-subj", "/CN=localhost"])
+        .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-out", "tls_certificate"])
+        .args(["-keyout", "tls_key"])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
 fn program() -> Option<PathBuf> {
@@ -141,11 +194,13 @@ fn program() -> Option<PathBuf> {
     found
 }
 
-fn config() -> String {
+/// The nginx.conf of the front, and the template of what it includes.
+fn config(policy: &Policy) -> (String, Option<String>) {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/pivotal");
     let survey = survey(&Repository::open(&example, Limits::default()).unwrap());
-    let files = generate(&plan(&survey, &Policy::default(), &|_| false).unwrap().stack).unwrap();
-    files.into_iter().find(|file| file.path.ends_with("nginx.conf")).unwrap().text
+    let files = generate(&plan(&survey, policy, &|_| false).unwrap().stack).unwrap();
+    let text = |name: &str| files.iter().find(|file| file.path.ends_with(name)).map(|file| file.text.clone());
+    (text("/nginx.conf").unwrap(), text("/https_port.conf.template"))
 }
 
 const MIME: &str = "types { text/html html; text/css css; application/javascript js; image/svg+xml svg; }";
@@ -259,4 +314,85 @@ fn the_application_gets_what_is_under_api() {
         request.contains("x-forwarded-for: 9.9.9.9, 127.0.0.1")
             && request.contains("x-forwarded-proto: http\r\n")
     );
+}
+
+fn with_tls() -> Policy {
+    Policy { answers: [("tls".to_owned(), "files".to_owned())].into(), ..Policy::default() }
+}
+
+#[test]
+fn without_tls_there_is_only_the_way_to_tls() {
+    let Some(nginx) = Nginx::start_with(closed_port(), &with_tls(), &[]) else { return };
+    for (request, path) in [("GET", "/"), ("POST", "/api/v1/stories?a=b"), ("GET", "/config.js")] {
+        let answer = nginx.send(&format!(
+            "{request} {path} HTTP/1.1\r\nHost: shop.example:8080\r\nConnection: close\r\n\r\n"
+        ));
+        assert_eq!(answer.status, 308, "{request} {path}");
+        // The host that was asked for, and the port that users see.
+        let target = format!("https://shop.example:{}{path}", nginx.tls_port);
+        assert_eq!(answer.all("location"), [target.as_str()]);
+    }
+    // The health check asks inside of the container.
+    assert_eq!(nginx.get("/health", "").body, b"healthy\n");
+    let nameless = nginx.send("GET / HTTP/1.0\r\n\r\n");
+    assert_eq!(nameless.status, 400, "without a host there is no address to name");
+}
+
+#[test]
+fn the_usual_port_is_not_named_and_visitors_see_no_health() {
+    let changed = [
+        ("include /tmp/https_port.conf;", "map \"443\" $https_port { default \"\"; \"~^(.*:)?443$\" \"\"; }"),
+        ("$remote_addr != 127.0.0.1", "$remote_addr != 127.0.0.9"),
+    ];
+    let Some(nginx) = Nginx::start_with(closed_port(), &with_tls(), &changed) else { return };
+    let answer = nginx.get("/health", "");
+    assert_eq!((answer.status, answer.all("location")), (308, vec!["https://x/health"]));
+}
+
+#[test]
+fn over_tls_every_answer_says_so_for_a_year() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let Some(nginx) = Nginx::start_with(port, &with_tls(), &[]) else { return };
+    let request = |path: &str| {
+        format!(
+            "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-Proto: http\r\nX-Forwarded-For: 9.9.9.9\r\n\r\n"
+        )
+    };
+    for (path, status) in [("/", 200), ("/assets/none.js", 404), ("/health", 200)] {
+        let answer = nginx.send_over_tls(&request(path), &[]).unwrap();
+        assert_eq!(
+            (answer.status, answer.all("strict-transport-security")),
+            (status, vec!["max-age=31536000"])
+        );
+        for name in SECURITY {
+            assert_eq!(answer.all(name).len(), 1, "{name} on {path}");
+        }
+    }
+    let application = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let (mut request, mut byte) = (Vec::new(), [0]);
+        while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
+            request.push(byte[0]);
+        }
+        let answer = "HTTP/1.1 200 OK\r\nStrict-Transport-Security: max-age=1\r\nContent-Length: 2\r\n\r\n{}";
+        stream.write_all(answer.as_bytes()).unwrap();
+        String::from_utf8(request).unwrap().to_lowercase()
+    });
+    let answer = nginx.send_over_tls(&request("/api/v1/x"), &[]).unwrap();
+    assert_eq!((answer.status, answer.all("strict-transport-security")), (200, vec!["max-age=31536000"]));
+    // What a visitor says of himself is not passed on.
+    let request = application.join().unwrap();
+    assert!(request.contains("x-forwarded-proto: https\r\n"), "{request}");
+    assert!(request.contains("x-forwarded-for: 127.0.0.1\r\n"), "{request}");
+}
+
+#[test]
+fn old_versions_of_tls_are_refused() {
+    let Some(nginx) = Nginx::start_with(closed_port(), &with_tls(), &[]) else { return };
+    let request = "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    for (version, spoken) in [("-tls1", false), ("-tls1_1", false), ("-tls1_2", true), ("-tls1_3", true)] {
+        let answer = nginx.send_over_tls(request, &[version, "-cipher", "ALL:@SECLEVEL=0"]);
+        assert_eq!(answer.is_some(), spoken, "{version}");
+    }
 }

@@ -384,7 +384,10 @@ fn content_of(
         return read_bounded(&path).map_err(|error| {
             let what = format!("file {} {}", path.display(), reason(&error));
             let hint = match error.kind() {
-                io::ErrorKind::NotFound => Some("`plimsoll init` makes secrets; or write the file yourself"),
+                io::ErrorKind::NotFound => Some(
+                    "`plimsoll init` makes passwords; a certificate, its key or any other file is yours to put there. A \
+                     comment above this line may have a command that makes one for a try",
+                ),
                 _ => None,
             };
             refused(project, kind, key, &what, hint)

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::{
     detect::{python::config_class, stores},
     model::{
-        Bind, Ecosystem, Edge, Evidence, Fact, Manager, Role, Service, Setting, StoreKind, StoreUse, Survey,
-        Variable,
+        Bind, Confidence, Ecosystem, Edge, Evidence, Fact, Manager, Question, Role, Service, Setting,
+        StoreKind, StoreUse, Survey, Variable,
     },
 };
 
@@ -46,6 +46,13 @@ pub enum AnswerError {
     },
 }
 
+/// Id of the question who ends TLS; it is about the stack and no service.
+pub const TLS: &str = "tls";
+/// Answer to [`TLS`]: the fronts, with a certificate in files.
+pub const TLS_FILES: &str = "files";
+/// Answer to [`TLS`]: something in front of the stack.
+const TLS_PROXY: &str = "proxy";
+
 /// What can be answered about a service: field, what it takes.
 pub const FIELDS: &[(&str, &str)] = &[
     ("deploy", "yes or no: whether the stack has this service"),
@@ -62,6 +69,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("python", "the version of Python; of `root`, or of a folder"),
     ("password", "of a store, whose password stands in the source: source or own"),
     ("checks", "scripts that must pass before its image is made, with commas; `none`"),
+    (TLS, "of the whole stack, without a service before it: proxy or files"),
 ];
 
 /// Changes a survey by answers. Questions that were answered go; what an answer set has the answer as its evidence.
@@ -73,7 +81,13 @@ pub fn answer(
     let mut checks = BTreeMap::new();
     for (id, value) in answers {
         let (subject, field) = id.rsplit_once('.').unwrap_or((id.as_str(), ""));
-        if matches!(field, "manager" | "python" | "node") {
+        if id == TLS {
+            // A decision about the stack: the survey of the sources stays as it is.
+            if value != TLS_PROXY && value != TLS_FILES {
+                let (id, value) = (id.clone(), value.clone());
+                return Err(AnswerError::Value { id, value, expected: "`proxy` or `files`" });
+            }
+        } else if matches!(field, "manager" | "python" | "node") {
             install(survey, id, subject, field, value)?;
         } else if field == "prefix" {
             prefix(survey, id, subject, value)?;
@@ -89,6 +103,23 @@ pub fn answer(
         survey.questions.retain(|question| question.id != *id);
     }
     Ok(checks)
+}
+
+/// Adds the questions about the stack that no source can answer.
+pub fn ask_about_stack(survey: &mut Survey) {
+    let is_published = |service: &Service| matches!(service.role, Role::Server | Role::Site);
+    if !survey.services.iter().any(is_published) {
+        return;
+    }
+    survey.questions.push(Question {
+        id: TLS.to_owned(),
+        text: "who ends TLS: a proxy in front of the stack, or the stack's own front with a certificate in files"
+            .to_owned(),
+        options: vec![TLS_PROXY.to_owned(), TLS_FILES.to_owned()],
+        default: Some(TLS_PROXY.to_owned()),
+        confidence: Confidence::Open,
+        evidence: Vec::new(),
+    });
 }
 
 /// Takes the default of each question about a command or a port that the files leave open. The questions stay, so that

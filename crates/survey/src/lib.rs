@@ -26,7 +26,7 @@ mod toml;
 pub use detect::documents::NAMES as DOCUMENTS;
 pub use detect::stores::names::is_word_of as names_store;
 
-pub use answers::{AnswerError, FIELDS, answer, take_defaults};
+pub use answers::{AnswerError, FIELDS, TLS, TLS_FILES, answer, ask_about_stack, take_defaults};
 pub use model::{
     Address, Beside, Bind, Confidence, Ecosystem, Edge, Evidence, Fact, Framework, Gap, Health, Install,
     Manager, Migration, Part, Probe, Process, Question, Role, Route, RuntimeConfig, RuntimeSetting, Service,

@@ -1,4 +1,5 @@
-//! One HTTP/1.1 request over a connection of one's own: to the published port, or from inside a container's network.
+//! One HTTP/1.1 request over a connection of one's own: to the published port, or from inside a container's network,
+//! with TLS or without.
 
 use std::{
     convert::Infallible,
@@ -17,9 +18,22 @@ use hyper::{
     header::HeaderMap,
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use rustls::{
+    SupportedProtocolVersion,
+    pki_types::{IpAddr, ServerName},
+    version::{TLS12, TLS13},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
 
-use crate::{netns, procfs::ProcFs};
+use crate::{
+    netns,
+    procfs::ProcFs,
+    tls::{self, Session},
+};
 
 /// How long an answer may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -35,6 +49,8 @@ pub(crate) enum HttpError {
     Connect(String, #[source] io::Error),
     #[error("no HTTP answer: {0}")]
     Protocol(String),
+    #[error("no TLS: {0}")]
+    Tls(#[source] io::Error),
     #[error("no answer within {} s", LIMIT.as_secs())]
     Late,
     #[error("the answer is larger than {} MiB", BODY_LIMIT >> 20)]
@@ -48,6 +64,12 @@ pub(crate) enum Endpoint {
     Published(SocketAddr),
     /// A port on the loopback address of a container, from inside it.
     Inside { procfs: ProcFs, pid: u32, port: u16, service: String },
+    /// The same with TLS, whatever certificate is shown: that is judged by a claim.
+    Tls {
+        under: Box<Self>,
+        /// The name that visitors use, where it is known; else the address is asked for.
+        name: Option<String>,
+    },
 }
 
 /// What is asked.
@@ -176,22 +198,80 @@ impl Endpoint {
         match self {
             Self::Published(address) => address.to_string(),
             Self::Inside { service, port, .. } => format!("{service}:{port} (inside)"),
+            Self::Tls { under, .. } => format!("{} with TLS", under.name()),
         }
     }
 
-    async fn open(&self) -> Result<TcpStream, HttpError> {
-        let opened = match self {
-            Self::Published(address) => match timeout(LIMIT, TcpStream::connect(address)).await {
+    /// The same place with TLS.
+    pub(crate) fn with_tls(self, name: Option<&str>) -> Self {
+        Self::Tls { under: Box::new(self), name: name.map(str::to_owned) }
+    }
+
+    pub(crate) fn has_tls(&self) -> bool {
+        matches!(self, Self::Tls { .. })
+    }
+
+    /// The beginning of its addresses, as browsers have them.
+    pub(crate) fn origin(&self) -> String {
+        let scheme = if self.has_tls() { "https" } else { "http" };
+        format!("{scheme}://{}", self.host())
+    }
+
+    /// Where it connects to; of a container's inside in that container's network.
+    pub(crate) fn address(&self) -> SocketAddr {
+        match self {
+            Self::Published(address) => *address,
+            Self::Inside { port, .. } => SocketAddr::from(([127, 0, 0, 1], *port)),
+            Self::Tls { under, .. } => under.address(),
+        }
+    }
+
+    /// A process whose network it connects in, if not this machine's.
+    fn inside(&self) -> Option<(&ProcFs, u32)> {
+        match self {
+            Self::Published(_) => None,
+            Self::Inside { procfs, pid, .. } => Some((procfs, *pid)),
+            Self::Tls { under, .. } => under.inside(),
+        }
+    }
+
+    /// The name or address that a certificate has to be for.
+    pub(crate) fn server_name(&self) -> Result<ServerName<'static>, HttpError> {
+        match self {
+            Self::Tls { name: Some(name), .. } => ServerName::try_from(name.clone()).map_err(|_| {
+                HttpError::Tls(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("`{name}` is no host name"),
+                ))
+            }),
+            _ => Ok(ServerName::IpAddress(IpAddr::from(self.address().ip()))),
+        }
+    }
+
+    /// Makes a handshake with one of these versions of TLS and sends nothing.
+    pub(crate) async fn shake_hands(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Result<Session, HttpError> {
+        let exchange = async {
+            let stream = self.open().await?;
+            let stream = tls::connect(stream, self.server_name()?, versions).await.map_err(HttpError::Tls)?;
+            Ok(Session::of(&stream))
+        };
+        timeout(LIMIT, exchange).await.unwrap_or(Err(HttpError::Late))
+    }
+
+    /// A connection, before any TLS.
+    pub(crate) async fn open(&self) -> Result<TcpStream, HttpError> {
+        let opened = match self.inside() {
+            Some((procfs, pid)) => netns::connect(procfs, pid, self.address()).and_then(|stream| {
+                stream.set_nonblocking(true)?;
+                TcpStream::from_std(stream)
+            }),
+            None => match timeout(LIMIT, TcpStream::connect(self.address())).await {
                 Ok(opened) => opened,
                 Err(_) => return Err(HttpError::Late),
             },
-            Self::Inside { procfs, pid, port, .. } => {
-                let address = SocketAddr::from(([127, 0, 0, 1], *port));
-                netns::connect(procfs, *pid, address).and_then(|stream| {
-                    stream.set_nonblocking(true)?;
-                    TcpStream::from_std(stream)
-                })
-            }
         };
         opened.map_err(|error| HttpError::Connect(self.name(), error))
     }
@@ -251,8 +331,12 @@ impl Endpoint {
 
     async fn begin(&self, ask: &Ask) -> Result<Begun, HttpError> {
         let stream = self.open().await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(protocol)?;
-        tokio::spawn(connection);
+        let mut sender = if self.has_tls() {
+            let stream = tls::connect(stream, self.server_name()?, &[&TLS12, &TLS13]).await;
+            speak(stream.map_err(HttpError::Tls)?).await?
+        } else {
+            speak(stream).await?
+        };
         let mut request = Request::builder().method(ask.method.clone()).uri(&ask.path);
         request = match ask.form {
             Form::Hostless => request.version(Version::HTTP_10),
@@ -268,12 +352,28 @@ impl Endpoint {
         Ok(Begun { status: head.status.as_u16(), headers: head.headers, body, _sender: sender })
     }
 
-    fn host(&self) -> String {
+    /// Name or address, with the port where it is not the usual one of HTTPS.
+    pub(crate) fn host(&self) -> String {
         match self {
             Self::Published(address) => address.to_string(),
             Self::Inside { port, .. } => format!("127.0.0.1:{port}"),
+            Self::Tls { under, name: None } => under.host(),
+            Self::Tls { name: Some(name), .. } => match self.address().port() {
+                443 => name.clone(),
+                port => format!("{name}:{port}"),
+            },
         }
     }
+}
+
+/// Begins HTTP on a connection.
+async fn speak<S>(stream: S) -> Result<http1::SendRequest<Sent>, HttpError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(protocol)?;
+    tokio::spawn(connection);
+    Ok(sender)
 }
 
 fn protocol(error: hyper::Error) -> HttpError {

@@ -42,6 +42,7 @@ mod spread;
 mod stack;
 mod stores;
 mod strangers;
+mod tls;
 mod toml_file;
 mod verify;
 mod wanted;
@@ -50,5 +51,6 @@ pub use certificate::{Certificate, Claim, Evidence, Group, ImageFact, Status, Su
 pub use disturbance::{Guard, take_back};
 pub use plimsoll_compose::Project;
 pub use plimsoll_engine::Engine;
-pub use verify::{Budgets, Options, VerifyError, claims, verify};
+pub use tls::is_host_name;
+pub use verify::{Budgets, Options, TlsOptions, VerifyError, claims, verify};
 pub use wanted::Wanted;

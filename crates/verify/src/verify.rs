@@ -53,6 +53,15 @@ impl Budgets {
     }
 }
 
+/// What `plimsoll.toml` says of the TLS of the fronts.
+#[derive(Clone, Debug, Default)]
+pub struct TlsOptions {
+    /// The host name that visitors use.
+    pub name: Option<String>,
+    /// Certificates that visitors' machines trust instead of the public roots: the file's name and its text, PEM.
+    pub roots: Option<(String, Vec<u8>)>,
+}
+
 /// How to measure.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -67,6 +76,8 @@ pub struct Options {
     /// The service, or `service:port in the container`, whose published port smoke checks and load are sent to. Without
     /// it the first whose `/` is a page.
     pub smoke_front: Option<String>,
+    /// What is known of the TLS of the fronts.
+    pub tls: TlsOptions,
     /// The commit that the project's folder is at.
     pub commit: Option<String>,
     /// How long the smoke load lasts.

@@ -54,8 +54,10 @@ pub(crate) struct Args {
 /// `ID=VALUE` of `--answer`.
 fn parse_answer(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((id, value)) if id.contains('.') => Ok((id.trim().to_owned(), value.trim().to_owned())),
-        _ => Err("write it as SERVICE.FIELD=VALUE: api.port=3000".to_owned()),
+        Some((id, value)) if id.contains('.') || id.trim() == plimsoll_survey::TLS => {
+            Ok((id.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err("write it as SERVICE.FIELD=VALUE: api.port=3000; or tls=files".to_owned()),
     }
 }
 
@@ -80,6 +82,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let (lock_text, lock) = lock(&disk)?;
     let repository = open(&args.path, &lock)?;
     let mut survey = plimsoll_survey::survey(&repository);
+    plimsoll_survey::ask_about_stack(&mut survey);
     let mut known = match disk.read(policy::FILE)? {
         Some(_) => policy::of_folder(&args.path)?,
         None => policy::Policy::default(),

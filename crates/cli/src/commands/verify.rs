@@ -12,7 +12,7 @@ use std::{
 use plimsoll_source::Source;
 use plimsoll_stack::Times;
 use plimsoll_verify::{
-    Budgets, Certificate, Guard, Options, Project, VerifyError, promises::PromiseFile, report,
+    Budgets, Certificate, Guard, Options, Project, TlsOptions, VerifyError, promises::PromiseFile, report,
     smoke::SmokeFile,
 };
 
@@ -74,6 +74,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         smoke: smoke(&root, &project)?,
         promises: promises(&root, &project)?,
         smoke_front: root.policy.smoke.front.clone(),
+        tls: tls(&root)?,
         commit: commit::of(&root.dir),
         load: Duration::from_secs(args.load),
         guard: guard(&state),
@@ -194,6 +195,23 @@ fn promises(root: &Root, project: &Project) -> Result<Option<PromiseFile>, Comma
     let file = PromiseFile::parse(&source)?;
     names::check_promises(&source, &file, project)?;
     Ok(Some(file))
+}
+
+/// What the policy says of the fronts' TLS, with the certificates that it names.
+fn tls(root: &Root) -> Result<TlsOptions, CommandError> {
+    let policy = &root.policy.tls;
+    if let Some(name) = policy.name.as_ref().filter(|name| !plimsoll_verify::is_host_name(name)) {
+        return Err(CommandError::new(
+            format!("`tls.name` in plimsoll.toml: `{name}` is no host name"),
+            "write the name that visitors type, without https:// and without a port: shop.example",
+        ));
+    }
+    let hint = "correct `tls.roots` in plimsoll.toml: a file with the certificates that visitors' machines trust, PEM";
+    let read = |file: &String| {
+        let text = source(&root.dir.join(file), hint)?.text().as_bytes().to_vec();
+        Ok::<_, CommandError>((file.clone(), text))
+    };
+    Ok(TlsOptions { name: policy.name.clone(), roots: policy.roots.as_ref().map(read).transpose()? })
 }
 
 /// A file of the project that says what to measure.

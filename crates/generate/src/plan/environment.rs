@@ -8,7 +8,7 @@ use plimsoll_survey::{Address, Bind, Ecosystem, Role, Service, Variable, names_s
 use super::{Passes, names, secrets, stores::Stores};
 use crate::{
     escape,
-    stack::{Dependency, SecretContent, Setting},
+    stack::{Dependency, Reader, SecretContent, Setting},
 };
 
 /// The environment of a program, and what comes with it.
@@ -111,7 +111,7 @@ fn one(
         to.settings.push(Setting::new(name, "0.0.0.0"));
     } else if variable.secret {
         let wanted = secrets::name_of(name);
-        let secret = passes.secrets.add(&[&wanted], false, &SecretContent::Random);
+        let secret = passes.secrets.add(&[&wanted], Reader::Program, &SecretContent::Random);
         secret_file(to, name, &secret, variable.file_variant, variable.required);
     } else {
         let setting = from_outside(passes, service, stores, variable);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use plimsoll_survey::{Role, Service};
 
-use super::{Passes, checked, images, names, server::usual_port, site};
+use super::{Passes, checked, images, names, server::usual_port, site, tls};
 use crate::stack::{
     BaseImage, Build, BuildKind, Dependency, FrontPort, Location, Nginx, ProxyBuild, Unit, Upstream,
 };
@@ -73,7 +73,11 @@ pub(super) fn plan(
             nginx.body_limit = format!("{megabytes}m");
         }
     }
-    publish(builds, units)
+    let mut ports = publish(builds, units);
+    if passes.policy.fronts_end_tls() {
+        tls::plan(passes, builds, units, &mut ports);
+    }
+    ports
 }
 
 /// Ports, networks and order of the fronts; they come first in the compose file.
@@ -86,7 +90,7 @@ fn publish(builds: &mut [Build], units: &mut [Unit]) -> Vec<FrontPort> {
         } else {
             format!("{}_PORT", unit.name.to_ascii_uppercase().replace('-', "_"))
         };
-        let port = FrontPort { name: unit.name.clone(), variable, port: 8080 + number };
+        let port = FrontPort { name: unit.name.clone(), variable, port: 8080 + number, https: None };
         unit.published = Some(port.clone());
         ports.push(port);
         let build = builds.iter_mut().find(|build| build.name == unit.name);
@@ -114,6 +118,7 @@ fn proxy(
     let mut nginx = Nginx {
         folder: name.clone(),
         port: site::PORT,
+        tls: None,
         pages: false,
         single_page: false,
         assets: None,

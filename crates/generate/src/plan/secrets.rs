@@ -2,7 +2,7 @@
 
 use crate::{
     policy::Policy,
-    stack::{Secret, SecretContent, SecretOwner},
+    stack::{Reader, Secret, SecretContent, SecretOwner},
 };
 
 /// The secrets that are planned so far.
@@ -14,25 +14,26 @@ pub(super) struct Secrets {
 impl Secrets {
     /// Adds a secret and returns its name. The same content under the same name is the same secret; another content
     /// gets the next free name.
-    pub(super) fn add(&mut self, wanted: &[&str], of_store: bool, content: &SecretContent) -> String {
+    pub(super) fn add(&mut self, wanted: &[&str], reader: Reader, content: &SecretContent) -> String {
         for name in wanted {
             match self.list.iter().find(|secret| secret.name == *name) {
-                Some(known) if known.content == *content && known.of_store == of_store => {
+                Some(known) if known.content == *content && known.reader == reader => {
                     return known.name.clone();
                 }
                 Some(_) => {}
-                None => return self.push((*name).to_owned(), of_store, content),
+                None => return self.push((*name).to_owned(), reader, content),
             }
         }
         let last = wanted.last().copied().unwrap_or("secret");
         let name = (2..).map(|number| format!("{last}_{number}"));
         let free = name.into_iter().find(|name| self.list.iter().all(|secret| secret.name != *name));
-        self.push(free.unwrap_or_else(|| last.to_owned()), of_store, content)
+        self.push(free.unwrap_or_else(|| last.to_owned()), reader, content)
     }
 
-    fn push(&mut self, name: String, of_store: bool, content: &SecretContent) -> String {
+    fn push(&mut self, name: String, reader: Reader, content: &SecretContent) -> String {
         let path = format!("secrets/{name}");
-        self.list.push(Secret { name: name.clone(), path, of_store, content: content.clone() });
+        let of_team = *content == SecretContent::OfTeam;
+        self.list.push(Secret { name: name.clone(), path, of_team, reader, content: content.clone() });
         name
     }
 
@@ -48,12 +49,13 @@ pub(super) fn name_of(variable: &str) -> String {
 
 /// Files by the user that reads them.
 pub(super) fn owners(secrets: &[Secret], policy: &Policy) -> Vec<SecretOwner> {
-    let files = |of_store: bool| -> Vec<String> {
-        let owned = secrets.iter().filter(|secret| secret.of_store == of_store);
+    let files = |reader: Reader| -> Vec<String> {
+        let owned = secrets.iter().filter(|secret| secret.reader == reader);
         owned.map(|secret| secret.path.clone()).collect()
     };
-    [(policy.store_uid, files(true)), (policy.app_uid, files(false))]
+    [(policy.store_uid, Reader::Store), (policy.app_uid, Reader::Program), (policy.nginx_uid, Reader::Front)]
         .into_iter()
+        .map(|(uid, reader)| (uid, files(reader)))
         .filter(|(_, files)| !files.is_empty())
         .map(|(uid, files)| SecretOwner { uid, files })
         .collect()

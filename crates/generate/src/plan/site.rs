@@ -171,6 +171,7 @@ fn nginx(service: &Service, config: Option<SiteConfig>) -> Nginx {
     Nginx {
         folder: below(&service.path, "nginx"),
         port: PORT,
+        tls: None,
         pages: true,
         single_page: service.single_page,
         assets: assets.filter(|assets| checked::is_url_path(assets) && assets.len() > 1),

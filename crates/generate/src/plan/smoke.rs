@@ -34,7 +34,8 @@ pub(super) fn plan(
         let build = builds.iter().find(|build| build.name == front.name);
         let Some(nginx) = build.and_then(|build| build.kind.nginx()) else { continue };
         // `verify` sends to the first published port; the others are asked inside.
-        let at = (number > 0).then(|| format!("{}:{}", front.name, nginx.port));
+        let port = front.https.as_ref().map_or(nginx.port, |https| https.inside);
+        let at = (number > 0).then(|| format!("{}:{port}", front.name));
         if nginx.pages {
             pages(nginx, &front.name, at.as_deref(), &mut checks);
         }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     escape,
-    stack::{Dependency, SecretContent, Setting, StoreTexts, Unit},
+    stack::{Dependency, Reader, SecretContent, Setting, StoreTexts, Unit},
 };
 
 mod mongodb;
@@ -177,7 +177,7 @@ impl Stores {
         };
         let short = secrets::name_of(&variable.value);
         let long = format!("{}_{short}", names::slug(&service.name));
-        let secret = passes.secrets.add(&[&short, &long], false, &content);
+        let secret = passes.secrets.add(&[&short, &long], Reader::Program, &content);
         self.addresses.insert((service.name.clone(), variable.value.clone()), secret);
     }
 
@@ -315,7 +315,7 @@ impl Stores {
     fn postgres(&mut self, passes: &mut Passes<'_>, store: &Store, name: &str) -> Opened {
         let limit = passes.policy.postgres.megabytes;
         let (user, database) = user_and_database(passes, store);
-        let password = passes.secrets.add(&[&format!("{name}_password")], true, &password(store));
+        let password = passes.secrets.add(&[&format!("{name}_password")], Reader::Store, &password(store));
         let version = version(store, "17");
         let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(17);
         let (image, kept_image) = image(store, format!("postgres:{version}-trixie"));
@@ -348,8 +348,8 @@ impl Stores {
         } else {
             (password(store), SecretContent::Random)
         };
-        let password = passes.secrets.add(&[&format!("{name}_password")], true, &own);
-        let root = passes.secrets.add(&[&format!("{name}_root_password")], true, &roots);
+        let password = passes.secrets.add(&[&format!("{name}_password")], Reader::Store, &own);
+        let root = passes.secrets.add(&[&format!("{name}_root_password")], Reader::Store, &roots);
         let kept = store.image.as_ref().map(|image| image.value.clone());
         let version = version(store, "11.8");
         // Both keep to the same contract; MySQL's numbers are 5, 8 and 9.
@@ -390,7 +390,7 @@ impl Stores {
         let conf = (!deaf).then(|| {
             passes.secrets.add(
                 &[&format!("{name}_conf")],
-                true,
+                Reader::Store,
                 &SecretContent::RedisConf { written: written(store) },
             )
         });
@@ -422,7 +422,7 @@ impl Stores {
         // `guest` may only come from the broker's own machine.
         let user = user.filter(|user| user != "guest").unwrap_or_else(|| names::slug(&passes.project));
         let content = SecretContent::RabbitmqConf { user: user.clone() };
-        let conf = passes.secrets.add(&[&format!("{name}_conf")], true, &content);
+        let conf = passes.secrets.add(&[&format!("{name}_conf")], Reader::Store, &content);
         let version = version(store, "4.0");
         let version = if version == "4" { "4.0".to_owned() } else { version };
         let (image, kept_image) = image(store, format!("rabbitmq:{version}"));

@@ -66,7 +66,9 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
             .into_iter()
             .filter(|outcome| !outcome.observed.is_empty())
             .collect();
-    for front in &front::fronts(stack).await.all {
+    let fronts = front::fronts(stack).await;
+    // What only leads to TLS passes nothing on.
+    for front in fronts.all.iter().filter(|front| !fronts.leads_to_tls(front)) {
         let Some(text) = texts.get(front.container.as_str()) else { continue };
         for route in routes(text) {
             outcomes.push(through(front, &route).await);

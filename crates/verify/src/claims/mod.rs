@@ -43,6 +43,7 @@ mod spa_routing;
 mod start_time;
 mod store_isolation;
 mod store_logins;
+mod tls;
 
 use std::{io, pin::Pin};
 
@@ -97,6 +98,7 @@ pub(crate) const CLAIMS: &[ClaimSpec] = &[
     graceful_stop::CLAIM,
     // They judge what smoke checks, load and a stopped service brought too.
     security_headers::CLAIM,
+    tls::CLAIM,
     caching::CLAIM,
     // Last: what goes wrong only after a restart is in the log then.
     no_write_errors::CLAIM,

@@ -47,12 +47,65 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
         }
     }
     outcomes.extend(stack.seen.cut().map(|why| Outcome::not_checked("front answers", EXPECTED, why)));
-    outcomes.push(Outcome::not_applicable(
-        "front HSTS",
-        "Strict-Transport-Security with max-age of a year",
-        "the front is served without TLS here, where browsers ignore the header (RFC 6797, 8.1)",
-    ));
+    outcomes.extend(strict_transport(stack, fronts));
     Ok(outcomes)
+}
+
+const HSTS: &str = "Strict-Transport-Security with max-age of a year, once, on every answer over TLS";
+/// A year, as lists of browsers for HSTS ask for.
+const YEAR: u64 = 31_536_000;
+
+/// The header of all answers of the fronts with TLS; elsewhere it means nothing.
+fn strict_transport(stack: &Stack<'_>, fronts: &Fronts) -> Vec<Outcome> {
+    let secure: Vec<&Front> =
+        fronts.all.iter().filter(|front| front.endpoint.has_tls() && front.broken.is_none()).collect();
+    if secure.is_empty() {
+        return vec![Outcome::not_applicable(
+            "front HSTS",
+            HSTS,
+            "the front is served without TLS here, where browsers ignore the header (RFC 6797, 8.1)",
+        )];
+    }
+    let seen = stack.seen.all();
+    let of_front = |front: &Front| {
+        let pages = front.pages.iter().map(|page| (front.about(page), &page.answer));
+        // A websocket goes on in another protocol.
+        let others = seen.iter().filter(|seen| seen.front == front.subject && seen.answer.status != 101);
+        let answers: Vec<_> = pages.chain(others.map(|seen| (seen.about(), &seen.answer))).collect();
+        let wrong: Vec<String> = answers
+            .iter()
+            .filter_map(|(about, answer)| Some(format!("{about}: {}", without_year(answer)?)))
+            .collect();
+        let observed = match wrong.len() {
+            0 => format!("on {} of {} answers", answers.len(), answers.len()),
+            count => format!("wrong on {count} of {} answers: {}", answers.len(), wrong[0]),
+        };
+        let outcome = Outcome::new(format!("{} HSTS", front.subject), HSTS).judge(wrong.is_empty(), observed);
+        outcome.all_evidence(wrong.into_iter().skip(1).take(20).map(|text| ("answer".to_owned(), text)))
+    };
+    secure.into_iter().map(of_front).collect()
+}
+
+/// What is wrong with the header, if anything. A directive that is there twice makes it void (RFC 6797, 6.1).
+fn without_year(answer: &Answer) -> Option<String> {
+    let values = values(answer, "strict-transport-security");
+    let [value] = values.as_slice() else {
+        return Some(if values.is_empty() {
+            "none".to_owned()
+        } else {
+            format!("sent {} times", values.len())
+        });
+    };
+    let ages: Vec<&str> = value
+        .split(';')
+        .filter_map(|part| part.split_once('='))
+        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("max-age"))
+        .map(|(_, age)| age.trim().trim_matches('"'))
+        .collect();
+    match ages.as_slice() {
+        [age] if age.parse().is_ok_and(|age: u64| age >= YEAR) => None,
+        _ => Some(format!("`{value}`")),
+    }
 }
 
 fn of_front(fronts: &Fronts, front: &Front) -> Vec<Outcome> {
@@ -165,6 +218,21 @@ mod tests {
         }
         let doubled = [&good[..], &[("content-type", "a"), ("content-type", "b")]].concat();
         assert_eq!(missing(&answer(&doubled)), ["content-type is sent more than once"]);
+    }
+
+    #[test]
+    fn a_year_of_strict_transport_once() {
+        let header = |value| [("strict-transport-security", value)];
+        for right in ["max-age=31536000", "Max-Age=\"63072000\"; includeSubDomains; preload"] {
+            assert_eq!(without_year(&answer(&header(right))), None, "{right}");
+        }
+        for wrong in ["max-age=3600", "includeSubDomains", "max-age=31536000; max-age=31536000", "max-age=-1"]
+        {
+            assert!(without_year(&answer(&header(wrong))).is_some(), "{wrong}");
+        }
+        assert!(without_year(&answer(&[])).is_some());
+        let twice = [header("max-age=31536000")[0], header("max-age=31536000")[0]];
+        assert!(without_year(&answer(&twice)).is_some());
     }
 
     #[test]

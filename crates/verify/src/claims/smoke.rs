@@ -168,6 +168,15 @@ fn inside(stack: &Stack<'_>, check: &Check) -> Option<Vec<(String, Result<Endpoi
             port,
             service: service.to_owned(),
         });
+        // What speaks TLS outside does so inside.
+        let mut fronts = stack.fronts.get().into_iter().flat_map(|fronts| &fronts.all);
+        let has_tls = fronts.any(|front| {
+            front.container == member.id() && front.container_port == port && front.endpoint.has_tls()
+        });
+        let endpoint = match endpoint {
+            Ok(endpoint) if has_tls => Ok(endpoint.with_tls(stack.options.tls.name.as_deref())),
+            other => other,
+        };
         endpoints.push((member.subject.clone(), endpoint));
     }
     if endpoints.is_empty() {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hyper::Method;
+use rustls::version::{TLS12, TLS13};
 use tokio::time::timeout;
 
 use super::{Front, Fronts, Nature, Page, Role, Way, html, ways};
@@ -74,7 +75,15 @@ fn empty(member: &Member, way: &Way, subject: String) -> Front {
 
 async fn of_way(stack: &Stack<'_>, member: &Member, way: &Way, subject: String, found: &mut Fronts) {
     let mut front = empty(member, way, subject);
-    let (path, first) = match first_page(&front.endpoint).await {
+    let mut first = first_page(&front.endpoint).await;
+    if may_be_tls(&first) {
+        let secure = front.endpoint.clone().with_tls(stack.options.tls.name.as_deref());
+        if secure.shake_hands(&[&TLS12, &TLS13]).await.is_ok() {
+            first = first_page(&secure).await;
+            front.endpoint = secure;
+        }
+    }
+    let (path, first) = match first {
         Ok(first) => first,
         Err(HttpError::Protocol(_)) => {
             found.others.push(format!("{}: port {} speaks no HTTP", member.subject, way.container_port));
@@ -104,6 +113,17 @@ async fn of_way(stack: &Stack<'_>, member: &Member, way: &Way, subject: String, 
     found.all.push(front);
 }
 
+/// True for what a server with TLS answers to a request without: nothing, 400 or a redirect.
+fn may_be_tls(first: &Result<(String, Answer), HttpError>) -> bool {
+    match first {
+        Ok((_, answer)) => {
+            let away = answer.header("location").is_some_and(|target| target.starts_with("https://"));
+            answer.status == 400 || ((300..400).contains(&answer.status) && away)
+        }
+        Err(error) => matches!(error, HttpError::Protocol(_) | HttpError::Late),
+    }
+}
+
 /// `/`, and where it leads on the same origin: a front page behind a login or below a prefix.
 async fn first_page(endpoint: &Endpoint) -> Result<(String, Answer), HttpError> {
     let mut path = "/".to_owned();
@@ -122,7 +142,7 @@ async fn first_page(endpoint: &Endpoint) -> Result<(String, Answer), HttpError> 
 /// The path of a redirect that stays here.
 fn local_target(answer: &Answer, endpoint: &Endpoint) -> Option<String> {
     let location = answer.header("location")?;
-    let own = format!("http://{}", endpoint.name());
+    let own = endpoint.origin();
     let path = location.strip_prefix(&own).unwrap_or(&location);
     (path.starts_with('/') && !path.starts_with("//"))
         .then(|| path.split('#').next().unwrap_or(path).to_owned())
@@ -177,7 +197,11 @@ async fn fetch_pages(stack: &Stack<'_>, member: &Member, front: &mut Front) {
         }
         odd_forms(front).await;
     }
-    if let Some(path) = health_path(stack, member, front.container_port) {
+    let plain: Vec<u16> = ways(stack, member).iter().map(|way| way.container_port).collect();
+    // A front with TLS is asked at its plain port, which leads all others to TLS.
+    let leads_here = |port: u16| front.endpoint.has_tls() && plain.contains(&port);
+    let health = health_path(stack, member, front.container_port, &leads_here);
+    if let Some(path) = health {
         get(front, Role::Health, &path).await;
     }
     proxied(stack, front).await;
@@ -213,14 +237,19 @@ fn deep_link_is_an_own_error(front: &Front) -> bool {
 }
 
 /// The path that says whether the front works: of its own health check, else of a smoke check.
-fn health_path(stack: &Stack<'_>, member: &Member, port: u16) -> Option<String> {
+fn health_path(
+    stack: &Stack<'_>,
+    member: &Member,
+    port: u16,
+    leads_here: &dyn Fn(u16) -> bool,
+) -> Option<String> {
     let command = member.detail.health_test.join(" ");
     let of_check = command.match_indices("http://").find_map(|(at, mark)| {
         let rest = &command[at + mark.len()..];
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let asked = authority.rsplit_once(':').map_or(Some(80), |(_, port)| port.parse().ok());
+        let asked: Option<u16> = authority.rsplit_once(':').map_or(Some(80), |(_, port)| port.parse().ok());
         let path = path.split(|c: char| c.is_whitespace() || "\"'`);|&?".contains(c)).next().unwrap_or("");
-        (asked == Some(port)).then(|| format!("/{path}"))
+        (asked == Some(port) || asked.is_some_and(leads_here)).then(|| format!("/{path}"))
     });
     if let Some(path) = of_check {
         return (path != "/").then_some(path);
@@ -387,6 +416,18 @@ mod tests {
 
     fn statuses(pages: &[Page]) -> Vec<(String, u16)> {
         pages.iter().map(|page| (format!("{} {}", page.method, page.path), page.answer.status)).collect()
+    }
+
+    #[test]
+    fn what_a_server_with_tls_says_without_it() {
+        let said = |status: u16, location: Option<&str>| {
+            let headers = location.map(|to| ("location".parse().unwrap(), to.parse().unwrap()));
+            let headers = headers.into_iter().collect();
+            Ok(("/".to_owned(), Answer { status, headers, body: Vec::new() }))
+        };
+        assert!(may_be_tls(&said(400, None)) && may_be_tls(&said(308, Some("https://127.0.0.1:1/"))));
+        assert!(may_be_tls(&Err(HttpError::Protocol("alert".to_owned()))));
+        assert!(!may_be_tls(&said(200, None)) && !may_be_tls(&said(302, Some("/login"))));
     }
 
     #[tokio::test]

@@ -159,6 +159,12 @@ impl Fronts {
         front.nature != Nature::Redirect && !(front.local && !front.has_pages() && pages)
     }
 
+    /// True for a port that only redirects, beside one with TLS of the same container.
+    pub(crate) fn leads_to_tls(&self, front: &Front) -> bool {
+        let beside = |other: &Front| other.container == front.container && other.endpoint.has_tls();
+        front.nature == Nature::Redirect && !front.endpoint.has_tls() && self.all.iter().any(beside)
+    }
+
     fn why_none(&self) -> String {
         let mut why: Vec<String> = self
             .all
@@ -256,6 +262,20 @@ fn ways(stack: &Stack<'_>, member: &Member) -> Vec<Way> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_that_leads_to_tls_is_told_from_other_redirects() {
+        let (mut secure, mut plain) = (application(Vec::new()), application(Vec::new()));
+        secure.endpoint = secure.endpoint.with_tls(None);
+        plain.nature = Nature::Redirect;
+        let mut fronts = Fronts { all: vec![secure, plain], others: Vec::new() };
+        assert!(fronts.leads_to_tls(&fronts.all[1]) && !fronts.leads_to_tls(&fronts.all[0]));
+        fronts.all[1].container = "e".repeat(64);
+        assert!(!fronts.leads_to_tls(&fronts.all[1]));
+        fronts.all[1].container = "f".repeat(64);
+        fronts.all[1].nature = Nature::Site;
+        assert!(!fronts.leads_to_tls(&fronts.all[1]));
+    }
 
     pub(crate) fn page(role: Role, method: &'static str, path: &str, status: u16) -> Page {
         let answer = Answer { status, headers: hyper::HeaderMap::new(), body: b"<h1>page</h1>".to_vec() };

@@ -31,6 +31,7 @@ pub(super) fn of(id: &str) -> Option<Reference> {
         "store-isolation" | "no-egress" => ("OWASP Docker Security, rule 5", OWASP_DOCKER),
         "secrets-image" | "secrets-runtime" | "secret-files" => ("OWASP Secrets Management", OWASP_SECRETS),
         "security-headers" => ("OWASP HTTP Headers", OWASP_HEADERS),
+        "tls" => ("RFC 9325, Recommendations for TLS", "https://www.rfc-editor.org/rfc/rfc9325"),
         "caching" => ("RFC 9111, HTTP Caching", "https://www.rfc-editor.org/rfc/rfc9111"),
         "compression" => ("RFC 9110, 8.4", "https://www.rfc-editor.org/rfc/rfc9110#section-8.4"),
         _ => return None,

@@ -20,10 +20,22 @@ pub(super) struct Value {
     pub(super) atom: bool,
 }
 
+/// PEM blocks that everybody may see: a server shows its certificate to each visitor, and images hold those of others.
+const PUBLIC: &[&str] =
+    &["CERTIFICATE", "TRUSTED CERTIFICATE", "X509 CRL", "PUBLIC KEY", "DH PARAMETERS", "EC PARAMETERS"];
+
 /// The values of one secret file: all of it; what stands behind a key that names a secret; passwords of URLs and of
 /// `.pgpass`; the lines of a key; every random word.
 pub(super) fn values(content: &str) -> Vec<Value> {
+    let content = without_public_blocks(content);
     let whole = content.trim().trim_start_matches('\u{feff}');
+    // All keys of a kind begin alike: a part of this line shows none.
+    let begins: Vec<&str> = whole
+        .lines()
+        .zip(whole.lines().skip(1))
+        .filter(|(line, _)| line.starts_with("-----BEGIN "))
+        .map(|(_, next)| next.trim())
+        .collect();
     let mut found: Vec<String> = vec![whole.to_owned()];
     let in_json = serde_json::from_str::<Json>(whole).ok().filter(|json| json.is_object() || json.is_array());
     match &in_json {
@@ -37,11 +49,29 @@ pub(super) fn values(content: &str) -> Vec<Value> {
     let mut values: Vec<Value> = found
         .into_iter()
         .filter(|text| !text.is_empty())
-        .map(|text| Value { atom: is_atom(&text), text })
+        .map(|text| Value { atom: is_atom(&text) && !begins.contains(&text.as_str()), text })
         .collect();
     values.sort();
     values.dedup();
     values
+}
+
+/// A block without an end stays: what is behind its beginning may be anything.
+fn without_public_blocks(content: &str) -> String {
+    let mut kept = content.to_owned();
+    for label in PUBLIC {
+        let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
+        let mut left = String::new();
+        let mut rest = kept.as_str();
+        while let Some((before, behind)) = rest.split_once(begin.as_str()) {
+            let Some((_, after)) = behind.split_once(end.as_str()) else { break };
+            left.push_str(before);
+            rest = after;
+        }
+        left.push_str(rest);
+        kept = left;
+    }
+    kept
 }
 
 fn of_line(line: &str, found: &mut Vec<String>) {
@@ -145,6 +175,26 @@ mod tests {
         ] {
             assert!(texts(content).contains(&value.to_owned()), "{content}: {:?}", texts(content));
         }
+    }
+
+    #[test]
+    fn a_certificate_is_no_secret_and_its_key_is() {
+        let line = "MIIDFTCCAf2gAwIBAgIUYA0GCSqGSIb3DQEBCwUAMBQxEjAQBgNVBAMMCWxvY2Fs";
+        let certificate = format!("-----BEGIN CERTIFICATE-----\n{line}\n-----END CERTIFICATE-----\n");
+        assert!(values(&certificate).is_empty());
+        assert!(values(&certificate.replace('\n', "\r\n")).is_empty());
+        let (first, second) = (
+            "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj",
+            "q1W2e3R4t5Y6u7I8o9q1W2e3R4t5Y6u7I8o9q1W2e3R4t5Y6u7I8o9q1W2e3R4t5",
+        );
+        let key = format!("-----BEGIN PRIVATE KEY-----\n{first}\n{second}\n-----END PRIVATE KEY-----\n");
+        let found = values(&format!("{certificate}{key}{certificate}"));
+        let of = |text: &str| found.iter().find(|value| value.text == text).map(|value| value.atom);
+        // How a key begins stands in every certificate of its kind.
+        assert_eq!((of(line), of(first), of(second)), (None, Some(false), Some(true)));
+        // Without an end nothing is left out.
+        let cut = certificate.replace("-----END CERTIFICATE-----", "");
+        assert!(values(&cut).iter().any(|value| value.text == line));
     }
 
     #[test]

@@ -42,6 +42,7 @@ mod jobs;
 mod network;
 mod replicas;
 mod secrets;
+mod tls;
 
 use std::collections::BTreeMap;
 
@@ -80,6 +81,7 @@ fn table() -> Vec<(&'static str, Row)> {
         network::table(),
         replicas::table(),
         secrets::table(),
+        tls::table(),
     ]
     .concat()
 }

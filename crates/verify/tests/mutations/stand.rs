@@ -101,6 +101,10 @@ pub(crate) struct Row {
     pub(crate) after: &'static str,
     /// Files beside the Compose file, written before the stack is brought up.
     pub(crate) files: &'static [(&'static str, &'static str)],
+    /// Programs of this machine that its containers run; without one the row is skipped.
+    pub(crate) programs: &'static [&'static str],
+    /// What is done before the stack is brought up: files that no text can be written for beforehand.
+    pub(crate) before: fn(&Stand),
     /// What is done to the stack that is up, before it is measured.
     pub(crate) act: fn(&Stand) -> Doing<'_>,
     /// Changes how it is measured: budgets, smoke checks, disturbance.
@@ -116,6 +120,8 @@ impl Row {
         over: "",
         after: "",
         files: &[],
+        programs: &[],
+        before: |_| {},
         act: |_| Box::pin(async {}),
         options: |_| {},
         claims: &[],
@@ -308,6 +314,11 @@ pub(crate) async fn measure(name: &str, row: &Row) {
     if !is_root() {
         return;
     }
+    if let Some(missing) = row.programs.iter().find(|program| !std::path::Path::new(program).exists()) {
+        assert!(std::env::var_os("CI").is_none(), "CI is set, so this test needs {missing}");
+        eprintln!("skipped: no {missing} on this machine");
+        return;
+    }
     let Some(stand) = Stand::new(name).await else { return };
     // A few at a time: the machines that this runs on have few CPUs, health checks have time limits, and the engine has
     // address pools for some thirty networks, of which a row takes three.
@@ -316,6 +327,7 @@ pub(crate) async fn measure(name: &str, row: &Row) {
     for (file, text) in row.files {
         stand.write(file, text);
     }
+    (row.before)(&stand);
     stand.up(&stand.project(&[row.file, row.over])).await;
     (row.act)(&stand).await;
     let project = stand.project(&[row.file, row.over, row.after]);

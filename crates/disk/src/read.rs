@@ -68,9 +68,9 @@ pub fn read_named(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 }
 
 fn up_to(file: File, limit: u64) -> io::Result<Vec<u8>> {
-    // A pipe has no size; a file may grow while it is read.
-    let size = file.metadata().map_or(0, |meta| meta.len()).min(limit);
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
+    // A pipe has no length; a file may grow while it is read.
+    let length = file.metadata().map_or(0, |meta| meta.len()).min(limit);
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1);
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(io::Error::other(format!("it is larger than {}", size(limit))));

@@ -104,7 +104,7 @@ impl Builder {
 
     /// Fetches git repositories and files behind http into the builder's folder, with these secrets.
     pub fn remotes(&self, secrets: &[crate::Secret]) -> Remotes {
-        Remotes::new(self.dir.join("remote"), secrets)
+        Remotes::new(self.dir.join("remote"), secrets).telling(self.store.waiting())
     }
 
     /// What a build would do, without doing it.

@@ -36,6 +36,26 @@ fn say(text: &str, is_error: bool) {
     }
 }
 
+/// No line about a step is longer, in characters.
+const TITLE: usize = 100;
+
+/// A step's title in one line that is cut where it is long: a RUN may be a whole script. Nothing in it drives the terminal.
+pub(crate) fn one_line(title: &str) -> String {
+    // more than is shown is not looked at
+    let words: Vec<&str> = title.split_whitespace().take(TITLE + 1).collect();
+    ellipsis(&printable_line(&words.join(" ")), TITLE)
+}
+
+/// The text cut to so many characters, the last of which says that it was cut.
+pub(crate) fn ellipsis(text: &str, length: usize) -> String {
+    if text.chars().count() <= length {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(length.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
 /// One diagnostic as text, in colour; `anstream` removes the colour where it is not wanted.
 pub(crate) fn text(diagnostic: &Diagnostic) -> String {
     let level = match diagnostic.severity {
@@ -77,6 +97,17 @@ mod tests {
     use plimsoll_source::{Source, Span};
 
     use super::*;
+
+    #[test]
+    fn a_title_is_one_line_of_a_bounded_length() {
+        assert_eq!(one_line("[build 2/3] RUN a \n    && b\t\x1b[2J"), "[build 2/3] RUN a && b \\x1b[2J");
+        let whole = format!("RUN {}", "x".repeat(TITLE - 4));
+        assert_eq!(one_line(&whole), whole);
+        let cut = one_line(&format!("{whole}y"));
+        assert_eq!((cut.chars().count(), cut.ends_with("xx…")), (TITLE, true));
+        assert_eq!(one_line(&"é ".repeat(100_000)).chars().count(), TITLE);
+        assert_eq!((ellipsis("", 0).as_str(), ellipsis("ab", 1).as_str()), ("", "…"));
+    }
 
     #[test]
     fn nothing_in_a_message_drives_the_terminal() {

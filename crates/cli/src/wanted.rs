@@ -32,7 +32,9 @@ pub(crate) async fn wanted(
         matches!(facts.storage_driver.as_str(), "overlayfs" | "native" | "stargz" | "soci" | "nydus");
     let images = images(engine, project, policy, own_ids).await?;
     let observed = observe(engine, &project.name).await.map_err(text)?;
-    remote::prepare(engine, project, &mut files, &facts);
+    for note in remote::prepare(engine, project, &mut files, &facts) {
+        errln!("note  {note}");
+    }
     let wanted = desired(project, Context { images: &images, facts: &facts, files: &files }).map_err(text)?;
     let options = PlanOptions { hooked: hooked(&state), ..PlanOptions::default() };
     let mut changes = plan(&wanted, &observed, &options).map_err(text)?.changes();

@@ -579,6 +579,36 @@ fn a_taken_port_is_told_before_anything_is_built() {
 }
 
 #[test]
+fn a_note_is_told_once_until_it_changes() {
+    let file = "name: PROJECT\nservices:\n  a: { image: IMAGE, init: true, command: [sleep, '1000'], deploy: { resources: { reservations: { cpus: '0.1' } } } }\n";
+    let Some(stack) = Stack::new("notes", file) else { return };
+    let note = "note  a: reservations of CPUs";
+    let up = |arguments: &[&str]| {
+        let output = stack.run(arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", said(&output));
+        said(&output)
+    };
+    let first = up(&["up"]);
+    assert_eq!(first.matches(note).count(), 1, "{first}");
+    let second = up(&["up"]);
+    assert!(!second.contains(note) && second.contains("as before"), "{second}");
+    assert!(up(&["up", "--dry-run"]).contains(note), "asked for, all are there");
+    // in place of docker compose nothing is remembered
+    let output = stack.in_place(&["up", "-d"]);
+    assert!(said(&output).contains(note), "{}", said(&output));
+    // another one is news, and alone
+    let other = file.replace("  a:", "  b: { image: IMAGE, init: true, command: [sleep, '1000'], deploy: { resources: { reservations: { cpus: '0.1' } } } }\n  a:");
+    stack.write("compose.yaml", &other);
+    let third = up(&["up"]);
+    assert!(third.contains("note  b: reservations of CPUs") && !third.contains(note), "{third}");
+    // `down` leaves nothing behind, so all is news
+    stack.ok(&["down"]);
+    assert!(!stack.directory.join("home/state").join(&stack.name).exists());
+    assert!(up(&["up"]).contains(note));
+    stack.ok(&["down"]);
+}
+
+#[test]
 fn a_health_check_of_an_image_that_is_not_built_yet() {
     let file = "name: PROJECT
 services:

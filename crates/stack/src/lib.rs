@@ -36,6 +36,7 @@ mod ps;
 mod run;
 mod scope;
 mod times;
+mod told;
 mod usage;
 mod wait;
 
@@ -62,4 +63,5 @@ pub use ps::{Row, ps, ps_with_one_offs};
 pub use run::{Outcome, Progress, RunOptions, run};
 pub use scope::Scope;
 pub use times::{Start, Times};
+pub use told::news;
 pub use usage::{Meter, Usage};

@@ -345,18 +345,22 @@ impl Plan {
         changes
     }
 
+    /// What a person should know before it runs, a line each: limits that were fitted, and notes.
+    pub fn words(&self) -> Vec<String> {
+        let fits = self.fits.iter().map(|fit| {
+            format!(
+                "fit   {}: {} {} -> {} (the host has no more)",
+                fit.service, fit.what, fit.asked, fit.given
+            )
+        });
+        fits.chain(self.notes.iter().map(|note| format!("note  {note}"))).collect()
+    }
+
     /// The plan for people: one line per step with what it waits for and why.
     pub fn render(&self) -> String {
         let mut text = String::new();
-        for fit in &self.fits {
-            let _ = writeln!(
-                text,
-                "fit   {}: {} {} -> {} (the host has no more)",
-                fit.service, fit.what, fit.asked, fit.given
-            );
-        }
-        for note in &self.notes {
-            let _ = writeln!(text, "note  {note}");
+        for line in self.words() {
+            let _ = writeln!(text, "{line}");
         }
         for step in &self.steps {
             let after: Vec<String> = step.after.iter().map(|id| (id + 1).to_string()).collect();

@@ -1,7 +1,7 @@
 //! Git repositories: one commit of them as a directory.
 
 use std::{
-    fs::{self, File},
+    fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -52,9 +52,8 @@ impl Remotes {
             return finish(checkout, url);
         }
         let scratch = dir.join(format!("tmp-{}-{}", std::process::id(), file_name(&url.remote)));
-        let lock = File::create(dir.join(format!("{}.lock", file_name(&url.remote))))
-            .and_then(|lock| lock.lock().map(|()| lock));
-        let _lock = lock.map_err(|error| RemoteError::io("lock", &dir, error))?;
+        let lock = dir.join(format!("{}.lock", file_name(&url.remote)));
+        let _lock = self.lock(&lock, &url.remote).map_err(|error| RemoteError::io("lock", &dir, error))?;
         let _ = fs::remove_dir_all(&scratch);
         let made = git.check_out(&scratch, reference, (known.as_deref(), format), keep);
         let made = made.and_then(|(commit, time)| {

@@ -64,9 +64,8 @@ impl Remotes {
         let failed = |reason: String| RemoteError::Fetch { url: without_password(url), reason };
         let dir = self.dir.join("http").join(file_name(url));
         fs::create_dir_all(&dir).map_err(|error| RemoteError::io("make", &dir, error))?;
-        // Two builds that fetch the same wait for each other.
-        let lock = File::create(dir.join("lock")).and_then(|lock| lock.lock().map(|()| lock));
-        let _lock = lock.map_err(|error| RemoteError::io("lock", &dir, error))?;
+        let _lock =
+            self.lock(&dir.join("lock"), url).map_err(|error| RemoteError::io("lock", &dir, error))?;
         let kept: Option<Meta> =
             fs::read(dir.join("meta.json")).ok().and_then(|text| serde_json::from_slice(&text).ok());
         let kept = kept.filter(|kept| dir.join(kept.digest.hex()).is_file());

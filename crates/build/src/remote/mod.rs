@@ -9,6 +9,7 @@ mod git_url;
 mod http;
 
 use std::{
+    fs::File,
     io,
     path::{Path, PathBuf},
     process::Command,
@@ -21,6 +22,7 @@ pub use http::{HttpFile, Transfer};
 #[cfg(fuzzing)]
 pub(crate) use http::fuzz;
 
+use plimsoll_disk::{TELL_AFTER, lock_telling};
 use plimsoll_sandbox::Cancel;
 
 use crate::{place::Place, request::Secret, unpack};
@@ -80,6 +82,8 @@ pub struct Remotes {
     secrets: Vec<Secret>,
     /// Ends downloads that are under way.
     cancel: Option<Cancel>,
+    /// Hears for whom a lock is waited, if that takes long.
+    waiting: Option<fn(&str)>,
 }
 
 impl Remotes {
@@ -87,7 +91,7 @@ impl Remotes {
     /// `HTTP_AUTH_TOKEN_<host>` and `HTTP_AUTH_HEADER_<host>` for http, `GIT_AUTH_TOKEN[.<host>]` and
     /// `GIT_AUTH_HEADER[.<host>]` for git behind http.
     pub fn new(dir: impl Into<PathBuf>, secrets: &[Secret]) -> Self {
-        Self { dir: dir.into(), secrets: secrets.to_vec(), cancel: None }
+        Self { dir: dir.into(), secrets: secrets.to_vec(), cancel: None, waiting: None }
     }
 
     /// Downloads end when this is cancelled.
@@ -95,6 +99,24 @@ impl Remotes {
     pub(crate) fn until(mut self, cancel: &Cancel) -> Self {
         self.cancel = Some(cancel.clone());
         self
+    }
+
+    /// Tells `tell`, in one sentence, when another build fetches the same for longer than a moment.
+    #[must_use]
+    pub fn telling(mut self, tell: Option<fn(&str)>) -> Self {
+        self.waiting = tell;
+        self
+    }
+
+    /// Two builds that fetch the same wait for each other.
+    fn lock(&self, path: &Path, url: &str) -> io::Result<File> {
+        let file = File::create(path)?;
+        lock_telling(&file, true, TELL_AFTER, |holder| {
+            if let Some(tell) = self.waiting {
+                tell(&format!("waiting: {} is being fetched by {holder}", without_password(url)));
+            }
+        })?;
+        Ok(file)
     }
 
     /// The value of the first of these secrets that was given.

@@ -14,6 +14,7 @@ use plimsoll_source::{printable_line, printable_output};
 use crate::{
     commands::drop_in::is_in_place,
     globals::{self, ProgressForm},
+    render::one_line,
 };
 
 /// The screen that all builds write to.
@@ -100,11 +101,11 @@ impl Progress for ImageProgress<'_> {
         match event {
             Event::Note(note) => self.shown.tell(&format!("note: {}: {note}", self.name)),
             Event::Started { step, title, .. } => {
-                let title = printable_line(title).into_owned();
                 if self.shown.listing {
-                    outln!("{} {title}", self.name);
+                    // for scripts: as it stands in the file
+                    outln!("{} {}", self.name, printable_line(title));
                 }
-                steps.insert(*step, Step { title, bar: None });
+                steps.insert(*step, Step { title: one_line(title), bar: None });
             }
             Event::Output { step, bytes, .. } => {
                 let Some(step) = steps.get_mut(step) else { return };

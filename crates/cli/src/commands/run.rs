@@ -215,7 +215,7 @@ async fn make(
     let (facts, observed) = tokio::join!(engine.facts(), observe(engine, &project.name));
     let (facts, observed) = (facts.map_err(|error| failed(error.into()))?, observed.map_err(failed)?);
     let mut files = files.clone();
-    remote::prepare(engine, &reduced, &mut files, &facts);
+    let elsewhere = remote::prepare(engine, &reduced, &mut files, &facts);
     if let Some(user) = &args.user {
         files.apart_for(&args.service, user);
     }
@@ -228,6 +228,7 @@ async fn make(
             project.services.contains_key(service) || project.disabled_services.contains_key(service)
         });
     }
+    plan.notes.extend(elsewhere);
     for note in plan.notes.iter().filter(|_| !args.quiet) {
         globals::tell(&project.name, &format!("note  {note}"));
     }

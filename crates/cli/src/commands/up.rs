@@ -222,6 +222,7 @@ async fn up(
         state: stack::states()?.join(&project.name),
         cancel: Some(stack::interruption()),
     };
+    progress::tell_notes(&prepared.plan, &options.state, args.services.is_empty());
     let mut shown = progress::Shown::new(&prepared.plan);
     progress::tell_unchanged(&prepared.plan, &prepared.observed);
     let mut printer = args.stays_in_front().then(|| args.attached.printer(&project.name));
@@ -313,7 +314,7 @@ async fn prepare(
     };
     let needed = needed(project, args);
     let facts = engine.facts().await.map_err(|error| failed(error.into()))?;
-    remote::prepare(engine, project, &mut files, &facts);
+    let elsewhere = remote::prepare(engine, project, &mut files, &facts);
     let options = plan_options(project, args, orphans)?;
     let basis = Basis { engine, project, files: &files, facts: &facts, options: &options, args };
     if !args.dry_run {
@@ -322,7 +323,8 @@ async fn prepare(
     }
     let images = stack_images::bring(engine, &needed, &home()?, policy, &asked).await?;
     // what was observed before a build may not be true any more after it
-    let (wanted, observed, plan) = basis.plan(&images).await?;
+    let (wanted, observed, mut plan) = basis.plan(&images).await?;
+    plan.notes.extend(elsewhere);
     let standins =
         wanted.services.iter().filter(|service| service.standin).map(|service| service.name.clone());
     let standins = standins.collect();

@@ -95,6 +95,11 @@ impl Store {
         Self { waiting: Some(tell), ..self }
     }
 
+    /// Who hears of waiting, as [`Store::telling`] was told.
+    pub fn waiting(&self) -> Option<fn(&str)> {
+        self.waiting
+    }
+
     /// The store's folder.
     pub fn root(&self) -> &Path {
         &self.root

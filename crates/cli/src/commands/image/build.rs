@@ -372,7 +372,7 @@ pub(super) fn request<'s>(
     built_in: &BuiltIn,
 ) -> Result<(BuildRequest, Contexts<'s>), CommandError> {
     let secrets = args.secrets.iter().map(|spec| values::secret(spec)).collect::<Result<Vec<_>, _>>()?;
-    let remotes = Remotes::new(home.join("build/remote"), &secrets);
+    let remotes = Remotes::new(home.join("build/remote"), &secrets).telling(store.waiting());
     let mut contexts = Contexts::new(store, remotes, built_in.keep_git_dir);
     contexts.platforms = platforms.to_vec();
     let mut request = contexts.open(&args.context, args.file.as_deref(), args.inline.as_deref())?;

@@ -12,6 +12,7 @@ use plimsoll_build::{BuildOutcome, Event, Outcome, Progress};
 use plimsoll_source::{printable, printable_line, printable_output};
 
 use super::rawjson::RawJson;
+use crate::render::one_line;
 
 /// `--progress`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -176,7 +177,7 @@ impl Progress for Plain {
             Event::Started { step, title, .. } => {
                 let number = state.steps.len() + 1;
                 state.steps.insert(*step, (number, Instant::now(), Vec::new()));
-                eprintln!("#{number} {}", printable_line(title));
+                eprintln!("#{number} {}", one_line(title));
             }
             Event::Output { step, bytes, .. } => {
                 let Some((number, start, rest)) = state.steps.get_mut(step) else { return };
@@ -238,7 +239,7 @@ impl Progress for Live {
             }
             Event::Started { step, title, .. } => {
                 // The bar is drawn by its own ticks, so a step from the cache leaves only its line.
-                steps.insert(*step, (printable_line(title).into_owned(), None));
+                steps.insert(*step, (one_line(title), None));
             }
             Event::Output { step, bytes, .. } => {
                 let Some((title, bar)) = steps.get_mut(step) else { return };

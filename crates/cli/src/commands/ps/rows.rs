@@ -6,6 +6,8 @@ use plimsoll_engine::RunState;
 use plimsoll_stack::labels;
 use serde_json::{Map, Value, json};
 
+use crate::render::ellipsis;
+
 /// Fields and the headings of their columns.
 pub(super) const HEADINGS: [(&str, &str); 19] = [
     ("Command", "COMMAND"),
@@ -149,15 +151,6 @@ fn ports(publishers: &[Value]) -> String {
         }
     };
     publishers.iter().map(one).collect::<Vec<_>>().join(", ")
-}
-
-fn ellipsis(text: &str, length: usize) -> String {
-    if text.chars().count() <= length {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(length - 1).collect();
-    short.push('…');
-    short
 }
 
 /// `Exited (3) 2 minutes ago` is 3.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -13,6 +14,7 @@ use plimsoll_stack::{Observed, Plan, Progress, Step};
 use crate::{
     commands::drop_in::is_in_place,
     globals::{self, ProgressForm},
+    render::one_line,
 };
 
 /// In place of docker compose: what runs already, in its words. A job that has ended does not.
@@ -25,6 +27,27 @@ pub(super) fn tell_unchanged(plan: &Plan, observed: &Observed) {
     }
 }
 
+/// Says what the plan has to say first. What the last run said is not news, and is only counted; docker compose has no
+/// such memory, so in its place there is none. `whole` says that no service is left out.
+pub(super) fn tell_notes(plan: &Plan, state: &Path, whole: bool) {
+    let notes = plan.words();
+    let (new, old) = if is_in_place() {
+        (notes.iter().map(String::as_str).collect(), 0)
+    } else {
+        plimsoll_stack::news(state, &notes, whole)
+    };
+    for note in new {
+        globals::tell(&plan.project, note);
+    }
+    if old > 0 {
+        let notes = if old == 1 { "note" } else { "notes" };
+        globals::tell(&plan.project, &format!("{old} {notes} as before: plimsoll up --dry-run shows all"));
+    }
+}
+
+/// A step that took no longer has nothing to say by its time.
+const BRIEF: Duration = Duration::from_millis(100);
+
 /// Draws from one place: the run reports in order.
 pub(crate) struct Shown {
     began: Instant,
@@ -34,23 +57,54 @@ pub(crate) struct Shown {
     left: BTreeMap<String, usize>,
     /// Service to the services that steps of it wait for.
     needs: BTreeMap<String, BTreeSet<String>>,
+    /// Brief steps that no line was written about yet.
+    brief: Brief,
+}
+
+/// Brief steps, one after the other: they share a line.
+#[derive(Default)]
+struct Brief {
+    steps: Vec<String>,
+    /// Why, each cause once.
+    causes: Vec<String>,
+    /// The line of the last one, if it stays alone.
+    line: String,
+}
+
+impl Brief {
+    /// Whether the step changes nothing that a person looks for in the lines: what loses data, runs something of the
+    /// project's or was waited for has a line of its own.
+    fn takes(step: &Step, took: Duration) -> bool {
+        use plimsoll_stack::Op;
+        let is_news = step.op.is_wait()
+            || matches!(step.op, Op::RemoveVolume { .. } | Op::RunHook { .. } | Op::RunInit { .. });
+        took < BRIEF && !is_news
+    }
+
+    fn add(&mut self, step: &Step, line: String) {
+        self.steps.push(done(step));
+        if !self.causes.contains(&step.cause) {
+            self.causes.push(step.cause.clone());
+        }
+        self.line = line;
+    }
+
+    /// The line about all of them, if there are any; `at` is seconds since the beginning.
+    fn take(&mut self, at: f64) -> Option<String> {
+        let Self { steps, causes, line } = std::mem::take(self);
+        match steps.len() {
+            0 => None,
+            1 => Some(line),
+            count => {
+                let (steps, causes) = (one_line(&steps.join(", ")), one_line(&causes.join("; ")));
+                Some(format!("{at:7.2}s  {count} brief steps: {steps}  # {causes}"))
+            }
+        }
+    }
 }
 
 impl Shown {
-    /// Prints what the plan has to say first.
     pub(crate) fn new(plan: &Plan) -> Self {
-        for fit in &plan.fits {
-            errln!(
-                "fit   {}: {} {} -> {} (the host has no more)",
-                fit.service,
-                fit.what,
-                fit.asked,
-                fit.given
-            );
-        }
-        for note in &plan.notes {
-            errln!("note  {note}");
-        }
         let mut left = BTreeMap::new();
         let mut needs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for step in &plan.steps {
@@ -66,6 +120,7 @@ impl Shown {
             bars: BTreeMap::new(),
             left,
             needs,
+            brief: Brief::default(),
         }
     }
 
@@ -77,6 +132,7 @@ impl Shown {
     }
 
     pub(crate) fn finish(&mut self) {
+        self.end_brief();
         for (bar, _) in self.bars.values() {
             bar.finish_and_clear();
         }
@@ -92,23 +148,36 @@ impl Shown {
         (!others.is_empty()).then(|| format!("waiting for {}", others.join(", ")))
     }
 
-    fn print(&self, progress: &Progress<'_>) {
+    fn end_brief(&mut self) {
+        if let Some(line) = self.brief.take(self.began.elapsed().as_secs_f64()) {
+            errln!("{line}");
+        }
+    }
+
+    fn print(&mut self, progress: &Progress<'_>) {
         let at = self.began.elapsed().as_secs_f64();
         if matches!(globals::progress(), ProgressForm::Json | ProgressForm::Quiet) || is_in_place() {
             return globals::tell_step(progress);
         }
-        match progress {
-            Progress::Started(_) | Progress::News(..) | Progress::Said(..) => {}
+        let line = match progress {
+            Progress::Started(_) | Progress::News(..) | Progress::Said(..) => return,
             Progress::Told(step, text) => {
-                errln!("{at:7.2}s  note  {}: {}", step.op.describe(), printable(text));
+                format!("{at:7.2}s  note  {}: {}", step.op.describe(), printable(text))
             }
             Progress::Done(step, took) => {
-                errln!("{at:7.2}s  {}  ({})  # {}", done(step), short(*took), step.cause);
+                let line = format!("{at:7.2}s  {}  ({})  # {}", done(step), short(*took), step.cause);
+                // who asks for a line for each thing that is done gets it
+                if globals::progress() == ProgressForm::Auto && Brief::takes(step, *took) {
+                    return self.brief.add(step, line);
+                }
+                line
             }
             Progress::Failed(step, failure) => {
-                errln!("{at:7.2}s  FAILED  {}: {}", step.op.describe(), printable(&failure.reason));
+                format!("{at:7.2}s  FAILED  {}: {}", step.op.describe(), printable(&failure.reason))
             }
-        }
+        };
+        self.end_brief();
+        errln!("{line}");
     }
 
     fn draw(&mut self, screen: &MultiProgress, progress: &Progress<'_>) {
@@ -213,5 +282,53 @@ fn short(time: Duration) -> String {
         format!("{} ms", time.as_millis())
     } else {
         format!("{:.2} s", time.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_stack::Op;
+
+    use super::*;
+
+    fn step(op: Op) -> Step {
+        Step { id: 0, op, cause: "why".into(), service: None, after: Vec::new(), finish: false }
+    }
+
+    fn start(name: &str) -> Step {
+        step(Op::StartContainer { container: name.into() })
+    }
+
+    #[test]
+    fn brief_steps_share_a_line_and_one_alone_keeps_its_own() {
+        let mut brief = Brief::default();
+        assert_eq!(brief.take(1.0), None);
+        brief.add(&start("a"), "the line of a".into());
+        assert_eq!(brief.take(1.0).as_deref(), Some("the line of a"));
+        brief.add(&start("a"), "the line of a".into());
+        brief.add(&start("b"), "the line of b".into());
+        assert_eq!(brief.take(1.5).as_deref(), Some("   1.50s  2 brief steps: start a, start b  # why"));
+        assert_eq!(brief.take(2.0), None, "each is told once");
+        for number in 0..30 {
+            brief.add(&start(&format!("container-{number}")), String::new());
+        }
+        let line = brief.take(2.0).unwrap();
+        assert!(line.starts_with("   2.00s  30 brief steps: start container-0, "), "{line}");
+        assert!(line.ends_with("…  # why"), "the cause stays: {line}");
+        assert!(line.chars().count() < 130, "{line}");
+    }
+
+    #[test]
+    fn what_loses_data_or_was_waited_for_has_its_own_line_however_brief_it_was() {
+        let moment = Duration::from_millis(1);
+        assert!(Brief::takes(&start("a"), moment));
+        assert!(!Brief::takes(&start("a"), BRIEF));
+        for op in [
+            Op::RemoveVolume { name: "data".into() },
+            Op::WaitCompleted { container: "a".into() },
+            Op::WaitRunning { container: "a".into() },
+        ] {
+            assert!(!Brief::takes(&step(op), moment));
+        }
     }
 }

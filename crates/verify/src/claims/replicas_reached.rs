@@ -128,8 +128,8 @@ fn enough(replicas: usize, workers: u64) -> u64 {
 
 /// The word by which a caller keeps a visitor with one container.
 fn affinity(stack: &Stack<'_>, spread: &Spread) -> Option<String> {
-    let callers = stack.of_the_file().filter(|member| spread.callers.contains(&member.name));
-    callers.into_iter().find_map(|member| affinity_in(&front_reaches::configuration(stack, member).0))
+    let mut callers = stack.of_the_file().filter(|member| spread.callers.contains(&member.name));
+    callers.find_map(|member| affinity_in(&front_reaches::configuration(stack, member).0))
 }
 
 fn affinity_in(text: &str) -> Option<String> {

@@ -162,7 +162,11 @@ mod tests {
     use crate::front::Role;
 
     fn text() -> Vec<u8> {
-        (0..400).map(|number| format!("a{number} {{ color: red }}\n")).collect::<String>().into_bytes()
+        (0..400)
+            .map(|number| format!("a{number} {{ color: red }}\n"))
+            .collect::<Vec<_>>()
+            .concat()
+            .into_bytes()
     }
 
     fn gzip(content: &[u8]) -> Vec<u8> {

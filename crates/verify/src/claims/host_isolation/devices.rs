@@ -23,8 +23,11 @@ const LEVELS: usize = 4;
 const ENTRIES: usize = 10_000;
 /// So many devices are named.
 const SHOWN: usize = 4;
+/// Of device rules on cgroup v2.
+pub(super) const NOT_MEASURED: &str = "described by the engine, not measured";
 
-/// Adds what is wrong with the devices of a container that runs, and what was not looked at to its end.
+/// Adds what is wrong with the devices of a container that runs, and what was not looked at to its end. False if its
+/// device rules are the engine's word alone.
 pub(super) fn judge(
     stack: &Stack<'_>,
     member: &Member,
@@ -33,7 +36,7 @@ pub(super) fn judge(
     mounts: &[MountLine],
     (wrong, cut): (&mut Vec<String>, &mut Vec<String>),
     outcome: Outcome,
-) -> Outcome {
+) -> (Outcome, bool) {
     let (mut nodes, more) = nodes(inside, mounts);
     if more {
         cut.push(format!("the first {ENTRIES} names in /dev were looked at, and there are more"));
@@ -44,13 +47,14 @@ pub(super) fn judge(
     if nodes.len() > SHOWN {
         wrong.push(format!("and {} more devices", nodes.len() - SHOWN));
     }
-    let (source, value, allowed) = allowed(stack, member, pid);
-    wrong.extend(allowed.iter().map(|rule| format!("its devices cgroup lets `{rule}` through")));
+    let Rules { source, value, more, measured } = allowed(stack, member, pid);
+    wrong.extend(more.iter().map(|rule| format!("its devices cgroup lets `{rule}` through")));
     wrong.extend(requests(member));
     let shown = if nodes.is_empty() { "the standard ones".to_owned() } else { nodes.join(", ") };
-    outcome
+    let outcome = outcome
         .evidence(format!("device nodes in /dev and mounts of process {pid}"), shown)
-        .evidence(source, value)
+        .evidence(source, value);
+    (outcome, measured)
 }
 
 /// Device nodes beyond those that every container has; true if /dev has more names than were looked at.
@@ -93,27 +97,42 @@ fn is_standard(block: bool, number: (u32, u32)) -> bool {
     !block && matches!(number, (1, 3 | 5 | 7 | 8 | 9) | (5, 0..=2) | (136..=143, _))
 }
 
-/// The rules of the devices cgroup that let more through than a runtime's own: source, reading and rules.
-fn allowed(stack: &Stack<'_>, member: &Member, pid: u32) -> (String, String, Vec<String>) {
+/// What the devices cgroup lets through.
+struct Rules {
+    source: String,
+    value: String,
+    /// What is more than a runtime's own rules.
+    more: Vec<String>,
+    /// False where the kernel shows nothing, and the engine's word is all there is.
+    measured: bool,
+}
+
+fn allowed(stack: &Stack<'_>, member: &Member, pid: u32) -> Rules {
     match Cgroups::of(&stack.procfs, pid).and_then(|cgroups| cgroups.devices()) {
-        Ok(Some(reading)) => {
-            let more: Vec<String> = reading
-                .text
-                .lines()
-                .map(str::trim)
-                .filter(|rule| lets_more(rule))
-                .map(str::to_owned)
-                .collect();
-            let value = if more.is_empty() { "the standard rules".to_owned() } else { more.join(", ") };
-            (reading.file.display().to_string(), value, more)
-        }
-        // v2 has a program there, which cannot be read: what the engine was asked for is left.
-        Ok(None) => {
-            let more: Vec<String> = given(member).collect();
-            (format!("engine: devices of {}", member.name), shown(&more), more)
-        }
-        Err(error) => ("devices cgroup".to_owned(), error.to_string(), vec![format!("unreadable: {error}")]),
+        Ok(Some(reading)) => of_text(reading.file.display().to_string(), &reading.text),
+        Ok(None) => of_engine(member),
+        Err(error) => Rules {
+            source: "devices cgroup".to_owned(),
+            value: error.to_string(),
+            more: vec![format!("unreadable: {error}")],
+            measured: true,
+        },
     }
+}
+
+fn of_text(source: String, text: &str) -> Rules {
+    let rules = text.lines().map(str::trim).filter(|rule| lets_more(rule));
+    let more: Vec<String> = rules.map(str::to_owned).collect();
+    let value = if more.is_empty() { "the standard rules".to_owned() } else { more.join(", ") };
+    Rules { source, value, more, measured: true }
+}
+
+/// v2 has a program there. Only bpf(2) shows it, and an attempt to open what it may refuse would have to be made by a
+/// process inside: what the engine was asked for is left.
+fn of_engine(member: &Member) -> Rules {
+    let more: Vec<String> = given(member).collect();
+    let source = format!("engine: devices of {}, {NOT_MEASURED}", member.name);
+    Rules { source, value: shown(&more), more, measured: false }
 }
 
 /// `c 1:3 rwm`. Making nodes (`m`) is allowed for all by every runtime: a node that cannot be opened is nothing.
@@ -166,7 +185,22 @@ fn shown(items: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::member::tests::member;
+
+    #[test]
+    fn what_the_engine_describes_is_not_called_measured() {
+        let host = json!({ "HostConfig": { "Devices": [{ "PathOnHost": "/dev/null" }], "DeviceCgroupRules": ["b 254:* rwm"] } });
+        let rules = of_engine(&member(host));
+        assert!(!rules.measured && rules.source.ends_with("described by the engine, not measured"));
+        assert_eq!(rules.more, ["b 254:* rwm"], "and what it describes is judged all the same");
+        assert_eq!(of_engine(&member(json!({}))).value, "none");
+        let rules = of_text("devices.list".to_owned(), "c 1:3 rwm\nb *:* rwm\n");
+        assert!(rules.measured);
+        assert_eq!(rules.more, ["b *:* rwm"]);
+    }
 
     #[test]
     fn the_rules_of_a_runtime_let_nothing_more_through() {

@@ -68,13 +68,17 @@ fn running(
     let found = (&mut wrong, &mut cut);
     outcome = sockets::judge(stack, (host, engines), (member, pid), &inside, &lines, found, outcome);
     let found = (&mut wrong, &mut cut);
-    outcome = devices::judge(stack, member, pid, &inside, &lines, found, outcome);
+    let (outcome, measured) = devices::judge(stack, member, pid, &inside, &lines, found, outcome);
     wrong.extend(uncovered(&lines));
     if wrong.is_empty() && !cut.is_empty() {
         // What was not looked at is not proved.
         return Outcome { status: Status::NotChecked, observed: cut.join("; "), ..outcome };
     }
-    let observed = if wrong.is_empty() { "separate".to_owned() } else { wrong.join("; ") };
+    let observed = match (wrong.is_empty(), measured) {
+        (true, true) => "separate".to_owned(),
+        (true, false) => format!("separate; device rules {}", devices::NOT_MEASURED),
+        (false, _) => wrong.join("; "),
+    };
     outcome.judge(wrong.is_empty(), observed)
 }
 

@@ -530,3 +530,35 @@ fn forbidden_is_not_unauthorised() {
     assert!(said.contains(&format!("overlaps with 10.222.0.0/16 of network `{other}`")), "{said}");
     assert!(!said.contains("log in") && !said.contains("not authorised"), "{said}");
 }
+
+#[test]
+fn an_up_names_what_refuses_its_first_visitor() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let file = |status: &str| {
+        format!(
+            "
+services:
+  web:
+    image: plimsoll-test/busybox:1
+    command: [sh, -c, 'exec busybox nc -ll -p 8080 -e sh /web.sh']
+    stop_grace_period: 1s
+    ports: ['127.0.0.1:{port}:8080']
+    environment: {{ STATUS: {status} }}
+    configs: [{{ source: web, target: /web.sh, mode: 0444 }}]
+configs:
+  web:
+    content: |
+      read -r line
+      busybox printf 'HTTP/1.1 %s\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n' \"$$STATUS\"
+"
+        )
+    };
+    let Some(stack) = Stack::new("refuses", &file("400 Bad Request")) else { return };
+    let output = stack.run(&["up"]);
+    assert!(both(&output).contains(&format!("note: port {port} answers 400")), "{}", both(&output));
+    // nothing was changed, and nobody is asked
+    assert!(!both(&stack.run(&["up"])).contains("answers 400"));
+    stack.write("compose.yml", &file("404 Not Found"));
+    let output = stack.run(&["up"]);
+    assert!(!both(&output).contains("answers"), "{}", both(&output));
+}

@@ -49,6 +49,7 @@ mod wanted;
 
 pub use certificate::{Certificate, Claim, Evidence, Group, ImageFact, Status, Summary, VERSION, Workload};
 pub use disturbance::{Guard, take_back};
+pub use front::first_status;
 pub use plimsoll_compose::Project;
 pub use plimsoll_engine::Engine;
 pub use tls::is_host_name;

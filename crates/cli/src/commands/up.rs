@@ -2,6 +2,7 @@
 
 mod attached;
 mod boot;
+mod front;
 mod owner;
 mod password;
 mod progress;
@@ -464,6 +465,12 @@ async fn summary(
         for address in addresses(ports) {
             say(format!("  {service}  {address}"));
         }
+        // A second `up` of a stack that runs asks nobody, and neither does one whose engine is elsewhere.
+        if engine.is_local() && !prepared.plan.changes_nothing() && !is_in_place() {
+            for refusal in front::refusals(ports).await {
+                say(format!("  {}", refusal.sentence(service)));
+            }
+        }
     }
     if !prepared.standins.is_empty() {
         say(format!("  stand-in: {}", prepared.standins.join(", ")));
@@ -500,10 +507,7 @@ fn addresses(ports: &[PublishedPort]) -> Vec<String> {
             };
             Some(match (port.container, port.protocol.as_str()) {
                 (443 | 8443, "tcp") => format!("https://{host}:{number}"),
-                // stores and brokers do not speak HTTP
-                (22 | 53 | 1433 | 3306 | 5432 | 5672 | 6379 | 9092 | 11211 | 27017, "tcp") => {
-                    format!("{host}:{number}")
-                }
+                (container, "tcp") if speaks_no_http(container) => format!("{host}:{number}"),
                 (_, "tcp") => format!("http://{host}:{number}"),
                 (_, protocol) => format!("{host}:{number}/{protocol}"),
             })
@@ -512,6 +516,11 @@ fn addresses(ports: &[PublishedPort]) -> Vec<String> {
     addresses.sort();
     addresses.dedup();
     addresses
+}
+
+/// Ports of stores, brokers and the like.
+fn speaks_no_http(port: u16) -> bool {
+    matches!(port, 22 | 25 | 53 | 1433 | 3306 | 5432 | 5672 | 6379 | 9092 | 11211 | 27017)
 }
 
 fn print_json(value: &serde_json::Value) -> Result<(), CommandError> {

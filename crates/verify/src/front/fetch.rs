@@ -1,6 +1,6 @@
 //! Asks every published port for the answers that are judged.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use hyper::Method;
 use rustls::version::{TLS12, TLS13};
@@ -21,6 +21,8 @@ const LONG: usize = 9000;
 /// A body larger than servers take by default (nginx: 1 MiB), and how long one may think about its announcement.
 const LARGE: u64 = 2 << 20;
 const ANNOUNCED: Duration = Duration::from_secs(1);
+/// How long somebody may take who is asked for `/` alone.
+const GREETING: Duration = Duration::from_secs(1);
 /// Prefixes of the application that are asked for what is too large.
 const PREFIXES: usize = 3;
 /// A place that only the browser knows.
@@ -122,6 +124,22 @@ fn may_be_tls(first: &Result<(String, Answer), HttpError>) -> bool {
         }
         Err(error) => matches!(error, HttpError::Protocol(_) | HttpError::Late),
     }
+}
+
+/// The status of the answer to `/` at this address, by TLS where it speaks TLS, after redirects to its own pages. `None`
+/// where nothing that is HTTP comes within a second.
+pub async fn first_status(address: SocketAddr) -> Option<u16> {
+    let plain = Endpoint::Published(address);
+    let ask = async {
+        let first = first_page(&plain).await;
+        if may_be_tls(&first)
+            && let Ok((_, answer)) = first_page(&plain.clone().with_tls(None)).await
+        {
+            return Some(answer.status);
+        }
+        first.ok().map(|(_, answer)| answer.status)
+    };
+    timeout(GREETING, Box::pin(ask)).await.ok().flatten()
 }
 
 /// `/`, and where it leads on the same origin: a front page behind a login or below a prefix.

@@ -7,6 +7,7 @@ mod seen;
 
 use std::{net::SocketAddr, time::Duration};
 
+pub use fetch::first_status;
 pub(crate) use seen::{Asked, Seen, SeenAnswer, Source};
 
 use crate::{

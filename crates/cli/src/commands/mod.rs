@@ -4,6 +4,7 @@ mod attach;
 mod base;
 mod build;
 mod commit;
+mod completions;
 mod config;
 mod cp;
 mod down;
@@ -18,6 +19,7 @@ mod kill;
 mod leading;
 mod logs;
 mod ls;
+mod man;
 mod pages;
 mod pause;
 mod port;
@@ -64,6 +66,7 @@ enum Verb {
     Bridge(refused::Args),
     Build(build::Args),
     Commit(commit::Args),
+    Completions(completions::Args),
     #[command(alias = "convert")]
     Config(config::Args),
     Cp(cp::Args),
@@ -79,6 +82,8 @@ enum Verb {
     Kill(kill::Args),
     Logs(logs::Args),
     Ls(ls::Args),
+    #[command(hide = true)]
+    Man(man::Args),
     /// Freeze the project's containers where they are
     Pause(pause::Args),
     Port(port::Args),
@@ -122,6 +127,17 @@ pub(crate) fn command() -> clap::Command {
         .mut_subcommand("commit", |verb| gives_up(verb, "project_name", "pause", 'p'))
 }
 
+/// The command line without hidden verbs, as completions and manual pages show it: clap's writers of both show everything.
+fn visible() -> clap::Command {
+    let command = command();
+    let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned();
+    clap::Command::new("plimsoll")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(command.get_about().cloned().unwrap_or_default())
+        .after_help(pages::LIST)
+        .subcommands(verbs)
+}
+
 /// Exit codes: 0 fine, 1 findings or failed claims, 2 could not run, 130 interrupted.
 pub(crate) fn run() -> ExitCode {
     let arguments = match drop_in::arguments(std::env::args_os()) {
@@ -147,6 +163,7 @@ pub(crate) fn run() -> ExitCode {
         Verb::Bridge(args) => refused::run("bridge", &args),
         Verb::Build(args) => build::run(args),
         Verb::Commit(args) => commit::run(args),
+        Verb::Completions(args) => completions::run(args),
         Verb::Config(args) => config::run(args),
         Verb::Cp(args) => cp::run(args),
         Verb::Create(args) => up::create(*args),
@@ -160,6 +177,7 @@ pub(crate) fn run() -> ExitCode {
         Verb::Kill(args) => kill::run(args),
         Verb::Logs(args) => logs::run(args),
         Verb::Ls(args) => ls::run(args),
+        Verb::Man(args) => man::run(args),
         Verb::Pause(args) => pause::run(args, true),
         Verb::Port(args) => port::run(args),
         Verb::Ps(args) => ps::run(args),

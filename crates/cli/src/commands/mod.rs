@@ -12,6 +12,7 @@ pub(crate) mod drop_in;
 mod events;
 mod exec;
 mod export;
+mod groups;
 pub(crate) mod image;
 mod images;
 mod init;
@@ -48,9 +49,12 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::{error::CommandError, globals, interrupt, render};
 
+/// Lines of help are no longer on wide terminals.
+const WIDTH: usize = 110;
+
 /// Gives an application a production container stack, and proves it
 #[derive(Parser)]
-#[command(name = "plimsoll", version, arg_required_else_help = true, max_term_width = 110, after_help = pages::LIST)]
+#[command(name = "plimsoll", version, arg_required_else_help = true, max_term_width = WIDTH, after_help = pages::LIST)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -118,7 +122,10 @@ pub(crate) fn command() -> clap::Command {
     let gives_up = |verb: clap::Command, long: &'static str, to: &'static str, short: char| {
         verb.mut_arg(long, |argument| argument.short(None)).mut_arg(to, |argument| argument.short(short))
     };
-    Cli::command()
+    let command = Cli::command();
+    let help = groups::template(&command, WIDTH);
+    command
+        .help_template(help)
         // as docker compose has it: the last of two values counts
         .args_override_self(true)
         .mut_subcommand("logs", |verb| gives_up(verb, "files", "follow", 'f'))

@@ -4,6 +4,7 @@ mod bench;
 mod conformance;
 mod demo;
 mod engine;
+mod licences;
 mod shell;
 mod test;
 

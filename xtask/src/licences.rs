@@ -13,18 +13,19 @@ pub(crate) fn check() -> Result<()> {
     let path = shell::root().join("deny.toml");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let allowed = allowed(&text).with_context(|| format!("{} has no list of licences", path.display()))?;
-    let mut metadata = shell::cargo();
-    metadata.args(["metadata", "--locked", "--format-version", "1"]);
-    metadata.args(["--filter-platform", "x86_64-unknown-linux-gnu"]);
-    let output = metadata.output().context("cannot start cargo metadata")?;
-    if !output.status.success() {
-        bail!("cargo metadata ended with {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
-    }
-    let refused = refused(&serde_json::from_slice(&output.stdout)?, &allowed)?;
+    let refused = refused(&metadata()?, &allowed)?;
     if !refused.is_empty() {
         bail!("licences that deny.toml does not allow:\n{}", refused.join("\n"));
     }
     Ok(())
+}
+
+/// The packages of the platform that the binary is made for, and who needs whom, as `cargo metadata` has it.
+pub(crate) fn metadata() -> Result<Value> {
+    let mut metadata = shell::cargo();
+    metadata.args(["metadata", "--locked", "--format-version", "1"]);
+    metadata.args(["--filter-platform", "x86_64-unknown-linux-gnu"]);
+    Ok(serde_json::from_slice(&shell::read(&mut metadata)?)?)
 }
 
 fn allowed(deny: &str) -> Result<BTreeSet<String>> {

@@ -164,7 +164,9 @@ pub(crate) async fn expected(
 ) -> Result<ImageMap, CommandError> {
     let mut images = foresee(engine, project, asked).await?.images;
     // a base of [images] or a newer image may come in the place of each
-    images.values_mut().for_each(|image| image.foreseen = true);
+    for image in images.values_mut() {
+        image.foreseen = true;
+    }
     Ok(images)
 }
 

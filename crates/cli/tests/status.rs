@@ -210,8 +210,8 @@ fn what_moves_and_what_depends_on_what_is_in_the_status() {
     let built = told(&mut kitchen.command("elsewhere", "c", &[&raw[..], &["-o", &output]].concat()));
     let (from, copy, add) = (built.vertex(" FROM "), built.vertex(" COPY "), built.vertex(" ADD "));
     assert_eq!(from.inputs, [""; 0]);
-    assert_eq!(copy.inputs, [from.digest.clone()]);
-    assert_eq!(add.inputs, [copy.digest.clone()]);
+    assert_eq!(copy.inputs, std::slice::from_ref(&from.digest));
+    assert_eq!(add.inputs, std::slice::from_ref(&copy.digest));
     assert!([from, copy, add].iter().all(|vertex| vertex.completed.is_some()));
 
     let pull = built.vertex(&format!("pull {name}"));

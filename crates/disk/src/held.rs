@@ -150,7 +150,7 @@ mod tests {
         lock_telling(&held, true, Duration::ZERO, |who| panic!("{who} has it")).unwrap();
         let third = open();
         let waiting =
-            thread::spawn(move || lock_telling(&third, true, Duration::from_secs(3600), |_| panic!("told")));
+            thread::spawn(move || lock_telling(&third, true, Duration::from_hours(1), |_| panic!("told")));
         thread::sleep(Duration::from_millis(30));
         drop(held);
         waiting.join().unwrap().unwrap();

@@ -79,6 +79,8 @@ pub fn log_line(line: &str) {
 /// A name server's answer and the files about networks and processes.
 pub fn packet(packet: &[u8]) {
     netns::fuzz(packet);
+    // What a server shows as its certificate.
+    let _ = crate::tls::x509::Certificate::read(packet);
 }
 
 /// A file of the kernel.

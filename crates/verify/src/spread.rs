@@ -113,7 +113,7 @@ impl Watch {
             for replica in &spread.replicas {
                 match self.procfs.tcp(replica.pid) {
                     Ok(connections) => {
-                        seen.extend(connections.iter().map(|at| (at.ends_from_peer(), at.established)))
+                        seen.extend(connections.iter().map(|at| (at.ends_from_peer(), at.established)));
                     }
                     Err(error) => {
                         let why = format!("the connections of {} cannot be read: {error}", replica.subject);

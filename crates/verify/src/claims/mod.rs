@@ -189,7 +189,9 @@ mod tests {
                 cited.entry(number).or_default().push(spec.id);
             }
         }
-        cited.values_mut().for_each(|claims| claims.sort_unstable());
+        for claims in cited.values_mut() {
+            claims.sort_unstable();
+        }
         assert_eq!(explained, cited);
     }
 }

@@ -45,7 +45,7 @@ async fn measure(stack: &Stack<'_>) -> Result<Vec<Outcome>, MeasureError> {
     let mut outcomes = Vec::new();
     for (at, front) in fronts.iter().enumerate() {
         let subject = if fronts.len() > 1 { front.subject.as_str() } else { "front" };
-        outcomes.extend(of_front(stack, file, front, subject, at == 0).await);
+        outcomes.extend(Box::pin(of_front(stack, file, front, subject, at == 0)).await);
     }
     Ok(outcomes)
 }

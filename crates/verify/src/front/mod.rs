@@ -182,7 +182,11 @@ impl Fronts {
     /// pages, else of the first. Every container of it.
     pub(crate) fn for_smoke(&self, named: Option<&str>) -> Vec<&Front> {
         let first = match named {
-            Some(name) => self.all.iter().find(|front| is_named(front, name)),
+            Some(name) => {
+                // Of a service the port that answers, not one that leads to it.
+                let named = || self.all.iter().filter(|front| is_named(front, name));
+                named().find(|front| front.nature != Nature::Redirect).or_else(|| named().next())
+            }
             None => self
                 .all
                 .iter()
@@ -270,6 +274,12 @@ pub(crate) mod tests {
         plain.nature = Nature::Redirect;
         let mut fronts = Fronts { all: vec![secure, plain], others: Vec::new() };
         assert!(fronts.leads_to_tls(&fronts.all[1]) && !fronts.leads_to_tls(&fronts.all[0]));
+        // Smoke checks go to the one that answers, whichever comes first in the file.
+        fronts.all[1].container_port = 8080;
+        fronts.all.reverse();
+        let chosen = |name: &str| fronts.for_smoke(Some(name)).first().map(|front| front.container_port);
+        assert_eq!((chosen("front"), chosen("front:8080"), chosen("back")), (Some(80), Some(8080), None));
+        fronts.all.reverse();
         fronts.all[1].container = "e".repeat(64);
         assert!(!fronts.leads_to_tls(&fronts.all[1]));
         fronts.all[1].container = "f".repeat(64);

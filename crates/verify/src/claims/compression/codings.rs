@@ -70,11 +70,12 @@ fn coded(coding: &str, plain: &Answer, answer: &Answer) -> (bool, String) {
         "zstd" => zstd(&answer.body).is_some_and(|unpacked| is_same(plain, answer, &unpacked)),
         // Without a reader for it: at least it is neither the text itself nor another coding.
         _ => {
-            let other = [&[0x1f, 0x8b][..], &[0x28, 0xb5, 0x2f, 0xfd]];
-            !answer.body.is_empty()
-                && answer.body != plain.body
-                && !other.iter().any(|mark| answer.body.starts_with(mark))
-                && !(Kind::of(answer) == Kind::Text && std::str::from_utf8(&answer.body).is_ok())
+            let is_other = [&[0x1f, 0x8b][..], &[0x28, 0xb5, 0x2f, 0xfd]]
+                .iter()
+                .any(|mark| answer.body.starts_with(mark));
+            let is_text = Kind::of(answer) == Kind::Text && std::str::from_utf8(&answer.body).is_ok();
+            let is_plain = answer.body.is_empty() || answer.body == plain.body;
+            !(is_plain || is_other || is_text)
         }
     };
     if !same {

@@ -52,7 +52,7 @@ fn a_chain_leads_to_a_root_only_if_all_of_it_is_sent() {
     assert_eq!(leaf.names, ["shop.example", "*.shop.example"]);
     let whole = trust(&leaf, &[shop.clone(), middle], roots, now());
     assert_eq!(whole.status, Status::Proved, "{}", whole.observed);
-    let cut = trust(&leaf, &[shop.clone()], roots, now());
+    let cut = trust(&leaf, std::slice::from_ref(&shop), roots, now());
     assert_eq!(cut.status, Status::Failed);
     assert!(cut.observed.contains("chain has to be behind it"), "{}", cut.observed);
     // The public roots know nothing of it.
@@ -74,9 +74,9 @@ fn a_certificate_of_its_own_is_trusted_by_whoever_says_so() {
     let own = read(&file);
     let certificate = Certificate::read(&own).unwrap();
     let text = std::fs::read(&file).unwrap();
-    let named = trust(&certificate, &[own.clone()], Some(("own.pem", &text)), now());
+    let named = trust(&certificate, std::slice::from_ref(&own), Some(("own.pem", &text)), now());
     assert_eq!(named.status, Status::Proved, "{}", named.observed);
-    let public = trust(&certificate, &[own.clone()], None, now());
+    let public = trust(&certificate, std::slice::from_ref(&own), None, now());
     assert_ne!(public.status, Status::Proved, "{}", public.observed);
     let broken = trust(&certificate, &[own], Some(("own.pem", b"-----BEGIN CERTIFICATE-----\n")), now());
     assert_ne!(broken.status, Status::Proved, "{}", broken.observed);

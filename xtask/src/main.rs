@@ -3,7 +3,9 @@
 mod bench;
 mod conformance;
 mod demo;
+mod dist;
 mod engine;
+mod licences;
 mod shell;
 mod test;
 
@@ -28,6 +30,8 @@ enum Command {
     Conformance(conformance::Conformance),
     /// From bare source to a proved, running stack: examples/pivotal by the real binary
     Demo(demo::Demo),
+    /// A Debian package and a tarball of the release binary
+    Dist(dist::Dist),
     /// Every test there is, with a real engine
     Test(test::Test),
 }
@@ -37,6 +41,7 @@ fn main() -> Result<ExitCode> {
         Command::Bench(bench) => bench.run()?,
         Command::Conformance(conformance) => return conformance.run(),
         Command::Demo(demo) => demo.run()?,
+        Command::Dist(dist) => dist.run()?,
         Command::Test(test) => test.run()?,
     }
     Ok(ExitCode::SUCCESS)

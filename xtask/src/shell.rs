@@ -93,13 +93,18 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
 
 /// Runs the command without a word, and fails with its own when it does.
 pub(crate) fn quiet(command: &mut Command) -> Result<()> {
+    read(command).map(drop)
+}
+
+/// As [`quiet`]; what the command wrote to standard output.
+pub(crate) fn read(command: &mut Command) -> Result<Vec<u8>> {
     let output = command.stdin(Stdio::null()).output();
     let output = output.with_context(|| format!("cannot start {}", display(command)))?;
     if !output.status.success() {
         let message = String::from_utf8_lossy(&output.stderr);
         bail!("{} ended with {}\n{message}", display(command), output.status);
     }
-    Ok(())
+    Ok(output.stdout)
 }
 
 fn display(command: &Command) -> String {

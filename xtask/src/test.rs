@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::{engine, shell};
+use crate::{engine, licences, shell};
 
 /// Runs every test there is
 #[derive(Args)]
@@ -13,7 +13,7 @@ pub(crate) struct Test {
     /// Install and start an engine without asking
     #[arg(long)]
     yes: bool,
-    /// Only the tests: no formatting, no lints
+    /// Only the tests: no formatting, no lints, no licences
     #[arg(long)]
     only_tests: bool,
     /// Run up to this many failed tests once more, each by itself, and name those that pass then as flaky
@@ -31,6 +31,7 @@ impl Test {
             shell::run(shell::cargo().args(["fmt", "--all", "--check"]))?;
             let clippy = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
             shell::run(shell::cargo().args(clippy))?;
+            licences::check()?;
         }
         let mut test = shell::cargo();
         test.args(["test", "--workspace", "--no-fail-fast"]).args(&self.filter);

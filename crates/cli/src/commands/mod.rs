@@ -4,6 +4,7 @@ mod attach;
 mod base;
 mod build;
 mod commit;
+mod completions;
 mod config;
 mod cp;
 mod down;
@@ -11,6 +12,7 @@ pub(crate) mod drop_in;
 mod events;
 mod exec;
 mod export;
+mod groups;
 pub(crate) mod image;
 mod images;
 mod init;
@@ -18,6 +20,7 @@ mod kill;
 mod leading;
 mod logs;
 mod ls;
+mod man;
 mod pages;
 mod pause;
 mod port;
@@ -46,9 +49,12 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::{error::CommandError, globals, interrupt, render};
 
+/// Lines of help are no longer on wide terminals.
+const WIDTH: usize = 110;
+
 /// Gives an application a production container stack, and proves it
 #[derive(Parser)]
-#[command(name = "plimsoll", version, arg_required_else_help = true, max_term_width = 110, after_help = pages::LIST)]
+#[command(name = "plimsoll", version, arg_required_else_help = true, max_term_width = WIDTH, after_help = pages::LIST)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -64,6 +70,7 @@ enum Verb {
     Bridge(refused::Args),
     Build(build::Args),
     Commit(commit::Args),
+    Completions(completions::Args),
     #[command(alias = "convert")]
     Config(config::Args),
     Cp(cp::Args),
@@ -79,6 +86,8 @@ enum Verb {
     Kill(kill::Args),
     Logs(logs::Args),
     Ls(ls::Args),
+    #[command(hide = true)]
+    Man(man::Args),
     /// Freeze the project's containers where they are
     Pause(pause::Args),
     Port(port::Args),
@@ -113,13 +122,27 @@ pub(crate) fn command() -> clap::Command {
     let gives_up = |verb: clap::Command, long: &'static str, to: &'static str, short: char| {
         verb.mut_arg(long, |argument| argument.short(None)).mut_arg(to, |argument| argument.short(short))
     };
-    Cli::command()
+    let command = Cli::command();
+    let help = groups::template(&command, WIDTH);
+    command
+        .help_template(help)
         // as docker compose has it: the last of two values counts
         .args_override_self(true)
         .mut_subcommand("logs", |verb| gives_up(verb, "files", "follow", 'f'))
         .mut_subcommand("run", |verb| gives_up(verb, "project_name", "publish", 'p'))
         .mut_subcommand("rm", |verb| gives_up(verb, "files", "force", 'f'))
         .mut_subcommand("commit", |verb| gives_up(verb, "project_name", "pause", 'p'))
+}
+
+/// The command line without hidden verbs, as completions and manual pages show it: clap's writers of both show everything.
+fn visible() -> clap::Command {
+    let command = command();
+    let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned();
+    clap::Command::new("plimsoll")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(command.get_about().cloned().unwrap_or_default())
+        .after_help(pages::LIST)
+        .subcommands(verbs)
 }
 
 /// Exit codes: 0 fine, 1 findings or failed claims, 2 could not run, 130 interrupted.
@@ -147,6 +170,7 @@ pub(crate) fn run() -> ExitCode {
         Verb::Bridge(args) => refused::run("bridge", &args),
         Verb::Build(args) => build::run(args),
         Verb::Commit(args) => commit::run(args),
+        Verb::Completions(args) => completions::run(args),
         Verb::Config(args) => config::run(args),
         Verb::Cp(args) => cp::run(args),
         Verb::Create(args) => up::create(*args),
@@ -160,6 +184,7 @@ pub(crate) fn run() -> ExitCode {
         Verb::Kill(args) => kill::run(args),
         Verb::Logs(args) => logs::run(args),
         Verb::Ls(args) => ls::run(args),
+        Verb::Man(args) => man::run(args),
         Verb::Pause(args) => pause::run(args, true),
         Verb::Port(args) => port::run(args),
         Verb::Ps(args) => ps::run(args),

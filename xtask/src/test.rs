@@ -27,6 +27,7 @@ pub(crate) struct Test {
 impl Test {
     pub(crate) fn run(self) -> Result<()> {
         engine::ensure(self.yes || std::env::var_os("CI").is_some())?;
+        engine::lend_tun()?;
         if !self.only_tests {
             shell::run(shell::cargo().args(["fmt", "--all", "--check"]))?;
             let clippy = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];

@@ -36,11 +36,23 @@ pub(super) struct Made {
 pub(super) fn make(version_six: bool) -> Result<Made, String> {
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)
         .map_err(|error| format!("cannot make a network namespace: {}", io::Error::from(error)))?;
-    let device = tun().map_err(|error| format!("cannot use /dev/net/tun: {error}"))?;
+    let device = tun().map_err(|error| format!("cannot use /dev/net/tun: {error}{}", what_helps(&error)))?;
     configure(version_six).map_err(|error| format!("cannot set up the network interface: {error}"))?;
     let namespace =
         File::open("/proc/self/ns/net").map_err(|error| format!("cannot open /proc/self/ns/net: {error}"))?;
     Ok(Made { device, namespace: namespace.into() })
+}
+
+/// What whoever runs the machine can do about a device that cannot be used.
+fn what_helps(error: &io::Error) -> &'static str {
+    match error.kind() {
+        // systemd's 50-udev-default.rules
+        io::ErrorKind::PermissionDenied => {
+            "; it is there for every user where udev runs: chmod 0666 /dev/net/tun, as root"
+        }
+        io::ErrorKind::NotFound => "; the kernel's module makes it: modprobe tun, as root",
+        _ => "",
+    }
 }
 
 fn tun() -> io::Result<OwnedFd> {

@@ -31,6 +31,8 @@ pub struct Stack {
     pub(crate) documents: &'static [&'static str],
     /// Documents that builds read although documents are left out of their context.
     pub(crate) kept: Vec<String>,
+    /// The context of a team's own Dockerfile is the root: what must not reach its image is added to `.dockerignore`.
+    pub(crate) root_is_shared: bool,
     /// All limits of what runs at once, as text.
     pub(crate) memory_limits: String,
     pub(crate) budgets: Budgets,
@@ -514,6 +516,26 @@ pub(crate) struct Unit {
     pub(crate) heap_megabytes: u32,
     /// Options of Node.js besides the heap's.
     pub(crate) node_options: String,
+    /// Its image is built from a Dockerfile of the team.
+    pub(crate) own_image: Option<OwnImageTexts>,
+}
+
+/// What the template of a service with a Dockerfile of the team needs. Texts of the compose file are YAML.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct OwnImageTexts {
+    pub(crate) context: String,
+    /// From the context.
+    pub(crate) dockerfile: String,
+    pub(crate) target: Option<String>,
+    pub(crate) arguments: Vec<Setting>,
+    /// The service runs as `uid`, and not as the image says.
+    pub(crate) sets_user: bool,
+    /// Takes the place of the image's own; its arguments stand behind it.
+    pub(crate) entrypoint: Option<Vec<String>>,
+    /// Entrypoint or command read the secrets before the program starts.
+    pub(crate) reads_secrets: bool,
+    /// Its Dockerfile has a HEALTHCHECK.
+    pub(crate) has_check: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -575,11 +597,25 @@ pub(crate) struct ImageBudget {
 pub(crate) struct Secret {
     pub(crate) name: String,
     pub(crate) path: String,
-    /// A store reads it, not a program of ours.
+    /// Who reads it.
     #[serde(skip)]
-    pub(crate) of_store: bool,
+    pub(crate) reader: Reader,
     #[serde(skip)]
     pub(crate) content: SecretContent,
+}
+
+/// Who reads a secret file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// A store.
+    Store,
+    /// A program with the stack's user.
+    App,
+    /// A program with a user of its image: the uid, or what a shell finds it with.
+    Image {
+        /// An argument of `chown`.
+        uid: String,
+    },
 }
 
 /// What a secret file holds.
@@ -610,6 +646,7 @@ pub(crate) enum SecretContent {
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct SecretOwner {
-    pub(crate) uid: u32,
+    /// An argument of `chown`.
+    pub(crate) uid: String,
     pub(crate) files: Vec<String>,
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     policy::Policy,
-    stack::{Secret, SecretContent, SecretOwner},
+    stack::{Reader, Secret, SecretContent, SecretOwner},
 };
 
 /// The secrets that are planned so far.
@@ -14,25 +14,25 @@ pub(super) struct Secrets {
 impl Secrets {
     /// Adds a secret and returns its name. The same content under the same name is the same secret; another content
     /// gets the next free name.
-    pub(super) fn add(&mut self, wanted: &[&str], of_store: bool, content: &SecretContent) -> String {
+    pub(super) fn add(&mut self, wanted: &[&str], reader: &Reader, content: &SecretContent) -> String {
         for name in wanted {
             match self.list.iter().find(|secret| secret.name == *name) {
-                Some(known) if known.content == *content && known.of_store == of_store => {
+                Some(known) if known.content == *content && known.reader == *reader => {
                     return known.name.clone();
                 }
                 Some(_) => {}
-                None => return self.push((*name).to_owned(), of_store, content),
+                None => return self.push((*name).to_owned(), reader, content),
             }
         }
         let last = wanted.last().copied().unwrap_or("secret");
         let name = (2..).map(|number| format!("{last}_{number}"));
         let free = name.into_iter().find(|name| self.list.iter().all(|secret| secret.name != *name));
-        self.push(free.unwrap_or_else(|| last.to_owned()), of_store, content)
+        self.push(free.unwrap_or_else(|| last.to_owned()), reader, content)
     }
 
-    fn push(&mut self, name: String, of_store: bool, content: &SecretContent) -> String {
+    fn push(&mut self, name: String, reader: &Reader, content: &SecretContent) -> String {
         let path = format!("secrets/{name}");
-        self.list.push(Secret { name: name.clone(), path, of_store, content: content.clone() });
+        self.list.push(Secret { name: name.clone(), path, reader: reader.clone(), content: content.clone() });
         name
     }
 
@@ -48,13 +48,22 @@ pub(super) fn name_of(variable: &str) -> String {
 
 /// Files by the user that reads them.
 pub(super) fn owners(secrets: &[Secret], policy: &Policy) -> Vec<SecretOwner> {
-    let files = |of_store: bool| -> Vec<String> {
-        let owned = secrets.iter().filter(|secret| secret.of_store == of_store);
-        owned.map(|secret| secret.path.clone()).collect()
+    let mut owners: Vec<SecretOwner> = Vec::new();
+    let uid = |reader: &Reader| match reader {
+        Reader::Store => policy.store_uid.to_string(),
+        Reader::App => policy.app_uid.to_string(),
+        Reader::Image { uid } => uid.clone(),
     };
-    [(policy.store_uid, files(true)), (policy.app_uid, files(false))]
-        .into_iter()
-        .filter(|(_, files)| !files.is_empty())
-        .map(|(uid, files)| SecretOwner { uid, files })
-        .collect()
+    let of = |wanted: fn(&Reader) -> bool| secrets.iter().filter(move |secret| wanted(&secret.reader));
+    let stores = of(|reader| *reader == Reader::Store);
+    let programs = of(|reader| *reader == Reader::App);
+    let images = of(|reader| matches!(reader, Reader::Image { .. }));
+    for secret in stores.chain(programs).chain(images) {
+        let uid = uid(&secret.reader);
+        match owners.iter_mut().find(|owner| owner.uid == uid) {
+            Some(owner) => owner.files.push(secret.path.clone()),
+            None => owners.push(SecretOwner { uid, files: vec![secret.path.clone()] }),
+        }
+    }
+    owners
 }

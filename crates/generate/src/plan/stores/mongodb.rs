@@ -3,7 +3,7 @@
 use plimsoll_survey::{Address, Service, Store, StoreUse};
 
 use super::{Opened, Passes, Stores, is_deaf, password, unit, user_and_database, version, written};
-use crate::stack::StoreTexts;
+use crate::stack::{Reader, StoreTexts};
 
 /// `{hello: 1}` to the database `admin`, which asks for no login: `OP_MSG` of the MongoDB Wire Protocol. The dollar sign
 /// of `$db` is `\x24`, because Compose reads the text.
@@ -38,8 +38,8 @@ impl Stores {
         let limit = passes.policy.mongodb.megabytes;
         let (user, database) = user_and_database(passes, store);
         let deaf = is_deaf(passes, name, users, "MONGODB_URI");
-        let secret =
-            (!deaf).then(|| passes.secrets.add(&[&format!("{name}_password")], true, &password(store)));
+        let secret = (!deaf)
+            .then(|| passes.secrets.add(&[&format!("{name}_password")], &Reader::Store, &password(store)));
         let version = version(store, "8.0");
         notes(passes, store, users, secret.is_some());
         let texts = StoreTexts {

@@ -15,7 +15,7 @@ use crate::{
 mod images;
 pub(super) mod libpq;
 pub(crate) mod names;
-mod others;
+pub(super) mod others;
 pub(super) mod written;
 
 /// A store of the development file.
@@ -59,6 +59,11 @@ pub(super) fn in_development(context: &Context<'_>) -> Vec<(StoreKind, Evidence)
     let place =
         |dev: &Dev<'_>| Evidence::new(&file.source, dev.place, "the development compose file starts it");
     stores_of(&file).iter().map(|dev| (dev.kind, place(dev))).collect()
+}
+
+/// Names of the services of the development file that are stores, each with its kind.
+pub(super) fn names_in(file: &File) -> Vec<(String, StoreKind)> {
+    stores_of(file).iter().map(|dev| (dev.service.name.clone(), dev.kind)).collect()
 }
 
 fn stores_of(file: &File) -> Vec<Dev<'_>> {
@@ -234,7 +239,7 @@ fn host(survey: &Survey, used: &StoreUse, path: &str, file: Option<&File>) -> Op
     let variable = match address {
         Address::Fixed { host, .. } => return Some(host.value.clone()),
         Address::Url { variable, .. } => variable,
-        Address::Parts { .. } => match address.variable(Part::Host) {
+        Address::Parts { .. } => match address.variable(Part::Host).or(address.variable(Part::Authority)) {
             Some(variable) => variable,
             None => return host_of(&address.written(Part::Host)?.value),
         },
@@ -396,7 +401,8 @@ fn role(used: &StoreUse) -> Option<StoreRole> {
     match used.address.as_ref()? {
         Address::Url { variable, .. } => words_role(&variable.value),
         Address::Parts { variables, .. } => {
-            words_role(&variables.iter().find(|(part, _)| *part == Part::Host)?.1.value)
+            let of_host = |part: Part| matches!(part, Part::Host | Part::Authority);
+            words_role(&variables.iter().find(|(part, _)| of_host(*part))?.1.value)
         }
         Address::Fixed { .. } => None,
     }

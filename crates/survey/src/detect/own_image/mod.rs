@@ -73,6 +73,9 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
             components.extend(in_folder(context, survey, project));
         }
     }
+    if components.is_empty() {
+        return;
+    }
     components.truncate(MAX_COUNT);
     let team = Team { context, file: file.as_ref(), started };
     for component in &components {

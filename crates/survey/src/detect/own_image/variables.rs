@@ -72,7 +72,8 @@ pub(super) fn fill(
     }
     for (at, given) in all.iter().enumerate() {
         let part = parts.contains(&given.name);
-        let secret = secret::is_secret(&given.name);
+        // A key of its own that everybody with the image has.
+        let secret = secret::is_own(&given.name, given.value.as_deref(), || false);
         // What the image sets by itself is set again only where the stack has another value.
         if at < of_compose || part || secret || unknown.contains(&given.name.as_str()) {
             service.environment.push(one(given, part, &found.uses));

@@ -115,6 +115,15 @@ fn what_nothing_says_is_asked() {
     assert!(service(&survey, "api").port.is_none());
     answer(&mut survey, &BTreeMap::from([("api.deploy".to_owned(), "worker".to_owned())])).unwrap();
     assert!(question(&survey, "api.port").is_none() && service(&survey, "api").role == Role::Worker);
+    // A name alone makes no worker of what names a port.
+    let queue = of(&[
+        ("queue/go.mod", "module example.com/queue\n"),
+        ("queue/Dockerfile", "FROM debian:12\nEXPOSE 1\n"),
+    ]);
+    assert_eq!(service(&queue, "queue").role, Role::Server);
+    let silent =
+        of(&[("queue/go.mod", "module example.com/queue\n"), ("queue/Dockerfile", "FROM debian:12\n")]);
+    assert_eq!(service(&silent, "queue").role, Role::Worker);
     // The container's side of `ports`, and a number in PORT.
     let ports = go(
         "FROM debian:12\n",
@@ -247,6 +256,15 @@ fn addresses_in_parts_and_stores_that_it_waits_for() {
     let passed = variable(api, "HOME_PAGE");
     assert!(passed.default.is_none() && !passed.required);
     assert!(!serde_json::to_string(&survey).unwrap().contains("hunter2"));
+}
+
+#[test]
+fn services_of_one_image_have_the_store_of_their_own_values() {
+    let compose = "services:\n  api:\n    build: backend\n    environment: { DATABASE_URL: 'postgres://a:${PW}@first/x' }\n  worker:\n    build: backend\n    environment: { DATABASE_URL: 'postgres://a:b@second/x' }\n  second:\n    image: postgres:17\n  first:\n    image: postgres:17\n";
+    let survey = go(GO, compose);
+    let store = |name: &str| service(&survey, name).stores[0].store.clone();
+    assert_eq!((store("api").as_str(), store("worker").as_str()), ("first", "second"));
+    assert!(survey.questions.is_empty(), "{:#?}", survey.questions);
 }
 
 #[test]

@@ -249,16 +249,23 @@ fn container_ports(service: &Expanded) -> Vec<(u16, Span)> {
         for item in ports {
             let target = get(item, "target").map_or(item, |(_, target)| target);
             let Some(text) = scalar(target) else { continue };
-            let ports = parse_port(&with_defaults(text)).unwrap_or_default();
-            let Some(port) = ports.first().and_then(|port| port.strip_suffix("/tcp")?.parse().ok()) else {
-                continue;
-            };
+            let Some(port) = first_port(&with_defaults(text)) else { continue };
             if !found.iter().any(|(known, _)| *known == port) {
                 found.push((port, item.span));
             }
         }
     }
     found
+}
+
+/// The first TCP port of `8080`, `9000:8080` or `8000-8010/tcp`, on the container's side. A range is never written out: each
+/// may have 65,535 ports.
+pub(super) fn first_port(text: &str) -> Option<u16> {
+    let container = text.rsplit(':').next()?;
+    let (ports, protocol) = container.split_once('/').unwrap_or((container, "tcp"));
+    let first = ports.split('-').next()?;
+    let port = parse_port(&format!("{first}/{protocol}")).ok()?.pop()?;
+    port.strip_suffix("/tcp")?.parse().ok().filter(|port| *port > 0)
 }
 
 /// `depends_on`: names, or names with a condition.

@@ -179,7 +179,7 @@ fn add(team: &Team<'_>, component: &Component<'_>, shared: bool, survey: &mut Su
     service.writes = variables::volumes(&stage);
     variables::fill(team, component, &stage, &mut service, &mut survey.gaps);
     survey.gaps.extend(other_command(team, component, &service));
-    roles::decide(team, component, &stage, &mut service, survey);
+    roles::decide(team, component, &stage, shared, &mut service, survey);
     questions(&service, survey);
     survey.services.push(service);
 }

@@ -31,6 +31,7 @@ pub(super) fn decide(
     team: &Team<'_>,
     component: &Component<'_>,
     stage: &Stage,
+    shared: bool,
     service: &mut Service,
     survey: &mut Survey,
 ) {
@@ -49,7 +50,9 @@ pub(super) fn decide(
         }
         return;
     }
-    if !published && (says(&WORKERS) || says(&SCHEDULERS)) {
+    // Of an image that several processes share the port may be that of another one.
+    let listens = published || !(stage.ports.is_empty() || shared);
+    if !listens && (says(&WORKERS) || says(&SCHEDULERS)) {
         service.role = if says(&SCHEDULERS) { Role::Scheduler } else { Role::Worker };
         return;
     }

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 
 use plimsoll_dockerfile::{
     Base, BuildInputs, CommandLine, Dockerfile, GlobalArgs, Healthcheck, Instruction, Platform, Statement,
-    parse, parse_port,
+    parse,
 };
 use plimsoll_source::{Diagnostic, Source, Span};
 
-use crate::model::{Evidence, Fact};
+use crate::{
+    detect::compose_file::first_port,
+    model::{Evidence, Fact},
+};
 
 /// Ports, folders and variables of one image that are kept.
 const MAX_COUNT: usize = 100;
@@ -186,9 +189,7 @@ impl Reader<'_> {
             }
             Instruction::Expose(ports) => {
                 for word in ports.iter().take(MAX_COUNT) {
-                    let ports = parse_port(&word.text).unwrap_or_default();
-                    let first = ports.first().and_then(|port| port.strip_suffix("/tcp")?.parse().ok());
-                    let Some(number) = first.filter(|number: &u16| *number > 0) else { continue };
+                    let Some(number) = first_port(&word.text) else { continue };
                     let known = self.stage.ports.iter().any(|port| port.value == number);
                     if !known && self.stage.ports.len() < MAX_COUNT {
                         let evidence = Evidence::new(
@@ -282,6 +283,10 @@ mod tests {
         assert!(read("FROM a AS b\n", Some("c")).is_err());
         let growing = format!("FROM a\nENV A=xxxxxxxxxxxxxxxx\n{}", "ENV A=$A$A\n".repeat(40));
         assert!(read(&growing, None).is_err());
+        let ranges = format!("FROM a\n{}", "EXPOSE 8000-65535 53/udp\n".repeat(20_000));
+        assert!(
+            read(&ranges, None).is_ok_and(|stage| stage.ports.len() == 1 && stage.ports[0].value == 8000)
+        );
         assert!(read("FROM scratch\nEXPOSE nonsense\n", None).is_ok_and(|stage| stage.ports.is_empty()));
     }
 }

@@ -239,6 +239,14 @@ fn volumes_targets_and_commands_are_those_of_the_team() {
 }
 
 #[test]
+fn folders_of_one_name_are_volumes_of_their_own() {
+    let planned = go(&GO.replace("EXPOSE", "VOLUME [\"/data\", \"/var/data\"]\nEXPOSE"), COMPOSE, &[]);
+    let compose = text(&planned.stack, "compose.production.yml");
+    assert!(compose.contains("volumes: [\"api_data:/data\", \"api_var-data:/var/data\"]"), "{compose}");
+    assert!(compose.contains("\n  api_data: {}\n  api_var-data: {}\n"), "{compose}");
+}
+
+#[test]
 fn a_job_runs_before_what_uses_its_store() {
     let compose = format!(
         "{COMPOSE}  migrate:\n    build: backend\n    command: [\"/server\", \"migrate\"]\n    restart: \"no\"\n    environment:\n      DATABASE_URL: postgres://shop:hunter2@db:5432/shop?sslmode=disable\n"

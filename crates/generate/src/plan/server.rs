@@ -103,7 +103,11 @@ pub(super) fn writes(passes: &mut Passes<'_>, program: &mut Program<'_>, workdir
             continue;
         }
         if writes.keep {
-            let volume = format!("{}_{}", program.name, names::slug(path.rsplit('/').next().unwrap_or(path)));
+            let last = path.rsplit('/').next().unwrap_or(path);
+            let begin = format!("{}_{}:", program.name, names::slug(last));
+            // Two folders of one name are two volumes.
+            let taken = program.volumes.iter().any(|known| known.starts_with(&begin));
+            let volume = format!("{}_{}", program.name, names::slug(if taken { path } else { last }));
             program.volumes.push(format!("{volume}:{absolute}"));
             program.writable.push(absolute);
         } else if !absolute.starts_with("/tmp") {

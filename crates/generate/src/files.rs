@@ -75,7 +75,9 @@ pub fn generate(stack: &Stack) -> Result<Vec<GeneratedFile>, TemplateError> {
     if stack.launchers.lean {
         add("launcher/lean.cjs", &format!("{SHARED}/lean.cjs"), Ownership::Whole)?;
     }
-    if !stack.builds.iter().any(|build| build.own_ignore) {
+    if stack.root_is_shared {
+        add("ignored", ".dockerignore", Ownership::Lines)?;
+    } else if !stack.builds.iter().any(|build| build.own_ignore) {
         add("dockerignore", ".dockerignore", Ownership::Whole)?;
     }
     add("compose.production.yml", stack.compose_file, Ownership::Whole)?;

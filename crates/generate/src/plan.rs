@@ -8,6 +8,7 @@ mod images;
 mod install;
 mod names;
 mod node;
+mod own_image;
 mod process;
 mod python;
 mod secrets;
@@ -114,7 +115,7 @@ impl<'a> Passes<'a> {
         for service in services {
             let Some(made) = self.service(service, &stores) else { continue };
             running.push(service);
-            builds.push(made.build);
+            builds.extend(made.build);
             units.extend(made.units);
             late.extend(made.one_shots);
         }
@@ -168,6 +169,7 @@ impl<'a> Passes<'a> {
             outputs: outputs(self.survey),
             documents: &DOCUMENTS,
             kept: kept(&self.survey.documents, &builds),
+            root_is_shared: own_image::has_root_context(self.survey),
             memory_limits: format!("{total} MiB"),
             budgets: Budgets {
                 memory: memory_budget(self.policy, total),
@@ -194,6 +196,7 @@ impl<'a> Passes<'a> {
         match (service.role, service.ecosystem) {
             (Role::Site, _) => site::plan(self, service),
             (_, Ecosystem::Plain) => None,
+            (_, Ecosystem::Image) => own_image::plan(self, service, stores),
             _ => server::plan(self, service, stores),
         }
     }
@@ -218,12 +221,12 @@ impl<'a> Passes<'a> {
             self.problems.push(Gap {
                 subject: service.name.clone(),
                 message: question.text.clone(),
-                hint: format!("`--answer {}={}`", question.id, answers(question)),
+                hint: format!("`--answer {}={}`", question.id, answers(question, service)),
                 evidence: question.evidence.clone(),
             });
             return false;
         }
-        if service.role != Role::Site && service.command.is_none() {
+        if service.role != Role::Site && service.command.is_none() && service.own_image.is_none() {
             let start = service.start.as_ref();
             let message = match start {
                 Some(start) => format!("`{}` is no command for production", start.value),
@@ -271,7 +274,7 @@ impl<'a> Passes<'a> {
     fn dockerfile(&self, folder: &str) -> (String, bool) {
         let path = below(folder, "Dockerfile");
         let path = if (self.taken)(&path) { below(folder, "Dockerfile.production") } else { path };
-        (path, (self.taken)(".dockerignore"))
+        (path, (self.taken)(".dockerignore") || own_image::has_root_context(self.survey))
     }
 
     fn note(
@@ -288,9 +291,10 @@ impl<'a> Passes<'a> {
 }
 
 /// What can be answered, or what an answer looks like.
-fn answers(question: &Question) -> String {
+fn answers(question: &Question, service: &Service) -> String {
     match question.id.rsplit('.').next() {
         _ if !question.options.is_empty() => question.options.join("|"),
+        Some("command") if service.own_image.is_some() => "\"/app/server --flag\"".to_owned(),
         Some("command") => "\"node dist/main.js\"".to_owned(),
         Some("port") => "3000".to_owned(),
         Some("sqlite") => "data/app.db".to_owned(),
@@ -316,7 +320,8 @@ fn wait_for_migrations(units: &mut [Unit], one_shots: &[Unit]) {
 
 /// What one service of the survey becomes.
 struct Made {
-    build: Build,
+    /// Nothing where a Dockerfile of the team builds it.
+    build: Option<Build>,
     /// It and its processes.
     units: Vec<Unit>,
     /// What runs once for each release.

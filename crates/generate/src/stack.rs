@@ -31,6 +31,8 @@ pub struct Stack {
     pub(crate) documents: &'static [&'static str],
     /// Documents that builds read although documents are left out of their context.
     pub(crate) kept: Vec<String>,
+    /// The context of a team's own Dockerfile is the root: what must not reach its image is added to `.dockerignore`.
+    pub(crate) root_is_shared: bool,
     /// All limits of what runs at once, as text.
     pub(crate) memory_limits: String,
     pub(crate) budgets: Budgets,
@@ -535,6 +537,26 @@ pub(crate) struct Unit {
     pub(crate) heap_megabytes: u32,
     /// Options of Node.js besides the heap's.
     pub(crate) node_options: String,
+    /// Its image is built from a Dockerfile of the team.
+    pub(crate) own_image: Option<OwnImageTexts>,
+}
+
+/// What the template of a service with a Dockerfile of the team needs. Texts of the compose file are YAML.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct OwnImageTexts {
+    pub(crate) context: String,
+    /// From the context.
+    pub(crate) dockerfile: String,
+    pub(crate) target: Option<String>,
+    pub(crate) arguments: Vec<Setting>,
+    /// The service runs as `uid`, and not as the image says.
+    pub(crate) sets_user: bool,
+    /// Takes the place of the image's own; its arguments stand behind it.
+    pub(crate) entrypoint: Option<Vec<String>>,
+    /// Entrypoint or command read the secrets before the program starts.
+    pub(crate) reads_secrets: bool,
+    /// Its Dockerfile has a HEALTHCHECK.
+    pub(crate) has_check: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -598,6 +620,7 @@ pub(crate) struct Secret {
     pub(crate) path: String,
     /// The team puts it there; `init` makes the others.
     pub(crate) of_team: bool,
+    /// Who reads it.
     #[serde(skip)]
     pub(crate) reader: Reader,
     #[serde(skip)]
@@ -605,11 +628,19 @@ pub(crate) struct Secret {
 }
 
 /// Who reads a secret file, by the user that it runs as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reader {
-    Program,
+    /// A store.
     Store,
+    /// A program with the stack's user.
+    Program,
+    /// nginx.
     Front,
+    /// A program with a user of its image: the uid, or what a shell finds it with.
+    Image {
+        /// An argument of `chown`.
+        uid: String,
+    },
 }
 
 /// What a secret file holds.
@@ -642,6 +673,7 @@ pub(crate) enum SecretContent {
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct SecretOwner {
-    pub(crate) uid: u32,
+    /// An argument of `chown`.
+    pub(crate) uid: String,
     pub(crate) files: Vec<String>,
 }

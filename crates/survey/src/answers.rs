@@ -55,7 +55,7 @@ const TLS_PROXY: &str = "proxy";
 
 /// What can be answered about a service: field, what it takes.
 pub const FIELDS: &[(&str, &str)] = &[
-    ("deploy", "yes or no: whether the stack has this service"),
+    ("deploy", "yes or no: whether the stack has this service; worker or job: that it is one"),
     ("command", "the program and its arguments, as they run in production"),
     ("port", "the port that it listens on"),
     ("health", "the path at which it says that it works"),
@@ -68,6 +68,9 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("node", "the version of Node.js; of `root`, or of a folder"),
     ("python", "the version of Python; of `root`, or of a folder"),
     ("password", "of a store, whose password stands in the source: source or own"),
+    ("user", "of a service with a Dockerfile of its own: image (its own user stays) or stack"),
+    ("secrets", "of such a service: environment, where nothing in its image can read a file"),
+    ("egress", "of such a service: yes or no, whether it calls hosts outside of the stack"),
     ("checks", "scripts that must pass before its image is made, with commas; `none`"),
     (TLS, "of the whole stack, without a service before it: proxy or files"),
 ];
@@ -99,6 +102,10 @@ pub fn answer(
             let service = service(survey, id, subject)?;
             one(service, id, field, value, &mut checks)?;
             stores::complete(survey);
+            if field == "secrets" {
+                // What it runs was asked because of its secrets.
+                survey.questions.retain(|question| question.id != format!("{subject}.command"));
+            }
         }
         survey.questions.retain(|question| question.id != *id);
     }
@@ -236,11 +243,31 @@ fn one(
             }
         }
         "bind" if value == "any" => service.bind = Bind::Any,
+        "user" | "secrets" | "egress" if service.own_image.is_some() => own_image(service, id, field, value)?,
         "checks" => {
             let names = value.split(',').map(str::trim).filter(|name| !name.is_empty() && *name != "none");
             checks.insert(service.name.clone(), names.map(str::to_owned).collect());
         }
         _ => return Err(AnswerError::Field { id: id.to_owned(), field: field.to_owned() }),
+    }
+    Ok(())
+}
+
+/// What can be said of an image that a Dockerfile of the team builds.
+fn own_image(service: &mut Service, id: &str, field: &str, value: &str) -> Result<(), AnswerError> {
+    let wrong = |expected| AnswerError::Value { id: id.to_owned(), value: value.to_owned(), expected };
+    let Some(image) = &mut service.own_image else { return Ok(()) };
+    match (field, value) {
+        ("user", "image") => image.keeps_user = true,
+        ("user", "stack") => image.keeps_user = false,
+        ("user", _) => return Err(wrong("`image` or `stack`")),
+        ("secrets", "environment") => image.secrets_in_environment = true,
+        ("secrets", _) => return Err(wrong("`environment`")),
+        ("egress", "yes" | "true") => {
+            service.calls.push(Fact::new("hosts outside".to_owned(), evidence(id)));
+        }
+        ("egress", "no" | "false") => service.calls.clear(),
+        _ => return Err(wrong("`yes` or `no`")),
     }
     Ok(())
 }
@@ -391,7 +418,12 @@ fn deploy(survey: &mut Survey, id: &str, subject: &str, value: &str) -> Result<(
             survey.services.retain(|service| service.name != name);
             survey.edges.retain(|edge| edge.to != name);
         }
-        "worker" => service(survey, id, subject)?.role = Role::Worker,
+        "worker" | "job" => {
+            let role = if value == "job" { Role::OneShot } else { Role::Worker };
+            service(survey, id, subject)?.role = role;
+            // What listens nowhere needs no port.
+            survey.questions.retain(|question| question.id != format!("{subject}.port"));
+        }
         _ => {
             let value = value.to_owned();
             return Err(AnswerError::Value { id: id.to_owned(), value, expected: "`yes` or `no`" });

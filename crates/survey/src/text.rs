@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::model::{Address, Ecosystem, Evidence, Fact, Install, Role, Service, Store, Survey};
+use crate::model::{Address, Ecosystem, Evidence, Fact, Install, OwnImage, Role, Service, Store, Survey};
 
 /// Column at which the evidence begins.
 const EVIDENCE: usize = 58;
@@ -106,7 +106,7 @@ impl Out {
         self.fact("lock file", install.lock_file.as_ref());
         let runtime = match install.ecosystem {
             Ecosystem::Python => "Python",
-            Ecosystem::Node | Ecosystem::Plain => "Node.js",
+            Ecosystem::Node | Ecosystem::Plain | Ecosystem::Image => "Node.js",
         };
         self.fact(runtime, install.runtime.as_ref());
     }
@@ -120,6 +120,9 @@ impl Out {
         );
         for tool in &service.frameworks {
             self.item("framework", &format!("{} {}", tool.name, tool.version), Some(&tool.evidence));
+        }
+        if let Some(image) = &service.own_image {
+            self.own_image(image);
         }
         self.service_fact("build", service.build.as_ref());
         for check in &service.checks {
@@ -180,6 +183,25 @@ impl Out {
         }
     }
 
+    fn own_image(&mut self, image: &OwnImage) {
+        self.service_fact("Dockerfile", Some(&image.dockerfile));
+        let root = if image.context.value.is_empty() { "." } else { &image.context.value };
+        self.item("context", root, Some(&image.context.evidence));
+        self.service_fact("target", image.target.as_ref());
+        self.service_fact("base", Some(&image.base));
+        let shell = if image.shell.value { "assumed" } else { "none" };
+        self.item("shell", shell, Some(&image.shell.evidence));
+        for (name, words) in
+            [("entrypoint", &image.entrypoint), ("command", &image.command), ("started as", &image.given)]
+        {
+            if let Some(words) = words {
+                self.item(name, &words.value.join(" "), Some(&words.evidence));
+            }
+        }
+        self.service_fact("user", image.user.as_ref());
+        self.service_fact("health check", image.healthcheck.as_ref());
+    }
+
     fn store(&mut self, store: &Store) {
         let version = store.version.as_ref().map_or("of unknown version", |version| &version.value);
         self.line(1, &format!("{} {version}", store.kind.label()), Some(&store.evidence));
@@ -205,11 +227,13 @@ pub fn kind(service: &Service) -> String {
     let language = match service.ecosystem {
         Ecosystem::Node => "Node.js ",
         Ecosystem::Python => "Python ",
-        Ecosystem::Plain => "",
+        Ecosystem::Plain | Ecosystem::Image => "",
     };
-    match service.role {
-        Role::Site => "static site".to_owned(),
-        role => format!("{language}{}", role.label()),
+    let own = service.own_image.as_ref().and_then(|image| image.language.as_ref());
+    match (service.role, own) {
+        (Role::Site, _) => "static site".to_owned(),
+        (role, Some(own)) => format!("{} {}", own.value, role.label()),
+        (role, None) => format!("{language}{}", role.label()),
     }
 }
 

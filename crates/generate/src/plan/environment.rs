@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use plimsoll_survey::{Address, Bind, Ecosystem, Role, Service, Variable, names_store};
 
-use super::{Passes, names, secrets, stores::Stores};
+use super::{Passes, names, own_image, secrets, stores::Stores};
 use crate::{
     escape,
-    stack::{Dependency, Reader, SecretContent, Setting},
+    stack::{Dependency, SecretContent, Setting},
 };
 
 /// The environment of a program, and what comes with it.
@@ -33,7 +33,7 @@ fn is_of_language(ecosystem: Ecosystem, name: &str) -> bool {
     match ecosystem {
         Ecosystem::Node => matches!(name, "NODE_ENV" | "NODE_OPTIONS"),
         Ecosystem::Python => name.starts_with("PYTHON") || matches!(name, "VIRTUAL_ENV" | "PATH"),
-        Ecosystem::Plain => false,
+        Ecosystem::Plain | Ecosystem::Image => false,
     }
 }
 
@@ -111,7 +111,8 @@ fn one(
         to.settings.push(Setting::new(name, "0.0.0.0"));
     } else if variable.secret {
         let wanted = secrets::name_of(name);
-        let secret = passes.secrets.add(&[&wanted], Reader::Program, &SecretContent::Random);
+        let secret =
+            passes.secrets.add(&[&wanted], &own_image::reader(passes, service), &SecretContent::Random);
         secret_file(to, name, &secret, variable.file_variant, variable.required);
     } else {
         let setting = from_outside(passes, service, stores, variable);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use plimsoll_survey::{Role, Service};
 
-use super::{Passes, checked, images, names, server::usual_port, site, tls};
+use super::{Passes, checked, images, names, own_image, server::usual_port, site, tls};
 use crate::stack::{
     BaseImage, Build, BuildKind, Dependency, FrontPort, Location, Nginx, ProxyBuild, Unit, Upstream,
 };
@@ -83,6 +83,7 @@ pub(super) fn plan(
 /// Ports, networks and order of the fronts; they come first in the compose file.
 fn publish(builds: &mut [Build], units: &mut [Unit]) -> Vec<FrontPort> {
     let mut ports: Vec<FrontPort> = Vec::new();
+    let conditions = own_image::conditions(units);
     for unit in units.iter_mut().filter(|unit| unit.kind == "front") {
         let number = u16::try_from(ports.len()).unwrap_or(u16::MAX - 8080);
         let variable = if ports.is_empty() {
@@ -100,7 +101,8 @@ fn publish(builds: &mut [Build], units: &mut [Unit]) -> Vec<FrontPort> {
             unit.networks.push("app");
         }
         for upstream in &nginx.upstreams {
-            unit.depends_on.push(Dependency { name: upstream.name.clone(), condition: "service_healthy" });
+            let condition = conditions.get(&upstream.name).copied().unwrap_or("service_healthy");
+            unit.depends_on.push(Dependency { name: upstream.name.clone(), condition });
         }
     }
     units.sort_by_key(|unit| unit.kind != "front");

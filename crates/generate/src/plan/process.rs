@@ -20,7 +20,7 @@ pub(super) fn plan(
     let service = program.service;
     let name = names::slug(&process.name);
     let kind = if process.role == Role::OneShot { "migrate" } else { "process" };
-    let mut unit = server::unit(passes, program, &name, kind, build);
+    let mut unit = server::unit(passes, program, &name, kind, Some(build));
     unit.command = Some(arguments(&process.command.value, build));
     let python = service.ecosystem == Ecosystem::Python;
     let limits = if python { &passes.policy.python } else { &passes.policy.server };

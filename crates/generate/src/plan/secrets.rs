@@ -14,10 +14,10 @@ pub(super) struct Secrets {
 impl Secrets {
     /// Adds a secret and returns its name. The same content under the same name is the same secret; another content
     /// gets the next free name.
-    pub(super) fn add(&mut self, wanted: &[&str], reader: Reader, content: &SecretContent) -> String {
+    pub(super) fn add(&mut self, wanted: &[&str], reader: &Reader, content: &SecretContent) -> String {
         for name in wanted {
             match self.list.iter().find(|secret| secret.name == *name) {
-                Some(known) if known.content == *content && known.reader == reader => {
+                Some(known) if known.content == *content && known.reader == *reader => {
                     return known.name.clone();
                 }
                 Some(_) => {}
@@ -30,10 +30,11 @@ impl Secrets {
         self.push(free.unwrap_or_else(|| last.to_owned()), reader, content)
     }
 
-    fn push(&mut self, name: String, reader: Reader, content: &SecretContent) -> String {
+    fn push(&mut self, name: String, reader: &Reader, content: &SecretContent) -> String {
         let path = format!("secrets/{name}");
         let of_team = *content == SecretContent::OfTeam;
-        self.list.push(Secret { name: name.clone(), path, of_team, reader, content: content.clone() });
+        let (reader, content) = (reader.clone(), content.clone());
+        self.list.push(Secret { name: name.clone(), path, of_team, reader, content });
         name
     }
 
@@ -49,14 +50,24 @@ pub(super) fn name_of(variable: &str) -> String {
 
 /// Files by the user that reads them.
 pub(super) fn owners(secrets: &[Secret], policy: &Policy) -> Vec<SecretOwner> {
-    let files = |reader: Reader| -> Vec<String> {
-        let owned = secrets.iter().filter(|secret| secret.reader == reader);
-        owned.map(|secret| secret.path.clone()).collect()
+    let mut owners: Vec<SecretOwner> = Vec::new();
+    let uid = |reader: &Reader| match reader {
+        Reader::Store => policy.store_uid.to_string(),
+        Reader::Program => policy.app_uid.to_string(),
+        Reader::Front => policy.nginx_uid.to_string(),
+        Reader::Image { uid } => uid.clone(),
     };
-    [(policy.store_uid, Reader::Store), (policy.app_uid, Reader::Program), (policy.nginx_uid, Reader::Front)]
-        .into_iter()
-        .map(|(uid, reader)| (uid, files(reader)))
-        .filter(|(_, files)| !files.is_empty())
-        .map(|(uid, files)| SecretOwner { uid, files })
-        .collect()
+    let of = |wanted: fn(&Reader) -> bool| secrets.iter().filter(move |secret| wanted(&secret.reader));
+    let stores = of(|reader| *reader == Reader::Store);
+    let programs = of(|reader| *reader == Reader::Program);
+    let fronts = of(|reader| *reader == Reader::Front);
+    let images = of(|reader| matches!(reader, Reader::Image { .. }));
+    for secret in stores.chain(programs).chain(fronts).chain(images) {
+        let uid = uid(&secret.reader);
+        match owners.iter_mut().find(|owner| owner.uid == uid) {
+            Some(owner) => owner.files.push(secret.path.clone()),
+            None => owners.push(SecretOwner { uid, files: vec![secret.path.clone()] }),
+        }
+    }
+    owners
 }

@@ -62,7 +62,7 @@ pub(super) fn plan<'a>(passes: &mut Passes<'a>, service: &'a Service, stores: &S
     let mut one_shots = Vec::new();
     one_shots.extend(migrate(passes, &program, stores, &build));
     let kind = if service.role == Role::Server { "server" } else { "process" };
-    let mut main = unit(passes, &program, &program.name.clone(), kind, &build);
+    let mut main = unit(passes, &program, &program.name.clone(), kind, Some(&build));
     main.dockerfile = Some(build.dockerfile.clone());
     main.build_arguments = arguments(&build);
     main.single = service.role == Role::Scheduler;
@@ -71,7 +71,7 @@ pub(super) fn plan<'a>(passes: &mut Passes<'a>, service: &'a Service, stores: &S
         let unit = process::plan(passes, &program, further, stores, &build);
         if further.role == Role::OneShot { one_shots.push(unit) } else { units.push(unit) }
     }
-    Some(Made { build, units, one_shots })
+    Some(Made { build: Some(build), units, one_shots })
 }
 
 pub(super) fn usual_port(service: &Service) -> u16 {
@@ -88,7 +88,7 @@ fn workdir(passes: &Passes<'_>, service: &Service) -> String {
 }
 
 /// Volumes for what must survive, and memory for the rest.
-fn writes(passes: &mut Passes<'_>, program: &mut Program<'_>, workdir: &str) {
+pub(super) fn writes(passes: &mut Passes<'_>, program: &mut Program<'_>, workdir: &str) {
     let uid = passes.policy.app_uid;
     for writes in &program.service.writes {
         let path = writes.path.value.trim_start_matches("./").trim_end_matches('/');
@@ -103,7 +103,11 @@ fn writes(passes: &mut Passes<'_>, program: &mut Program<'_>, workdir: &str) {
             continue;
         }
         if writes.keep {
-            let volume = format!("{}_{}", program.name, names::slug(path.rsplit('/').next().unwrap_or(path)));
+            let last = path.rsplit('/').next().unwrap_or(path);
+            let begin = format!("{}_{}:", program.name, names::slug(last));
+            // Two folders of one name are two volumes.
+            let taken = program.volumes.iter().any(|known| known.starts_with(&begin));
+            let volume = format!("{}_{}", program.name, names::slug(if taken { path } else { last }));
             program.volumes.push(format!("{volume}:{absolute}"));
             program.writable.push(absolute);
         } else if !absolute.starts_with("/tmp") {
@@ -115,7 +119,7 @@ fn writes(passes: &mut Passes<'_>, program: &mut Program<'_>, workdir: &str) {
 }
 
 /// Memory for files that nobody needs for long.
-fn tmp(passes: &Passes<'_>) -> String {
+pub(super) fn tmp(passes: &Passes<'_>) -> String {
     let uid = passes.policy.app_uid;
     format!("/tmp:uid={uid},gid={uid},mode=0700,size=64m")
 }
@@ -150,7 +154,7 @@ pub(super) fn unit(
     program: &Program<'_>,
     name: &str,
     kind: &'static str,
-    build: &Build,
+    build: Option<&Build>,
 ) -> Unit {
     let service = program.service;
     let environment = &program.environment;
@@ -202,15 +206,20 @@ pub(super) fn unit(
         // The rest is for buffers outside of the heap, code and the health check's own process.
         heap_megabytes: limits.megabytes * 3 / 4,
         node_options: node_options(build, kind),
+        own_image: None,
     }
 }
 
 fn language(service: &Service) -> &'static str {
-    if service.ecosystem == Ecosystem::Python { "python" } else { "node" }
+    match service.ecosystem {
+        Ecosystem::Node => "node",
+        Ecosystem::Python => "python",
+        Ecosystem::Plain | Ecosystem::Image => "",
+    }
 }
 
-fn node_options(build: &Build, kind: &str) -> String {
-    let BuildKind::Node(node) = &build.kind else { return String::new() };
+fn node_options(build: Option<&Build>, kind: &str) -> String {
+    let Some(BuildKind::Node(node)) = build.map(|build| &build.kind) else { return String::new() };
     let mut options = String::new();
     if node.launcher {
         options.push_str(" --require /launcher/secrets.cjs");
@@ -261,7 +270,7 @@ fn migrate(passes: &mut Passes<'_>, program: &Program<'_>, stores: &Stores, buil
     let own = format!("{}-migrate", program.name);
     let name = passes.names.take(&["migrate", &own]);
     let whole = service.ecosystem == Ecosystem::Python;
-    let mut unit = unit(passes, program, &name, "migrate", build);
+    let mut unit = unit(passes, program, &name, "migrate", Some(build));
     unit.command = Some(process::arguments(&command.value, build));
     unit.depends_on = stores
         .relational(service)

@@ -112,7 +112,7 @@ pub(super) fn plan<'a>(passes: &mut Passes<'a>, service: &'a Service) -> Option<
     unit.dockerfile = Some(build.dockerfile.clone());
     unit.build_arguments = server::arguments(&build);
     unit.environment = config.iter().flat_map(|config| &config.settings).map(setting).collect();
-    Some(Made { build, units: vec![unit], one_shots: Vec::new() })
+    Some(Made { build: Some(build), units: vec![unit], one_shots: Vec::new() })
 }
 
 /// A folder of the repository outside of the service's own: `../api/pages` below `web`.
@@ -163,6 +163,7 @@ pub(super) fn front(passes: &Passes<'_>, name: &str) -> Unit {
         language: "",
         heap_megabytes: 0,
         node_options: String::new(),
+        own_image: None,
     }
 }
 

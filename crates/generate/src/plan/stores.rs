@@ -7,7 +7,7 @@ use plimsoll_survey::{Address, Part, Service, Store, StoreKind, StoreRole, Store
 use super::{
     Passes, checked,
     environment::{self, Environment},
-    names, secrets, texts,
+    names, own_image, secrets, texts,
 };
 use crate::{
     escape,
@@ -57,6 +57,15 @@ impl Opened {
             StoreKind::Mongodb => 27017,
             StoreKind::Sqlite => 0,
         }
+    }
+
+    /// Host and port, with what stands around them in a program's variable.
+    fn authority(&self, service: &Service, variable: &str) -> String {
+        let forms = service.own_image.iter().flat_map(|image| &image.forms);
+        let form = forms.into_iter().find(|form| form.variable == variable);
+        let before = form.map_or("", |form| form.before.as_str());
+        let suffix = form.and_then(|form| form.suffix.as_deref()).map(|suffix| self.suffix(Some(suffix)));
+        format!("{before}{}:{}{}", self.name, self.port(), suffix.unwrap_or_default())
     }
 
     /// The bytes that it answers before it knows who asks, as Python and JavaScript write them. A connection alone says
@@ -177,7 +186,7 @@ impl Stores {
         };
         let short = secrets::name_of(&variable.value);
         let long = format!("{}_{short}", names::slug(&service.name));
-        let secret = passes.secrets.add(&[&short, &long], Reader::Program, &content);
+        let secret = passes.secrets.add(&[&short, &long], &own_image::reader(passes, service), &content);
         self.addresses.insert((service.name.clone(), variable.value.clone()), secret);
     }
 
@@ -263,6 +272,7 @@ impl Stores {
             let name = &variable.value;
             let value = match part {
                 Part::Host => opened.name.clone(),
+                Part::Authority => opened.authority(service, name),
                 Part::Port => opened.port().to_string(),
                 // The name of the user that a password alone means. A program may refuse an empty one.
                 Part::User if opened.kind == StoreKind::Redis => "default".to_owned(),
@@ -315,7 +325,7 @@ impl Stores {
     fn postgres(&mut self, passes: &mut Passes<'_>, store: &Store, name: &str) -> Opened {
         let limit = passes.policy.postgres.megabytes;
         let (user, database) = user_and_database(passes, store);
-        let password = passes.secrets.add(&[&format!("{name}_password")], Reader::Store, &password(store));
+        let password = passes.secrets.add(&[&format!("{name}_password")], &Reader::Store, &password(store));
         let version = version(store, "17");
         let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(17);
         let (image, kept_image) = image(store, format!("postgres:{version}-trixie"));
@@ -348,8 +358,8 @@ impl Stores {
         } else {
             (password(store), SecretContent::Random)
         };
-        let password = passes.secrets.add(&[&format!("{name}_password")], Reader::Store, &own);
-        let root = passes.secrets.add(&[&format!("{name}_root_password")], Reader::Store, &roots);
+        let password = passes.secrets.add(&[&format!("{name}_password")], &Reader::Store, &own);
+        let root = passes.secrets.add(&[&format!("{name}_root_password")], &Reader::Store, &roots);
         let kept = store.image.as_ref().map(|image| image.value.clone());
         let version = version(store, "11.8");
         // Both keep to the same contract; MySQL's numbers are 5, 8 and 9.
@@ -390,7 +400,7 @@ impl Stores {
         let conf = (!deaf).then(|| {
             passes.secrets.add(
                 &[&format!("{name}_conf")],
-                Reader::Store,
+                &Reader::Store,
                 &SecretContent::RedisConf { written: written(store) },
             )
         });
@@ -422,7 +432,7 @@ impl Stores {
         // `guest` may only come from the broker's own machine.
         let user = user.filter(|user| user != "guest").unwrap_or_else(|| names::slug(&passes.project));
         let content = SecretContent::RabbitmqConf { user: user.clone() };
-        let conf = passes.secrets.add(&[&format!("{name}_conf")], Reader::Store, &content);
+        let conf = passes.secrets.add(&[&format!("{name}_conf")], &Reader::Store, &content);
         let version = version(store, "4.0");
         let version = if version == "4" { "4.0".to_owned() } else { version };
         let (image, kept_image) = image(store, format!("rabbitmq:{version}"));
@@ -556,5 +566,6 @@ fn unit(
         language: "",
         heap_megabytes: 0,
         node_options: String::new(),
+        own_image: None,
     }
 }

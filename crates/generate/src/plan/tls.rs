@@ -20,8 +20,8 @@ pub(super) fn plan(
     ports: &mut [FrontPort],
 ) {
     let Some(first) = ports.first().map(|port| port.name.clone()) else { return };
-    let certificate = passes.secrets.add(&["tls_certificate"], Reader::Front, &SecretContent::OfTeam);
-    let key = passes.secrets.add(&["tls_key"], Reader::Front, &SecretContent::OfTeam);
+    let certificate = passes.secrets.add(&["tls_certificate"], &Reader::Front, &SecretContent::OfTeam);
+    let key = passes.secrets.add(&["tls_key"], &Reader::Front, &SecretContent::OfTeam);
     for (number, front) in ports.iter_mut().enumerate() {
         let variable = if number == 0 {
             "HTTPS_PORT".to_owned()

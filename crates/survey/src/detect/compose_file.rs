@@ -1,5 +1,6 @@
 //! The development compose file: the team's own statement of what the application needs beside it.
 
+use plimsoll_dockerfile::parse_port;
 use plimsoll_source::{
     Diagnostic, Source, Span,
     yaml::{Expanded, ExpandedKind},
@@ -48,6 +49,33 @@ pub(super) struct DevService {
     pub(super) profiles: Vec<String>,
     /// Ports of the developer's machine at which it is reached.
     pub(super) published: Vec<u16>,
+    /// How its image is built from a Dockerfile of the repository.
+    pub(super) recipe: Option<Recipe>,
+    /// Entrypoint and command as words, where they are lists.
+    pub(super) entrypoint_words: Option<(Vec<String>, Span)>,
+    pub(super) command_words: Option<(Vec<String>, Span)>,
+    /// All of its variables. No value: the host's is passed on. A reference that has no default stays in the text.
+    pub(super) variables: Vec<(String, Option<String>, Span)>,
+    /// Files with further variables, in the repository.
+    pub(super) env_files: Vec<(String, Span)>,
+    /// Ports of the container at which it is reached.
+    pub(super) ports: Vec<(u16, Span)>,
+    /// Services that it waits for, with what it waits for.
+    pub(super) waits_for: Vec<(String, Option<String>, Span)>,
+    pub(super) restart: Option<String>,
+}
+
+/// How the file builds an image.
+#[derive(Clone, Debug)]
+pub(super) struct Recipe {
+    /// Folder of the context in the repository.
+    pub(super) context: String,
+    /// The Dockerfile, where it is named.
+    pub(super) dockerfile: Option<String>,
+    pub(super) target: Option<(String, Span)>,
+    /// Build arguments; without a value the host's is taken.
+    pub(super) arguments: Vec<(String, Option<String>, Span)>,
+    pub(super) place: Span,
 }
 
 /// Reads the file that Compose would take, if there is one.
@@ -67,14 +95,19 @@ pub(super) fn read(context: &Context<'_>) -> Result<Option<File>, Diagnostic> {
 
 /// A service whose image another one builds is built from that one's folder.
 fn share_images(services: &mut [DevService]) {
-    let built: Vec<(String, String)> = services
+    let built: Vec<(String, String, Option<Recipe>)> = services
         .iter()
-        .filter_map(|service| Some((service.image.as_ref()?.0.clone(), service.build.clone()?)))
+        .filter_map(|service| {
+            Some((service.image.as_ref()?.0.clone(), service.build.clone()?, service.recipe.clone()))
+        })
         .collect();
     for service in services.iter_mut().filter(|service| service.build.is_none()) {
         let image = service.image.as_ref().map(|(image, _)| image.as_str());
-        service.build =
-            built.iter().find(|(name, _)| Some(name.as_str()) == image).map(|(_, folder)| folder.clone());
+        let Some((_, folder, recipe)) = built.iter().find(|(name, ..)| Some(name.as_str()) == image) else {
+            continue;
+        };
+        service.build = Some(folder.clone());
+        service.recipe = service.recipe.take().or_else(|| recipe.clone());
     }
 }
 
@@ -121,7 +154,129 @@ fn dev_service(folder: &str, name: &str, place: Span, service: &Expanded) -> Dev
         environment: environment(service),
         profiles: profiles.iter().filter_map(scalar).map(str::to_owned).collect(),
         published: published(service),
+        recipe: recipe(folder, service),
+        entrypoint_words: words(service, "entrypoint"),
+        command_words: words(service, "command"),
+        variables: variables(service, "environment"),
+        env_files: env_files(folder, service),
+        ports: container_ports(service),
+        waits_for: waits_for(service),
+        restart: get(service, "restart").and_then(|(_, restart)| scalar(restart)).map(str::to_owned),
     }
+}
+
+/// `build` as a recipe; nothing where its context or its Dockerfile is no file of the repository.
+fn recipe(folder: &str, service: &Expanded) -> Option<Recipe> {
+    let (key, build) = get(service, "build")?;
+    let context = match &build.kind {
+        ExpandedKind::Scalar(scalar) => scalar.text.as_str(),
+        _ => get(build, "context").and_then(|(_, context)| scalar(context)).unwrap_or("."),
+    };
+    let context = inside(folder, &with_defaults(context))?;
+    if get(build, "dockerfile_inline").is_some() {
+        return None;
+    }
+    let dockerfile = match get(build, "dockerfile").and_then(|(_, file)| scalar(file)) {
+        Some(file) => Some(inside(&context, &with_defaults(file))?),
+        None => None,
+    };
+    let target = get(build, "target").and_then(|(key, target)| {
+        Some((with_defaults(scalar(target)?), key.to(target.span))).filter(|(target, _)| !target.is_empty())
+    });
+    let arguments = variables(build, "args");
+    Some(Recipe { context, dockerfile, target, arguments, place: key.to(build.span) })
+}
+
+/// A path from a folder, without its dots; nothing where it leads out of the repository.
+fn inside(folder: &str, path: &str) -> Option<String> {
+    if path.starts_with('/') || path.contains(['$', ':', '#', '\\']) {
+        return None;
+    }
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+/// The words of a list; a text is for a shell to split.
+fn words(service: &Expanded, name: &str) -> Option<(Vec<String>, Span)> {
+    let (key, node) = get(service, name)?;
+    let ExpandedKind::Sequence(items) = &node.kind else { return None };
+    let words: Vec<String> =
+        items.iter().filter_map(scalar).map(|word| with_defaults(word).replace("$$", "$")).collect();
+    Some((words, key.to(node.span)))
+}
+
+/// Names and values in either form. A name alone has no value.
+fn variables(node: &Expanded, name: &str) -> Vec<(String, Option<String>, Span)> {
+    let Some((_, variables)) = get(node, name) else { return Vec::new() };
+    let mut found = Vec::new();
+    for (name, key, value) in entries(Some(variables)) {
+        let text = scalar(value).filter(|text| !matches!(*text, "" | "~" | "null"));
+        found.push((name.clone(), text.map(with_defaults), key.to(value.span)));
+    }
+    for item in items(variables) {
+        let Some(text) = scalar(item) else { continue };
+        let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
+        found.push((name.to_owned(), value.map(with_defaults), item.span));
+    }
+    found
+}
+
+/// `env_file`: one path, several, or several with a `path` each.
+fn env_files(folder: &str, service: &Expanded) -> Vec<(String, Span)> {
+    let Some((_, files)) = get(service, "env_file") else { return Vec::new() };
+    let one = |node: &Expanded| {
+        let path = get(node, "path").map_or(node, |(_, path)| path);
+        Some((inside(folder, &with_defaults(scalar(path)?))?, path.span))
+    };
+    match &files.kind {
+        ExpandedKind::Sequence(items) => items.iter().filter_map(one).collect(),
+        _ => one(files).into_iter().collect(),
+    }
+}
+
+/// The container's side of `ports`, and `expose`.
+fn container_ports(service: &Expanded) -> Vec<(u16, Span)> {
+    let mut found: Vec<(u16, Span)> = Vec::new();
+    for list in ["ports", "expose"] {
+        let ports = get(service, list).map_or(&[][..], |(_, ports)| items(ports));
+        for item in ports {
+            let target = get(item, "target").map_or(item, |(_, target)| target);
+            let Some(text) = scalar(target) else { continue };
+            let Some(port) = first_port(&with_defaults(text)) else { continue };
+            if !found.iter().any(|(known, _)| *known == port) {
+                found.push((port, item.span));
+            }
+        }
+    }
+    found
+}
+
+/// The first TCP port of `8080`, `9000:8080` or `8000-8010/tcp`, on the container's side. A range is never written out: each
+/// may have 65,535 ports.
+pub(super) fn first_port(text: &str) -> Option<u16> {
+    let container = text.rsplit(':').next()?;
+    let (ports, protocol) = container.split_once('/').unwrap_or((container, "tcp"));
+    let first = ports.split('-').next()?;
+    let port = parse_port(&format!("{first}/{protocol}")).ok()?.pop()?;
+    port.strip_suffix("/tcp")?.parse().ok().filter(|port| *port > 0)
+}
+
+/// `depends_on`: names, or names with a condition.
+fn waits_for(service: &Expanded) -> Vec<(String, Option<String>, Span)> {
+    let Some((_, others)) = get(service, "depends_on") else { return Vec::new() };
+    let condition = |node: &Expanded| {
+        get(node, "condition").and_then(|(_, condition)| scalar(condition)).map(str::to_owned)
+    };
+    let mapped = entries(Some(others)).map(|(name, key, node)| (name.clone(), condition(node), key));
+    let listed = items(others).iter().filter_map(|item| Some((scalar(item)?.to_owned(), None, item.span)));
+    mapped.chain(listed).collect()
 }
 
 /// `"6380:6379"`, `"127.0.0.1:6380:6379"`, `{ target: 6379, published: 6380 }`.

@@ -9,6 +9,7 @@ mod hosting;
 mod languages;
 mod nginx;
 pub(crate) mod node;
+mod own_image;
 mod plain;
 pub(crate) mod platform;
 pub(crate) mod python;
@@ -43,6 +44,7 @@ pub(crate) const ALL: &[Detector] = &[
     Detector { name: "python", run: python::detect },
     Detector { name: "plain pages", run: plain::detect },
     Detector { name: "files of hosts of sites", run: hosting::detect },
+    Detector { name: "images of other languages", run: own_image::detect },
     Detector { name: "other languages", run: languages::detect },
     // A page's development proxy names servers in any language.
     Detector { name: "node pages", run: node::pages::detect },

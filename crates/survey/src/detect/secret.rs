@@ -201,7 +201,7 @@ pub(super) fn is_own(name: &str, default: Option<&str>, protects: impl FnOnce() 
 }
 
 /// Whether the name is that of a secret: `SECRET_KEY`, `JWT_SECRET`, `SMTP_PASSWORD`, `STRIPE_API_KEY`.
-fn is_secret(name: &str) -> bool {
+pub(super) fn is_secret(name: &str) -> bool {
     let words: Vec<&str> = name.split('_').filter(|word| !word.is_empty()).collect();
     let Some(last) = words.last() else { return false };
     if ABOUT.contains(last)

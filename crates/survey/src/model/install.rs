@@ -14,6 +14,8 @@ pub enum Ecosystem {
     Python,
     /// Files that are served as they are.
     Plain,
+    /// Another language: the team's own Dockerfile says how it is built and run.
+    Image,
 }
 
 /// What installs dependencies.

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::{
-    Bind, Ecosystem, Fact, Framework, Health, Migration, Process, Role, Route, RuntimeConfig, Setting, Shape,
-    Ships, StoreUse, Variable, Writes,
+    Bind, Ecosystem, Fact, Framework, Health, Migration, OwnImage, Process, Role, Route, RuntimeConfig,
+    Setting, Shape, Ships, StoreUse, Variable, Writes,
 };
 
 /// Something that can be deployed: a folder that is built once, and the processes that run from what was built.
@@ -16,6 +16,9 @@ pub struct Service {
     pub path: String,
     /// What it is written in.
     pub ecosystem: Ecosystem,
+    /// The image that the team's own Dockerfile builds, of [`Ecosystem::Image`] alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own_image: Option<Box<OwnImage>>,
     /// Name of the package, where there is one.
     pub package: Option<String>,
     /// What its main process is for.
@@ -134,6 +137,7 @@ impl Service {
             name,
             path,
             ecosystem,
+            own_image: None,
             package: None,
             role,
             frameworks: Vec::new(),

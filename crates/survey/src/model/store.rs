@@ -165,6 +165,8 @@ pub fn is_this_machine(host: &str) -> bool {
 pub enum Part {
     /// Host name.
     Host,
+    /// Host and port, `redis:6379`; what stands around them is in [`super::AddressForm`].
+    Authority,
     /// Port.
     Port,
     /// User.

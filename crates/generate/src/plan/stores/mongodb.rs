@@ -39,7 +39,7 @@ impl Stores {
         let (user, database) = user_and_database(passes, store);
         let deaf = is_deaf(passes, name, users, "MONGODB_URI");
         let secret = (!deaf)
-            .then(|| passes.secrets.add(&[&format!("{name}_password")], Reader::Store, &password(store)));
+            .then(|| passes.secrets.add(&[&format!("{name}_password")], &Reader::Store, &password(store)));
         let version = version(store, "8.0");
         notes(passes, store, users, secret.is_some());
         let texts = StoreTexts {

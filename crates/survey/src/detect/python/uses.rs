@@ -4,8 +4,12 @@ use super::{
     celery, clients, dialects, django::Site, environment::Read, hosts, project::Project,
     requirement::Requirement, sqlite, templates,
 };
+pub(super) use crate::detect::stores::names::scheme;
 use crate::{
-    detect::stores::{names, written},
+    detect::stores::{
+        names::{self, PARTS},
+        written,
+    },
     model::{Address, Evidence, Fact, Gap, Part, Question, Service, StoreKind, StoreUse, Variable},
     python::Kind,
 };
@@ -122,23 +126,6 @@ pub(super) fn prefixes(kind: StoreKind) -> &'static [&'static str] {
         StoreKind::Mongodb => &["MONGO", "MONGODB"],
         StoreKind::Sqlite => &[],
     }
-}
-
-/// The kind that a URL's scheme names, and the scheme where it is not the usual one.
-pub(super) fn scheme(default: &str) -> Option<(StoreKind, Option<String>)> {
-    let (scheme, _) = default.split_once(':')?;
-    let (kind, usual) = match scheme.split('+').next()? {
-        "postgres" | "postgresql" | "postgis" => {
-            (StoreKind::Postgresql, matches!(scheme, "postgres" | "postgresql"))
-        }
-        "mysql" | "mariadb" => (StoreKind::Mysql, scheme == "mysql"),
-        "redis" | "rediss" => (StoreKind::Redis, true),
-        "amqp" | "amqps" | "pyamqp" => (StoreKind::Rabbitmq, scheme == "amqp"),
-        "mongodb" => (StoreKind::Mongodb, true),
-        "sqlite" => (StoreKind::Sqlite, true),
-        _ => return None,
-    };
-    Some((kind, (!usual).then(|| scheme.to_owned())))
 }
 
 /// Adds what the project uses to its service.
@@ -368,15 +355,6 @@ fn url_host(url: &str) -> Option<String> {
 /// The variables by part, and those whose `NAME_FILE` is read too.
 type Parts = (Vec<(Part, Fact<String>)>, Vec<String>);
 
-/// What the parts of an address are called behind a prefix.
-const WORDS: [(Part, &[&str]); 5] = [
-    (Part::Host, &["HOST", "SERVER", "HOSTNAME", "ADDRESS"]),
-    (Part::Port, &["PORT"]),
-    (Part::User, &["USER", "USERNAME", "DEFAULT_USER"]),
-    (Part::Password, &["PASSWORD", "PASS", "PASSWD", "DEFAULT_PASS"]),
-    (Part::Database, &["DB", "NAME", "DATABASE", "DBNAME", "DATABASE_NAME", "DB_NAME", "VHOST"]),
-];
-
 /// Variables for the parts of an address under one prefix: `DB_HOST`, `DB_PASSWORD`. A queue and a cache may have a Redis
 /// each.
 fn parts(kind: StoreKind, service: &Service) -> Vec<Address> {
@@ -384,7 +362,7 @@ fn parts(kind: StoreKind, service: &Service) -> Vec<Address> {
     let mut seen: Vec<&str> = Vec::new();
     let mut found: Vec<Parts> = Vec::new();
     for variable in &service.environment {
-        let Some(prefix) = WORDS[..4]
+        let Some(prefix) = PARTS[..4]
             .iter()
             .flat_map(|(_, names)| *names)
             .find_map(|word| variable.name.strip_suffix(word)?.strip_suffix('_'))
@@ -419,7 +397,7 @@ fn parts(kind: StoreKind, service: &Service) -> Vec<Address> {
 
 fn under(service: &Service, prefix: &str) -> Parts {
     let (mut variables, mut files) = (Vec::new(), Vec::new());
-    for (part, names) in &WORDS {
+    for (part, names) in &PARTS {
         let part_of = service
             .environment
             .iter()
@@ -434,7 +412,7 @@ fn under(service: &Service, prefix: &str) -> Parts {
 
 /// One part may have another beginning: `DB_HOST` beside `POSTGRES_USER`, `PGHOST`.
 fn completed(kind: StoreKind, service: &Service, (mut variables, mut file_variants): Parts) -> Address {
-    for (part, names) in &WORDS {
+    for (part, names) in &PARTS {
         if variables.iter().any(|(known, _)| known == part) {
             continue;
         }

@@ -7,15 +7,15 @@ use super::compose_file::{self, DevService, File};
 use crate::{
     context::{Context, host_name},
     model::{
-        Address, Confidence, Evidence, Fact, Gap, Part, Question, Store, StoreKind, StoreRole, StoreUse,
-        Survey, is_this_machine,
+        Address, Confidence, Evidence, Fact, Gap, Part, Question, Service, Store, StoreKind, StoreRole,
+        StoreUse, Survey, is_this_machine,
     },
 };
 
 mod images;
 pub(super) mod libpq;
 pub(crate) mod names;
-mod others;
+pub(super) mod others;
 pub(super) mod written;
 
 /// A store of the development file.
@@ -61,6 +61,11 @@ pub(super) fn in_development(context: &Context<'_>) -> Vec<(StoreKind, Evidence)
     stores_of(&file).iter().map(|dev| (dev.kind, place(dev))).collect()
 }
 
+/// Names of the services of the development file that are stores, each with its kind.
+pub(super) fn names_in(file: &File) -> Vec<(String, StoreKind)> {
+    stores_of(file).iter().map(|dev| (dev.service.name.clone(), dev.kind)).collect()
+}
+
 fn stores_of(file: &File) -> Vec<Dev<'_>> {
     let services = file.services.iter().filter(|service| !service.is_for_tests());
     services
@@ -103,7 +108,8 @@ fn assign(
 ) {
     let kind = survey.services[service].stores[at].kind;
     let fitting: Vec<usize> = (0..devs.len()).filter(|&dev| devs[dev].kind == kind).collect();
-    let host = host(survey, &survey.services[service].stores[at], &survey.services[service].path, file);
+    let host = host_of_image(&survey.services[service], at)
+        .or_else(|| host(survey, &survey.services[service].stores[at], &survey.services[service].path, file));
     let named = fitting.iter().copied().find(|&dev| Some(&devs[dev].service.name) == host.as_ref());
     let port = local_port(survey, &survey.services[service].stores[at], &survey.services[service].path);
     let by_port = || {
@@ -234,7 +240,7 @@ fn host(survey: &Survey, used: &StoreUse, path: &str, file: Option<&File>) -> Op
     let variable = match address {
         Address::Fixed { host, .. } => return Some(host.value.clone()),
         Address::Url { variable, .. } => variable,
-        Address::Parts { .. } => match address.variable(Part::Host) {
+        Address::Parts { .. } => match address.variable(Part::Host).or(address.variable(Part::Authority)) {
             Some(variable) => variable,
             None => return host_of(&address.written(Part::Host)?.value),
         },
@@ -251,6 +257,20 @@ fn host(survey: &Survey, used: &StoreUse, path: &str, file: Option<&File>) -> Op
         .and_then(|service| service.environment.iter().find(|known| known.name == variable.value))
         .and_then(|variable| variable.default.as_deref());
     values.chain(default).find_map(host_of)
+}
+
+/// The host in a variable of a service with a Dockerfile of its own: several may be built from one folder, each with values
+/// of its own.
+fn host_of_image(service: &Service, at: usize) -> Option<String> {
+    service.own_image.as_ref()?;
+    let address = service.stores.get(at)?.address.as_ref()?;
+    let variable = match address {
+        Address::Url { variable, .. } => variable,
+        Address::Parts { .. } => address.variable(Part::Host).or(address.variable(Part::Authority))?,
+        Address::Fixed { .. } => return None,
+    };
+    let known = service.environment.iter().find(|known| known.name == variable.value)?;
+    host_of(known.default.as_deref()?)
 }
 
 /// The port of the developer's machine at which a service's own default has the store.
@@ -396,7 +416,8 @@ fn role(used: &StoreUse) -> Option<StoreRole> {
     match used.address.as_ref()? {
         Address::Url { variable, .. } => words_role(&variable.value),
         Address::Parts { variables, .. } => {
-            words_role(&variables.iter().find(|(part, _)| *part == Part::Host)?.1.value)
+            let of_host = |part: Part| matches!(part, Part::Host | Part::Authority);
+            words_role(&variables.iter().find(|(part, _)| of_host(*part))?.1.value)
         }
         Address::Fixed { .. } => None,
     }

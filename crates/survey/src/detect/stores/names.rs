@@ -1,6 +1,6 @@
 //! What names of variables say of stores, in every language.
 
-use crate::model::StoreKind;
+use crate::model::{Part, StoreKind};
 
 /// Words that name a kind of store inside of a variable's name.
 fn words(kind: StoreKind) -> &'static [&'static str] {
@@ -30,6 +30,32 @@ pub(in crate::detect) fn is_address(kind: StoreKind, name: &str) -> bool {
     matches!(last, "URL" | "URI" | "DSN" | "ADDRESS")
         && parts.iter().any(|part| is_word_of(kind, part))
         && !parts.iter().any(|part| other.contains(part))
+}
+
+/// What the parts of an address are called behind a prefix.
+pub(in crate::detect) const PARTS: [(Part, &[&str]); 5] = [
+    (Part::Host, &["HOST", "SERVER", "HOSTNAME", "ADDRESS"]),
+    (Part::Port, &["PORT"]),
+    (Part::User, &["USER", "USERNAME", "DEFAULT_USER"]),
+    (Part::Password, &["PASSWORD", "PASS", "PASSWD", "DEFAULT_PASS"]),
+    (Part::Database, &["DB", "NAME", "DATABASE", "DBNAME", "DATABASE_NAME", "DB_NAME", "VHOST"]),
+];
+
+/// The kind that a URL's scheme names, and the scheme where it is not the usual one.
+pub(in crate::detect) fn scheme(default: &str) -> Option<(StoreKind, Option<String>)> {
+    let (scheme, _) = default.split_once(':')?;
+    let (kind, usual) = match scheme.split('+').next()? {
+        "postgres" | "postgresql" | "postgis" => {
+            (StoreKind::Postgresql, matches!(scheme, "postgres" | "postgresql"))
+        }
+        "mysql" | "mariadb" => (StoreKind::Mysql, scheme == "mysql"),
+        "redis" | "rediss" => (StoreKind::Redis, true),
+        "amqp" | "amqps" | "pyamqp" => (StoreKind::Rabbitmq, scheme == "amqp"),
+        "mongodb" => (StoreKind::Mongodb, true),
+        "sqlite" => (StoreKind::Sqlite, true),
+        _ => return None,
+    };
+    Some((kind, (!usual).then(|| scheme.to_owned())))
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ const DEVELOPMENT: [&str; 22] = [
 ];
 
 /// Images that pass requests on: the generated front takes their place.
-const GATEWAYS: [&str; 8] =
+pub(in crate::detect) const GATEWAYS: [&str; 8] =
     ["nginx", "caddy", "traefik", "haproxy", "kong", "envoy", "nginx-unprivileged", "apache"];
 
 /// A gap for every service that is neither a store nor built from a folder that was recognised.
@@ -60,14 +60,17 @@ fn described(service: &DevService) -> String {
     }
 }
 
+/// It shows a queue to whoever opens it.
+pub(in crate::detect) fn is_dashboard(service: &DevService) -> bool {
+    let shows = |word: &str| matches!(word, "flower" | "rq-dashboard" | "rqmonitor");
+    service.command.as_ref().is_some_and(|(command, _)| command.split_whitespace().take(8).any(shows))
+}
+
 fn said(service: &DevService, survey: &Survey) -> Option<(String, &'static str)> {
     if service.is_for_tests() {
         return Some(("is for tests: it is left out".to_owned(), "nothing has to be done"));
     }
-    let dashboard = |(command, _): &(String, _)| {
-        command.split_whitespace().take(8).any(|word| matches!(word, "flower" | "rq-dashboard" | "rqmonitor"))
-    };
-    if service.command.as_ref().is_some_and(dashboard) {
+    if is_dashboard(service) {
         return Some((
             "shows a queue to whoever opens it, without a password: it is left out".to_owned(),
             "write its service by hand, behind a password; it is kept",

@@ -221,6 +221,8 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
     let set = |name: &str, value: &str| Setting::new(name, value);
     let uv = of_workspace(service, install);
     let member = uv.1.as_ref().map(|package| format!(" --package {package}")).unwrap_or_default();
+    let own = install.beside.iter().any(|beside| beside.value == Beside::Package);
+    let with_own = |command: &str| if own { vec![command.to_owned()] } else { Vec::new() };
     let mut commands = match install.manager {
         Manager::Uv => Commands {
             tool: tool("uv", UV),
@@ -241,7 +243,7 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
             cache: "id=poetry,target=/root/.cache/pypoetry",
             install: vec!["poetry install --only main --no-root".to_owned()],
             // A project that is no package has nothing of its own to install.
-            install_project: Vec::new(),
+            install_project: with_own("poetry install --only main"),
             environment: vec![set("POETRY_VIRTUALENVS_IN_PROJECT", "1"), set("POETRY_NO_INTERACTION", "1")],
             files,
         },
@@ -249,7 +251,7 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
             tool: tool("pdm", PDM),
             cache: "id=pdm,target=/root/.cache/pdm",
             install: vec!["pdm sync --prod --no-editable --no-self".to_owned()],
-            install_project: Vec::new(),
+            install_project: with_own("pdm sync --prod --no-editable"),
             environment: vec![set("PDM_CHECK_UPDATE", "false"), set("PDM_VENV_IN_PROJECT", "1")],
             files,
         },

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, rc::Rc};
 
 use super::{
-    command,
+    command, install,
     project::{Project, below},
 };
 use crate::{
@@ -157,7 +157,12 @@ const FRAMEWORKS: [&str; 12] = [
 ];
 
 /// The application that a command of the project serves, whatever makes it: its module is there and has the name.
-pub(super) fn served(project: &Project, (module, object): (&str, &str), launch: &Launch) -> Option<App> {
+pub(super) fn served(
+    context: &Context<'_>,
+    project: &Project,
+    (module, object): (&str, &str),
+    launch: &Launch,
+) -> Option<App> {
     let words = &launch.line.as_ref()?.words;
     let interface = command::interface(words)?;
     let path = module.replace('.', "/");
@@ -184,7 +189,7 @@ pub(super) fn served(project: &Project, (module, object): (&str, &str), launch: 
     let name = file.source.name();
     let root = ends.iter().find_map(|end| name.strip_suffix(end.as_str()))?.trim_end_matches('/').to_owned();
     // What is installed as a package is found from the project's own folder.
-    let installed = project.package().is_some() && root == join(&project.folder, "src");
+    let installed = root == join(&project.folder, "src") && install::is_installed(context, project);
     Some(App {
         file: name.to_owned(),
         root: if installed { project.folder.clone() } else { root },
@@ -324,10 +329,16 @@ pub(super) fn place(context: &Context<'_>, project: &Project, file: &str) -> Opt
             .count()
     };
     let best = candidates.iter().map(score).max()?;
-    let root = candidates.iter().find(|candidate| score(candidate) == best)?.clone();
+    // A package below `src` has its own name, also where none of its modules imports another by it.
+    let src = join(&project.folder, "src");
+    let in_package = |candidate: &&String| {
+        **candidate == src && score(candidate) == best && below(file, &src).is_some_and(|it| it.contains('/'))
+    };
+    let named = candidates.iter().find(|it| in_package(it) && project.package().is_some());
+    let root = named.or_else(|| candidates.iter().find(|candidate| score(candidate) == best))?.clone();
     let name = dotted(file, &root)?;
     // What is installed as a package is found from everywhere.
-    let installed = project.package().is_some() && root == join(&project.folder, "src");
+    let installed = root == src && install::is_installed(context, project);
     Some((if installed { project.folder.clone() } else { root }, name))
 }
 

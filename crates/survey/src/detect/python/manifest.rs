@@ -29,6 +29,8 @@ pub(super) struct Manifest {
     /// Members of a uv workspace.
     pub(super) members: Vec<String>,
     pub(super) is_poetry: bool,
+    /// It names the folders of its packages to Poetry.
+    pub(super) names_packages: bool,
 }
 
 /// The manifests of a folder, those that could be read.
@@ -62,6 +64,7 @@ impl Manifest {
             lists: Vec::new(),
             members: Vec::new(),
             is_poetry: false,
+            names_packages: false,
         }
     }
 
@@ -82,6 +85,7 @@ fn pyproject(source: Source) -> Result<Manifest, Diagnostic> {
     let poetry = root.at(&["tool", "poetry"]);
     manifest.declares = project.is_some() || poetry.is_some();
     manifest.is_poetry = poetry.is_some();
+    manifest.names_packages = poetry.is_some_and(|poetry| poetry.at(&["packages"]).is_some());
     if let Some(project) = project {
         standard(project, &mut manifest);
     }

@@ -226,7 +226,7 @@ fn frameworks(project: &Project, first: &str) -> Vec<Framework> {
 /// An application of Flask, FastAPI or another framework whose object stands in a module.
 fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &mut Survey) -> bool {
     let apps = apps::find(context, project);
-    let Some(app) = &chosen(platform, project, &apps) else { return false };
+    let Some(app) = &chosen(context, platform, project, &apps) else { return false };
     let mut service = empty(project, &app.root, Role::Server);
     service.frameworks = frameworks(project, app.package);
     let found = routes::find(project);
@@ -486,7 +486,7 @@ fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Surve
 }
 
 /// The application that the project's own commands name, else the likeliest one.
-fn chosen(platform: &Platform, project: &Project, apps: &[App]) -> Option<App> {
+fn chosen(context: &Context<'_>, platform: &Platform, project: &Project, apps: &[App]) -> Option<App> {
     let launches =
         platform.launches.iter().filter(|launch| crate::model::is_below(&launch.folder, &project.folder));
     let mut targets =
@@ -508,7 +508,7 @@ fn chosen(platform: &Platform, project: &Project, apps: &[App]) -> Option<App> {
             }
             Some(app)
         };
-        known.or_else(imported).or_else(|| apps::served(project, (module, object), launch))
+        known.or_else(imported).or_else(|| apps::served(context, project, (module, object), launch))
     });
     named.or_else(|| apps.first().cloned())
 }

@@ -66,6 +66,7 @@ pub(super) fn build(
         unlocked: install.lock_file.is_none(),
         build_settings: server::settings_at_build(service),
         build: service.build_commands.iter().map(server::command_line).collect(),
+        built: built(service),
         native: !install.native.is_empty(),
         system_packages: server::system_packages(service),
         writable: program.writable.clone(),
@@ -90,6 +91,12 @@ pub(super) fn build(
     }
     let images = vec![BaseImage { argument: "PYTHON_IMAGE", name: images::python(version) }];
     Some((server::frame(passes, program, images, kind), probe))
+}
+
+/// What the build writes outside of /app: absolute paths of plain letters.
+fn built(service: &Service) -> Vec<String> {
+    let paths = service.ships.iter().map(|ships| ships.from.trim_end_matches('/'));
+    paths.filter(|path| path.strip_prefix('/').is_some_and(checked::is_path)).map(str::to_owned).collect()
 }
 
 /// Whether something is to be done before the program's first line: secrets, a heartbeat, and the way to the modules of its
@@ -166,6 +173,13 @@ fn compilers(install: &Install) -> Vec<String> {
             "cffi" | "cryptography" => &["libffi-dev", "libssl-dev"],
             "pillow" => &["libjpeg-dev", "zlib1g-dev"],
             "uwsgi" => &["libpcre2-dev"],
+            "python-ldap" => &["libldap2-dev", "libsasl2-dev"],
+            "pygraphviz" => &["libgraphviz-dev", "pkg-config"],
+            "pycups" => &["libcups2-dev"],
+            "pyaudio" => &["portaudio19-dev"],
+            "pycurl" => &["libcurl4-openssl-dev", "libssl-dev"],
+            "gdal" => &["libgdal-dev", "g++"],
+            "dlib" => &["g++", "make", "cmake"],
             _ => &["g++", "make"],
         });
     }

@@ -207,8 +207,13 @@ fn setup_py(source: Source) -> Result<Manifest, Diagnostic> {
             ),
         )
     });
-    if let Some(list) = module.keyword(call + 1, "install_requires").filter(|list| module.is(list.at, "[")) {
-        for at in (list.at..list.end).filter(|&at| module.kind(at) == Some(Kind::String)) {
+    if let Some((from, to)) = module.keyword(call + 1, "install_requires").and_then(|list| {
+        // The list itself, or the one that has this name: `install_requires=install_requires`.
+        let named = || module.assignments().find(|(name, _)| module.text(*name) == module.text(list.at));
+        let open = if module.is(list.at, "[") { list.at } else { named()?.1 };
+        module.is(open, "[").then(|| module.close(open).map(|close| (open, close)))?
+    }) {
+        for at in (from..to).filter(|&at| module.kind(at) == Some(Kind::String)) {
             let requirement =
                 module.string(at).and_then(|text| parse(&module.source, module.span(at, at), &text));
             manifest.requirements.extend(requirement);

@@ -120,3 +120,20 @@ fn packages_that_are_compiled_have_the_libraries_of_their_own() {
         assert!(text.contains(&format!("--no-install-recommends {libraries} \\\n")), "{package}: {text}");
     }
 }
+
+#[test]
+fn pipenv_installs_for_the_images_python() {
+    let with = |version: &str| {
+        let manifest = format!("[packages]\nflask = \"*\"\n[requires]\npython_version = \"{version}\"\n");
+        file(
+            &planned(&[
+                ("Pipfile", &manifest),
+                ("Pipfile.lock", "{ \"default\": {} }"),
+                ("app.py", "from flask import Flask\napp = Flask(__name__)\n"),
+            ]),
+            "Dockerfile",
+        )
+    };
+    assert!(with("3.6").contains("PIPENV_PYTHON=/usr/local/bin/python\n"), "{}", with("3.6"));
+    assert!(!with("3.13").contains("PIPENV_PYTHON"), "{}", with("3.13"));
+}

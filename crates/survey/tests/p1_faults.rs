@@ -440,3 +440,48 @@ fn static_files_outside_of_the_program_are_shipped_from_there() {
     assert_eq!(ships("'static'"), []);
     assert!(gap(&with("'/tmp/static'"), "no folder of the program's").message.contains("/tmp/static"));
 }
+
+#[test]
+fn a_program_that_the_teams_image_starts_counts_before_a_guess() {
+    let with = |program: &str, cmd: &str| {
+        of(&[
+            ("requirements.txt", "Flask==3.0.3\n"),
+            ("shop/__init__.py", ""),
+            ("shop/web.py", "from flask import Flask\napp = Flask(__name__)\n"),
+            ("shop.py", program),
+            ("Dockerfile", &format!("FROM python:3.13\nEXPOSE 5000\n{cmd}\n")),
+        ])
+    };
+    let cmd = "CMD [\"python\", \"./shop.py\", \"-d\", \"/datastore\"]";
+    let survey = with("import shop.start\nshop.start.main()\n", cmd);
+    let service = &survey.services[0];
+    assert_eq!(words(service), "python ./shop.py -d /datastore");
+    assert_eq!((service.writes[0].path.value.as_str(), service.writes[0].keep), ("/datastore", true));
+    assert_eq!((service.port.as_ref().unwrap().value, service.adds.len()), (5000, 0));
+    let asked = survey.questions.iter().find(|question| question.id == "app.command").unwrap();
+    assert!(asked.options[1].ends_with(" shop.web:app"), "{:?}", asked.options);
+    assert_eq!(asked.default.as_deref(), Some("python ./shop.py -d /datastore"));
+    // A developer's server of the same application, or the application's own file.
+    let survey = with("from shop.web import app\napp.run()\n", cmd);
+    assert!(words(&survey.services[0]).ends_with(" shop.web:app"));
+    assert!(survey.questions.iter().all(|question| question.id != "app.command"));
+    let survey = with("print(1)\n", "CMD [\"python\", \"-m\", \"shop.web\"]");
+    assert!(words(&survey.services[0]).ends_with(" shop.web:app"));
+}
+
+#[test]
+fn the_python_of_a_pipfile_is_asked_for_as_other_pins_are() {
+    let with = |version: &str| {
+        of(&[
+            ("Pipfile", &format!("[packages]\nflask = \"*\"\n[requires]\npython_version = \"{version}\"\n")),
+            ("Pipfile.lock", "{ \"default\": {} }"),
+            ("app.py", "from flask import Flask\napp = Flask(__name__)\n"),
+        ])
+    };
+    let survey = with("3.6");
+    assert_eq!(survey.installs[0].runtime_version.as_ref().unwrap().value, "3.11");
+    assert!(survey.questions.iter().any(|question| question.id == "root.python"));
+    let survey = with("3.13");
+    assert_eq!(survey.installs[0].runtime_version.as_ref().unwrap().value, "3.13");
+    assert_eq!(survey.questions.len(), 0);
+}

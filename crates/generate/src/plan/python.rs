@@ -275,7 +275,7 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
             // Without a lock file it makes one first.
             install: vec![if locked.is_empty() { "pipenv install" } else { "pipenv sync" }.to_owned()],
             install_project: Vec::new(),
-            environment: vec![set("PIPENV_VENV_IN_PROJECT", "1")],
+            environment: pipenv(install),
             files,
         },
         _ => pip(install, &names, files),
@@ -289,6 +289,16 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
         commands.install_project.push(add);
     }
     Some(commands)
+}
+
+/// Settings of Pipenv: the image's own Python, where the project's file names another one, which it would look for.
+fn pipenv(install: &Install) -> Vec<Setting> {
+    let mut settings = vec![Setting::new("PIPENV_VENV_IN_PROJECT", "1")];
+    let other = install.runtime.as_ref().zip(install.runtime_version.as_ref());
+    if other.is_some_and(|(written, chosen)| written.value != chosen.value) {
+        settings.push(Setting::new("PIPENV_PYTHON", "/usr/local/bin/python"));
+    }
+    settings
 }
 
 /// Of uv: what leaves the project's own packages out, and the member of a workspace that the service is.

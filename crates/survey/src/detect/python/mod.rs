@@ -33,6 +33,7 @@ mod logs;
 mod lost;
 mod manifest;
 mod migrations;
+mod own;
 mod pages;
 mod paths;
 mod pins;
@@ -236,8 +237,8 @@ fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &m
     let locked = install::locked(context, project);
     let socket_io = socketio::find(project);
     let sockets = command::Sockets { any: !found.websockets.is_empty(), socket_io: socket_io.as_ref() };
-    let served = command::serve(context, platform, project, &locked, app, &sockets);
-    if served.start.is_none() {
+    let mut served = command::serve(context, platform, project, &locked, app, &sockets);
+    if served.start.is_none() && !own::program(platform, project, app, &mut served, &mut service, survey) {
         ask(&service.name, app, &apps, survey);
     }
     for (message, evidence) in found.gaps {

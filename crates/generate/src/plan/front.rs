@@ -252,7 +252,7 @@ fn distinct(passes: &mut Passes<'_>, upstreams: &mut [Upstream]) {
             free
         };
         upstream.streams.retain(|path| free(path, true));
-        upstream.websockets.retain(|path| free(path, path == "/" || !path.ends_with('/')));
+        upstream.websockets.retain(|path| free(path, !path.ends_with('/')));
         upstream.locations.retain(|location| free(&location.prefix, location.exact));
     }
 }

@@ -351,6 +351,8 @@ pub(crate) struct PythonBuild {
     pub(crate) build_settings: Vec<Setting>,
     /// Commands with the sources there: collectstatic, compiled messages.
     pub(crate) build: Vec<String>,
+    /// Folders outside of /app that these commands write.
+    pub(crate) built: Vec<String>,
     pub(crate) native: bool,
     pub(crate) system_packages: Vec<String>,
     pub(crate) writable: Vec<String>,

@@ -95,6 +95,9 @@ RUN {% if it.native %}--mount=type=bind,from=build,source=/runtime-packages,targ
 WORKDIR {{ it.sources.workdir }}
 # Everything belongs to root and is not writable for the user below: the program cannot change its own code.
 COPY --from=build /app /app
+{%- for path in it.built %}
+COPY --from=build {{ path }} {{ path }}
+{%- endfor %}
 {%- if it.writable | select("startingwith", "/app/") %}
 COPY --from=build --chown={{ build.uid }}:{{ build.uid }} /writable/app /app
 {%- endif %}

@@ -10,7 +10,7 @@ use std::{
     process::ExitCode,
 };
 
-use plimsoll_compose::{dotenv, interpolate};
+use plimsoll_compose::{LoadOptions, NoFiles, dotenv, interpolate};
 use plimsoll_generate::{Comparison, GeneratedFile, LOCK_FILE, Lock, Policy, Resolution, SMOKE_FILE, Stack};
 use plimsoll_source::{Diagnostic, Source, Span, yaml};
 use plimsoll_survey::{AnswerError, Gap, Limits, Repository, Survey};
@@ -169,7 +169,7 @@ fn readable(files: &[GeneratedFile]) -> Result<(), CommandError> {
         let read = if name.starts_with("Dockerfile") && !name.ends_with(".dockerignore") {
             plimsoll_dockerfile::parse(&source).map(drop)
         } else if name.starts_with("compose.") {
-            document(&source).map_err(|error| vec![error])
+            document(&source).map_err(|error| vec![error]).and_then(|()| loads(&source))
         } else {
             Ok(())
         };
@@ -188,6 +188,19 @@ fn document(source: &Source) -> Result<(), Diagnostic> {
         document.expand(&limits)?;
     }
     Ok(())
+}
+
+/// Loads a Compose file as `up` does: what can be read may still contradict itself, as two mounts at one place.
+fn loads(source: &Source) -> Result<(), Vec<Diagnostic>> {
+    let mut options = LoadOptions::new(vec![source.clone()], "/project");
+    // What a person must set is set by then.
+    let lines = source.text().lines().filter(|line| !line.trim_start().starts_with('#'));
+    for variable in lines.filter_map(|line| interpolate::variables(line).ok()).flatten() {
+        if variable.required {
+            options.env.insert(variable.name, "1".to_owned());
+        }
+    }
+    plimsoll_compose::load(&options, &NoFiles).map(drop)
 }
 
 fn preview(

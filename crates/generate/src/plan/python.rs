@@ -66,6 +66,7 @@ pub(super) fn build(
         unlocked: install.lock_file.is_none(),
         build_settings: server::settings_at_build(service),
         build: service.build_commands.iter().map(server::command_line).collect(),
+        built: built(service),
         native: !install.native.is_empty(),
         system_packages: server::system_packages(service),
         writable: program.writable.clone(),
@@ -90,6 +91,12 @@ pub(super) fn build(
     }
     let images = vec![BaseImage { argument: "PYTHON_IMAGE", name: images::python(version) }];
     Some((server::frame(passes, program, images, kind), probe))
+}
+
+/// What the build writes outside of /app: absolute paths of plain letters.
+fn built(service: &Service) -> Vec<String> {
+    let paths = service.ships.iter().map(|ships| ships.from.trim_end_matches('/'));
+    paths.filter(|path| path.strip_prefix('/').is_some_and(checked::is_path)).map(str::to_owned).collect()
 }
 
 /// Whether something is to be done before the program's first line: secrets, a heartbeat, and the way to the modules of its
@@ -166,6 +173,13 @@ fn compilers(install: &Install) -> Vec<String> {
             "cffi" | "cryptography" => &["libffi-dev", "libssl-dev"],
             "pillow" => &["libjpeg-dev", "zlib1g-dev"],
             "uwsgi" => &["libpcre2-dev"],
+            "python-ldap" => &["libldap2-dev", "libsasl2-dev"],
+            "pygraphviz" => &["libgraphviz-dev", "pkg-config"],
+            "pycups" => &["libcups2-dev"],
+            "pyaudio" => &["portaudio19-dev"],
+            "pycurl" => &["libcurl4-openssl-dev", "libssl-dev"],
+            "gdal" => &["libgdal-dev", "g++"],
+            "dlib" => &["g++", "make", "cmake"],
             _ => &["g++", "make"],
         });
     }
@@ -221,6 +235,8 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
     let set = |name: &str, value: &str| Setting::new(name, value);
     let uv = of_workspace(service, install);
     let member = uv.1.as_ref().map(|package| format!(" --package {package}")).unwrap_or_default();
+    let own = install.beside.iter().any(|beside| beside.value == Beside::Package);
+    let with_own = |command: &str| if own { vec![command.to_owned()] } else { Vec::new() };
     let mut commands = match install.manager {
         Manager::Uv => Commands {
             tool: tool("uv", UV),
@@ -241,7 +257,7 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
             cache: "id=poetry,target=/root/.cache/pypoetry",
             install: vec!["poetry install --only main --no-root".to_owned()],
             // A project that is no package has nothing of its own to install.
-            install_project: Vec::new(),
+            install_project: with_own("poetry install --only main"),
             environment: vec![set("POETRY_VIRTUALENVS_IN_PROJECT", "1"), set("POETRY_NO_INTERACTION", "1")],
             files,
         },
@@ -249,7 +265,7 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
             tool: tool("pdm", PDM),
             cache: "id=pdm,target=/root/.cache/pdm",
             install: vec!["pdm sync --prod --no-editable --no-self".to_owned()],
-            install_project: Vec::new(),
+            install_project: with_own("pdm sync --prod --no-editable"),
             environment: vec![set("PDM_CHECK_UPDATE", "false"), set("PDM_VENV_IN_PROJECT", "1")],
             files,
         },
@@ -259,7 +275,7 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
             // Without a lock file it makes one first.
             install: vec![if locked.is_empty() { "pipenv install" } else { "pipenv sync" }.to_owned()],
             install_project: Vec::new(),
-            environment: vec![set("PIPENV_VENV_IN_PROJECT", "1")],
+            environment: pipenv(install),
             files,
         },
         _ => pip(install, &names, files),
@@ -273,6 +289,16 @@ fn commands(passes: &mut Passes<'_>, service: &Service, install: &Install) -> Op
         commands.install_project.push(add);
     }
     Some(commands)
+}
+
+/// Settings of Pipenv: the image's own Python, where the project's file names another one, which it would look for.
+fn pipenv(install: &Install) -> Vec<Setting> {
+    let mut settings = vec![Setting::new("PIPENV_VENV_IN_PROJECT", "1")];
+    let other = install.runtime.as_ref().zip(install.runtime_version.as_ref());
+    if other.is_some_and(|(written, chosen)| written.value != chosen.value) {
+        settings.push(Setting::new("PIPENV_PYTHON", "/usr/local/bin/python"));
+    }
+    settings
 }
 
 /// Of uv: what leaves the project's own packages out, and the member of a workspace that the service is.

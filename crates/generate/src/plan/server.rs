@@ -102,12 +102,20 @@ pub(super) fn writes(passes: &mut Passes<'_>, program: &mut Program<'_>, workdir
             );
             continue;
         }
+        if mounted(program, &absolute) {
+            continue;
+        }
+        if writes.keep && MEMORY.contains(&absolute.as_str()) {
+            passes.note(
+                &program.service.name.clone(),
+                format!("it keeps files in {path}, which is memory: they go with its container"),
+                "write them to a folder of its own, as /data".to_owned(),
+                &writes.path.evidence,
+            );
+            continue;
+        }
         if writes.keep {
-            let last = path.rsplit('/').next().unwrap_or(path);
-            let begin = format!("{}_{}:", program.name, names::slug(last));
-            // Two folders of one name are two volumes.
-            let taken = program.volumes.iter().any(|known| known.starts_with(&begin));
-            let volume = format!("{}_{}", program.name, names::slug(if taken { path } else { last }));
+            let volume = volume(program, path);
             program.volumes.push(format!("{volume}:{absolute}"));
             program.writable.push(absolute);
         } else if !absolute.starts_with("/tmp") {
@@ -116,6 +124,22 @@ pub(super) fn writes(passes: &mut Passes<'_>, program: &mut Program<'_>, workdir
     }
     // Libraries count on it: uploads, caches of compilers, sockets.
     program.tmpfs.push(tmp(passes));
+}
+
+/// Folders that a container has in memory whatever its program keeps there.
+const MEMORY: [&str; 4] = ["/tmp", "/run", "/var/run", "/dev/shm"];
+
+/// Whether a folder is mounted already: written twice, as `uploads` and `./uploads`, it is one.
+fn mounted(program: &Program<'_>, absolute: &str) -> bool {
+    program.volumes.iter().any(|volume| volume.split_once(':').is_some_and(|(_, at)| at == absolute))
+        || program.tmpfs.iter().any(|tmpfs| tmpfs.split(':').next() == Some(absolute))
+}
+
+/// The volume of a folder, by the folder's own name; by its whole path where another one has that name.
+fn volume(program: &Program<'_>, path: &str) -> String {
+    let short = format!("{}_{}", program.name, names::slug(path.rsplit('/').next().unwrap_or(path)));
+    let taken = program.volumes.iter().any(|volume| volume.split(':').next() == Some(short.as_str()));
+    if taken { format!("{}_{}", program.name, names::slug(path)) } else { short }
 }
 
 /// Memory for files that nobody needs for long.

@@ -90,7 +90,8 @@ pub struct Install {
     /// Files besides manifests and lock that decide what an install gives, below the folder: `.npmrc`, patches,
     /// `requirements/base.txt`.
     pub inputs: Vec<Fact<String>>,
-    /// Of pip: what is installed besides the list, so that all that the manifests declare is there.
+    /// Of pip: what is installed besides the list, so that all that the manifests declare is there. Of Poetry and PDM: the
+    /// project itself, where its modules lie below `src`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub beside: Vec<Fact<Beside>>,
     /// What must be installed besides, since an old package does not run with the newest of another (`werkzeug<3`); the

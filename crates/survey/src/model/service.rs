@@ -39,7 +39,8 @@ pub struct Service {
     pub build_commands: Vec<Fact<Vec<String>>>,
     /// What of it is shipped.
     pub shape: Shape,
-    /// Of a [`Shape::Bundle`]: what is copied where.
+    /// Of a [`Shape::Bundle`]: what is copied where. Of a program in Python: folders outside of its own that its build
+    /// writes, with the same absolute path on both sides.
     pub ships: Vec<Ships>,
     /// Of a site: every path that is no file is the page's own business.
     pub single_page: bool,

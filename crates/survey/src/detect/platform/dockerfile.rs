@@ -1,9 +1,11 @@
 //! A Dockerfile of the team: the command of its last stage, its ports and the version of its base.
 
-use plimsoll_dockerfile::{CommandLine, Instruction, Stage, Statement, parse_lenient, parse_port};
+use plimsoll_dockerfile::{
+    CommandLine, Instruction, Run, RunForm, Stage, Statement, parse_lenient, parse_port,
+};
 use plimsoll_source::Source;
 
-use super::{Expected, Platform, add};
+use super::{Expected, Launch, Platform, add, words};
 use crate::model::{Evidence, Fact};
 
 pub(super) fn read(source: &Source, folder: &str, platform: &mut Platform) {
@@ -12,6 +14,11 @@ pub(super) fn read(source: &Source, folder: &str, platform: &mut Platform) {
         if let Some(version) = python(&stage.from.text) {
             let evidence = Evidence::new(source, stage.from.span, "the Python of the team's own image");
             platform.python.push((folder.to_owned(), Fact::new(version, evidence)));
+        }
+    }
+    for statement in dockerfile.stages.iter().flat_map(|stage| &stage.instructions) {
+        if let Instruction::Run(run) = &statement.value {
+            steps(source, folder, run, statement, platform);
         }
     }
     let Some(last) = dockerfile.stages.last() else { return };
@@ -29,6 +36,28 @@ pub(super) fn read(source: &Source, folder: &str, platform: &mut Platform) {
     {
         let evidence = Evidence::new(source, statement.span, "the port that the team's own image names");
         platform.ports.push(Expected { folder: folder.to_owned(), port: Fact::new(number, evidence) });
+    }
+}
+
+/// Commands of the team's image, as far as they are looked at.
+const MAX_STEPS: usize = 200;
+
+/// The commands of a RUN, one after another.
+fn steps(source: &Source, folder: &str, run: &Run, statement: &Statement, platform: &mut Platform) {
+    let RunForm::Shell(word) = &run.form else { return };
+    let commands = word.text.split("&&").flat_map(|text| text.split(';')).map(str::trim);
+    for text in commands.filter(|text| !text.is_empty()) {
+        if platform.steps.len() == MAX_STEPS {
+            return;
+        }
+        platform.steps.push(Launch {
+            process: "image".to_owned(),
+            folder: super::around(folder),
+            line: words::line(text),
+            text: text.split_whitespace().collect::<Vec<_>>().join(" "),
+            evidence: Evidence::new(source, statement.span, "the team's own image is built so"),
+            weak: true,
+        });
     }
 }
 

@@ -11,6 +11,7 @@ mod dockerfile;
 mod fly;
 mod procfile;
 mod render;
+mod scripts;
 mod supervisor;
 mod uwsgi;
 pub(super) mod words;
@@ -51,6 +52,8 @@ pub(crate) struct Platform {
     pub(super) ports: Vec<Expected>,
     /// Python versions of base images: folder and tag's version.
     pub(super) python: Vec<(String, Fact<String>)>,
+    /// What the team's start scripts (`start`) and the build of its image (`image`) do, one command each.
+    pub(super) steps: Vec<Launch>,
     /// Files that were read.
     pub(super) files: Vec<Fact<String>>,
 }
@@ -73,6 +76,12 @@ pub(super) fn read(context: &Context<'_>) -> Platform {
             let Some(source) = context.repository.source(path) else { continue };
             read(&source, folder, &mut platform);
             platform.files.push(Fact::new(path.clone(), Evidence::file(path, *reason)));
+        }
+    }
+    for path in files.iter().filter(|path| scripts::is_script(path)).take(20) {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if let Some(source) = context.repository.source(path).filter(|_| !is_apart(folder)) {
+            scripts::read(&source, folder, &mut platform);
         }
     }
     if let Ok(Some(file)) = compose_file::read(context) {
@@ -108,8 +117,20 @@ const READERS: &[(&str, Reader, &str)] = &[
 /// The folder of the program whose settings lie in a folder for nothing but them.
 fn around(folder: &str) -> String {
     let (above, last) = folder.rsplit_once('/').unwrap_or(("", folder));
-    let apart =
-        ["docker", "deploy", "deployment", "config", "conf", "etc", "uwsgi", "supervisor", "build", "ops"];
+    let apart = [
+        "docker",
+        "deploy",
+        "deployment",
+        "config",
+        "conf",
+        "etc",
+        "uwsgi",
+        "supervisor",
+        "build",
+        "ops",
+        "scripts",
+        "bin",
+    ];
     if apart.contains(&last) { around(above) } else { folder.to_owned() }
 }
 

@@ -78,10 +78,45 @@ fn websocket(project: &Project) -> Option<String> {
     if !project.modules.iter().any(answers) {
         return None;
     }
-    project.modules.iter().find_map(|module| {
+    let called = project.modules.iter().find_map(|module| {
         (0..module.tokens.len()).find_map(|at| {
             let text = module.string(at).filter(|_| module.kind(at) == Some(Kind::String))?;
             (text.starts_with("/ws") || text.starts_with('/') && text.contains("socket")).then_some(text)
+        })
+    });
+    // Without a path that is called so it is the one whose handler answers them, else any.
+    called.or_else(|| handled(project)).or_else(|| Some("/".to_owned()))
+}
+
+/// `add_get("/chat", handler)` where the function of that name makes a `WebSocketResponse`.
+fn handled(project: &Project) -> Option<String> {
+    let answers = |name: &str| {
+        project.modules.iter().any(|module| {
+            let defined = module.lines().find(|&at| {
+                (module.is(at, "def") && module.is(at + 1, name))
+                    || module.is(at + 2, name) && module.is(at, "async")
+            });
+            defined.is_some_and(|def| {
+                let indent = module.tokens[def].indent;
+                let end = module
+                    .lines()
+                    .find(|&line| line > def && module.tokens[line].indent <= indent)
+                    .unwrap_or(module.tokens.len());
+                (def..end).any(|at| module.is(at, "WebSocketResponse"))
+            })
+        })
+    };
+    project.modules.iter().find_map(|module| {
+        (0..module.tokens.len()).find_map(|at| {
+            let adds = matches!(module.text(at), "add_get" | "add_route" | "get" | "route" | "view");
+            if !adds || !module.is(at + 1, "(") {
+                return None;
+            }
+            let arguments = module.arguments(at + 1);
+            let path =
+                arguments.iter().find_map(|it| module.string(it.at).filter(|text| text.starts_with('/')))?;
+            let handler = arguments.iter().skip(1).any(|it| answers(module.text(it.end - 1)));
+            handler.then_some(path)
         })
     })
 }

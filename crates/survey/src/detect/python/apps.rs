@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, rc::Rc};
 
 use super::{
-    command,
+    command, install,
     project::{Project, below},
 };
 use crate::{
@@ -78,11 +78,13 @@ const OBJECTS: [&str; 4] = ["app", "application", "api", "server"];
 
 /// All application objects of a project, the likeliest first.
 pub(super) fn find(context: &Context<'_>, project: &Project) -> Vec<App> {
-    let factories = factories(project);
+    let classes = classes(project);
+    let factories = factories(project, &classes);
     let mut apps: Vec<App> = Vec::new();
     for module in &project.modules {
         for (name, value) in module.assignments() {
-            let Some((interface, package, factory)) = made(project, module, value, &factories) else {
+            let Some((interface, package, factory)) = made(project, module, value, &factories, &classes)
+            else {
                 continue;
             };
             // Socket.IO around another application is served; what is mounted in one is a part of it.
@@ -157,7 +159,12 @@ const FRAMEWORKS: [&str; 12] = [
 ];
 
 /// The application that a command of the project serves, whatever makes it: its module is there and has the name.
-pub(super) fn served(project: &Project, (module, object): (&str, &str), launch: &Launch) -> Option<App> {
+pub(super) fn served(
+    context: &Context<'_>,
+    project: &Project,
+    (module, object): (&str, &str),
+    launch: &Launch,
+) -> Option<App> {
     let words = &launch.line.as_ref()?.words;
     let interface = command::interface(words)?;
     let path = module.replace('.', "/");
@@ -184,7 +191,7 @@ pub(super) fn served(project: &Project, (module, object): (&str, &str), launch: 
     let name = file.source.name();
     let root = ends.iter().find_map(|end| name.strip_suffix(end.as_str()))?.trim_end_matches('/').to_owned();
     // What is installed as a package is found from the project's own folder.
-    let installed = project.package().is_some() && root == join(&project.folder, "src");
+    let installed = root == join(&project.folder, "src") && install::is_installed(context, project);
     Some(App {
         file: name.to_owned(),
         root: if installed { project.folder.clone() } else { root },
@@ -234,18 +241,81 @@ fn maker(name: &str) -> Option<(Interface, &'static str)> {
     MAKERS.iter().find(|(maker, ..)| *maker == name).map(|(_, interface, package)| (*interface, *package))
 }
 
+/// A class of the project that is an application: `class Shop(Flask)`.
+struct Class {
+    file: String,
+    name: String,
+    interface: Interface,
+    package: &'static str,
+}
+
+/// A class of a class of a class is looked at, and no further one.
+const MAX_PARENTS: usize = 3;
+const MAX_CLASSES: usize = 100;
+
+/// The project's own kinds of applications.
+fn classes(project: &Project) -> Vec<Class> {
+    let mut found: Vec<Class> = Vec::new();
+    for _ in 0..MAX_PARENTS {
+        let mut new = Vec::new();
+        for module in &project.modules {
+            let defined = module
+                .lines()
+                .filter(|&at| module.is(at, "class") && module.is_word(at + 1) && module.is(at + 2, "("));
+            for at in defined {
+                let (file, name) = (module.source.name(), module.text(at + 1));
+                let known = found.iter().any(|class| class.file == file && class.name == name);
+                let made = module.arguments(at + 2).iter().find_map(|parent| {
+                    let (parent, _) = module.resolved(parent.at)?;
+                    maker(&parent).or_else(|| of_class(project, module, &parent, &found))
+                });
+                let Some((interface, package)) = made.filter(|_| !known) else { continue };
+                new.push(Class { file: file.to_owned(), name: name.to_owned(), interface, package });
+            }
+        }
+        if new.is_empty() || found.len() > MAX_CLASSES {
+            break;
+        }
+        found.extend(new);
+    }
+    found
+}
+
+/// The class of the project that a name in a module stands for.
+fn of_class(
+    project: &Project,
+    module: &Module,
+    name: &str,
+    classes: &[Class],
+) -> Option<(Interface, &'static str)> {
+    let last = name.rsplit('.').next()?;
+    let mut named = classes.iter().filter(|class| class.name == last).peekable();
+    named.peek()?;
+    let path = name.rsplit_once('.').map(|(path, _)| if path.is_empty() { "." } else { path });
+    let file = match path {
+        Some(path) => project.find(module, path)?.source.name(),
+        None => module.source.name(),
+    };
+    // A package may pass on what a module of it defines.
+    let package = file.strip_suffix("__init__.py");
+    named
+        .find(|class| class.file == file || package.is_some_and(|package| class.file.starts_with(package)))
+        .map(|class| (class.interface, class.package))
+}
+
 /// What the value of an assignment makes.
 fn made(
     project: &Project,
     module: &Rc<Module>,
     value: usize,
     factories: &[Factory],
+    classes: &[Class],
 ) -> Option<(Interface, &'static str, bool)> {
     let (name, next) = module.resolved(value)?;
     if !module.is(next, "(") {
         return None;
     }
-    if let Some((interface, package)) = maker(&name) {
+    if let Some((interface, package)) = maker(&name).or_else(|| of_class(project, module, &name, classes)) {
         return Some((interface, package, false));
     }
     let last = name.rsplit('.').next()?;
@@ -264,7 +334,7 @@ fn made(
 }
 
 /// Functions on the top level whose body makes an application and returns something.
-fn factories(project: &Project) -> Vec<Factory> {
+fn factories(project: &Project, classes: &[Class]) -> Vec<Factory> {
     let mut found = Vec::new();
     for module in &project.modules {
         let lines: Vec<usize> = module.lines().filter(|&at| module.tokens[at].indent == 0).collect();
@@ -277,10 +347,9 @@ fn factories(project: &Project) -> Vec<Factory> {
                 returns |= module.is(inside, "return") && module.is_word(inside + 1);
                 if makes.is_none() && module.is(inside + 1, "(") || module.is(inside + 1, ".") {
                     makes = makes.or_else(|| {
-                        module
-                            .resolved(inside)
-                            .filter(|(_, next)| module.is(*next, "("))
-                            .and_then(|(name, _)| maker(&name))
+                        module.resolved(inside).filter(|(_, next)| module.is(*next, "(")).and_then(
+                            |(name, _)| maker(&name).or_else(|| of_class(project, module, &name, classes)),
+                        )
                     });
                 }
             }
@@ -324,10 +393,16 @@ pub(super) fn place(context: &Context<'_>, project: &Project, file: &str) -> Opt
             .count()
     };
     let best = candidates.iter().map(score).max()?;
-    let root = candidates.iter().find(|candidate| score(candidate) == best)?.clone();
+    // A package below `src` has its own name, also where none of its modules imports another by it.
+    let src = join(&project.folder, "src");
+    let in_package = |candidate: &&String| {
+        **candidate == src && score(candidate) == best && below(file, &src).is_some_and(|it| it.contains('/'))
+    };
+    let named = candidates.iter().find(|it| in_package(it) && project.package().is_some());
+    let root = named.or_else(|| candidates.iter().find(|candidate| score(candidate) == best))?.clone();
     let name = dotted(file, &root)?;
     // What is installed as a package is found from everywhere.
-    let installed = project.package().is_some() && root == join(&project.folder, "src");
+    let installed = root == src && install::is_installed(context, project);
     Some((if installed { project.folder.clone() } else { root }, name))
 }
 

@@ -61,6 +61,20 @@ pub(super) fn of_pip(project: &Project) -> Vec<Fact<Beside>> {
     found
 }
 
+/// The project itself where Poetry or PDM makes a package of it: below `src` nothing else finds its modules. Each build
+/// system finds a folder with the project's own name; another one must be named to Poetry.
+pub(super) fn own_package(project: &Project) -> Option<Fact<Beside>> {
+    let manifest = project.package()?;
+    let name = manifest.name.as_ref()?;
+    let src = join(&project.folder, "src");
+    let folder = join(&src, &name.value.to_lowercase().replace(['-', '.'], "_"));
+    let package = project.module(&format!("{folder}/__init__.py")).is_some();
+    let inside = project.modules.iter().any(|module| is_below(module.source.name(), &src));
+    let reason = format!("{src} is searched for modules where the project is installed alone");
+    let evidence = name.evidence.first().map(|evidence| Evidence { reason, ..evidence.clone() })?;
+    (package || (inside && manifest.names_packages)).then(|| Fact::new(Beside::Package, evidence))
+}
+
 /// A package below `src/`, which nothing finds by the folder that it is started in.
 fn in_src(project: &Project) -> Option<(&Manifest, Evidence)> {
     let manifest = project.manifests.iter().find(|manifest| manifest.is_package)?;

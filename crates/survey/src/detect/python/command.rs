@@ -300,6 +300,11 @@ fn for_app(
     let target = app.target();
     let text = port.value.to_string();
     let (server, words) = match app.interface {
+        // It is in the project's packages for this.
+        Interface::Asgi if project.needs(&["daphne"]).is_some() && !brings_uvicorn(project, locked) => {
+            let words = ["daphne", "-b", "0.0.0.0", "-p", &text, "--proxy-headers", &target];
+            (Server::Daphne, words.map(str::to_owned).to_vec())
+        }
         Interface::Asgi => {
             let mut words = vec![
                 "uvicorn",
@@ -354,6 +359,11 @@ fn for_app(
         variables: Vec::new(),
         adds,
     }
+}
+
+/// Whether uvicorn is among the project's own packages.
+fn brings_uvicorn(project: &Project, locked: &Locked) -> bool {
+    project.needs(&["uvicorn"]).is_some() || locked.contains_key("uvicorn")
 }
 
 /// The server's package with an exact version, where the project does not need it itself.

@@ -251,7 +251,14 @@ pub(super) fn app(project: &Project, site: &Site) -> Option<App> {
             Evidence::new(&module.source, module.span(at, at), "the application"),
         ))
     });
-    let named = named.or_else(|| {
+    let routed = setting(site, "ASGI_APPLICATION").filter(|_| asgi).and_then(|(module, at)| {
+        let text = module.string(at)?;
+        let (path, object) = text.rsplit_once('.')?;
+        find(project, &site.folder, path)?;
+        let evidence = Evidence::new(&module.source, module.span(at, at), "the application");
+        Some((path.to_owned(), object.to_owned(), Interface::Asgi, evidence))
+    });
+    let named = named.or(routed).or_else(|| {
         let order: [(&str, Interface); 2] = if asgi {
             [("asgi.py", Interface::Asgi), ("wsgi.py", Interface::Wsgi)]
         } else {

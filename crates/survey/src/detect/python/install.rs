@@ -14,7 +14,7 @@ use crate::{
     context::{Context, join},
     detect::platform::Platform,
     json,
-    model::{Confidence, Ecosystem, Evidence, Fact, Gap, Install, Manager, Question, Survey},
+    model::{Beside, Confidence, Ecosystem, Evidence, Fact, Gap, Install, Manager, Question, Survey},
     toml,
 };
 
@@ -39,13 +39,7 @@ pub(super) fn add(context: &Context<'_>, platform: &Platform, project: &Project,
     {
         return;
     }
-    let mut found = found(context, project);
-    // Without a lock file a manifest counts before a list that lacks what it declares.
-    let other = beside::other_manager(project).filter(|_| found.iter().all(|(m, _)| *m == Manager::Pip));
-    let declared: Vec<Evidence> = other.iter().map(|(_, evidence)| evidence.clone()).collect();
-    if let Some((manager, _)) = other {
-        found.insert(0, (manager, None));
-    }
+    let (found, declared) = ways(context, project);
     let first = found.first().cloned().or_else(|| without_lock(project));
     let Some((manager, lock_file)) = first.or_else(|| empty_list(context, project)) else { return };
     let locked = locked(context, project);
@@ -69,7 +63,11 @@ pub(super) fn add(context: &Context<'_>, platform: &Platform, project: &Project,
         version: version(context, folder, manager),
         lock_file: lock_file.clone(),
         inputs: inputs(context, project, manager),
-        beside: beside::of_pip(project),
+        beside: if matches!(manager, Manager::Poetry | Manager::Pdm) {
+            beside::own_package(project).into_iter().collect()
+        } else {
+            beside::of_pip(project)
+        },
         constraints: pins::constraints(project, &locked),
         frozen: uv::only_frozen(context, folder).filter(|_| manager == Manager::Uv),
         shared_files: Vec::new(),
@@ -83,6 +81,35 @@ pub(super) fn add(context: &Context<'_>, platform: &Platform, project: &Project,
     gaps(project, &install, survey);
     let at = survey.installs.partition_point(|other| other.folder <= install.folder);
     survey.installs.insert(at, install);
+}
+
+/// Every way in which the packages could be installed, the one that counts first, and what makes a manifest count before
+/// a list.
+fn ways(context: &Context<'_>, project: &Project) -> (Vec<(Manager, Option<Fact<String>>)>, Vec<Evidence>) {
+    let mut found = found(context, project);
+    // Without a lock file a manifest counts before a list that lacks what it declares.
+    let other = beside::other_manager(project).filter(|_| found.iter().all(|(m, _)| *m == Manager::Pip));
+    let declared: Vec<Evidence> = other.iter().map(|(_, evidence)| evidence.clone()).collect();
+    if let Some((manager, _)) = other {
+        found.insert(0, (manager, None));
+    }
+    (found, declared)
+}
+
+/// Whether the install makes a package of the project itself, so that its modules are found from every folder.
+pub(super) fn is_installed(context: &Context<'_>, project: &Project) -> bool {
+    let (found, _) = ways(context, project);
+    let first = found.into_iter().next().or_else(|| without_lock(project));
+    match first.map_or(Manager::Pip, |(manager, _)| manager) {
+        Manager::Uv => project.package().is_some(),
+        Manager::Poetry | Manager::Pdm => beside::own_package(project).is_some(),
+        Manager::Pip => {
+            let list = project.file.as_ref().is_some_and(|(_, list)| list.installs_project);
+            let package = || beside::of_pip(project).iter().any(|beside| beside.value == Beside::Package);
+            project.package().is_some() && (list || package())
+        }
+        _ => false,
+    }
 }
 
 /// Every way in which the packages could be installed, the most trusted first.

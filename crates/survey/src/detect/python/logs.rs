@@ -63,6 +63,8 @@ fn place(module: &Module, at: usize) -> Option<(usize, usize, bool)> {
     // `"filename": BASE_DIR / "logs" / "site.log"` in the settings of logging.
     if module.kind(at) == Some(Kind::String) {
         let named = module.is(at + 1, ":") && module.string(at).as_deref() == Some("filename");
+        // Other dictionaries name files, too; a handler of logging names its class beside it.
+        let named = named && is_handler(module, at);
         return named.then(|| (at + 2, paths::value_end(module, at + 2), true));
     }
     let (name, open) = module.resolved(at).filter(|(_, open)| module.is(*open, "("))?;
@@ -72,4 +74,13 @@ fn place(module: &Module, at: usize) -> Option<(usize, usize, bool)> {
     }
     let argument = module.keyword(open, "filename").or_else(|| module.arguments(open).first().copied())?;
     Some((argument.at, argument.end, file))
+}
+
+/// Whether the dictionary around a token is a handler of logging: `{"class": "logging.FileHandler", "filename": …}`.
+fn is_handler(module: &Module, at: usize) -> bool {
+    let Some(open) = module.dictionary_around(at, 200) else { return false };
+    let close = module.close(open).unwrap_or(open);
+    let class =
+        |at: usize| matches!(module.string(at).as_deref(), Some("class" | "()")) && module.is(at + 1, ":");
+    (open..close).any(class)
 }

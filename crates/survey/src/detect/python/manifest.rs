@@ -29,6 +29,8 @@ pub(super) struct Manifest {
     /// Members of a uv workspace.
     pub(super) members: Vec<String>,
     pub(super) is_poetry: bool,
+    /// It names the folders of its packages to Poetry.
+    pub(super) names_packages: bool,
 }
 
 /// The manifests of a folder, those that could be read.
@@ -62,6 +64,7 @@ impl Manifest {
             lists: Vec::new(),
             members: Vec::new(),
             is_poetry: false,
+            names_packages: false,
         }
     }
 
@@ -82,6 +85,7 @@ fn pyproject(source: Source) -> Result<Manifest, Diagnostic> {
     let poetry = root.at(&["tool", "poetry"]);
     manifest.declares = project.is_some() || poetry.is_some();
     manifest.is_poetry = poetry.is_some();
+    manifest.names_packages = poetry.is_some_and(|poetry| poetry.at(&["packages"]).is_some());
     if let Some(project) = project {
         standard(project, &mut manifest);
     }
@@ -203,8 +207,13 @@ fn setup_py(source: Source) -> Result<Manifest, Diagnostic> {
             ),
         )
     });
-    if let Some(list) = module.keyword(call + 1, "install_requires").filter(|list| module.is(list.at, "[")) {
-        for at in (list.at..list.end).filter(|&at| module.kind(at) == Some(Kind::String)) {
+    if let Some((from, to)) = module.keyword(call + 1, "install_requires").and_then(|list| {
+        // The list itself, or the one that has this name: `install_requires=install_requires`.
+        let named = || module.assignments().find(|(name, _)| module.text(*name) == module.text(list.at));
+        let open = if module.is(list.at, "[") { list.at } else { named()?.1 };
+        module.is(open, "[").then(|| module.close(open).map(|close| (open, close)))?
+    }) {
+        for at in (from..to).filter(|&at| module.kind(at) == Some(Kind::String)) {
             let requirement =
                 module.string(at).and_then(|text| parse(&module.source, module.span(at, at), &text));
             manifest.requirements.extend(requirement);

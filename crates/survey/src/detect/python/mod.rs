@@ -4,8 +4,10 @@ use crate::{
     context::{Context, host_name},
     detect::platform::{self, Launch, Platform},
     model::{
-        Confidence, Ecosystem, Evidence, Fact, Framework, Gap, Question, Role, Service, Setting, Survey,
+        Confidence, Ecosystem, Evidence, Fact, Framework, Gap, Question, Role, Service, Setting, StoreKind,
+        Survey,
     },
+    python::Module,
 };
 
 mod aiohttp;
@@ -31,6 +33,7 @@ mod logs;
 mod lost;
 mod manifest;
 mod migrations;
+mod own;
 mod pages;
 mod paths;
 mod pins;
@@ -43,6 +46,7 @@ mod settings_class;
 mod socketio;
 mod sqlite;
 mod static_files;
+mod steps;
 mod switch;
 mod system;
 mod templates;
@@ -226,15 +230,15 @@ fn frameworks(project: &Project, first: &str) -> Vec<Framework> {
 /// An application of Flask, FastAPI or another framework whose object stands in a module.
 fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &mut Survey) -> bool {
     let apps = apps::find(context, project);
-    let Some(app) = &chosen(platform, project, &apps) else { return false };
+    let Some(app) = &chosen(context, platform, project, &apps) else { return false };
     let mut service = empty(project, &app.root, Role::Server);
     service.frameworks = frameworks(project, app.package);
     let found = routes::find(project);
     let locked = install::locked(context, project);
     let socket_io = socketio::find(project);
     let sockets = command::Sockets { any: !found.websockets.is_empty(), socket_io: socket_io.as_ref() };
-    let served = command::serve(context, platform, project, &locked, app, &sockets);
-    if served.start.is_none() {
+    let mut served = command::serve(context, platform, project, &locked, app, &sockets);
+    if served.start.is_none() && !own::program(platform, project, app, &mut served, &mut service, survey) {
         ask(&service.name, app, &apps, survey);
     }
     for (message, evidence) in found.gaps {
@@ -252,8 +256,8 @@ fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &m
     if let Some(found) = &socket_io {
         one_process(found, &served.command.value, &mut service, survey);
     }
-    apply(served, &mut service, survey);
     let of = Of { context, platform, project, site: None, app: Some(app) };
+    apply(&of, served, &mut service, survey);
     let mut reads = flask::reads(project, environment::reads(project), &mut service, &mut survey.gaps);
     config_class::choose(context, project, &mut reads, &service.name, &mut survey.questions);
     common(&of, &reads, &mut service, survey);
@@ -346,7 +350,8 @@ fn django_site(
             let locked = install::locked(context, project);
             let sockets = command::Sockets { any: !service.websockets.is_empty(), socket_io: None };
             let served = command::serve(context, platform, project, &locked, app, &sockets);
-            apply(served, &mut service, survey);
+            let of = Of { context, platform, project, site: Some(site), app: Some(app) };
+            apply(&of, served, &mut service, survey);
         }
         None => survey.gaps.push(Gap {
             subject: service.name.clone(),
@@ -358,6 +363,61 @@ fn django_site(
     let of = Of { context, platform, project, site: Some(site), app: app.as_ref() };
     common(&of, &reads, &mut service, survey);
     survey.services.push(service);
+}
+
+/// What a websocket's process remembers of its clients no other process knows, unless something passes it on.
+fn one_process_of_websockets(project: &Project, service: &mut Service) {
+    let passes_on =
+        |used: &crate::model::StoreUse| matches!(used.kind, StoreKind::Redis | StoreKind::Rabbitmq);
+    let known = service.settings.iter().any(|setting| setting.name == "WEB_CONCURRENCY");
+    if service.websockets.is_empty() || known || service.stores.iter().any(passes_on) {
+        return;
+    }
+    // A container at the top of a module, or Channels, whose layer without Redis is one process's own.
+    let channels = project.needs(&["channels"]).is_some();
+    if !channels && !project.modules.iter().any(|module| remembers(module)) {
+        return;
+    }
+    service.settings.push(Setting {
+        name: "WEB_CONCURRENCY".to_owned(),
+        value: "1".to_owned(),
+        reason: "Clients of its websockets are known to the process that they reached: one process knows all of them."
+            .to_owned(),
+        at_build: false,
+    });
+}
+
+/// Whether a module has something at its top that is filled while it runs: `clients = set()`, `broker = Broker()`,
+/// `self.connections = []`.
+fn remembers(module: &Module) -> bool {
+    let value = |at: usize| {
+        let empty = [("[", "]"), ("{", "}")];
+        let literal = empty.iter().any(|(open, close)| module.is(at, open) && module.is(at + 1, close));
+        let made = ["set", "list", "dict", "defaultdict", "WeakSet", "deque", "Queue"]
+            .iter()
+            .any(|name| module.is(at, name) && module.is(at + 1, "("));
+        literal || made
+    };
+    let attribute = |at: usize| module.is(at, "self") && module.is(at + 1, ".");
+    module.lines().any(|at| {
+        let held = if attribute(at) { module.assigned(at + 2) } else { module.assigned(at) };
+        let top = module.tokens[at].indent == 0 && module.text(at).chars().any(char::is_lowercase);
+        let name = if attribute(at) { module.text(at + 2) } else { module.text(at) };
+        let clients = [
+            "client",
+            "connection",
+            "connected",
+            "socket",
+            "subscriber",
+            "room",
+            "user",
+            "listener",
+            "queue",
+        ]
+        .iter()
+        .any(|word| name.to_lowercase().contains(word));
+        (top || attribute(at)) && clients && held.is_some_and(value)
+    })
 }
 
 /// A client's requests of Socket.IO must meet the process that knows its session.
@@ -406,17 +466,23 @@ fn which_settings(site: &Site, name: &str, survey: &mut Survey) {
     });
 }
 
-fn apply(served: command::Served, service: &mut Service, survey: &mut Survey) {
+fn apply(of: &Of<'_>, served: command::Served, service: &mut Service, survey: &mut Survey) {
+    let instead = of.project.needs(&["uwsgi", "pyuwsgi"]).filter(|_| served.start.is_none());
+    if let Some(uwsgi) = instead {
+        survey.gaps.push(instead_of_uwsgi(of, uwsgi, &served, &service.name));
+    }
     if let Some(adds) = served.adds {
-        survey.gaps.push(Gap {
-            subject: service.name.clone(),
-            message: format!(
-                "no server for production among its packages: {} is added to the image",
-                adds.value
-            ),
-            hint: "add it to the project's packages to choose its version".to_owned(),
-            evidence: adds.evidence.clone(),
-        });
+        if instead.is_none() {
+            survey.gaps.push(Gap {
+                subject: service.name.clone(),
+                message: format!(
+                    "no server for production among its packages: {} is added to the image",
+                    adds.value
+                ),
+                hint: "add it to the project's packages to choose its version".to_owned(),
+                evidence: adds.evidence.clone(),
+            });
+        }
         service.adds.push(adds);
     }
     for (name, value) in served.variables {
@@ -427,6 +493,35 @@ fn apply(served: command::Served, service: &mut Service, survey: &mut Survey) {
     service.command = Some(served.command);
     service.port = Some(served.port);
     service.port_variable = served.port_variable;
+}
+
+/// uWSGI is a server, and its settings are a language of their own: another one serves the application, and what the
+/// settings hand out beside it is named.
+fn instead_of_uwsgi(
+    of: &Of<'_>,
+    uwsgi: &requirement::Requirement,
+    served: &command::Served,
+    subject: &str,
+) -> Gap {
+    let other = served.command.value.first().map_or("gunicorn", String::as_str);
+    let mut evidence =
+        vec![Evidence { reason: "the project's own server".to_owned(), ..uwsgi.evidence.clone() }];
+    let ini = |path: &&str| path.ends_with(".ini") && path.contains("uwsgi");
+    for path in of.context.repository.under(&of.project.folder).filter(ini).take(5) {
+        let Some(source) = of.context.repository.source(path) else { continue };
+        let lines = (1..=source.text().lines().count().min(500)).map(|number| source.line_span(number));
+        let maps = lines.filter(|span| source.slice(*span).trim_start().starts_with("static-map"));
+        let found = maps.map(|span| Evidence::new(&source, span, "uWSGI hands these files out"));
+        evidence.extend(found.take(5));
+    }
+    let maps = if evidence.len() > 1 { ", files that it hands out (static-map) among it" } else { "" };
+    Gap {
+        subject: subject.to_owned(),
+        message: format!("its server is uWSGI, and {other} serves it here: what uWSGI's settings say is lost{maps}"),
+        hint: "write a line `web:` with the server's command in a Procfile; let the front or the program hand files out"
+            .to_owned(),
+        evidence,
+    }
 }
 
 /// From whom gunicorn and uvicorn believe `X-Forwarded-*`.
@@ -451,6 +546,7 @@ fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Surve
     let files = sqlite::Of { context: of.context, project: of.project, site: of.site, app: of.app };
     uses::add(&files, reads, service, (&mut survey.gaps, &mut survey.questions));
     switch::add(of.project, reads, service);
+    one_process_of_websockets(of.project, service);
     logs::add(&files, service);
     if let Some(site) = of.site {
         debug::of_django(of.project, site, reads, service);
@@ -461,6 +557,7 @@ fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Surve
     around_the_command(&launches, service, survey);
     survey.gaps.extend(migrations::add(of.context, &launches, of.project, of.site, of.app, service));
     survey.gaps.extend(processes::add(of.context, &launches, of.project, service));
+    steps::said(of.context, of.platform, of.project, service, survey);
     // The servers that are used end on SIGTERM once the open requests are answered.
     if let Some(command) = &service.command
         && command::server(&command.value).is_some()
@@ -486,9 +583,13 @@ fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Surve
 }
 
 /// The application that the project's own commands name, else the likeliest one.
-fn chosen(platform: &Platform, project: &Project, apps: &[App]) -> Option<App> {
-    let launches =
-        platform.launches.iter().filter(|launch| crate::model::is_below(&launch.folder, &project.folder));
+fn chosen(context: &Context<'_>, platform: &Platform, project: &Project, apps: &[App]) -> Option<App> {
+    // Of a script the name of the application counts: its options are those of one machine.
+    let launches = platform
+        .launches
+        .iter()
+        .chain(&platform.steps)
+        .filter(|launch| crate::model::is_below(&launch.folder, &project.folder));
     let mut targets =
         launches.filter_map(|launch| Some((command::target(&launch.line.as_ref()?.words)?, launch)));
     let named = targets.find_map(|(target, launch)| {
@@ -508,7 +609,7 @@ fn chosen(platform: &Platform, project: &Project, apps: &[App]) -> Option<App> {
             }
             Some(app)
         };
-        known.or_else(imported).or_else(|| apps::served(project, (module, object), launch))
+        known.or_else(imported).or_else(|| apps::served(context, project, (module, object), launch))
     });
     named.or_else(|| apps.first().cloned())
 }

@@ -48,13 +48,31 @@ fn entry<'a>(project: &'a Project, package: &str) -> Option<(&'a Module, String)
     })
 }
 
+/// The one module in the project's own folder that imports Streamlit, whatever its name is; of several the one whose name
+/// begins as a title, as Streamlit shows it beside those of `pages/`.
+fn only_entry(project: &Project) -> Option<(&Module, String)> {
+    let top = project.modules.iter().filter_map(|module| {
+        let name = below(module.source.name(), &project.folder)?;
+        let imports = module.imports.values().any(|import| import.module == "streamlit");
+        (imports && !name.contains('/')).then(|| (&**module, name.to_owned()))
+    });
+    let all: Vec<(&Module, String)> = top.collect();
+    let titled =
+        |(_, name): &&(&Module, String)| name.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit());
+    let mut titles = all.iter().filter(titled);
+    match (all.as_slice(), titles.next(), titles.next()) {
+        ([only], ..) | (_, Some(only), None) => Some(only.clone()),
+        _ => None,
+    }
+}
+
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 fn streamlit(project: &Project) -> Option<Page> {
     project.needs(&["streamlit"])?;
-    let (module, file) = entry(project, "streamlit")?;
+    let (module, file) = entry(project, "streamlit").or_else(|| only_entry(project))?;
     Some(Page {
         package: "streamlit",
         command: words(&[

@@ -48,6 +48,11 @@ pub(super) fn add(
     gaps
 }
 
+/// Whether a command is that of a worker or a schedule.
+pub(super) fn is_known(words: &[String]) -> bool {
+    kind(words).is_some() || watches(words).is_some()
+}
+
 /// What a process does, by its command.
 fn kind(words: &[String]) -> Option<&'static str> {
     let has = |word: &str| words.iter().any(|known| known == word);
@@ -65,6 +70,8 @@ fn kind(words: &[String]) -> Option<&'static str> {
         "rq" | "rqworker" => Some("rq"),
         "rqscheduler" => Some("rqscheduler"),
         "dramatiq" => Some("dramatiq"),
+        // django_dramatiq's own command, which sets Django up before it imports the actors.
+        _ if has("rundramatiq") => Some("dramatiq"),
         "arq" => Some("arq"),
         _ if module.starts_with("huey_consumer") => Some("huey"),
         _ => None,
@@ -91,6 +98,19 @@ fn written(launch: &Launch, service: &mut Service, gaps: &mut Vec<Gap>) {
         }
         return;
     };
+    if let Some(tool) = watches(&words) {
+        gaps.extend((!launch.weak).then(|| Gap {
+            subject: service.name.clone(),
+            message: format!(
+                "the process `{}` (`{}`) watches files for a developer ({tool}): it is left out",
+                launch.process, launch.text
+            ),
+            hint:
+                "what it makes must be there when the image is built; nothing else has to be done".to_owned(),
+            evidence: vec![launch.evidence.clone()],
+        }));
+        return;
+    }
     let kind = kind(&words);
     // What a development file starts counts only where it is known to be a worker, or is called one.
     if kind == Some("flower") && launch.weak {
@@ -157,6 +177,26 @@ fn written(launch: &Launch, service: &mut Service, gaps: &mut Vec<Gap>) {
         probe,
         grace: (role == Role::Worker).then_some(GRACE),
     });
+}
+
+/// What in a command says that it builds or restarts on each change of a file, which none of an image has.
+fn watches(words: &[String]) -> Option<&str> {
+    let program = words.first().map_or("", |word| word.rsplit('/').next().unwrap_or(word));
+    let tools = ["watchmedo", "watchfiles", "livereload", "browser-sync", "nodemon"];
+    // A worker may watch its own queue by this word.
+    let compilers =
+        ["tailwindcss", "tailwind", "sass", "postcss", "webpack", "esbuild", "vite", "tsc", "rollup"];
+    let compiles = words.iter().any(|word| compilers.contains(&word.rsplit('/').next().unwrap_or(word)));
+    words.iter().map(String::as_str).find(|word| {
+        let name = word.rsplit('/').next().unwrap_or(word);
+        let target = name.split(['-', ':', '_']).any(|part| part == "watch");
+        // `make watch-scss`, `npm run watch`.
+        let task = target && matches!(program, "make" | "npm" | "yarn" | "pnpm" | "npx" | "just" | "task");
+        tools.contains(&name)
+            || matches!(*word, "runserver" | "runserver_plus")
+            || (compiles && matches!(*word, "-w" | "--watch"))
+            || task
+    })
 }
 
 /// A service of a development file that prepares the data once: only its migrations are in the stack.
@@ -346,7 +386,7 @@ fn celery_app(context: &Context<'_>, project: &Project, service: &Service) -> Op
     {
         for (name, value) in module.assignments() {
             let Some(rank) = makes_celery(module, value) else { continue };
-            let Some((_, dotted)) = apps::place(context, project, module.source.name()) else { continue };
+            let Some(dotted) = from_here(context, project, service, module) else { continue };
             let object = module.text(name);
             // Celery looks for `celery` in a package, and for these names in a module.
             let target = match dotted.strip_suffix(".celery") {
@@ -361,6 +401,24 @@ fn celery_app(context: &Context<'_>, project: &Project, service: &Service) -> Op
         }
     }
     found.map(|(_, target, evidence)| (target, evidence))
+}
+
+/// A module's name as the service's own folder has it, in which its processes start; that of its project's where it
+/// lies elsewhere.
+fn from_here(context: &Context<'_>, project: &Project, service: &Service, module: &Module) -> Option<String> {
+    let file = module.source.name();
+    let (root, dotted) = apps::place(context, project, file)?;
+    if root == service.path {
+        return Some(dotted);
+    }
+    // Installed as a package it has one name everywhere.
+    let src = crate::context::join(&project.folder, "src");
+    let installed =
+        root == project.folder && crate::model::is_below(file, &src) && !dotted.starts_with("src.");
+    if installed {
+        return Some(dotted);
+    }
+    apps::dotted(file, &service.path).or(Some(dotted))
 }
 
 /// How surely the value is an application of Celery: 0 is `Celery(…)` itself.
@@ -410,8 +468,8 @@ fn queues(context: &Context<'_>, project: &Project, service: &mut Service, gaps:
         let command = Fact::new(words.iter().map(|word| (*word).to_owned()).collect(), evidence);
         service.processes.push(Process { name, role: Role::Worker, command, probe, grace: Some(GRACE) });
     };
-    let dotted =
-        |module: &Module| apps::place(context, project, module.source.name()).map(|(_, dotted)| dotted);
+    let folder = service.clone();
+    let dotted = |module: &Module| from_here(context, project, &folder, module);
     if project.needs(&["dramatiq"]).is_some() && !has(service, "dramatiq") {
         let actors = project.modules.iter().find_map(|module| {
             let at = module.lines().find(|&at| {
@@ -423,13 +481,15 @@ fn queues(context: &Context<'_>, project: &Project, service: &mut Service, gaps:
                 Evidence::new(&module.source, module.span(at, at + 1), "an actor of Dramatiq"),
             ))
         });
+        // Actors of a site need Django set up first, which its own command does.
+        let of_site = project.needs(&["django-dramatiq"]).is_some();
         if let Some((module, evidence)) = actors {
-            push(
-                service,
-                &["dramatiq", &module, "--processes", "1", "--threads", "4"],
-                evidence,
-                Probe::Process,
-            );
+            let words = if of_site {
+                vec!["python", "manage.py", "rundramatiq", "--processes", "1", "--threads", "4"]
+            } else {
+                vec!["dramatiq", &module, "--processes", "1", "--threads", "4"]
+            };
+            push(service, &words, evidence, Probe::Process);
         }
     }
     if project.needs(&["arq"]).is_some() && !has(service, "arq") {

@@ -170,7 +170,9 @@ fn sources(context: &Context<'_>, platform: &Platform, project: &Project) -> Vec
     let pin = |fact: Option<Fact<String>>| fact.map(|fact| Named { fact, pin: true });
     sources.extend(pin(file(".python-version", version_line, "the version of Python for development")));
     for manifest in &project.manifests {
-        sources.extend(manifest.python.clone().map(|fact| Named { fact, pin: false }));
+        // A Pipfile has the Python that its developers had when they made it, and Pipenv takes another one that is named.
+        let pin = manifest.is_pipfile();
+        sources.extend(manifest.python.clone().map(|fact| Named { fact, pin }));
     }
     sources.extend(pin(file(
         "runtime.txt",

@@ -72,6 +72,14 @@ pub(super) fn add(
     });
     let placed = found.path.as_ref().and_then(|path| in_image(of, service, path));
     match placed {
+        // The container's own folder for files of a moment: a volume there would be every process's.
+        Some(path) if is_for_a_moment(&path) => gaps.push(Gap {
+            subject: service.name.clone(),
+            message: format!("its database is {path}: what is in that folder goes with its container"),
+            hint: "let a variable say where it lies, as DATABASE_URL, or write it into a folder of its own: /data"
+                .to_owned(),
+            evidence: vec![evidence],
+        }),
         Some(path) => keep(of, service, &path, &evidence, gaps),
         None if engine.is_some() => questions.push(Question {
             id: format!("{}.sqlite", service.name),
@@ -91,6 +99,12 @@ pub(super) fn add(
             evidence: vec![evidence],
         }),
     }
+}
+
+/// Whether a file lies directly in a folder that every container has in memory.
+fn is_for_a_moment(path: &str) -> bool {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    matches!(folder, "/tmp" | "/var/tmp" | "/run" | "/var/run" | "/dev/shm")
 }
 
 /// Files in which Celery keeps its results or its messages: `db+sqlite:///results.sqlite`.

@@ -3,10 +3,14 @@
 use super::{
     django::{Site, dummy, is_module, names_settings, setting},
     environment::Read,
-    project::Project,
+    paths::{self, Base},
+    project::{Project, below},
     requirement::Requirement,
 };
-use crate::model::{Evidence, Fact, Gap, Service, Setting, is_below};
+use crate::{
+    model::{Evidence, Fact, Gap, Service, Setting, Ships, is_below},
+    python::Module,
+};
 
 pub(super) fn add(
     project: &Project,
@@ -22,6 +26,7 @@ pub(super) fn add(
     let evidence = Evidence::new(&module.source, module.span(at - 2, at), "static files are collected here");
     let command = ["python", "manage.py", "collectstatic", "--noinput"].map(str::to_owned).to_vec();
     service.build_commands.push(Fact::new(command, evidence.clone()));
+    outside(project, site, (module, at), service, gaps);
     // django-compressor fails for what was not compressed before the program runs.
     if let Some((module, at)) =
         setting(site, "COMPRESS_OFFLINE").filter(|(module, at)| module.is(*at, "True"))
@@ -84,6 +89,59 @@ pub(super) fn add(
         hint: hint.to_owned(),
         evidence: vec![evidence],
     });
+}
+
+/// Files that are collected outside of the program's folder are copied into the image from there.
+fn outside(
+    project: &Project,
+    site: &Site,
+    (module, at): (&Module, usize),
+    service: &mut Service,
+    gaps: &mut Vec<Gap>,
+) {
+    let mut end = paths::value_end(module, at);
+    let mut path = paths::value(project, &site.modules, module, (at, end));
+    // `env("STATIC_ROOT", default="/srv/static")`
+    if path.is_none()
+        && let Some(open) = (at..end).find(|&at| module.is(at, "("))
+    {
+        let arguments = module.arguments(open);
+        let default = arguments.iter().find(|it| it.name == Some("default")).or_else(|| arguments.get(1));
+        if let Some(default) = default {
+            end = default.end;
+            path = paths::value(project, &site.modules, module, (default.at, default.end));
+        }
+    }
+    let evidence =
+        Evidence::new(&module.source, module.span(at - 2, end.saturating_sub(1)), "collected there");
+    let Some(path) = path else { return };
+    let absolute = match path.base {
+        Base::Root => format!("/{}", path.path),
+        // Beside the folder that is /app in the image.
+        Base::Repository if below(&path.path, &project.install).is_none() && path.path != project.install => {
+            let around = project.install.rsplit_once('/').map_or("", |(around, _)| around);
+            match below(&path.path, around) {
+                Some(inside) => format!("/{inside}"),
+                None => return,
+            }
+        }
+        _ => return,
+    };
+    let ours = ["/app", "/usr", "/etc", "/bin", "/lib", "/proc", "/sys", "/dev", "/tmp", "/run"];
+    let top = absolute.split('/').nth(1).map_or(String::new(), |top| format!("/{top}"));
+    if top == "/app" {
+        return;
+    }
+    if ours.contains(&top.as_str()) {
+        gaps.push(Gap {
+            subject: service.name.clone(),
+            message: format!("static files are collected in {absolute}, which is no folder of the program's: they are not in the image"),
+            hint: "set STATIC_ROOT = BASE_DIR / \"staticfiles\"".to_owned(),
+            evidence: vec![evidence],
+        });
+        return;
+    }
+    service.ships.push(Ships { from: absolute.clone(), to: absolute });
 }
 
 /// Whether something of the site hands its static files out: a package, or storage elsewhere.

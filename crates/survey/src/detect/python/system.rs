@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Packages that have no wheels for Linux: they are compiled.
-const COMPILED: [&str; 12] = [
+const COMPILED: [&str; 13] = [
     "psycopg2",
     "mysqlclient",
     "pycairo",
@@ -22,6 +22,7 @@ const COMPILED: [&str; 12] = [
     "dlib",
     "gdal",
     "pycurl",
+    "pycups",
 ];
 
 /// Packages that load a library or call a program which their files do not name.

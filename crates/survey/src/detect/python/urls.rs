@@ -102,7 +102,7 @@ fn pattern(module: &Module, at: usize) -> Option<Pattern> {
     let (first, second) = (arguments.first()?, arguments.get(1)?);
     let text = module.string(first.at)?;
     // A websocket's consumer.
-    if (second.at..second.end).any(|at| module.is(at, "as_asgi")) {
+    if is_consumer(module, (second.at, second.end)) {
         return None;
     }
     let text = if name == "path" { text } else { plain(&text)? };
@@ -193,6 +193,15 @@ fn route(module: &Module, from: usize, to: usize, path: &str) -> Route {
     Route { method: "ALL".to_owned(), path: path.to_owned(), stream: false, evidence: vec![evidence] }
 }
 
+/// Whether the view of a path is one of Channels': `ChatConsumer.as_asgi()`, before its third version `ChatConsumer`.
+fn is_consumer(module: &Module, (at, end): (usize, usize)) -> bool {
+    let called = (at..end).any(|at| module.is(at, "as_asgi"));
+    let class = || {
+        module.dotted(at).filter(|(_, next)| *next == end).is_some_and(|(name, _)| name.ends_with("Consumer"))
+    };
+    called || class()
+}
+
 /// Channels: `re_path(r"ws/chat/(?P<room>\w+)/$", ChatConsumer.as_asgi())`.
 fn channels(module: &Rc<Module>) -> Vec<Fact<String>> {
     let mut found = Vec::new();
@@ -202,8 +211,7 @@ fn channels(module: &Rc<Module>) -> Vec<Fact<String>> {
         };
         let arguments = module.arguments(open);
         let (Some(first), Some(second)) = (arguments.first(), arguments.get(1)) else { continue };
-        let consumer = (second.at..second.end).any(|at| module.is(at, "as_asgi"));
-        if !consumer || module.kind(first.at) != Some(Kind::String) {
+        if !is_consumer(module, (second.at, second.end)) || module.kind(first.at) != Some(Kind::String) {
             continue;
         }
         let Some(text) = module.string(first.at) else { continue };

@@ -234,6 +234,16 @@ fn behind_site(passes: &mut Passes<'_>, site: &Service, servers: &[&Service]) ->
             belongs_to_another(passes, &server.name, "/");
             locations.retain(|location| !is_whole(location));
         }
+        let reached = locations.iter().any(|location| location.strip);
+        if let Some(socket) = server.websockets.iter().find(|socket| socket.value == "/" && !reached) {
+            passes.note(
+                &server.name,
+                format!("it takes websockets at /, which is a page of {}: none reaches it", site.name),
+                "give it a path of its own (`new WebSocketServer({ server, path: \"/ws\" })`) and open it there"
+                    .to_owned(),
+                &socket.evidence,
+            );
+        }
         upstreams.push(upstream(server, locations, servers.len() == 1));
     }
     upstreams

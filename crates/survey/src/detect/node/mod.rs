@@ -33,6 +33,7 @@ pub(super) mod second;
 pub(crate) mod services;
 pub(super) mod shared_files;
 mod shutdown;
+mod sockets;
 mod sqlite;
 mod tasks;
 pub(crate) mod tools;

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::{callers, processes::imports};
+use super::{callers, processes::imports, sockets};
 use crate::{
     context::has_extension,
     javascript::{Kind, Script, values::Program},
@@ -15,75 +15,8 @@ use crate::{
 const MAX_COUNT: usize = 50;
 
 pub(super) fn detect(program: &Program, service: &mut Service) {
-    service.websockets = websockets(program);
+    service.websockets = sockets::detect(program);
     service.body_limit = body_limit(program);
-}
-
-fn websockets(program: &Program) -> Vec<Fact<String>> {
-    let mut found: Vec<Fact<String>> = Vec::new();
-    for script in program.scripts() {
-        for at in 0..script.tokens.len() {
-            let path = socket_at(script, at);
-            if let Some((path, last)) = path.filter(|_| found.len() < MAX_COUNT)
-                && !found.iter().any(|fact| fact.value == path)
-            {
-                let evidence = Evidence::new(&script.source, script.span(at, last), "takes websockets");
-                found.push(Fact::new(path, evidence));
-            }
-        }
-    }
-    found
-}
-
-/// A websocket's path and the last token of what names it.
-fn socket_at(script: &Script, at: usize) -> Option<(String, usize)> {
-    let option = |open: usize| {
-        let key =
-            script.arguments(open).into_iter().find(|&at| script.is(at, "path") && script.is(at + 1, ":"))?;
-        Some((script.string(key + 2)?, key + 2))
-    };
-    let constructed = script.is(at, "new");
-    if constructed && script.is(at + 1, "WebSocketServer") && script.is(at + 2, "(") {
-        return Some(option(at + 3).unwrap_or_else(|| ("/".to_owned(), at + 1)));
-    }
-    if constructed && script.is(at + 1, "WebSocket") && script.is(at + 3, "Server") && imports(script, "ws") {
-        return Some(option(at + 5).unwrap_or_else(|| ("/".to_owned(), at + 3)));
-    }
-    let socket_io = imports_socket_io(script, at);
-    if socket_io {
-        let open = (at..at + 3).find(|&at| script.is(at, "("))?;
-        let named = script.arguments(open).into_iter().find_map(option);
-        return Some(named.unwrap_or_else(|| ("/socket.io/".to_owned(), open)));
-    }
-    if script.is(at, "@") && script.is(at + 1, "WebSocketGateway") && script.is(at + 2, "(") {
-        let named = script.arguments(at + 2).into_iter().find_map(option);
-        return Some(named.unwrap_or_else(|| ("/socket.io/".to_owned(), at + 1)));
-    }
-    // fastify.get("/ws", { websocket: true }, …) and app.ws("/ws", …)
-    let method =
-        script.is(at, ".") && (script.is(at + 1, "get") || script.is(at + 1, "ws")) && script.is(at + 2, "(");
-    if method {
-        let path = script.string(at + 3).filter(|path| path.starts_with('/'))?;
-        let options = at + 5;
-        let flagged = script.is(options, "{")
-            && script
-                .arguments(options)
-                .into_iter()
-                .any(|at| script.is(at, "websocket") && script.is(at + 2, "true"));
-        return (flagged || script.is(at + 1, "ws")).then_some((path, at + 3));
-    }
-    None
-}
-
-/// `new Server(…)` of Socket.IO, or `socketIo(server)`.
-fn imports_socket_io(script: &Script, at: usize) -> bool {
-    (script.is(at, "new")
-        && script.is(at + 1, "Server")
-        && script.is(at + 2, "(")
-        && imports(script, "socket.io"))
-        || (script.is(at, "require")
-            && script.string(at + 2).as_deref() == Some("socket.io")
-            && script.is(at + 4, "("))
 }
 
 /// The largest body that some parser or upload takes.

@@ -14,6 +14,7 @@ pub(super) mod facts;
 pub(super) mod frameworks;
 mod idle;
 pub(super) mod installs;
+mod loaded;
 pub(super) mod migrations;
 mod npm_workspaces;
 mod packages;
@@ -39,6 +40,7 @@ mod tasks;
 pub(crate) mod tools;
 mod traffic;
 mod tsconfig;
+mod uploads;
 mod versions;
 pub(super) mod workspaces;
 

@@ -209,11 +209,12 @@ fn hands_out(
         "use" if script.is(at - 1, ".") => {
             let prefix = script.string(*arguments.first()?).filter(|path| path.starts_with('/'))?;
             let handler = arguments.iter().skip(1).find_map(|&argument| {
-                let of_express = script.is(argument + 1, ".") && script.is(argument + 2, "static");
-                let open = if of_express { argument + 3 } else { argument + 1 };
-                (of_express || matches!(script.text(argument), "serveStatic" | "serve"))
-                    .then_some(open)
-                    .filter(|&open| script.is(open, "("))
+                // `express.static(…)`, `require("express").static(…)`
+                let of_express = [argument + 2, argument + 5]
+                    .into_iter()
+                    .find(|&at| script.is(at, "static") && script.is(at - 1, "."));
+                let plain = matches!(script.text(argument), "serveStatic" | "serve").then_some(argument);
+                of_express.or(plain).map(|name| name + 1).filter(|&open| script.is(open, "("))
             })?;
             Some((prefix, folder(handler + 1)))
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use plimsoll_survey::{Role, Service};
+use plimsoll_survey::{HANDS_OUT, Role, Service};
 
 use super::{Passes, checked, images, names, own_image, server::usual_port, site, tls};
 use crate::stack::{
@@ -187,20 +187,19 @@ fn body_limit(passes: &mut Passes<'_>, servers: &[&Service]) -> u64 {
     let named = |server: &&Service| server.body_limit.as_ref().map(|limit| limit.value.div_ceil(1 << 20));
     let mut megabytes = servers.iter().filter_map(named).max().unwrap_or(1).clamp(1, 10_240);
     for server in servers {
-        let Some(kept) =
-            server.writes.iter().find(|writes| writes.keep && is_for_uploads(&writes.path.value))
-        else {
-            continue;
-        };
+        let kept = server.writes.iter().find(|writes| writes.keep && is_for_uploads(&writes.path.value));
+        let taken = kept.map(|kept| ("keeps", &kept.path.evidence));
+        let taken = taken.or_else(|| server.uploads.as_ref().map(|taken| ("takes", &taken.evidence)));
+        let Some((does, evidence)) = taken else { continue };
         // Django's limit is one of forms, not of the files in them.
         let django = server.frameworks.iter().any(|framework| framework.name == "django");
         if (server.body_limit.is_none() || django) && megabytes < UPLOADS {
             megabytes = UPLOADS;
             passes.note(
                 &server.name,
-                format!("it keeps files that visitors send and names no limit: {UPLOADS} MB pass the front"),
+                format!("it {does} files that visitors send and names no limit: {UPLOADS} MB pass the front"),
                 "change client_max_body_size in nginx.conf".to_owned(),
-                &kept.path.evidence,
+                evidence,
             );
         }
     }
@@ -236,9 +235,38 @@ fn behind_site(passes: &mut Passes<'_>, site: &Service, servers: &[&Service]) ->
             belongs_to_another(passes, &server.name, "/");
             locations.retain(|location| !is_whole(location));
         }
+        let reached = locations.iter().any(|location| location.strip);
+        locations.extend(handed_out(server, &locations));
+        if let Some(socket) = server.websockets.iter().find(|socket| socket.value == "/" && !reached) {
+            passes.note(
+                &server.name,
+                format!("it takes websockets at /, which is a page of {}: none reaches it", site.name),
+                "give it a path of its own (`new WebSocketServer({ server, path: \"/ws\" })`) and open it there"
+                    .to_owned(),
+                &socket.evidence,
+            );
+        }
         upstreams.push(upstream(server, locations, servers.len() == 1));
     }
     upstreams
+}
+
+/// Folders of files that a server keeps and hands out: whatever the development's proxy says, nobody else has them.
+fn handed_out(server: &Service, known: &[Location]) -> Vec<Location> {
+    let folders = server.routes.iter().filter_map(|route| route.path.strip_suffix('*'));
+    let mut found: Vec<Location> = Vec::new();
+    for prefix in folders.filter(|prefix| prefix.len() > 2 && prefix.ends_with('/')) {
+        let of_files = server.routes.iter().any(|route| {
+            route.path.strip_suffix('*') == Some(prefix)
+                && route.evidence.iter().any(|place| place.reason == HANDS_OUT)
+        });
+        let passed =
+            known.iter().chain(&found).any(|other| !other.exact && prefix.starts_with(&other.prefix));
+        if of_files && !passed && checked::is_url_path(prefix) {
+            found.push(Location { prefix: prefix.to_owned(), exact: false, strip: false });
+        }
+    }
+    found
 }
 
 /// nginx knows each path once: of two servers that want it the first has it, and it is said.

@@ -177,6 +177,15 @@ fn probe(program: &Program<'_>, stores: &Stores, distroless: bool) -> Option<Pro
     let (path, good, comment) = match found {
         Some(path) if program.service.stores.is_empty() => (path, "r.ok", asks.to_owned()),
         Some(path) => (path, "r.ok", format!("{asks} Fails while a store does not answer.")),
+        // Behind GET / is a file that the image does not have: its error may well be one of the server.
+        None if program.service.foreign_page.is_some() => (
+            "/",
+            "r.status<500",
+            format!(
+                "{asks} No health route was found, and GET / sends pages of another image: any answer to OPTIONS / but an \
+                 error of the server counts."
+            ),
+        ),
         // Not a word about its stores, but that it answers at all.
         None => (
             "/",
@@ -186,19 +195,21 @@ fn probe(program: &Program<'_>, stores: &Stores, distroless: bool) -> Option<Pro
             ),
         ),
     };
+    let method =
+        if found.is_none() && program.service.foreign_page.is_some() { "method:'OPTIONS'," } else { "" };
     let comment = if found.is_some() && health.ready.is_none() { asks.to_owned() } else { comment };
     let bad = if good == "r.ok" { "!r.ok".to_owned() } else { format!("!({good})") };
     // Without a route that asks the stores the check does it.
     let sockets = if health.ready.is_some() { Vec::new() } else { stores.sockets(program.service) };
     let script = if sockets.is_empty() {
         format!(
-            "fetch('http://127.0.0.1:{port}{path}',{{signal:AbortSignal.timeout(8000)}})\
+            "fetch('http://127.0.0.1:{port}{path}',{{{method}signal:AbortSignal.timeout(8000)}})\
              .then(async r=>{{if({bad})console.log(r.status,(await r.text()).slice(0,300));\
              process.exit({good}?0:1)}},e=>{{console.log(String(e.cause||e));process.exit(1)}})"
         )
     } else {
         format!(
-            "fetch('http://127.0.0.1:{port}{path}',{{signal:AbortSignal.timeout(8000)}})\
+            "fetch('http://127.0.0.1:{port}{path}',{{{method}signal:AbortSignal.timeout(8000)}})\
              .then(async r=>{{if({bad})throw r.status+' '+(await r.text()).slice(0,300);\
              const n=require('net');await {}}})\
              .then(()=>process.exit(0),e=>{{console.log(String(e.cause||e));process.exit(1)}});\

@@ -1,6 +1,6 @@
 //! A service that runs a program: its image, its main process, its further processes and its migrations.
 
-use plimsoll_survey::{Ecosystem, Fact, Manager, Role, Service};
+use plimsoll_survey::{Ecosystem, Fact, Manager, Role, Service, StoreKind};
 
 use super::{
     Made, Passes, below, checked,
@@ -278,6 +278,11 @@ pub(super) fn arguments(build: &Build) -> Vec<Setting> {
 fn migrate(passes: &mut Passes<'_>, program: &Program<'_>, stores: &Stores, build: &Build) -> Option<Unit> {
     let service = program.service;
     let migration = service.migration.as_ref()?;
+    // Prisma has none for MongoDB, and says so itself.
+    let of_documents = service.stores.iter().any(|used| used.kind == StoreKind::Mongodb);
+    if migration.command.is_none() && migration.tool.name == "prisma" && of_documents {
+        return None;
+    }
     let Some(command) = &migration.command else {
         passes.note(
             &service.name,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll_survey::{Ecosystem, Gap, RuntimeConfig, Service};
+use plimsoll_survey::{CALLS_AS_ITS_OWN, Ecosystem, Gap, Role, RuntimeConfig, Service};
 
 use super::{Made, Passes, below, checked, environment, images, install, names, relative, server, texts};
 use crate::stack::{
@@ -52,6 +52,29 @@ pub(super) fn plan<'a>(passes: &mut Passes<'a>, service: &'a Service) -> Option<
             "call a path of the same origin (/api/…), or take the address from a variable of the build"
                 .to_owned(),
             &source.evidence,
+        );
+    }
+    let serves = passes.survey.services.iter().any(|service| service.role == Role::Server);
+    for source in service.page_sources.iter().filter(|_| serves) {
+        let own = source.evidence.iter().any(|place| place.reason == CALLS_AS_ITS_OWN);
+        let origin = source.value.strip_prefix("connect-src https://").filter(|_| own);
+        let Some(host) = origin else { continue };
+        passes.note(
+            &service.name,
+            format!("its pages call https://{host} as their own server: they do not reach the server of this stack"),
+            "call a path of the same origin (`io()`, `/api`), or take the address from a variable of the build; nothing, if \
+             that server is another one"
+                .to_owned(),
+            &source.evidence,
+        );
+    }
+    if let Some(images) = service.page_sources.iter().find(|source| source.value == "img-src https:") {
+        passes.note(
+            &service.name,
+            "the addresses of its pictures are data: the Content-Security-Policy lets pictures come from every host"
+                .to_owned(),
+            "name the hosts in img-src of nginx.conf instead of https:, if they are known".to_owned(),
+            &images.evidence,
         );
     }
     let nginx = nginx(service, config.clone());
@@ -244,8 +267,9 @@ fn add<'a>(hosts: &mut BTreeMap<&'a str, Vec<String>>, directive: &'a str, origi
 
 /// An origin that can stand in a policy, and in quotes in nginx's file.
 fn is_origin(text: &str) -> bool {
-    ["https://", "wss://"].iter().any(|scheme| text.starts_with(scheme))
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-.:/*".contains(c))
+    matches!(text, "https:" | "blob:")
+        || ["https://", "wss://"].iter().any(|scheme| text.starts_with(scheme))
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || "-.:/*".contains(c))
 }
 
 /// The page's settings at run time; `None`, with a reason, where they cannot be written as a script.

@@ -101,9 +101,19 @@ fn behind(
         let check = SmokeCheck::get(format!("{}: GET {path} answers", upstream.name), path, at);
         checks.push(SmokeCheck { below, ..check });
     }
-    for path in &upstream.websockets {
+    // An API route of Next.js makes its server of websockets when it is asked for the first time.
+    let later = |path: &str| {
+        server.routes.iter().any(|route| {
+            route.path == path && route.evidence.iter().any(|place| place.file.contains("pages/api/"))
+        })
+    };
+    for path in upstream.websockets.iter().filter(|path| !later(path)) {
         // Engine.IO wants to be told its version and its way.
-        let query = if path.starts_with("/socket.io") { "?EIO=4&transport=websocket" } else { "" };
+        let of_socket_io = server.websockets.iter().any(|socket| {
+            socket.value == *path && socket.evidence.iter().any(|place| place.reason.contains("Socket.IO"))
+        });
+        let engine = of_socket_io || path.starts_with("/socket.io");
+        let query = if engine { "?EIO=4&transport=websocket" } else { "" };
         let name = format!("{}: a websocket opens at {path}", upstream.name);
         let check = SmokeCheck::get(name, format!("{path}{query}"), at).status(101);
         checks.push(SmokeCheck { headers: UPGRADE, ..check });

@@ -39,6 +39,12 @@ pub struct Route {
     pub evidence: Vec<Evidence>,
 }
 
+/// The reason of a route that is a folder of files which the server keeps: its path ends with `*`.
+pub const HANDS_OUT: &str = "hands out files that it keeps";
+
+/// The reason of a page's source that is called as a program calls its own server.
+pub const CALLS_AS_ITS_OWN: &str = "the page's code calls it as its own server";
+
 /// A variable that a service reads from its environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Variable {

@@ -14,7 +14,9 @@ mod store;
 
 pub use evidence::{Evidence, Fact};
 pub(crate) use facts::separator;
-pub use facts::{Framework, Health, Migration, Route, RuntimeConfig, RuntimeSetting, Variable};
+pub use facts::{
+    CALLS_AS_ITS_OWN, Framework, HANDS_OUT, Health, Migration, Route, RuntimeConfig, RuntimeSetting, Variable,
+};
 pub use install::{Beside, Ecosystem, Install, Manager, Workspace};
 pub use own_image::{AddressForm, OwnImage};
 pub use question::{Confidence, Edge, Gap, Question};

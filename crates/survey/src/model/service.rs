@@ -72,6 +72,9 @@ pub struct Service {
     pub websockets: Vec<Fact<String>>,
     /// Largest request body that it takes, in bytes.
     pub body_limit: Option<Fact<u64>>,
+    /// Where it takes files of its visitors: the package or the call that reads them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uploads: Option<Fact<String>>,
     /// Variables that it reads when it runs.
     pub environment: Vec<Variable>,
     /// Variables whose value the build writes into what it makes (`VITE_*`, `NEXT_PUBLIC_*`).
@@ -115,6 +118,10 @@ pub struct Service {
     /// Of a server: a page of its own, as a template or a file, whose links begin at `/`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<Fact<String>>,
+    /// Of a server: a file of pages that another service builds, which it sends for `/` or for everything else. Its image
+    /// does not have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub foreign_page: Option<Fact<String>>,
     /// Other hosts that its pages load from, each behind its directive (`style-src https://fonts.example`), and inline
     /// scripts: what a Content-Security-Policy must allow.
     pub page_sources: Vec<Fact<String>>,
@@ -164,6 +171,7 @@ impl Service {
             routes: Vec::new(),
             websockets: Vec::new(),
             body_limit: None,
+            uploads: None,
             environment: Vec::new(),
             inlined: Vec::new(),
             settings: Vec::new(),
@@ -181,6 +189,7 @@ impl Service {
             files: Vec::new(),
             calls: Vec::new(),
             page: None,
+            foreign_page: None,
             page_sources: Vec::new(),
             system_packages: Vec::new(),
             processes: Vec::new(),

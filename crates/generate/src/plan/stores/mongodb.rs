@@ -91,6 +91,22 @@ fn notes(passes: &mut Passes<'_>, store: &Store, users: &[(&Service, &StoreUse)]
             &image.evidence,
         );
     }
+    let prisma = users.iter().find_map(|(service, _)| {
+        let tool = service.migration.as_ref().map(|migration| &migration.tool);
+        tool.filter(|tool| tool.name == "prisma").map(|tool| (service, tool))
+    });
+    if let Some((service, tool)) = prisma {
+        passes.note(
+            &service.name,
+            "Prisma writes to MongoDB in transactions, which need a replica set: the stack's MongoDB is one server \
+             without one, so every `create` and `update` with relations fails"
+                .to_owned(),
+            "give its service `--replSet rs0` and `--keyFile` with a key of your own, call `rs.initiate()` once, and end \
+             the address with &replicaSet=rs0; or take a MongoDB outside of the stack"
+                .to_owned(),
+            &tool.evidence,
+        );
+    }
     passes.note(
         &store.name,
         "MongoDB runs as one server, without a replica set: transactions and change streams are refused, and so are \

@@ -5,10 +5,11 @@ use super::{
     clients::{self, prisma},
     conventions, environment,
     frameworks::nitro,
-    port, routes, services, shutdown, sqlite, traffic,
+    port, routes, services, shutdown, sqlite, traffic, uploads,
 };
 use crate::{
     context::Context,
+    detect::platform,
     manifest::Manifest,
     model::{Confidence, Ecosystem, Question, Role, Service, Survey},
 };
@@ -34,6 +35,7 @@ fn of_program(context: &Context<'_>, survey: &mut Survey, service: &mut Service)
     }
     if service.role == Role::Server {
         routes::detect(&program, service);
+        asked_by_platform(context, service);
         traffic::detect(&program, service);
     }
     service.stops_gracefully = shutdown::detect(&program).or_else(|| service.stops_gracefully.take());
@@ -41,6 +43,9 @@ fn of_program(context: &Context<'_>, survey: &mut Survey, service: &mut Service)
         manifests.iter().filter_map(|manifest| prisma::generated(context, manifest)).collect();
     service.spawns = children::detect(&program, &service.path);
     service.writes = traffic::writes(&program, service);
+    if service.role == Role::Server {
+        uploads::handed_out(&program, service);
+    }
     nitro::data(context, &program, &manifests, service);
     service.calls = traffic::calls(&program, &manifests);
     survey.questions.extend(clients::detect(context, &program, &manifests, service));
@@ -49,6 +54,18 @@ fn of_program(context: &Context<'_>, survey: &mut Survey, service: &mut Service)
     if service.role == Role::Server && service.port.is_none() {
         survey.questions.push(port_question(service));
     }
+}
+
+/// The path that a platform asks for health, where the program's text shows none.
+fn asked_by_platform(context: &Context<'_>, service: &mut Service) {
+    if service.health.live.is_some() || service.health.ready.is_some() {
+        return;
+    }
+    let said = &platform::of(context).health;
+    let alone = context.manifests.len() == 1;
+    let own = said.iter().find(|(folder, _)| *folder == service.path || alone && folder.is_empty());
+    // `/` says no more than that it answers.
+    service.health.live = own.map(|(_, path)| path.clone()).filter(|path| path.value.len() > 1);
 }
 
 /// The manifests of a service and of its libraries.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::{
     context::{Context, has_extension, join},
     javascript::{Kind, Script, values::is_variable},
-    model::{Ecosystem, Edge, Evidence, Fact, Role, Service, Survey, Variable},
+    model::{CALLS_AS_ITS_OWN, Ecosystem, Edge, Evidence, Fact, Role, Service, Survey, Variable},
 };
 
 /// Prefixes of variables that bundlers write into pages, by framework.
@@ -192,7 +192,7 @@ fn page_sources(context: &Context<'_>, service: &Service) -> Vec<Fact<String>> {
             }
         }
     }
-    let scripts = if service.ecosystem == Ecosystem::Plain {
+    let scripts: Vec<_> = if service.ecosystem == Ecosystem::Plain {
         // Whatever the folder is called: a browser loads them as they are.
         let files = context.repository.under(&service.path);
         let files = files.filter(|path| ["js", "mjs"].iter().any(|kind| has_extension(path, kind)));
@@ -200,9 +200,10 @@ fn page_sources(context: &Context<'_>, service: &Service) -> Vec<Fact<String>> {
     } else {
         context.scripts_of(&service.path)
     };
-    for script in scripts {
-        in_script(&script, &mut found);
+    for script in &scripts {
+        in_script(script, &mut found);
     }
+    super::loaded::detect(context, &scripts, &mut found);
     in_styles(context, service, &mut found);
     found
 }
@@ -259,7 +260,7 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
 }
 
 /// `https://fonts.example` of `https://fonts.example/css?x`, also `//host/…`.
-fn origin(url: &str) -> Option<String> {
+pub(super) fn origin(url: &str) -> Option<String> {
     let (scheme, rest) = match url.split_once("://") {
         Some((scheme @ ("https" | "http" | "wss"), rest)) => (scheme, rest),
         None => ("https", url.strip_prefix("//")?),
@@ -314,6 +315,16 @@ fn is_for_development(script: &Script, at: usize) -> bool {
     ["DEV", "NODE_ENV", "development", "PROD", "??", "||", "hostname"].iter().any(|word| line.contains(word))
 }
 
+/// Whether an address is that of the program's own server, by its use: `io("https://…")`, `axios.create({ baseURL })`,
+/// `const ENDPOINT = "https://…"` that `io` gets. Of others a page asks single paths.
+fn is_own_server(script: &Script, at: usize) -> bool {
+    let opened = |at: usize| script.is(at, "io") && script.is(at + 1, "(");
+    let base = script.is(at, "baseURL") && matches!(script.text(at + 1), ":" | "=");
+    let constant = at > 1 && script.is(at - 1, "=") && script.is_word(at - 2);
+    let name = if constant { script.text(at - 2) } else { "" };
+    opened(at) || base || constant && (0..script.tokens.len()).any(|at| opened(at) && script.is(at + 2, name))
+}
+
 /// What the page's own code calls.
 fn in_script(script: &Script, found: &mut Vec<Fact<String>>) {
     for at in 0..script.tokens.len() {
@@ -339,7 +350,9 @@ fn in_script(script: &Script, found: &mut Vec<Fact<String>>) {
         let value = format!("connect-src {origin}");
         if found.len() < MAX_COUNT && !found.iter().any(|fact| fact.value == value) {
             let last = if call { at + 2 } else { at };
-            let evidence = Evidence::new(&script.source, script.span(at, last), "the page's code calls it");
+            let reason =
+                if is_own_server(script, at) { CALLS_AS_ITS_OWN } else { "the page's code calls it" };
+            let evidence = Evidence::new(&script.source, script.span(at, last), reason);
             found.push(Fact::new(value, evidence));
         }
     }

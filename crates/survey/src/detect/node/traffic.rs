@@ -3,10 +3,14 @@
 
 use std::rc::Rc;
 
-use super::{callers, processes::imports};
+use super::{callers, processes::imports, sockets, uploads};
 use crate::{
     context::has_extension,
-    javascript::{Kind, Script, values::Program},
+    javascript::{
+        Kind, Script,
+        modules::Origin,
+        values::{Program, is_variable},
+    },
     manifest::Manifest,
     model::{Evidence, Fact, Service, StoreKind, Variable, Writes, is_below},
 };
@@ -15,75 +19,9 @@ use crate::{
 const MAX_COUNT: usize = 50;
 
 pub(super) fn detect(program: &Program, service: &mut Service) {
-    service.websockets = websockets(program);
+    service.websockets = sockets::detect(program);
     service.body_limit = body_limit(program);
-}
-
-fn websockets(program: &Program) -> Vec<Fact<String>> {
-    let mut found: Vec<Fact<String>> = Vec::new();
-    for script in program.scripts() {
-        for at in 0..script.tokens.len() {
-            let path = socket_at(script, at);
-            if let Some((path, last)) = path.filter(|_| found.len() < MAX_COUNT)
-                && !found.iter().any(|fact| fact.value == path)
-            {
-                let evidence = Evidence::new(&script.source, script.span(at, last), "takes websockets");
-                found.push(Fact::new(path, evidence));
-            }
-        }
-    }
-    found
-}
-
-/// A websocket's path and the last token of what names it.
-fn socket_at(script: &Script, at: usize) -> Option<(String, usize)> {
-    let option = |open: usize| {
-        let key =
-            script.arguments(open).into_iter().find(|&at| script.is(at, "path") && script.is(at + 1, ":"))?;
-        Some((script.string(key + 2)?, key + 2))
-    };
-    let constructed = script.is(at, "new");
-    if constructed && script.is(at + 1, "WebSocketServer") && script.is(at + 2, "(") {
-        return Some(option(at + 3).unwrap_or_else(|| ("/".to_owned(), at + 1)));
-    }
-    if constructed && script.is(at + 1, "WebSocket") && script.is(at + 3, "Server") && imports(script, "ws") {
-        return Some(option(at + 5).unwrap_or_else(|| ("/".to_owned(), at + 3)));
-    }
-    let socket_io = imports_socket_io(script, at);
-    if socket_io {
-        let open = (at..at + 3).find(|&at| script.is(at, "("))?;
-        let named = script.arguments(open).into_iter().find_map(option);
-        return Some(named.unwrap_or_else(|| ("/socket.io/".to_owned(), open)));
-    }
-    if script.is(at, "@") && script.is(at + 1, "WebSocketGateway") && script.is(at + 2, "(") {
-        let named = script.arguments(at + 2).into_iter().find_map(option);
-        return Some(named.unwrap_or_else(|| ("/socket.io/".to_owned(), at + 1)));
-    }
-    // fastify.get("/ws", { websocket: true }, …) and app.ws("/ws", …)
-    let method =
-        script.is(at, ".") && (script.is(at + 1, "get") || script.is(at + 1, "ws")) && script.is(at + 2, "(");
-    if method {
-        let path = script.string(at + 3).filter(|path| path.starts_with('/'))?;
-        let options = at + 5;
-        let flagged = script.is(options, "{")
-            && script
-                .arguments(options)
-                .into_iter()
-                .any(|at| script.is(at, "websocket") && script.is(at + 2, "true"));
-        return (flagged || script.is(at + 1, "ws")).then_some((path, at + 3));
-    }
-    None
-}
-
-/// `new Server(…)` of Socket.IO, or `socketIo(server)`.
-fn imports_socket_io(script: &Script, at: usize) -> bool {
-    (script.is(at, "new")
-        && script.is(at + 1, "Server")
-        && script.is(at + 2, "(")
-        && imports(script, "socket.io"))
-        || (script.is(at, "require")
-            && script.string(at + 2).as_deref() == Some("socket.io")
-            && script.is(at + 4, "("))
+    service.uploads = uploads::taken(program);
 }
 
 /// The largest body that some parser or upload takes.
@@ -146,7 +84,10 @@ pub(super) fn writes(program: &Program, service: &Service) -> Vec<Writes> {
         }
         for at in 0..script.tokens.len() {
             let Some((place, file)) = written_at(script, at) else { continue };
-            let Some(text) = path_text(program, module, script, place) else { continue };
+            let whole = path_text(program, module, script, place);
+            let Some(text) = whole.or_else(|| uploads::leading(program, module, script, place, file)) else {
+                continue;
+            };
             let Some((path, keep)) = folder_of(&text, file) else { continue };
             if found.len() < MAX_COUNT && !found.iter().any(|known| known.path.value == path) {
                 let evidence = Evidence::new(&script.source, script.span(at, place), "writes there");
@@ -210,7 +151,16 @@ fn written_at(script: &Script, at: usize) -> Option<(usize, bool)> {
         return (imports(script, "multer")
             || imports(script, "formidable")
             || imports(script, "express-fileupload"))
-        .then_some((at + 2, false));
+        .then_some((uploads::called_back(script, at).unwrap_or(at + 2), false));
+    }
+    // multer.diskStorage({ destination(request, file, done) { done(null, "uploads") } })
+    if script.is(at, "destination") && script.is(at + 1, "(") && imports(script, "multer") {
+        return uploads::called_back(script, at).map(|place| (place, false));
+    }
+    // request.files.picture.mv("./uploads/" + name) of express-fileupload
+    let moved = at > 0 && script.is(at - 1, ".") && script.is(at, "mv") && script.is(at + 1, "(");
+    if moved && imports(script, "express-fileupload") {
+        return Some((at + 2, true));
     }
     if !script.is(at + 1, "(") {
         return None;
@@ -237,18 +187,24 @@ pub(super) fn path_text(program: &Program, module: usize, script: &Script, at: u
         let open = if joined { at + 3 } else { at + 1 };
         let parts = script.arguments(open);
         let mut text = Vec::new();
+        let mut own = false;
         for part in parts {
             if script.is(part, "__dirname") || script.is(part, "import") {
                 // Where the built file lies is not where the source lies: only a path that goes up to the package fits.
                 text.clear();
+                own = true;
                 continue;
             }
             if script.is(part, "process") {
+                own = true;
                 continue;
             }
             text.push(program.value(module, part).and_then(|value| value.literal)?);
         }
         let path = text.join("/");
+        // `join(__dirname, "/uploads")` stays below the program's folder.
+        let joins = script.is(open - 1, "join");
+        let path = if own && joins { path.trim_start_matches('/') } else { path.as_str() };
         let path = path.trim_start_matches("../").trim_start_matches("./").to_owned();
         return Some(path).filter(|path| !path.is_empty() && !path.contains(".."));
     }
@@ -276,8 +232,12 @@ pub(super) fn calls(program: &Program, manifests: &[&Manifest]) -> Vec<Fact<Stri
     for (module, other) in program.modules.iter().enumerate() {
         let script = &other.script;
         for at in 0..script.tokens.len() {
-            let Some(url) = called_url(program, module, script, at) else { continue };
-            let Some(host) = outside(&url) else { continue };
+            let host = match called_url(program, module, script, at) {
+                Some(Called::Url(url)) => outside(&url),
+                Some(Called::Told(host)) => Some(host),
+                None => None,
+            };
+            let Some(host) = host else { continue };
             if found.len() < MAX_COUNT && !found.iter().any(|fact| fact.value == host) {
                 let evidence = Evidence::new(&script.source, script.span(at, at + 2), "calls it");
                 found.push(Fact::new(host, evidence));
@@ -300,24 +260,99 @@ pub(super) fn calls(program: &Program, manifests: &[&Manifest]) -> Vec<Fact<Stri
     found
 }
 
+/// What a call names: a URL, its beginning, or that it comes from outside of the source.
+enum Called {
+    Url(String),
+    /// A host that is not in the source: a visitor or a variable says it.
+    Told(String),
+}
+
 /// The URL of `fetch(…)`, `axios.get(…)`, `got(…)`, `baseURL: …`.
-fn called_url(program: &Program, module: usize, script: &Script, at: usize) -> Option<String> {
-    let direct = matches!(script.text(at), "fetch" | "axios" | "got" | "ky" | "request" | "needle")
-        && script.is(at + 1, "(");
+fn called_url(program: &Program, module: usize, script: &Script, at: usize) -> Option<Called> {
+    // nuxt-auth-utils makes these known without an import.
+    let text = script.text(at);
+    if text.starts_with("defineOAuth") && text.ends_with("EventHandler") && script.is(at + 1, "(") {
+        return Some(Called::Told("the servers of the accounts".to_owned()));
+    }
+    let direct = matches!(
+        text,
+        "fetch" | "axios" | "got" | "ky" | "request" | "needle" | "$fetch" | "ofetch" | "useFetch"
+    ) && script.is(script.skip_type_arguments(at + 1), "(");
     let method = at > 1
         && script.is(at - 1, ".")
-        && matches!(script.text(at - 2), "axios" | "got" | "ky" | "https" | "http" | "undici" | "superagent")
-        && script.is(at + 1, "(");
-    let base = matches!(script.text(at), "baseURL" | "prefixUrl") && script.is(at + 1, ":");
+        && matches!(
+            script.text(at - 2),
+            "axios" | "got" | "ky" | "https" | "http" | "undici" | "superagent" | "$fetch"
+        )
+        && script.is(script.skip_type_arguments(at + 1), "(");
+    let base = matches!(text, "baseURL" | "prefixUrl") && script.is(at + 1, ":");
     if !direct && !method && !base {
         return None;
     }
-    // The beginning of a template says the host too.
-    if script.kind(at + 2) == Some(Kind::Template) {
-        let text = script.text(at + 2).trim_start_matches('`');
-        return Some(text.split("${").next().unwrap_or_default().to_owned());
+    let argument = if base { at + 2 } else { script.skip_type_arguments(at + 1) + 1 };
+    // axios({ url: "https://…" })
+    let options = || script.arguments(argument).into_iter();
+    let url = |at: &usize| matches!(script.text(*at), "url" | "uri") && script.is(at + 1, ":");
+    let place = if script.is(argument, "{") { options().find(url)? + 2 } else { argument };
+    address(program, module, script, place)
+}
+
+/// The address at a token: a literal, the beginning of a template, a constant or a variable that has it.
+fn address(program: &Program, module: usize, script: &Script, at: usize) -> Option<Called> {
+    if script.kind(at) == Some(Kind::Template) {
+        return of_template(program, module, script, at);
     }
-    program.value(module, at + 2)?.literal
+    if let Some(value) = program.value(module, at) {
+        return match (value.literal, value.variable) {
+            (Some(literal), _) => Some(Called::Url(literal)),
+            (None, Some(variable)) => Some(Called::Told(format!("the host in {variable}"))),
+            (None, None) => None,
+        };
+    }
+    // const url = encodeURI(`https://…`)
+    let binding = program.modules[module].binding(script.text(at), at).filter(|_| script.is_word(at))?;
+    let Origin::Expression(from) = binding.origin else { return None };
+    let made = matches!(script.text(from), "encodeURI" | "String")
+        || script.is(from, "new") && script.is(from + 1, "URL");
+    let open = (from..from + 3).find(|&at| script.is(at, "("));
+    let from = open.filter(|_| made).map_or(from, |open| open + 1);
+    match script.kind(from)? {
+        Kind::Template => of_template(program, module, script, from),
+        Kind::String => {
+            // `"https://…/?q=" + query`
+            let text = script.text(from);
+            Some(Called::Url(text[1..text.len() - 1].to_owned()))
+        }
+        _ => None,
+    }
+}
+
+/// `https://host/${path}`, `https://${host}/path`, `${BASE}/path`.
+fn of_template(program: &Program, module: usize, script: &Script, at: usize) -> Option<Called> {
+    let text = script.text(at).trim_matches('`');
+    let (before, behind) = text.split_once("${").unwrap_or((text, ""));
+    if matches!(before, "https://" | "http://") {
+        return Some(Called::Told("hosts that it is told".to_owned()));
+    }
+    if !before.is_empty() {
+        return Some(Called::Url(before.to_owned()));
+    }
+    // What stands in front says the host: a constant, or a variable.
+    let (name, _) = behind.split_once('}')?;
+    if let Some(variable) = name.strip_prefix("process.env.").filter(|name| is_variable(name)) {
+        return Some(Called::Told(format!("the host in {variable}")));
+    }
+    let binding = program.modules[module].binding(name, at)?;
+    let value = match binding.origin {
+        Origin::Expression(from) if script.kind(from) == Some(Kind::Template) => None,
+        Origin::Expression(from) => program.value(module, from),
+        _ => None,
+    }?;
+    match (value.literal, value.variable) {
+        (Some(literal), _) => Some(Called::Url(literal)),
+        (None, Some(variable)) => Some(Called::Told(format!("the host in {variable}"))),
+        (None, None) => None,
+    }
 }
 
 /// The host of an absolute URL that is neither this machine nor a name of the stack.

@@ -10,6 +10,7 @@ mod app_json;
 mod dockerfile;
 mod fly;
 mod procfile;
+mod railway;
 mod render;
 mod scripts;
 mod supervisor;
@@ -108,6 +109,8 @@ const READERS: &[(&str, Reader, &str)] = &[
     ("Procfile", procfile::read, "the processes of a Procfile platform"),
     ("fly.toml", fly::read, "settings of Fly.io"),
     ("render.yaml", render::read, "settings of Render"),
+    ("railway.json", railway::read_json, "settings of Railway"),
+    ("railway.toml", railway::read_toml, "settings of Railway"),
     ("app.json", app_json::read, "settings of Heroku"),
     ("Dockerfile", dockerfile::read, "an image that the team builds itself"),
     ("uwsgi.ini", uwsgi::read, "settings of uWSGI"),

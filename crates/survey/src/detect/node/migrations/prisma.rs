@@ -18,6 +18,16 @@ pub(super) fn find(place: &Place<'_>) -> Option<Found> {
     let tool = place.tool("prisma")?;
     let script = place.script();
     let Some(migrations) = migrations else {
+        // Prisma has no migrations for MongoDB: a collection is there with its first document.
+        if is_mongodb(place, &schema) {
+            let gap = place.gap(
+                "Prisma keeps no migrations for MongoDB: no job makes the indexes of its schema",
+                "run `prisma db push` once against the new database where the schema has `@unique` or `@@index`",
+                vec![Evidence::file(&schema, "the schema")],
+            );
+            let migration = Migration { tool, script: None, command: None, folder: None, files: Vec::new() };
+            return Some(Found { migration, gap: Some(gap) });
+        }
         // `prisma db push` changes a database without a record.
         let gap = place.gap(
             "a Prisma schema without migrations: nothing makes the tables in production",
@@ -45,5 +55,14 @@ pub(super) fn find(place: &Place<'_>) -> Option<Found> {
             files,
         },
         gap: None,
+    })
+}
+
+fn is_mongodb(place: &Place<'_>, schema: &str) -> bool {
+    place.context.repository.source(schema).is_some_and(|source| {
+        source.text().lines().any(|line| {
+            let mut words = line.split(['=', ' ', '\t', '"']).filter(|word| !word.is_empty());
+            words.next() == Some("provider") && words.next() == Some("mongodb")
+        })
     })
 }

@@ -31,12 +31,22 @@ pub(super) fn routes(program: &Program, service: &Service) -> Vec<Route> {
                 let method = if has_extension(&path, "post") { "POST" } else { "GET" };
                 (path.trim_end_matches(".get").trim_end_matches(".post").to_owned(), method)
             }
+            // Its pages are files of the same folder: only what is called like a health route counts.
+            "@remix-run/dev" | "@react-router/dev" => {
+                let Some(path) = below.strip_prefix("app/routes/") else { continue };
+                let path = path.replace("+/", "/").replace('.', "/");
+                if !super::health::is_name(&path) {
+                    continue;
+                }
+                (path, "GET")
+            }
             _ => return routes,
         };
         // Groups in brackets are no part of the path.
         let parts: Vec<&str> = path
             .split('/')
             .filter(|part| !(part.starts_with('(') && part.ends_with(')')) && *part != "index")
+            .filter(|part| !part.is_empty() && (tool == "next" || tool == "nuxt" || !part.starts_with('_')))
             .collect();
         let path = format!("/{}", parts.join("/"));
         let handled = tool != "next" || !below.starts_with("app/") || {

@@ -29,6 +29,12 @@ const METRICS: [&str; 1] = ["metrics"];
 /// Parts of a path behind which a visitor has to say who he is.
 const GUARDED: [&str; 7] = ["admin", "internal", "auth", "private", "secure", "me", "users"];
 
+/// Whether a path ends with a name under which a service says how it is.
+pub(super) fn is_name(path: &str) -> bool {
+    let last = path.rsplit('/').next().unwrap_or(path);
+    LIVE.contains(&last) || READY.contains(&last)
+}
+
 /// The best of all candidates; the others are named in its evidence.
 pub(super) fn choose(program: &Program, service: &Service) -> Health {
     let routes = &service.routes;

@@ -52,6 +52,8 @@ struct Mount {
     from: usize,
     to: usize,
     prefix: String,
+    /// File and token of the call that mounts it.
+    stands: (String, usize),
 }
 
 fn routes(program: &Program, module: usize, mounts: &[Mount]) -> Vec<Route> {
@@ -203,6 +205,17 @@ fn mounts(program: &Program) -> Vec<Mount> {
             }
             let arguments = script.arguments(at + 2);
             let [first, second, ..] = arguments[..] else { continue };
+            let of_list = if script.is(at + 1, "use") || script.is(at + 1, "route") {
+                listed(program, module, script, (at, first, second))
+            } else {
+                Vec::new()
+            };
+            for (prefix, plugin) in of_list {
+                if tried < MAX_MOUNTS {
+                    tried += 1;
+                    mounts.extend(mounted_parts(program, module, script, (at, plugin), &prefix));
+                }
+            }
             let under =
                 |at: usize| paths(program, module, script, at).and_then(|paths| paths.into_iter().next());
             let mounted = match script.text(at + 1) {
@@ -212,10 +225,66 @@ fn mounts(program: &Program) -> Vec<Mount> {
             };
             let Some((prefix, plugin)) = mounted.filter(|_| tried < MAX_MOUNTS) else { continue };
             tried += 1;
-            mounts.extend(mounted_parts(program, module, script, plugin, &prefix));
+            mounts.extend(mounted_parts(program, module, script, (at, plugin), &prefix));
         }
     }
+    let prefixes: Vec<String> =
+        mounts.iter().map(|mount| format!("{}{}", above(&mounts, mount, 0), mount.prefix)).collect();
+    for (mount, prefix) in mounts.iter_mut().zip(prefixes) {
+        mount.prefix = prefix;
+    }
     mounts
+}
+
+/// Routers in routers are followed so far.
+const MAX_DEPTH: usize = 6;
+
+/// The prefix under which the router that mounts another file's is mounted itself.
+fn above(mounts: &[Mount], mount: &Mount, depth: usize) -> String {
+    let (file, at) = &mount.stands;
+    if *file == mount.file || depth == MAX_DEPTH {
+        return String::new();
+    }
+    let around = |other: &&Mount| other.file == *file && (other.from..=other.to).contains(at);
+    mounts.iter().find(around).map_or_else(String::new, |other| {
+        let prefix = format!("{}{}", above(mounts, other, depth + 1), other.prefix);
+        prefix.trim_end_matches('/').to_owned()
+    })
+}
+
+/// `list.forEach((entry) => router.use(entry.path, entry.route))`, and the same with `for (const entry of list)`: path and
+/// router of each entry.
+fn listed(
+    program: &Program,
+    module: usize,
+    script: &Script,
+    (at, first, second): (usize, usize, usize),
+) -> Vec<(String, usize)> {
+    let member = |of: usize| script.is_word(of) && script.is(of + 1, ".") && script.is_word(of + 2);
+    if !member(first) || !member(second) || script.text(first) != script.text(second) {
+        return Vec::new();
+    }
+    let list = (at.saturating_sub(30)..at).rev().find_map(|index| {
+        let each = index > 0 && script.is(index, "forEach") && script.is(index - 1, ".");
+        let of = script.is(index, "of") && script.is(index + 2, ")");
+        each.then(|| index.checked_sub(2)).flatten().or_else(|| of.then_some(index + 1))
+    });
+    let Some(list) = list else { return Vec::new() };
+    let binding = program.modules[module].binding(script.text(list), list);
+    let Some(Origin::Expression(open)) = binding.map(|binding| &binding.origin) else { return Vec::new() };
+    let keys = (script.text(first + 2), script.text(second + 2));
+    let entries = script.arguments(*open).into_iter().filter(|&entry| script.is(entry, "{"));
+    entries
+        .take(MAX_MOUNTS)
+        .filter_map(|entry| {
+            let value = |key: &str| {
+                let at = script.arguments(entry).into_iter().find(|&at| script.is(at, key))?;
+                Some(if script.is(at + 1, ":") { at + 2 } else { at })
+            };
+            let path = script.string(value(keys.0)?).filter(|path| path.starts_with('/'))?;
+            Some((path, value(keys.1)?))
+        })
+        .collect()
 }
 
 fn prefix_option(script: &Script, options: usize) -> Option<String> {
@@ -229,11 +298,13 @@ fn mounted_parts(
     program: &Program,
     module: usize,
     script: &Script,
-    at: usize,
+    (call, at): (usize, usize),
     prefix: &str,
 ) -> Option<Mount> {
+    let stands = (script.source.name().to_owned(), call);
     let mount = |script: &Script, from, to| {
-        Some(Mount { file: script.source.name().to_owned(), from, to, prefix: prefix.to_owned() })
+        let (file, stands) = (script.source.name().to_owned(), stands.clone());
+        Some(Mount { file, from, to, prefix: prefix.to_owned(), stands })
     };
     let inline = script.is(at, "async") || script.is(at, "function") || script.is(at, "(");
     if inline {
@@ -265,11 +336,11 @@ fn mounted_parts(
         let target = &program.modules[target].script;
         return mount(target, 0, target.tokens.len());
     }
-    router_here(script, name, prefix)
+    router_here(script, name, prefix, call)
 }
 
 /// A router in the same file: the span of the calls on its name.
-fn router_here(script: &Script, name: &str, prefix: &str) -> Option<Mount> {
+fn router_here(script: &Script, name: &str, prefix: &str, call: usize) -> Option<Mount> {
     let calls: Vec<usize> = (1..script.tokens.len())
         .filter(|&at| {
             script.is(at, ".")
@@ -286,5 +357,7 @@ fn router_here(script: &Script, name: &str, prefix: &str) -> Option<Mount> {
             && script.is(at + 2, "(")
             && script.string(at + 3).is_some_and(|path| path.starts_with('/'))
     });
-    (!foreign).then(|| Mount { file: script.source.name().to_owned(), from, to, prefix: prefix.to_owned() })
+    let file = script.source.name().to_owned();
+    let stands = (file.clone(), call);
+    (!foreign).then(|| Mount { file, from, to, prefix: prefix.to_owned(), stands })
 }

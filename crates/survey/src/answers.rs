@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    detect::{python::config_class, stores},
+    detect::{node::build_steps, python::config_class, stores},
     model::{
         Bind, Confidence, Ecosystem, Edge, Evidence, Fact, Manager, Question, Role, Service, Setting,
         StoreKind, StoreUse, Survey, Variable,
@@ -68,6 +68,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("node", "the version of Node.js; of `root`, or of a folder"),
     ("python", "the version of Python; of `root`, or of a folder"),
     ("password", "of a store, whose password stands in the source: source or own"),
+    ("build", "the script of its package.json that builds it"),
     ("checks", "scripts that must pass before its image is made, with commas; `none`"),
     (TLS, "of the whole stack, without a service before it: proxy or files"),
 ];
@@ -236,6 +237,13 @@ fn one(
             }
         }
         "bind" if value == "any" => service.bind = Bind::Any,
+        "build" => {
+            if !build_steps::is_script_name(value) {
+                return Err(wrong("name of a script"));
+            }
+            service.build = Some(Fact::new(value.to_owned(), evidence(id)));
+            service.build_steps.clear();
+        }
         "checks" => {
             let names = value.split(',').map(str::trim).filter(|name| !name.is_empty() && *name != "none");
             checks.insert(service.name.clone(), names.map(str::to_owned).collect());

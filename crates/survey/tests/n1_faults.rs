@@ -1,0 +1,138 @@
+//! Builds that need what a build of an image does not have, and programs that are not what they look like, each as a
+//! small repository.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use plimsoll_survey::{Service, Survey, answer};
+
+use support::{gap, of, service};
+
+/// A Next.js application with these scripts and files.
+fn booth(scripts: &str, more: &[(&str, &str)]) -> Survey {
+    let manifest = format!(
+        r#"{{ "name": "booth", "scripts": {{ {scripts} }}, "dependencies": {{ "next": "15.1.0", "react": "19.0.0" }},
+            "devDependencies": {{ "prisma": "6.0.0", "drizzle-kit": "0.30.0", "npm-run-all": "4.1.5", "tsx": "4.0.0" }} }}"#
+    );
+    of(&[&[("package.json", manifest.as_str()), ("package-lock.json", "{}")], more].concat())
+}
+
+fn steps(service: &Service) -> Vec<String> {
+    service.build_steps.iter().map(|step| step.value.join(" ")).collect()
+}
+
+#[test]
+fn a_build_that_migrates_is_taken_apart() {
+    let survey = booth(r#""build": "prisma generate && prisma db push && next build""#, &[]);
+    assert_eq!(steps(service(&survey, "booth")), ["npx prisma generate", "npx next build"]);
+    let said = gap(&survey, "works on a database");
+    assert!(said.message.contains("`prisma db push`") && said.evidence[0].line == 1, "{said:?}");
+    let survey = booth(
+        r#""build": "run-s db:migrate build:next", "db:migrate": "dotenv -c -- drizzle-kit migrate", "build:next": "NODE_ENV=production next build""#,
+        &[],
+    );
+    assert_eq!(steps(service(&survey, "booth")), ["npm run build:next"]);
+    let survey = booth(r#""build": "tsx lib/db/migrate && BASE=/x next build""#, &[]);
+    assert_eq!(steps(service(&survey, "booth")), ["env BASE=/x npx next build"]);
+}
+
+#[test]
+fn hooks_of_a_build_are_a_part_of_it() {
+    let scripts = r#""prebuild": "run-s generate migrate", "generate": "prisma generate", "migrate": "prisma migrate deploy", "build": "next build""#;
+    let survey = booth(scripts, &[]);
+    assert_eq!(steps(service(&survey, "booth")), ["npm run generate", "npx next build"]);
+    // Yarn 2 and later run none.
+    let manifest = format!(
+        r#"{{ "name": "booth", "packageManager": "yarn@4.6.0", "scripts": {{ {scripts} }}, "dependencies": {{ "next": "15.1.0" }} }}"#
+    );
+    let survey = of(&[("package.json", &manifest), ("yarn.lock", "__metadata:\n  version: 8\n")]);
+    assert!(service(&survey, "booth").build_steps.is_empty());
+}
+
+#[test]
+fn a_script_for_images_builds_them() {
+    let scripts = r#""build": "npm-run-all check-db build-app", "check-db": "node scripts/check-db.js", "build-app": "next build",
+        "build-docker": "npm-run-all build-app""#;
+    let program = "const client = new PrismaClient();\nclient.$connect();\n";
+    let survey = booth(scripts, &[("scripts/check-db.js", program)]);
+    let booth = service(&survey, "booth");
+    assert_eq!(booth.build.as_ref().map(|build| build.value.as_str()), Some("build-docker"));
+    assert!(booth.build_steps.is_empty());
+}
+
+#[test]
+fn a_build_without_a_database_stays_as_it_is() {
+    let scripts = r#""prebuild": "prisma generate", "build": "next build && node scripts/map.js""#;
+    let survey = booth(scripts, &[("scripts/map.js", "console.log('migrate later');\n")]);
+    let booth = service(&survey, "booth");
+    assert_eq!(booth.build.as_ref().map(|build| build.value.as_str()), Some("build"));
+    assert!(booth.build_steps.is_empty());
+    assert!(survey.gaps.iter().all(|gap| !gap.message.contains("works on a database")), "{:?}", survey.gaps);
+}
+
+#[test]
+fn a_build_that_only_a_shell_can_read_is_asked_for() {
+    let scripts = r#""build": "prisma migrate deploy || true && next build", "pages": "next build""#;
+    let mut survey = booth(scripts, &[]);
+    let question = survey.questions.iter().find(|question| question.id == "booth.build").unwrap();
+    assert_eq!(question.default, None);
+    let answers = BTreeMap::from([("booth.build".to_owned(), "pages".to_owned())]);
+    answer(&mut survey, &answers).unwrap();
+    assert_eq!(service(&survey, "booth").build.as_ref().map(|build| build.value.as_str()), Some("pages"));
+    assert!(survey.questions.iter().all(|question| question.id != "booth.build"));
+}
+
+fn placeholders(service: &Service) -> Vec<String> {
+    let settings = service.placeholders.iter();
+    settings.map(|setting| format!("{}={}", setting.name, setting.value)).collect()
+}
+
+const ENVIRONMENT: &str = "import { createEnv } from '@t3-oss/env-nextjs';\nimport { z } from 'zod';\n\
+    export const env = createEnv({\n  server: { AUTH_SECRET: z.string().min(1), MAIL_FROM: z.string().optional() },\n\
+      client: { NEXT_PUBLIC_NAME: z.string().min(1) },\n\
+      runtimeEnv: { AUTH_SECRET: process.env.AUTH_SECRET, MAIL_FROM: process.env.MAIL_FROM, NEXT_PUBLIC_NAME: process.env.NEXT_PUBLIC_NAME },\n});\n";
+
+#[test]
+fn a_build_that_checks_its_variables_has_placeholders() {
+    let shop = "export const shop = new Shop(process.env.SHOP_URL!);\nexport const debug = process.env.SHOP_DEBUG !== '1';\n";
+    let survey = booth(r#""build": "next build""#, &[("src/env.ts", ENVIRONMENT), ("src/shop.ts", shop)]);
+    let booth = service(&survey, "booth");
+    assert_eq!(
+        placeholders(booth),
+        ["AUTH_SECRET=placeholder-while-the-image-is-built", "SHOP_URL=http://localhost"]
+    );
+    assert!(gap(&survey, "placeholders stand in").message.contains("AUTH_SECRET, SHOP_URL"));
+    let name = booth.inlined.iter().find(|variable| variable.name == "NEXT_PUBLIC_NAME").unwrap();
+    assert!(name.required && name.default.is_none());
+}
+
+#[test]
+fn a_check_that_can_be_turned_off_is() {
+    let environment = format!("{ENVIRONMENT}export const skip = !!process.env.SKIP_ENV_VALIDATION;\n");
+    let survey = booth(r#""build": "next build""#, &[("src/env.ts", &environment)]);
+    let found = placeholders(service(&survey, "booth"));
+    assert!(found.contains(&"SKIP_ENV_VALIDATION=1".to_owned()), "{found:?}");
+}
+
+#[test]
+fn a_committed_file_of_variables_gives_public_values_alone() {
+    let file = "NEXT_PUBLIC_NAME=Booth\nAUTH_SECRET=of-development\n";
+    let survey = booth(r#""build": "next build""#, &[("src/env.ts", ENVIRONMENT), (".env", file)]);
+    let booth = service(&survey, "booth");
+    let name = booth.inlined.iter().find(|variable| variable.name == "NEXT_PUBLIC_NAME").unwrap();
+    assert_eq!((name.default.as_deref(), name.required), (Some("Booth"), false));
+    let said = gap(&survey, ".env is a part of the repository");
+    assert!(said.message.contains("AUTH_SECRET") && said.evidence[0].line == 2, "{said:?}");
+    assert!(!said.message.contains("of-development"), "{said:?}");
+}
+
+#[test]
+fn a_server_whose_build_loads_nothing_of_it_has_none() {
+    let manifest = r#"{ "name": "desk", "scripts": { "build": "tsc", "start": "node dist/index.js" }, "dependencies": { "express": "5" } }"#;
+    let program = "const key = process.env.API_KEY!;\nconst app = express();\napp.listen(3000);\n";
+    let survey = of(&[("package.json", manifest), ("package-lock.json", "{}"), ("src/index.ts", program)]);
+    assert!(placeholders(service(&survey, "desk")).is_empty());
+}

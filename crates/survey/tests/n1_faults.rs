@@ -7,7 +7,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use plimsoll_survey::{Service, Survey, answer};
+use plimsoll_survey::{Role, Service, Survey, answer};
 
 use support::{gap, of, service};
 
@@ -135,4 +135,55 @@ fn a_server_whose_build_loads_nothing_of_it_has_none() {
     let program = "const key = process.env.API_KEY!;\nconst app = express();\napp.listen(3000);\n";
     let survey = of(&[("package.json", manifest), ("package-lock.json", "{}"), ("src/index.ts", program)]);
     assert!(placeholders(service(&survey, "desk")).is_empty());
+}
+
+/// A SvelteKit application with two adapters and this setting.
+fn stall(before: &str, adapter: &str) -> Survey {
+    let manifest = r#"{ "name": "stall", "scripts": { "build": "vite build" }, "devDependencies": { "@sveltejs/kit": "2.20.0",
+        "@sveltejs/adapter-node": "5.2.0", "@sveltejs/adapter-static": "3.0.0", "vite": "6.0.0" } }"#;
+    let config = format!(
+        "import toServer from '@sveltejs/adapter-node';\nimport toFiles from '@sveltejs/adapter-static';\n{before}\n\
+         const config = {{\n  kit: {{ adapter: {adapter}, paths: {{}} }},\n}};\nexport default config;\n"
+    );
+    of(&[("package.json", manifest), ("package-lock.json", "{}"), ("svelte.config.js", &config)])
+}
+
+#[test]
+fn an_adapter_that_a_condition_chooses_is_the_one_of_an_image() {
+    let cases = [
+        (
+            "const files = process.env.ADAPTER === 'static';",
+            "files ? toFiles({ fallback: 'a.html' }) : toServer()",
+            Role::Server,
+        ),
+        ("", "process.env.VERCEL ? toFiles() : toServer()", Role::Server),
+        ("", "!process.env.SERVER ? toFiles() : toServer()", Role::Site),
+        ("", "process.env.NODE_ENV === 'production' ? toFiles() : toServer()", Role::Site),
+        ("", "process.env.MODE !== 'files' ? toServer() : toFiles()", Role::Server),
+        ("", "toFiles()", Role::Site),
+        ("", "toServer({ out: 'build' })", Role::Server),
+    ];
+    for (before, adapter, role) in cases {
+        assert_eq!(service(&stall(before, adapter), "stall").role, role, "{before} {adapter}");
+    }
+}
+
+#[test]
+fn an_adapter_that_nothing_here_can_choose_is_not_guessed() {
+    let survey = stall("import { mode } from './mode.js';", "mode() ? toFiles() : toServer()");
+    assert!(survey.services.is_empty(), "{:?}", survey.services);
+    assert_eq!(gap(&survey, "chooses between several adapters").evidence[0].line, 5);
+}
+
+#[test]
+fn an_output_of_next_that_a_condition_chooses() {
+    let role = |output: &str| {
+        let config = format!(
+            "const nextConfig = {{ reactStrictMode: true, output: {output} }};\nexport default nextConfig;\n"
+        );
+        service(&booth(r#""build": "next build""#, &[("next.config.mjs", &config)]), "booth").role
+    };
+    assert_eq!(role("process.env.FILES ? 'export' : undefined"), Role::Server);
+    assert_eq!(role("process.env.NODE_ENV === 'production' ? 'export' : undefined"), Role::Site);
+    assert_eq!(role("'export'"), Role::Site);
 }

@@ -3,6 +3,7 @@
 
 mod angular;
 mod astro;
+mod choice;
 mod cra;
 mod express;
 mod fastify;

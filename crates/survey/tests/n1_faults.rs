@@ -7,7 +7,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use plimsoll_survey::{Role, Service, Survey, answer};
+use plimsoll_survey::{Bind, Role, Service, Shape, Survey, answer};
 
 use support::{gap, of, service};
 
@@ -186,4 +186,88 @@ fn an_output_of_next_that_a_condition_chooses() {
     assert_eq!(role("process.env.FILES ? 'export' : undefined"), Role::Server);
     assert_eq!(role("process.env.NODE_ENV === 'production' ? 'export' : undefined"), Role::Site);
     assert_eq!(role("'export'"), Role::Site);
+}
+
+#[test]
+fn a_next_without_a_server_of_its_own_is_started_whole() {
+    let of_range = |range: &str| {
+        let manifest = format!(
+            r#"{{ "name": "booth", "scripts": {{ "build": "next build", "start": "next start" }}, "dependencies": {{ "next": "{range}" }} }}"#
+        );
+        let survey = of(&[("package.json", &manifest), ("package-lock.json", "{}")]);
+        service(&survey, "booth").clone()
+    };
+    let old = of_range("^9.1.7");
+    assert_eq!((old.shape, old.output), (Shape::Package, None));
+    assert_eq!(old.command.unwrap().value.join(" "), "node node_modules/next/dist/bin/next start -p 3000");
+    let settings: Vec<&str> = old.settings.iter().map(|setting| setting.name.as_str()).collect();
+    assert_eq!(settings, ["NODE_OPTIONS"]);
+    assert_eq!(of_range("^12.0.0").shape, Shape::Bundle);
+}
+
+#[test]
+fn a_nuxt_before_nitro_makes_other_files() {
+    let nuxt = |scripts: &str, config: &str| {
+        let manifest = format!(
+            r#"{{ "name": "booth", "scripts": {{ {scripts} }}, "dependencies": {{ "nuxt": "^2.17.3" }} }}"#
+        );
+        let files = [("package.json", manifest.as_str()), ("yarn.lock", ""), ("nuxt.config.js", config)];
+        service(&of(&files), "booth").clone()
+    };
+    let files =
+        nuxt(r#""build": "nuxt build", "generate": "nuxt generate""#, "export default { target: 'static' };");
+    assert_eq!(files.role, Role::Site);
+    assert_eq!(files.build.unwrap().value, "generate");
+    assert_eq!(files.output.unwrap().value, "dist");
+    let server =
+        nuxt(r#""build": "nuxt build", "generate": "nuxt generate""#, "export default { ssr: true };");
+    assert_eq!((server.role, server.shape, server.output), (Role::Server, Shape::Package, None));
+    assert_eq!(server.command.unwrap().value.join(" "), "node node_modules/nuxt/bin/nuxt.js start");
+    assert!(server.settings.iter().all(|setting| setting.name != "NITRO_PRESET"));
+}
+
+#[test]
+fn pages_below_a_path_of_another_server_are_no_front() {
+    let base = |base: &str| {
+        let config =
+            format!("export default {{ base: '{base}', build: {{ outDir: '../server/pages' }} }};\n");
+        of(&[
+            ("package.json", r#"{ "name": "fair", "workspaces": ["server", "office"] }"#),
+            ("package-lock.json", "{}"),
+            (
+                "server/package.json",
+                r#"{ "name": "desk", "scripts": { "start": "node index.js" }, "dependencies": { "express": "5" } }"#,
+            ),
+            ("server/index.js", "const app = express();\napp.listen(3000);\n"),
+            (
+                "office/package.json",
+                r#"{ "name": "office", "scripts": { "build": "vite build" }, "devDependencies": { "vite": "6" } }"#,
+            ),
+            ("office/index.html", "<html>"),
+            ("office/vite.config.js", &config),
+        ])
+    };
+    let survey = base("/office");
+    assert!(survey.services.iter().all(|service| service.name != "office"));
+    assert!(gap(&survey, "no front serves it").message.contains("server/pages"));
+    service(&survey, "desk");
+    assert_eq!(service(&base("/"), "office").role, Role::Site);
+}
+
+#[test]
+fn a_port_that_only_the_program_knows_is_not_where_it_listens() {
+    let manifest =
+        r#"{ "name": "desk", "scripts": { "start": "node index.js" }, "dependencies": { "express": "5" } }"#;
+    let helper = "import http from 'node:http';\nhttp.createServer().listen(0, '127.0.0.1');\n\
+        http.createServer().listen({ host: '127.0.0.1', port: 0 });\n";
+    let program = "import './guard.js';\nconst app = express();\napp.listen(4000);\n";
+    let survey = of(&[
+        ("package.json", manifest),
+        ("package-lock.json", "{}"),
+        ("guard.js", helper),
+        ("index.js", program),
+    ]);
+    let desk = service(&survey, "desk");
+    assert_eq!(desk.bind, Bind::Any);
+    assert_eq!(desk.port.as_ref().map(|port| port.value), Some(4000));
 }

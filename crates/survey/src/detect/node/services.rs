@@ -166,7 +166,7 @@ fn add(candidate: &Candidate<'_>, survey: &mut Survey, found: frameworks::Found)
     service.package = manifest.name().map(|name| name.value);
     service.libraries = service.package.as_deref().map(|name| libraries(survey, name)).unwrap_or_default();
     service.frameworks = found.frameworks;
-    service.build = build::build(manifest);
+    service.build = found.build.or_else(|| build::build(manifest));
     service.checks = build::checks(manifest);
     service.output = found.output.or_else(|| build::output(candidate.context, manifest));
     service.shape = found.shape;

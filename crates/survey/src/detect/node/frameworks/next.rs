@@ -1,6 +1,6 @@
 //! Next.js: a server that is shipped alone (`output: "standalone"`), or exported files.
 
-use super::{Found, choice};
+use super::{Found, choice, old};
 use crate::{
     context::join,
     detect::node::{
@@ -8,7 +8,7 @@ use crate::{
         services::{self, Candidate},
     },
     javascript::Script,
-    model::{Evidence, Fact, Role, Shape, Ships},
+    model::{Bind, Evidence, Fact, Role, Shape, Ships},
 };
 
 pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
@@ -59,8 +59,30 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
         );
         return Some(found);
     }
-    standalone(candidate, &mut found, output);
+    let range = candidate.manifest.any_dependency("next").map(|dependency| dependency.range);
+    if range.and_then(old::major).is_some_and(|major| major < STANDALONE) {
+        whole(&mut found);
+    } else {
+        standalone(candidate, &mut found, output);
+    }
     Some(found)
+}
+
+/// The first major version that makes a server with nothing but the packages that it needs.
+const STANDALONE: u32 = 12;
+
+/// An older one is started by its own command line, with all packages and the files that its settings name.
+fn whole(found: &mut Found) {
+    found.settings.retain(|setting| setting.name != "HOSTNAME");
+    found.bind = Bind::Any;
+    // Not every old one reads PORT.
+    found.port_variable = None;
+    found.command(&["node", "node_modules/next/dist/bin/next", "start", "-p", "3000"]);
+    found.set_at_build(
+        "NODE_OPTIONS",
+        "--openssl-legacy-provider",
+        "its webpack hashes with MD4, which Node.js 17 and later refuse without it",
+    );
 }
 
 fn standalone(candidate: &Candidate<'_>, found: &mut Found, output: Option<Fact<String>>) {

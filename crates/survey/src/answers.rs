@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    detect::{python::config_class, stores},
+    detect::{node::build_steps, python::config_class, stores},
     model::{
         Bind, Confidence, Ecosystem, Edge, Evidence, Fact, Manager, Question, Role, Service, Setting,
         StoreKind, StoreUse, Survey, Variable,
@@ -71,6 +71,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("user", "of a service with a Dockerfile of its own: image (its own user stays) or stack"),
     ("secrets", "of such a service: environment, where nothing in its image can read a file"),
     ("egress", "of such a service: yes or no, whether it calls hosts outside of the stack"),
+    ("build", "the script of its package.json that builds it"),
     ("checks", "scripts that must pass before its image is made, with commas; `none`"),
     (TLS, "of the whole stack, without a service before it: proxy or files"),
 ];
@@ -244,6 +245,13 @@ fn one(
         }
         "bind" if value == "any" => service.bind = Bind::Any,
         "user" | "secrets" | "egress" if service.own_image.is_some() => own_image(service, id, field, value)?,
+        "build" => {
+            if !build_steps::is_script_name(value) {
+                return Err(wrong("name of a script"));
+            }
+            service.build = Some(Fact::new(value.to_owned(), evidence(id)));
+            service.build_steps.clear();
+        }
         "checks" => {
             let names = value.split(',').map(str::trim).filter(|name| !name.is_empty() && *name != "none");
             checks.insert(service.name.clone(), names.map(str::to_owned).collect());

@@ -125,6 +125,9 @@ impl Out {
             self.own_image(image);
         }
         self.service_fact("build", service.build.as_ref());
+        for step in &service.build_steps {
+            self.item("build step", &step.value.join(" "), None);
+        }
         for check in &service.checks {
             self.service_fact("check", Some(check));
         }

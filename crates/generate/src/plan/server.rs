@@ -1,6 +1,6 @@
 //! A service that runs a program: its image, its main process, its further processes and its migrations.
 
-use plimsoll_survey::{Ecosystem, Fact, Manager, Role, Service, StoreKind};
+use plimsoll_survey::{Ecosystem, Fact, Manager, Role, Service, StoreKind, Variable};
 
 use super::{
     Made, Passes, below, checked,
@@ -64,7 +64,7 @@ pub(super) fn plan<'a>(passes: &mut Passes<'a>, service: &'a Service, stores: &S
     let kind = if service.role == Role::Server { "server" } else { "process" };
     let mut main = unit(passes, &program, &program.name.clone(), kind, Some(&build));
     main.dockerfile = Some(build.dockerfile.clone());
-    main.build_arguments = arguments(&build);
+    main.build_arguments = arguments(&build, service);
     main.single = service.role == Role::Scheduler;
     units.push(main);
     for further in &service.processes {
@@ -259,7 +259,7 @@ pub(super) fn image(passes: &Passes<'_>, program: &Program<'_>) -> String {
 }
 
 /// Arguments of the build that a person may set for `up`: values that become part of the program.
-pub(super) fn arguments(build: &Build) -> Vec<Setting> {
+pub(super) fn arguments(build: &Build, service: &Service) -> Vec<Setting> {
     let inlined = match &build.kind {
         BuildKind::Node(node) => &node.inlined,
         BuildKind::Site(site) => &site.inlined,
@@ -268,6 +268,13 @@ pub(super) fn arguments(build: &Build) -> Vec<Setting> {
     inlined
         .iter()
         .map(|setting| {
+            let name = &setting.name;
+            let needed = |variable: &Variable| {
+                variable.name == *name && variable.required && variable.default.is_none()
+            };
+            if service.inlined.iter().any(needed) {
+                return Setting::new(name, format!("${{{name}:?set {name}}}"));
+            }
             let value = escape::compose_default(&setting.name, &setting.value);
             Setting::new(&setting.name, value.unwrap_or_else(|| format!("${{{}:-}}", setting.name)))
         })
@@ -447,10 +454,31 @@ pub(super) fn is_script(text: &str) -> bool {
 /// The command of a build script.
 pub(super) fn build_commands(place: &Place<'_>) -> Vec<String> {
     let service = place.service;
+    let placeholders: Vec<String> = service
+        .placeholders
+        .iter()
+        .filter(|setting| environment::is_name(&setting.name))
+        .map(|setting| format!("{}={}", setting.name, escape::shell(&setting.value)))
+        .collect();
+    // For the build alone: no stage keeps them.
+    let with = |line: String| {
+        if placeholders.is_empty() {
+            return line;
+        }
+        format!("export {} \\\n    && {line}", placeholders.join(" \\\n        "))
+    };
+    if !service.build_steps.is_empty() {
+        let inside = |line| match place.folder {
+            "" => line,
+            // Commands are joined: the folder counts for this one alone.
+            folder => format!("(cd {} && {line})", escape::shell(folder)),
+        };
+        return service.build_steps.iter().map(command_line).map(inside).map(with).collect();
+    }
     let script = service.build.as_ref().filter(|script| is_script(&script.value));
     let mut commands: Vec<String> = script.map(|script| place.run(&script.value)).into_iter().collect();
     commands.extend(service.build_commands.iter().map(command_line));
-    commands
+    commands.into_iter().map(with).collect()
 }
 
 /// A program and its arguments as a shell's command line.

@@ -133,7 +133,7 @@ pub(super) fn plan<'a>(passes: &mut Passes<'a>, service: &'a Service) -> Option<
     };
     let mut unit = front(passes, &name);
     unit.dockerfile = Some(build.dockerfile.clone());
-    unit.build_arguments = server::arguments(&build);
+    unit.build_arguments = server::arguments(&build, service);
     unit.environment = config.iter().flat_map(|config| &config.settings).map(setting).collect();
     Some(Made { build: Some(build), units: vec![unit], one_shots: Vec::new() })
 }

@@ -49,6 +49,7 @@ pub(crate) const ALL: &[Detector] = &[
     // A page's development proxy names servers in any language.
     Detector { name: "node pages", run: node::pages::detect },
     Detector { name: "stores", run: stores::detect },
+    Detector { name: "variables of builds", run: node::placeholders::detect },
     Detector { name: "nginx files", run: nginx::detect },
     Detector { name: "documents", run: documents::detect },
     Detector { name: "gaps", run: gaps::detect },

@@ -29,6 +29,9 @@ pub struct Service {
     pub libraries: Vec<String>,
     /// Script that builds it; nothing where it runs from its sources.
     pub build: Option<Fact<String>>,
+    /// Commands that take the place of its build script where that one works on a database, in its folder.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub build_steps: Vec<Fact<Vec<String>>>,
     /// Scripts that must pass before it may ship: type check, lint, tests.
     pub checks: Vec<Fact<String>>,
     /// Checks that read what the build wrote: they come behind it.
@@ -79,6 +82,9 @@ pub struct Service {
     pub environment: Vec<Variable>,
     /// Variables whose value the build writes into what it makes (`VITE_*`, `NEXT_PUBLIC_*`).
     pub inlined: Vec<Variable>,
+    /// Variables that must be there while it is built, each with a value that is good for nothing else.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub placeholders: Vec<Setting>,
     /// Variables that its framework needs to be set in a container, whatever the program reads.
     pub settings: Vec<Setting>,
     /// Names of the settings that its migrations read too.
@@ -151,6 +157,7 @@ impl Service {
             frameworks: Vec::new(),
             libraries: Vec::new(),
             build: None,
+            build_steps: Vec::new(),
             checks: Vec::new(),
             checks_need_build: false,
             output: None,
@@ -174,6 +181,7 @@ impl Service {
             uploads: None,
             environment: Vec::new(),
             inlined: Vec::new(),
+            placeholders: Vec::new(),
             settings: Vec::new(),
             migrations_read: Vec::new(),
             stores: Vec::new(),

@@ -46,7 +46,7 @@ const WITH_VALUE: [&str; 13] = [
 
 /// The words of a line, quotes taken away; operators of the shell are words of their own. `None` where a shell would
 /// put something in, or a quote does not end.
-fn words(line: &str) -> Option<Vec<String>> {
+pub(super) fn words(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut chars = line.chars().peekable();
@@ -185,7 +185,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// The script of this package that a package manager is asked to run, and the arguments that it hands to it.
-fn script_called(manifest: &Manifest, words: &[String]) -> Option<(String, Vec<String>)> {
+pub(super) fn script_called(manifest: &Manifest, words: &[String]) -> Option<(String, Vec<String>)> {
     let other = ["--filter", "-F", "--workspace", "-w", "--prefix", "-C", "workspace", "-r", "--recursive"];
     let own = || words.iter().take_while(|word| *word != "--");
     if own().any(|word| other.contains(&word.split('=').next().unwrap_or_default())) {

@@ -1,6 +1,7 @@
 //! JavaScript and TypeScript, run by Node.js: packages and installs first, then services, then the facts of each.
 
 mod build;
+pub(crate) mod build_steps;
 mod callers;
 mod children;
 mod clients;
@@ -19,6 +20,7 @@ pub(super) mod migrations;
 mod npm_workspaces;
 mod packages;
 pub(super) mod pages;
+pub(super) mod placeholders;
 mod pnpm_workspace;
 mod port;
 mod processes;

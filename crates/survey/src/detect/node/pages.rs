@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::{evidence::refuses, placeholders};
 use crate::{
     context::{Context, has_extension, join},
     javascript::{Kind, Script, values::is_variable},
@@ -97,14 +98,18 @@ fn inlined(context: &Context<'_>, survey: &Survey, service: &Service) -> Vec<Var
                 evidence: Vec::new(),
             });
             variable.default = variable.default.take().or(default);
+            variable.required |= placeholders::is_asserted(script, last)
+                || program.schemas.get(&variable.name).is_some_and(|schema| schema.required)
+                || refuses(script, at, last);
             if variable.evidence.len() < MAX_COUNT {
                 variable.evidence.push(evidence);
             }
         }
     }
-    for file in [".env.production", ".env.example", ".env.sample"] {
+    for file in [".env.production", ".env", ".env.example", ".env.sample"] {
         defaults_of(context, service, file, &mut found);
     }
+    found.values_mut().for_each(|variable| variable.required &= variable.default.is_none());
     found.into_values().collect()
 }
 

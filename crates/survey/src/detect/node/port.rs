@@ -56,6 +56,17 @@ fn call(script: &Script, module: usize, at: usize) -> Option<Listen> {
     let arguments = script.arguments(open);
     let first = *arguments.first()?;
     let settings = script.is(first, "{");
+    // Any free port is one for the program itself: nobody else knows it.
+    let port = if settings {
+        let key =
+            script.arguments(first).into_iter().find(|&at| script.is(at, "port") && script.is(at + 1, ":"));
+        key.map_or(first, |key| key + 2)
+    } else {
+        first
+    };
+    if script.text(port) == "0" && matches!(script.text(port + 1), "," | ")" | "}") {
+        return None;
+    }
     if is_function(script, first) {
         return None;
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{build, command, frameworks, packages, procfile, tasks};
+use super::{build, build_steps, command, frameworks, packages, procfile, tasks};
 use crate::{
     context::{Context, has_extension, host_name, join},
     javascript::values::Program,
@@ -166,7 +166,7 @@ fn add(candidate: &Candidate<'_>, survey: &mut Survey, found: frameworks::Found)
     service.package = manifest.name().map(|name| name.value);
     service.libraries = service.package.as_deref().map(|name| libraries(survey, name)).unwrap_or_default();
     service.frameworks = found.frameworks;
-    service.build = build::build(manifest);
+    service.build = found.build.or_else(|| build::build(manifest));
     service.checks = build::checks(manifest);
     service.output = found.output.or_else(|| build::output(candidate.context, manifest));
     service.shape = found.shape;
@@ -183,6 +183,7 @@ fn add(candidate: &Candidate<'_>, survey: &mut Survey, found: frameworks::Found)
     if let Some(output) = &service.output {
         service.checks_need_build = build::read_output(manifest, &service.checks, &output.value);
     }
+    build_steps::detect(candidate, survey, &mut service);
     if matches!(service.role, Role::Site) {
         survey.services.push(service);
         return;

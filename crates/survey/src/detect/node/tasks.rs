@@ -148,7 +148,7 @@ impl Walk<'_> {
 }
 
 /// Whether a pattern means this script: `*` stands for one part of a name, `**` for any rest.
-fn fits(pattern: &str, name: &str) -> bool {
+pub(super) fn fits(pattern: &str, name: &str) -> bool {
     if let Some(beginning) = pattern.strip_suffix("**") {
         return name.starts_with(beginning);
     }
@@ -219,7 +219,7 @@ const WRAPPERS: [&str; 12] = [
 ];
 
 /// Takes assignments and wrappers away, and names a program by its package where its file stands there.
-fn unwrap(mut words: Command) -> Command {
+pub(super) fn unwrap(mut words: Command) -> Command {
     loop {
         let Some(first) = words.first() else { return words };
         let assignment = first

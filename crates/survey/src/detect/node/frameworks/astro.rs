@@ -1,6 +1,6 @@
 //! Astro: files, or a server with the adapter for Node.js.
 
-use super::{Found, next::setting};
+use super::{Found, choice, next::setting};
 use crate::{
     detect::node::services::{self, Candidate},
     model::{Evidence, Fact, Role},
@@ -18,7 +18,13 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
             (0..script.tokens.len()).any(|at| script.string(at).as_deref() == Some(name))
         })
     };
-    if let Some(node) = adapter("@astrojs/node").filter(|_| used("@astrojs/node")) {
+    // `adapter: process.env.X ? node() : vercel()`: the build has no such variable.
+    let chosen = config.as_ref().and_then(|script| {
+        let at = choice::of_key(script, "adapter").and_then(|at| choice::taken(script, at))?;
+        choice::imported_from(script, script.text(at))
+    });
+    let other = chosen.is_some_and(|package| package != "@astrojs/node");
+    if let Some(node) = adapter("@astrojs/node").filter(|_| used("@astrojs/node") && !other) {
         let mut found = Found::new(Role::Server, tool);
         found.frameworks.push(node);
         found.output = Some(found.by_convention("dist".to_owned(), "where Astro writes"));

@@ -3,6 +3,7 @@
 
 mod angular;
 mod astro;
+mod choice;
 mod cra;
 mod express;
 mod fastify;
@@ -39,6 +40,8 @@ pub(super) struct Found {
     pub(super) role: Role,
     pub(super) frameworks: Vec<Framework>,
     pub(super) output: Option<Fact<String>>,
+    /// The script that builds it, where it is not the usual one.
+    pub(super) build: Option<Fact<String>>,
     pub(super) shape: Shape,
     pub(super) ships: Vec<Ships>,
     pub(super) single_page: bool,
@@ -59,6 +62,7 @@ impl Found {
             role,
             frameworks: vec![tool],
             output: None,
+            build: None,
             shape: if role == Role::Site { Shape::Files } else { Shape::Package },
             ships: Vec::new(),
             single_page: false,
@@ -206,6 +210,15 @@ pub(super) fn unknown(candidate: &Candidate<'_>, workspaces: usize) -> Option<Ga
     };
     if let Some((message, hint, evidence)) = sveltekit::foreign(candidate) {
         return Some(gap(message, hint.to_owned(), evidence));
+    }
+    let config = candidate.config("vite.config");
+    if let Some((full, place)) = vite::of_another_page(candidate, config.as_deref()) {
+        let message = format!(
+            "its build writes into {full}, a folder of another package, whose server hands it out below a path of its \
+             own: no front serves it, and the server's image does not have it"
+        );
+        let hint = "let the build script of that server build it too, or build it into its own folder";
+        return Some(gap(message, hint.to_owned(), vec![place]));
     }
     if let Some(known) = others::known_but_not_generated(candidate) {
         return Some(known);

@@ -1,6 +1,6 @@
 //! Next.js: a server that is shipped alone (`output: "standalone"`), or exported files.
 
-use super::Found;
+use super::{Found, choice, old};
 use crate::{
     context::join,
     detect::node::{
@@ -8,7 +8,7 @@ use crate::{
         services::{self, Candidate},
     },
     javascript::Script,
-    model::{Evidence, Fact, Role, Shape, Ships},
+    model::{Bind, Evidence, Fact, Role, Shape, Ships},
 };
 
 pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
@@ -21,6 +21,7 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
     let tool = services::framework(candidate.manifest, "next", "renders pages")?;
     let output = config.as_ref().and_then(|script| setting(script, "output"));
     let export = output.as_ref().filter(|output| output.value == "export");
+    let open = config.as_ref().filter(|_| output.is_none()).and_then(|script| chosen_export(script));
     let mut found = Found::new(if export.is_some() { Role::Site } else { Role::Server }, tool);
     found.also(candidate, &[("react", "a library for pages")]);
     found.hashed_assets =
@@ -30,6 +31,13 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
         found.output =
             folder.or_else(|| Some(Fact { value: "out".to_owned(), evidence: export.evidence.clone() }));
         return Some(found);
+    }
+    if let Some(place) = open {
+        found.gap(
+            "a condition that only the build knows chooses `output: \"export\"`: it is taken for a server",
+            "set `output` without a condition, or by a variable that the build of an image does not have",
+            vec![place],
+        );
     }
     // A server of the project's own around Next.js is started as it is.
     let own = ["start:prod", "start"].iter().find_map(|name| candidate.manifest.script(name));
@@ -51,8 +59,30 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
         );
         return Some(found);
     }
-    standalone(candidate, &mut found, output);
+    let range = candidate.manifest.any_dependency("next").map(|dependency| dependency.range);
+    if range.and_then(old::major).is_some_and(|major| major < STANDALONE) {
+        whole(&mut found);
+    } else {
+        standalone(candidate, &mut found, output);
+    }
     Some(found)
+}
+
+/// The first major version that makes a server with nothing but the packages that it needs.
+const STANDALONE: u32 = 12;
+
+/// An older one is started by its own command line, with all packages and the files that its settings name.
+fn whole(found: &mut Found) {
+    found.settings.retain(|setting| setting.name != "HOSTNAME");
+    found.bind = Bind::Any;
+    // Not every old one reads PORT.
+    found.port_variable = None;
+    found.command(&["node", "node_modules/next/dist/bin/next", "start", "-p", "3000"]);
+    found.set_at_build(
+        "NODE_OPTIONS",
+        "--openssl-legacy-provider",
+        "its webpack hashes with MD4, which Node.js 17 and later refuse without it",
+    );
 }
 
 fn standalone(candidate: &Candidate<'_>, found: &mut Found, output: Option<Fact<String>>) {
@@ -99,11 +129,20 @@ fn below_lock(candidate: &Candidate<'_>) -> String {
     }
 }
 
+/// Where a condition that cannot be said may choose files instead of a server.
+fn chosen_export(script: &Script) -> Option<Evidence> {
+    let at = choice::of_key(script, "output").filter(|&at| choice::taken(script, at).is_none())?;
+    (at..script.tokens.len().min(at + 40))
+        .take_while(|&at| !matches!(script.text(at), "," | ";" | "}"))
+        .any(|at| script.string(at).as_deref() == Some("export"))
+        .then(|| Evidence::new(&script.source, script.span(at - 2, at), "chooses `output`"))
+}
+
 /// A text among the settings.
 pub(super) fn setting(script: &Script, key: &str) -> Option<Fact<String>> {
     let at = (1..script.tokens.len()).find(|&at| {
         script.is(at, key) && script.is(at + 1, ":") && matches!(script.text(at - 1), "{" | ",")
     })?;
-    let value = script.string(at + 2)?;
+    let value = choice::taken(script, at + 2).and_then(|at| script.string(at))?;
     Some(Fact::new(value, Evidence::new(&script.source, script.span(at, at + 2), format!("sets `{key}`"))))
 }

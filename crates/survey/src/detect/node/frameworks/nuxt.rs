@@ -1,10 +1,13 @@
 //! Nuxt: a server that holds its packages, or generated files.
 
-use super::{Found, nitro};
+use super::{Found, next::setting, nitro, old};
 use crate::{
-    detect::node::services::{self, Candidate},
+    detect::node::{
+        services::{self, Candidate},
+        tasks,
+    },
     javascript::Script,
-    model::{Evidence, Fact, Role},
+    model::{Evidence, Fact, Framework, Role},
 };
 
 pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
@@ -14,6 +17,10 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
         && candidate.config("nuxt.config").is_none()
     {
         return None;
+    }
+    let range = candidate.manifest.any_dependency("nuxt").map(|dependency| dependency.range);
+    if range.and_then(old::major).is_some_and(|major| major < NITRO) {
+        return Some(before_nitro(candidate, tool));
     }
     let line = candidate.manifest.script("build").map_or("", |(line, _)| line);
     let generated = line.split_whitespace().any(|word| word == "generate");
@@ -28,6 +35,47 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
     found.hashed_assets = Some(found.by_convention("/_nuxt/".to_owned(), "files with a hash in their name"));
     nitro::server(&mut found, candidate, "where `nuxt build` writes");
     Some(found)
+}
+
+/// The first major version that is built with Nitro.
+const NITRO: u32 = 3;
+
+/// Nuxt 2 makes files by `nuxt generate`, or is started by its own command line with all packages.
+fn before_nitro(candidate: &Candidate<'_>, tool: Framework) -> Found {
+    let manifest = candidate.manifest;
+    let config = candidate.config("nuxt.config");
+    let target = config.and_then(|script| setting(&script, "target"));
+    let generates = |name: &str| {
+        let line = manifest.script(name)?;
+        let commands = tasks::commands(manifest, name, line.0);
+        let fits = commands.iter().any(|words| words.iter().any(|word| word == "generate"));
+        fits.then(|| Evidence::new(&manifest.source, line.1, format!("makes the files: {}", line.0)))
+    };
+    let is_static = target.as_ref().is_some_and(|target| target.value == "static");
+    let script =
+        ["build", "generate", "build:static"].into_iter().find_map(|name| Some((name, generates(name)?)));
+    let script = script.filter(|(name, _)| is_static || *name == "build");
+    let legacy = "its webpack hashes with MD4, which Node.js 17 and later refuse without it";
+    let mut found = Found::new(if script.is_some() { Role::Site } else { Role::Server }, tool);
+    found.set_at_build("NODE_OPTIONS", "--openssl-legacy-provider", legacy);
+    found.hashed_assets = Some(found.by_convention("/_nuxt/".to_owned(), "files with a hash in their name"));
+    if let Some((name, place)) = script {
+        found.output = Some(found.by_convention("dist".to_owned(), "where `nuxt generate` writes"));
+        found.build = Some(Fact::new(name.to_owned(), place));
+        return found;
+    }
+    if let Some(target) = target.filter(|_| is_static) {
+        found.gap(
+            "`target: \"static\"`, and no script runs `nuxt generate`: it is taken for a server",
+            "add a script `generate`: \"nuxt generate\"",
+            target.evidence,
+        );
+    }
+    found.command(&["node", "node_modules/nuxt/bin/nuxt.js", "start"]);
+    found.listens(3000, "PORT");
+    found.binds("HOST");
+    found.set("HOST", "0.0.0.0", "without it Nuxt listens on the loopback address alone");
+    found
 }
 
 /// Settings of one project that are kept, and how deep they lie.

@@ -56,7 +56,7 @@ pub(super) fn say(candidate: &Candidate<'_>, found: &mut Found) {
     }
 }
 
-fn major(range: &str) -> Option<u32> {
+pub(super) fn major(range: &str) -> Option<u32> {
     range.trim_start_matches(['^', '~', 'v', '=', '>']).split(['.', ' ']).next()?.parse().ok()
 }
 

@@ -1,6 +1,6 @@
 //! SvelteKit: what comes out is decided by its adapter.
 
-use super::Found;
+use super::{Found, choice};
 use crate::{
     detect::node::services::{self, Candidate},
     model::{Evidence, Role},
@@ -13,7 +13,15 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
         return None;
     }
     let adapter = |name: &str| services::framework(candidate.manifest, name, "decides what the build makes");
-    if let Some(adapter) = adapter("@sveltejs/adapter-static") {
+    let used = used(candidate);
+    if matches!(&used, Used::Open(_)) {
+        return None;
+    }
+    let decides = |name: &str| match &used {
+        Used::This(package) => package == name,
+        _ => true,
+    };
+    if let Some(adapter) = adapter(STATIC).filter(|_| decides(STATIC)) {
         let mut found = Found::new(Role::Site, tool);
         found.frameworks.push(adapter);
         found.output = Some(found.by_convention("build".to_owned(), "where the adapter writes"));
@@ -30,7 +38,7 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
     found.listens(3000, "PORT");
     found.binds("HOST");
     found.set("HOST", "0.0.0.0", "the server listens there");
-    found.frameworks.push(adapter(NODE)?);
+    found.frameworks.push(adapter(NODE).filter(|_| decides(NODE))?);
     found.output = Some(found.by_convention("build".to_owned(), "where the adapter writes"));
     found.command(&["node", "build"]);
     // Without them it takes every request for HTTPS from the front's address, and refuses its own forms.
@@ -43,12 +51,50 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
 }
 
 const NODE: &str = "@sveltejs/adapter-node";
+const STATIC: &str = "@sveltejs/adapter-static";
+
+/// Which adapter the settings use.
+enum Used {
+    /// The one of this package.
+    This(String),
+    /// They choose between several by a condition that is not known.
+    Open(Evidence),
+    /// They do not say.
+    Unsaid,
+}
+
+fn used(candidate: &Candidate<'_>) -> Used {
+    let Some(script) = candidate.config("svelte.config") else { return Used::Unsaid };
+    let known = |package: &String| package.contains("adapter-");
+    let adapters = || script.imported().iter().map(|(_, package)| package).filter(|package| known(package));
+    let Some(at) = choice::of_key(&script, "adapter") else { return Used::Unsaid };
+    let named = choice::taken(&script, at).and_then(|at| choice::imported_from(&script, script.text(at)));
+    match named.filter(known) {
+        Some(package) => Used::This(package),
+        None if adapters().count() > 1 => {
+            Used::Open(Evidence::new(&script.source, script.span(at - 2, at), "chooses the adapter"))
+        }
+        None => adapters().next().map_or(Used::Unsaid, |package| Used::This(package.clone())),
+    }
+}
 
 /// Its build makes nothing that runs in a container: the adapter is for another platform, or there is none.
 pub(super) fn foreign(candidate: &Candidate<'_>) -> Option<(String, &'static str, Vec<Evidence>)> {
     let tool = services::framework(candidate.manifest, "@sveltejs/kit", "renders pages")?;
-    if !candidate.builds_with("vite") || candidate.manifest.any_dependency(NODE).is_some() {
+    if !candidate.builds_with("vite") {
         return None;
+    }
+    match used(candidate) {
+        Used::Open(place) => {
+            let message = "svelte.config chooses between several adapters by a condition that only the build knows: \
+                           whether a server or files come out is not known";
+            let hint = "use one adapter, or choose by a variable that the build of an image does not have";
+            return Some((message.to_owned(), hint, vec![place]));
+        }
+        Used::This(package) if package == NODE || package == STATIC => return None,
+        Used::This(_) => {}
+        Used::Unsaid if candidate.manifest.any_dependency(NODE).is_some() => return None,
+        Used::Unsaid => {}
     }
     let hint = "add @sveltejs/adapter-node to its packages, and use it in svelte.config.js";
     let adapters = candidate.manifest.all("devDependencies").chain(candidate.manifest.all("dependencies"));

@@ -7,7 +7,7 @@ use crate::{
         services::{self, Candidate},
         tsconfig,
     },
-    model::{Evidence, Fact, Role},
+    model::{Evidence, Fact, Role, is_below},
 };
 
 pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
@@ -23,6 +23,9 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
             .any(|at| script.is(at, "lib") && script.is(at + 1, ":") && script.is(at + 2, "{"))
     });
     if !candidate.has(&page) || library {
+        return None;
+    }
+    if of_another_page(candidate, config.as_deref()).is_some() {
         return None;
     }
     let unreadable = if candidate.builds_with("vite") { None } else { Some(unreadable(candidate)?) };
@@ -80,6 +83,27 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
         None => found.by_convention("/assets/".to_owned(), "files with a hash in their name"),
     });
     Some(found)
+}
+
+/// Pages below a path of another package's server: their build writes them into its folder, and only it hands them out.
+/// The folder that the build writes, and the place that says so.
+pub(super) fn of_another_page(
+    candidate: &Candidate<'_>,
+    config: Option<&crate::javascript::Script>,
+) -> Option<(String, Evidence)> {
+    let script = config?;
+    let written = setting(script, "outDir").filter(|written| written.value.starts_with(".."))?;
+    let base = setting(script, "base").filter(|base| base.value.trim_matches('/').len() > 1)?;
+    let whole = base.value.contains("://") || base.value.starts_with('.');
+    let own = join(&candidate.manifest.folder, "package.json");
+    let full = tsconfig::inside(&own, &written.value).filter(|_| !whole)?;
+    let others = candidate.context.manifests.iter().filter(|other| {
+        !other.folder.is_empty()
+            && other.folder != candidate.manifest.folder
+            && is_below(&full, &other.folder)
+    });
+    others.into_iter().next()?;
+    Some((full, base.evidence.into_iter().next()?))
 }
 
 fn clean(path: &str) -> String {

@@ -261,6 +261,7 @@ fn urls(project: &Project, kind: StoreKind, reads: &[Read], service: &Service) -
             None => {
                 (usual.is_some() || names::is_address(kind, &variable.name) || led.contains(&variable.name))
                     && variable.default.as_deref().unwrap_or_default().is_empty()
+                    && !is_part(&variable.name)
                     && !(kind == StoreKind::Rabbitmq && variable.name.contains("BROKER"))
             }
         };
@@ -301,6 +302,25 @@ fn urls(project: &Project, kind: StoreKind, reads: &[Read], service: &Service) -
             }
         });
     found.into_iter().take(most).map(|(_, address)| address).chain(second).collect()
+}
+
+/// Whether a variable holds a part of an address by its name: a whole address in it would stand inside of another one.
+fn is_part(name: &str) -> bool {
+    let last = name.rsplit('_').next().unwrap_or(name);
+    matches!(
+        last,
+        "HOST"
+            | "HOSTNAME"
+            | "HOSTS"
+            | "ADDR"
+            | "PORT"
+            | "USER"
+            | "USERNAME"
+            | "PASSWORD"
+            | "PASSWD"
+            | "PASS"
+            | "DB"
+    )
 }
 
 pub(super) fn uses(used: &StoreUse, name: &str) -> bool {

@@ -192,7 +192,8 @@ fn objects(module: &Module) -> Objects {
                 objects.file_aware |= made.ends_with("FileAwareEnv");
                 let defaults = module.arguments(open).into_iter().filter_map(|argument| {
                     let tuple = module.arguments(argument.at);
-                    Some((argument.name?.to_owned(), module.literal(tuple.get(1)?.at)?))
+                    let default = tuple.get(1)?;
+                    Some((argument.name?.to_owned(), whole_literal(module, default.at, default.end)?))
                 });
                 objects.env.push((name, defaults.collect()));
             }
@@ -221,7 +222,8 @@ fn read_at(module: &Module, at: usize, objects: &Objects, readers: &[Reader]) ->
         }
         "dj_database_url.config" if module.is(next, "(") => {
             let named = module.keyword(next, "env").and_then(|argument| module.string(argument.at));
-            let default = module.keyword(next, "default").and_then(|argument| module.string(argument.at));
+            let default = module.keyword(next, "default");
+            let default = default.and_then(|argument| whole_literal(module, argument.at, argument.end));
             Some(read(
                 module,
                 (at, next),
@@ -328,7 +330,8 @@ fn separator(module: &Module, close: usize) -> Option<&'static str> {
     model::separator(&at)
 }
 
-fn whole_literal(module: &Module, at: usize, end: usize) -> Option<String> {
+/// A literal that is all of a value: of an expression (`"sqlite:///" + path`) the first text alone would be another value.
+pub(super) fn whole_literal(module: &Module, at: usize, end: usize) -> Option<String> {
     let single = end == at + 1
         || (module.kind(at) == Some(Kind::String)
             && (at..end).all(|at| module.kind(at) == Some(Kind::String)));
@@ -337,7 +340,21 @@ fn whole_literal(module: &Module, at: usize, end: usize) -> Option<String> {
 
 /// `os.environ.get("NAME") or "value"`.
 fn behind_or(module: &Module, close: usize) -> Option<String> {
-    module.is(close + 1, "or").then(|| module.literal(close + 2)).flatten()
+    let value = close + 2;
+    let mut end = value + 1;
+    while module.kind(value) == Some(Kind::String) && is_continued(module, end, Kind::String) {
+        end += 1;
+    }
+    // What goes on behind the literal, `+ path` or `.format(…)`, makes it a part of the value.
+    let goes_on = is_continued(module, end, Kind::Format)
+        || (is_continued(module, end, Kind::Punctuation)
+            && !matches!(module.text(end), ")" | "]" | "}" | "," | ":" | ";"));
+    (module.is(close + 1, "or") && !goes_on).then(|| whole_literal(module, value, end)).flatten()
+}
+
+/// Whether a token of this kind stands at `at` in the same logical line as the one before it.
+fn is_continued(module: &Module, at: usize, kind: Kind) -> bool {
+    module.kind(at) == Some(kind) && !module.tokens[at].first
 }
 
 /// `int(os.environ["NAME"])`.

@@ -3,13 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    environment::{Read, Shape, is_for_development},
+    environment::{Read, Shape, is_for_development, whole_literal},
     project::Project,
 };
-use crate::{
-    model::Evidence,
-    python::{Kind, Module},
-};
+use crate::{model::Evidence, python::Module};
 
 const MAX_CLASSES: usize = 500;
 
@@ -129,7 +126,10 @@ fn fields(class: &Class<'_>, models: &[&str], prefix: &str) -> Vec<Read> {
             continue;
         }
         if let Some(read) = field(module, at, end, &annotated, prefix) {
-            found.entry(read.name.clone()).or_insert(read);
+            // Two fields whose names differ in their case are one variable: the one without a default demands it.
+            let required = read.required;
+            let known = found.entry(read.name.clone()).or_insert(read);
+            known.required |= required;
         }
     }
     found.into_values().collect()
@@ -155,10 +155,9 @@ fn field(module: &Module, at: usize, end: usize, annotation: &[&str], prefix: &s
                 .or_else(|| module.arguments(open).first().copied().filter(|first| first.name.is_none()));
             required =
                 given.is_none_or(|given| module.is(given.at, "...")) && argument("default_factory").is_none();
-            default = given.and_then(|given| module.literal(given.at));
+            default = given.and_then(|given| whole_literal(module, given.at, given.end));
         } else {
-            let whole = value + 1 == end || (value..end).all(|at| module.kind(at) == Some(Kind::String));
-            default = if whole { module.literal(value) } else { None };
+            default = whole_literal(module, value, end);
         }
     }
     let shape = if annotation.contains(&"int") || annotation.contains(&"float") {

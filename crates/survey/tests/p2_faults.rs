@@ -83,3 +83,210 @@ fn a_host_never_gets_a_whole_address() {
     assert_eq!(named(Part::Port), Some("REDIS_PORT"));
     assert_eq!(named(Part::Password), Some("REDIS_PASSWORD"));
 }
+
+/// The variables of a program of Flask with these lines, and those of them that are demanded.
+fn demanded(lines: &str) -> (Vec<String>, Vec<String>) {
+    let source = format!("import os\nfrom flask import Flask\napp = Flask(__name__)\n{lines}");
+    let survey = of(&[FLASK, ("app.py", &source)]);
+    let all = survey.services[0].environment.iter();
+    let names = |required: bool| {
+        let chosen = all.clone().filter(|variable| !required || variable.required);
+        chosen.map(|variable| variable.name.clone()).collect()
+    };
+    (names(false), names(true))
+}
+
+#[test]
+fn what_only_a_branch_reads_that_is_not_taken_is_not_demanded() {
+    for header in [
+        "if 'USE_TLS' in os.environ:",
+        "if os.environ.get('USE_TLS'):",
+        "if os.environ.get('USE_TLS', 'no') == 'yes':",
+        "USE_TLS = os.environ.get('USE_TLS') == 'TRUE'\nif USE_TLS:",
+        "USE_TLS = os.environ.get('USE_TLS', 'False')\nif USE_TLS == 'True':",
+        "if app.debug:",
+    ] {
+        let (all, required) = demanded(&format!("{header}\n    file = os.environ['TLS_FILE']\n"));
+        assert!(all.contains(&"TLS_FILE".to_owned()), "{header}: {all:?}");
+        assert!(required.is_empty(), "{header}: {required:?}");
+    }
+    for header in [
+        "if not app.debug:",
+        "if os.environ.get('MODE') == 'production':",
+        "USE_TLS = os.environ.get('USE_TLS', 'yes') == 'yes'\nif USE_TLS:",
+        "if os.environ.get('USE_TLS', 'yes') == 'yes':",
+        "USE_TLS = True\nif USE_TLS:",
+        "if __name__ == '__main__':",
+        "def make():",
+        "for _ in range(2):",
+    ] {
+        let (_, required) = demanded(&format!("{header}\n    file = os.environ['TLS_FILE']\n"));
+        assert_eq!(required, ["TLS_FILE"], "{header}");
+    }
+}
+
+#[test]
+fn a_name_that_is_put_together_is_no_variable() {
+    let (all, _) = demanded(
+        "kind = 'mail'\na = os.environ['SHOP_' + kind]\nb = os.environ.get('SHOP_' + kind, 'x')\nc = os.environ['SHOP_ONE']\n",
+    );
+    assert_eq!(all, ["SHOP_ONE"]);
+}
+
+const DJANGO: [(&str, &str); 4] = [
+    ("requirements.txt", "Django==5.2\ngunicorn==23.0.0\ndjango-environ==0.12.0\n"),
+    ("manage.py", "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site1.settings')\n"),
+    ("site1/__init__.py", ""),
+    ("site1/wsgi.py", "application = get_wsgi_application()\n"),
+];
+
+#[test]
+fn defaults_of_an_environment_count_where_it_was_imported() {
+    let base = "import environ\nenv = environ.Env(SHOP_NAME=(str, 'desk'), SHOP_LIST=(list, []), SHOP_TOP=(int, 3))\nTOP = env('SHOP_TOP')\n";
+    let settings = "from .base_settings import env\nNAME = env('SHOP_NAME')\nLIST = env('SHOP_LIST')\nOWN = env('SHOP_OWN')\ntry:\n    A = env('SHOP_TRIED')\nexcept Exception:\n    A = None\ntry:\n    B = env('SHOP_NEEDED')\nexcept Exception as error:\n    raise SystemExit(1)\n";
+    let command =
+        "import os\nclass Command:\n    def handle(self):\n        return os.environ['SHOP_ADMIN']\n";
+    let more = [
+        ("site1/base_settings.py", base),
+        ("site1/settings.py", settings),
+        ("site1/management/commands/fill.py", command),
+    ];
+    let survey = of(&[&DJANGO[..], &more].concat());
+    let service = &survey.services[0];
+    assert_eq!(variable(service, "SHOP_NAME").default.as_deref(), Some("desk"));
+    let required: Vec<&str> = service
+        .environment
+        .iter()
+        .filter(|variable| variable.required)
+        .map(|variable| variable.name.as_str())
+        .collect();
+    assert_eq!(required, ["SHOP_NEEDED", "SHOP_OWN"]);
+    assert!(!variable(service, "SHOP_ADMIN").required && !variable(service, "SHOP_LIST").required);
+}
+
+#[test]
+fn variables_are_read_through_functions_around_functions() {
+    let helper = "import os\nfrom typing import overload\n@overload\ndef value(key: str, default: str) -> str: ...\ndef read_value(key: str, default: str | None) -> str | None:\n    text = os.getenv(key)\n    return default if text is None else text\ndef get_env(key: str, default: str | None = None):\n    return lambda: read_value(key=key, default=default)\n";
+    let settings = "import os\nfrom dataclasses import dataclass, field\nfrom functools import partial\nfrom shop.env import get_env\n@dataclass\nclass Settings:\n    url: str = field(default_factory=get_env('DATABASE_URL', 'postgresql+psycopg://app:app@localhost:15432/app'))\n    name: str = field(default_factory=get_env('SHOP_NAME', default='desk'))\n    top: str = field(default_factory=partial(os.getenv, 'SHOP_TOP', 'ten'))\n    low: str = field(default_factory=lambda: os.getenv('SHOP_LOW', 'one'))\n    key: str = field(default_factory=get_env('SECRET_KEY', os.urandom(32).hex()))\n";
+    let survey = of(&[
+        ("requirements.txt", "Flask==3.0.3\ngunicorn==23.0.0\nSQLAlchemy==2.0.40\npsycopg==3.2\n"),
+        ("shop/__init__.py", ""),
+        ("shop/env.py", helper),
+        ("shop/settings.py", settings),
+        (
+            "shop/app.py",
+            "from flask import Flask\nfrom shop.settings import Settings\napp = Flask(__name__)\n",
+        ),
+    ]);
+    let service = &survey.services[0];
+    for (name, default) in [("SHOP_NAME", "desk"), ("SHOP_TOP", "ten"), ("SHOP_LOW", "one")] {
+        assert_eq!(variable(service, name).default.as_deref(), Some(default), "{name}");
+    }
+    assert!(variable(service, "SECRET_KEY").secret);
+    let used = service.stores.iter().find(|used| used.kind == StoreKind::Postgresql).unwrap();
+    let Some(Address::Url { variable, scheme, .. }) = &used.address else { panic!("{:?}", used.address) };
+    assert_eq!(variable.value, "DATABASE_URL");
+    assert_eq!(scheme.as_deref(), Some("postgresql+psycopg"));
+}
+
+#[test]
+fn a_check_behind_a_read_demands_the_variable_where_it_holds_in_production() {
+    for lines in [
+        "KEY = os.environ.get('SHOP_KEY')\nif KEY is None:\n    raise RuntimeError('no key')\n",
+        "key = os.environ.get('SHOP_KEY', '')\nif not app.debug and not key:\n    raise RuntimeError('no key')\n",
+        "key = os.environ.get('SHOP_KEY', '')\nif not app.debug:\n    if not key:\n        raise SystemExit(1)\n",
+        "key = os.environ.get('SHOP_KEY', '')\nif not key:\n    if not app.debug:\n        raise ImproperlyConfigured('x')\n",
+        "key = os.environ.get('SHOP_KEY', '')\ndef create_app():\n    if os.environ.get('STAGE') == 'production' and not key:\n        raise RuntimeError('no key')\n",
+        "SHOP_KEY = os.environ.get('SHOP_KEY')\ndef check(settings):\n    if not settings.SHOP_KEY:\n        raise ImproperlyConfigured('no key')\n",
+    ] {
+        assert_eq!(demanded(lines).1, ["SHOP_KEY"], "{lines}");
+    }
+    for lines in [
+        "key = os.environ.get('SHOP_KEY', '')\nif app.debug and not key:\n    raise RuntimeError('no key')\n",
+        "key = os.environ.get('SHOP_KEY', '')\nother = os.environ.get('SHOP_OTHER', '')\nif not key and not other:\n    raise RuntimeError('neither')\n",
+        "key = os.environ.get('SHOP_KEY', '')\n@app.get('/pay')\ndef pay():\n    if not key:\n        raise RuntimeError('no key')\n",
+        "key = os.environ.get('SHOP_KEY', 'desk')\nif not key:\n    raise RuntimeError('no key')\n",
+        "key = os.environ.get('SHOP_KEY', '')\nif not key:\n    print('no key')\n",
+    ] {
+        assert!(demanded(lines).1.is_empty(), "{lines}");
+    }
+}
+
+#[test]
+fn a_validator_of_settings_demands_the_field() {
+    let program = "from enum import Enum\nfrom fastapi import FastAPI\nfrom pydantic import model_validator\nfrom pydantic_settings import BaseSettings\nclass Shared(BaseModel):\n    data_folder: str = './data'\nclass Settings(Shared, BaseSettings):\n    SENTRY_DSN: str | None = None\n    MAIL_HOST: str | None = None\n    @model_validator(mode='after')\n    def check(self):\n        if self.ENVIRONMENT.is_deployed and not self.SENTRY_DSN:\n            raise ValueError('no address')\n        return self\n    def mail(self):\n        if not self.MAIL_HOST:\n            raise ValueError('no mail')\napp = FastAPI()\n";
+    let survey = of(&[
+        ("requirements.txt", "fastapi==0.115.0\nuvicorn==0.34.0\npydantic-settings==2.7.0\n"),
+        ("main.py", program),
+    ]);
+    let service = &survey.services[0];
+    assert!(variable(service, "SENTRY_DSN").required);
+    assert!(!variable(service, "MAIL_HOST").required);
+    // A field of a class that it is made of.
+    assert_eq!(variable(service, "DATA_FOLDER").default.as_deref(), Some("./data"));
+}
+
+const TABLE: &str = "import os\nfrom flask import Flask\nclass DevelopmentConfig: DEBUG = True\nclass ProductionConfig: DEBUG = False\nconfig = {'development': DevelopmentConfig, 'production': ProductionConfig, 'default': DevelopmentConfig}\napp = Flask(__name__)\napp.config.from_object(config[os.getenv('FLASK_CONFIG') or 'default'])\n";
+
+#[test]
+fn the_variable_that_says_where_a_program_runs_names_production() {
+    let survey = of(&[FLASK, ("app.py", TABLE)]);
+    let asked = survey.questions.iter().find(|question| question.id == "app.mode").unwrap();
+    assert_eq!(asked.options, ["production", "default"]);
+    assert_eq!(asked.default.as_deref(), Some("production"));
+    assert_eq!(variable(&survey.services[0], "FLASK_CONFIG").default.as_deref(), Some("production"));
+    let mut answered = survey.clone();
+    let answers = [("app.mode".to_owned(), "default".to_owned())].into();
+    plimsoll_survey::answer(&mut answered, &answers).unwrap();
+    assert_eq!(variable(&answered.services[0], "FLASK_CONFIG").default.as_deref(), Some("default"));
+    // The team's own image says it.
+    let image =
+        ("Dockerfile", "FROM python:3.12\nENV FLASK_CONFIG heroku\nCMD [\"gunicorn\", \"app:app\"]\n");
+    let survey = of(&[FLASK, ("app.py", TABLE), image]);
+    assert_eq!(variable(&survey.services[0], "FLASK_CONFIG").default.as_deref(), Some("heroku"));
+    assert!(survey.questions.iter().all(|question| question.id != "app.mode"));
+    // Another spelling, and a table without a word for development.
+    let compared = "import os\nfrom flask import Flask\napp = Flask(__name__)\nMODE = os.environ.get('ENV_TYPE', 'dev')\nif MODE == 'dev':\n    app.debug = True\nelif MODE == 'prod':\n    app.debug = False\n";
+    let survey = of(&[FLASK, ("app.py", compared)]);
+    assert_eq!(variable(&survey.services[0], "ENV_TYPE").default.as_deref(), Some("prod"));
+    let unknown = "import os\nfrom flask import Flask\napp = Flask(__name__)\nMODE = os.environ.get('ENVIRONMENT', 'local')\n";
+    let survey = of(&[FLASK, ("app.py", unknown)]);
+    assert_eq!(support::gap(&survey, "ENVIRONMENT is `local`").evidence[0].line, 4);
+    let other = "import os\nfrom flask import Flask\napp = Flask(__name__)\nMODE = os.environ.get('TEXT_MODE', 'dark')\n";
+    let survey = of(&[FLASK, ("app.py", other)]);
+    assert_eq!(variable(&survey.services[0], "TEXT_MODE").default.as_deref(), Some("dark"));
+}
+
+#[test]
+fn a_tool_beside_the_program_gives_no_value() {
+    let survey = of(&[
+        FLASK,
+        (
+            "app.py",
+            "import os\nfrom flask import Flask\napp = Flask(__name__)\npath = os.environ.get('SHOP_SETTINGS_PATH')\n",
+        ),
+        (
+            "utils/check.py",
+            "import os\npath = os.environ.get('SHOP_SETTINGS_PATH', '/etc/shop/settings.yml')\n",
+        ),
+    ]);
+    assert_eq!(variable(&survey.services[0], "SHOP_SETTINGS_PATH").default, None);
+}
+
+#[test]
+fn an_extra_with_a_store_and_its_driver_is_a_client() {
+    let survey = of(&[
+        (
+            "requirements.txt",
+            "fastapi==0.115.0\nuvicorn==0.34.0\npydantic-settings==2.7.0\nsqlalchemy[postgresql-asyncpg]==2.0.38\n",
+        ),
+        (
+            "main.py",
+            "from fastapi import FastAPI\nfrom pydantic_settings import BaseSettings\nclass Settings(BaseSettings):\n    DB_URI: str\napp = FastAPI()\n",
+        ),
+        ("compose.yaml", "services:\n  db:\n    image: postgres:18.3\n"),
+    ]);
+    let used = &survey.services[0].stores[0];
+    assert_eq!((used.kind, used.store.as_str()), (StoreKind::Postgresql, "db"));
+    assert!(matches!(&used.address, Some(Address::Url { variable, .. }) if variable.value == "DB_URI"));
+}

@@ -12,12 +12,14 @@ mod aiohttp;
 mod alembic;
 mod apps;
 mod beside;
+mod branches;
 mod celery;
 mod clients;
 mod command;
 mod conditions;
 pub(crate) mod config_class;
 mod debug;
+mod demands;
 mod dialects;
 mod django;
 mod environment;
@@ -31,6 +33,7 @@ mod logs;
 mod lost;
 mod manifest;
 mod migrations;
+pub(crate) mod mode;
 mod pages;
 mod paths;
 mod pins;
@@ -256,6 +259,7 @@ fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &m
     let of = Of { context, platform, project, site: None, app: Some(app) };
     let mut reads = flask::reads(project, environment::reads(project), &mut service, &mut survey.gaps);
     config_class::choose(context, project, &mut reads, &service.name, &mut survey.questions);
+    choose_mode(context, project, &mut reads, &mut service, survey);
     common(&of, &reads, &mut service, survey);
     let files = sqlite::Of { context, project, site: None, app: Some(app) };
     flask::tables(&files, app, &mut service, &mut survey.gaps);
@@ -319,7 +323,8 @@ fn django_site(
 ) {
     let mut service = empty(project, &site.folder, Role::Server);
     service.frameworks = frameworks(project, "django");
-    let reads = django::reads(site, environment::reads(project));
+    let mut reads = django::reads(site, environment::reads(project));
+    choose_mode(context, project, &mut reads, &mut service, survey);
     let found = urls::find(project, site);
     let asked = platform.health.iter().find(|(folder, _)| *folder == site.folder).map(|(_, path)| path);
     service.health = health::of(&found.routes, asked);
@@ -383,6 +388,22 @@ fn one_process(found: &socketio::SocketIo, command: &[String], service: &mut Ser
             hint: "start one process with threads or an asynchronous worker".to_owned(),
             evidence: found.path.evidence.clone(),
         });
+    }
+}
+
+/// Takes production's value of the variable that says where a program runs; its migrations run in the same place.
+fn choose_mode(
+    context: &Context<'_>,
+    project: &Project,
+    reads: &mut [Read],
+    service: &mut Service,
+    survey: &mut Survey,
+) {
+    mode::choose(context, project, reads, &service.name, (&mut survey.questions, &mut survey.gaps));
+    for read in reads.iter().filter(|read| read.evidence.reason == mode::REASON) {
+        if !service.migrations_read.contains(&read.name) {
+            service.migrations_read.push(read.name.clone());
+        }
     }
 }
 

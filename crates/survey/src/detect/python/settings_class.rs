@@ -9,6 +9,7 @@ use super::{
 use crate::{model::Evidence, python::Module};
 
 const MAX_CLASSES: usize = 500;
+const MAX_PARENTS: usize = 100;
 
 /// A class of the project.
 struct Class<'a> {
@@ -38,6 +39,10 @@ pub(super) fn reads(project: &Project) -> Vec<Read> {
     for class in classes.iter().filter(|class| settings.contains(&class.name.as_str())) {
         let prefix = prefix(class).unwrap_or_default();
         reads.extend(fields(class, &models, &prefix));
+        // What it has from classes that are no settings by themselves stands under its prefix.
+        for parent in parents(&classes, class) {
+            reads.extend(fields(parent, &models, &prefix));
+        }
     }
     reads
 }
@@ -67,6 +72,26 @@ fn classes(module: &Module) -> Vec<Class<'_>> {
         });
     }
     classes
+}
+
+/// The classes that a class of settings is made of and that are no settings themselves: mixins.
+fn parents<'a, 'm>(classes: &'a [Class<'m>], class: &'a Class<'m>) -> Vec<&'a Class<'m>> {
+    let settings = derived(classes, &["BaseSettings"]);
+    let mut found: Vec<&Class<'_>> = Vec::new();
+    let mut open = vec![class];
+    while let Some(next) = open.pop().filter(|_| found.len() < MAX_PARENTS) {
+        for base in &next.bases {
+            let parent = classes.iter().find(|other| other.name == *base);
+            let Some(parent) = parent.filter(|parent| !settings.contains(&parent.name.as_str())) else {
+                continue;
+            };
+            if found.iter().all(|known| known.name != parent.name) {
+                found.push(parent);
+                open.push(parent);
+            }
+        }
+    }
+    found
 }
 
 /// Names of the classes that derive from one of these, through one another.

@@ -215,7 +215,12 @@ fn bundled(project: &Project, kind: StoreKind) -> Option<&Requirement> {
     };
     // Celery's own broker and results are looked at by themselves.
     let mut others = project.requirements.iter().filter(|requirement| requirement.name != "celery");
-    others.find(|requirement| requirement.extras.iter().any(|extra| extras.contains(&extra.as_str())))
+    // `sqlalchemy[postgresql-asyncpg]`: a store and its driver.
+    let fits = |extra: &str| {
+        let store = extra.split(['-', '_']).next().unwrap_or(extra);
+        extras.contains(&extra) || (store != extra && extras.contains(&store))
+    };
+    others.find(|requirement| requirement.extras.iter().any(|extra| fits(extra)))
 }
 
 /// One use for each variable that leads to a store of the kind.

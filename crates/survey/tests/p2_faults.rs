@@ -290,3 +290,91 @@ fn an_extra_with_a_store_and_its_driver_is_a_client() {
     assert_eq!((used.kind, used.store.as_str()), (StoreKind::Postgresql, "db"));
     assert!(matches!(&used.address, Some(Address::Url { variable, .. }) if variable.value == "DB_URI"));
 }
+
+#[test]
+fn a_committed_env_file_is_no_answer_for_production() {
+    let program = "import os\nfrom flask import Flask\napp = Flask(__name__)\nmail = os.environ['SMTP_HOST']\nword = os.environ['ADMIN_PASSWORD']\n";
+    let file = (".env", "ADMIN_PASSWORD=changethis\nSMTP_HOST=localhost\nUNREAD=1\n");
+    let survey = of(&[FLASK, ("app.py", program), file]);
+    let said = support::gap(&survey, "gives development's values to SMTP_HOST");
+    assert_eq!((said.evidence[0].file.as_str(), said.evidence[0].line), (".env", 2));
+    assert!(!said.message.contains("ADMIN_PASSWORD") && !said.message.contains("UNREAD"), "{}", said.message);
+    assert!(variable(&survey.services[0], "ADMIN_PASSWORD").secret);
+    let without = of(&[FLASK, ("app.py", program)]);
+    assert!(!variable(&without.services[0], "ADMIN_PASSWORD").secret);
+}
+
+fn django(settings: &str, more: &[(&str, &str)]) -> plimsoll_survey::Survey {
+    of(&[&DJANGO[..], &[("site1/settings.py", settings)], more].concat())
+}
+
+#[test]
+fn the_folder_of_uploads_is_the_one_that_the_path_leads_to() {
+    let with = |lines: &str| {
+        let survey = django(
+            &format!(
+                "import os\nfrom pathlib import Path\nBASE_DIR = Path(__file__).resolve().parent.parent\nDATABASES = {{}}\nMEDIA_URL = '/media/'\n{lines}\n"
+            ),
+            &[],
+        );
+        let service = &survey.services[0];
+        assert!(
+            service.writes.is_empty() || support::gap(&survey, "nobody hands them out").evidence[0].line > 5
+        );
+        let said = survey.gaps.iter().any(|gap| gap.message.contains("where uploads are kept is not known"));
+        (service.writes.iter().map(|writes| writes.path.value.clone()).collect::<Vec<_>>(), said)
+    };
+    let kept = |path: &str| (vec![path.to_owned()], false);
+    assert_eq!(with("MEDIA_ROOT = BASE_DIR / 'media'"), kept("media"));
+    let own = "HERE = os.path.dirname(os.path.abspath(__file__))\nMEDIA_ROOT = os.path.join(HERE, 'media')";
+    assert_eq!(with(own), kept("site1/media"));
+    assert_eq!(with("MEDIA_ROOT = os.getenv('MEDIA_ROOT', os.path.join(BASE_DIR, 'files'))"), kept("files"));
+    assert_eq!(with("MEDIA_ROOT = '/home/shop/media'"), kept("/home/shop/media"));
+    assert_eq!(with("MEDIA_ROOT = find_it()"), (vec![], true));
+}
+
+#[test]
+fn uploads_that_a_view_hands_out_are_not_said_to_be_nobodys() {
+    let urls = (
+        "site1/urls.py",
+        "from django.conf import settings\nfrom django.urls import re_path\nfrom django.views.static import serve\nurlpatterns = [re_path(r'^media/(?P<path>.*)$', serve, {'document_root': settings.MEDIA_ROOT}), settings.MEDIA_URL]\n",
+    );
+    let survey = django("DATABASES = {}\nMEDIA_URL = '/media/'\nMEDIA_ROOT = 'media'\n", &[urls]);
+    assert_eq!(survey.services[0].writes[0].path.value, "media");
+    assert!(survey.gaps.iter().all(|gap| !gap.message.contains("nobody hands them out")));
+}
+
+#[test]
+fn hosts_that_only_a_branch_or_a_line_behind_adds_are_said() {
+    let said = |settings: &str, part: &str| {
+        let survey = django(settings, &[]);
+        survey.gaps.iter().any(|gap| gap.message.contains(part))
+    };
+    let appended = "import os\nDATABASES = {}\nALLOWED_HOSTS = []\nname = os.environ.get('SHOP_HOSTNAME')\nif name:\n    ALLOWED_HOSTS.append(name)\n";
+    assert!(said(appended, "has only local names unless"));
+    let branches = "import os\nDATABASES = {}\nif 'HOSTED' in os.environ:\n    ALLOWED_HOSTS = ['*']\nelse:\n    ALLOWED_HOSTS = ['.localhost', '127.0.0.1']\n";
+    assert!(said(branches, "in one of the branches"));
+    let open =
+        "import os\nDATABASES = {}\nALLOWED_HOSTS = ['shop.example']\nALLOWED_HOSTS += ['localhost']\n";
+    assert!(!said(open, "local names"));
+    let guarded = "from fastapi import FastAPI\nfrom starlette.middleware.trustedhost import TrustedHostMiddleware\napp = FastAPI()\napp.add_middleware(TrustedHostMiddleware, allowed_hosts=['localhost'])\n";
+    let survey = of(&[("requirements.txt", "fastapi==0.115.0\nuvicorn==0.34.0\n"), ("main.py", guarded)]);
+    assert_eq!(support::gap(&survey, "only local names are among the allowed hosts").evidence[0].line, 4);
+}
+
+#[test]
+fn a_key_that_each_process_draws_for_itself_is_said() {
+    let said = |lines: &str| {
+        let source =
+            format!("import os\nimport secrets\nfrom flask import Flask\napp = Flask(__name__)\n{lines}");
+        let survey = of(&[FLASK, ("app.py", &source)]);
+        survey.gaps.iter().any(|gap| gap.message.contains("another one in each process"))
+    };
+    assert!(said("app.secret_key = os.urandom(24)\n"));
+    assert!(said("app.config['SECRET_KEY'] = secrets.token_hex()\n"));
+    assert!(said(
+        "try:\n    SECRET_KEY = open('key').read()\nexcept OSError:\n    SECRET_KEY = secrets.token_hex(32)\n"
+    ));
+    assert!(!said("app.secret_key = os.environ.get('SECRET_KEY') or secrets.token_hex()\n"));
+    assert!(!said("app.secret_key = 'x'\nnonce = secrets.token_hex()\n"));
+}

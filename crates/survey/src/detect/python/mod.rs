@@ -10,6 +10,7 @@ use crate::{
 
 mod aiohttp;
 mod alembic;
+mod allowed;
 mod apps;
 mod beside;
 mod branches;
@@ -29,9 +30,11 @@ mod gunicorn;
 mod health;
 mod hosts;
 mod install;
+mod keys;
 mod logs;
 mod lost;
 mod manifest;
+mod media;
 mod migrations;
 pub(crate) mod mode;
 mod pages;
@@ -264,6 +267,7 @@ fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &m
     let files = sqlite::Of { context, project, site: None, app: Some(app) };
     flask::tables(&files, app, &mut service, &mut survey.gaps);
     flask::faults(project, app, &service, &mut survey.gaps);
+    allowed::of_middleware(project, &service, &mut survey.gaps);
     survey.services.push(service);
     true
 }
@@ -343,7 +347,8 @@ fn django_site(
     }
     which_settings(site, &service.name, survey);
     let mut gaps = Vec::new();
-    django::describe(project, site, &reads, &mut service, &mut gaps);
+    django::describe(context, project, site, &reads, &mut service, &mut gaps);
+    allowed::of_django(site, &service, &mut gaps);
     survey.gaps.extend(gaps);
     let app = django::app(project, site);
     match &app {
@@ -473,6 +478,7 @@ fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Surve
     uses::add(&files, reads, service, (&mut survey.gaps, &mut survey.questions));
     switch::add(of.project, reads, service);
     logs::add(&files, service);
+    keys::add(of.project, service, &mut survey.gaps);
     if let Some(site) = of.site {
         debug::of_django(of.project, site, reads, service);
     }

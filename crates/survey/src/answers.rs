@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    detect::{node::build_steps, python::config_class, stores},
+    detect::{
+        node::build_steps,
+        python::{config_class, mode},
+        stores,
+    },
     model::{
         Bind, Confidence, Ecosystem, Edge, Evidence, Fact, Manager, Question, Role, Service, Setting,
         StoreKind, StoreUse, Survey, Variable,
@@ -63,6 +67,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("app", "the module and the name of a Python application: shop.wsgi:app"),
     ("settings", "the module of Django's settings: shop.settings.production"),
     ("configuration", "the class of Flask's configuration: shop.config.ProductionConfig"),
+    ("mode", "the value of the variable that says where the program runs: production"),
     ("sqlite", "the file of its database, below its folder or absolute: data/shop.db"),
     ("manager", "what installs its packages; of `root`, or of a folder"),
     ("node", "the version of Node.js; of `root`, or of a folder"),
@@ -241,6 +246,14 @@ fn one(
             match service.environment.iter_mut().find(named) {
                 Some(variable) if value.contains('.') => variable.default = Some(value.to_owned()),
                 _ => return Err(wrong("class of a configuration that a variable names")),
+            }
+        }
+        "mode" => {
+            let named =
+                |variable: &&mut Variable| variable.evidence.iter().any(|place| place.reason == mode::REASON);
+            match service.environment.iter_mut().find(named) {
+                Some(variable) if !value.is_empty() => variable.default = Some(value.to_owned()),
+                _ => return Err(wrong("value of a variable that says where the program runs")),
             }
         }
         "bind" if value == "any" => service.bind = Bind::Any,

@@ -190,6 +190,14 @@ fn from_outside(passes: &mut Passes<'_>, service: &Service, stores: &Stores, var
         let value = if variable.required { format!("${{{name}:?set {name}{form}}}") } else { String::new() };
         return Setting::new(name, value);
     };
+    if names_hosts(name) && is_local_names(default) {
+        passes.note(
+            &service.name,
+            format!("{name} allows local names alone ({default}): each request with another name is answered with 400"),
+            format!("set {name} for `plimsoll up`, with localhost for the health check"),
+            &variable.evidence,
+        );
+    }
     if let Some(address) = of_the_stack(passes, service, default) {
         let reason = format!("Without it the program asks {default}, as on a developer's machine.");
         return linked(name, &address, reason);
@@ -255,6 +263,24 @@ fn named_after(passes: &Passes<'_>, service: &Service, variable: &str) -> Option
     let port = server.port.as_ref()?.value;
     let name = names::slug(&server.name);
     Some((format!("http://{name}:{port}"), name))
+}
+
+/// A variable with the names under which a program lets itself be asked: `ALLOWED_HOSTS`, `DJANGO_ALLOWED_HOSTS`.
+fn names_hosts(name: &str) -> bool {
+    name.contains("ALLOWED_HOST") || name.contains("TRUSTED_HOST")
+}
+
+/// Nothing but names of the machine itself: `localhost,127.0.0.1,[::1]`.
+fn is_local_names(default: &str) -> bool {
+    let mut names = default.split([',', ' ', ';']).map(str::trim).filter(|name| !name.is_empty()).peekable();
+    names.peek().is_some()
+        && names.all(|name| {
+            let name = name.trim_start_matches('.');
+            name == "localhost"
+                || name.ends_with(".localhost")
+                || name.starts_with("127.")
+                || matches!(name, "[::1]" | "::1" | "[::]" | "0.0.0.0")
+        })
 }
 
 /// An address of the machine that the program runs on.

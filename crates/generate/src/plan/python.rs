@@ -366,11 +366,21 @@ fn probe(program: &Program<'_>, stores: &Stores) -> Option<ProbeText> {
     let health = &program.service.health;
     let found = health.ready.as_ref().or(health.live.as_ref());
     let found = found.map(|found| found.value.as_str()).filter(|path| checked::is_url_path(path));
-    let (path, bound, comment) = match found {
-        Some(path) => (path, 400, "Python itself asks."),
-        None => {
-            ("/", 500, "No health route was found: any answer to GET / but an error of the server counts.")
-        }
+    // Django answers 400 to every name that it does not allow: nobody would see a page.
+    let django = program.service.frameworks.iter().any(|framework| framework.name == "django");
+    let (path, good, comment) = match found {
+        Some(path) => (path, "r.status<400", "Python itself asks."),
+        None if django => (
+            "/",
+            "r.status<500 and r.status!=400",
+            "No health route was found: any answer to GET / counts but an error of the server and the 400 to a host that \
+             is not allowed.",
+        ),
+        None => (
+            "/",
+            "r.status<500",
+            "No health route was found: any answer to GET / but an error of the server counts.",
+        ),
     };
     // Without a route that asks the stores the check does it.
     let asks = if health.ready.is_some() {
@@ -385,9 +395,9 @@ fn probe(program: &Program<'_>, stores: &Stores) -> Option<ProbeText> {
     );
     let said = "f'{r.status} {r.read(300)!r}'";
     let script = if asks.is_empty() {
-        format!("import http.client,sys; {begin}; sys.exit(0 if r.status<{bound} else {said})")
+        format!("import http.client,sys; {begin}; sys.exit(0 if {good} else {said})")
     } else {
-        format!("import http.client,socket,sys; {begin}; r.status<{bound} or sys.exit({said}); {asks}")
+        format!("import http.client,socket,sys; {begin}; {good} or sys.exit({said}); {asks}")
     };
     let also = if asks.is_empty() { "" } else { " Its stores must answer, too." };
     Some(ProbeText {

@@ -116,7 +116,21 @@ fn elsewhere(context: &Context<'_>) -> Option<String> {
     let usual = |path: &str| {
         let (folder, name) = path.rsplit_once('/')?;
         let fits = FILES.iter().take(4).any(|file| *file == name) && folder.split('/').count() <= 3;
-        let apart = ["test", "tests", "e2e", "example", "examples", "docs", "ci", ".devcontainer", ".github"];
+        let apart = [
+            "test",
+            "tests",
+            "e2e",
+            "example",
+            "examples",
+            "docs",
+            "ci",
+            "regtest",
+            "testing",
+            "extras",
+            "demo",
+            ".devcontainer",
+            ".github",
+        ];
         (fits && !folder.split('/').any(|part| apart.contains(&part))).then(|| path.to_owned())
     };
     let mut found = context.repository.files().filter_map(usual);

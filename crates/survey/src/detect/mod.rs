@@ -4,6 +4,7 @@ use crate::{context::Context, model::Survey};
 
 mod compose_file;
 pub(crate) mod documents;
+mod dot_env;
 mod gaps;
 mod hosting;
 mod languages;
@@ -51,6 +52,7 @@ pub(crate) const ALL: &[Detector] = &[
     Detector { name: "stores", run: stores::detect },
     Detector { name: "variables of builds", run: node::placeholders::detect },
     Detector { name: "nginx files", run: nginx::detect },
+    Detector { name: "a committed .env", run: dot_env::detect },
     Detector { name: "documents", run: documents::detect },
     Detector { name: "gaps", run: gaps::detect },
 ];

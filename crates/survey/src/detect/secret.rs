@@ -17,7 +17,7 @@ const SECRET: [&str; 12] = [
 ];
 
 /// Words before a final `KEY` that make it one that others may see.
-const OPEN_KEYS: [&str; 10] = [
+const OPEN_KEYS: [&str; 14] = [
     "PUBLIC",
     "PUBLISHABLE",
     "PRIMARY",
@@ -28,7 +28,15 @@ const OPEN_KEYS: [&str; 10] = [
     "SITE",
     "OBJECT",
     "ROUTING",
+    "DEPENDENCY",
+    "LOOKUP",
+    "LOCK",
+    "QUEUE",
 ];
+
+/// Words of names whose key is one of cryptography, whatever its default is.
+const CRYPTIC: [&str; 9] =
+    ["JWT", "JWE", "JWS", "ENCRYPTION", "SIGNING", "SIGNATURE", "HMAC", "CSRF", "FERNET"];
 
 /// Last words of names that say something about a secret and are none.
 const ABOUT: [&str; 33] = [
@@ -196,8 +204,27 @@ pub(super) fn is_own(name: &str, default: Option<&str>, protects: impl FnOnce() 
         return false;
     }
     let default = default.map(str::to_lowercase);
+    if default.as_deref().is_some_and(|default| is_name(name, default)) {
+        return false;
+    }
     let stand_in = default.is_some_and(|default| STAND_INS.iter().any(|word| default.contains(word)));
     name == "SECRET" || signs || OWN.iter().any(|part| name.contains(part)) || stand_in || protects()
+}
+
+/// Whether the default of a variable that ends in `KEY` is a name under which something is found, and no secret:
+/// `SESSION_KEY = "user_session"`. A random one in its place would find nothing.
+fn is_name(variable: &str, default: &str) -> bool {
+    let words = || variable.split('_');
+    if words().next_back() != Some("KEY")
+        || words().any(|word| SECRET.contains(&word) || CRYPTIC.contains(&word))
+    {
+        return false;
+    }
+    let parts: Vec<&str> = default.split(['_', '-', ':', '.']).collect();
+    let plain = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase());
+    let shared = || parts.iter().any(|part| words().any(|word| word.eq_ignore_ascii_case(part)));
+    let stand_in = parts.iter().any(|part| STAND_INS.iter().any(|word| part.contains(word)));
+    parts.iter().all(plain) && (parts.len() == 2 || shared()) && !stand_in
 }
 
 /// Whether the name is that of a secret: `SECRET_KEY`, `JWT_SECRET`, `SMTP_PASSWORD`, `STRIPE_API_KEY`.
@@ -241,6 +268,28 @@ mod tests {
             assert!(!is_own(name, None, || false), "{name}");
         }
         assert!(!is_own("GOOGLE_CLIENT_SECRET", Some("change-me"), || true));
+    }
+
+    #[test]
+    fn a_name_that_is_kept_under_a_key_is_no_secret() {
+        for (name, default) in [
+            ("API_DB_SESSION_DEPENDENCY_KEY", "db_session"),
+            ("SESSION_KEY", "user_session"),
+            ("SESSION_KEY", "session"),
+            ("COOKIE_KEY", "shop:cookie"),
+        ] {
+            assert!(!is_own(name, Some(default), || true), "{name}");
+        }
+        for (name, default) in [
+            ("SESSION_KEY", "change_me"),
+            ("SESSION_KEY", "k3yb0ardcat"),
+            ("SESSION_KEY", ""),
+            ("JWT_KEY", "jwt"),
+            ("SESSION_SECRET_KEY", "session"),
+        ] {
+            assert!(is_own(name, Some(default), || false), "{name}");
+        }
+        assert!(!is_own("DB_DEPENDENCY_KEY", None, || true) && !is_own("JOB_LOCK_KEY", None, || true));
     }
 
     #[test]

@@ -6,12 +6,13 @@ use std::rc::Rc;
 use super::{
     apps::{self, App, Interface},
     environment::{self, Read, Shape},
+    media,
     project::{Project, below},
-    static_files,
+    sqlite, static_files,
 };
 use crate::{
-    context::join,
-    model::{Evidence, Fact, Gap, Service, Setting, Writes, is_below},
+    context::{Context, join},
+    model::{Evidence, Fact, Gap, Service, Setting, is_below},
     python::{Kind, Module},
 };
 
@@ -349,6 +350,7 @@ fn is_empty_database(module: &Module, at: usize) -> bool {
 
 /// What the settings say of static files, uploads, and what must not reach production.
 pub(super) fn describe(
+    context: &Context<'_>,
     project: &Project,
     site: &Site,
     reads: &[Read],
@@ -357,7 +359,7 @@ pub(super) fn describe(
 ) {
     production_switch(site, service);
     static_files::add(project, site, reads, service, gaps);
-    uploads(site, service);
+    media::add(&sqlite::Of { context, project, site: Some(site), app: None }, site, reads, service, gaps);
     if let Some(body) = setting(site, "DATA_UPLOAD_MAX_MEMORY_SIZE").and_then(|(module, at)| size(module, at))
     {
         service.body_limit = Some(body);
@@ -438,24 +440,6 @@ pub(super) fn dummy(read: &Read) -> &'static str {
 fn is_url_of(name: &str, of: &[&str]) -> bool {
     let words: Vec<&str> = name.split('_').collect();
     matches!(words.last(), Some(&("URL" | "URI" | "DSN"))) && words.iter().any(|word| of.contains(word))
-}
-
-fn uploads(site: &Site, service: &mut Service) {
-    let Some((module, at)) = setting(site, "MEDIA_ROOT") else { return };
-    let end = module.line_end(at).min(at + 30);
-    let Some(text) = (at..end).rev().find_map(|at| module.string(at)).filter(|text| !text.is_empty()) else {
-        return;
-    };
-    let evidence = Evidence::new(&module.source, module.span(at - 2, end - 1), "uploads are kept here");
-    let path = text.trim_end_matches('/').to_owned();
-    let fits = !path.is_empty()
-        && !path.contains("..")
-        && path.chars().all(|c| c.is_alphanumeric() || "-_./".contains(c));
-    // A bucket's folder is none of the container's.
-    let variable = (at..end).any(|at| matches!(module.text(at), "getenv" | "environ" | "env" | "config"));
-    if fits && !variable {
-        service.writes.push(Writes { path: Fact::new(path, evidence), keep: true });
-    }
 }
 
 /// What makes every request fail in production, or must not be there.

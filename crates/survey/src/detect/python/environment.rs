@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use super::{project::Project, settings_class};
+use super::{branches, demands, project::Project, settings_class};
 use crate::{
     detect::secret,
     model::{self, Evidence, Variable},
@@ -60,16 +60,27 @@ const MAX_READS: usize = 2000;
 pub(super) fn reads(project: &Project) -> Vec<Read> {
     let readers = readers(project);
     let mut reads = settings_class::reads(project);
-    for module in project.modules.iter().filter(|module| !is_for_development(module.source.name())) {
-        let objects = objects(module);
+    let modules = || project.modules.iter().filter(|module| !is_for_development(module.source.name()));
+    let mut known: Vec<Objects> = modules().map(|module| objects(module)).collect();
+    // An object that another module made has the defaults that it was made with.
+    let made: Defaults = known.iter().flat_map(|of| &of.env).flat_map(|(_, of)| of.clone()).collect();
+    for (_, defaults) in known.iter_mut().flat_map(|of| &mut of.env).filter(|(_, of)| of.is_empty()) {
+        defaults.clone_from(&made);
+    }
+    for (module, objects) in modules().zip(&known) {
         for at in 0..module.tokens.len() {
             if reads.len() >= MAX_READS {
                 break;
             }
-            reads.extend(read_at(module, at, &objects, &readers));
+            let found = read_at(module, at, objects, &readers).map(|mut read| {
+                read.required = read.required && !branches::may_be_left(module, at);
+                read
+            });
+            reads.extend(found);
         }
     }
     reads.retain(|read| is_variable(&read.name) && !IGNORED.contains(&read.name.as_str()));
+    demands::mark(project, &mut reads);
     reads
 }
 
@@ -98,7 +109,10 @@ pub(super) fn variables(reads: &[Read]) -> Vec<Variable> {
             separator: None,
             evidence: Vec::new(),
         });
-        variable.default = variable.default.take().or_else(|| read.default.clone());
+        // What a tool beside the program takes is no value of the program's.
+        let beside = is_tool(&read.evidence.file)
+            && reads.iter().any(|other| other.name == read.name && !is_tool(&other.evidence.file));
+        variable.default = variable.default.take().or_else(|| read.default.clone().filter(|_| !beside));
         variable.file_variant |= read.file_variant;
         variable.required |= read.required;
         variable.separator = variable.separator.take().or_else(|| read.separator.map(str::to_owned));
@@ -123,15 +137,26 @@ pub(super) fn variables(reads: &[Read]) -> Vec<Variable> {
     found.into_values().collect()
 }
 
+/// A script for people beside the program.
+fn is_tool(file: &str) -> bool {
+    let folders = file.rsplit_once('/').map_or("", |(folders, _)| folders);
+    folders.split('/').any(|folder| {
+        matches!(folder, "utils" | "scripts" | "tools" | "contrib" | "devtools" | "hack" | "bin" | "ci")
+    })
+}
+
 fn is_variable(name: &str) -> bool {
     let shape = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     name.len() > 1 && name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(shape)
 }
 
+/// What variables are without a value, by their names; nothing where that is no literal.
+type Defaults = BTreeMap<String, Option<String>>;
+
 /// Names of a module that are called to read a variable, with their kind.
 struct Objects {
     /// `env = environ.Env(DEBUG=(bool, False))` and the defaults in it.
-    env: Vec<(String, BTreeMap<String, String>)>,
+    env: Vec<(String, Defaults)>,
     /// It reads `NAME_FILE` too.
     file_aware: bool,
     /// `config` of python-decouple or Starlette.
@@ -192,7 +217,8 @@ fn objects(module: &Module) -> Objects {
                 objects.file_aware |= made.ends_with("FileAwareEnv");
                 let defaults = module.arguments(open).into_iter().filter_map(|argument| {
                     let tuple = module.arguments(argument.at);
-                    Some((argument.name?.to_owned(), module.literal(tuple.get(1)?.at)?))
+                    let default = tuple.get(1)?;
+                    Some((argument.name?.to_owned(), whole_literal(module, default.at, default.end)))
                 });
                 objects.env.push((name, defaults.collect()));
             }
@@ -219,9 +245,19 @@ fn read_at(module: &Module, at: usize, objects: &Objects, readers: &[Reader]) ->
         "os.environ.get" | "os.getenv" | "os.environ.pop" if module.is(next, "(") => {
             optional(module, at, next, &name)
         }
+        // `partial(os.getenv, "NAME", "default")`
+        "os.environ.get" | "os.getenv" if module.is(next, ",") && at > 1 && module.is(at - 2, "partial") => {
+            let arguments = module.arguments(at - 1);
+            let name = arguments.get(1)?;
+            let default = arguments.get(2);
+            let default = default.and_then(|default| whole_literal(module, default.at, default.end));
+            let text = whole_text(module, name.at, name.end)?;
+            Some(read(module, (at, name.at), text, default, Shape::Text))
+        }
         "dj_database_url.config" if module.is(next, "(") => {
             let named = module.keyword(next, "env").and_then(|argument| module.string(argument.at));
-            let default = module.keyword(next, "default").and_then(|argument| module.string(argument.at));
+            let default = module.keyword(next, "default");
+            let default = default.and_then(|argument| whole_literal(module, argument.at, argument.end));
             Some(read(
                 module,
                 (at, next),
@@ -248,8 +284,8 @@ fn read(
 
 /// `os.environ["NAME"]`: nothing goes on without it, unless something asked before.
 fn subscript(module: &Module, at: usize, open: usize) -> Option<Read> {
-    let name = module.string(open + 1)?;
     let close = module.close(open)?;
+    let name = whole_text(module, open + 1, close)?;
     // An assignment sets it.
     if module.is(close + 1, "=") {
         return None;
@@ -264,7 +300,7 @@ fn subscript(module: &Module, at: usize, open: usize) -> Option<Read> {
 fn optional(module: &Module, at: usize, open: usize, function: &str) -> Option<Read> {
     let arguments = module.arguments(open);
     let first = arguments.first()?;
-    let name = module.string(first.at)?;
+    let name = whole_text(module, first.at, first.end)?;
     let second =
         arguments.iter().find(|argument| argument.name == Some("default")).or_else(|| arguments.get(1));
     let close = module.close(open)?;
@@ -328,7 +364,13 @@ fn separator(module: &Module, close: usize) -> Option<&'static str> {
     model::separator(&at)
 }
 
-fn whole_literal(module: &Module, at: usize, end: usize) -> Option<String> {
+/// A text that is all of a value: a name that is put together is none that is known.
+fn whole_text(module: &Module, at: usize, end: usize) -> Option<String> {
+    whole_literal(module, at, end).filter(|_| module.kind(at) == Some(Kind::String))
+}
+
+/// A literal that is all of a value: of an expression (`"sqlite:///" + path`) the first text alone would be another value.
+pub(super) fn whole_literal(module: &Module, at: usize, end: usize) -> Option<String> {
     let single = end == at + 1
         || (module.kind(at) == Some(Kind::String)
             && (at..end).all(|at| module.kind(at) == Some(Kind::String)));
@@ -337,7 +379,21 @@ fn whole_literal(module: &Module, at: usize, end: usize) -> Option<String> {
 
 /// `os.environ.get("NAME") or "value"`.
 fn behind_or(module: &Module, close: usize) -> Option<String> {
-    module.is(close + 1, "or").then(|| module.literal(close + 2)).flatten()
+    let value = close + 2;
+    let mut end = value + 1;
+    while module.kind(value) == Some(Kind::String) && is_continued(module, end, Kind::String) {
+        end += 1;
+    }
+    // What goes on behind the literal, `+ path` or `.format(…)`, makes it a part of the value.
+    let goes_on = is_continued(module, end, Kind::Format)
+        || (is_continued(module, end, Kind::Punctuation)
+            && !matches!(module.text(end), ")" | "]" | "}" | "," | ":" | ";"));
+    (module.is(close + 1, "or") && !goes_on).then(|| whole_literal(module, value, end)).flatten()
+}
+
+/// Whether a token of this kind stands at `at` in the same logical line as the one before it.
+fn is_continued(module: &Module, at: usize, kind: Kind) -> bool {
+    module.kind(at) == Some(kind) && !module.tokens[at].first
 }
 
 /// `int(os.environ["NAME"])`.
@@ -420,7 +476,7 @@ fn called(
     if objects.config.iter().any(|config| config == object || config == local)
         && !matches!(method_of(module, at, open, method), "read" | "update")
     {
-        let name = module.string(first.at)?;
+        let name = whole_text(module, first.at, first.end)?;
         let default = module.keyword(open, "default");
         let cast = module.keyword(open, "cast").map_or("", |argument| module.text(argument.at));
         let literal = default.and_then(|argument| whole_literal(module, argument.at, argument.end));
@@ -436,8 +492,9 @@ fn called(
         return None;
     }
     let argument = arguments.get(reader.parameter)?;
-    let name = module.string(argument.at)?;
-    let default = arguments.get(reader.parameter + 1);
+    let name = whole_text(module, argument.at, argument.end)?;
+    let named = arguments.iter().find(|argument| argument.name == Some("default"));
+    let default = named.or_else(|| arguments.get(reader.parameter + 1));
     let literal = default.and_then(|argument| whole_literal(module, argument.at, argument.end));
     let mut read = read(module, (at, argument.at), name, literal, Shape::Text);
     read.file_variant = reader.file_variant;
@@ -462,7 +519,7 @@ fn environ_call(
     at: usize,
     open: usize,
     method: &str,
-    defaults: &BTreeMap<String, String>,
+    defaults: &Defaults,
     file_aware: bool,
 ) -> Option<Read> {
     if matches!(method, "read_env" | "prefixed" | "seal" | "parse_db_url" | "read_envfile") {
@@ -479,8 +536,9 @@ fn environ_call(
     };
     let arguments = module.arguments(open);
     let positional = arguments.first().filter(|argument| argument.name.is_none());
-    let name =
-        positional.and_then(|argument| module.string(argument.at)).or_else(|| own.map(str::to_owned))?;
+    let name = positional
+        .and_then(|argument| whole_text(module, argument.at, argument.end))
+        .or_else(|| own.map(str::to_owned))?;
     let second = arguments
         .iter()
         .find(|argument| argument.name == Some("default"))
@@ -488,7 +546,7 @@ fn environ_call(
     let literal = second.and_then(|argument| whole_literal(module, argument.at, argument.end));
     let close = module.close(open)?;
     let known = defaults.get(&name).cloned();
-    let mut read = read(module, (at, close), name, literal.or_else(|| known.clone()), shape);
+    let mut read = read(module, (at, close), name, literal.or_else(|| known.clone().flatten()), shape);
     read.separator = matches!(method, "list" | "tuple").then_some("commas");
     read.required = second.is_none() && known.is_none();
     read.file_variant = file_aware;
@@ -516,8 +574,67 @@ struct Reader {
 const MAX_READERS: usize = 50;
 const MAX_BODY: usize = 1500;
 const MAX_FUNCTIONS: usize = 3000;
+/// Functions around functions that read are followed so many times.
+const MAX_WRAPS: usize = 2;
 
+/// Functions that read, and those that hand the name of a variable on to one of them.
 fn readers(project: &Project) -> Vec<Reader> {
+    let mut readers = direct_readers(project);
+    for _ in 0..MAX_WRAPS {
+        let before = readers.len();
+        if before == 0 {
+            break;
+        }
+        let mut looked_at = 0;
+        for module in &project.modules {
+            for def in 0..module.tokens.len() {
+                if looked_at > MAX_FUNCTIONS || readers.len() >= MAX_READERS {
+                    return readers;
+                }
+                if module.is(def, "def") && module.is(def + 2, "(") {
+                    looked_at += 1;
+                    let wrapper = wrapper(module, def, &readers);
+                    readers.extend(wrapper);
+                }
+            }
+        }
+        if readers.len() == before {
+            break;
+        }
+    }
+    readers
+}
+
+/// `def get_env(key, default): return lambda: get_value(key=key, default=default)`.
+fn wrapper(module: &Module, def: usize, readers: &[Reader]) -> Option<Reader> {
+    let name = module.text(def + 1);
+    // `get` and the like are called for much else.
+    let general =
+        ["get", "read", "load", "value", "setting", "config"].contains(&name) || name.starts_with("__");
+    if general || readers.iter().any(|reader| reader.name == name) {
+        return None;
+    }
+    let close = module.close(def + 2)?;
+    let arguments = module.arguments(def + 2);
+    let parameters: Vec<&str> =
+        arguments.iter().take(6).map(|argument| parameter_name(module, argument.at, argument.name)).collect();
+    let indent = module.tokens[def].indent;
+    let ends = |at: usize| module.tokens[at].first && module.tokens[at].indent <= indent;
+    (close..module.tokens.len().min(close + MAX_BODY)).take_while(|&at| !ends(at)).find_map(|at| {
+        let reader = readers.iter().find(|reader| module.is(at, &reader.name) && module.is(at + 1, "("))?;
+        let argument = *module.arguments(at + 1).get(reader.parameter)?;
+        let handed = argument.end == argument.at + 1;
+        let parameter = parameters.iter().position(|name| handed && module.is(argument.at, name))?;
+        Some(Reader {
+            name: name.to_owned(),
+            parameter,
+            file_variant: reader.file_variant,
+            required: reader.required && parameters.len() == parameter + 1,
+        })
+    })
+}
+
+fn direct_readers(project: &Project) -> Vec<Reader> {
     let mut readers = Vec::new();
     let mut looked_at = 0;
     for module in &project.modules {

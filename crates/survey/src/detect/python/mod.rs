@@ -12,14 +12,17 @@ use crate::{
 
 mod aiohttp;
 mod alembic;
+mod allowed;
 mod apps;
 mod beside;
+mod branches;
 mod celery;
 mod clients;
 mod command;
 mod conditions;
 pub(crate) mod config_class;
 mod debug;
+mod demands;
 mod dialects;
 mod django;
 mod environment;
@@ -29,10 +32,13 @@ mod gunicorn;
 mod health;
 mod hosts;
 mod install;
+mod keys;
 mod logs;
 mod lost;
 mod manifest;
+mod media;
 mod migrations;
+pub(crate) mod mode;
 mod own;
 mod pages;
 mod paths;
@@ -260,10 +266,12 @@ fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &m
     apply(&of, served, &mut service, survey);
     let mut reads = flask::reads(project, environment::reads(project), &mut service, &mut survey.gaps);
     config_class::choose(context, project, &mut reads, &service.name, &mut survey.questions);
+    choose_mode(context, project, &mut reads, &mut service, survey);
     common(&of, &reads, &mut service, survey);
     let files = sqlite::Of { context, project, site: None, app: Some(app) };
     flask::tables(&files, app, &mut service, &mut survey.gaps);
     flask::faults(project, app, &service, &mut survey.gaps);
+    allowed::of_middleware(project, &service, &mut survey.gaps);
     survey.services.push(service);
     true
 }
@@ -323,7 +331,8 @@ fn django_site(
 ) {
     let mut service = empty(project, &site.folder, Role::Server);
     service.frameworks = frameworks(project, "django");
-    let reads = django::reads(site, environment::reads(project));
+    let mut reads = django::reads(site, environment::reads(project));
+    choose_mode(context, project, &mut reads, &mut service, survey);
     let found = urls::find(project, site);
     let asked = platform.health.iter().find(|(folder, _)| *folder == site.folder).map(|(_, path)| path);
     service.health = health::of(&found.routes, asked);
@@ -342,7 +351,8 @@ fn django_site(
     }
     which_settings(site, &service.name, survey);
     let mut gaps = Vec::new();
-    django::describe(project, site, &reads, &mut service, &mut gaps);
+    django::describe(context, project, site, &reads, &mut service, &mut gaps);
+    allowed::of_django(site, &service, &mut gaps);
     survey.gaps.extend(gaps);
     let app = django::app(project, site);
     match &app {
@@ -443,6 +453,22 @@ fn one_process(found: &socketio::SocketIo, command: &[String], service: &mut Ser
             hint: "start one process with threads or an asynchronous worker".to_owned(),
             evidence: found.path.evidence.clone(),
         });
+    }
+}
+
+/// Takes production's value of the variable that says where a program runs; its migrations run in the same place.
+fn choose_mode(
+    context: &Context<'_>,
+    project: &Project,
+    reads: &mut [Read],
+    service: &mut Service,
+    survey: &mut Survey,
+) {
+    mode::choose(context, project, reads, &service.name, (&mut survey.questions, &mut survey.gaps));
+    for read in reads.iter().filter(|read| read.evidence.reason == mode::REASON) {
+        if !service.migrations_read.contains(&read.name) {
+            service.migrations_read.push(read.name.clone());
+        }
     }
 }
 
@@ -548,6 +574,7 @@ fn common(of: &Of<'_>, reads: &[Read], service: &mut Service, survey: &mut Surve
     switch::add(of.project, reads, service);
     one_process_of_websockets(of.project, service);
     logs::add(&files, service);
+    keys::add(of.project, service, &mut survey.gaps);
     if let Some(site) = of.site {
         debug::of_django(of.project, site, reads, service);
     }

@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{
-    environment::{Read, Shape, is_for_development},
+    environment::{Read, Shape, is_for_development, whole_literal},
     project::Project,
 };
-use crate::{
-    model::Evidence,
-    python::{Kind, Module},
-};
+use crate::{model::Evidence, python::Module};
 
 const MAX_CLASSES: usize = 500;
+const MAX_PARENTS: usize = 100;
 
 /// A class of the project.
 struct Class<'a> {
@@ -41,6 +39,10 @@ pub(super) fn reads(project: &Project) -> Vec<Read> {
     for class in classes.iter().filter(|class| settings.contains(&class.name.as_str())) {
         let prefix = prefix(class).unwrap_or_default();
         reads.extend(fields(class, &models, &prefix));
+        // What it has from classes that are no settings by themselves stands under its prefix.
+        for parent in parents(&classes, class) {
+            reads.extend(fields(parent, &models, &prefix));
+        }
     }
     reads
 }
@@ -70,6 +72,26 @@ fn classes(module: &Module) -> Vec<Class<'_>> {
         });
     }
     classes
+}
+
+/// The classes that a class of settings is made of and that are no settings themselves: mixins.
+fn parents<'a, 'm>(classes: &'a [Class<'m>], class: &'a Class<'m>) -> Vec<&'a Class<'m>> {
+    let settings = derived(classes, &["BaseSettings"]);
+    let mut found: Vec<&Class<'_>> = Vec::new();
+    let mut open = vec![class];
+    while let Some(next) = open.pop().filter(|_| found.len() < MAX_PARENTS) {
+        for base in &next.bases {
+            let parent = classes.iter().find(|other| other.name == *base);
+            let Some(parent) = parent.filter(|parent| !settings.contains(&parent.name.as_str())) else {
+                continue;
+            };
+            if found.iter().all(|known| known.name != parent.name) {
+                found.push(parent);
+                open.push(parent);
+            }
+        }
+    }
+    found
 }
 
 /// Names of the classes that derive from one of these, through one another.
@@ -129,7 +151,10 @@ fn fields(class: &Class<'_>, models: &[&str], prefix: &str) -> Vec<Read> {
             continue;
         }
         if let Some(read) = field(module, at, end, &annotated, prefix) {
-            found.entry(read.name.clone()).or_insert(read);
+            // Two fields whose names differ in their case are one variable: the one without a default demands it.
+            let required = read.required;
+            let known = found.entry(read.name.clone()).or_insert(read);
+            known.required |= required;
         }
     }
     found.into_values().collect()
@@ -155,10 +180,9 @@ fn field(module: &Module, at: usize, end: usize, annotation: &[&str], prefix: &s
                 .or_else(|| module.arguments(open).first().copied().filter(|first| first.name.is_none()));
             required =
                 given.is_none_or(|given| module.is(given.at, "...")) && argument("default_factory").is_none();
-            default = given.and_then(|given| module.literal(given.at));
+            default = given.and_then(|given| whole_literal(module, given.at, given.end));
         } else {
-            let whole = value + 1 == end || (value..end).all(|at| module.kind(at) == Some(Kind::String));
-            default = if whole { module.literal(value) } else { None };
+            default = whole_literal(module, value, end);
         }
     }
     let shape = if annotation.contains(&"int") || annotation.contains(&"float") {

@@ -202,7 +202,12 @@ fn bundled(project: &Project, kind: StoreKind) -> Option<&Requirement> {
     };
     // Celery's own broker and results are looked at by themselves.
     let mut others = project.requirements.iter().filter(|requirement| requirement.name != "celery");
-    others.find(|requirement| requirement.extras.iter().any(|extra| extras.contains(&extra.as_str())))
+    // `sqlalchemy[postgresql-asyncpg]`: a store and its driver.
+    let fits = |extra: &str| {
+        let store = extra.split(['-', '_']).next().unwrap_or(extra);
+        extras.contains(&extra) || (store != extra && extras.contains(&store))
+    };
+    others.find(|requirement| requirement.extras.iter().any(|extra| fits(extra)))
 }
 
 /// One use for each variable that leads to a store of the kind.
@@ -248,6 +253,7 @@ fn urls(project: &Project, kind: StoreKind, reads: &[Read], service: &Service) -
             None => {
                 (usual.is_some() || names::is_address(kind, &variable.name) || led.contains(&variable.name))
                     && variable.default.as_deref().unwrap_or_default().is_empty()
+                    && !is_part(&variable.name)
                     && !(kind == StoreKind::Rabbitmq && variable.name.contains("BROKER"))
             }
         };
@@ -288,6 +294,25 @@ fn urls(project: &Project, kind: StoreKind, reads: &[Read], service: &Service) -
             }
         });
     found.into_iter().take(most).map(|(_, address)| address).chain(second).collect()
+}
+
+/// Whether a variable holds a part of an address by its name: a whole address in it would stand inside of another one.
+fn is_part(name: &str) -> bool {
+    let last = name.rsplit('_').next().unwrap_or(name);
+    matches!(
+        last,
+        "HOST"
+            | "HOSTNAME"
+            | "HOSTS"
+            | "ADDR"
+            | "PORT"
+            | "USER"
+            | "USERNAME"
+            | "PASSWORD"
+            | "PASSWD"
+            | "PASS"
+            | "DB"
+    )
 }
 
 pub(super) fn uses(used: &StoreUse, name: &str) -> bool {

@@ -1,0 +1,77 @@
+//! Names under which a program lets itself be asked: where these are a developer's alone, each request with a name of
+//! production is answered with 400.
+
+use super::{django::Site, project::Project};
+use crate::{
+    model::{Evidence, Gap, Service},
+    python::Module,
+};
+
+const NAME: &str = "ALLOWED_HOSTS";
+const HINT: &str = "read the allowed hosts from the environment";
+
+/// Says what Django's `ALLOWED_HOSTS` leave out where they are written more than once, or where lines behind them add some.
+/// One list alone is looked at with the other settings.
+pub(super) fn of_django(site: &Site, service: &Service, gaps: &mut Vec<Gap>) {
+    let Some((module, lists)) = site.modules.iter().find_map(|module| {
+        let lists: Vec<usize> =
+            module.lines().filter(|&at| module.is(at, NAME)).filter_map(|at| module.assigned(at)).collect();
+        (!lists.is_empty()).then_some((module, lists))
+    }) else {
+        return;
+    };
+    let named = module.lines().filter(|&at| module.is(at, NAME)).count();
+    if named < 2 {
+        return;
+    }
+    let Some(at) = lists.iter().copied().find(|&at| is_local_list(module, at)) else { return };
+    let message = if lists.len() > 1 {
+        "in one of the branches that set ALLOWED_HOSTS only local names are allowed: there, requests with another name are answered with 400"
+    } else {
+        "ALLOWED_HOSTS has only local names unless its environment adds one: without it, requests with another name are answered with 400"
+    };
+    add(module, at, message, service, gaps);
+}
+
+/// Says it of `TrustedHostMiddleware(allowed_hosts=["localhost"])`.
+pub(super) fn of_middleware(project: &Project, service: &Service, gaps: &mut Vec<Gap>) {
+    let found = project.modules.iter().find_map(|module| {
+        let at = (0..module.tokens.len()).find(|&at| {
+            module.is(at, "allowed_hosts")
+                && module.is(at + 1, "=")
+                && is_local_list(module, at + 2)
+                && (at.saturating_sub(12)..at).any(|before| module.is(before, "TrustedHostMiddleware"))
+        })?;
+        Some((module, at + 2))
+    });
+    let Some((module, at)) = found else { return };
+    let message =
+        "only local names are among the allowed hosts: requests with another name are answered with 400";
+    add(module, at, message, service, gaps);
+}
+
+fn add(module: &Module, at: usize, message: &str, service: &Service, gaps: &mut Vec<Gap>) {
+    let evidence = Evidence::new(&module.source, module.span(at.saturating_sub(2), at), message);
+    gaps.push(Gap {
+        subject: service.name.clone(),
+        message: message.to_owned(),
+        hint: HINT.to_owned(),
+        evidence: vec![evidence],
+    });
+}
+
+/// A list of texts, each a name of the machine itself; an empty one too.
+fn is_local_list(module: &Module, at: usize) -> bool {
+    let Some(close) = module.close(at).filter(|_| module.is(at, "[")) else { return false };
+    let computed = (at + 1..close).any(|at| module.is_word(at));
+    let mut hosts = (at + 1..close).filter_map(|at| module.string(at));
+    !computed && hosts.all(|host| is_local(&host))
+}
+
+fn is_local(host: &str) -> bool {
+    let host = host.trim_start_matches('.');
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.starts_with("127.")
+        || matches!(host, "[::1]" | "::1" | "[::]" | "0.0.0.0" | "testserver" | "test")
+}

@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn every_shell_knows_the_verbs_that_help_lists() {
-        let ways: [(Shell, fn(&str) -> String); 5] = [
+        type Way = fn(&str) -> String;
+        let ways: [(Shell, Way); 5] = [
             (Shell::Bash, |verb| format!("plimsoll,{verb})")),
             (Shell::Elvish, |verb| format!("cand {verb} '")),
             (Shell::Fish, |verb| format!("-a \"{verb}\"")),

@@ -109,7 +109,9 @@ fn inlined(context: &Context<'_>, survey: &Survey, service: &Service) -> Vec<Var
     for file in [".env.production", ".env", ".env.example", ".env.sample"] {
         defaults_of(context, service, file, &mut found);
     }
-    found.values_mut().for_each(|variable| variable.required &= variable.default.is_none());
+    for variable in found.values_mut() {
+        variable.required &= variable.default.is_none();
+    }
     found.into_values().collect()
 }
 

@@ -98,7 +98,7 @@ pub(super) fn secrets(service: &Service) -> Vec<String> {
         match address {
             Address::Url { variable, .. } => names.push(variable.value.clone()),
             Address::Parts { .. } => {
-                names.extend(address.variable(Part::Password).map(|it| it.value.clone()))
+                names.extend(address.variable(Part::Password).map(|it| it.value.clone()));
             }
             Address::Fixed { .. } => {}
         }

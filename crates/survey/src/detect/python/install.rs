@@ -83,9 +83,12 @@ pub(super) fn add(context: &Context<'_>, platform: &Platform, project: &Project,
     survey.installs.insert(at, install);
 }
 
+/// A manager, and the version of it that is written somewhere.
+type Way = (Manager, Option<Fact<String>>);
+
 /// Every way in which the packages could be installed, the one that counts first, and what makes a manifest count before
 /// a list.
-fn ways(context: &Context<'_>, project: &Project) -> (Vec<(Manager, Option<Fact<String>>)>, Vec<Evidence>) {
+fn ways(context: &Context<'_>, project: &Project) -> (Vec<Way>, Vec<Evidence>) {
     let mut found = found(context, project);
     // Without a lock file a manifest counts before a list that lacks what it declares.
     let other = beside::other_manager(project).filter(|_| found.iter().all(|(m, _)| *m == Manager::Pip));

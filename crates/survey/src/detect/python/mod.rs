@@ -1,7 +1,7 @@
 //! Python: projects, their installs, and the applications in them.
 
 use crate::{
-    context::{Context, host_name},
+    context::{Context, has_extension, host_name},
     detect::platform::{self, Launch, Platform},
     model::{
         Confidence, Ecosystem, Evidence, Fact, Framework, Gap, Question, Role, Service, Setting, StoreKind,
@@ -532,7 +532,7 @@ fn instead_of_uwsgi(
     let other = served.command.value.first().map_or("gunicorn", String::as_str);
     let mut evidence =
         vec![Evidence { reason: "the project's own server".to_owned(), ..uwsgi.evidence.clone() }];
-    let ini = |path: &&str| path.ends_with(".ini") && path.contains("uwsgi");
+    let ini = |path: &&str| has_extension(path, "ini") && path.contains("uwsgi");
     for path in of.context.repository.under(&of.project.folder).filter(ini).take(5) {
         let Some(source) = of.context.repository.source(path) else { continue };
         let lines = (1..=source.text().lines().count().min(500)).map(|number| source.line_span(number));

@@ -142,6 +142,6 @@ fn in_image(context: &Context<'_>, project: &Project, name: &str) -> Option<(Str
                 let evidence = Evidence::new(&source, span, "the team's own image sets it");
                 (plain && !development).then_some((value, evidence))
             })
-            .last()
+            .next_back()
     })
 }

@@ -6,7 +6,7 @@ use super::{
     project::{Project, below},
 };
 use crate::{
-    context::{Context, join},
+    context::{Context, has_extension, join},
     detect::platform::{Launch, Platform},
     model::{Ecosystem, Evidence, Gap, Service, Survey, is_below},
     python::Module,
@@ -122,9 +122,9 @@ fn makes_files(context: &Context<'_>, project: &Project, words: &[String], node:
             let (from, to) = (words.get(words.len().saturating_sub(2)), words.last());
             let there = from.is_some_and(|from| {
                 let from = from.trim_start_matches("./");
-                from.ends_with(".py") && context.repository.contains(&join(&project.folder, from))
+                has_extension(from, "py") && context.repository.contains(&join(&project.folder, from))
             });
-            there && to.is_some_and(|to| to.ends_with(".py"))
+            there && to.is_some_and(|to| has_extension(to, "py"))
         }
         _ => {
             let planned = [

@@ -1,5 +1,7 @@
 //! What the plan makes of websockets, uploads, pages of another service and policies.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
+
 mod support;
 
 use plimsoll_generate::Planned;

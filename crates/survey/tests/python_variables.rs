@@ -1,7 +1,5 @@
 //! Faults of plans for public projects in Python, each on a repository that shows nothing but its case.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
-
 use plimsoll_survey::{Address, Part, Service, StoreKind, Variable};
 
 mod support;

@@ -1,8 +1,6 @@
 //! Builds that need what a build of an image does not have, and programs that are not what they look like, each as a
 //! small repository.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be prepared has failed")]
-
 mod support;
 
 use std::collections::BTreeMap;

@@ -56,6 +56,10 @@ pub(super) fn plan(passes: &mut Passes<'_>, service: &Service, stores: &Stores) 
         if is_of_language(service.ecosystem, &setting.name) || !is_name(&setting.name) {
             continue;
         }
+        // A store's own address comes with its secret.
+        if stores.sets(service, &setting.name) {
+            continue;
+        }
         let own = Setting {
             name: setting.name.clone(),
             value: escape::compose(&setting.value),
@@ -80,6 +84,13 @@ pub(super) fn plan(passes: &mut Passes<'_>, service: &Service, stores: &Stores) 
 fn once(settings: &mut Vec<Setting>) {
     let mut names = BTreeSet::new();
     settings.retain(|setting| names.insert(setting.name.clone()));
+    // With its file it has no value of its own: whoever reads the file finds the variable set.
+    let of_file = |setting: &Setting| {
+        let name = setting.name.strip_suffix("_FILE").filter(|_| setting.value.starts_with("/run/secrets/"));
+        name.map(str::to_owned)
+    };
+    let by_file: BTreeSet<String> = settings.iter().filter_map(of_file).collect();
+    settings.retain(|setting| !by_file.contains(&setting.name));
 }
 
 fn one(

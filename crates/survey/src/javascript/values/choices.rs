@@ -14,6 +14,8 @@ impl Program {
     ) -> Option<Value> {
         match script.text(end) {
             "??" | "||" => combine(value, self.eval(module, end + 1, path, depth + 1)),
+            // `...(isSqlite && { filename })`
+            "&&" if !path.is_empty() => self.eval(module, end + 1, path, depth + 1).or(value),
             "?" if !script.is(end + 1, ".") => {
                 let (yes, no) = self.branches(module, script, end, path, depth)?;
                 chosen(value, yes, no)

@@ -1,7 +1,9 @@
 //! Which databases, caches and brokers a program opens, and how it learns where they are: the arguments of the client's
 //! constructor are followed to variables.
 
+mod beside;
 mod defaults;
+mod file;
 mod orm;
 pub(super) mod prisma;
 mod switch;
@@ -168,6 +170,7 @@ pub(super) fn detect(
         complete(used, &service.environment);
         defaults::of_client(used, &service.environment);
     }
+    beside::add(program, &mut merged, &service.environment);
     questions.extend(features(context, service, &mut merged));
     service.stores = merged;
     let chooses = switch::setting(program, service);
@@ -330,6 +333,7 @@ fn used(
         None => kind_of(program, script, call).or_else(|| orm.kind(client.package))?,
     };
     let address = match (client.package, argument) {
+        _ if kind == StoreKind::Sqlite => file::address(program, call),
         ("sequelize", Some(_)) if call.arguments.len() > 2 => sequelize(program, call),
         ("ioredis", Some(first)) if call.arguments.len() > 1 => {
             address(program, call.settings, first).or_else(|| host_and_port(program, call))
@@ -391,6 +395,11 @@ fn dialect_variable(program: &Program, client: &Client, call: &Call, orm: &orm::
             .filter(|value| value.variable.is_some() && value.variable != direct)
     })?;
     let variable = value.variable.filter(|_| value.literal.as_deref().is_none_or(str::is_empty))?;
+    // A member of an address, which is a text, is none of its variable's.
+    let last = variable.rsplit('_').next().unwrap_or_default();
+    if matches!(last, "URL" | "URI" | "DSN" | "ADDRESS" | "HOST" | "PORT" | "USER" | "PASSWORD" | "STRING") {
+        return None;
+    }
     let name = orm.dialect(client.package)?;
     let reason = "The driver among its packages is for this database.".to_owned();
     Some(Setting { name: variable, value: name.to_owned(), reason, at_build: false })

@@ -14,6 +14,10 @@ use crate::{
 const MAX_EXPRESSION: usize = 30;
 const MAX_SWITCH: usize = 3000;
 
+/// Words of variables that choose something else, which the database can do too: `SEARCH_PROVIDER=postgres`.
+const OTHERS: [&str; 9] =
+    ["SEARCH", "CACHE", "QUEUE", "SESSION", "SESSIONS", "AUTH", "LOG", "VECTOR", "PUBSUB"];
+
 /// What to set, where the one database of the service is not what the program takes by itself.
 pub(super) fn setting(program: &Program, service: &Service) -> Option<Setting> {
     let relational = |kind: StoreKind| matches!(kind, StoreKind::Postgresql | StoreKind::Mysql);
@@ -43,7 +47,10 @@ pub(super) fn setting(program: &Program, service: &Service) -> Option<Setting> {
                     program.value(module, place).map_or((None, None), |value| (value.variable, value.literal))
                 }
             };
-            let Some(name) = name.filter(|name| !names.contains(&name.as_str())) else { continue };
+            let of_database = |name: &String| {
+                !names.contains(&name.as_str()) && !name.split('_').any(|word| OTHERS.contains(&word))
+            };
+            let Some(name) = name.filter(of_database) else { continue };
             if default.as_deref().and_then(dialect) == Some(first.kind) {
                 return None;
             }

@@ -22,7 +22,7 @@ services:
     networks: [edge]
     configs: [{ source: front, target: /front.sh, mode: 0444 }, { source: site, target: /site.sh, mode: 0444 }]
     stop_grace_period: 1s
-    healthcheck: { test: [CMD, busybox, wget, -q, -T, "2", -O, /dev/null, "http://127.0.0.1:8080/health"], interval: 1s, timeout: 5s, retries: 5 }
+    healthcheck: { test: [CMD, busybox, timeout, "2", busybox, wget, -q, -O, /dev/null, "http://127.0.0.1:8080/health"], interval: 1s, timeout: 5s, retries: 5 }
 networks:
   edge: {}
 configs:
@@ -358,7 +358,7 @@ services:
       CONTENT: "<nav><a href=/about>About us</a></nav><h1>News</h1><p>Something happened somewhere, and here it is told at length.</p>"
       NO_DEEP_LINKS: "1"
       PAGE_CACHE: public, max-age=60
-    healthcheck: { test: !override [CMD, busybox, wget, -q, -T, "2", -O, /dev/null, "http://127.0.0.1:8080/"] }
+    healthcheck: { test: !override [CMD, busybox, timeout, "2", busybox, wget, -q, -O, /dev/null, "http://127.0.0.1:8080/"] }
 "#,
         options: |_| {},
         claims: &[

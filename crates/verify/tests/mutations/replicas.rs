@@ -31,7 +31,7 @@ services:
     command: [sh, -c, "exec busybox httpd -f -p 8080 -h /etc"]
     networks: [edge]
     stop_grace_period: 1s
-    healthcheck: { test: [CMD, busybox, wget, -q, -T, "2", -O, /dev/null, "http://127.0.0.1:8080/passwd"], interval: 1s, timeout: 5s, retries: 5 }
+    healthcheck: { test: [CMD, busybox, timeout, "2", busybox, wget, -q, -O, /dev/null, "http://127.0.0.1:8080/passwd"], interval: 1s, timeout: 5s, retries: 5 }
 networks:
   edge: {}
 configs:

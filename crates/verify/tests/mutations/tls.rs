@@ -23,7 +23,7 @@ services:
     secrets: [certificate, key]
     configs: [{ source: start, target: /start.sh, mode: 0444 }, { source: nginx, target: /nginx.conf, mode: 0444 }]
     stop_grace_period: 1s
-    healthcheck: { test: [CMD, busybox, wget, -q, -T, "2", -O, /dev/null, "http://127.0.0.1:8080/health"], interval: 1s, timeout: 5s, retries: 5 }
+    healthcheck: { test: [CMD, busybox, timeout, "2", busybox, wget, -q, -O, /dev/null, "http://127.0.0.1:8080/health"], interval: 1s, timeout: 5s, retries: 5 }
 networks:
   edge: {}
 secrets:

@@ -34,6 +34,7 @@ pub(crate) mod services;
 pub(super) mod shared_files;
 mod shutdown;
 mod sqlite;
+mod system;
 mod tasks;
 pub(crate) mod tools;
 mod traffic;

@@ -34,3 +34,26 @@ fn no_name_stands_beside_the_file_with_its_value() {
         assert!(!compose.contains(&format!(" {name}:")), "{compose}");
     }
 }
+
+#[test]
+fn an_address_with_the_services_own_port_is_no_other_server() {
+    let server = |name: &str, program: &str| {
+        let manifest = format!(
+            r#"{{ "name": "{name}", "scripts": {{ "start": "node index.js" }}, "dependencies": {{ "express": "5" }} }}"#
+        );
+        (manifest, program.to_owned())
+    };
+    let own =
+        "const self = process.env.SHOWN_AT || 'http://localhost:3000';\nrequire('express')().listen(3000);\n";
+    let (first, second) = (server("shown", own), server("other", "require('express')().listen(3000);\n"));
+    let planned = planned(&[
+        ("package.json", r#"{ "name": "desk", "workspaces": ["apps/*"] }"#),
+        LOCK,
+        ("apps/shown/package.json", &first.0),
+        ("apps/shown/index.js", &first.1),
+        ("apps/other/package.json", &second.0),
+        ("apps/other/index.js", &second.1),
+    ]);
+    let compose = file(&planned, COMPOSE);
+    assert!(compose.contains(" SHOWN_AT:") && !compose.contains("http://other:3000"), "{compose}");
+}

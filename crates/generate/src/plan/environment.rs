@@ -243,6 +243,10 @@ fn of_the_stack(passes: &Passes<'_>, service: &Service, default: &str) -> Option
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (host, path) = rest.split_at(end);
     let port: u16 = host.split_once(':')?.1.parse().ok()?;
+    // Its own address, as visitors have it.
+    if service.port.as_ref().is_some_and(|own| own.value == port) {
+        return None;
+    }
     let mut servers = passes.survey.services.iter().filter(|other| {
         other.role == Role::Server
             && other.name != service.name

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use plimsoll_source::Source;
 
-use super::evidence;
+use super::{evidence, system};
 use crate::{
     javascript::{
         Kind, Script,
@@ -51,12 +51,13 @@ pub(super) fn variables(program: &Program) -> Vec<Variable> {
     for (name, schema) in &program.schemas {
         let variable = found.entry(name.clone()).or_insert_with(|| empty(name));
         variable.default = variable.default.take().or_else(|| schema.default.clone());
-        variable.required |= schema.required;
+        variable.required = schema.required || variable.required && !schema.optional;
         if variable.evidence.len() < MAX_PLACES {
             variable.evidence.insert(0, schema.evidence.clone());
         }
     }
     merge_files(&mut found);
+    found.retain(|name, variable| !system::is_foreign(name, variable.required));
     let mut variables: Vec<Variable> = found.into_values().collect();
     for variable in &mut variables {
         variable.required &= variable.default.is_none();
@@ -180,12 +181,16 @@ fn reads_at(
         if script.is(last + 1, "=") && !script.is(last + 2, "=") {
             return None;
         }
+        if system::is_constant(script, at, &name) || program.renamed(script, at, &name).is_some() {
+            return None;
+        }
         let value = program.value(module, at);
         let default = value
             .filter(|value| value.variable.as_deref() == Some(name.as_str()))
             .and_then(|value| value.literal)
             .or_else(|| default_behind(program, module, script, last + 1));
         let default = default.filter(|text| !in_chain(script, at, last) || is_of_chain(text));
+        let default = default.filter(|_| !hides_port(script, at, last) && !is_joined(script, at, last));
         let required = default.is_none() && evidence::refuses(script, at, last);
         return Some(Read { name, default, file_variant: false, required, last });
     }
@@ -226,6 +231,29 @@ fn in_chain(script: &Script, at: usize, last: usize) -> bool {
         && (at.saturating_sub(8)..at - 1)
             .any(|from| environment_read(script, from).is_some_and(|(_, end)| end + 2 == at));
     behind || before
+}
+
+/// `process.env.A || process.env.PORT || 3000`: with the default as its value, the first would hide the port that the stack
+/// sets.
+fn hides_port(script: &Script, at: usize, mut last: usize) -> bool {
+    let first = environment_read(script, at).map(|(name, _)| name);
+    for _ in 0..8 {
+        if !script.is(last + 1, "||") && !script.is(last + 1, "??") {
+            return false;
+        }
+        let Some((name, end)) = environment_read(script, last + 2) else { return false };
+        if name == "PORT" && first.as_ref() != Some(&name) {
+            return true;
+        }
+        last = end;
+    }
+    false
+}
+
+/// `process.env.A + process.env.B || "x"`: a part of a text has no default of its own.
+fn is_joined(script: &Script, at: usize, last: usize) -> bool {
+    script.is(last + 1, "+")
+        || at > 1 && script.is(at - 1, "+") && !matches!(script.text(at - 2), "=" | "(" | "," | ":")
 }
 
 /// A port and an address say what the variable is for, whichever of a chain it is.

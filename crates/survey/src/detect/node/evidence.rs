@@ -5,7 +5,7 @@ use crate::{
     detect::secret,
     javascript::{
         Kind, Script,
-        values::{Program, environment_object, is_variable},
+        values::{Program, environment_object, environment_read, is_variable},
     },
     model::Variable,
 };
@@ -15,11 +15,16 @@ const NEAR: usize = 120;
 
 /// `throw`, `process.exit(`: the program ends here.
 pub(super) fn ends(script: &Script, at: usize) -> bool {
-    script.is(at, "throw") || script.is(at, "process") && script.is(at + 2, "exit")
+    let exits = script.is(at, "process") && script.is(at + 2, "exit");
+    // With 0 it has nothing to do.
+    script.is(at, "throw") || exits && !(script.is(at + 3, "(") && script.text(at + 4) == "0")
 }
 
 /// The read stands in a test that ends the program, or its name is tested so behind it.
 pub(super) fn refuses(script: &Script, at: usize, last: usize) -> bool {
+    if depends_on_another(script, at, last) {
+        return false;
+    }
     // `if (!process.env.X) throw …`, `if (!a || !process.env.X) { … }`
     let negated = at > 0 && script.is(at - 1, "!");
     let compared = script.is(last + 1, "=") && matches!(script.text(last + 4), "undefined" | "null");
@@ -42,9 +47,44 @@ pub(super) fn refuses(script: &Script, at: usize, last: usize) -> bool {
         begin -= 1;
     }
     let bound = script.is(begin, "=") && begin > 0 && script.is_word(begin - 1);
-    // Another value may stand in for it.
-    let alternative = (last + 1..last + 4).any(|at| matches!(script.text(at), "??" | "||"));
+    // Another value may stand in for it, or it only switches something on: `const paid = process.env.X ? true : false`.
+    let alternative = (last + 1..last + 4).any(|at| matches!(script.text(at), "??" | "||"))
+        || script.is(last + 1, "?") && !script.is(last + 2, ".");
     bound && !alternative && refused_later(script, begin - 1, last)
+}
+
+/// Tokens that are looked through for the condition around a read.
+const MAX_AROUND: usize = 400;
+
+/// Whether the read counts only where another variable says so: `if (process.env.HOSTED && !process.env.X)`, and what stands
+/// inside of `if (process.env.HOSTED) { … }`. Production is no such condition.
+fn depends_on_another(script: &Script, at: usize, last: usize) -> bool {
+    let name = environment_read(script, at).map(|(name, _)| name);
+    let others = |from: usize, to: usize| {
+        (from..to).any(|place| {
+            // Without `!` in front: a missing one would be no condition but a second demand.
+            let negated = place > 0 && script.is(place - 1, "!");
+            let read = environment_read(script, place).filter(|_| !negated).map(|(other, _)| other);
+            read.is_some_and(|other| other != "NODE_ENV" && Some(&other) != name.as_ref())
+        })
+    };
+    for open in (at.saturating_sub(MAX_AROUND)..at).rev() {
+        let Some(close) = script.close(open) else { continue };
+        // `if (…)` around the read: what is joined with `&&` alone.
+        let whole = script.is(open, "(") && open > 0 && script.is(open - 1, "if");
+        if whole && close > last {
+            let either = (open..close).any(|place| script.is(place, "||"));
+            if !either && others(open, close) {
+                return true;
+            }
+        }
+        // `if (…) { … the read … }`
+        let body = script.is(close + 1, "{").then(|| script.close(close + 1)).flatten();
+        if whole && close < at && body.is_some_and(|end| end > last) && others(open, close) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether the name at a token is tested with `!` behind a place, and the program ends then.

@@ -38,6 +38,7 @@ pub(super) mod shared_files;
 mod shutdown;
 mod sockets;
 mod sqlite;
+mod system;
 mod tasks;
 pub(crate) mod tools;
 mod traffic;

@@ -7,7 +7,7 @@ use crate::{
     javascript::{
         Script,
         modules::{Module, literal},
-        values::{Value, is_variable},
+        values::{Value, environment_read, is_variable},
     },
     model::Evidence,
 };
@@ -20,6 +20,8 @@ const MAX_REFINE: usize = 600;
 pub(crate) struct SchemaVariable {
     pub(crate) default: Option<String>,
     pub(crate) required: bool,
+    /// The schema says that the program runs without it: what refuses it then is one function of the program.
+    pub(crate) optional: bool,
     pub(crate) evidence: Evidence,
 }
 
@@ -76,10 +78,43 @@ pub(crate) fn variables(modules: &[Module]) -> HashMap<String, SchemaVariable> {
         for name in refused_in_production(&module.script) {
             if let Some(variable) = found.get_mut(&name) {
                 variable.required = variable.default.is_none();
+                variable.optional &= !variable.required;
             }
         }
     }
     found
+}
+
+/// Schemas of objects whose keys read variables of other names: `{ API_URL: process.env.PUBLIC_API_URL }` beside a schema
+/// with `API_URL`. What the schema says of the key is said of the variable; by key, the variables.
+pub(crate) fn rename(
+    modules: &[Module],
+    schemas: &mut HashMap<String, SchemaVariable>,
+) -> HashMap<String, String> {
+    let mut renamed = HashMap::new();
+    for script in modules.iter().map(|module| &module.script) {
+        for at in 1..script.tokens.len() {
+            let key = script.string(at).unwrap_or_else(|| script.text(at).to_owned());
+            let in_object = script.is(at + 1, ":") && matches!(script.text(at - 1), "{" | ",");
+            let Some(schema) = schemas.get(&key).filter(|_| in_object) else { continue };
+            // The schema and what it parses stand in one file.
+            if schema.evidence.file != script.source.name() {
+                continue;
+            }
+            let plain = matches!(script.text(at + 2), "process" | "import" | "Bun" | "Deno");
+            if let Some((name, _)) =
+                environment_read(script, at + 2).filter(|(name, _)| plain && *name != key)
+            {
+                renamed.insert(key, name);
+            }
+        }
+    }
+    for (key, name) in &renamed {
+        if let Some(schema) = schemas.remove(key) {
+            schemas.entry(name.clone()).or_insert(schema);
+        }
+    }
+    renamed
 }
 
 /// Variables that a schema's own function refuses to be without in production:
@@ -100,7 +135,15 @@ fn refused_in_production(script: &Script) -> Vec<String> {
         for at in
             (at..end).filter(|&at| script.is(at, "!") && script.is_word(at + 1) && script.is(at + 2, "."))
         {
-            names.push(script.text(at + 3).to_owned());
+            // `env.PROVIDER === "aws" && !env.KEY`: only with that provider.
+            let condition = (at.saturating_sub(40)..at)
+                .rev()
+                .take_while(|&before| !matches!(script.text(before), ";" | "{" | "}"))
+                .take_while(|&before| !script.is(before, "if"));
+            let mut texts = condition.filter_map(|before| script.string(before));
+            if texts.all(|text| text == "production") {
+                names.push(script.text(at + 3).to_owned());
+            }
         }
     }
     names
@@ -110,7 +153,10 @@ fn refused_in_production(script: &Script) -> Vec<String> {
 fn validated(script: &Script, name: usize) -> Option<SchemaVariable> {
     let typed =
         script.is(name + 1, ":") || matches!(script.text(name + 1), "!" | "?") && script.is(name + 2, ":");
-    if !typed || !script.is_word(name) || !script.is(name - 1, ")") {
+    // `@IsOptional() public KEY = environment.KEY;`
+    let given = script.is(name + 1, "=") && !matches!(script.text(name + 2), "=" | ">");
+    let public = script.is(name - 1, "public") || script.is(name - 1, "readonly");
+    if !(typed || given) || !script.is_word(name) || !script.is(name - 1, ")") && !(given && public) {
         return None;
     }
     // Braces of a decorator's own settings do not end the field.
@@ -123,7 +169,10 @@ fn validated(script: &Script, name: usize) -> Option<SchemaVariable> {
     decorators.iter().find(checks)?;
     let optional = ["IsOptional", "ValidateIf", "Allow"].iter().any(|name| decorators.contains(name));
     let evidence = Evidence::new(&script.source, script.span(name, name + 1), "a schema names the variable");
-    Some(SchemaVariable { default: None, required: !optional && !script.is(name + 1, "?"), evidence })
+    let optional = optional || script.is(name + 1, "?");
+    // A value that the program gives itself passes most checks.
+    let filled = !script.is(name + 1, "=") || decorators.contains(&"IsNotEmpty");
+    Some(SchemaVariable { default: None, required: !optional && filled, optional, evidence })
 }
 
 fn variable(script: &Script, key: usize) -> Option<SchemaVariable> {
@@ -137,14 +186,20 @@ fn variable(script: &Script, key: usize) -> Option<SchemaVariable> {
         };
         member("type")?;
         let default = member("default").and_then(|at| literal(script, at + 2));
-        return Some(SchemaVariable { default, required: false, evidence: evidence(at) });
+        return Some(SchemaVariable {
+            optional: default.is_some(),
+            default,
+            required: false,
+            evidence: evidence(at),
+        });
     }
     let (_, strict) = BUILDERS.iter().find(|(name, _)| script.is(at, name))?;
     // `{ PORT: port }` only gives another name.
     if !script.is(at + 1, "(") && !script.is(at + 1, ".") {
         return None;
     }
-    let mut found = SchemaVariable { default: None, required: *strict, evidence: evidence(at) };
+    let mut found =
+        SchemaVariable { default: None, required: *strict, optional: false, evidence: evidence(at) };
     let mut index = at + 1;
     for _ in 0..40 {
         if script.is(index, "(") {
@@ -159,6 +214,7 @@ fn variable(script: &Script, key: usize) -> Option<SchemaVariable> {
         }
     }
     found.required &= found.default.is_none();
+    found.optional &= !found.required;
     Some(found)
 }
 
@@ -166,10 +222,10 @@ fn variable(script: &Script, key: usize) -> Option<SchemaVariable> {
 fn modifier(script: &Script, at: usize, open: usize, found: &mut SchemaVariable) {
     match script.text(at) {
         "default" | "catch" | "prefault" => {
-            found.required = false;
+            (found.required, found.optional) = (false, true);
             found.default = found.default.take().or_else(|| literal(script, open + 1));
         }
-        "optional" | "nullish" | "nullable" | "Optional" => found.required = false,
+        "optional" | "nullish" | "nullable" | "Optional" => (found.required, found.optional) = (false, true),
         "required" => found.required = true,
         _ => {}
     }
@@ -180,7 +236,7 @@ fn options(script: &Script, open: usize, found: &mut SchemaVariable) {
     for argument in script.arguments(open).into_iter().filter(|&at| script.is(at, "{")) {
         for at in script.arguments(argument) {
             if script.is(at, "default") && script.is(at + 1, ":") {
-                found.required = false;
+                (found.required, found.optional) = (false, true);
                 found.default = found.default.take().or_else(|| literal(script, at + 2));
             }
         }

@@ -115,7 +115,9 @@ impl Program {
         let passed = first.and_then(|first| self.eval(module, first, &all, depth + 1));
         // `integer(process.env.PORT, 4000)`
         let own = || keys.is_empty() && self.function(module, callee).is_some();
-        let fallback = all.is_empty() && (!SECOND_IS_NO_DEFAULT.contains(&callee) || own());
+        let fallback = all.is_empty()
+            && (!SECOND_IS_NO_DEFAULT.contains(&callee) || own())
+            && !self.joins_second(module, callee);
         let default = arguments.get(1).filter(|_| fallback).and_then(|&at| {
             passed.as_ref()?.variable.as_ref()?;
             literal(script, at)
@@ -154,6 +156,17 @@ impl Program {
         let default = default.and_then(|value| value.literal).or_else(|| default_call(script, open));
         let evidence = Evidence::new(&script.source, script.span(at, at), "reads the variable");
         Some(Value { variable: Some(name), literal: default, evidence: vec![evidence] })
+    }
+
+    /// A function of the program that looks for its second parameter in the first, or puts it in front: `startsWith(x)`.
+    fn joins_second(&self, module: usize, callee: &str) -> bool {
+        let Some((script, function)) = self.function(module, callee) else { return false };
+        let Some(name) = function.parameters.get(1).map(|&place| script.text(place)) else { return false };
+        (function.body.0..function.body.1.min(function.body.0 + MAX_BODY)).any(|at| {
+            matches!(script.text(at), "startsWith" | "endsWith" | "concat")
+                && script.is(at + 1, "(")
+                && script.is(at + 2, name)
+        })
     }
 
     /// A function that reads the variable whose name it is given.

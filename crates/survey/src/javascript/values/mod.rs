@@ -50,6 +50,8 @@ pub(crate) struct Program {
     pub(crate) schemas: HashMap<String, SchemaVariable>,
     stems: HashMap<String, usize>,
     packages: Vec<(String, String)>,
+    /// Keys of objects that read another variable: `{ API_URL: process.env.PUBLIC_API_URL }`.
+    renamed: HashMap<String, String>,
     factories: Factories,
     steps: Cell<usize>,
 }
@@ -62,9 +64,17 @@ impl Program {
         for (at, module) in modules.iter().enumerate() {
             stems.entry(stem(module.script.source.name()).to_owned()).or_insert(at);
         }
-        let schemas = schemas::variables(&modules);
+        let mut schemas = schemas::variables(&modules);
+        let renamed = schemas::rename(&modules, &mut schemas);
         let factories = Factories::of(&modules);
-        Self { modules, schemas, stems, packages, factories, steps: Cell::new(0) }
+        Self { modules, schemas, stems, packages, renamed, factories, steps: Cell::new(0) }
+    }
+
+    /// The variable that a key of a parsed object stands for: `env.API_URL` where `env` is what a schema made of
+    /// `{ API_URL: process.env.PUBLIC_API_URL }`.
+    pub(crate) fn renamed(&self, script: &Script, at: usize, key: &str) -> Option<&str> {
+        let of_object = matches!(script.text(at), "env" | "environment");
+        self.renamed.get(key).filter(|_| of_object).map(String::as_str)
     }
 
     pub(crate) fn scripts(&self) -> impl Iterator<Item = &Rc<Script>> {
@@ -148,6 +158,7 @@ impl Program {
     ) -> (Option<Value>, usize) {
         let end = behind_chain(script, at + 1);
         if let Some((name, last)) = environment_read(script, at) {
+            let name = self.renamed(script, at, &name).map_or(name.clone(), str::to_owned);
             let evidence = Evidence::new(&script.source, script.span(at, last), "reads the variable");
             // An object that is called `env` may be what a schema made of the environment.
             let default = self.schemas.get(&name).and_then(|schema| schema.default.clone());

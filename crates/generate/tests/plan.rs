@@ -210,7 +210,7 @@ fn secrets_are_made_once_and_derived_from_what_is_there() {
     assert_eq!(missing_secrets(&stack, &|_| false).len(), 2);
     let made = make_secrets(&stack, &|_| None, &mut fill).unwrap();
     let password = made[0].text.expose();
-    assert_eq!(password.len(), 43);
+    assert_eq!(password.len(), 64);
     assert_eq!(made[1].text.expose(), format!("postgresql://shop:{password}@postgres:5432/shop"));
 
     let own = BTreeMap::from([("secrets/postgres_password", "p@ss/word\n")]);

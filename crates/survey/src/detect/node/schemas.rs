@@ -156,7 +156,8 @@ fn validated(script: &Script, name: usize) -> Option<SchemaVariable> {
     // `@IsOptional() public KEY = environment.KEY;`
     let given = script.is(name + 1, "=") && !matches!(script.text(name + 2), "=" | ">");
     let public = script.is(name - 1, "public") || script.is(name - 1, "readonly");
-    if !(typed || given) || !script.is_word(name) || !script.is(name - 1, ")") && !(given && public) {
+    let is_field = script.is(name - 1, ")") || (given && public);
+    if !(typed || given) || !script.is_word(name) || !is_field {
         return None;
     }
     // Braces of a decorator's own settings do not end the field.

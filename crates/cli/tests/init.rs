@@ -140,7 +140,7 @@ fn secrets_are_never_shown_and_never_made_again() {
     let mut shown = copy.run(&["init"]).out + &copy.run(&["init", "--apply"]).out;
     let secrets = copy.secrets();
     let password = secrets[0].clone();
-    assert!(password.len() == 43 && secrets[1].contains(&password) && !secrets[2].contains(&password));
+    assert!(password.len() == 64 && secrets[1].contains(&password) && !secrets[2].contains(&password));
 
     fs::remove_file(copy.path("secrets/redis_url")).unwrap();
     fs::write(copy.path("secrets/database_url"), "postgresql://mine").unwrap();

@@ -275,8 +275,8 @@ async fn a_worker_that_ends_after_its_check_has_passed() {
     assert_eq!(failure.reason, "it ended with exit code 9 after its health check had passed");
     assert!(failure.hint.as_ref().is_some_and(|hint| hint.contains("KeyError: REDIS")), "{failure:#?}");
     // It is still the same program, and still ends.
-    let (_, outcome) = bench.up(text).await.unwrap();
-    assert!(!outcome.is_success(), "{outcome:#?}");
+    let (plan, outcome) = bench.up(text).await.unwrap();
+    assert!(!outcome.is_success(), "{}\n{outcome:#?}", plan.render());
     bench.down(true).await;
 }
 

@@ -219,6 +219,8 @@ fn containers_in_odd_states_are_brought_back() {
         (RunState::Dead, Health::None, "remove shop-web-1  # web is half removed"),
         (RunState::Running, Health::Starting, "wait until shop-web-1 is healthy  # web is still starting"),
         (RunState::Running, Health::Unhealthy, "wait until shop-web-1 is healthy  # web is unhealthy"),
+        // between two lives the engine's list has no health
+        (RunState::Restarting, Health::None, "wait until shop-web-1 is healthy  # web is restarting"),
     ] {
         let mut observed = converged(&desired);
         let web = container(&mut observed, "shop-web-1");

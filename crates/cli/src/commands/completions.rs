@@ -76,7 +76,7 @@ mod tests {
             (Shell::Elvish, |verb| format!("cand {verb} '")),
             (Shell::Fish, |verb| format!("-a \"{verb}\"")),
             (Shell::PowerShell, |verb| format!("'{verb}', '{verb}'")),
-            (Shell::Zsh, |verb| format!(" ({verb})\n")),
+            (Shell::Zsh, |verb| format!("({verb})\n")),
         ];
         for (shell, way) in ways {
             let script = script(shell);

@@ -445,17 +445,26 @@ impl<'a> Builder<'a> {
             let step = self.plan.post_start_late(&container.name, &service.name, hooks);
             return self.wait(service, &container.name, step, reached);
         }
-        if let (Some(health), Health::Starting | Health::Unhealthy) = (&service.health, container.health)
-            && container.is_up()
-        {
+        // it ended a moment ago: the engine tells no health until it runs again
+        let restarting = container.state == RunState::Restarting;
+        let unproved = restarting || matches!(container.health, Health::Starting | Health::Unhealthy);
+        if let Some(health) = service.health.as_ref().filter(|_| unproved && container.is_up()) {
             let unhealthy = container.health == Health::Unhealthy;
             let op = Op::WaitHealthy { container: container.name.clone(), health: health.clone(), unhealthy };
-            let cause =
-                format!("{} is {}", service.name, if unhealthy { "unhealthy" } else { "still starting" });
+            let state = match (restarting, unhealthy) {
+                (true, _) => "restarting",
+                (_, true) => "unhealthy",
+                _ => "still starting",
+            };
+            let cause = format!("{} is {state}", service.name);
             reached.ready.push(self.plan.push(op, Some(&service.name), cause, &[]));
         } else if service.one_shot && container.is_up() {
             let op = Op::WaitCompleted { container: container.name.clone() };
             let cause = format!("{} is still running", service.name);
+            reached.ready.push(self.plan.push(op, Some(&service.name), cause, &[]));
+        } else if restarting {
+            let op = Op::WaitRunning { container: container.name.clone() };
+            let cause = format!("{} is restarting", service.name);
             reached.ready.push(self.plan.push(op, Some(&service.name), cause, &[]));
         } else if !back {
             self.plan.unchanged.push(container.name.clone());

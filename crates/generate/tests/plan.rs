@@ -267,6 +267,12 @@ fn an_address_of_another_server_on_the_laptop_is_that_server() {
     assert!(compose.contains("API_URL: ${API_URL:-http://shop-api:4001}\n"), "{compose}");
     assert!(notes.iter().any(|note| note.message.contains("taken for the address of shop-api")));
     assert!(compose.contains("MAIL_URL:\n"), "{compose}");
+
+    // Who calls a server of the stack needs no way out; who is told another host does.
+    let (compose, _) = of("const api = process.env.API_URL; fetch(`${process.env.API_URL}/x`);");
+    assert!(!compose.contains("egress"), "{compose}");
+    let (compose, _) = of("const mail = process.env.MAIL_URL; fetch(`${process.env.MAIL_URL}/x`);");
+    assert!(compose.contains("networks: [app, egress]"), "{compose}");
 }
 
 /// A policy names a host only in the directive that it was seen for.

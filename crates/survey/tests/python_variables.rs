@@ -340,6 +340,13 @@ fn uploads_that_a_view_hands_out_are_not_said_to_be_nobodys() {
     let survey = django("DATABASES = {}\nMEDIA_URL = '/media/'\nMEDIA_ROOT = 'media'\n", &[urls]);
     assert_eq!(survey.services[0].writes[0].path.value, "media");
     assert!(survey.gaps.iter().all(|gap| !gap.message.contains("nobody hands them out")));
+    // A view that sends the file itself, whatever its address is.
+    let view = (
+        "site1/views.py",
+        "from django.http import FileResponse\ndef report(request, pk):\n    return FileResponse(Report.objects.get(pk=pk).file.open('rb'))\n",
+    );
+    let survey = django("DATABASES = {}\nMEDIA_URL = '/media/'\nMEDIA_ROOT = 'media'\n", &[view]);
+    assert!(survey.gaps.iter().all(|gap| !gap.message.contains("nobody hands them out")));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use plimsoll_survey::{Address, Bind, Ecosystem, Role, Service, Variable, names_store};
+use plimsoll_survey::{Address, Bind, Ecosystem, HOST_IN, Role, Service, Variable, names_store};
 
 use super::{Passes, names, own_image, secrets, stores::Stores};
 use crate::{
@@ -228,6 +228,16 @@ fn from_outside(passes: &mut Passes<'_>, service: &Service, stores: &Stores, var
     }
     // A default that cannot stand in `${…}` is left to the program, which has it anyway.
     Setting::new(name, escape::compose_default(name, default).unwrap_or_default())
+}
+
+/// Whether a call goes to another server of the stack: to the host in a variable that has its address.
+pub(super) fn stays_inside(passes: &Passes<'_>, service: &Service, call: &str) -> bool {
+    let name = call.strip_prefix(HOST_IN);
+    let variable = service.environment.iter().find(|variable| Some(variable.name.as_str()) == name);
+    variable.is_some_and(|variable| match &variable.default {
+        Some(default) => of_the_stack(passes, service, default).is_some(),
+        None => named_after(passes, service, &variable.name).is_some(),
+    })
 }
 
 /// The address of another server, unless the environment of `up` has one.

@@ -189,7 +189,7 @@ pub(super) fn unit(
     if environment.depends_on.iter().any(|dependency| dependency.condition == "service_healthy") {
         networks.push("data");
     }
-    if !service.calls.is_empty() {
+    if service.calls.iter().any(|call| !environment::stays_inside(passes, service, &call.value)) {
         networks.push("egress");
     }
     if networks.is_empty() {

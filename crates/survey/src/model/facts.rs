@@ -39,6 +39,9 @@ pub struct Route {
     pub evidence: Vec<Evidence>,
 }
 
+/// How [`Service::calls`](super::Service::calls) names a host that a variable has; the variable follows.
+pub const HOST_IN: &str = "the host in ";
+
 /// The reason of a route that is a folder of files which the server keeps: its path ends with `*`.
 pub const HANDS_OUT: &str = "hands out files that it keeps";
 

@@ -15,7 +15,8 @@ mod store;
 pub use evidence::{Evidence, Fact};
 pub(crate) use facts::separator;
 pub use facts::{
-    CALLS_AS_ITS_OWN, Framework, HANDS_OUT, Health, Migration, Route, RuntimeConfig, RuntimeSetting, Variable,
+    CALLS_AS_ITS_OWN, Framework, HANDS_OUT, HOST_IN, Health, Migration, Route, RuntimeConfig, RuntimeSetting,
+    Variable,
 };
 pub use install::{Beside, Ecosystem, Install, Manager, Workspace};
 pub use own_image::{AddressForm, OwnImage};

@@ -12,7 +12,7 @@ use crate::{
         values::{Program, is_variable},
     },
     manifest::Manifest,
-    model::{Evidence, Fact, Service, StoreKind, Variable, Writes, is_below},
+    model::{Evidence, Fact, HOST_IN, Service, StoreKind, Variable, Writes, is_below},
 };
 
 /// Facts of one kind that are kept.
@@ -305,7 +305,7 @@ fn address(program: &Program, module: usize, script: &Script, at: usize) -> Opti
     if let Some(value) = program.value(module, at) {
         return match (value.literal, value.variable) {
             (Some(literal), _) => Some(Called::Url(literal)),
-            (None, Some(variable)) => Some(Called::Told(format!("the host in {variable}"))),
+            (None, Some(variable)) => Some(Called::Told(format!("{HOST_IN}{variable}"))),
             (None, None) => None,
         };
     }
@@ -340,7 +340,7 @@ fn of_template(program: &Program, module: usize, script: &Script, at: usize) -> 
     // What stands in front says the host: a constant, or a variable.
     let (name, _) = behind.split_once('}')?;
     if let Some(variable) = name.strip_prefix("process.env.").filter(|name| is_variable(name)) {
-        return Some(Called::Told(format!("the host in {variable}")));
+        return Some(Called::Told(format!("{HOST_IN}{variable}")));
     }
     let binding = program.modules[module].binding(name, at)?;
     let value = match binding.origin {
@@ -350,7 +350,7 @@ fn of_template(program: &Program, module: usize, script: &Script, at: usize) -> 
     }?;
     match (value.literal, value.variable) {
         (Some(literal), _) => Some(Called::Url(literal)),
-        (None, Some(variable)) => Some(Called::Told(format!("the host in {variable}"))),
+        (None, Some(variable)) => Some(Called::Told(format!("{HOST_IN}{variable}"))),
         (None, None) => None,
     }
 }

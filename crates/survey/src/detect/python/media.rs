@@ -97,14 +97,14 @@ fn handed_out(of: &sqlite::Of<'_>, site: &Site, service: &Service, evidence: &Ev
     }
     // `re_path(r"^media/…", serve)`, and views of its own that read them.
     let served = of.project.modules.iter().any(|module| {
-        let imports = module.imports.values().any(|import| {
-            import.module == "django.views.static"
-                || import.name.as_deref() == Some("FileResponse")
-                || import.name.as_deref() == Some("sendfile")
-        });
+        let sends = module
+            .imports
+            .values()
+            .any(|import| matches!(import.name.as_deref(), Some("FileResponse" | "sendfile")));
+        let serves = module.imports.values().any(|import| import.module == "django.views.static");
         let names = (0..module.tokens.len())
             .any(|at| module.is(at, "MEDIA_ROOT") && module.is(at + 1, ",") || module.is(at, "MEDIA_URL"));
-        imports && names
+        sends || serves && names
     });
     if served {
         return;

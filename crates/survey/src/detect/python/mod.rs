@@ -45,6 +45,7 @@ mod paths;
 mod pins;
 mod processes;
 mod project;
+mod readers;
 mod requirement;
 mod routes;
 mod runtime;

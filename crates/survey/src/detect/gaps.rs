@@ -199,7 +199,10 @@ fn store_gaps(store: &Store, survey: &Survey, gaps: &mut Vec<Gap>) {
         ));
         return;
     }
-    let reads_file = uses().all(|used| match &used.address {
+    // The shell reads the files for what an image of the team runs.
+    let programs = survey.services.iter().filter(|service| service.own_image.is_none());
+    let mut uses = programs.flat_map(|service| &service.stores).filter(|used| used.store == store.name);
+    let reads_file = uses.all(|used| match &used.address {
         Some(Address::Url { file_variant, .. }) => *file_variant,
         Some(Address::Parts { file_variants, .. }) => {
             variable.is_none_or(|name| file_variants.contains(&name.value))

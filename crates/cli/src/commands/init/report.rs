@@ -124,7 +124,9 @@ fn rows(survey: &Survey) -> Vec<(String, String, String)> {
     };
     let mut rows = Vec::new();
     for service in &survey.services {
-        let first = service.frameworks.first().and_then(|tool| tool.evidence.first());
+        let tool = service.frameworks.first().map(|tool| &tool.evidence);
+        let own = service.own_image.as_ref().map(|image| &image.dockerfile.evidence);
+        let first = tool.or(own).and_then(|evidence| evidence.first());
         rows.push((service.name.clone(), describe(service), place(first)));
         for process in &service.processes {
             let kind = match process.role {
@@ -151,8 +153,9 @@ fn rows(survey: &Survey) -> Vec<(String, String, String)> {
 
 fn describe(service: &Service) -> String {
     let kind = plimsoll_survey::kind(service);
-    let tools: Vec<String> =
-        service.frameworks.iter().map(|tool| format!("{} {}", tool.name, tool.version)).collect();
+    let own = service.own_image.iter().map(|image| image.dockerfile.value.clone());
+    let tools = service.frameworks.iter().map(|tool| format!("{} {}", tool.name, tool.version));
+    let tools: Vec<String> = tools.chain(own).collect();
     let port = service.port.as_ref().map(|port| format!(", port {}", port.value)).unwrap_or_default();
     format!("{kind}: {}{port}", tools.join(", "))
 }

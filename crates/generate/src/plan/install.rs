@@ -285,7 +285,8 @@ fn compilers(install: &Install) -> Vec<String> {
     if install.native.is_empty() {
         return Vec::new();
     }
-    ["python3", "make", "g++"].map(str::to_owned).to_vec()
+    // node-gyp before 10 imports distutils, which Python 3.12 took away (PEP 632); setuptools brings it.
+    ["python3", "python3-setuptools", "make", "g++"].map(str::to_owned).to_vec()
 }
 
 struct Commands {

@@ -99,7 +99,7 @@ services:
   store: { build: . }
   backend:
     depends_on: !override {}
-    command: !override [sh, -c, "(while :; do busybox sleep 50 | busybox nc store 6379; done) & exec busybox httpd -f -p 8080 -h /etc"]
+    command: !override [sh, -c, "(until busybox nc store 6379 < /dev/null; do busybox sleep 1; done; busybox sleep 500 | busybox nc store 6379) & exec busybox httpd -f -p 8080 -h /etc"]
     healthcheck: { test: !override [CMD-SHELL, "busybox printf 'GET /passwd HTTP/1.0\\r\\n\\r\\n' | busybox timeout 1 busybox nc 127.0.0.1 8080 | busybox grep -q '200 OK'"] }
 "#,
         options: |options| options.disturb = true,

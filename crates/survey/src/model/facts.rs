@@ -67,6 +67,21 @@ pub struct Variable {
     pub evidence: Vec<Evidence>,
 }
 
+impl Variable {
+    /// A variable of which nothing is known but where it is named.
+    pub(crate) fn named(name: &str, evidence: Vec<Evidence>) -> Self {
+        Self {
+            name: name.to_owned(),
+            default: None,
+            file_variant: false,
+            required: false,
+            secret: false,
+            separator: None,
+            evidence,
+        }
+    }
+}
+
 /// What separates values in words, as a program splits them at it.
 pub(crate) fn separator(text: &str) -> Option<&'static str> {
     match text {

@@ -105,14 +105,6 @@ fn add(service: &mut Service, name: &str, secret: bool, evidence: Evidence) {
         known.secret |= secret;
         return;
     }
-    service.environment.push(Variable {
-        name: name.to_owned(),
-        default: None,
-        file_variant: false,
-        required: false,
-        secret,
-        separator: None,
-        evidence: vec![evidence],
-    });
+    service.environment.push(Variable { secret, ..Variable::named(name, vec![evidence]) });
     service.environment.sort_by(|a, b| a.name.cmp(&b.name));
 }

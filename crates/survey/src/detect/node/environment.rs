@@ -49,7 +49,7 @@ pub(super) fn variables(program: &Program) -> Vec<Variable> {
         in_module(program, at, module, &readers, &mut found);
     }
     for (name, schema) in &program.schemas {
-        let variable = found.entry(name.clone()).or_insert_with(|| empty(name));
+        let variable = found.entry(name.clone()).or_insert_with(|| Variable::named(name, Vec::new()));
         variable.default = variable.default.take().or_else(|| schema.default.clone());
         variable.required = schema.required || variable.required && !schema.optional;
         if variable.evidence.len() < MAX_PLACES {
@@ -64,18 +64,6 @@ pub(super) fn variables(program: &Program) -> Vec<Variable> {
         variable.secret = evidence::is_secret(program, variable);
     }
     variables
-}
-
-fn empty(name: &str) -> Variable {
-    Variable {
-        name: name.to_owned(),
-        default: None,
-        file_variant: false,
-        required: false,
-        secret: false,
-        separator: None,
-        evidence: Vec::new(),
-    }
 }
 
 fn in_module(
@@ -101,7 +89,8 @@ fn in_module(
         };
         for (from, read) in reads {
             let place = Evidence::new(&script.source, script.span(from, read.last), "reads the variable");
-            let variable = found.entry(read.name.clone()).or_insert_with(|| empty(&read.name));
+            let variable =
+                found.entry(read.name.clone()).or_insert_with(|| Variable::named(&read.name, Vec::new()));
             variable.default = variable.default.take().or(read.default);
             variable.file_variant |= read.file_variant;
             variable.required |= read.required;

@@ -88,15 +88,7 @@ fn inlined(context: &Context<'_>, survey: &Survey, service: &Service) -> Vec<Var
                 .and_then(|value| value.literal);
             let evidence =
                 Evidence::new(&script.source, script.span(at, last), "the build writes its value here");
-            let variable = found.entry(name.clone()).or_insert_with(|| Variable {
-                name,
-                default: None,
-                file_variant: false,
-                required: false,
-                secret: false,
-                separator: None,
-                evidence: Vec::new(),
-            });
+            let variable = found.entry(name.clone()).or_insert_with(|| Variable::named(&name, Vec::new()));
             variable.default = variable.default.take().or(default);
             variable.required |= placeholders::is_asserted(script, last)
                 || program.schemas.get(&variable.name).is_some_and(|schema| schema.required)

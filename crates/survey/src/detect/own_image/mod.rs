@@ -255,10 +255,7 @@ fn given(
     stage: &stage::Stage,
     shared: bool,
 ) -> Option<Fact<Vec<String>>> {
-    let dev = component.dev?;
-    if !shared && (stage.command.is_some() || stage.entrypoint.is_some()) {
-        return None;
-    }
+    let dev = component.dev.filter(|_| shared || !stage.starts_something())?;
     let (words, span) = dev_command(dev)?;
     let evidence = Evidence::new(&team.file?.source, span, "the development compose file starts it so");
     (!words.is_empty()).then(|| Fact::new(words, evidence))
@@ -271,11 +268,8 @@ fn started_as(
     stage: &stage::Stage,
     shared: bool,
 ) -> Option<Fact<Vec<String>>> {
-    let dev = component.dev?;
+    let dev = component.dev.filter(|_| shared || !stage.starts_something())?;
     let (entrypoint, span) = dev.entrypoint_words.as_ref().filter(|(words, _)| !words.is_empty())?;
-    if !shared && (stage.command.is_some() || stage.entrypoint.is_some()) {
-        return None;
-    }
     let evidence = Evidence::new(&team.file?.source, *span, "the development compose file starts it so");
     let arguments = dev_command(dev).map(|(words, _)| words).unwrap_or_default();
     Some(Fact::new([entrypoint.clone(), arguments].concat(), evidence))

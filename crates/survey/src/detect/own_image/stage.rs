@@ -38,6 +38,13 @@ pub(super) struct Stage {
     pub(super) variables: BTreeMap<String, Fact<String>>,
 }
 
+impl Stage {
+    /// Whether the image has a command or an entrypoint.
+    pub(super) fn starts_something(&self) -> bool {
+        self.command.is_some() || self.entrypoint.is_some()
+    }
+}
+
 /// Reads the stage that a build with these arguments makes. The error is the Dockerfile's own.
 pub(super) fn read(
     source: &Source,

@@ -24,7 +24,7 @@ pub(super) fn of_image(stage: &Stage) -> Vec<Variable> {
     let open = |name: &str, value: &str| !secret::is_secret(name) && !addresses::holds_password(value);
     let variables = stage.variables.iter().take(MAX_COUNT).map(|(name, fact)| Variable {
         default: Some(fact.value.clone()).filter(|value| open(name, value)),
-        ..variable(name, fact.evidence.clone())
+        ..Variable::named(name, fact.evidence.clone())
     });
     variables.collect()
 }
@@ -144,7 +144,7 @@ fn given(team: &Team<'_>, component: &Component<'_>) -> Vec<Given> {
 fn one(given: &Given, part: bool, uses: &[StoreUse]) -> Variable {
     let name = &given.name;
     let value = given.value.as_deref().filter(|value| !value.contains('$'));
-    let mut variable = variable(name, vec![given.evidence.clone()]);
+    let mut variable = Variable::named(name, vec![given.evidence.clone()]);
     if part {
         // The address without the password that development has.
         let open = given.value.as_deref().map(addresses::without_login).filter(|text| !text.contains('$'));
@@ -218,18 +218,6 @@ fn calls(variables: &[Variable]) -> Vec<Fact<String>> {
         }
     }
     calls
-}
-
-fn variable(name: &str, evidence: Vec<Evidence>) -> Variable {
-    Variable {
-        name: name.to_owned(),
-        default: None,
-        file_variant: false,
-        required: false,
-        secret: false,
-        separator: None,
-        evidence,
-    }
 }
 
 /// The number of a variable `PORT`.

@@ -105,15 +105,7 @@ pub(super) fn is_for_development(path: &str) -> bool {
 pub(super) fn variables(reads: &[Read]) -> Vec<Variable> {
     let mut found: BTreeMap<&str, Variable> = BTreeMap::new();
     for read in reads {
-        let variable = found.entry(&read.name).or_insert_with(|| Variable {
-            name: read.name.clone(),
-            default: None,
-            file_variant: false,
-            required: false,
-            secret: false,
-            separator: None,
-            evidence: Vec::new(),
-        });
+        let variable = found.entry(&read.name).or_insert_with(|| Variable::named(&read.name, Vec::new()));
         // What a tool beside the program takes is no value of the program's.
         let beside = is_tool(&read.evidence.file)
             && reads.iter().any(|other| other.name == read.name && !is_tool(&other.evidence.file));

@@ -41,7 +41,7 @@ impl Default for Directives {
 /// One instruction with everything around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement<T = Instruction> {
-    /// What it says.
+    /// What the instruction says, typed.
     pub value: T,
     /// From its keyword to the end of its last line (heredoc terminators included, the line break not).
     pub span: Span,
@@ -58,9 +58,9 @@ pub struct Statement<T = Instruction> {
 /// An inclusive range of lines, from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lines {
-    /// First line.
+    /// The first line, counted from 1.
     pub first: usize,
-    /// Last line.
+    /// The last line, counted from 1; that of a heredoc's end.
     pub last: usize,
 }
 

@@ -25,7 +25,7 @@ pub struct Matcher {
 pub struct IgnoreError {
     /// The line from 1, or the number of the pattern in a list.
     pub line: usize,
-    /// The pattern.
+    /// The pattern as it was written.
     pub pattern: String,
     /// What is wrong with it.
     pub reason: &'static str,

@@ -23,10 +23,10 @@ pub struct Evaluated {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{error}")]
 pub struct EvaluateError {
-    /// What is wrong.
+    /// Why the word cannot be expanded.
     #[source]
     pub error: ExpandError,
-    /// Where the word stands.
+    /// The place of the word in the file.
     pub span: Span,
 }
 

@@ -15,7 +15,7 @@ pub struct StageGraph {
     pub nodes: Vec<StageNode>,
 }
 
-/// One stage.
+/// One stage, with what it is built from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StageNode {
     /// What it starts from.
@@ -49,7 +49,7 @@ type Visit = (usize, Vec<(usize, Option<Span>)>, Span);
 /// Where an instruction reads from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StageSource {
-    /// A stage.
+    /// A stage of the same file, by its index.
     Stage(usize),
     /// An image or a named context.
     External(String),
@@ -60,11 +60,11 @@ pub enum StageSource {
 pub struct Dependency {
     /// The index of the instruction in its stage; `None` for a trigger of the base stage.
     pub instruction: Option<usize>,
-    /// What is read.
+    /// The stage or image whose files are read.
     pub source: StageSource,
     /// The name and, as it was written, the target of a mount; `None` for a copy.
     pub mount: Option<(String, String)>,
-    /// The instruction.
+    /// The instruction that reads from it.
     pub span: Span,
 }
 

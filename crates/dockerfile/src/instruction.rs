@@ -117,7 +117,7 @@ pub struct ArgDefinition {
     pub value: Option<Word>,
 }
 
-/// `COPY`.
+/// What `COPY` says, unexpanded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copy {
     /// `--from`: a stage name, a stage number, an image or a named context. Never expanded; see
@@ -129,7 +129,7 @@ pub struct Copy {
     pub transfer: Transfer,
 }
 
-/// `ADD`.
+/// What `ADD` says, unexpanded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Add {
     /// `--keep-git-dir`, `None` when not given.
@@ -157,7 +157,7 @@ pub struct Transfer {
     pub sources: Vec<Word>,
     /// The sources that are heredocs: `COPY <<a.conf /etc/`. They come after `sources`.
     pub files: Vec<InlineFile>,
-    /// The destination.
+    /// The destination, unexpanded; a slash at its end means a directory.
     pub dest: Word,
 }
 
@@ -174,7 +174,7 @@ pub struct InlineFile {
     pub word: Word,
 }
 
-/// `RUN`.
+/// What `RUN` says, unexpanded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     /// `--mount`, in order, not yet expanded: [`MountSpec::resolve`] gives a [`crate::Mount`].
@@ -185,7 +185,7 @@ pub struct Run {
     pub security: Security,
     /// `--device`, in order.
     pub devices: Vec<Device>,
-    /// What is run.
+    /// The command, as a list, a line or a script.
     pub form: RunForm,
 }
 
@@ -202,7 +202,7 @@ pub enum RunForm {
     Script(Heredoc),
     /// `RUN python3 - <<A && cat <<B`: the shell handles the heredocs; see [`RunForm::shell_text`].
     ShellWithHeredocs {
-        /// The command line.
+        /// The command line, in which each `<<NAME` stands for a heredoc.
         command: Word,
         /// The heredocs, in order, with their raw bodies.
         heredocs: Vec<Heredoc>,
@@ -264,7 +264,7 @@ pub struct Device {
     pub word: Word,
 }
 
-/// `HEALTHCHECK`.
+/// What `HEALTHCHECK` says, unexpanded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Healthcheck {
     /// `HEALTHCHECK NONE`: switches the base image's check off.

@@ -156,9 +156,9 @@ impl MountSpec {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{title}")]
 pub struct MountError {
-    /// What is wrong.
+    /// What is wrong with the flag, for a message.
     pub title: String,
-    /// Where.
+    /// The part of the flag that is wrong.
     pub span: Span,
 }
 

@@ -1,5 +1,5 @@
 //! All keywords should be in upper case, or all in lower case, so that they stand out from their arguments.
-use super::{Place, Rule, Sink};
+use super::{Location, Rule, Sink};
 use crate::{Dockerfile, Word};
 
 pub(super) const RULE: Rule = Rule::new(
@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule::new(
 
 /// ARGs before the first FROM do not count, as in BuildKit.
 pub(super) fn check(dockerfile: &Dockerfile, sink: &mut Sink) {
-    let keywords: Vec<(&Word, Place<'_>)> = dockerfile
+    let keywords: Vec<(&Word, Location<'_>)> = dockerfile
         .stages
         .iter()
         .flat_map(|stage| {

@@ -1,5 +1,5 @@
 //! A file that .dockerignore excludes is not in the context, so that copying it fails.
-use super::{Place, Rule, Sink};
+use super::{Location, Rule, Sink};
 use crate::{
     Transfer,
     dockerignore::{Matcher, Verdict},
@@ -19,7 +19,7 @@ pub(super) fn check(
     transfer: &Transfer,
     verb: &str,
     ignore: Option<&Matcher>,
-    place: Place<'_>,
+    place: Location<'_>,
     sink: &mut Sink,
 ) {
     let Some(ignore) = ignore.filter(|ignore| !ignore.has_exceptions()) else { return };

@@ -1,7 +1,7 @@
 //! Of two stages with one name only the last can be reached.
 use std::collections::HashSet;
 
-use super::{Place, Rule, Sink};
+use super::{Location, Rule, Sink};
 use crate::{Dockerfile, quote::quote};
 
 pub(super) const RULE: Rule = Rule::new(
@@ -16,7 +16,7 @@ pub(super) fn check(dockerfile: &Dockerfile, sink: &mut Sink) {
         let Some(name) = &stage.name else { continue };
         if !seen.insert(name.text.as_str()) {
             let detail = format!("Duplicate stage name {}, stage names should be unique", quote(&name.text));
-            sink.report(&RULE, Place::from(stage).at(name.span), detail);
+            sink.report(&RULE, Location::from(stage).at(name.span), detail);
         }
     }
 }

@@ -1,5 +1,5 @@
 //! EXPOSE documents the container's port; addresses and host ports belong to running it.
-use super::{Place, Rule, Sink};
+use super::{Location, Rule, Sink};
 use crate::{Word, port::is_mapping};
 
 pub(super) const RULE: Rule = Rule::new(
@@ -9,7 +9,7 @@ pub(super) const RULE: Rule = Rule::new(
     "https://docs.docker.com/go/dockerfile/rule/expose-invalid-format/",
 );
 
-pub(super) fn check(port: &Word, place: Place<'_>, sink: &mut Sink) {
+pub(super) fn check(port: &Word, place: Location<'_>, sink: &mut Sink) {
     if is_mapping(&port.text) {
         let detail = format!(
             "EXPOSE instruction should not define an IP address or host-port mapping, found '{}'",

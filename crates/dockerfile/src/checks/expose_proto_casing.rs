@@ -1,5 +1,5 @@
 //! The protocol of a port is written in lower case.
-use super::{Place, Rule, Sink};
+use super::{Location, Rule, Sink};
 use crate::Word;
 
 pub(super) const RULE: Rule = Rule::new(
@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule::new(
     "https://docs.docker.com/go/dockerfile/rule/expose-proto-casing/",
 );
 
-pub(super) fn check(port: &Word, place: Place<'_>, sink: &mut Sink) {
+pub(super) fn check(port: &Word, place: Location<'_>, sink: &mut Sink) {
     if let Some((_, protocol)) = port.text.split_once('/')
         && protocol.to_lowercase() != protocol
     {

@@ -1,6 +1,6 @@
 //! `AS` should have the case of `FROM`.
 use super::{
-    Place, Rule, Sink,
+    Location, Rule, Sink,
     consistent_instruction_casing::{is_lower, is_upper},
 };
 use crate::syntax::Node;
@@ -19,7 +19,7 @@ pub(super) fn check(node: &Node, sink: &mut Sink) {
         if is_lower(from) { is_lower(&keyword.text) } else { !is_upper(from) || is_upper(&keyword.text) };
     if !fits {
         let detail = format!("'{}' and '{from}' keywords' casing do not match", keyword.text);
-        sink.report(&RULE, Place::from(node).at(keyword.span), detail);
+        sink.report(&RULE, Location::from(node).at(keyword.span), detail);
     }
 }
 

@@ -1,6 +1,6 @@
 //! A constant platform in FROM makes the image what it says and not what `--platform` asks for. It is meant when
 //! the stage's name tells the platform.
-use super::{Place, Rule, Sink};
+use super::{Location, Rule, Sink};
 use crate::{Expanded, Platform, Stage, quote::quote};
 
 pub(super) const RULE: Rule = Rule::new(
@@ -9,7 +9,7 @@ pub(super) const RULE: Rule = Rule::new(
     "https://docs.docker.com/go/dockerfile/rule/from-platform-flag-const-disallowed/",
 );
 
-pub(super) fn check(stage: &Stage, expanded: &Expanded, place: Place<'_>, sink: &mut Sink) {
+pub(super) fn check(stage: &Stage, expanded: &Expanded, place: Location<'_>, sink: &mut Sink) {
     if !expanded.matched.is_empty() || !expanded.unmatched.is_empty() {
         return;
     }

@@ -1,11 +1,17 @@
 //! A base image for another platform runs slowly under emulation, or not at all.
-use super::{Place, Rule, Sink};
+use super::{Location, Rule, Sink};
 use crate::{Platform, quote::quote};
 
 pub(super) const RULE: Rule =
     Rule::new("InvalidBaseImagePlatform", "Base image platform does not match expected target platform", "");
 
-pub(super) fn check(image: &str, expected: &Platform, actual: &Platform, place: Place<'_>, sink: &mut Sink) {
+pub(super) fn check(
+    image: &str,
+    expected: &Platform,
+    actual: &Platform,
+    place: Location<'_>,
+    sink: &mut Sink,
+) {
     let (expected, actual) = (expected.normalised(), actual.normalised());
     if expected.os != actual.os || expected.architecture != actual.architecture {
         let (expected, actual) = (quote(&expected.to_string()), quote(&actual.to_string()));

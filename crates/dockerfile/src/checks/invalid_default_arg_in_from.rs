@@ -1,5 +1,5 @@
 //! A Dockerfile should build without `--build-arg`: the defaults of its global ARGs should make a valid base name.
-use super::{Place, Rule, Sink, image_name};
+use super::{Location, Rule, Sink, image_name};
 use crate::{BuildInputs, Dockerfile, expand};
 
 pub(super) const RULE: Rule = Rule::new(
@@ -26,7 +26,7 @@ pub(super) fn check(dockerfile: &Dockerfile, inputs: &BuildInputs, sink: &mut Si
                 "Default value for ARG {} results in empty or invalid base image name",
                 stage.from.text
             );
-            sink.report(&RULE, Place::from(stage).at(stage.from.span), detail);
+            sink.report(&RULE, Location::from(stage).at(stage.from.span), detail);
         }
     }
 }

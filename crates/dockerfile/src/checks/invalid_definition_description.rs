@@ -1,5 +1,5 @@
 //! A comment directly above ARG or FROM is its description for `--call=outline`, if it starts with the name.
-use super::{Place, Rule, Sink};
+use super::{Location, Rule, Sink};
 use crate::syntax::Node;
 
 pub(super) const RULE: Rule = Rule {
@@ -25,7 +25,7 @@ pub(super) fn check(node: &Node, sink: &mut Sink) {
     if !names.iter().any(|name| name == described) {
         let example = if names.len() > 1 { "<arg_key>" } else { first };
         let detail = format!("Comment for {keyword} should follow the format: `# {example} <description>`");
-        sink.report(&RULE, Place::from(node).at(comment.span), detail);
+        sink.report(&RULE, Location::from(node).at(comment.span), detail);
     }
 }
 

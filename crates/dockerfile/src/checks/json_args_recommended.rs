@@ -1,6 +1,6 @@
 //! A command in shell form runs under a shell that does not pass signals on, so that stopping the container takes
 //! ten seconds and kills it. A SHELL of one's own says that the shell is meant.
-use super::{Place, Rule, Sink};
+use super::{Location, Rule, Sink};
 use crate::CommandLine;
 
 pub(super) const RULE: Rule = Rule::new(
@@ -13,7 +13,7 @@ pub(super) fn check(
     command: &CommandLine,
     keyword: &str,
     own_shell: bool,
-    place: Place<'_>,
+    place: Location<'_>,
     sink: &mut Sink,
 ) {
     if !own_shell && matches!(command, CommandLine::Shell(_)) {

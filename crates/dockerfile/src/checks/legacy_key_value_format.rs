@@ -1,5 +1,5 @@
 //! `ENV key value` takes the rest of the line as the value, which surprises; `ENV key=value` does not.
-use super::{Place, Rule, Sink};
+use super::{Location, Rule, Sink};
 use crate::KeyValue;
 
 pub(super) const RULE: Rule = Rule::new(
@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule::new(
     "https://docs.docker.com/go/dockerfile/rule/legacy-key-value-format/",
 );
 
-pub(super) fn check(pair: &KeyValue, keyword: &str, place: Place<'_>, sink: &mut Sink) {
+pub(super) fn check(pair: &KeyValue, keyword: &str, place: Location<'_>, sink: &mut Sink) {
     if pair.legacy {
         let detail = format!(
             "\"{keyword} key=value\" should be used instead of legacy \"{keyword} key value\" format"

@@ -68,7 +68,7 @@ pub const RULES: [&Rule; 22] = [
 pub struct Rule {
     /// BuildKit's name, as in `# check=skip=NAME`.
     pub name: &'static str,
-    /// One sentence.
+    /// What the rule asks for, one sentence.
     pub description: &'static str,
     /// The page of Docker's documentation; empty when there is none.
     pub url: &'static str,
@@ -86,9 +86,9 @@ impl Rule {
 /// One place where a rule is broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The rule.
+    /// The rule that is broken.
     pub rule: &'static Rule,
-    /// What is wrong here.
+    /// What is wrong at this place, in BuildKit's words.
     pub detail: String,
     /// The line that BuildKit names, from 1.
     pub line: usize,
@@ -109,11 +109,11 @@ impl Finding {
 /// What is known of a base image without being part of the Dockerfile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BaseImage {
-    /// Its environment.
+    /// The variables of the image's configuration.
     pub env: Vec<(String, String)>,
     /// Its SHELL, if the image has one of its own.
     pub shell: Vec<String>,
-    /// Its platform.
+    /// The platform that the image is for.
     pub platform: Option<Platform>,
 }
 
@@ -150,7 +150,7 @@ impl Default for CheckOptions<'_> {
     }
 }
 
-/// What the checks found.
+/// The findings of all rules, and the error that would stop a build.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// Broken rules, in BuildKit's order.
@@ -170,14 +170,14 @@ pub struct BuildError {
 
 /// Where a finding is reported.
 #[derive(Clone, Copy, Debug)]
-struct Place<'a> {
+struct Location<'a> {
     span: Span,
     line: usize,
     /// The comments above, which may switch rules off.
     comments: &'a [Word],
 }
 
-impl<'a> Place<'a> {
+impl<'a> Location<'a> {
     fn new(span: Span, lines: Lines, comments: &'a [Word]) -> Self {
         Self { span, line: lines.first, comments }
     }
@@ -188,19 +188,19 @@ impl<'a> Place<'a> {
     }
 }
 
-impl<'a> From<&'a Node> for Place<'a> {
+impl<'a> From<&'a Node> for Location<'a> {
     fn from(node: &'a Node) -> Self {
         Self::new(node.span, node.lines, &node.comments)
     }
 }
 
-impl<'a> From<&'a Stage> for Place<'a> {
+impl<'a> From<&'a Stage> for Location<'a> {
     fn from(stage: &'a Stage) -> Self {
         Self::new(stage.span, stage.lines, &stage.comments)
     }
 }
 
-impl<'a, T> From<&'a Statement<T>> for Place<'a> {
+impl<'a, T> From<&'a Statement<T>> for Location<'a> {
     fn from(statement: &'a Statement<T>) -> Self {
         Self::new(statement.span, statement.lines, &statement.comments)
     }
@@ -220,7 +220,7 @@ impl Sink {
         self.findings.len() >= MAX_FINDINGS
     }
 
-    fn report(&mut self, rule: &'static Rule, place: Place<'_>, detail: impl Into<String>) {
+    fn report(&mut self, rule: &'static Rule, place: Location<'_>, detail: impl Into<String>) {
         if self.is_full() {
             return;
         }

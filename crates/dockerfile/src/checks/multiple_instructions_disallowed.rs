@@ -1,5 +1,5 @@
 //! Of several CMD, ENTRYPOINT or HEALTHCHECK in a stage only the last counts; the others mislead.
-use super::{Place, Rule, Sink};
+use super::{Location, Rule, Sink};
 
 pub(super) const RULE: Rule = Rule::new(
     "MultipleInstructionsDisallowed",
@@ -8,7 +8,12 @@ pub(super) const RULE: Rule = Rule::new(
 );
 
 /// `previous` is where the stage last had this instruction: the one that is lost.
-pub(super) fn check<'a>(keyword: &str, previous: &mut Option<Place<'a>>, place: Place<'a>, sink: &mut Sink) {
+pub(super) fn check<'a>(
+    keyword: &str,
+    previous: &mut Option<Location<'a>>,
+    place: Location<'a>,
+    sink: &mut Sink,
+) {
     if let Some(lost) = previous.replace(place) {
         let detail = format!(
             "Multiple {keyword} instructions should not be used in the same stage because only the last one will be used"

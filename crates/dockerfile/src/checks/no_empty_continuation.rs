@@ -1,5 +1,5 @@
 //! A blank line inside an instruction will end it some day.
-use super::{Place, Rule, Sink};
+use super::{Location, Rule, Sink};
 use plimsoll_source::Span;
 
 pub(super) const RULE: Rule = Rule::new(
@@ -11,7 +11,7 @@ pub(super) const RULE: Rule = Rule::new(
 /// BuildKit names the last line of the instruction; the mark is on the first blank line.
 pub(super) fn check(empty_continuations: &[(usize, Span)], sink: &mut Sink) {
     for (line, span) in empty_continuations {
-        sink.report(&RULE, Place { span: *span, line: *line, comments: &[] }, "Empty continuation line");
+        sink.report(&RULE, Location { span: *span, line: *line, comments: &[] }, "Empty continuation line");
     }
 }
 

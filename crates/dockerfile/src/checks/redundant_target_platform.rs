@@ -1,5 +1,5 @@
 //! `FROM --platform=$TARGETPLATFORM` says what is so anyway.
-use super::{Place, Rule, Sink};
+use super::{Location, Rule, Sink};
 use crate::{Expanded, GlobalArgs, Word};
 
 pub(super) const RULE: Rule = Rule::new(
@@ -12,7 +12,7 @@ pub(super) fn check(
     platform: &Word,
     expanded: &Expanded,
     globals: &GlobalArgs,
-    place: Place<'_>,
+    place: Location<'_>,
     sink: &mut Sink,
 ) {
     let only = expanded.matched.len() == 1 && expanded.unmatched.is_empty();

@@ -1,5 +1,5 @@
 //! `scratch` and `context` mean something already.
-use super::{Place, Rule, Sink};
+use super::{Location, Rule, Sink};
 use crate::{Dockerfile, quote::quote};
 
 pub(super) const RULE: Rule = Rule::new(
@@ -15,7 +15,7 @@ pub(super) fn check(dockerfile: &Dockerfile, sink: &mut Sink) {
         {
             let detail =
                 format!("Stage name should not use the same name as reserved stage {}", quote(&name.text));
-            sink.report(&RULE, Place::from(stage).at(name.span), detail);
+            sink.report(&RULE, Location::from(stage).at(name.span), detail);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use plimsoll_source::{Diagnostic, Source, Span};
 
 use super::{
-    BuildError, CheckConfig, CheckOptions, Place, Report, Sink, consistent_instruction_casing,
+    BuildError, CheckConfig, CheckOptions, Location, Report, Sink, consistent_instruction_casing,
     copy_ignored_file, duplicate_stage_name, expose_invalid_format, expose_proto_casing, from_as_casing,
     from_platform_flag_const_disallowed, invalid_base_image_platform, invalid_default_arg_in_from,
     invalid_definition_description, json_args_recommended, legacy_key_value_format, maintainer_deprecated,
@@ -13,8 +13,8 @@ use super::{
     workdir_relative_path,
 };
 use crate::{
-    Base, Dockerfile, Expanded, GlobalArgs, Instruction, MAX_ENV, NON_ENV_ARGS, Parsed, Stage, StageGraph,
-    Word, expand, parse_lenient,
+    Base, Dockerfile, Expanded, GlobalArgs, Instruction, MAX_ENV, MountSpec, NON_ENV_ARGS, Parsed, Stage,
+    StageGraph, Word, expand, parse_lenient,
     syntax::{Fault, Phase},
 };
 
@@ -143,7 +143,7 @@ fn from(
     sink: &mut Sink,
 ) -> Result<(), Stopped> {
     let env = |name: &str| globals.get(name).map(str::to_owned);
-    let place = Place::from(stage);
+    let place = Location::from(stage);
     let unmatched = match expand(&stage.from.text, &env, dockerfile.escape()) {
         Ok(expanded) => expanded.unmatched,
         Err(error) => error.unmatched,
@@ -177,9 +177,9 @@ struct State {
 /// Where a stage last had an instruction of which only the last counts.
 #[derive(Default)]
 struct Used<'a> {
-    cmd: Option<Place<'a>>,
-    entrypoint: Option<Place<'a>>,
-    healthcheck: Option<Place<'a>>,
+    cmd: Option<Location<'a>>,
+    entrypoint: Option<Location<'a>>,
+    healthcheck: Option<Location<'a>>,
 }
 
 struct Runner<'a, 's> {
@@ -237,7 +237,7 @@ impl<'a> Runner<'a, '_> {
                     state.own_shell = !image.shell.is_empty();
                     if let Some(actual) = &image.platform {
                         let stage = &self.dockerfile.stages[index];
-                        let place = Place::from(stage).at(stage.from.span);
+                        let place = Location::from(stage).at(stage.from.span);
                         invalid_base_image_platform::check(name, platform, actual, place, self.sink);
                     }
                 }
@@ -254,7 +254,7 @@ impl<'a> Runner<'a, '_> {
         &mut self,
         instruction: &Instruction,
         keyword: &str,
-        place: Place<'a>,
+        place: Location<'a>,
         state: &mut State,
         used: &mut Used<'a>,
     ) -> Result<(), Stopped> {
@@ -311,25 +311,8 @@ impl<'a> Runner<'a, '_> {
                     legacy_key_value_format::check(pair, keyword, place, sink);
                 }
             }
-            Instruction::Expose(ports) => {
-                for port in ports {
-                    expose_invalid_format::check(port, place, sink);
-                    expose_proto_casing::check(port, place, sink);
-                    crate::port::ports(&port.text).map_err(|error| {
-                        stopped(Diagnostic::error(error.to_string()).label(source, port.span, ""))
-                    })?;
-                }
-            }
-            Instruction::Run(run) => {
-                for spec in &run.mounts {
-                    let mount = spec.resolve(&env, escape).map_err(|error| {
-                        stopped(Diagnostic::error(&error.title).label(source, error.span, ""))
-                    })?;
-                    for name in &mount.unmatched {
-                        self.undefined(name, place.at(spec.span), state);
-                    }
-                }
-            }
+            Instruction::Expose(ports) => self.ports(ports, place)?,
+            Instruction::Run(run) => self.mounts(&run.mounts, place, state)?,
             Instruction::Shell(_) => state.own_shell = true,
             Instruction::Workdir(path) => {
                 workdir_relative_path::check(path, state.workdir_set, state.windows, place, sink);
@@ -345,10 +328,36 @@ impl<'a> Runner<'a, '_> {
         Ok(())
     }
 
+    fn ports(&mut self, ports: &[Word], place: Location<'a>) -> Result<(), Stopped> {
+        let source = &self.dockerfile.source;
+        for port in ports {
+            expose_invalid_format::check(port, place, self.sink);
+            expose_proto_casing::check(port, place, self.sink);
+            crate::port::ports(&port.text).map_err(|error| {
+                stopped(Diagnostic::error(error.to_string()).label(source, port.span, ""))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn mounts(&mut self, mounts: &[MountSpec], place: Location<'a>, state: &State) -> Result<(), Stopped> {
+        let env = |name: &str| state.env.get(name).cloned();
+        for spec in mounts {
+            let mount = spec.resolve(&env, self.dockerfile.escape()).map_err(|error| {
+                let problem = Diagnostic::error(&error.title);
+                stopped(problem.label(&self.dockerfile.source, error.span, ""))
+            })?;
+            for name in &mount.unmatched {
+                self.undefined(name, place.at(spec.span), state);
+            }
+        }
+        Ok(())
+    }
+
     fn arg(
         &mut self,
         definition: &crate::ArgDefinition,
-        place: Place<'a>,
+        place: Location<'a>,
         state: &mut State,
     ) -> Result<(), Stopped> {
         let name = &definition.name;
@@ -383,7 +392,7 @@ impl<'a> Runner<'a, '_> {
         Diagnostic::error(error.to_string()).label(&self.dockerfile.source, word.span, "")
     }
 
-    fn undefined(&mut self, name: &str, place: Place<'_>, state: &State) {
+    fn undefined(&mut self, name: &str, place: Location<'_>, state: &State) {
         if !state.unknown_base {
             let names = state.env.keys().map(String::as_str);
             undefined_var::check(name, &state.build_args, names, place, self.sink);

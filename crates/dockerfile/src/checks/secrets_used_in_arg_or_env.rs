@@ -1,5 +1,5 @@
 //! The value of an ARG or ENV stays in the image's history and config, for everyone who can pull it.
-use super::{Place, Rule, Sink};
+use super::{Location, Rule, Sink};
 use crate::{Word, quote::quote};
 
 pub(super) const RULE: Rule = Rule::new(
@@ -23,7 +23,7 @@ pub fn names_a_secret(name: &str) -> bool {
 }
 
 /// `keyword` is `ARG` or `ENV`.
-pub(super) fn check(keyword: &str, name: &Word, place: Place<'_>, sink: &mut Sink) {
+pub(super) fn check(keyword: &str, name: &Word, place: Location<'_>, sink: &mut Sink) {
     if names_a_secret(&name.text) {
         let detail = format!(
             "Do not use ARG or ENV instructions for sensitive data ({keyword} {})",

@@ -1,5 +1,5 @@
 //! Stage names are not told apart by case, so they should be in lower case.
-use super::{Place, Rule, Sink};
+use super::{Location, Rule, Sink};
 use crate::syntax::Node;
 
 pub(super) const RULE: Rule = Rule::new(
@@ -12,7 +12,7 @@ pub(super) fn check(node: &Node, sink: &mut Sink) {
     let [_, _, name] = node.args.as_slice() else { return };
     if name.text.to_lowercase() != name.text {
         let detail = format!("Stage name '{}' should be lowercase", name.text);
-        sink.report(&RULE, Place::from(node).at(name.span), detail);
+        sink.report(&RULE, Location::from(node).at(name.span), detail);
     }
 }
 

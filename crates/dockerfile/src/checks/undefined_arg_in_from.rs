@@ -1,5 +1,5 @@
 //! FROM sees only ARGs that stand before the first FROM, and the automatic platform arguments.
-use super::{Place, Rule, Sink};
+use super::{Location, Rule, Sink};
 use crate::{GlobalArgs, suggest};
 use std::collections::BTreeSet;
 
@@ -10,7 +10,12 @@ pub(super) const RULE: Rule = Rule::new(
 );
 
 /// `unmatched` are the variables without a value; one that is declared without a default is fine.
-pub(super) fn check(unmatched: &BTreeSet<String>, globals: &GlobalArgs, place: Place<'_>, sink: &mut Sink) {
+pub(super) fn check(
+    unmatched: &BTreeSet<String>,
+    globals: &GlobalArgs,
+    place: Location<'_>,
+    sink: &mut Sink,
+) {
     if unmatched.is_empty() || sink.is_full() {
         return;
     }

@@ -1,7 +1,7 @@
 //! A variable that nothing sets expands to nothing, most often because its name is misspelt.
 use std::collections::BTreeSet;
 
-use super::{Place, Rule, Sink};
+use super::{Location, Rule, Sink};
 use crate::{NON_ENV_ARGS, suggest};
 
 pub(super) const RULE: Rule = Rule::new(
@@ -15,7 +15,7 @@ pub(super) fn check<'e>(
     name: &str,
     declared: &BTreeSet<String>,
     env: impl IntoIterator<Item = &'e str>,
-    place: Place<'_>,
+    place: Location<'_>,
     sink: &mut Sink,
 ) {
     if NON_ENV_ARGS.contains(&name) || declared.contains(name) || sink.is_full() {

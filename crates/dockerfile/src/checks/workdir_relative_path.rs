@@ -1,5 +1,5 @@
 //! A relative WORKDIR depends on the base image's, which may change.
-use super::{Place, Rule, Sink};
+use super::{Location, Rule, Sink};
 use crate::{Word, quote::quote};
 
 pub(super) const RULE: Rule = Rule::new(
@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule::new(
 );
 
 /// `is_set` tells whether this Dockerfile set a WORKDIR before; mending the first mends all.
-pub(super) fn check(path: &Word, is_set: bool, windows: bool, place: Place<'_>, sink: &mut Sink) {
+pub(super) fn check(path: &Word, is_set: bool, windows: bool, place: Location<'_>, sink: &mut Sink) {
     let drive = |path: &str| path.as_bytes().get(1) == Some(&b':');
     let absolute =
         path.text.starts_with('/') || (windows && (path.text.starts_with('\\') || drive(&path.text)));

@@ -34,7 +34,7 @@ pub struct Expanded {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("failed to process {word:?}: {reason}")]
 pub struct ExpandError {
-    /// The word.
+    /// The word as it was written.
     pub word: String,
     /// What is wrong with it.
     pub reason: ExpandReason,
@@ -63,7 +63,7 @@ pub enum ExpandReason {
     /// `${v?message}` with `v` unset, or `${v:?message}` with it unset or empty.
     #[error("{name}: {message}")]
     Required {
-        /// The variable.
+        /// The name of the variable.
         name: String,
         /// The message after `?`, or the default one.
         message: String,
@@ -71,7 +71,7 @@ pub enum ExpandReason {
     /// A pattern with an escape that means nothing.
     #[error("invalid pattern ({pattern}) in substitution: invalid escape '\\{escaped}'")]
     InvalidPattern {
-        /// The pattern.
+        /// The pattern as it was written.
         pattern: String,
         /// The character behind the backslash.
         escaped: String,

@@ -49,7 +49,7 @@ pub struct Syntax {
 pub struct Node {
     /// The keyword as it was written.
     pub keyword: Word,
-    /// The flags.
+    /// The flags between the keyword and the arguments.
     pub flags: Vec<Flag>,
     /// The arguments. ENV and LABEL have [`Self::pairs`] instead, ONBUILD has [`Self::trigger`].
     pub args: Vec<Word>,

@@ -16,7 +16,7 @@ use crate::{
 /// What is wrong with an instruction, and where.
 pub(crate) type Wrong = (String, Word);
 
-/// What a node is.
+/// What a node of the syntax becomes.
 pub(crate) enum Item {
     Stage(Stage),
     Statement(Statement),

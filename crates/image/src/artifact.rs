@@ -19,10 +19,10 @@ use crate::{
     store::MAX_JSON,
 };
 
-/// A document with layers.
+/// A document with layers beside it, kept in a registry as an image is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Artifact {
-    /// The document.
+    /// The document, which stands where an image has its configuration.
     pub config: Vec<u8>,
     /// Names the document and the layers.
     pub manifest: Manifest,

@@ -20,7 +20,7 @@ use crate::{
 /// An image for one platform, with what is stated about it.
 #[derive(Debug, Clone)]
 pub struct Member {
-    /// The image.
+    /// The image that this member of the index is.
     pub record: ImageRecord,
     /// Attestations; each becomes an in-toto statement about the image's manifest.
     pub statements: Vec<Statement>,
@@ -38,7 +38,7 @@ impl Member {
 pub struct Statement {
     /// `https://slsa.dev/provenance/v0.2`
     pub predicate_type: String,
-    /// What is stated.
+    /// The statement's content, as its type has it.
     pub predicate: Value,
 }
 
@@ -58,14 +58,14 @@ impl Statement {
     }
 }
 
-/// Where an annotation goes.
+/// The document that an annotation is written into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Annotated {
     /// Into the manifest of each image.
     Manifest,
     /// Into the entry of the index (of the layout, without one) that names the manifest.
     ManifestDescriptor,
-    /// Into the index.
+    /// Into the index, beside its list of manifests.
     Index,
     /// Into the entry of a layout's `index.json` that names the index.
     IndexDescriptor,
@@ -74,26 +74,26 @@ pub enum Annotated {
 /// A name and value for tools.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Annotation {
-    /// Where it goes.
+    /// The document that it is written into.
     pub on: Annotated,
     /// Only for this platform's image.
     pub platform: Option<Platform>,
-    /// The name.
+    /// The annotation's name, such as `org.opencontainers.image.source`.
     pub name: String,
-    /// The value.
+    /// The annotation's value, any text.
     pub value: String,
 }
 
 /// How manifests and layers are written.
 #[derive(Debug, Clone, Default)]
 pub struct Form {
-    /// How layers are compressed.
+    /// The compression that layers get on their way out.
     pub compression: LayerCompression,
     /// Layers that came compressed from elsewhere are compressed anew too.
     pub force: bool,
     /// Docker's media types instead of OCI's.
     pub docker_types: bool,
-    /// Annotations.
+    /// Annotations of the manifests and of the index.
     pub annotations: Vec<Annotation>,
     /// A single image has an index too.
     pub index: bool,
@@ -130,7 +130,7 @@ pub(crate) struct BundleBlob {
 pub(crate) enum BlobSource {
     /// A layer: a blob of the store, or made anew when it is not compressed.
     Layer(LayerId, LayerForm),
-    /// These bytes.
+    /// Bytes that are in memory.
     Known(Vec<u8>),
 }
 

@@ -23,7 +23,7 @@ const BLOCK: usize = 1 << 20;
 /// The form of layers in an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LayerCompression {
-    /// Plain tars.
+    /// Plain tars, which the receiver need not unpack.
     None,
     /// gzip with a level from 0 to 9. Every engine and registry takes it.
     Gzip(u32),
@@ -193,7 +193,7 @@ impl<W: Write> GzipWriter<W> {
         self.out.write_all(&bytes)
     }
 
-    /// Ends the member.
+    /// Writes what is still held, then the end of the gzip member.
     pub(crate) fn finish(mut self) -> io::Result<W> {
         if !self.block.is_empty() {
             self.send()?;

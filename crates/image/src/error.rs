@@ -10,14 +10,14 @@ use crate::{Digest, LayerId};
 /// Why a store operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The operating system refused.
+    /// The operating system refused to read or write a file.
     #[error("cannot {action} `{}`", path.display())]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
-        /// On what.
+        /// The file or directory that it was to be done to.
         path: PathBuf,
-        /// The system's reason.
+        /// What the operating system answered to the call.
         #[source]
         source: io::Error,
     },
@@ -26,14 +26,14 @@ pub enum StoreError {
     Stream {
         /// What was tried, as a verb and its object.
         action: &'static str,
-        /// The stream's reason.
+        /// What went wrong while the stream was read or written.
         #[source]
         source: io::Error,
     },
     /// A file of the store does not hold what it must.
     #[error("`{}` is damaged: {reason}", path.display())]
     Corrupt {
-        /// The file.
+        /// The file that is damaged or in another format.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
@@ -41,17 +41,17 @@ pub enum StoreError {
     /// The store was written by a newer version.
     #[error("the store at `{}` has format {found}; this version reads format {supported}", root.display())]
     Version {
-        /// The store's folder.
+        /// The folder that the store is in.
         root: PathBuf,
-        /// Format of the store.
+        /// The version of the format that the store has.
         found: u64,
-        /// Format of this program.
+        /// The newest version of the format that this program reads.
         supported: u64,
     },
     /// Another process reads the store and removal has to wait.
     #[error("the store at `{}` is in use by another process", root.display())]
     InUse {
-        /// The store's folder.
+        /// The folder that the store is in.
         root: PathBuf,
     },
     /// A layer is not in the store.
@@ -66,27 +66,27 @@ pub enum StoreError {
     /// A short id fits several images.
     #[error("`{name}` fits {count} images")]
     Ambiguous {
-        /// What was asked for.
+        /// The name, or the beginning of an id, that was asked for.
         name: String,
-        /// How many fit.
+        /// How many images it may mean.
         count: usize,
     },
     /// Bytes do not have the digest that was promised.
     #[error("{object} has digest {found}, expected {expected}")]
     DigestMismatch {
-        /// Which bytes.
+        /// What the bytes are, for a message.
         object: String,
-        /// The promise.
+        /// The digest that was promised.
         expected: Digest,
-        /// What was found.
+        /// The digest that the bytes have.
         found: Digest,
     },
     /// Something in a layer's directory cannot be put into a layer.
     #[error("`{}` cannot be part of a layer: {reason}", path.display())]
     NotALayer {
-        /// The file.
+        /// The file or directory that no layer can hold.
         path: PathBuf,
-        /// Why not.
+        /// Why it cannot be used, for a message.
         reason: &'static str,
     },
     /// A file has a name that no layer can hold.
@@ -100,9 +100,9 @@ pub enum StoreError {
     Twice {
         /// Its path in the output, made printable.
         path: String,
-        /// What has it.
+        /// The first of the two images, or trees, that have a file there.
         first: String,
-        /// What has it too.
+        /// The second of the two that have it.
         second: String,
     },
     /// An archive is damaged, hostile or too large.
@@ -110,15 +110,15 @@ pub enum StoreError {
     Archive {
         /// The entry's name, made printable.
         entry: String,
-        /// What is wrong.
+        /// What is wrong with it, for a message.
         reason: String,
     },
     /// An image archive or layout does not fit its format.
     #[error("`{object}` is not a usable image: {reason}")]
     Format {
-        /// Which file or document.
+        /// The file or document that is wrong, for a message.
         object: String,
-        /// What is wrong.
+        /// What is wrong with it, for a message.
         reason: String,
     },
 }

@@ -20,7 +20,7 @@ pub struct EngineLayers {
 }
 
 impl EngineLayers {
-    /// An engine without images.
+    /// An engine that has no layer yet, so that every layer is sent.
     pub fn new() -> Self {
         Self::default()
     }

@@ -46,7 +46,7 @@ impl Part {
         Self { path: blob_path(&diff_id), size, bytes: Bytes::Tar(layer) }
     }
 
-    /// Writes the bytes.
+    /// Writes the bytes, from memory, from a blob or from a layer's directory.
     pub(crate) fn copy(&self, store: &Store, out: &mut impl Write) -> Result<(), StoreError> {
         let failed = |source| StoreError::Stream { action: "write an image", source };
         match &self.bytes {
@@ -61,7 +61,7 @@ pub(crate) fn blob_path(digest: &Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
 }
 
-/// A layout being planned.
+/// A layout being planned: which files it will hold, before one is written.
 #[derive(Debug, Default)]
 pub(crate) struct Layout {
     parts: Vec<Part>,
@@ -81,7 +81,7 @@ pub(crate) struct DockerManifest {
 }
 
 impl Layout {
-    /// Adds a file once.
+    /// Adds a file, unless one of the same path was added before.
     pub(crate) fn add(&mut self, part: Part) {
         if self.seen.insert(part.path.clone()) {
             self.parts.push(part);

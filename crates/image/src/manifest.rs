@@ -29,15 +29,15 @@ pub mod media_type {
     pub const IN_TOTO: &str = "application/vnd.in-toto+json";
 }
 
-/// Points at a blob.
+/// Points at a blob by its digest, with what a reader needs to know before fetching it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
     /// What the blob is, see [`media_type`].
     pub media_type: String,
-    /// Digest of its bytes.
+    /// The digest of the blob's bytes.
     pub digest: Digest,
-    /// Its size in bytes.
+    /// The size of the blob in bytes.
     pub size: u64,
     /// For which platform, in an index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,7 +51,7 @@ pub struct Descriptor {
 }
 
 impl Descriptor {
-    /// Points at some bytes.
+    /// A descriptor without platform and annotations.
     pub fn new(media_type: impl Into<String>, digest: Digest, size: u64) -> Self {
         Self {
             media_type: media_type.into(),
@@ -140,12 +140,12 @@ impl std::fmt::Display for Platform {
 pub struct Manifest {
     /// Always 2.
     pub schema_version: u32,
-    /// Its own kind.
+    /// The media type of this very document; older writers leave it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
-    /// The image configuration.
+    /// Points at the image's configuration.
     pub config: Descriptor,
-    /// The layers, lowest first.
+    /// Points at the layers, lowest first.
     pub layers: Vec<Descriptor>,
     /// Names and values for tools.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -175,10 +175,10 @@ impl Manifest {
 pub struct Index {
     /// Always 2.
     pub schema_version: u32,
-    /// Its own kind.
+    /// The media type of this very document; older writers leave it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
-    /// What it points at.
+    /// Points at one manifest for each platform, and at what is said of them.
     pub manifests: Vec<Descriptor>,
     /// Names and values for tools.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

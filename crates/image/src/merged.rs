@@ -29,7 +29,7 @@ struct LayerContent {
 /// Bytes that an image carries and no container sees.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Wasted {
-    /// The file.
+    /// The file's path in the image, without a leading slash.
     pub path: String,
     /// Its size in the layer that brought it.
     pub bytes: u64,
@@ -52,7 +52,7 @@ pub struct Visible {
     pub bytes: u64,
     /// The twelve permission bits.
     pub mode: u32,
-    /// User and group.
+    /// The numbers of its user and its group.
     pub owner: (u32, u32),
     /// Where a symbolic link leads.
     pub target: Option<Vec<u8>>,

@@ -35,7 +35,7 @@ pub enum ReferenceError {
     Invalid {
         /// The whole reference, cut to 300 characters.
         text: String,
-        /// Which part, and why.
+        /// The part that is wrong, and why.
         reason: &'static str,
     },
     /// The part after `@` is not a digest.

@@ -18,7 +18,7 @@ const MAX_SIZE: u64 = 1 << 62;
 pub struct Member {
     /// As written, not yet cleaned: it may be absolute and may hold `..`.
     pub path: Vec<u8>,
-    /// What it is.
+    /// The kind of file that it becomes.
     pub kind: MemberKind,
     /// Permissions with set-id and sticky bits.
     pub mode: u32,
@@ -36,12 +36,12 @@ pub struct Member {
     pub sparse: Option<Sparse>,
 }
 
-/// What a member is.
+/// The kind of file that a member becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MemberKind {
-    /// A regular file.
+    /// A regular file; its bytes are the body.
     File,
-    /// A directory.
+    /// A directory, which has no body.
     Directory,
     /// Another name of an earlier member.
     HardLink {
@@ -55,16 +55,16 @@ pub enum MemberKind {
     },
     /// A character device.
     Character {
-        /// The driver.
+        /// The number of the driver.
         major: u32,
-        /// Which of its devices.
+        /// The number of the device among those of its driver.
         minor: u32,
     },
     /// A block device.
     Block {
-        /// The driver.
+        /// The number of the driver.
         major: u32,
-        /// Which of its devices.
+        /// The number of the device among those of its driver.
         minor: u32,
     },
     /// A named pipe.
@@ -159,27 +159,7 @@ impl<R: Read> ArchiveReader<R> {
             Some(link) => link,
             None => header.link_name_bytes().map(|link| link.into_owned()).unwrap_or_default(),
         };
-        let device = || -> Result<(u32, u32), StoreError> {
-            let number = |field: std::ops::Range<usize>, number: io::Result<Option<u32>>| {
-                let number = number.map(Option::unwrap_or_default);
-                or_zero(&header.as_bytes()[field], number).map_err(|error| bad(&path, error))
-            };
-            Ok((number(329..337, header.device_major())?, number(337..345, header.device_minor())?))
-        };
-        let kind = match kind {
-            // old archives mark a directory by its slash alone
-            EntryType::Regular if path.ends_with(b"/") => MemberKind::Directory,
-            EntryType::Regular | EntryType::Continuous => MemberKind::File,
-            EntryType::Directory => MemberKind::Directory,
-            EntryType::Link => MemberKind::HardLink { target: link },
-            EntryType::Symlink => MemberKind::Symlink { target: link },
-            EntryType::Char => device().map(|(major, minor)| MemberKind::Character { major, minor })?,
-            EntryType::Block => device().map(|(major, minor)| MemberKind::Block { major, minor })?,
-            EntryType::Fifo => MemberKind::Fifo,
-            EntryType::GNUSparse if self.sparse => MemberKind::File,
-            EntryType::GNUSparse => return Err(bad(&path, NO_SPARSE)),
-            other => return Err(bad(&path, format!("unknown type {:#04x}", other.as_byte()))),
-        };
+        let kind = self.kind(header, kind, &path, link)?;
         let fields = header.as_old();
         let id = |field: &[u8], id: io::Result<u64>| {
             let id = or_zero(field, id).map_err(|error| bad(&path, error))?;
@@ -223,6 +203,37 @@ impl<R: Read> ArchiveReader<R> {
             sparse.check(member.size).map_err(|reason| bad(&member.path, reason))?;
         }
         Ok(member)
+    }
+
+    /// What a header says that its member is; `link` is the target of a link.
+    fn kind(
+        &self,
+        header: &Header,
+        kind: EntryType,
+        path: &[u8],
+        link: Vec<u8>,
+    ) -> Result<MemberKind, StoreError> {
+        let device = || -> Result<(u32, u32), StoreError> {
+            let number = |field: std::ops::Range<usize>, number: io::Result<Option<u32>>| {
+                let number = number.map(Option::unwrap_or_default);
+                or_zero(&header.as_bytes()[field], number).map_err(|error| bad(path, error))
+            };
+            Ok((number(329..337, header.device_major())?, number(337..345, header.device_minor())?))
+        };
+        Ok(match kind {
+            // old archives mark a directory by its slash alone
+            EntryType::Regular if path.ends_with(b"/") => MemberKind::Directory,
+            EntryType::Regular | EntryType::Continuous => MemberKind::File,
+            EntryType::Directory => MemberKind::Directory,
+            EntryType::Link => MemberKind::HardLink { target: link },
+            EntryType::Symlink => MemberKind::Symlink { target: link },
+            EntryType::Char => device().map(|(major, minor)| MemberKind::Character { major, minor })?,
+            EntryType::Block => device().map(|(major, minor)| MemberKind::Block { major, minor })?,
+            EntryType::Fifo => MemberKind::Fifo,
+            EntryType::GNUSparse if self.sparse => MemberKind::File,
+            EntryType::GNUSparse => return Err(bad(path, NO_SPARSE)),
+            other => return Err(bad(path, format!("unknown type {:#04x}", other.as_byte()))),
+        })
     }
 
     fn header(&mut self) -> Result<Option<Header>, StoreError> {
@@ -283,7 +294,7 @@ impl<R: Read> ArchiveReader<R> {
 
 const NO_SPARSE: &str = "sparse files are not supported";
 
-/// A member's body.
+/// A member's body; what is left of it is skipped with the next member.
 pub struct Body<'a, R> {
     archive: &'a mut ArchiveReader<R>,
 }

@@ -22,7 +22,7 @@ const MAX_THREADS: usize = 8;
 pub(crate) struct Digests {
     /// Path, type, mode, owner, capabilities, link target, bytes and times.
     pub(crate) id: LayerId,
-    /// The same without times.
+    /// The digest of the same files without their times: the layer's identity.
     pub(crate) content: LayerId,
 }
 

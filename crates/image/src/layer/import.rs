@@ -37,7 +37,7 @@ const MAX_DEPTH: usize = 512;
 /// What an imported layer may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct ImportLimits {
-    /// Members of the archive.
+    /// The most members that the archive may have.
     pub entries: u64,
     /// Bytes of the uncompressed archive.
     pub bytes: u64,

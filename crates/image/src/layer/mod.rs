@@ -91,7 +91,7 @@ impl<'de> Deserialize<'de> for LayerId {
 /// A sealed layer in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
-    /// Its identity.
+    /// Its identity: a digest of its files without their times.
     pub id: LayerId,
     /// Digest of its content without times: equal for layers that differ in nothing else.
     pub content: LayerId,

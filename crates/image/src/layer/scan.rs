@@ -59,7 +59,7 @@ pub(crate) enum Kind {
         minor: u32,
     },
     Fifo,
-    /// The name is removed.
+    /// A whiteout: the name is removed from the layers below.
     Whiteout,
 }
 

@@ -22,7 +22,7 @@ const CAPABILITY_RECORD: &str = "SCHILY.xattr.security.capability";
 pub(crate) const WHITEOUT_PREFIX: &[u8] = b".wh.";
 pub(crate) const OPAQUE_MARKER: &[u8] = b".wh..wh..opq";
 
-/// One member's header.
+/// What the header of one member says.
 #[derive(Debug, Clone)]
 pub(crate) struct Member<'a> {
     pub(crate) path: &'a [u8],
@@ -135,7 +135,7 @@ fn record(records: &mut Vec<u8>, key: &str, value: &[u8]) {
 /// Writes members one after the other.
 pub(crate) struct TarWriter<W> {
     out: W,
-    /// For the bodies.
+    /// Reused for copying bodies from file to tar.
     buffer: Vec<u8>,
 }
 

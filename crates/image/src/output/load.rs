@@ -71,11 +71,11 @@ pub fn load_stream(
 /// Random access to an image's files.
 enum Files {
     Folder(std::path::PathBuf),
-    Archive { file: File, members: HashMap<String, Place> },
+    Archive { file: File, members: HashMap<String, ArchiveMember> },
 }
 
 #[derive(Clone)]
-enum Place {
+enum ArchiveMember {
     At {
         start: u64,
         size: u64,
@@ -111,13 +111,13 @@ impl Files {
             let name = String::from_utf8_lossy(&member.path);
             let name = name.trim_start_matches("./").trim_start_matches('/').to_owned();
             match member.kind {
-                MemberKind::File => members.insert(name, Place::At { start, size: member.size }),
+                MemberKind::File => members.insert(name, ArchiveMember::At { start, size: member.size }),
                 MemberKind::Symlink { target } => {
                     let target = String::from_utf8_lossy(&target).into_owned();
-                    members.insert(name.clone(), Place::Link(beside(&name, &target)))
+                    members.insert(name.clone(), ArchiveMember::Link(beside(&name, &target)))
                 }
                 MemberKind::HardLink { target } => {
-                    members.insert(name, Place::Link(String::from_utf8_lossy(&target).into_owned()))
+                    members.insert(name, ArchiveMember::Link(String::from_utf8_lossy(&target).into_owned()))
                 }
                 _ => None,
             };
@@ -148,14 +148,14 @@ impl Files {
                 let mut name = name.to_owned();
                 for _ in 0..8 {
                     match members.get(&name) {
-                        Some(Place::At { start, size }) => {
+                        Some(ArchiveMember::At { start, size }) => {
                             file.seek(SeekFrom::Start(*start)).map_err(|source| StoreError::Stream {
                                 action: "read an image archive",
                                 source,
                             })?;
                             return Ok(Box::new(file.take(*size)));
                         }
-                        Some(Place::Link(target)) => name.clone_from(target),
+                        Some(ArchiveMember::Link(target)) => name.clone_from(target),
                         None => break,
                     }
                 }
@@ -200,7 +200,7 @@ struct Loader<'a> {
     files: &'a mut Files,
     platform: &'a Platform,
     source: String,
-    /// Who gives the names.
+    /// Who gives the images their names, which the store keeps with them.
     origin: Origin,
 }
 

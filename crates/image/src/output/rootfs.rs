@@ -19,7 +19,7 @@ use crate::{
 /// The files of one image in an output.
 #[derive(Debug, Clone, Default)]
 pub struct Rootfs<'a> {
-    /// Layers, lowest first.
+    /// The layers to be merged, lowest first.
     pub layers: &'a [LayerId],
     /// The folder that they are in; empty for none.
     pub folder: String,

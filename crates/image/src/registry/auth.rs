@@ -12,9 +12,9 @@ use crate::store::MAX_JSON;
 /// A secret for one registry. Its `Debug` form shows nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credential {
-    /// Name and password.
+    /// A name and a password, sent with each request or for a token.
     Password {
-        /// The user's name.
+        /// The name of the account.
         user: String,
         /// The user's password or access token.
         password: String,
@@ -167,7 +167,7 @@ fn normal_host(host: &str) -> String {
     }
 }
 
-/// What a registry wants.
+/// What a registry wants before it answers, from `WWW-Authenticate`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Challenge {
     Basic,

@@ -8,7 +8,7 @@ pub enum RegistryError {
     /// The registry could not be reached, or the connection broke more often than we try.
     #[error("cannot reach registry `{host}`: {reason}")]
     Unreachable {
-        /// Host and port.
+        /// The registry, as host and port.
         host: String,
         /// What the connection said last.
         reason: String,
@@ -16,69 +16,69 @@ pub enum RegistryError {
     /// The registry wants other credentials, or any.
     #[error("registry `{host}` refuses access to `{object}`: {reason}")]
     Refused {
-        /// Host and port.
+        /// The registry, as host and port.
         host: String,
-        /// What was asked for.
+        /// The blob, manifest or tag that was asked for.
         object: String,
-        /// The registry's words.
+        /// What the registry said about it.
         reason: String,
     },
     /// The registry does not have it.
     #[error("registry `{host}` does not have `{object}`")]
     NotFound {
-        /// Host and port.
+        /// The registry, as host and port.
         host: String,
-        /// What was asked for.
+        /// The blob, manifest or tag that was asked for.
         object: String,
     },
     /// An answer that the protocol does not foresee.
     #[error("registry `{host}` answered `{object}` with status {status}: {reason}")]
     Status {
-        /// Host and port.
+        /// The registry, as host and port.
         host: String,
-        /// What was asked for.
+        /// The blob, manifest or tag that was asked for.
         object: String,
-        /// HTTP status.
+        /// The status of its answer over HTTP.
         status: u16,
-        /// The registry's words.
+        /// What the registry said about it.
         reason: String,
     },
     /// Bytes do not have the digest that was promised.
     #[error("registry `{host}` sent `{object}` with digest {found}, expected {expected}")]
     DigestMismatch {
-        /// Host and port.
+        /// The registry, as host and port.
         host: String,
-        /// What was asked for.
+        /// The blob, manifest or tag that was asked for.
         object: String,
-        /// The promise.
+        /// The digest that was promised.
         expected: Digest,
-        /// What came.
+        /// The digest of the bytes that came.
         found: Digest,
     },
     /// A document that is not what it should be.
     #[error("registry `{host}` sent an unusable `{object}`: {reason}")]
     Invalid {
-        /// Host and port.
+        /// The registry, as host and port.
         host: String,
-        /// What was asked for.
+        /// The blob, manifest or tag that was asked for.
         object: String,
-        /// What is wrong.
+        /// What is wrong with the answer, for a message.
         reason: String,
     },
     /// The image exists, but not for this platform.
     #[error("`{image}` has no image for {platform}; it has {available}")]
     NoPlatform {
-        /// The image.
+        /// The image's name as it was asked for.
         image: String,
-        /// What was asked for.
+        /// The platform that was asked for.
         platform: String,
-        /// What is there.
+        /// The platforms that the registry has it for.
         available: String,
     },
     /// Docker's configuration file is unusable.
     #[error("cannot use the credentials in `{path}`: {reason}")]
     Credentials {
-        /// The file.
+        /// The configuration file with credentials or certificates.
         path: String,
         /// What is wrong with it.
         reason: String,
@@ -86,12 +86,12 @@ pub enum RegistryError {
     /// A file that says how registries are reached is unusable.
     #[error("cannot use the configuration in `{path}`: {reason}")]
     Configuration {
-        /// The file.
+        /// The configuration file with credentials or certificates.
         path: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// The store failed.
+    /// The store could not read or write what travels.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -52,26 +52,26 @@ const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.o
 pub enum Progress {
     /// This blob is on the other side already.
     Known {
-        /// The blob.
+        /// The digest of the blob that travels.
         digest: Digest,
     },
     /// This blob starts to travel.
     Started {
-        /// The blob.
+        /// The digest of the blob that travels.
         digest: Digest,
-        /// Its size.
+        /// The size of the whole blob in bytes.
         bytes: u64,
     },
     /// So much of this blob is here.
     Moved {
-        /// The blob.
+        /// The digest of the blob that travels.
         digest: Digest,
-        /// Bytes of it.
+        /// How many bytes of it are there by now.
         bytes: u64,
     },
     /// This blob has arrived.
     Finished {
-        /// The blob.
+        /// The digest of the blob that travels.
         digest: Digest,
     },
 }

@@ -26,7 +26,7 @@ const PARALLEL: usize = 3;
 /// Times that one transfer may be taken up again in all.
 const MAX_RESUMES: u32 = 40;
 
-/// A pulled image.
+/// A pulled image, in the store.
 #[derive(Debug, Clone)]
 pub struct Pulled {
     /// The image in the store.

@@ -28,18 +28,18 @@ const PIECE: u64 = 32 << 20;
 /// Times that one upload may break.
 const MAX_BREAKS: u32 = 10;
 
-/// A pushed image.
+/// What a push did; the registry has the image now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pushed {
-    /// Digest of the manifest.
+    /// The digest by which the registry knows the image.
     pub digest: Digest,
-    /// Blobs that travelled.
+    /// How many blobs the registry lacked and was sent.
     pub sent: usize,
     /// Blobs that the registry had.
     pub known: usize,
     /// Blobs that the registry took from another repository of its own.
     pub mounted: usize,
-    /// Bytes that travelled.
+    /// How many bytes these blobs have.
     pub bytes: u64,
 }
 
@@ -138,7 +138,7 @@ pub(super) enum Blob<'a> {
     File(PathBuf),
     /// An uncompressed layer: made again for the transfer and not kept.
     Plain(&'a Store, LayerId),
-    /// These bytes.
+    /// Bytes that are in memory.
     Known(&'a Store, &'a [u8]),
 }
 

@@ -69,7 +69,7 @@ pub(super) struct Call<'a> {
     /// A path below `/v2/<repository>/`, or a whole address.
     pub(super) target: &'a str,
     pub(super) headers: &'a [(&'static str, &'a str)],
-    /// Makes the body.
+    /// Makes the body, anew for each try.
     pub(super) body: Option<&'a dyn Fn() -> io::Result<SizedBody>>,
     /// Is sent once: what a broken try left behind must be looked at before the next.
     pub(super) once: bool,

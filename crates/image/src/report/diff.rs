@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Package, PackageKind, packages, waste::same_bytes};
 use crate::{ImageRecord, Merged, Store, StoreError, Visible};
 
-/// What happened to something.
+/// How a file or a package of the second image differs from the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Change {
@@ -23,9 +23,9 @@ pub enum Change {
 /// A file that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Changed {
-    /// Its path.
+    /// Its path in the image.
     pub path: String,
-    /// What happened.
+    /// Whether it was added, removed or changed.
     pub change: Change,
     /// What differs in a changed file: `content`, `mode`, `owner`, `type`, `target`.
     pub what: Vec<&'static str>,
@@ -38,11 +38,11 @@ pub struct Changed {
 /// A package that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PackageChange {
-    /// Which package manager's.
+    /// The package manager that it belongs to.
     pub kind: PackageKind,
-    /// Its name.
+    /// The name that its package manager gives it.
     pub name: String,
-    /// What happened.
+    /// Whether it was added, removed or changed.
     pub change: Change,
     /// Versions in the first image.
     pub before: Vec<String>,
@@ -57,9 +57,9 @@ pub struct PackageChange {
 pub struct ConfigChange {
     /// `Cmd`, `Env.PATH`, `Labels.name`, …
     pub key: String,
-    /// In the first image.
+    /// The value in the first image; null where it has none.
     pub before: Value,
-    /// In the second image.
+    /// The value in the second image; null where it has none.
     pub after: Value,
 }
 
@@ -68,11 +68,11 @@ pub struct ConfigChange {
 pub struct ImageDiff {
     /// Bytes of all layers, first image and second.
     pub bytes: (u64, u64),
-    /// Files, by path.
+    /// The files that differ, by path.
     pub files: Vec<Changed>,
-    /// Packages, by name.
+    /// The packages that differ, by name.
     pub packages: Vec<PackageChange>,
-    /// The configuration, by key.
+    /// The keys of the configuration that differ.
     pub config: Vec<ConfigChange>,
 }
 

@@ -45,9 +45,9 @@ impl PackageKind {
 pub struct Package {
     /// Which package manager brought it.
     pub kind: PackageKind,
-    /// Its name.
+    /// The name that its package manager gives it.
     pub name: String,
-    /// Its version.
+    /// The version that its package manager gives it.
     pub version: String,
     /// Bytes of its files that a container sees; for a Debian package without a file list what it says of itself.
     pub bytes: u64,

@@ -40,7 +40,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// In a few words.
+    /// The cause in a few words, for a table.
     pub fn title(self) -> &'static str {
         match self {
             Self::Removed => "removed by a later layer",
@@ -82,7 +82,7 @@ impl Cause {
 pub struct LayerShare {
     /// Index of the layer, from 0 for the lowest.
     pub layer: usize,
-    /// Its bytes.
+    /// The bytes of the files in it.
     pub bytes: u64,
 }
 
@@ -91,9 +91,9 @@ pub struct LayerShare {
 pub struct Finding {
     /// Why they are wasted.
     pub cause: Cause,
-    /// How many.
+    /// How many bytes are wasted.
     pub bytes: u64,
-    /// Files.
+    /// How many files they are in.
     pub files: u64,
     /// The layers that carry them, largest first.
     pub layers: Vec<LayerShare>,

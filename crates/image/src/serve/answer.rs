@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     http::{Answer, Body, Content, Request},
-    shelf::{Repository, Shelf},
+    registry_dir::{RegistryDir, Repository},
 };
 use crate::{
     Digest,
@@ -19,9 +19,9 @@ use crate::{
 /// No manifest is larger.
 const MAX_MANIFEST: u64 = 4 << 20;
 
-/// Answers one request.
-pub(super) fn answer(request: &Request, body: &mut Body<'_>, shelf: &Shelf) -> Answer {
-    let routed = route(request, body, shelf);
+/// Answers one request; an error becomes an answer of its own.
+pub(super) fn answer(request: &Request, body: &mut Body<'_>, registry: &RegistryDir) -> Answer {
+    let routed = route(request, body, registry);
     routed.unwrap_or_else(|error| {
         let message = format!("the registry's disk fails: {error}");
         problem(500, "UNKNOWN", &message)
@@ -40,7 +40,7 @@ fn json_answer(value: &Value, kind: &str) -> Answer {
     Answer::new(200).with("Content-Type", kind).content(Content::Bytes(value.to_string().into_bytes()))
 }
 
-fn route(request: &Request, body: &mut Body<'_>, shelf: &Shelf) -> io::Result<Answer> {
+fn route(request: &Request, body: &mut Body<'_>, registry: &RegistryDir) -> io::Result<Answer> {
     let Some(path) = request.path.strip_prefix("/v2") else {
         return Ok(problem(404, "UNSUPPORTED", "it is a registry: /v2/"));
     };
@@ -49,7 +49,7 @@ fn route(request: &Request, body: &mut Body<'_>, shelf: &Shelf) -> io::Result<An
         return Ok(json_answer(&json!({}), "application/json"));
     }
     if path == "_catalog" {
-        return Ok(json_answer(&json!({ "repositories": shelf.repositories() }), "application/json"));
+        return Ok(json_answer(&json!({ "repositories": registry.repositories() }), "application/json"));
     }
     // the last words of a path say what is asked for; a name may have any number of parts before
     let parts: Vec<&str> = path.split('/').collect();
@@ -63,16 +63,16 @@ fn route(request: &Request, body: &mut Body<'_>, shelf: &Shelf) -> io::Result<An
         _ => return Ok(problem(404, "UNSUPPORTED", "there is no such endpoint")),
     };
     let name = name.join("/");
-    let Some(repository) = shelf.repository(&name) else {
+    let Some(repository) = registry.repository(&name) else {
         return Ok(problem(400, "NAME_INVALID", "it is no name of a repository"));
     };
-    let desk = Desk { request, shelf, repository, name };
+    let handler = Handler { request, registry, repository, name };
     match what {
-        What::Upload(upload) => desk.upload(upload, body),
-        What::Blob(digest) => desk.blob(digest),
-        What::Manifest(wanted) => desk.manifest(wanted, body),
-        What::Referrers(digest) => desk.referrers(digest),
-        What::Tags => Ok(desk.tags()),
+        What::Upload(upload) => handler.upload(upload, body),
+        What::Blob(digest) => handler.blob(digest),
+        What::Manifest(wanted) => handler.manifest(wanted, body),
+        What::Referrers(digest) => handler.referrers(digest),
+        What::Tags => Ok(handler.tags()),
     }
 }
 
@@ -85,14 +85,14 @@ enum What<'a> {
 }
 
 /// One request to one repository.
-struct Desk<'a> {
+struct Handler<'a> {
     request: &'a Request,
-    shelf: &'a Shelf,
+    registry: &'a RegistryDir,
     repository: Repository,
     name: String,
 }
 
-impl Desk<'_> {
+impl Handler<'_> {
     fn method(&self) -> &str {
         &self.request.method
     }
@@ -116,7 +116,7 @@ impl Desk<'_> {
             "DELETE" => return self.repository.remove_blob(&digest).map(|()| Answer::new(202)),
             _ => return Ok(problem(405, "UNSUPPORTED", "a blob is read or deleted")),
         }
-        let file = match File::open(self.shelf.blob(&digest)) {
+        let file = match File::open(self.registry.blob(&digest)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return unknown(),
             opened => opened?,
         };
@@ -141,7 +141,7 @@ impl Desk<'_> {
         if self.method() == "POST" && upload.is_empty() {
             return self.begin(body);
         }
-        let Some(path) = self.shelf.upload(upload) else {
+        let Some(path) = self.registry.upload(upload) else {
             return Ok(problem(404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload"));
         };
         let arrived = fs::metadata(&path)?.len();
@@ -156,7 +156,7 @@ impl Desk<'_> {
                 if begin.is_some_and(|begin: u64| begin != arrived) {
                     return Ok(self.state(416, upload, arrived));
                 }
-                let arrived = Shelf::append(&path, body)?;
+                let arrived = RegistryDir::append(&path, body)?;
                 if self.method() == "PATCH" {
                     return Ok(self.state(202, upload, arrived));
                 }
@@ -170,17 +170,17 @@ impl Desk<'_> {
     fn begin(&self, body: &mut Body<'_>) -> io::Result<Answer> {
         let query = |name: &str| self.request.query.get(name).map(String::as_str);
         if let (Some(Ok(digest)), Some(from)) = (query("mount").map(Digest::parse), query("from"))
-            && self.shelf.repository(from).is_some_and(|other| other.has_blob(&digest))
-            && self.shelf.blob(&digest).exists()
+            && self.registry.repository(from).is_some_and(|other| other.has_blob(&digest))
+            && self.registry.blob(&digest).exists()
         {
             self.repository.add_blob(&digest)?;
             return Ok(self.created("blobs", &digest));
         }
-        let upload = self.shelf.begin()?;
+        let upload = self.registry.begin()?;
         if query("digest").is_some()
-            && let Some(path) = self.shelf.upload(&upload)
+            && let Some(path) = self.registry.upload(&upload)
         {
-            Shelf::append(&path, body)?;
+            RegistryDir::append(&path, body)?;
             return self.finish(&path);
         }
         Ok(self.state(202, &upload, 0))
@@ -191,7 +191,7 @@ impl Desk<'_> {
         let Some(Ok(digest)) = digest else {
             return Ok(problem(400, "DIGEST_INVALID", "digest= is missing or no sha256 digest"));
         };
-        if !self.shelf.finish(upload, &digest)? {
+        if !self.registry.finish(upload, &digest)? {
             return Ok(problem(400, "DIGEST_INVALID", "the bytes have another digest"));
         }
         self.repository.add_blob(&digest)?;
@@ -219,7 +219,7 @@ impl Desk<'_> {
             "GET" | "HEAD" => Ok(Answer::new(200)
                 .with("Content-Type", kind)
                 .with("Docker-Content-Digest", digest)
-                .content(Content::Bytes(fs::read(self.shelf.blob(&digest))?))),
+                .content(Content::Bytes(fs::read(self.registry.blob(&digest))?))),
             "DELETE" if wanted.contains(':') => {
                 self.repository.remove_manifest(&digest).map(|()| Answer::new(202))
             }
@@ -249,7 +249,7 @@ impl Desk<'_> {
             return Ok(problem(400, "DIGEST_INVALID", "the bytes have another digest"));
         }
         let kind = self.request.header("content-type").or_else(|| document["mediaType"].as_str());
-        self.shelf.put(&bytes)?;
+        self.registry.put(&bytes)?;
         self.repository.add_manifest(&digest, kind.unwrap_or(media_type::OCI_MANIFEST))?;
         if !wanted.contains(':') && !self.repository.set_tag(wanted, &digest)? {
             return Ok(problem(400, "TAG_INVALID", "it is no tag"));
@@ -286,7 +286,7 @@ impl Desk<'_> {
         let wanted = self.request.query.get("artifactType");
         let mut found = Vec::new();
         for digest in self.repository.manifests() {
-            let bytes = fs::read(self.shelf.blob(&digest))?;
+            let bytes = fs::read(self.registry.blob(&digest))?;
             let Ok(document) = serde_json::from_slice::<Value>(&bytes) else { continue };
             if document["subject"]["digest"] != text {
                 continue;

@@ -15,7 +15,7 @@
 mod answer;
 mod callers;
 mod http;
-mod shelf;
+mod registry_dir;
 
 use std::{
     io::{self, BufReader, Read as _, Write as _},
@@ -30,7 +30,7 @@ use std::{
 };
 
 use crate::StoreError;
-use shelf::Shelf;
+use registry_dir::RegistryDir;
 
 /// Connections at the same time; further ones wait for the system's queue.
 const MAX_CONNECTIONS: usize = 64;
@@ -53,17 +53,17 @@ impl Server {
     /// # Errors
     /// When the folder cannot be made or the port is taken.
     pub fn start(root: &Path, port: u16) -> Result<Self, StoreError> {
-        let shelf = Arc::new(Shelf::open(root)?);
+        let registry = Arc::new(RegistryDir::open(root)?);
         let failed = |source| StoreError::Stream { action: "listen on 127.0.0.1", source };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = stop.clone();
-        let accepting = thread::spawn(move || accept(&listener, &shelf, &stopping));
+        let accepting = thread::spawn(move || accept(&listener, &registry, &stopping));
         Ok(Self { address, stop, accepting: Some(accepting) })
     }
 
-    /// Where it listens.
+    /// The loopback address and port that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -88,7 +88,7 @@ impl Drop for Server {
     }
 }
 
-fn accept(listener: &TcpListener, shelf: &Arc<Shelf>, stop: &AtomicBool) {
+fn accept(listener: &TcpListener, registry: &Arc<RegistryDir>, stop: &AtomicBool) {
     let open = Arc::new(AtomicUsize::new(0));
     for client in listener.incoming() {
         if stop.load(Ordering::Acquire) {
@@ -99,17 +99,17 @@ fn accept(listener: &TcpListener, shelf: &Arc<Shelf>, stop: &AtomicBool) {
             thread::sleep(Duration::from_millis(5));
         }
         open.fetch_add(1, Ordering::AcqRel);
-        let (shelf, open) = (shelf.clone(), open.clone());
+        let (registry, open) = (registry.clone(), open.clone());
         thread::spawn(move || {
             // a connection that breaks is the client's to take up again
-            let _ = serve(client, &shelf);
+            let _ = serve(client, &registry);
             open.fetch_sub(1, Ordering::AcqRel);
         });
     }
 }
 
 /// Answers the requests of one connection, one after the other.
-fn serve(client: TcpStream, shelf: &Shelf) -> io::Result<()> {
+fn serve(client: TcpStream, registry: &RegistryDir) -> io::Result<()> {
     client.set_read_timeout(Some(PATIENCE))?;
     client.set_write_timeout(Some(PATIENCE))?;
     client.set_nodelay(true)?;
@@ -126,7 +126,7 @@ fn serve(client: TcpStream, shelf: &Shelf) -> io::Result<()> {
         let mut body = http::Body::new(&request, &mut reader, &mut writer);
         let answer = match refusal(&request, &peers) {
             Some(why) => answer::problem(403, "DENIED", why),
-            None => answer::answer(&request, &mut body, shelf),
+            None => answer::answer(&request, &mut body, registry),
         };
         // what was not read of a body would be taken for the next request
         let drained = body.drain();
@@ -150,13 +150,13 @@ fn refusal(request: &http::Request, peers: &(SocketAddr, SocketAddr)) -> Option<
 /// For the fuzz targets.
 #[cfg(fuzzing)]
 pub(crate) fn fuzz(root: &Path, mut requests: &[u8]) -> io::Result<Vec<u8>> {
-    let shelf = Shelf::open(root).map_err(io::Error::other)?;
+    let registry = RegistryDir::open(root).map_err(io::Error::other)?;
     let mut answers = Vec::new();
     while let Some(request) = http::Request::read(&mut requests)? {
         let _ = (callers::refusal(&request), callers::writes(&request));
         let mut told = Vec::new();
         let mut body = http::Body::new(&request, &mut requests, &mut told);
-        let answer = answer::answer(&request, &mut body, &shelf);
+        let answer = answer::answer(&request, &mut body, &registry);
         let keep = body.drain();
         answers.extend(told);
         answer.write(&request, keep, &mut answers)?;

@@ -100,7 +100,7 @@ impl Store {
         self.waiting
     }
 
-    /// The store's folder.
+    /// The folder that holds blobs, layers and images.
     pub fn root(&self) -> &Path {
         &self.root
     }

@@ -34,7 +34,7 @@ pub enum Origin {
     },
     /// A build whose name stands in a file of a project, such as `image:` beside `build:` in a compose file.
     Project {
-        /// The project's folder.
+        /// The folder of the project whose file gave the name.
         folder: PathBuf,
     },
 }

@@ -27,11 +27,11 @@ pub struct PruneOptions {
 /// What was removed (or would be).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pruned {
-    /// Image records.
+    /// The images whose records are removed.
     pub images: Vec<Digest>,
-    /// Layers.
+    /// The layers that are removed.
     pub layers: Vec<LayerId>,
-    /// Blobs.
+    /// The blobs that are removed.
     pub blobs: Vec<Digest>,
     /// Unfinished work of processes that are gone.
     pub leftovers: usize,

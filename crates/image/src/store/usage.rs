@@ -16,9 +16,9 @@ use crate::{Digest, LayerId, StoreError, error::At as _};
 /// Room on disk as `du` counts it: allocated blocks, a hard-linked file once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DiskUsage {
-    /// Allocated bytes.
+    /// The bytes that the disk has allocated.
     pub bytes: u64,
-    /// Inodes.
+    /// How many inodes of the disk are in use.
     pub inodes: u64,
 }
 
@@ -71,11 +71,11 @@ impl DiskMeter {
 /// An image and when it was made or pulled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageUse {
-    /// Its id.
+    /// The digest by which the store knows it.
     pub id: Digest,
     /// It has a name.
     pub named: bool,
-    /// When.
+    /// When it was last used.
     pub used: SystemTime,
 }
 
@@ -95,7 +95,7 @@ pub enum Part {
 /// A part of the store that can be removed by itself.
 #[derive(Debug, Clone)]
 pub struct Stored {
-    /// What it is.
+    /// Which object of the store it is.
     pub part: Part,
     /// Where its files are.
     pub path: PathBuf,

@@ -11,12 +11,12 @@ use crate::{Digest, Reference, StoreError, error::At as _};
 
 /// The folders of a registry.
 #[derive(Debug)]
-pub(super) struct Shelf {
+pub(super) struct RegistryDir {
     root: PathBuf,
     next: AtomicU64,
 }
 
-impl Shelf {
+impl RegistryDir {
     pub(super) fn open(root: &Path) -> Result<Self, StoreError> {
         for folder in ["blobs/sha256", "uploads", "repositories"] {
             let folder = root.join(folder);
@@ -95,7 +95,7 @@ impl Shelf {
     }
 }
 
-/// One repository.
+/// One repository: its manifests and tags.
 #[derive(Debug)]
 pub(super) struct Repository {
     folder: PathBuf,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use plimsoll_image::{Image, ImageRecord, LayerId, Store, host_architecture};
+use plimsoll_image::{Image, ImageRecord, LayerId, Store};
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest as _, Sha256};
 
@@ -22,7 +22,7 @@ use crate::mirror::Mirror;
 use crate::recipes::{self, Recipe, Setup};
 use crate::record::{self, FORMAT, OmittedRecord, PackageRecord, Record};
 use crate::resolve::{Installed, Request, resolve};
-use crate::suite::Suite;
+use crate::suite::{Suite, architecture};
 use crate::{date, dpkg, npm, sbom};
 
 /// What a base's making is at.
@@ -481,15 +481,6 @@ fn key(recipe: &Recipe, suite: Suite) -> String {
 
 fn keeps_dpkg(recipe: &Recipe) -> bool {
     recipe.setup == Setup::Configured || recipe.parent.and_then(recipes::named).is_some_and(keeps_dpkg)
-}
-
-/// Debian's name of this machine's architecture.
-pub(crate) fn architecture() -> &'static str {
-    match host_architecture() {
-        "386" => "i386",
-        "ppc64le" => "ppc64el",
-        other => other,
-    }
 }
 
 fn installed(package: &PackageRecord) -> Installed {

@@ -17,7 +17,7 @@ pub enum BaseError {
     /// A mirror address that is no `http://` or `https://` address.
     #[error("`{address}` is no mirror address")]
     MirrorAddress {
-        /// What was given.
+        /// The address as it was given.
         address: String,
     },
     /// A file of the archive could not be fetched.
@@ -33,13 +33,13 @@ pub enum BaseError {
     /// An address of an npm registry that proves to nobody who it is.
     #[error("`{address}` is no address of an npm registry that can be trusted")]
     RegistryAddress {
-        /// What was given.
+        /// The address as it was given.
         address: String,
     },
     /// A package of npm that has no release of the major version.
     #[error("the npm registry has no release {major} of {package}")]
     NoRelease {
-        /// Its name.
+        /// The name as it was given.
         package: String,
         /// The major version.
         major: u64,
@@ -55,15 +55,15 @@ pub enum BaseError {
     /// The signature of an index is missing, bad, or by no trusted key.
     #[error("{file} is not properly signed: {cause}")]
     Signature {
-        /// The index.
+        /// The name of the index in the archive.
         file: String,
-        /// The reason.
+        /// Why it cannot be used, for a message.
         cause: String,
     },
     /// An index is older than it says it may be.
     #[error("{file} expired on {until}")]
     Expired {
-        /// The index.
+        /// The name of the index in the archive.
         file: String,
         /// Its `Valid-Until`.
         until: String,
@@ -73,7 +73,7 @@ pub enum BaseError {
     Malformed {
         /// File, or file and package.
         file: String,
-        /// Line and cause.
+        /// The line of the file and what is wrong there.
         cause: String,
     },
     /// A package that nobody provides.
@@ -93,9 +93,9 @@ pub enum BaseError {
     /// A maintainer script or other step inside the new root failed.
     #[error("{step} failed in {base}: {cause}")]
     Step {
-        /// The base.
+        /// The name of the base that was being made.
         base: String,
-        /// What was run.
+        /// The command of a package that was run.
         step: String,
         /// Exit and last lines of output.
         cause: String,
@@ -103,32 +103,32 @@ pub enum BaseError {
     /// A recipe that does not exist.
     #[error("there is no base named `{name}`")]
     UnknownBase {
-        /// The name given.
+        /// The name as a person gave it.
         name: String,
     },
     /// A base of the user's own that cannot be.
     #[error("base `{name}` cannot be made: {cause}")]
     Custom {
-        /// Its name.
+        /// The name as it was given.
         name: String,
-        /// Why not.
+        /// Why it cannot be used, for a message.
         cause: String,
     },
     /// A base that was not made yet.
     #[error("base `{name}` has not been made")]
     NotMade {
-        /// The name given.
+        /// The name as a person gave it.
         name: String,
     },
     /// A file of ours or of the new root could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {
-        /// The path.
+        /// The file or directory that it was to be done to.
         path: PathBuf,
-        /// The system's error.
+        /// What the operating system answered to the call.
         source: io::Error,
     },
-    /// The image store refused.
+    /// The image store could not read or write what the base needs.
     #[error("image store: {0}")]
     Store(String),
 }

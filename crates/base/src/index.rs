@@ -50,7 +50,7 @@ pub(crate) struct PackageFile {
 const MAX_PACKAGE_SIZE: u64 = 1 << 30;
 
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct ParagraphRange {
     text: u32,
     start: u32,
     end: u32,
@@ -60,9 +60,9 @@ struct Place {
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     texts: Vec<(String, Origin, String)>,
-    by_name: HashMap<String, Vec<Place>>,
-    by_provided: HashMap<String, Vec<Place>>,
-    required: Vec<Place>,
+    by_name: HashMap<String, Vec<ParagraphRange>>,
+    by_provided: HashMap<String, Vec<ParagraphRange>>,
+    required: Vec<ParagraphRange>,
 }
 
 impl Index {
@@ -74,7 +74,8 @@ impl Index {
         }
         let number = self.texts.len() as u32;
         for (start, paragraph) in control::split(&text) {
-            let place = Place { text: number, start: start as u32, end: (start + paragraph.len()) as u32 };
+            let place =
+                ParagraphRange { text: number, start: start as u32, end: (start + paragraph.len()) as u32 };
             let Some(name) = paragraph.strip_prefix("Package: ").and_then(|rest| rest.lines().next()) else {
                 return Err(malformed(format!(
                     "byte {start}: a paragraph that does not begin with `Package:`"
@@ -117,11 +118,11 @@ impl Index {
         Ok(names)
     }
 
-    fn read_all(&self, places: &[Place]) -> Result<Vec<Package>, BaseError> {
+    fn read_all(&self, places: &[ParagraphRange]) -> Result<Vec<Package>, BaseError> {
         places.iter().map(|place| self.read(*place)).collect()
     }
 
-    fn read(&self, place: Place) -> Result<Package, BaseError> {
+    fn read(&self, place: ParagraphRange) -> Result<Package, BaseError> {
         let (file, origin, text) = &self.texts[place.text as usize];
         let text = &text[place.start as usize..place.end as usize];
         package(text, *origin).map_err(|cause| BaseError::Malformed {

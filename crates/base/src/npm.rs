@@ -13,13 +13,13 @@ use base64::prelude::BASE64_STANDARD;
 use flate2::read::GzDecoder;
 use serde::Deserialize;
 
-use crate::bases::architecture;
 use crate::error::BaseError;
 use crate::fetch::{Fetcher, hex, sha256_of};
 use crate::filter::Filter;
 use crate::index::Origin;
 use crate::recipes::NpmPackage;
 use crate::record::PackageRecord;
+use crate::suite::architecture;
 use crate::tree::{Attributes, Tree};
 use crate::version::Version;
 

@@ -22,7 +22,7 @@ pub struct Record {
     pub(crate) format: u32,
     /// Digest over the recipe, its parents, the suite and the architecture.
     pub(crate) key: String,
-    /// Its name.
+    /// The base's name: that of its recipe.
     pub name: String,
     /// The version of the package that gives the base its version.
     pub version: String,
@@ -36,7 +36,7 @@ pub struct Record {
     pub epoch: i64,
     /// Debian's name of the architecture.
     pub architecture: String,
-    /// The suite.
+    /// The release of Debian that its packages are from.
     pub suite: String,
     /// Date of the newest index, in seconds since 1970.
     pub index_date: i64,
@@ -66,9 +66,9 @@ pub(crate) fn all(cache: &Path) -> Vec<String> {
 /// A package of a base.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PackageRecord {
-    /// Name.
+    /// The package's name in its archive.
     pub name: String,
-    /// Version.
+    /// The package's version in its archive.
     pub version: Version,
     /// Architecture, or `all`.
     pub architecture: String,
@@ -98,7 +98,7 @@ pub struct PackageRecord {
 /// A package that a recipe leaves out, with the reason.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OmittedRecord {
-    /// Name.
+    /// The package's name in its archive.
     pub package: String,
     /// Why nothing misses it.
     pub reason: String,
@@ -126,7 +126,7 @@ pub(crate) fn write(cache: &Path, file: &str, record: &Record) -> Result<(), Bas
 /// A package that differs between two makings of a base.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageChange {
-    /// Name.
+    /// The package's name in its archive.
     pub package: String,
     /// Version before; `None` for a package that is new.
     pub before: Option<String>,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use plimsoll_image::host_architecture;
+
 /// A release of Debian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Suite {
@@ -24,7 +26,7 @@ impl Suite {
         }
     }
 
-    /// Its number.
+    /// Debian's number of the release.
     pub fn number(self) -> u32 {
         match self {
             Self::Bookworm => 12,
@@ -83,6 +85,15 @@ impl Suite {
 impl fmt::Display for Suite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// Debian's name of this machine's architecture.
+pub(crate) fn architecture() -> &'static str {
+    match host_architecture() {
+        "386" => "i386",
+        "ppc64le" => "ppc64el",
+        other => other,
     }
 }
 

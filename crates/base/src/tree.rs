@@ -71,7 +71,7 @@ impl Tree {
         Self { upper, lowers, implicit: HashSet::new() }
     }
 
-    /// The upper directory.
+    /// The directory that everything is written to.
     pub(crate) fn upper(&self) -> &Path {
         &self.upper
     }

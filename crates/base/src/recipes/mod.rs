@@ -138,18 +138,18 @@ fn npm_architecture() -> &'static str {
 /// A package left out, and why nothing misses it.
 #[derive(Debug, Clone, Copy)]
 pub struct Omitted {
-    /// Its name.
+    /// The name of the package that is left out.
     pub package: &'static str,
-    /// The reason.
+    /// Why nothing in the base misses it.
     pub reason: &'static str,
 }
 
 /// A user and the group of the same name and number.
 #[derive(Debug, Clone, Copy)]
 pub struct User {
-    /// Both names.
+    /// The name of the user and of the group.
     pub name: &'static str,
-    /// Both numbers.
+    /// The number of the user and of the group.
     pub id: u32,
     /// Home directory; not made.
     pub home: &'static str,
@@ -172,7 +172,7 @@ pub enum Entry {
 /// How a container starts. `{version}` in a value stands for the base's version.
 #[derive(Debug, Clone, Copy)]
 pub struct Start {
-    /// Environment.
+    /// Variables of the image's environment.
     pub env: &'static [(&'static str, &'static str)],
     /// Entry point; empty for none.
     pub entrypoint: &'static [&'static str],

@@ -49,7 +49,7 @@ pub(crate) fn run(
 ) -> Result<(), BaseError> {
     let script = script(entries)? + finish;
     let argv = ["/bin/sh", "-euc", &script].map(str::to_owned).to_vec();
-    let mut step = plimsoll_sandbox::Step::new(root, argv);
+    let mut step = plimsoll_sandbox::Process::new(root, argv);
     step.network = Network::None;
     "debian".clone_into(&mut step.hostname);
     step.timeout = Some(TIMEOUT);

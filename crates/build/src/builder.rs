@@ -12,12 +12,12 @@ use std::{
 use plimsoll_disk::{Links, read_text};
 use plimsoll_dockerfile::{Platform, check_frontend, dockerignore::Matcher, parse};
 use plimsoll_image::{Image, Reference, SealOptions, Store, manifest};
-use plimsoll_sandbox::{Cancel, Limits};
+use plimsoll_sandbox::{Cancel, CgroupLimits};
 use plimsoll_source::Diagnostic;
 
 use crate::{
     cachemount::CacheMounts,
-    copying::Caches,
+    caches::Caches,
     epoch::{self, Given, last_commit},
     error::BuildError,
     exchange::KeyedStep,
@@ -28,7 +28,8 @@ use crate::{
     lower::{Found, Names, Options, build_inputs, history, lower},
     progress::{Event, Progress},
     remote::Remotes,
-    request::{BuildOutcome, BuildRequest, Epoch, ImageResolver, NamedContext, ResolveError},
+    request::{BuildOutcome, BuildRequest, Epoch, NamedContext},
+    resolve::{ImageResolver, ResolveError},
     solve::Solver,
     statcache::StatCache,
     tree::Tree,
@@ -180,16 +181,16 @@ impl Builder {
             seal,
             progress,
             cancel,
-            limits: Limits {
+            limits: CgroupLimits {
                 shm_size: request.shm_size,
                 ulimits: request.ulimits.clone(),
-                ..Limits::default()
+                ..CgroupLimits::default()
             },
             done: Mutex::new(vec![None; graph.nodes.len()]),
             fresh: Mutex::default(),
             arrived: Mutex::default(),
             used: Mutex::default(),
-            wrecks: Mutex::default(),
+            failed_steps: Mutex::default(),
         };
         let solved = solver.solve();
         let keys = keyed(&graph, &solver, &self.index);
@@ -295,7 +296,7 @@ fn contexts(request: &BuildRequest, graph: &Graph) -> Result<HashMap<String, Tre
     for (name, context) in &request.contexts {
         let path = match context {
             NamedContext::Directory(path) => path,
-            NamedContext::Later(later) => match used_at(graph, name) {
+            NamedContext::Lazy(later) => match used_at(graph, name) {
                 None => continue,
                 Some(place) => &later.get().map_err(|error| at(place, error))?.root,
             },
@@ -324,11 +325,11 @@ fn used_at<'g>(graph: &'g Graph, name: &str) -> Option<&'g Node> {
     })
 }
 
-/// An error about something that a step needs, with the step's place.
+/// An error about something that a step needs, with the instruction's location.
 fn at(node: &Node, error: ResolveError) -> Diagnostic {
     let mut problem = Diagnostic::error(error.message);
-    if let Some(place) = &node.place {
-        problem = problem.label(&place.source, place.span, "");
+    if let Some(location) = &node.location {
+        problem = problem.label(&location.source, location.span, "");
     }
     match error.hint {
         Some(hint) => problem.hint(hint),
@@ -370,7 +371,7 @@ impl Names for Lookup<'_> {
         for (context, what) in self.request.contexts_for(name) {
             self.used.borrow_mut().insert(context.to_owned());
             match what {
-                NamedContext::Directory(_) | NamedContext::Later(_) => {
+                NamedContext::Directory(_) | NamedContext::Lazy(_) => {
                     return Ok(Found::Directory(context.to_owned()));
                 }
                 NamedContext::Reference(reference) if reference.familiar_name() == "scratch" => {

@@ -8,7 +8,7 @@ use plimsoll_image::StoreError;
 use plimsoll_sandbox::SandboxError;
 use plimsoll_source::Diagnostic;
 
-/// Why a build failed.
+/// Why a build failed; [`BuildError::diagnostics`] is what a person reads.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// The Dockerfile, or something that it names, is wrong; or a step failed.
@@ -19,13 +19,13 @@ pub enum BuildError {
     Io {
         /// What was to be done.
         what: &'static str,
-        /// With what.
+        /// The file or directory that it was to be done to.
         path: PathBuf,
-        /// The system's answer.
+        /// What the operating system answered to the call.
         #[source]
         source: io::Error,
     },
-    /// The image store refused.
+    /// The image store could not read or write what the build needs.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A step could not be started.

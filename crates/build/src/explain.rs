@@ -9,7 +9,7 @@ use crate::key::{Key, Part};
 /// Why a step was not taken from the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// `--no-cache`
+    /// `--no-cache` or `--no-cache-filter` asks for it.
     NoCache,
     /// It was never built here before.
     New,
@@ -24,14 +24,14 @@ pub enum Reason {
 pub struct Change {
     /// The part: `file apps/backend/src/app.ts`, `argument VERSION`, `the files of the step before`.
     pub part: String,
-    /// How it differs.
+    /// Whether it is new, gone or has another value.
     pub how: How,
 }
 
 /// How a part of a key differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// Another value.
+    /// It was there before, with another value.
     Changed,
     /// It was not there before.
     Added,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Key([u8; 32]);
 
 impl Key {
-    /// The digest of bytes.
+    /// The key that is the BLAKE3 digest of `bytes`.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(*blake3::hash(bytes).as_bytes())
     }
@@ -18,7 +18,7 @@ impl Key {
         Self(bytes)
     }
 
-    /// The 32 bytes.
+    /// The digest as it is hashed into other keys.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

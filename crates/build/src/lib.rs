@@ -7,7 +7,7 @@
 //! - [`graph`]: what is to be done, as plain data, everything expanded. Made by `lower`.
 //! - `solve`: does it. For each step a key is made of what it does and of the **content** of everything it can read;
 //!   a key that is known gives the layer without doing anything. Independent steps run at once, each key once.
-//! - `copying`, `place`, `select`, `tree`: COPY, ADD and WORKDIR write their layer's directory straight, reading the
+//! - `copying`, `layer_writer`, `select`, `tree`: COPY, ADD and WORKDIR write their layer's directory straight, reading the
 //!   context in place and other stages' layers without a mount.
 //! - `run`: RUN in the sandbox on an overlay mount; the upper directory is the layer.
 //! - `statcache`, `index`, `cachemount`: what is kept between builds.
@@ -17,6 +17,7 @@
 
 mod builder;
 mod cachemount;
+mod caches;
 mod chmod;
 mod config;
 mod copying;
@@ -25,29 +26,34 @@ mod epoch;
 mod error;
 mod exchange;
 mod explain;
+mod failed_step;
 mod flight;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod git_url;
 pub mod graph;
 mod index;
 mod key;
-mod later;
+mod layer_writer;
+mod lazy_context;
 mod lower;
-mod place;
 mod progress;
 pub mod remote;
 mod request;
+mod resolve;
 mod run;
 mod schedule;
+mod secret;
 mod select;
+mod settings;
 mod snapshot;
 mod solve;
 mod ssh;
 mod statcache;
+mod step_resources;
 mod tree;
 mod unpack;
-mod wreck;
 
 pub use builder::Builder;
 pub use cachemount::{CacheMountError, CacheMounts, Taken};
@@ -55,12 +61,13 @@ pub use chmod::{Chmod, Clause};
 pub use error::BuildError;
 pub use exchange::{KeyedStep, Restored, StepSource};
 pub use explain::{Change, How, Reason};
+pub use failed_step::{Attach, EnterError, FailedStep, OnFailure};
 pub use key::{Key, Part};
-pub use later::{Arrived, Later};
+pub use lazy_context::{FetchedContext, LazyContext};
 pub use plimsoll_sandbox::Stream;
 pub use progress::{Event, Outcome, Progress, Silent};
-pub use request::{
-    BuildOutcome, BuildRequest, CaBundle, CacheOwner, Epoch, ImageResolver, KeyFiles, NamedContext, Net,
-    ResolveError, ResolvedImage, Secret, SecretSource, SshAgent, SshKeys, StepReport, find_dockerfile,
-};
-pub use wreck::{Attach, EnterError, OnFailure, Wreck};
+pub use request::{BuildOutcome, BuildRequest, Epoch, NamedContext, StepReport, find_dockerfile};
+pub use resolve::{ImageResolver, ResolveError, ResolvedImage};
+pub use secret::{Secret, SecretSource};
+pub use settings::{CaBundle, CacheOwner, Net};
+pub use ssh::{KeyFiles, SshAgent, SshKeys};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use plimsoll_sandbox::Stream;
 
-use crate::{explain::Reason, remote::Transfer};
+use crate::{explain::Reason, graph::Title, remote::Transfer};
 
 /// Something happened. A step is named by its index in the graph.
 #[derive(Debug)]
@@ -13,43 +13,43 @@ pub enum Event<'a> {
     Note(&'a str),
     /// A step is being done, or was found in the cache.
     Started {
-        /// Which.
+        /// The step, by its index in the graph.
         step: usize,
-        /// `[build 3/7] RUN pnpm build`
-        title: &'a str,
+        /// Its stage, its number there and its instruction.
+        title: &'a Title,
         /// The steps that it depends on; each has been told of before.
         inputs: &'a [usize],
     },
     /// What a step needs has come from the network.
     Fetched {
-        /// The step.
+        /// The step, by its index in the graph.
         step: usize,
-        /// What, and when.
+        /// What came, how much, and when it began and ended.
         transfer: &'a Transfer,
     },
     /// A step wrote something.
     Output {
-        /// Which.
+        /// The step, by its index in the graph.
         step: usize,
-        /// Where to.
+        /// Whether it went to standard output or to standard error.
         stream: Stream,
-        /// What.
+        /// The bytes as the command wrote them; they may end inside a line or a character.
         bytes: &'a [u8],
     },
     /// A step waits for what another one has, one sentence.
     Waiting {
-        /// Which.
+        /// The step, by its index in the graph.
         step: usize,
         /// For what, and who has it.
         what: &'a str,
     },
     /// A step is done.
     Finished {
-        /// Which.
+        /// The step, by its index in the graph.
         step: usize,
-        /// How.
+        /// Whether it ran, came from the cache or failed.
         outcome: Outcome<'a>,
-        /// How long it took.
+        /// How long it took, the look into the cache included.
         elapsed: Duration,
     },
 }
@@ -61,7 +61,7 @@ pub enum Outcome<'a> {
     Cached,
     /// It was done, for this reason.
     Done(&'a Reason),
-    /// It failed.
+    /// It failed, and the build ends with its error.
     Failed,
     /// It was stopped because another step failed.
     Stopped,
@@ -69,11 +69,11 @@ pub enum Outcome<'a> {
 
 /// Receives a build's events, from several threads.
 pub trait Progress: Sync {
-    /// Called for each event.
+    /// Called for each event, from the thread that has it; a slow call holds that thread up.
     fn event(&self, event: &Event<'_>);
 }
 
-/// Tells nobody.
+/// Ignores all events.
 #[derive(Clone, Copy, Debug)]
 pub struct Silent;
 

@@ -1,16 +1,12 @@
 //! What a caller asks for, and what it gets.
 
 use std::{
-    collections::BTreeMap,
-    fmt,
-    io::{self, Read as _},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
 use plimsoll_dockerfile::Platform;
-use plimsoll_image::{Digest, Image, ImageRecord, Origin, Reference, manifest};
+use plimsoll_image::{ImageRecord, Origin, Reference};
 use plimsoll_sandbox::{Cancel, ExtraHost, Ulimit};
 use plimsoll_source::{Diagnostic, Source};
 
@@ -18,12 +14,16 @@ use crate::{
     error::BuildError,
     exchange::{KeyedStep, StepSource},
     explain::Reason,
+    failed_step::OnFailure,
     graph::Graph,
-    later::Later,
-    wreck::OnFailure,
+    lazy_context::LazyContext,
+    resolve::ResolvedImage,
+    secret::Secret,
+    settings::{CaBundle, CacheOwner, Net},
+    ssh::{KeyFiles, SshAgent},
 };
 
-/// One build.
+/// One build: a target of a Dockerfile, for one platform.
 #[derive(Clone, Debug)]
 pub struct BuildRequest {
     /// The build context, a directory.
@@ -36,19 +36,19 @@ pub struct BuildRequest {
     pub target: Option<String>,
     /// What the image is for; this machine's platform without it.
     pub platform: Option<Platform>,
-    /// `--build-arg`, in order.
+    /// Values of `--build-arg`; of two with one name the later wins.
     pub build_args: Vec<(String, String)>,
-    /// Further contexts by name.
+    /// Values of `--build-context`: further contexts by name.
     pub contexts: Vec<(String, NamedContext)>,
-    /// `--secret`
+    /// Values of `--secret`, which steps ask for by `id`.
     pub secrets: Vec<Secret>,
-    /// `--ssh`
+    /// Values of `--ssh`, which steps ask for by `id`.
     pub ssh: Vec<SshAgent>,
     /// What the files hold that `ssh` names, once a step has wanted it.
     pub key_files: KeyFiles,
-    /// `--label`, in order.
+    /// Labels of the image beside those of the Dockerfile, which they replace.
     pub labels: Vec<(String, String)>,
-    /// The image's names.
+    /// The names that the image gets in the store.
     pub tags: Vec<Reference>,
     /// Who gives these names; a person, without it.
     pub origin: Option<Origin>,
@@ -65,17 +65,17 @@ pub struct BuildRequest {
     pub context_time: Option<i64>,
     /// Which time stamps the image has, unless `SOURCE_DATE_EPOCH` is a build argument or a global ARG.
     pub epoch: Epoch,
-    /// `--add-host`
+    /// Values of `--add-host`: further lines of `/etc/hosts` in steps.
     pub hosts: Vec<ExtraHost>,
     /// `--network`: which network RUN has where it does not say so.
     pub network: Net,
-    /// `--allow network.host`
+    /// Steps may have the host's network (`--allow network.host`).
     pub allow_host_network: bool,
-    /// `--allow security.insecure`
+    /// Steps may run without confinement (`--allow security.insecure`).
     pub allow_insecure: bool,
     /// Size of `/dev/shm` in bytes.
     pub shm_size: Option<u64>,
-    /// `--ulimit`
+    /// Values of `--ulimit`: limits of every process of a step.
     pub ulimits: Vec<Ulimit>,
     /// How many steps may run at once; the number of processors, at least 4, without it.
     pub parallelism: Option<usize>,
@@ -228,7 +228,7 @@ fn with_names_like_it(error: BuildError, path: &Path) -> BuildError {
     Diagnostic::error(title).hint(hint).into()
 }
 
-/// No Dockerfile is larger.
+/// The largest Dockerfile that is read, in bytes.
 pub(crate) const MAX_TEXT: u64 = 16 << 20;
 
 fn read_text(path: &Path) -> Result<Source, BuildError> {
@@ -243,170 +243,11 @@ pub enum NamedContext {
     /// A directory of the host.
     Directory(PathBuf),
     /// A directory that is fetched when something needs it.
-    Later(Later),
+    Lazy(LazyContext),
     /// An image that is in the store. A name may be given several times, with images for different platforms.
     Image(Box<ResolvedImage>),
     /// The image of this name: where it is needed, it is found as the images of FROM are.
     Reference(Reference),
-}
-
-/// A secret and where its value is.
-#[derive(Clone)]
-pub struct Secret {
-    /// Its name.
-    pub id: String,
-    /// Where it is.
-    pub source: SecretSource,
-    /// What was read; copies share it.
-    value: Arc<OnceLock<Arc<[u8]>>>,
-}
-
-/// The largest secret, in bytes, as in BuildKit.
-const MAX_SECRET: u64 = 500 << 10;
-
-impl Secret {
-    /// A secret that is read when somebody first needs it.
-    pub fn new(id: impl Into<String>, source: SecretSource) -> Self {
-        Self { id: id.into(), source, value: Arc::default() }
-    }
-
-    /// Its value. The source is read once, when a step first needs it: a pipe gives its bytes once, and all steps of a
-    /// build see one value. It is kept in memory alone, until the build ends.
-    ///
-    /// # Errors
-    /// With the reason, which does not hold the value.
-    pub(crate) fn value(&self) -> Result<Arc<[u8]>, String> {
-        static READING: Mutex<()> = Mutex::new(());
-        // two steps must not share the bytes of one pipe
-        let _reading = READING.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(value) = self.value.get() {
-            return Ok(value.clone());
-        }
-        let value: Arc<[u8]> = match &self.source {
-            SecretSource::Env(name) => match std::env::var_os(name) {
-                Some(value) => value.into_encoded_bytes().into(),
-                None => return Err(format!("the variable {name} is not set")),
-            },
-            SecretSource::File(path) => {
-                let told = |error: io::Error| format!("{}: {error}", path.display());
-                let mut bytes = Vec::new();
-                let file = std::fs::File::open(path).map_err(told)?;
-                file.take(MAX_SECRET + 1).read_to_end(&mut bytes).map_err(told)?;
-                if bytes.len() as u64 > MAX_SECRET {
-                    return Err(format!("{} is larger than 500 KiB", path.display()));
-                }
-                bytes.into()
-            }
-        };
-        Ok(self.value.get_or_init(|| value).clone())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // never the value
-        out.debug_struct("Secret").field("id", &self.id).field("source", &self.source).finish_non_exhaustive()
-    }
-}
-
-/// Where a secret is.
-#[derive(Clone, Debug)]
-pub enum SecretSource {
-    /// A file.
-    File(PathBuf),
-    /// A variable of our own environment.
-    Env(String),
-}
-
-/// Keys for `RUN --mount=type=ssh`.
-#[derive(Clone, Debug)]
-pub struct SshAgent {
-    /// Its name; `default` for mounts that name none.
-    pub id: String,
-    /// Where they are.
-    pub keys: SshKeys,
-}
-
-/// Where keys for ssh are. No step sees a private key.
-#[derive(Clone, Debug)]
-pub enum SshKeys {
-    /// In the agent with this socket.
-    Agent(PathBuf),
-    /// In the agent of `SSH_AUTH_SOCK`, which is not set: only a step that wants them fails.
-    NoAgent,
-    /// In these files, without passphrase.
-    Files(Vec<PathBuf>),
-}
-
-/// The content of files with keys, each read once, when a step first wants it: a pipe gives its bytes once, and all
-/// steps of a build see the same keys. Copies share it. It is kept in memory alone, until the build ends.
-#[derive(Clone, Default)]
-pub struct KeyFiles(Arc<Mutex<BTreeMap<PathBuf, Arc<[u8]>>>>);
-
-/// No private key is longer, in bytes.
-const MAX_KEY: u64 = 64 << 10;
-
-impl KeyFiles {
-    /// What a file holds.
-    ///
-    /// # Errors
-    /// With the reason, which does not hold the key.
-    pub(crate) fn read(&self, file: &Path) -> io::Result<Arc<[u8]>> {
-        // held while it reads: two steps must not share the bytes of one pipe
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = known.get(file) {
-            return Ok(key.clone());
-        }
-        let mut key = Vec::new();
-        std::fs::File::open(file)?.take(MAX_KEY + 1).read_to_end(&mut key)?;
-        if key.len() as u64 > MAX_KEY {
-            return Err(io::Error::other("it is larger than 64 KiB"));
-        }
-        let key: Arc<[u8]> = key.into();
-        known.insert(file.to_owned(), key.clone());
-        Ok(key)
-    }
-}
-
-impl fmt::Debug for KeyFiles {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // never the keys
-        out.debug_struct("KeyFiles").finish_non_exhaustive()
-    }
-}
-
-/// The certificates that steps trust, beside those of their image.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum CaBundle {
-    /// The host's bundle, where it has one that differs from the image's.
-    #[default]
-    Auto,
-    /// This file.
-    File(PathBuf),
-    /// None.
-    Off,
-}
-
-/// Which network RUN has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Net {
-    /// One of its own, with a way out.
-    #[default]
-    Default,
-    /// None.
-    None,
-    /// The host's; has to be allowed.
-    Host,
-}
-
-/// Whom new cache mounts belong to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CacheOwner {
-    /// Root, as in BuildKit.
-    #[default]
-    Root,
-    /// The `USER` of the step.
-    User,
 }
 
 /// The latest time that anything in the image has (`SOURCE_DATE_EPOCH`), in seconds since 1970.
@@ -415,49 +256,18 @@ pub enum Epoch {
     /// The time of the context's last git commit; the files' own times without git.
     #[default]
     Auto,
-    /// This time.
+    /// This time, in seconds since 1970.
     At(i64),
-    /// The files' own times.
+    /// No limit: the files keep their own times.
     Off,
 }
 
-/// An image that a Dockerfile names, in the store.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ResolvedImage {
-    /// Its configuration and layers.
-    pub image: Image,
-    /// What it was resolved to, to be shown: a digest or a local name.
-    pub shown: String,
-    /// The digest of its manifest or index where it came from.
-    pub digest: Option<Digest>,
-}
-
-/// Finds the images that a Dockerfile names.
-pub trait ImageResolver: Sync {
-    /// Brings the image for a platform into the store.
-    ///
-    /// # Errors
-    /// With the reason, and what to do.
-    fn resolve(&self, name: &Reference, platform: &manifest::Platform)
-    -> Result<ResolvedImage, ResolveError>;
-}
-
-/// Why an image could not be had.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct ResolveError {
-    /// What went wrong, with the image's name.
-    pub message: String,
-    /// What to do next.
-    pub hint: Option<String>,
-}
-
-/// What a build gave.
+/// The image that a build made, and what was done for it.
 #[derive(Clone, Debug)]
 pub struct BuildOutcome {
     /// The image in the store.
     pub record: ImageRecord,
-    /// What was done.
+    /// The steps, with everything expanded.
     pub graph: Graph,
     /// What the image is for.
     pub platform: Platform,
@@ -467,7 +277,7 @@ pub struct BuildOutcome {
     pub steps: Vec<StepReport>,
     /// The keys of all steps that have one, for an export of the cache.
     pub keys: Vec<KeyedStep>,
-    /// The whole time.
+    /// How long the build took, from the Dockerfile to the image.
     pub elapsed: Duration,
     /// Where the steps' full output is, if any step ran.
     pub logs: Option<PathBuf>,
@@ -482,83 +292,6 @@ pub struct StepReport {
     pub line: Option<usize>,
     /// Why it ran; `None` when it came from the cache.
     pub ran: Option<Reason>,
-    /// How long it took.
+    /// How long the step took, the look into the cache included.
     pub elapsed: Duration,
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{io::Write as _, thread::JoinHandle};
-
-    use super::*;
-
-    /// A pipe in `dir`, and who writes this to it, once.
-    fn pipe(dir: &Path, text: &'static [u8]) -> (PathBuf, JoinHandle<()>) {
-        let pipe = dir.join("pipe");
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            &pipe,
-            rustix::fs::FileType::Fifo,
-            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
-            0,
-        )
-        .unwrap();
-        let to = pipe.clone();
-        let writer = std::thread::spawn(move || {
-            std::fs::OpenOptions::new().write(true).open(to).unwrap().write_all(text).unwrap();
-        });
-        (pipe, writer)
-    }
-
-    #[test]
-    fn secret_from_a_pipe_is_read_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let (pipe, writer) = pipe(dir.path(), b"sesame\n");
-        let secret = Secret::new("token", SecretSource::File(pipe));
-        let (first, second) = (secret.clone(), secret.clone());
-        std::thread::scope(|scope| {
-            let one = scope.spawn(|| first.value().unwrap());
-            let other = scope.spawn(|| second.value().unwrap());
-            assert_eq!(&*one.join().unwrap(), b"sesame\n");
-            assert_eq!(&*other.join().unwrap(), b"sesame\n");
-        });
-        writer.join().unwrap();
-        assert_eq!(&*secret.value().unwrap(), b"sesame\n");
-        assert!(!format!("{secret:?}").contains("sesame"));
-    }
-
-    #[test]
-    fn keys_from_a_pipe_are_read_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let (pipe, writer) = pipe(dir.path(), b"a key\n");
-        let files = KeyFiles::default();
-        let (first, second) = (files.clone(), files.clone());
-        std::thread::scope(|scope| {
-            let one = scope.spawn(|| first.read(&pipe).unwrap());
-            let other = scope.spawn(|| second.read(&pipe).unwrap());
-            assert_eq!(&*one.join().unwrap(), b"a key\n");
-            assert_eq!(&*other.join().unwrap(), b"a key\n");
-        });
-        writer.join().unwrap();
-        assert_eq!(&*files.read(&pipe).unwrap(), b"a key\n");
-        assert!(!format!("{files:?}").contains("a key"));
-        let long = dir.path().join("long");
-        std::fs::write(&long, vec![b'x'; 65 << 10]).unwrap();
-        assert!(files.read(&long).unwrap_err().to_string().contains("64 KiB"));
-        assert!(files.read(&dir.path().join("none")).is_err());
-    }
-
-    #[test]
-    fn a_file_that_changes_meanwhile_is_one_value() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("secret");
-        std::fs::write(&file, "first").unwrap();
-        let secret = Secret::new("token", SecretSource::File(file.clone()));
-        assert_eq!(&*secret.value().unwrap(), b"first");
-        std::fs::write(&file, "second").unwrap();
-        assert_eq!(&*secret.clone().value().unwrap(), b"first");
-        let long = Secret::new("long", SecretSource::File(file.clone()));
-        std::fs::write(&file, vec![b'x'; 600 << 10]).unwrap();
-        assert!(long.value().unwrap_err().contains("500 KiB"));
-    }
 }

@@ -1,6 +1,8 @@
 //! `RUN --mount=type=ssh`: an agent of the host, seen in the step through a socket of our own, so that the step's
 //! user may open it whoever owns the agent, and so that it is lent for signing alone.
 
+mod keys;
+
 use std::{
     fs::{self, File},
     io::{self, Read as _, Write as _},
@@ -21,7 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::request::{KeyFiles, SshAgent, SshKeys};
+pub use self::keys::{KeyFiles, SshAgent, SshKeys};
 
 /// An agent that a step may use, until it is dropped.
 pub(crate) struct Forward {

@@ -19,17 +19,17 @@ use rustix::fs::{
     AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags, makedev, mknodat, utimensat,
 };
 
-use crate::place::{Place, PlaceError};
+use crate::layer_writer::{LayerError, LayerWriter};
 
 /// What an archive may cost.
 #[derive(Clone, Copy, Debug)]
-struct Limits {
+struct ArchiveLimits {
     entries: usize,
     /// Bytes of the archive without compression, and of its files with their holes.
     bytes: u64,
 }
 
-const LIMITS: Limits = Limits { entries: 1_000_000, bytes: 64 << 30 };
+const LIMITS: ArchiveLimits = ArchiveLimits { entries: 1_000_000, bytes: 64 << 30 };
 
 /// Memory that taking a compression off may cost, in bytes: `xz -9` and `zstd --ultra -22` need less.
 const MAX_MEMORY: u64 = 192 << 20;
@@ -42,7 +42,7 @@ pub(crate) enum UnpackError {
     #[error("cannot unpack `{name}`: {reason}")]
     Entry { name: String, reason: String },
     #[error(transparent)]
-    Place(#[from] PlaceError),
+    Layer(#[from] LayerError),
 }
 
 /// The archive in `file` as a plain tar stream; `None` when it is no archive.
@@ -91,18 +91,18 @@ fn is_tar(header: &[u8]) -> bool {
 /// Unpacks `archive` into the directory `dest` (as COPY understands destinations). As in BuildKit, modes are the
 /// archive's, whatever `--chmod` says, and so are owners unless `--chown` gives another. Directories that only a
 /// member's path names belong to the owner of `--chown` too.
-pub(crate) fn unpack(place: &mut Place<'_>, archive: impl Read, dest: &str) -> Result<(), UnpackError> {
-    unpack_within(place, archive, dest, LIMITS)
+pub(crate) fn unpack(layer: &mut LayerWriter<'_>, archive: impl Read, dest: &str) -> Result<(), UnpackError> {
+    unpack_within(layer, archive, dest, LIMITS)
 }
 
 fn unpack_within(
-    place: &mut Place<'_>,
+    layer: &mut LayerWriter<'_>,
     archive: impl Read,
     dest: &str,
-    limits: Limits,
+    limits: ArchiveLimits,
 ) -> Result<(), UnpackError> {
-    let root = place.resolve(dest)?;
-    place.make_directories(&root)?;
+    let root = layer.resolve(dest)?;
+    layer.make_directories(&root)?;
     let mut archive = ArchiveReader::with_sparse(Bounded::new(archive, limits.bytes));
     let mut directories: Vec<(PathBuf, i64)> = Vec::new();
     let (mut count, mut bytes) = (0, 0_u64);
@@ -117,19 +117,19 @@ fn unpack_within(
         };
         // The archive's own root has neither.
         let (Some(parent), Some(last)) = (relative.parent(), relative.file_name()) else { continue };
-        let parent = place.resolve_below(&root, parent)?;
-        place.make_directories(&parent)?;
+        let parent = layer.resolve_below(&root, parent)?;
+        layer.make_directories(&parent)?;
         let target = parent.join(last);
-        let owner = place.owner.unwrap_or((member.uid, member.gid));
+        let owner = layer.owner.unwrap_or((member.uid, member.gid));
         if member.kind == MemberKind::Directory {
-            let host = place.replace_with_directory(&target)?;
+            let host = layer.replace_with_directory(&target)?;
             set(&host, &member, owner).map_err(|error| refuse(&member, error))?;
             directories.push((host, member.mtime));
             continue;
         }
-        let host = place.draft().join(&target);
+        let host = layer.draft().join(&target);
         let source = match &member.kind {
-            MemberKind::HardLink { target } => Some(link_source(place, &root, &member, target)?),
+            MemberKind::HardLink { target } => Some(link_source(layer, &root, &member, target)?),
             _ => None,
         };
         let made = clear(&host).and_then(|()| match &source {
@@ -141,7 +141,7 @@ fn unpack_within(
     for (host, mtime) in directories.iter().rev() {
         // a later member may have taken its place
         if fs::symlink_metadata(host).is_ok_and(|meta| meta.is_dir()) {
-            set_time(host, *mtime).map_err(|error| PlaceError::Io(host.clone(), error))?;
+            set_time(host, *mtime).map_err(|error| LayerError::Io(host.clone(), error))?;
         }
     }
     Ok(())
@@ -154,7 +154,7 @@ fn refuse(member: &ArchiveMember, reason: impl ToString) -> UnpackError {
 
 /// Where the file is that a hard link is another name of. Links on the way are followed, the last one is not.
 fn link_source(
-    place: &Place<'_>,
+    layer: &LayerWriter<'_>,
     root: &Path,
     member: &ArchiveMember,
     target: &[u8],
@@ -164,8 +164,8 @@ fn link_source(
     let (Some(parent), Some(last)) = (path.parent(), path.file_name()) else {
         return Err(refuse(member, "a link without a target"));
     };
-    let parent = place.resolve_below(root, parent)?;
-    let source = place.draft().join(parent).join(last);
+    let parent = layer.resolve_below(root, parent)?;
+    let source = layer.draft().join(parent).join(last);
     match fs::symlink_metadata(&source) {
         Ok(meta) if !meta.is_dir() => Ok(source),
         _ => Err(refuse(member, "its hard link's target is not a file of the archive")),

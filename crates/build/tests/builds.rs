@@ -355,7 +355,7 @@ struct Gate {
 impl Progress for Gate {
     fn event(&self, event: &Event<'_>) {
         match event {
-            Event::Started { step, title, .. } if title.contains(self.word) => {
+            Event::Started { step, title, .. } if title.text.contains(self.word) => {
                 self.steps.lock().unwrap().insert(*step);
             }
             Event::Finished { step, .. } if self.steps.lock().unwrap().contains(step) => {

@@ -25,7 +25,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 
 use crate::{
     mounts::DEVICES,
-    step::{Limits, Security},
+    process::{CgroupLimits, Security},
 };
 
 /// The group around the groups of all steps.
@@ -60,7 +60,7 @@ struct Group {
 
 impl Cgroup {
     /// Makes what can be made here, with the rules and bounds of a step.
-    pub(crate) fn make(limits: &Limits, security: Security) -> Self {
+    pub(crate) fn make(limits: &CgroupLimits, security: Security) -> Self {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         let (mounts, own) = (read("/proc/self/mountinfo"), read("/proc/self/cgroup"));
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -233,7 +233,7 @@ impl Hierarchy {
     }
 
     /// Which devices, how many processes, how much memory. Each is set where there is a controller for it.
-    fn limit(&self, group: &Path, limits: &Limits, security: Security) {
+    fn limit(&self, group: &Path, limits: &CgroupLimits, security: Security) {
         let set = |file: &str, value: &str| fs::write(group.join(file), value);
         let has = |name: &str| self.controllers.as_ref().is_none_or(|these| these.contains(name));
         if security == Security::Sandbox && has("devices") {

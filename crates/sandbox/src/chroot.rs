@@ -31,17 +31,18 @@ use rustix::fs::{
 
 use crate::{
     cgroup::Cgroup,
-    helper::{self, Context as _, Failure, Stdin},
-    init,
+    failure::{Context as _, Failure},
+    init::{self, Stdin},
     mounts::{DEVICES, hosts_file},
     privileges::Around,
-    step::{MountKind, Network, Step},
+    process::{MountKind, Network, Process},
+    wait::wait,
     wire::{self, Report},
 };
 
 /// Runs the step; `reason` is why there are no namespaces.
 pub(crate) fn contain(
-    step: &Step,
+    step: &Process,
     stdin: Stdin,
     socket: &UnixStream,
     group: &Cgroup,
@@ -82,7 +83,7 @@ pub(crate) fn contain(
 }
 
 fn run(
-    step: &Step,
+    step: &Process,
     stdin: Stdin,
     socket: &UnixStream,
     group: &Cgroup,
@@ -99,7 +100,7 @@ fn run(
         }
         ForkResult::Parent { child } => {
             drop(stdin);
-            let status = helper::wait(child, socket);
+            let status = wait(child, socket);
             group.kill();
             end_orphans();
             status
@@ -374,7 +375,7 @@ struct Guest {
 
 impl Guests {
     /// Puts everything that a step sees beside its root into it.
-    fn bring(&mut self, step: &Step) -> Result<(), Failure> {
+    fn bring(&mut self, step: &Process) -> Result<(), Failure> {
         let names = fs::read("/etc/resolv.conf").unwrap_or_default();
         self.file(Path::new("/etc/resolv.conf"), &names, 0o644, (0, 0))?;
         let hosts = hosts_file(step, Around::Chroot);

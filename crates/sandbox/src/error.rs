@@ -17,7 +17,7 @@ pub enum SandboxError {
     Setup {
         /// What was being done, with the path or name.
         what: String,
-        /// The kernel's answer.
+        /// What the kernel answered to the system call.
         cause: String,
     },
     /// The command itself could not be executed: not found, or not executable.
@@ -25,7 +25,7 @@ pub enum SandboxError {
     Exec {
         /// The first word of the command.
         command: String,
-        /// Why.
+        /// Why it could not be executed, for a message.
         cause: String,
     },
     /// The helper ended without a report; somebody killed it.

@@ -4,38 +4,28 @@ use std::{
     env,
     ffi::OsStr,
     io,
-    os::{
-        fd::{FromRawFd, OwnedFd},
-        unix::net::UnixStream,
-    },
+    os::{fd::OwnedFd, unix::net::UnixStream},
     process,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::Ordering,
 };
 
 use caps::{CapSet, Capability};
 use nix::{
     sched::{CloneFlags, unshare},
-    sys::{
-        signal::{Signal, kill},
-        wait::{WaitStatus, waitpid},
-    },
-    unistd::{ForkResult, Pid, fork},
+    sys::wait::WaitStatus,
+    unistd::{ForkResult, fork},
 };
-use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::{
     cgroup::Cgroup,
-    chroot, init,
+    chroot,
+    failure::{Context as _, Failure},
+    init::{self, Stdin},
     network::{self, Way},
-    step::{Network, Step},
-    wire::{self, Input, Report},
+    process::{Network, Process},
+    wait::wait,
+    wire::{self, ARG0, INITIALISED, Input, Report},
 };
-
-/// The name by which the helper knows itself.
-pub(crate) const ARG0: &str = "plimsoll-sandbox-helper";
-
-/// Whether [`init_if_requested`] ran: without it the helper would run the program's own `main` again.
-pub(crate) static INITIALISED: AtomicBool = AtomicBool::new(false);
 
 /// Becomes the sandbox helper when this process was started as one, and then never returns.
 ///
@@ -54,7 +44,7 @@ pub fn init_if_requested() {
 /// The helper's work; its exit code is for nobody but a person with strace.
 fn help() -> i32 {
     let Ok(socket) = take_socket() else { return 2 };
-    let Ok(Some(step)) = wire::receive::<Step>(&socket) else { return 2 };
+    let Ok(Some(step)) = wire::receive::<Process>(&socket) else { return 2 };
     let network = match step.network {
         Network::Own => match wire::receive::<Way>(&socket) {
             Ok(Some(Way::Given)) => match wire::receive_file(&socket) {
@@ -104,44 +94,13 @@ pub(crate) enum Net {
     Refused(String),
 }
 
-/// What becomes the command's standard input.
-pub(crate) enum Stdin {
-    Nothing,
-    File(OwnedFd),
-    /// A terminal that is made inside.
-    Terminal,
-}
-
-/// Something that did not work, and its object.
-pub(crate) struct Failure {
-    pub(crate) what: String,
-    pub(crate) cause: String,
-}
-
-impl Failure {
-    pub(crate) fn report(self) -> Report {
-        Report::Setup { what: self.what, cause: self.cause }
-    }
-}
-
-/// Gives an operating system error its object.
-pub(crate) trait Context<T> {
-    fn context(self, what: impl FnOnce() -> String) -> Result<T, Failure>;
-}
-
-impl<T, E: Into<io::Error>> Context<T> for Result<T, E> {
-    fn context(self, what: impl FnOnce() -> String) -> Result<T, Failure> {
-        self.map_err(|error| Failure { what: what(), cause: error.into().to_string() })
-    }
-}
-
 /// The socket arrives as standard input; it moves away so that the command gets `/dev/null` there.
 fn take_socket() -> io::Result<UnixStream> {
     let copy = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
     Ok(UnixStream::from(copy))
 }
 
-fn contain(step: &Step, stdin: Stdin, network: Net, socket: &UnixStream) -> Result<WaitStatus, Failure> {
+fn contain(step: &Process, stdin: Stdin, network: Net, socket: &UnixStream) -> Result<WaitStatus, Failure> {
     // Away from the terminal: Ctrl-C is for the caller, whose end we notice.
     nix::unistd::setsid().context(|| "cannot start a session".to_owned())?;
     let mut namespaces = CloneFlags::CLONE_NEWNS
@@ -159,7 +118,7 @@ fn contain(step: &Step, stdin: Stdin, network: Net, socket: &UnixStream) -> Resu
 }
 
 fn contain_in(
-    step: &Step,
+    step: &Process,
     stdin: Stdin,
     (network, socket): (Net, &UnixStream),
     namespaces: CloneFlags,
@@ -197,33 +156,4 @@ fn contain_in(
             wait(child, socket)
         }
     }
-}
-
-/// Waits for pid 1; kills it when the caller closes the socket or dies.
-pub(crate) fn wait(child: Pid, socket: &UnixStream) -> Result<WaitStatus, Failure> {
-    let handle = pidfd(child).context(|| "cannot watch the step".to_owned())?;
-    // The command's output pipes must end with the command.
-    for fd in [0, 1, 2] {
-        // SAFETY: nothing in the helper uses the standard streams from here on; each is closed once.
-        drop(unsafe { OwnedFd::from_raw_fd(fd) });
-    }
-    let mut fds = [PollFd::new(&handle, PollFlags::IN), PollFd::new(socket, PollFlags::IN)];
-    loop {
-        match poll(&mut fds, None) {
-            Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => continue,
-            Err(error) => return Err(error).context(|| "cannot wait for the step".to_owned()),
-        }
-        if fds[0].revents().is_empty() && !fds[1].revents().is_empty() {
-            // The caller sends nothing after the step: the socket is readable only at its end.
-            let _ = kill(child, Signal::SIGKILL);
-        }
-        return waitpid(child, None).context(|| "cannot wait for the step".to_owned());
-    }
-}
-
-fn pidfd(child: Pid) -> io::Result<OwnedFd> {
-    let pid = rustix::process::Pid::from_raw(child.as_raw())
-        .ok_or_else(|| io::Error::other(format!("no process {child}")))?;
-    Ok(rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?)
 }

@@ -15,11 +15,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::{
     error::SandboxError,
-    helper::{ARG0, INITIALISED},
     network::{Lease, Pass, Way},
-    step::{Exit, Network, Step, Stream},
+    process::{Exit, Network, Process, Stream},
     stubs,
-    wire::{self, Input, Report, Stub},
+    wire::{self, ARG0, INITIALISED, Input, Report, Stub},
 };
 
 /// Runs `step` and waits for it; `output` receives its bytes as they come.
@@ -29,7 +28,7 @@ use crate::{
 ///
 /// # Errors
 /// When the step could not be set up or was stopped; a command that fails is not an error but an [`Exit`].
-pub fn run(step: &Step, output: &mut dyn FnMut(Stream, &[u8])) -> Result<Exit, SandboxError> {
+pub fn run(step: &Process, output: &mut dyn FnMut(Stream, &[u8])) -> Result<Exit, SandboxError> {
     let Started { socket, mut helper, lease } = start(step, Input::Nothing, Stdio::piped(), Stdio::piped())?;
     let watched = watch(step, &socket, &mut helper, output);
     finish(step, &socket, (helper, lease), watched)
@@ -40,7 +39,7 @@ pub fn run(step: &Step, output: &mut dyn FnMut(Stream, &[u8])) -> Result<Exit, S
 /// # Errors
 /// As [`run`].
 pub fn run_with_input(
-    step: &Step,
+    step: &Process,
     input: BorrowedFd<'_>,
     output: &mut dyn FnMut(Stream, &[u8]),
 ) -> Result<Exit, SandboxError> {
@@ -59,7 +58,7 @@ pub(crate) struct Started {
 }
 
 /// Starts the helper and tells it the step.
-pub(crate) fn start(step: &Step, input: Input, out: Stdio, err: Stdio) -> Result<Started, SandboxError> {
+pub(crate) fn start(step: &Process, input: Input, out: Stdio, err: Stdio) -> Result<Started, SandboxError> {
     if !INITIALISED.load(Ordering::Relaxed) {
         return Err(SandboxError::NotInitialised);
     }
@@ -94,7 +93,7 @@ pub(crate) fn start(step: &Step, input: Input, out: Stdio, err: Stdio) -> Result
 
 /// Waits until nothing of the step is left.
 pub(crate) fn finish(
-    step: &Step,
+    step: &Process,
     socket: &UnixStream,
     (mut helper, lease): (Child, Option<Lease>),
     watched: Result<(Ending, Vec<Stub>), SandboxError>,
@@ -127,7 +126,7 @@ pub(crate) enum Ending {
 
 /// Forwards output until every writer is gone and the end is known.
 fn watch(
-    step: &Step,
+    step: &Process,
     socket: &UnixStream,
     helper: &mut Child,
     output: &mut dyn FnMut(Stream, &[u8]),

@@ -15,12 +15,12 @@ use nix::{errno::Errno, libc, unistd::execve};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::{
-    helper::{Context as _, Failure, Stdin},
+    failure::{Context as _, Failure},
     mounts,
     network::seen_from_inside,
     privileges::{self, Around},
+    process::{Network, Process, Security, User},
     seccomp,
-    step::{Network, Security, Step, User},
     terminal::Terminal,
     user::{Identity, lookup},
     wire::{self, Report},
@@ -29,17 +29,30 @@ use crate::{
 /// Where a shell looks when `PATH` is not set.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// What becomes the command's standard input.
+pub(crate) enum Stdin {
+    Nothing,
+    File(OwnedFd),
+    /// A terminal that is made inside.
+    Terminal,
+}
+
 /// Becomes the command of `step`; when that fails, says why through `socket` and ends.
-pub(crate) fn become_command(step: &Step, stdin: &Stdin, network: Option<OwnedFd>, socket: &UnixStream) -> ! {
+pub(crate) fn become_command(
+    step: &Process,
+    stdin: &Stdin,
+    network: Option<OwnedFd>,
+    socket: &UnixStream,
+) -> ! {
     execute(step, socket, prepare(step, stdin, network, socket))
 }
 
 /// As [`become_command`], with a directory that is ready as root, and no namespaces.
-pub(crate) fn become_command_in(step: &Step, stdin: &Stdin, socket: &UnixStream, root: &Path) -> ! {
+pub(crate) fn become_command_in(step: &Process, stdin: &Stdin, socket: &UnixStream, root: &Path) -> ! {
     execute(step, socket, prepare_in(step, stdin, socket, root))
 }
 
-fn execute(step: &Step, socket: &UnixStream, prepared: Result<Command, Stop>) -> ! {
+fn execute(step: &Process, socket: &UnixStream, prepared: Result<Command, Stop>) -> ! {
     let failure = match prepared {
         Ok((program, arguments, environment)) => {
             let cause = match execve(&program, &arguments, &environment) {
@@ -75,7 +88,7 @@ impl From<Failure> for Stop {
 type Command = (CString, Vec<CString>, Vec<CString>);
 
 fn prepare(
-    step: &Step,
+    step: &Process,
     stdin: &Stdin,
     network: Option<OwnedFd>,
     socket: &UnixStream,
@@ -98,7 +111,7 @@ fn prepare(
     command(step, &source, socket, Around::Namespaces)
 }
 
-fn prepare_in(step: &Step, stdin: &Stdin, socket: &UnixStream, root: &Path) -> Result<Command, Stop> {
+fn prepare_in(step: &Process, stdin: &Stdin, socket: &UnixStream, root: &Path) -> Result<Command, Stop> {
     die_with_helper()?;
     nix::unistd::setsid().context(|| "cannot start a session".to_owned())?;
     // The copy of the root has no terminals of its own.
@@ -128,7 +141,7 @@ fn source(stdin: &Stdin) -> Result<Source, Failure> {
 }
 
 /// Inside the root: gives everything up, and says what to execute.
-fn command(step: &Step, source: &Source, socket: &UnixStream, around: Around) -> Result<Command, Stop> {
+fn command(step: &Process, source: &Source, socket: &UnixStream, around: Around) -> Result<Command, Stop> {
     let identity = identity(&step.user)?;
     let environment = environment(step, &identity, around);
     enter_directory(&step.cwd)?;
@@ -187,7 +200,7 @@ fn identity(user: &User) -> Result<Identity, Failure> {
     }
 }
 
-fn environment(step: &Step, identity: &Identity, around: Around) -> Vec<(String, String)> {
+fn environment(step: &Process, identity: &Identity, around: Around) -> Vec<(String, String)> {
     let is_proxy = |name: &String| step.proxies.iter().any(|(proxy, _)| proxy == name);
     let mut environment: Vec<(String, String)> =
         step.env.iter().filter(|(name, _)| !is_proxy(name)).cloned().collect();
@@ -211,7 +224,7 @@ fn enter_directory(path: &Path) -> Result<(), Failure> {
 }
 
 /// The file that the first word of the command means, as a shell would find it.
-fn find(step: &Step, environment: &[(String, String)]) -> Result<String, String> {
+fn find(step: &Process, environment: &[(String, String)]) -> Result<String, String> {
     let name = step.argv.first().filter(|name| !name.is_empty()).ok_or("no command was given")?;
     if name.contains('/') {
         return match fs::metadata(name) {

@@ -1,6 +1,6 @@
 //! Runs one process in a root file system: namespaces, mounts, users, capabilities, seccomp. Linux only.
 //!
-//! In: a [`Step`] (root file system as overlay layers, mounts, command, user). Out: the command's output through a
+//! In: a [`Process`] (root file system as overlay layers, mounts, command, user). Out: the command's output through a
 //! callback, and how it ended ([`Exit`]). Needs root, if need be that of a user namespace ([`become_root`]), and Linux 5.12; it never touches the caller's own namespaces.
 //!
 //! # How a step runs
@@ -22,6 +22,7 @@
 mod cgroup;
 mod chroot;
 mod error;
+mod failure;
 mod helper;
 mod host;
 mod init;
@@ -29,12 +30,13 @@ mod mounts;
 mod network;
 mod overlay;
 mod privileges;
+mod process;
 mod rootless;
 mod seccomp;
-mod step;
 mod stubs;
 mod terminal;
 mod user;
+mod wait;
 mod wire;
 
 pub use error::SandboxError;
@@ -43,9 +45,10 @@ pub use host::{run, run_with_input};
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use network::fuzzing;
-pub use rootless::{Mapping, become_root, is_rootless};
-pub use step::{
-    Cancel, Exit, ExtraHost, Limits, Mount, MountKind, Network, Root, Security, Step, Stream, Ulimit, User,
+pub use process::{
+    Cancel, CgroupLimits, Exit, ExtraHost, Mount, MountKind, Network, Process, Root, Security, Stream,
+    Ulimit, User,
 };
+pub use rootless::{Mapping, become_root, is_rootless};
 pub use terminal::{Screen, run_in_terminal};
 pub use user::{Identity, UserError, lookup};

@@ -23,13 +23,12 @@ use rustix::{
 };
 
 use crate::{
-    helper::{Context as _, Failure},
+    failure::{Context as _, Failure},
     network::{HOST_GATEWAY, resolv_conf},
     overlay,
     privileges::Around,
-    rootless,
-    step::{ExtraHost, MountKind, Network, Security, Step},
-    stubs,
+    process::{ExtraHost, MountKind, Network, Process, Security},
+    rootless, stubs,
     wire::Stub,
 };
 
@@ -53,7 +52,7 @@ struct FileContent {
 }
 
 /// Opens every source while the host's files are still in sight, and mounts the root. Ends inside the root.
-pub(crate) fn enter(step: &Step) -> Result<(Vec<Prepared>, Host), Failure> {
+pub(crate) fn enter(step: &Process) -> Result<(Vec<Prepared>, Host), Failure> {
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
         .context(|| "cannot make the mounts private".to_owned())?;
     let mut prepared = vec![name_resolution(step.network), host_names(step)];
@@ -88,12 +87,12 @@ fn name_resolution(network: Network) -> Prepared {
     file("/etc/resolv.conf", content)
 }
 
-fn host_names(step: &Step) -> Prepared {
+fn host_names(step: &Process) -> Prepared {
     file("/etc/hosts", hosts_file(step, Around::Namespaces).into_bytes())
 }
 
 /// The text of `/etc/hosts`.
-pub(crate) fn hosts_file(step: &Step, around: Around) -> String {
+pub(crate) fn hosts_file(step: &Process, around: Around) -> String {
     let hostname = &step.hostname;
     let shared = around == Around::Chroot || step.network == Network::Host;
     let gateway = if shared { "127.0.0.1".to_owned() } else { HOST_GATEWAY.to_string() };
@@ -199,7 +198,7 @@ fn restrict(tree: impl AsFd, attributes: u64) -> io::Result<()> {
 }
 
 /// Mounts everything, in order; returns the mount points that had to be made.
-pub(crate) fn furnish(step: &Step, (prepared, host): (Vec<Prepared>, Host)) -> Result<Vec<Stub>, Failure> {
+pub(crate) fn furnish(step: &Process, (prepared, host): (Vec<Prepared>, Host)) -> Result<Vec<Stub>, Failure> {
     let mut made = Vec::new();
     let prepared = write_files(prepared, &mut made)?;
     kernel_file_systems(step, host, &mut made)?;
@@ -289,7 +288,7 @@ const DEVICE_LINKS: [(&str, &str); 6] = [
     ("core", "/proc/kcore"),
 ];
 
-fn kernel_file_systems(step: &Step, host: Host, made: &mut Vec<Stub>) -> Result<(), Failure> {
+fn kernel_file_systems(step: &Process, host: Host, made: &mut Vec<Stub>) -> Result<(), Failure> {
     let plain = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC | MsFlags::MS_NODEV;
     for target in ["/proc", "/sys"] {
         stubs::make(Path::new(target), true, made).context(|| format!("cannot make {target}"))?;

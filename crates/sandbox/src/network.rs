@@ -34,7 +34,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    step::{ExtraHost, Step},
+    process::{ExtraHost, Process},
     wire,
 };
 
@@ -60,7 +60,7 @@ pub(crate) struct Pass {
 }
 
 impl Pass {
-    pub(crate) fn of(step: &Step) -> Self {
+    pub(crate) fn of(step: &Process) -> Self {
         let host = step.hosts.iter().any(|host| host.address == ExtraHost::GATEWAY);
         Self { doors: doors(&step.proxies), host }
     }

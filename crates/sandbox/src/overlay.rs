@@ -13,7 +13,7 @@ use rustix::mount::{
 };
 
 use crate::{
-    helper::{Context as _, Failure},
+    failure::{Context as _, Failure},
     rootless::in_user_namespace,
 };
 

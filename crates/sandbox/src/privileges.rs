@@ -13,8 +13,8 @@ use nix::{
 };
 
 use crate::{
-    helper::{Context as _, Failure},
-    step::{Security, Ulimit},
+    failure::{Context as _, Failure},
+    process::{Security, Ulimit},
     user::Identity,
 };
 

@@ -35,7 +35,7 @@ pub enum Mapping {
     },
     /// User namespaces cannot be had; nothing changed.
     Refused {
-        /// Why.
+        /// Why there is no user namespace, for a message.
         reason: String,
     },
 }

@@ -16,7 +16,7 @@ use seccompiler::{
     TargetArch,
 };
 
-use crate::helper::{Context as _, Failure};
+use crate::failure::{Context as _, Failure};
 
 /// Installs the filter for good. Needs CAP_SYS_ADMIN, because `no_new_privs` stays unset.
 pub(crate) fn install() -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use std::{
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
 
-use crate::{step::Root, wire::Stub};
+use crate::{process::Root, wire::Stub};
 
 /// Makes `target` a mount point, a directory or an empty file, and notes what it had to make.
 ///

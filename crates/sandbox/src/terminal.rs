@@ -19,7 +19,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::{
     error::SandboxError,
     host::{Ending, Started, finish, start},
-    step::{Exit, Step},
+    process::{Cancel, Exit, Process},
     wire::{self, Input, Report, Stub},
 };
 
@@ -39,7 +39,7 @@ pub struct Screen<'a> {
 ///
 /// # Errors
 /// As [`crate::run`], and when `screen` is no terminal.
-pub fn run_in_terminal(step: &Step, screen: Screen<'_>) -> Result<Exit, SandboxError> {
+pub fn run_in_terminal(step: &Process, screen: Screen<'_>) -> Result<Exit, SandboxError> {
     let raw = Raw::enter(screen.input).map_err(SandboxError::Output)?;
     // What is said before the terminal is there is for the person too.
     let Started { socket, helper, lease } = start(step, Input::Terminal, Stdio::null(), Stdio::inherit())?;
@@ -49,33 +49,82 @@ pub fn run_in_terminal(step: &Step, screen: Screen<'_>) -> Result<Exit, SandboxE
 }
 
 /// Carries both directions until the step has ended and everything that it wrote was shown.
-fn join(step: &Step, socket: &UnixStream, screen: Screen<'_>) -> Result<(Ending, Vec<Stub>), SandboxError> {
-    let mut output = File::from(screen.output.try_clone_to_owned().map_err(SandboxError::Output)?);
-    let mut input = File::from(screen.input.try_clone_to_owned().map_err(SandboxError::Output)?);
-    let (mut report, mut made, mut cancelled) = (None, Vec::new(), false);
-    let mut master: Option<File> = None;
+fn join(
+    step: &Process,
+    socket: &UnixStream,
+    screen: Screen<'_>,
+) -> Result<(Ending, Vec<Stub>), SandboxError> {
+    let copy = |fd: BorrowedFd<'_>| fd.try_clone_to_owned().map(File::from).map_err(SandboxError::Output);
+    let mut session = Session {
+        socket,
+        output: copy(screen.output)?,
+        input: copy(screen.input)?,
+        master: None,
+        socket_open: true,
+        input_open: true,
+        typed: Vec::new(),
+        buffer: vec![0; 16 << 10],
+        report: None,
+        made: Vec::new(),
+        cancelled: false,
+    };
     let mut size = None;
-    let (mut socket_open, mut input_open) = (true, true);
-    // Keys that the step has not taken yet.
-    let mut typed: Vec<u8> = Vec::new();
-    let mut buffer = vec![0; 16 << 10];
-    while socket_open || master.is_some() {
+    while session.socket_open || session.master.is_some() {
+        for (source, events) in session.wait(step.cancel.as_ref())? {
+            session.handle(source, events)?;
+        }
+        if let Some(master) = &session.master {
+            let now = window(screen.output);
+            if now != size {
+                size = now;
+                resize(master, size);
+            }
+        }
+    }
+    let ending = if session.cancelled {
+        Ending::Cancelled
+    } else {
+        session.report.map_or(Ending::Lost, Ending::Report)
+    };
+    Ok((ending, session.made))
+}
+
+/// A person's terminal and a step's, joined.
+struct Session<'a> {
+    socket: &'a UnixStream,
+    output: File,
+    input: File,
+    /// Our end of the step's terminal, once it has come.
+    master: Option<File>,
+    socket_open: bool,
+    input_open: bool,
+    /// Keys that the step has not taken yet.
+    typed: Vec<u8>,
+    buffer: Vec<u8>,
+    report: Option<Report>,
+    made: Vec<Stub>,
+    cancelled: bool,
+}
+
+impl Session<'_> {
+    /// Waits until there is something to carry, a moment at most.
+    fn wait(&self, cancel: Option<&Cancel>) -> Result<Vec<(Ready, PollFlags)>, SandboxError> {
         let mut fds = Vec::with_capacity(4);
         let mut sources = Vec::with_capacity(4);
-        if socket_open {
-            fds.push(PollFd::new(socket, PollFlags::IN));
+        if self.socket_open {
+            fds.push(PollFd::new(self.socket, PollFlags::IN));
             sources.push(Ready::Report);
         }
-        if let Some(master) = &master {
-            let keys = if typed.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
+        if let Some(master) = &self.master {
+            let keys = if self.typed.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
             fds.push(PollFd::new(master, PollFlags::IN | keys));
             sources.push(Ready::Step);
         }
-        if socket_open && input_open && master.is_some() && typed.is_empty() {
-            fds.push(PollFd::new(&input, PollFlags::IN));
+        if self.socket_open && self.input_open && self.master.is_some() && self.typed.is_empty() {
+            fds.push(PollFd::new(&self.input, PollFlags::IN));
             sources.push(Ready::Keys);
         }
-        let cancel = step.cancel.as_ref().filter(|_| !cancelled).map(|cancel| cancel.fd());
+        let cancel = cancel.filter(|_| !self.cancelled).map(|cancel| cancel.fd());
         if let Some(cancel) = &cancel {
             fds.push(PollFd::new(cancel, PollFlags::IN));
             sources.push(Ready::Cancel);
@@ -84,52 +133,47 @@ fn join(step: &Step, socket: &UnixStream, screen: Screen<'_>) -> Result<(Ending,
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(SandboxError::Output(error.into())),
         }
-        let ready: Vec<(Ready, PollFlags)> =
-            fds.iter().zip(&sources).map(|(fd, source)| (*source, fd.revents())).collect();
-        drop(fds);
-        for (source, events) in ready.into_iter().filter(|(_, events)| !events.is_empty()) {
-            match source {
-                Ready::Report => match wire::receive(socket) {
-                    Ok(Some(Report::Mounted(stubs))) => made = stubs,
-                    Ok(Some(Report::Terminal)) => {
-                        master = Some(non_blocking(socket).map_err(SandboxError::Output)?);
-                    }
-                    Ok(Some(message)) => report = report.or(Some(message)),
-                    Ok(None) | Err(_) => socket_open = false,
-                },
-                Ready::Step => {
-                    if events.contains(PollFlags::OUT)
-                        && let Some(master) = &mut master
-                        && let Ok(taken) = master.write(&typed)
-                    {
-                        typed.drain(..taken);
-                    }
-                    if events.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
-                        show(&mut master, &mut output, &mut buffer).map_err(SandboxError::Output)?;
-                    }
-                }
-                Ready::Keys => match input.read(&mut buffer) {
-                    Ok(0) => input_open = false,
-                    Ok(read) => typed.extend_from_slice(&buffer[..read]),
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(_) => input_open = false,
-                },
-                Ready::Cancel => {
-                    cancelled = true;
-                    let _ = socket.shutdown(std::net::Shutdown::Write);
-                }
-            }
-        }
-        if let Some(master) = &master {
-            let now = window(screen.output);
-            if now != size {
-                size = now;
-                resize(master, size);
-            }
-        }
+        let ready = fds.iter().zip(&sources).map(|(fd, source)| (*source, fd.revents()));
+        Ok(ready.filter(|(_, events)| !events.is_empty()).collect())
     }
-    let ending = if cancelled { Ending::Cancelled } else { report.map_or(Ending::Lost, Ending::Report) };
-    Ok((ending, made))
+
+    fn handle(&mut self, source: Ready, events: PollFlags) -> Result<(), SandboxError> {
+        match source {
+            Ready::Report => match wire::receive(self.socket) {
+                Ok(Some(Report::Mounted(stubs))) => self.made = stubs,
+                Ok(Some(Report::Terminal)) => {
+                    self.master = Some(non_blocking(self.socket).map_err(SandboxError::Output)?);
+                }
+                Ok(Some(message)) => {
+                    self.report.get_or_insert(message);
+                }
+                Ok(None) | Err(_) => self.socket_open = false,
+            },
+            Ready::Step => {
+                if events.contains(PollFlags::OUT)
+                    && let Some(master) = &mut self.master
+                    && let Ok(taken) = master.write(&self.typed)
+                {
+                    self.typed.drain(..taken);
+                }
+                if events.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+                    show(&mut self.master, &mut self.output, &mut self.buffer)
+                        .map_err(SandboxError::Output)?;
+                }
+            }
+            Ready::Keys => match self.input.read(&mut self.buffer) {
+                Ok(0) => self.input_open = false,
+                Ok(read) => self.typed.extend_from_slice(&self.buffer[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => self.input_open = false,
+            },
+            Ready::Cancel => {
+                self.cancelled = true;
+                let _ = self.socket.shutdown(std::net::Shutdown::Write);
+            }
+        }
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy)]

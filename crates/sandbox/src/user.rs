@@ -3,9 +3,9 @@
 /// Who a user specification means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// User.
+    /// The number of the user.
     pub uid: u32,
-    /// Primary group.
+    /// The number of the primary group.
     pub gid: u32,
     /// Supplementary groups, without the primary one.
     pub groups: Vec<u32>,
@@ -16,10 +16,10 @@ pub struct Identity {
 /// Why a specification means nobody.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UserError {
-    /// No such name.
+    /// `/etc/passwd` of the image has no such user.
     #[error("unable to find user {0}: no matching entries in passwd file")]
     NoUser(String),
-    /// No such group.
+    /// `/etc/group` of the image has no such group.
     #[error("unable to find group {0}: no matching entries in group file")]
     NoGroup(String),
     /// A number that is no id.

@@ -1,4 +1,4 @@
-//! Messages between caller and helper: a length (4 bytes, little endian), then JSON.
+//! What caller and helper agree on, and the messages between them: a length (4 bytes, little endian), then JSON.
 
 use std::{
     io::{self, IoSlice, IoSliceMut, Read, Write},
@@ -8,6 +8,7 @@ use std::{
         unix::net::UnixStream,
     },
     path::PathBuf,
+    sync::atomic::AtomicBool,
 };
 
 use rustix::net::{
@@ -15,6 +16,12 @@ use rustix::net::{
     SendFlags, recvmsg, sendmsg,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// The name by which the helper knows itself.
+pub(crate) const ARG0: &str = "plimsoll-sandbox-helper";
+
+/// Whether [`crate::init_if_requested`] ran: without it the helper would run the program's own `main` again.
+pub(crate) static INITIALISED: AtomicBool = AtomicBool::new(false);
 
 /// No message is larger; secrets are the only large part of one.
 const LIMIT: usize = 64 << 20;

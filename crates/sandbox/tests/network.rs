@@ -24,7 +24,7 @@ use std::{
 
 use bed::Bed;
 use nix::sched::{CloneFlags, unshare};
-use plimsoll_sandbox::{ExtraHost, Network, Step, User, become_root, init_if_requested};
+use plimsoll_sandbox::{ExtraHost, Network, Process, User, become_root, init_if_requested};
 
 /// A hidden first argument: be the host of a small world, and try everything there.
 const WORLD: &str = "be-the-world";
@@ -227,7 +227,7 @@ fn in_the_world() {
     ordinary_user();
 }
 
-type InAStep<'a> = &'a dyn Fn(&str, &dyn Fn(&mut Step)) -> String;
+type InAStep<'a> = &'a dyn Fn(&str, &dyn Fn(&mut Process)) -> String;
 
 /// Connects, and prints the first line or why there is none.
 const CONNECT: &str = r#"connect() { perl -MIO::Socket::IP -e '
@@ -350,7 +350,7 @@ fn ordinary_user() {
     let own = dir.path().join("own");
     fs::create_dir(&own).unwrap();
     chown(&own, Some(65534), Some(65534)).unwrap();
-    let run = |script: &str, _: &dyn Fn(&mut Step)| {
+    let run = |script: &str, _: &dyn Fn(&mut Process)| {
         let output = Command::new("setpriv")
             .args(user)
             .arg("--")

@@ -18,8 +18,8 @@ use std::{
 
 use nix::libc;
 use plimsoll_sandbox::{
-    Cancel, Exit, ExtraHost, Mount, MountKind, Network, SandboxError, Screen, Security, Step, Stream, Ulimit,
-    User, init_if_requested, run, run_in_terminal, run_with_input,
+    Cancel, Exit, ExtraHost, Mount, MountKind, Network, Process, SandboxError, Screen, Security, Stream,
+    Ulimit, User, init_if_requested, run, run_in_terminal, run_with_input,
 };
 
 use bed::Bed;
@@ -230,7 +230,7 @@ fn mounts() {
         fs::create_dir(bed.path(name)).unwrap();
     }
     let secret = b"hunter2".to_vec();
-    let add = |step: &mut Step| {
+    let add = |step: &mut Process| {
         let mut mount = |target: &str, kind| step.mounts.push(Mount { target: target.into(), kind });
         mount("/ro", MountKind::Bind { source: source.clone(), read_only: true });
         mount("/rw", MountKind::Bind { source: source.clone(), read_only: false });
@@ -301,7 +301,7 @@ fn links_stay_inside() {
 
 fn no_network() {
     let bed = Bed::new();
-    let none = |step: &mut Step| step.network = Network::None;
+    let none = |step: &mut Process| step.network = Network::None;
     let text = bed.sh("cat /proc/net/dev", none);
     let names: Vec<&str> = text.lines().skip(2).filter_map(|line| line.trim().split(':').next()).collect();
     assert_eq!(names, ["lo"]);

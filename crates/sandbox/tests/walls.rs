@@ -14,7 +14,7 @@ use std::{
 
 use bed::Bed;
 use nix::sys::stat::{Mode, SFlag, mknod};
-use plimsoll_sandbox::{Exit, Mount, MountKind, Security, Step, become_root, init_if_requested};
+use plimsoll_sandbox::{Exit, Mount, MountKind, Process, Security, become_root, init_if_requested};
 
 /// A hidden first argument: become root in a user namespace if need be, and run this script in a step.
 const SCRIPT: &str = "run-this-script";
@@ -160,11 +160,11 @@ fn made_by_the_step() {
     disk.is_untouched();
 }
 
-fn with_mounts(bed: &Bed) -> impl Fn(&mut Step) {
+fn with_mounts(bed: &Bed) -> impl Fn(&mut Process) {
     let (cache, layer) = (bed.path("cache"), bed.path("layer"));
     let scratch = (bed.path("scratch"), bed.path("scratch-work"));
     let file = bed.path("cache/node");
-    move |step: &mut Step| {
+    move |step: &mut Process| {
         let mut mount = |target: &str, kind| step.mounts.push(Mount { target: target.into(), kind });
         mount("/rw", MountKind::Bind { source: cache.clone(), read_only: false });
         mount("/ro", MountKind::Bind { source: cache.clone(), read_only: true });
@@ -190,7 +190,7 @@ fn prepared(disk: &Disk) -> Bed {
 const PLACES: [&str; 7] =
     ["/node", "/rw/node", "/ro/node", "/file", "/one/node", "/over/node", "/tmpfs/node"];
 
-fn try_all(bed: &Bed, disk: &Disk, change: impl Fn(&mut Step)) -> String {
+fn try_all(bed: &Bed, disk: &Disk, change: impl Fn(&mut Process)) -> String {
     let mut script = format!("mknod /tmpfs/node b {}; ", disk.numbers());
     for place in PLACES {
         script.push_str(&format!("test -b {place} && echo seen {place}; {}", open_it(place)));

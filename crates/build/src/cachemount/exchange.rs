@@ -34,7 +34,7 @@ pub struct CacheMounts {
 /// One cache mount that was written or read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
-    /// Its id.
+    /// The `id=` of the mounts that share it.
     pub id: String,
     /// It was there already and stayed as it was.
     pub kept: bool,
@@ -43,32 +43,32 @@ pub struct Taken {
 /// Why cache mounts could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheMountError {
-    /// The system refused.
+    /// The operating system refused to read or write a file.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
         /// What was to be done.
         what: &'static str,
-        /// With what.
+        /// The file or directory that it was to be done to.
         path: PathBuf,
-        /// The system's answer.
+        /// What the operating system answered to the call.
         #[source]
         source: io::Error,
     },
     /// A file of a mount, or of an archive.
     #[error("{}: {source}", path.display())]
     Archive {
-        /// The archive.
+        /// The archive that was read or written.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with the archive, for a message.
         #[source]
         source: StoreError,
     },
     /// An archive that holds something else.
     #[error("{} holds no cache mounts: {reason}", path.display())]
     Foreign {
-        /// The archive.
+        /// The archive that was read or written.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with the archive, for a message.
         reason: String,
     },
 }

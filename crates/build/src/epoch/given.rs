@@ -101,7 +101,7 @@ impl Words<'_> {
     fn named_context(&self, value: &str) -> Result<Option<Time>, BuildError> {
         let named = |(name, _): &&(String, NamedContext)| name.eq_ignore_ascii_case(value);
         let Some((_, context)) = self.request.contexts.iter().find(named) else { return Ok(None) };
-        let NamedContext::Later(later) = context else { return Ok(Some(Time(None))) };
+        let NamedContext::Lazy(later) = context else { return Ok(Some(Time(None))) };
         let arrived = later.get().map_err(|error| Diagnostic::error(error.message))?;
         Ok(Some(Time(arrived.time)))
     }
@@ -230,18 +230,19 @@ mod tests {
     use plimsoll_source::Source;
 
     use super::*;
-    use crate::later::{Arrived, Later};
+    use crate::lazy_context::{FetchedContext, LazyContext};
 
     /// The value's text, or the error's title, for a Dockerfile and a build argument.
     fn resolved(text: &str, argument: Option<&str>) -> String {
         let mut request = BuildRequest::new(PathBuf::from("/"), Source::new("Dockerfile", text), None);
         request.build_args = argument.map(|value| (NAME.to_owned(), value.to_owned())).into_iter().collect();
         request.context_time = Some(77);
-        let fetched =
-            Later::new(|| Ok(Arrived { root: PathBuf::from("/"), time: Some(88), keep: Box::new(()) }));
+        let fetched = LazyContext::new(|| {
+            Ok(FetchedContext { root: PathBuf::from("/"), time: Some(88), keep: Box::new(()) })
+        });
         request.contexts = vec![
             ("local".to_owned(), NamedContext::Directory(PathBuf::from("/"))),
-            ("Fetched".to_owned(), NamedContext::Later(fetched)),
+            ("Fetched".to_owned(), NamedContext::Lazy(fetched)),
         ];
         let file = parse(&request.dockerfile).unwrap();
         let globals = file.global_args(&BuildInputs::default()).unwrap();

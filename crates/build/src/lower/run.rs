@@ -5,11 +5,16 @@ use std::path::Path;
 use plimsoll_dockerfile::{Mount, MountKind, Network, PREDEFINED_ARGS, Run, RunForm, Security, path::clean};
 use plimsoll_source::{Diagnostic, Span};
 
-use super::{At, Lowerer, State};
+use super::{Instructed, Lowerer, state::State};
 use crate::graph::{Op, RunMount, RunOp, TreeRef};
 
 impl Lowerer<'_> {
-    pub(super) fn run(&mut self, state: &mut State, run: &Run, at: &At<'_>) -> Result<(), Diagnostic> {
+    pub(super) fn run(
+        &mut self,
+        state: &mut State,
+        run: &Run,
+        at: &Instructed<'_>,
+    ) -> Result<(), Diagnostic> {
         if let Some(device) = run.devices.iter().find(|device| device.required) {
             return Err(at.problem(format!("no CDI device `{}` on this machine", device.name)));
         }
@@ -78,8 +83,8 @@ impl Lowerer<'_> {
     }
 
     /// The network of a RUN: its own option first, then that of the build. The host's has to be allowed.
-    fn network(&self, run: &Run, at: &At<'_>) -> Result<plimsoll_sandbox::Network, Diagnostic> {
-        use crate::request::Net;
+    fn network(&self, run: &Run, at: &Instructed<'_>) -> Result<plimsoll_sandbox::Network, Diagnostic> {
+        use crate::settings::Net;
         let (wanted, said) = match (run.network, self.options.network) {
             (Network::None, _) | (Network::Default, Net::None) => return Ok(plimsoll_sandbox::Network::None),
             (Network::Host, _) => (plimsoll_sandbox::Network::Host, "RUN --network=host"),
@@ -101,7 +106,7 @@ impl Lowerer<'_> {
         mount: Mount,
         number: usize,
         span: Span,
-        at: &At<'_>,
+        at: &Instructed<'_>,
     ) -> Result<RunMount, Diagnostic> {
         let problem = |title: &str| Diagnostic::error(title).label(at.source, span, "");
         let absolute = |path: &str| {

@@ -4,15 +4,20 @@ use plimsoll_dockerfile::{Add, Copy, Transfer, path::clean};
 use plimsoll_image::Digest;
 use plimsoll_source::Diagnostic;
 
-use super::{At, Lowerer, State};
+use super::{Instructed, Lowerer, state::State};
 use crate::{
     chmod::Chmod,
+    git_url::GitUrl,
     graph::{CopyOp, Download, Op, TreeRef},
-    remote::GitUrl,
 };
 
 impl Lowerer<'_> {
-    pub(super) fn copy(&mut self, state: &mut State, copy: &Copy, at: &At<'_>) -> Result<(), Diagnostic> {
+    pub(super) fn copy(
+        &mut self,
+        state: &mut State,
+        copy: &Copy,
+        at: &Instructed<'_>,
+    ) -> Result<(), Diagnostic> {
         let from = match &copy.from {
             None => TreeRef::Context(String::new()),
             Some(from) => {
@@ -44,7 +49,12 @@ impl Lowerer<'_> {
         Ok(())
     }
 
-    pub(super) fn add(&mut self, state: &mut State, add: &Add, at: &At<'_>) -> Result<(), Diagnostic> {
+    pub(super) fn add(
+        &mut self,
+        state: &mut State,
+        add: &Add,
+        at: &Instructed<'_>,
+    ) -> Result<(), Diagnostic> {
         let mut op = transfer(state, &add.transfer, at)?;
         op.unpack = add.unpack.unwrap_or(true);
         for word in &add.transfer.sources {
@@ -79,14 +89,14 @@ impl Lowerer<'_> {
         Ok(())
     }
 
-    fn finish_transfer(&mut self, state: &mut State, op: CopyOp, text: String, at: &At<'_>) {
+    fn finish_transfer(&mut self, state: &mut State, op: CopyOp, text: String, at: &Instructed<'_>) {
         let node = self.push(Op::Copy(op), state.node, at);
         state.node = Some(node);
         state.note(text, Some(node));
     }
 }
 
-fn transfer(state: &State, transfer: &Transfer, at: &At<'_>) -> Result<CopyOp, Diagnostic> {
+fn transfer(state: &State, transfer: &Transfer, at: &Instructed<'_>) -> Result<CopyOp, Diagnostic> {
     let chmod = match &transfer.chmod {
         None => None,
         Some(word) => Some(Chmod::parse(&word.text).ok_or_else(|| {

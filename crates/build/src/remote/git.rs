@@ -10,18 +10,15 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 
-use super::{
-    RemoteError, Remotes, file_name,
-    git_url::{GitUrl, is_hex},
-    output_of,
-};
+use super::{RemoteError, Remotes, file_name, output_of};
+use crate::git_url::{GitUrl, is_hex};
 
 /// A commit of a repository, checked out.
 #[derive(Clone, Debug)]
 pub struct Checkout {
     /// The directory that was asked for, in the cache; not to be written to.
     pub root: PathBuf,
-    /// The commit's id.
+    /// The id of the commit that the reference led to.
     pub commit: String,
     /// When it was made, in seconds since 1970; every file has this time.
     pub time: i64,

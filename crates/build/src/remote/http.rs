@@ -18,14 +18,14 @@ use super::{RemoteError, Remotes, file_name, without_password};
 /// No download is larger.
 const MAX_BYTES: u64 = 16 << 30;
 
-/// A fetched file.
+/// A file that was fetched, and is kept on this machine.
 #[derive(Clone, Debug)]
 pub struct HttpFile {
     /// Where it is now; another build may replace it later.
     pub path: PathBuf,
     /// What the server calls it, else the last name of the address.
     pub name: String,
-    /// Of its bytes.
+    /// The digest of its bytes.
     pub digest: Digest,
     /// From `Last-Modified`, in seconds since 1970; 0 without it, as BuildKit has it.
     pub modified: i64,
@@ -38,11 +38,11 @@ pub struct HttpFile {
 pub struct Transfer {
     /// The address, without a password.
     pub from: String,
-    /// Its size.
+    /// How many bytes came.
     pub bytes: u64,
     /// When it was asked for.
     pub began: SystemTime,
-    /// When it was here.
+    /// When the last byte was here.
     pub ended: SystemTime,
 }
 

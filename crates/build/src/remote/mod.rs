@@ -5,7 +5,6 @@
 //! same: the commit of a git reference is asked for, a file behind http is asked for with its ETag.
 
 mod git;
-mod git_url;
 mod http;
 
 use std::{
@@ -16,7 +15,6 @@ use std::{
 };
 
 pub use git::Checkout;
-pub use git_url::{GitUrl, GitUrlError};
 pub use http::{HttpFile, Transfer};
 
 #[cfg(fuzzing)]
@@ -25,7 +23,8 @@ pub(crate) use http::fuzz;
 use plimsoll_disk::{TELL_AFTER, lock_telling};
 use plimsoll_sandbox::Cancel;
 
-use crate::{place::Place, request::Secret, unpack};
+pub use crate::git_url::{GitUrl, GitUrlError, without_password};
+use crate::{layer_writer::LayerWriter, secret::Secret, unpack};
 
 /// Why something could not be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -35,33 +34,33 @@ pub enum RemoteError {
     Fetch {
         /// What was to be fetched, without passwords.
         url: String,
-        /// In the program's words.
+        /// What the program that talks to it says about it.
         reason: String,
     },
     /// It is something else than the checksum says.
     #[error("digest mismatch {found}: {expected}")]
     Checksum {
-        /// What is there.
+        /// The digest that the content has.
         found: String,
-        /// What was asked for.
+        /// The digest that it should have.
         expected: String,
     },
     /// A secret that it needs cannot be read.
     #[error("cannot read the secret {id}: {reason}")]
     Secret {
-        /// Its name.
+        /// The `id=` of the secret.
         id: String,
-        /// Why.
+        /// Why its value cannot be used.
         reason: String,
     },
     /// The machine's file system failed.
     #[error("cannot {what} {path}: {source}", path = .path.display())]
     Io {
-        /// What was attempted.
+        /// What was to be done, as a verb.
         what: &'static str,
-        /// With which file.
+        /// The file or directory that it was to be done to.
         path: PathBuf,
-        /// Why not.
+        /// What the operating system answered to the call.
         source: io::Error,
     },
     /// An archive that cannot be unpacked.
@@ -144,28 +143,14 @@ impl Remotes {
 pub fn unpack_context(file: &Path, into: &Path) -> Result<bool, RemoteError> {
     let opened = unpack::open(file).map_err(|error| RemoteError::io("read", file, error))?;
     let Some(archive) = opened else { return Ok(false) };
-    let mut place = Place::new(into, &[]);
-    unpack::unpack(&mut place, archive, "/").map_err(|error| RemoteError::Archive(error.to_string()))?;
+    let mut layer = LayerWriter::new(into, &[]);
+    unpack::unpack(&mut layer, archive, "/").map_err(|error| RemoteError::Archive(error.to_string()))?;
     Ok(true)
 }
 
 /// Names in the cache folder: nothing of an address is a path.
 fn file_name(text: &str) -> String {
     blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
-}
-
-/// The address without a name and password.
-pub fn without_password(url: &str) -> String {
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let (host, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
-            match host.rsplit_once('@') {
-                Some((_, host)) => format!("{scheme}://xxxxx@{host}/{path}"),
-                None => url.to_owned(),
-            }
-        }
-        None => url.to_owned(),
-    }
 }
 
 /// Runs a program; gives its standard output, or what it said on standard error.

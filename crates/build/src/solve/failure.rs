@@ -10,7 +10,7 @@ use crate::{
     copying::CopyError,
     error::{BuildError, FREE_SPACE, is_disk_full, told},
     graph::{Op, RunMount, TreeRef},
-    place::PlaceError,
+    layer_writer::LayerError,
     request::NamedContext,
     run::{self, RunError},
     select::SelectError,
@@ -19,8 +19,8 @@ use crate::{
 impl Solver<'_> {
     pub(super) fn problem(&self, node: usize, title: String, hint: Option<&str>) -> Diagnostic {
         let problem = Diagnostic::error(title);
-        let problem = match &self.graph.nodes[node].place {
-            Some(place) => problem.label(&place.source, place.span, ""),
+        let problem = match &self.graph.nodes[node].location {
+            Some(location) => problem.label(&location.source, location.span, ""),
             None => problem,
         };
         match hint {
@@ -37,7 +37,7 @@ impl Solver<'_> {
                 };
                 self.about_context(&op.from)
             }
-            CopyError::Place(PlaceError::NotADirectory { path, is }) if is.starts_with("a link") => {
+            CopyError::Layer(LayerError::NotADirectory { path, is }) if is.starts_with("a link") => {
                 let at = path.display();
                 Some(format!(
                     "a directory does not take the place of a link: copy what is in it into what the link leads to, \
@@ -112,8 +112,8 @@ impl Solver<'_> {
                 } else {
                     problem.hint(format!("the whole output is in {}", log.display()))
                 };
-                if let (Some(_), RunError::Failed { wreck, .. }) = (&self.request.on_failure, error) {
-                    self.wrecks.lock().unwrap_or_else(PoisonError::into_inner).insert(node, wreck);
+                if let (Some(_), RunError::Failed { step, .. }) = (&self.request.on_failure, error) {
+                    self.failed_steps.lock().unwrap_or_else(PoisonError::into_inner).insert(node, step);
                 }
                 problem.into()
             }

@@ -103,9 +103,9 @@ impl Progress for ImageProgress<'_> {
             Event::Started { step, title, .. } => {
                 if self.shown.listing {
                     // for scripts: as it stands in the file
-                    outln!("{} {}", self.name, printable_line(title));
+                    outln!("{} {}", self.name, printable_line(&title.to_string()));
                 }
-                steps.insert(*step, Step { title: one_line(title), bar: None });
+                steps.insert(*step, Step { title: one_line(&title.to_string()), bar: None });
             }
             Event::Output { step, bytes, .. } => {
                 let Some(step) = steps.get_mut(step) else { return };

@@ -11,7 +11,7 @@ use std::{
     time::Instant,
 };
 
-use plimsoll_sandbox::{Exit, Mount, MountKind, Root, SandboxError, Step, run};
+use plimsoll_sandbox::{Exit, Mount, MountKind, Process, Root, SandboxError, run};
 use tempfile::TempDir;
 
 /// Runs the tests whose names hold one of the words in `arguments`.
@@ -60,10 +60,10 @@ impl Bed {
         self.dir.path().join(name)
     }
 
-    pub(crate) fn step(&self, argv: &[&str]) -> Step {
+    pub(crate) fn step(&self, argv: &[&str]) -> Process {
         let root =
             Root { lowers: vec![self.path("base")], upper: self.path("upper"), work: self.path("work") };
-        let mut step = Step::new(root, argv.iter().map(|word| (*word).to_owned()).collect());
+        let mut step = Process::new(root, argv.iter().map(|word| (*word).to_owned()).collect());
         step.env = vec![("PATH".into(), "/usr/sbin:/usr/bin:/sbin:/bin".into())];
         step.mounts = vec![Mount {
             target: "/usr".into(),
@@ -75,7 +75,7 @@ impl Bed {
     pub(crate) fn run(
         &self,
         argv: &[&str],
-        change: impl FnOnce(&mut Step),
+        change: impl FnOnce(&mut Process),
     ) -> Result<(Exit, String), SandboxError> {
         let mut step = self.step(argv);
         change(&mut step);
@@ -87,7 +87,7 @@ impl Bed {
         Ok((exit?, String::from_utf8_lossy(&text).into_owned()))
     }
 
-    pub(crate) fn sh(&self, script: &str, change: impl FnOnce(&mut Step)) -> String {
+    pub(crate) fn sh(&self, script: &str, change: impl FnOnce(&mut Process)) -> String {
         let (exit, text) = self.run(&["/bin/sh", "-c", script], change).unwrap();
         assert!(exit.success(), "{exit:?}: {text}");
         text

@@ -8,7 +8,7 @@ use std::{
 };
 
 use plimsoll_build::{
-    Arrived, BuildError, BuildRequest, Epoch, Later, NamedContext, ResolveError, ResolvedImage,
+    BuildError, BuildRequest, Epoch, FetchedContext, LazyContext, NamedContext, ResolveError, ResolvedImage,
     find_dockerfile,
     remote::{Checkout, GitUrl, HttpFile, RemoteError, Remotes, unpack_context},
 };
@@ -28,7 +28,7 @@ pub(super) struct Contexts<'a> {
     keep_git_dir: bool,
     folders: Vec<LayerDraft>,
     /// Contexts that were downloaded, kept until the end.
-    arrived: Vec<Arrived>,
+    arrived: Vec<FetchedContext>,
     /// What is built for; this machine's platform without any.
     pub(super) platforms: Vec<plimsoll_dockerfile::Platform>,
 }
@@ -192,13 +192,13 @@ impl<'a> Contexts<'a> {
         let (remotes, store) = (self.remotes.clone(), self.store.clone());
         let context = if let Some(mut url) = git(what)?.filter(|_| !Path::new(what).is_dir()) {
             url.keep_git_dir = url.keep_git_dir.or(Some(self.keep_git_dir));
-            NamedContext::Later(Later::new(move || {
+            NamedContext::Lazy(LazyContext::new(move || {
                 let checkout = remotes.git(&url).map_err(|error| out_of_reach(&error))?;
-                Ok(Arrived { root: checkout.root, time: Some(checkout.time), keep: Box::new(()) })
+                Ok(FetchedContext { root: checkout.root, time: Some(checkout.time), keep: Box::new(()) })
             }))
         } else if is_http(what) {
             let url = what.to_owned();
-            NamedContext::Later(Later::new(move || download(&remotes, &store, &url)))
+            NamedContext::Lazy(LazyContext::new(move || download(&remotes, &store, &url)))
         } else {
             NamedContext::Directory(absolute(Path::new(what))?)
         };
@@ -296,7 +296,7 @@ fn named_image(record: ImageRecord, shown: String, digest: Option<&str>) -> Name
 }
 
 /// An unpacked archive, or a folder with the one file.
-fn download(remotes: &Remotes, store: &Store, url: &str) -> Result<Arrived, ResolveError> {
+fn download(remotes: &Remotes, store: &Store, url: &str) -> Result<FetchedContext, ResolveError> {
     let failed = |error: &dyn std::error::Error| ResolveError { message: error.to_string(), hint: None };
     let fetched = remotes.http(url, None).map_err(|error| out_of_reach(&error))?;
     let time = fetched.time();
@@ -305,7 +305,7 @@ fn download(remotes: &Remotes, store: &Store, url: &str) -> Result<Arrived, Reso
     if !unpack_context(&path, &folder.fs).map_err(|error| failed(&error))? {
         fs::copy(&path, folder.fs.join(name)).map_err(|error| failed(&error))?;
     }
-    Ok(Arrived { root: folder.fs.clone(), time, keep: Box::new(folder) })
+    Ok(FetchedContext { root: folder.fs.clone(), time, keep: Box::new(folder) })
 }
 
 fn out_of_reach(error: &RemoteError) -> ResolveError {

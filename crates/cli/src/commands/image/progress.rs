@@ -8,7 +8,7 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use plimsoll_build::{BuildOutcome, Event, Outcome, Progress};
+use plimsoll_build::{BuildOutcome, Event, Outcome, Progress, graph::Title};
 use plimsoll_source::{printable, printable_line, printable_output};
 
 use super::rawjson::RawJson;
@@ -117,10 +117,7 @@ impl Progress for OfPlatform<'_> {
             Event::Note(note) => self.inner.event(&Event::Note(note)),
             Event::Started { step, title, inputs } => {
                 let inputs: Vec<usize> = inputs.iter().map(|input| first + input).collect();
-                let title = match title.strip_prefix('[') {
-                    Some(rest) => format!("[{} {rest}", self.platform),
-                    None => (*title).to_owned(),
-                };
+                let title = Title { platform: Some(self.platform.clone()), ..(*title).clone() };
                 self.inner.event(&Event::Started { step: first + step, title: &title, inputs: &inputs });
             }
             Event::Output { step, stream, bytes } => {
@@ -177,7 +174,7 @@ impl Progress for Plain {
             Event::Started { step, title, .. } => {
                 let number = state.steps.len() + 1;
                 state.steps.insert(*step, (number, Instant::now(), Vec::new()));
-                eprintln!("#{number} {}", one_line(title));
+                eprintln!("#{number} {}", one_line(&title.to_string()));
             }
             Event::Output { step, bytes, .. } => {
                 let Some((number, start, rest)) = state.steps.get_mut(step) else { return };
@@ -239,7 +236,7 @@ impl Progress for Live {
             }
             Event::Started { step, title, .. } => {
                 // The bar is drawn by its own ticks, so a step from the cache leaves only its line.
-                steps.insert(*step, (one_line(title), None));
+                steps.insert(*step, (one_line(&title.to_string()), None));
             }
             Event::Output { step, bytes, .. } => {
                 let Some((title, bar)) = steps.get_mut(step) else { return };

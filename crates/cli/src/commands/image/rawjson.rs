@@ -97,7 +97,8 @@ impl Progress for RawJson {
                 let known = |input: &usize| steps.get(input).map(|step| step.digest.clone());
                 let inputs: Vec<String> = inputs.iter().filter_map(known).collect();
                 let begun = Step { digest: digest(&format!("{step} {title}")), vertex: Value::Null };
-                let mut vertex = json!({ "digest": begun.digest, "name": title, "started": now() });
+                let mut vertex =
+                    json!({ "digest": begun.digest, "name": title.to_string(), "started": now() });
                 // without any, BuildKit leaves the field out
                 if !inputs.is_empty() {
                     vertex["inputs"] = inputs.into();

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use plimsoll_build::{Attach, BuildError, EnterError, OnFailure, Stream, Wreck};
+use plimsoll_build::{Attach, BuildError, EnterError, FailedStep, OnFailure, Stream};
 use plimsoll_sandbox::Screen;
 use plimsoll_source::Diagnostic;
 
@@ -65,28 +65,28 @@ impl OnFailureShell {
         Ok(Self { program, screen: None })
     }
 
-    fn enter(&self, wreck: &mut Wreck) -> Result<(), EnterError> {
+    fn enter(&self, step: &mut FailedStep) -> Result<(), EnterError> {
         let stdin = io::stdin();
         let program = self.program.as_deref();
         if let Some(screen) = &self.screen {
             let screen = Screen { input: stdin.as_fd(), output: screen.as_fd() };
-            wreck.enter(program, Attach::Terminal(screen))?;
+            step.enter(program, Attach::Terminal(screen))?;
         } else {
-            wreck.enter(program, Attach::Input(stdin.as_fd(), &mut show))?;
+            step.enter(program, Attach::Input(stdin.as_fd(), &mut show))?;
         }
         Ok(())
     }
 }
 
 impl OnFailure for OnFailureShell {
-    fn failed(&self, error: &BuildError, wreck: &mut Wreck) {
+    fn failed(&self, error: &BuildError, step: &mut FailedStep) {
         render::error(&CommandError::from(error.diagnostics()));
         if self.screen.is_some() {
             eprintln!(
                 "\nthis is the failed step, as it was left; nothing done here is kept. `exit` ends the build"
             );
         }
-        if let Err(error) = self.enter(wreck) {
+        if let Err(error) = self.enter(step) {
             let hint = match error {
                 EnterError::NoShell => {
                     "name a program that reads commands: --on-failure=shell=PROGRAM; or build a stage that has a shell with --target"

@@ -184,7 +184,7 @@ impl Told<'_> {
     fn source(&self) -> Value {
         let mut locations = Map::new();
         for (number, node) in self.outcome.graph.nodes.iter().enumerate() {
-            let Some(place) = &node.place else { continue };
+            let Some(place) = &node.location else { continue };
             let end = place.source.line_col(place.span.end).line;
             let range = json!({ "start": { "line": place.line() }, "end": { "line": end } });
             locations.insert(format!("step{number}"), json!({ "locations": [{ "ranges": [range] }] }));

@@ -209,7 +209,7 @@ fn base_image(
     let config = match named {
         Some((_, NamedContext::Image(image))) => image.image.config.clone(),
         Some((_, NamedContext::Reference(reference))) => image(reference)?,
-        Some((_, NamedContext::Directory(_) | NamedContext::Later(_))) => ImageConfig::default(),
+        Some((_, NamedContext::Directory(_) | NamedContext::Lazy(_))) => ImageConfig::default(),
         None => image(&Reference::parse(name).ok()?)?,
     };
     let pairs = config.config.env.iter().filter_map(|pair| pair.split_once('='));

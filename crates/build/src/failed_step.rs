@@ -8,12 +8,13 @@ use std::{
 
 use plimsoll_image::{LayerDraft, Store};
 use plimsoll_sandbox::{
-    Cancel, Exit, MountKind, Root, SandboxError, Screen, Step, Stream, run_in_terminal, run_with_input,
+    Cancel, Exit, MountKind, Process, Root, SandboxError, Screen, Stream, run_in_terminal, run_with_input,
 };
 
 use crate::{
     error::BuildError,
-    run::{Held, copy_root_attributes},
+    layer_writer::copy_root_attributes,
+    step_resources::StepResources,
     tree::{Kind, Tree},
 };
 
@@ -24,32 +25,32 @@ const SHELLS: [&str; 7] =
 /// Hears of the step at which a build fails, before the build ends.
 pub trait OnFailure: fmt::Debug + Send + Sync {
     /// Called once, when no other step runs any more. The build fails with `error` whatever happens here.
-    fn failed(&self, error: &BuildError, wreck: &mut Wreck);
+    fn failed(&self, error: &BuildError, step: &mut FailedStep);
 }
 
 /// A step that failed: its files as its command left them, its mounts, variables, secrets, user and network.
 ///
 /// What is done in it is gone with it: nothing reaches a layer, a key or the cache. Only cache mounts keep what is
 /// written to them, as they do in every step. Mounts of type tmpfs are empty again.
-pub struct Wreck {
-    step: Step,
+pub struct FailedStep {
+    step: Process,
     /// The command's own program, when that is a shell.
     shell: Option<String>,
     /// What the failed command wrote; below everything that follows.
     left: LayerDraft,
-    held: Held,
+    resources: StepResources,
     store: Store,
 }
 
-impl fmt::Debug for Wreck {
+impl fmt::Debug for FailedStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wreck").field("argv", &self.step.argv).finish_non_exhaustive()
+        f.debug_struct("FailedStep").field("argv", &self.step.argv).finish_non_exhaustive()
     }
 }
 
 /// With what a shell is joined.
 pub enum Attach<'a> {
-    /// A person's terminal.
+    /// A person's terminal: the shell gets a terminal of its own, joined with it.
     Terminal(Screen<'a>),
     /// A file of commands, or a pipe, and who receives what the shell says.
     Input(BorrowedFd<'a>, &'a mut dyn FnMut(Stream, &[u8])),
@@ -64,9 +65,9 @@ pub enum EnterError {
     /// The files that the step left cannot be used.
     #[error("cannot prepare {}: {source}", path.display())]
     Io {
-        /// Which.
+        /// The file or directory that could not be used.
         path: PathBuf,
-        /// The system's answer.
+        /// What the operating system answered to the call.
         #[source]
         source: io::Error,
     },
@@ -78,10 +79,10 @@ pub enum EnterError {
     Sandbox(#[from] SandboxError),
 }
 
-impl Wreck {
-    pub(crate) fn new(step: Step, left: LayerDraft, held: Held, store: &Store) -> Self {
+impl FailedStep {
+    pub(crate) fn new(step: Process, left: LayerDraft, resources: StepResources, store: &Store) -> Self {
         let shell = step.argv.first().filter(|program| is_shell(program)).cloned();
-        Self { step, shell, left, held, store: store.clone() }
+        Self { step, shell, left, resources, store: store.clone() }
     }
 
     /// The build's own cancel has stopped the other steps; what a person started is stopped by this one.
@@ -121,12 +122,12 @@ impl Wreck {
 
     /// Everything that the step could write to becomes the lower part of something new: an overlay that was mounted
     /// once does not take its upper directory a second time.
-    fn on_top(&mut self, step: &mut Step) -> Result<(), EnterError> {
+    fn on_top(&mut self, step: &mut Process) -> Result<(), EnterError> {
         let draft = self.store.begin_layer()?;
         copy_root_attributes(&draft.fs, &self.left.fs)
             .map_err(|source| EnterError::Io { path: draft.fs.clone(), source })?;
         step.root = Root { lowers: self.lowers(), upper: draft.fs.clone(), work: draft.work.clone() };
-        self.held.drafts.push(draft);
+        self.resources.drafts.push(draft);
         for mount in &mut step.mounts {
             if let MountKind::Layers { lowers, scratch: Some((upper, work)), .. } = &mut mount.kind {
                 let draft = self.store.begin_layer()?;
@@ -134,7 +135,7 @@ impl Wreck {
                     .map_err(|source| EnterError::Io { path: draft.fs.clone(), source })?;
                 lowers.insert(0, std::mem::replace(upper, draft.fs.clone()));
                 work.clone_from(&draft.work);
-                self.held.drafts.push(draft);
+                self.resources.drafts.push(draft);
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 /// A part of a git repository.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct GitUrl {
-    /// What git is given.
+    /// The address that git is given, without reference and directory.
     pub remote: String,
     /// A branch, a tag or a commit; the default branch without it.
     pub reference: Option<String>,
@@ -21,9 +21,9 @@ pub struct GitUrl {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid git address `{url}`: {reason}")]
 pub struct GitUrlError {
-    /// The address.
+    /// The address as it was written, without its password.
     pub url: String,
-    /// What is wrong.
+    /// What is wrong with it, for a message.
     pub reason: String,
 }
 
@@ -48,7 +48,7 @@ impl GitUrl {
         } else {
             return None;
         };
-        let wrong = |reason: String| GitUrlError { url: super::without_password(url), reason };
+        let wrong = |reason: String| GitUrlError { url: without_password(url), reason };
         Some(Self { remote, submodules: true, ..Self::default() }.with(query, fragment).map_err(wrong))
     }
 
@@ -98,7 +98,7 @@ impl GitUrl {
     }
 
     /// The host, for names of secrets; `None` for the scp form.
-    pub(super) fn host(&self) -> Option<&str> {
+    pub(crate) fn host(&self) -> Option<&str> {
         let rest = self.remote.split_once("://")?.1;
         let authority = rest.split('/').next()?;
         Some(authority.rsplit_once('@').map_or(authority, |(_, host)| host))
@@ -106,7 +106,7 @@ impl GitUrl {
 
     /// The address for messages.
     pub fn shown(&self) -> String {
-        super::without_password(&self.remote)
+        without_password(&self.remote)
     }
 }
 
@@ -133,7 +133,7 @@ fn is_reference(text: &str) -> bool {
         && !text.chars().any(|letter| letter.is_control() || " ~^:?*[\\+".contains(letter))
 }
 
-pub(super) fn is_hex(text: &str) -> bool {
+pub(crate) fn is_hex(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
@@ -154,6 +154,20 @@ fn decode(text: &str) -> Result<String, String> {
         bytes.push(value);
     }
     String::from_utf8(bytes).map_err(|_| format!("`{text}` is not UTF-8"))
+}
+
+/// The address without a name and password.
+pub fn without_password(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (host, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
+            match host.rsplit_once('@') {
+                Some((_, host)) => format!("{scheme}://xxxxx@{host}/{path}"),
+                None => url.to_owned(),
+            }
+        }
+        None => url.to_owned(),
+    }
 }
 
 #[cfg(test)]

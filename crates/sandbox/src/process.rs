@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 /// One process to run in a root file system.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Step {
-    /// The root file system.
+pub struct Process {
+    /// The layers that make up its root file system.
     pub root: Root,
     /// What to mount into it, in this order.
     pub mounts: Vec<Mount>,
@@ -23,21 +23,21 @@ pub struct Step {
     pub env: Vec<(String, String)>,
     /// Working directory, absolute; made when it is missing.
     pub cwd: PathBuf,
-    /// Whom to run as.
+    /// The user and groups that the command runs as.
     pub user: User,
-    /// Which network it sees.
+    /// The network that the command sees.
     pub network: Network,
     /// Proxy settings that the person who builds has given: variables of the command. A proxy on a loopback address of the
     /// host stays reachable in a network of the step's own, at another address.
     pub proxies: Vec<(String, String)>,
-    /// The host name inside.
+    /// The host name that the command sees.
     pub hostname: String,
     /// Further lines of `/etc/hosts`.
     pub hosts: Vec<ExtraHost>,
     /// How much it may do.
     pub security: Security,
-    /// What it may use.
-    pub limits: Limits,
+    /// The most memory and processes that it may use.
+    pub limits: CgroupLimits,
     /// The longest time it may take.
     #[serde(skip)]
     pub timeout: Option<Duration>,
@@ -46,7 +46,7 @@ pub struct Step {
     pub cancel: Option<Cancel>,
 }
 
-impl Step {
+impl Process {
     /// `argv` as root in `root`, in `/`, with a network of its own and an empty environment.
     pub fn new(root: Root, argv: Vec<String>) -> Self {
         Self {
@@ -61,7 +61,7 @@ impl Step {
             hostname: "buildkitsandbox".to_owned(),
             hosts: Vec::new(),
             security: Security::Sandbox,
-            limits: Limits::default(),
+            limits: CgroupLimits::default(),
             timeout: None,
             cancel: None,
         }
@@ -84,18 +84,18 @@ pub struct Root {
 pub struct Mount {
     /// Where, absolute, inside the root. Made when it is missing, and removed again after the step.
     pub target: PathBuf,
-    /// What.
+    /// What is seen at the target.
     pub kind: MountKind,
 }
 
-/// What is mounted.
+/// What is seen at a mount's target, and what happens to writes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum MountKind {
     /// A file or a directory of the host.
     Bind {
         /// Absolute path on the host.
         source: PathBuf,
-        /// Writes are refused.
+        /// The command may read it only.
         read_only: bool,
     },
     /// A part of a stack of layers.
@@ -116,13 +116,13 @@ pub enum MountKind {
     },
     /// A file in memory with this content: a secret, or a generated file. Read-only.
     File {
-        /// Its bytes.
+        /// The bytes of the file, which exists in memory alone.
         content: Vec<u8>,
-        /// Permission bits.
+        /// The permission bits of the file inside.
         mode: u32,
-        /// Owner.
+        /// The number of the user who owns it inside.
         uid: u32,
-        /// Group.
+        /// The number of the group that owns it inside.
         gid: u32,
     },
 }
@@ -130,13 +130,13 @@ pub enum MountKind {
 /// Whom the command runs as.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum User {
-    /// These numbers.
+    /// A user and groups by number, which need no entry in `/etc/passwd`.
     Ids {
-        /// User.
+        /// The number of the user.
         uid: u32,
-        /// Primary group.
+        /// The number of the primary group.
         gid: u32,
-        /// Supplementary groups.
+        /// The numbers of all further groups.
         groups: Vec<u32>,
     },
     /// `user[:group]`, names or numbers, looked up in the root's `/etc/passwd` and `/etc/group` as Docker does.
@@ -172,7 +172,7 @@ pub enum Security {
 /// A line of `/etc/hosts`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExtraHost {
-    /// The name.
+    /// The name that leads to the address.
     pub name: String,
     /// The address, as text; [`ExtraHost::GATEWAY`] for this machine.
     pub address: String,
@@ -186,7 +186,7 @@ impl ExtraHost {
 
 /// What the command may use.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
+pub struct CgroupLimits {
     /// Size of `/dev/shm` in bytes; 64 MiB when absent.
     pub shm_size: Option<u64>,
     /// Resource limits, as `setrlimit` takes them.
@@ -197,14 +197,14 @@ pub struct Limits {
     pub tasks: Option<u64>,
 }
 
-/// One resource limit.
+/// One resource limit of a process, as `setrlimit` takes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ulimit {
     /// As in `ulimit`'s long names: `nofile`, `nproc`, `core`, …
     pub name: String,
-    /// Soft limit.
+    /// The limit that holds, which the command may raise to `hard`.
     pub soft: u64,
-    /// Hard limit.
+    /// The limit up to which `soft` may be raised.
     pub hard: u64,
 }
 

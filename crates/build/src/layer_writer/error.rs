@@ -7,7 +7,7 @@ use std::{
 
 /// Why files cannot be placed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PlaceError {
+pub(crate) enum LayerError {
     #[error("cannot copy to non-directory: /{}, which is {is}", path.display())]
     NotADirectory { path: PathBuf, is: String },
     #[error("cannot make the working directory /{}: it is {is}", path.display())]

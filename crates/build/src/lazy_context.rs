@@ -7,11 +7,11 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use crate::request::ResolveError;
+use crate::resolve::ResolveError;
 
 /// A directory that was fetched.
-pub struct Arrived {
-    /// Where it is.
+pub struct FetchedContext {
+    /// The directory on this machine that was fetched.
     pub root: PathBuf,
     /// When its source was made, in seconds since 1970.
     pub time: Option<i64>,
@@ -19,34 +19,34 @@ pub struct Arrived {
     pub keep: Box<dyn Any + Send + Sync>,
 }
 
-type Fetch = dyn Fn() -> Result<Arrived, ResolveError> + Send + Sync;
+type Fetch = dyn Fn() -> Result<FetchedContext, ResolveError> + Send + Sync;
 
 struct Inner {
     fetch: Box<Fetch>,
-    arrived: OnceLock<Result<Arrived, ResolveError>>,
+    fetched: OnceLock<Result<FetchedContext, ResolveError>>,
 }
 
 /// A directory of elsewhere. Copies share what was fetched, so several builds fetch it once.
 #[derive(Clone)]
-pub struct Later(Arc<Inner>);
+pub struct LazyContext(Arc<Inner>);
 
-impl Later {
+impl LazyContext {
     /// A context that `fetch` brings here.
-    pub fn new(fetch: impl Fn() -> Result<Arrived, ResolveError> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Inner { fetch: Box::new(fetch), arrived: OnceLock::new() }))
+    pub fn new(fetch: impl Fn() -> Result<FetchedContext, ResolveError> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Inner { fetch: Box::new(fetch), fetched: OnceLock::new() }))
     }
 
     /// Fetches it, if nobody did before.
-    pub(crate) fn get(&self) -> Result<&Arrived, ResolveError> {
-        self.0.arrived.get_or_init(|| (self.0.fetch)()).as_ref().map_err(Clone::clone)
+    pub(crate) fn get(&self) -> Result<&FetchedContext, ResolveError> {
+        self.0.fetched.get_or_init(|| (self.0.fetch)()).as_ref().map_err(Clone::clone)
     }
 }
 
-impl fmt::Debug for Later {
+impl fmt::Debug for LazyContext {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let root =
-            self.0.arrived.get().and_then(|arrived| arrived.as_ref().ok()).map(|arrived| &arrived.root);
-        out.debug_struct("Later").field("root", &root).finish_non_exhaustive()
+            self.0.fetched.get().and_then(|fetched| fetched.as_ref().ok()).map(|fetched| &fetched.root);
+        out.debug_struct("LazyContext").field("root", &root).finish_non_exhaustive()
     }
 }
 
@@ -59,14 +59,14 @@ mod tests {
     #[test]
     fn it_is_fetched_once_and_only_when_needed() {
         static FETCHED: AtomicUsize = AtomicUsize::new(0);
-        let later = Later::new(|| {
+        let context = LazyContext::new(|| {
             FETCHED.fetch_add(1, Ordering::Relaxed);
-            Ok(Arrived { root: PathBuf::from("/x"), time: Some(5), keep: Box::new(()) })
+            Ok(FetchedContext { root: PathBuf::from("/x"), time: Some(5), keep: Box::new(()) })
         });
-        let copy = later.clone();
+        let copy = context.clone();
         assert_eq!(FETCHED.load(Ordering::Relaxed), 0);
         assert_eq!(copy.get().unwrap().root, PathBuf::from("/x"));
-        assert_eq!(later.get().unwrap().time, Some(5));
+        assert_eq!(context.get().unwrap().time, Some(5));
         assert_eq!(FETCHED.load(Ordering::Relaxed), 1);
     }
 }

@@ -7,16 +7,16 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use super::PlaceError;
+use super::error::LayerError;
 use crate::tree::{Kind, Tree};
 
-/// See [`Place::resolve`].
-pub(crate) fn resolve(tree: &Tree, path: &Path) -> Result<PathBuf, PlaceError> {
+/// What an absolute path means inside the root of `tree`; names that do not exist are kept as they are.
+pub(crate) fn resolve(tree: &Tree, path: &Path) -> Result<PathBuf, LayerError> {
     resolve_below(tree, Path::new(""), path)
 }
 
 /// As [`resolve`]; absolute links begin at the directory `root` of the tree, and `..` ends there.
-pub(super) fn resolve_below(tree: &Tree, root: &Path, path: &Path) -> Result<PathBuf, PlaceError> {
+pub(super) fn resolve_below(tree: &Tree, root: &Path, path: &Path) -> Result<PathBuf, LayerError> {
     const MAX_LINKS: usize = 255;
     let names = |path: &Path| -> VecDeque<OsString> {
         path.components()
@@ -38,16 +38,16 @@ pub(super) fn resolve_below(tree: &Tree, root: &Path, path: &Path) -> Result<Pat
             continue;
         }
         let next = at.join(&name);
-        let node = tree.lookup(&next, false).map_err(|error| PlaceError::Io(next.clone(), error))?;
+        let node = tree.lookup(&next, false).map_err(|error| LayerError::Io(next.clone(), error))?;
         let Some(node) = node.filter(|node| node.kind == Kind::Symlink) else {
             at = next;
             continue;
         };
         links += 1;
         if links > MAX_LINKS {
-            return Err(PlaceError::TooManyLinks(path.to_owned()));
+            return Err(LayerError::TooManyLinks(path.to_owned()));
         }
-        let target = fs::read_link(&node.host).map_err(|error| PlaceError::Io(next, error))?;
+        let target = fs::read_link(&node.host).map_err(|error| LayerError::Io(next, error))?;
         if target.is_absolute() {
             root.clone_into(&mut at);
         }

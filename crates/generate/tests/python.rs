@@ -285,7 +285,7 @@ fn a_license_is_not_installed() {
     ]);
     let dockerfile = file(&stack, "Dockerfile");
     assert!(!dockerfile.contains("install -r"), "{dockerfile}");
-    assert!(dockerfile.contains("/app/.venv/bin/pip install .\n"), "{dockerfile}");
+    assert!(dockerfile.contains("pip --python /app/.venv/bin/python install .\n"), "{dockerfile}");
 }
 
 #[test]
@@ -316,15 +316,15 @@ fn what_the_manifest_declares_is_installed_beside_a_list_that_lacks_it() {
             [("pyproject.toml", manifest), ("requirements.txt", list), ("main.py", FASTAPI), ("a/b.py", "")];
         file(&stack(&files), "Dockerfile")
     };
-    let lists = |text: &str| text.contains("    /app/.venv/bin/pip install -r requirements.txt\n");
+    let lists = |text: &str| text.contains("    pip --python /app/.venv/bin/python install -r requirements.txt\n");
     let built = format!("{declares}[build-system]\nrequires = [\"setuptools\"]\n");
     let both = with(&built, "gunicorn==23.0.0\n");
-    assert!(lists(&both) && both.contains("    /app/.venv/bin/pip install .\n"), "{both}");
+    assert!(lists(&both) && both.contains("    pip --python /app/.venv/bin/python install .\n"), "{both}");
     // No package is built from it: its table is read, before the sources are there.
     let table = with(declares, "gunicorn==23.0.0\n");
     assert!(lists(&table) && !table.contains("pip install ."), "{table}");
     assert!(table.contains("\nCOPY pyproject.toml ./\n"), "{table}");
-    assert!(table.contains("&& /app/.venv/bin/pip install -r /tmp/declared.txt\n"), "{table}");
+    assert!(table.contains("&& pip --python /app/.venv/bin/python install -r /tmp/declared.txt\n"), "{table}");
     // A list that has all of it is enough.
     let whole = with(declares, "fastapi==0.115.0\nuvicorn==0.34.0\n");
     assert!(lists(&whole) && !whole.contains("declared.txt") && !whole.contains("pip install ."), "{whole}");
@@ -339,8 +339,8 @@ fn a_list_that_installs_the_project_itself_comes_behind_the_sources() {
     ]);
     let dockerfile = file(&stack, "Dockerfile");
     let at = |text: &str| dockerfile.find(text).unwrap_or_else(|| panic!("{text}: {dockerfile}"));
-    assert!(at("pip install -r requirements.txt\n") > at("FROM deps AS build\n"), "{dockerfile}");
-    assert!(!dockerfile.contains("pip install .\n"), "{dockerfile}");
+    assert!(at("python install -r requirements.txt\n") > at("FROM deps AS build\n"), "{dockerfile}");
+    assert!(!dockerfile.contains("python install .\n"), "{dockerfile}");
 }
 
 #[test]
@@ -364,7 +364,7 @@ fn what_an_old_package_runs_with_stands_beside_the_list_with_its_reason() {
     let dockerfile = file(&stack, "Dockerfile");
     let reason = "# werkzeug<3: flask 2.0.2 does not run with werkzeug 3 (requirements.txt:1).\n";
     assert!(dockerfile.contains(reason), "{dockerfile}");
-    assert!(dockerfile.contains("pip install -r requirements.txt 'werkzeug<3'\n"), "{dockerfile}");
+    assert!(dockerfile.contains("python install -r requirements.txt 'werkzeug<3'\n"), "{dockerfile}");
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub(super) fn build(
     let sources = sources(passes, service, install)?;
     let version = match (&install.runtime_version, &install.runtime) {
         (Some(version), _) => version.value.as_str(),
-        (None, None) => "3.13",
+        (None, None) => DEFAULT,
         (None, Some(demanded)) => {
             passes.problems.push(Gap {
                 subject: service.name.clone(),
@@ -324,8 +324,15 @@ fn pip(install: &Install, names: &[String], files: Vec<ManifestFile>) -> Command
         .constraints
         .iter()
         .fold(String::new(), |line, constraint| line + " " + &escape::shell(&constraint.value));
-    let pip = "/app/.venv/bin/pip install";
-    let mut commands = vec!["python -m venv /app/.venv".to_owned()];
+    // The image's own pip installs into the environment: 13 MB less in the image, and no installer at run time.
+    // Before Python 3.12 the environment's setuptools comes with pip, and packages import it without naming it.
+    let bare = has_no_setuptools(install.runtime_version.as_ref().map_or(DEFAULT, |version| &version.value));
+    let (environment, pip) = if bare {
+        ("python -m venv --without-pip /app/.venv", "pip --python /app/.venv/bin/python install")
+    } else {
+        ("python -m venv /app/.venv", "/app/.venv/bin/pip install")
+    };
+    let mut commands = vec![environment.to_owned()];
     let mut with_sources = Vec::new();
     if let Some(list) = list {
         let command = format!("{pip} -r {}{constraints}", escape::shell(list));
@@ -345,6 +352,15 @@ fn pip(install: &Install, names: &[String], files: Vec<ManifestFile>) -> Command
         install_project: with_sources,
         environment: Vec::new(),
     }
+}
+
+/// The version of Python where nothing demands another one.
+const DEFAULT: &str = "3.13";
+
+/// Whether an environment of this version holds no setuptools anyway: since 3.12.
+fn has_no_setuptools(version: &str) -> bool {
+    let mut parts = version.split('.').map(str::parse::<u32>);
+    matches!((parts.next(), parts.next()), (Some(Ok(3)), Some(Ok(minor))) if minor >= 12)
 }
 
 /// Each file with the folder in the image that it goes to.

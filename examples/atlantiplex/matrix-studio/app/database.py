@@ -20,9 +20,7 @@ class Database:
     def cursor(self):
         """A transaction: committed at the end, rolled back on any error."""
         with self._free:
-            with self._lock:
-                connection = self._idle.pop() if self._idle else None
-            connection = connection or self._connect()
+            connection = self._alive() or self._connect()
             try:
                 with connection.cursor() as cursor:
                     yield cursor
@@ -39,6 +37,22 @@ class Database:
                 if not connection.closed:
                     with self._lock:
                         self._idle.append(connection)
+
+    def _alive(self):
+        """An idle connection that still answers. Each process has its own pool: after a restart of the server only the
+        one that failed first would know."""
+        with self._lock:
+            connection = self._idle.pop() if self._idle else None
+        if connection is None:
+            return None
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except psycopg2.Error:
+            self._forget_idle()
+            connection.close()
+            return None
+        return connection
 
     def _forget_idle(self):
         with self._lock:

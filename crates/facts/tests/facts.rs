@@ -13,7 +13,9 @@ fn software(image: &str) -> &'static Software {
 }
 
 fn version(text: &str) -> Option<Version> {
-    Some(Version::parse(text).unwrap())
+    let version = Version::parse(text);
+    assert!(version.is_some(), "{text}");
+    version
 }
 
 #[test]
@@ -156,6 +158,7 @@ fn what_is_a_store_has_one_answer() {
         ("team/postgres-with-extensions", "postgres"),
         ("paradedb/paradedb", "postgres"),
         ("cockroachdb/cockroach", "cockroach"),
+        ("mcr.microsoft.com/mssql/server:2022-latest", "mssql"),
     ] {
         assert_eq!(store_of_image(image).map(|software| software.id), Some(id), "{image}");
     }

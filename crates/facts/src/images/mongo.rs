@@ -25,19 +25,6 @@ pub fn shell(version: &str) -> &'static str {
     if major < 5 { "mongo" } else { "mongosh" }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn old_servers_have_the_old_shell() {
-        assert_eq!(
-            [shell("4.4"), shell("5.0"), shell("8.0"), shell("7")],
-            ["mongo", "mongosh", "mongosh", "mongosh"]
-        );
-    }
-}
-
 /// What is known of it.
 pub(crate) static SOFTWARE: Software = Software {
     store: Some(StoreKind::Mongodb),
@@ -89,3 +76,16 @@ pub(crate) static SOFTWARE: Software = Software {
     ),
     ..Software::new("mongo", "MongoDB", Role::Store, SOURCE)
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_servers_have_the_old_shell() {
+        assert_eq!(
+            [shell("4.4"), shell("5.0"), shell("8.0"), shell("7")],
+            ["mongo", "mongosh", "mongosh", "mongosh"]
+        );
+    }
+}

@@ -107,7 +107,7 @@ pub(super) static SOFTWARE: [Software; 70] = [
         ..Software::new("kafka", "Kafka", Role::Store, NAMES)
     },
     Software {
-        images: &[Image::other("mssql")],
+        images: &[Image::other("mssql"), Image::owned("mssql", "server")],
         ports: known(&[Port::store(1433)], PORTS),
         ..Software::new("mssql", "SQL Server", Role::Store, NAMES)
     },

@@ -88,3 +88,29 @@ fn said(service: &DevService, survey: &Survey) -> Option<(String, &'static str)>
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_have_roles() {
+        for image in
+            ["nginx:1.27", "docker.io/library/haproxy:3.2", "bitnami/apache", "envoyproxy/envoy:v1.36"]
+        {
+            assert!(is_gateway(image), "{image}");
+        }
+        assert!(!is_gateway("httpd:2.4") && !is_gateway("team/backend"));
+        for (image, expected) in [
+            ("node:24-alpine", Some(Role::Language)),
+            // Java's run time is a part of the application as Node.js' is.
+            ("eclipse-temurin:21-jre", Some(Role::Language)),
+            ("ubuntu:24.04", Some(Role::Base)),
+            ("axllent/mailpit", Some(Role::Development)),
+            ("dpage/pgadmin4:9", Some(Role::Development)),
+            ("team/worker:1", None),
+        ] {
+            assert_eq!(role(image), expected, "{image}");
+        }
+    }
+}

@@ -6,19 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Desired, DesiredService, Observed, StackFiles, labels};
+use plimsoll_facts::new_data_passwords;
 
-/// The variable (also with `_FILE` behind it) and where the store keeps its data.
-const STORES: [(&str, &str); 8] = [
-    ("POSTGRES_PASSWORD", "/var/lib/postgresql"),
-    ("MYSQL_ROOT_PASSWORD", "/var/lib/mysql"),
-    ("MYSQL_PASSWORD", "/var/lib/mysql"),
-    ("MARIADB_ROOT_PASSWORD", "/var/lib/mysql"),
-    ("MARIADB_PASSWORD", "/var/lib/mysql"),
-    ("MONGO_INITDB_ROOT_PASSWORD", "/data/db"),
-    ("RABBITMQ_DEFAULT_PASS", "/var/lib/rabbitmq"),
-    ("INFLUXDB_ADMIN_PASSWORD", "/var/lib/influxdb"),
-];
+use crate::{Desired, DesiredService, Observed, StackFiles, labels};
 
 /// A volume whose data have another password than the project has now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,12 +56,14 @@ pub fn changed_passwords(desired: &Desired, observed: &Observed, files: &StackFi
 /// Volume name to service, variables and digest of all its passwords.
 fn passwords(desired: &Desired, files: &StackFiles) -> BTreeMap<String, (String, Vec<String>, String)> {
     let mut found = BTreeMap::new();
+    let known = new_data_passwords();
     for service in &desired.services {
         for (target, volume) in service.writable_volumes() {
-            let given: Vec<(&str, Vec<u8>)> = STORES
+            let is_here = |data: &str| target == data || target.starts_with(&format!("{data}/"));
+            let given: Vec<(&str, Vec<u8>)> = known
                 .iter()
-                .filter(|(_, data)| target == *data || target.starts_with(&format!("{data}/")))
-                .filter_map(|(variable, _)| Some((*variable, password(service, variable, files)?)))
+                .filter(|known| is_here(known.data))
+                .filter_map(|known| Some((known.variable, password(service, known.variable, files)?)))
                 .collect();
             if given.is_empty() {
                 continue;

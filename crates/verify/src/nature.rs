@@ -4,6 +4,7 @@
 use std::fs;
 
 use plimsoll_compose::{Project, Service};
+use plimsoll_facts as facts;
 
 use crate::{
     procfs::Transport,
@@ -11,28 +12,6 @@ use crate::{
     stores,
 };
 
-/// The ports that are theirs alone.
-const PORTS: &[u16] = &[
-    1433, 1521, 2181, 2379, 3306, 4222, 5432, 5433, 5672, 5984, 6333, 6379, 6380, 7687, 7700, 9042, 9092,
-    9200, 9300, 11211, 11300, 26257, 27017, 33060, 61616,
-];
-/// The schemes of their addresses.
-const SCHEMES: &[&str] = &[
-    "postgres",
-    "postgresql",
-    "mysql",
-    "mariadb",
-    "mongodb",
-    "mongodb+srv",
-    "redis",
-    "rediss",
-    "valkey",
-    "amqp",
-    "amqps",
-    "memcached",
-    "nats",
-    "kafka",
-];
 /// A secret or config that is larger is not searched for names.
 const LIMIT: u64 = 1 << 20;
 
@@ -45,7 +24,9 @@ pub(crate) fn store(stack: &Stack<'_>, member: &Member) -> Option<String> {
     // In the network of others everybody's sockets are there.
     let pid = stack.visible_pid(member).ok().filter(|_| !shares_network(member));
     let listening = pid.and_then(|pid| stack.procfs.sockets(pid, Transport::Tcp).ok()).unwrap_or_default();
-    if let Some((address, _)) = listening.iter().find(|(address, _)| PORTS.contains(&address.port())) {
+    if let Some((address, _)) =
+        listening.iter().find(|(address, _)| facts::store_of_port(address.port()).is_some())
+    {
         return Some(format!("it listens on {}", address.port()));
     }
     named_by_scheme(stack.project, &member.service)
@@ -58,14 +39,15 @@ fn shares_network(member: &Member) -> bool {
 }
 
 /// The scheme of an address in somebody's environment that names the service as its host.
-fn named_by_scheme(project: &Project, name: &str) -> Option<&'static str> {
-    let values = || project.services.values().flat_map(|service| service.environment.values().flatten());
-    SCHEMES.iter().copied().find(|scheme| {
-        values().any(|value| {
-            let address = value.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://"));
-            address.is_some_and(|rest| host_of(rest) == name)
-        })
-    })
+fn named_by_scheme(project: &Project, name: &str) -> Option<String> {
+    let mut values = project.services.values().flat_map(|service| service.environment.values().flatten());
+    values.find_map(|value| scheme_of(value, name))
+}
+
+/// The scheme of a store's address with this host, with or without a driver behind `+`.
+fn scheme_of(value: &str, host: &str) -> Option<String> {
+    let (scheme, rest) = value.split_once("://")?;
+    (facts::store_of_scheme(scheme).is_some() && host_of(rest) == host).then(|| scheme.to_owned())
 }
 
 /// The host of `user:password@host:port/path`.
@@ -134,6 +116,21 @@ fn has_word(text: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_of_stores() {
+        for (value, scheme) in [
+            ("postgres://u:p@db:5432/x", Some("postgres")),
+            ("postgresql+psycopg://u:p@db/x", Some("postgresql+psycopg")),
+            ("mongodb+srv://db/x", Some("mongodb+srv")),
+            ("valkey://db", Some("valkey")),
+            ("https://db/x", None),
+            ("postgres://other/x", None),
+            ("db", None),
+        ] {
+            assert_eq!(scheme_of(value, "db").as_deref(), scheme, "{value}");
+        }
+    }
 
     #[test]
     fn hosts_in_text() {

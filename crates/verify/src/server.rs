@@ -27,13 +27,20 @@ pub(crate) type Question = (Vec<String>, Vec<String>);
 pub(crate) fn of(stack: &Stack<'_>, member: &Member, pid: u32) -> Result<Option<Server>, String> {
     let pids = stack.procfs.processes_of(member.id(), pid).map_err(|error| error.to_string())?;
     let names = pids.into_iter().filter_map(|pid| stack.procfs.read(pid, "comm").ok());
-    let servers = names.filter_map(|name| match String::from_utf8_lossy(&name).trim() {
+    let mut servers = names.filter_map(|name| of_process(String::from_utf8_lossy(&name).trim()));
+    Ok(servers.next())
+}
+
+/// The server that a process is, if it is the process of one that can be asked.
+fn of_process(name: &str) -> Option<Server> {
+    let software =
+        plimsoll_facts::store_of_process(name).filter(|software| software.processes.contains(&name))?;
+    match software.id {
         "postgres" => Some(Server::Postgres),
-        "redis-server" | "valkey-server" => Some(Server::Redis),
-        "mariadbd" | "mysqld" => Some(Server::MariaDb),
+        "redis" | "valkey" => Some(Server::Redis),
+        "mariadb" | "mysql" => Some(Server::MariaDb),
         _ => None,
-    });
-    Ok(servers.into_iter().next())
+    }
 }
 
 /// Over the server's own socket, where the images of PostgreSQL trust whoever is in the container.

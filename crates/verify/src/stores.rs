@@ -7,112 +7,23 @@ use std::{
 };
 
 use plimsoll_compose::{MountKind, Service};
+use plimsoll_facts as facts;
 
 use crate::{
     declared,
     stack::{Member, Stack},
 };
 
-/// Programs that keep data or messages for others, as images and first processes are named after them.
-const KNOWN: [&str; 60] = [
-    "aerospike",
-    "arangodb",
-    "arangod",
-    "beam.smp",
-    "beanstalkd",
-    "cassandra",
-    "clickhouse",
-    "cockroach",
-    "consul",
-    "couchbase",
-    "couchdb",
-    "cratedb",
-    "dragonfly",
-    "elasticsearch",
-    "emqx",
-    "etcd",
-    "foundationdb",
-    "garnet",
-    "influxd",
-    "influxdb",
-    "kafka",
-    "keydb",
-    "mariadb",
-    "mariadbd",
-    "meilisearch",
-    "memcached",
-    "minio",
-    "mongo",
-    "mongod",
-    "mosquitto",
-    "mssql",
-    "mysql",
-    "mysqld",
-    "nats",
-    "nats-server",
-    "neo4j",
-    "opensearch",
-    "percona",
-    "pgbouncer",
-    "pgvector",
-    "postgis",
-    "postgres",
-    "postgresql",
-    "proxysql",
-    "pulsar",
-    "qdrant",
-    "questdb",
-    "rabbitmq",
-    "redis",
-    "redis-server",
-    "redpanda",
-    "rethinkdb",
-    "scylla",
-    "solr",
-    "surrealdb",
-    "timescaledb",
-    "typesense",
-    "valkey",
-    "weaviate",
-    "zookeeper",
-];
-
-/// Ports on which they listen.
-const PORTS: [&str; 22] = [
-    "1433/tcp",
-    "1883/tcp",
-    "2379/tcp",
-    "2181/tcp",
-    "3306/tcp",
-    "4222/tcp",
-    "5432/tcp",
-    "5433/tcp",
-    "5672/tcp",
-    "6379/tcp",
-    "6432/tcp",
-    "7687/tcp",
-    "8086/tcp",
-    "8123/tcp",
-    "9042/tcp",
-    "9092/tcp",
-    "9200/tcp",
-    "11211/tcp",
-    "26257/tcp",
-    "26379/tcp",
-    "27017/tcp",
-    "28015/tcp",
-];
-
 /// Why a container is taken for a store, if it is one.
 pub(crate) fn is_store(stack: &Stack<'_>, member: &Member) -> Option<String> {
     let image = member.text("/Config/Image");
     let declared = stack.declared(member).and_then(|service| service.image.as_deref()).unwrap_or_default();
-    if let Some(name) = [image, declared].into_iter().find_map(known_image) {
-        return Some(format!("its image is one of {name}"));
+    if let Some(store) = [image, declared].into_iter().find_map(facts::store_of_image) {
+        return Some(format!("its image is one of {}", store.label));
     }
     let label = member.text("/Config/Labels/org.opencontainers.image.title").to_ascii_lowercase();
-    if let Some(name) = known(&label) {
-        return Some(format!("its image is titled {name}"));
+    if facts::store_of_process(&label).is_some() {
+        return Some(format!("its image is titled {label}"));
     }
     let process = stack
         .visible_pid(member)
@@ -121,11 +32,12 @@ pub(crate) fn is_store(stack: &Stack<'_>, member: &Member) -> Option<String> {
         .into_iter()
         .flatten()
         .filter_map(|pid| stack.procfs.status(pid).ok())
-        .find_map(|status| known(&status.name.to_ascii_lowercase()));
+        .map(|status| status.name.to_ascii_lowercase())
+        .find(|name| facts::store_of_process(name).is_some());
     if let Some(name) = process {
         return Some(format!("{name} runs in it"));
     }
-    if let Some(port) = exposed(member).into_iter().find(|port| PORTS.contains(port)) {
+    if let Some(port) = exposed(member).into_iter().find(|port| is_port_of_store(port)) {
         return Some(format!("it exposes {port}"));
     }
     keeps_data(stack, member)
@@ -152,23 +64,10 @@ fn exposed(member: &Member) -> Vec<&str> {
     ports.into_iter().flat_map(|ports| ports.keys().map(String::as_str)).collect()
 }
 
-/// The known program of an image's name: the last part of its path without tag and digest, or a word of it.
-fn known_image(image: &str) -> Option<&'static str> {
-    let path = image.split('@').next().unwrap_or(image);
-    let last = path.rsplit('/').next().unwrap_or(path);
-    let name = last.split(':').next().unwrap_or(last).to_ascii_lowercase();
-    // An exporter or an administrator's page is named after what it looks at.
-    let beside =
-        ["exporter", "admin", "commander", "insight", "express", "browser", "ui", "backup", "client"];
-    let words: Vec<&str> = name.split(['-', '_', '.']).collect();
-    if words.iter().any(|word| beside.contains(word)) {
-        return None;
-    }
-    known(&name).or_else(|| words.into_iter().find_map(known))
-}
-
-fn known(name: &str) -> Option<&'static str> {
-    KNOWN.iter().find(|known| **known == name).copied()
+/// Whether a port as the engine writes it, `5432/tcp`, is a store's alone.
+fn is_port_of_store(port: &str) -> bool {
+    let number = port.strip_suffix("/tcp").and_then(|number| number.parse().ok());
+    number.is_some_and(|number| facts::store_of_port(number).is_some())
 }
 
 /// How a service is known to need another.
@@ -273,31 +172,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn images_of_stores() {
-        for image in [
-            "redis",
-            "redis:8.0-bookworm",
-            "plimsoll.local/redis:8.0",
-            "bitnami/postgresql:16",
-            "pgvector/pgvector:pg17",
-            "shop-redis",
-            "mysql@sha256:00",
-            "plimsoll-test/redis:1",
-        ] {
-            assert!(known_image(image).is_some(), "{image}");
-        }
-        for image in [
-            "registry.example/team/backend:v2",
-            "node:22",
-            "prom/redis-exporter",
-            "redis/redisinsight",
-            "mongo-express",
-            "nginx",
-            "postgres-backup",
-            "dpage/pgadmin4",
-        ] {
-            assert_eq!(known_image(image), None, "{image}");
-        }
+    fn ports_of_stores() {
+        assert!(is_port_of_store("5432/tcp") && is_port_of_store("6333/tcp"));
+        assert!(
+            !is_port_of_store("5432/udp") && !is_port_of_store("8080/tcp") && !is_port_of_store("8123/tcp")
+        );
     }
 
     #[test]

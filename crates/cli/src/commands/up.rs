@@ -507,7 +507,7 @@ fn addresses(ports: &[PublishedPort]) -> Vec<String> {
             };
             Some(match (port.container, port.protocol.as_str()) {
                 (443 | 8443, "tcp") => format!("https://{host}:{number}"),
-                (container, "tcp") if speaks_no_http(container) => format!("{host}:{number}"),
+                (container, "tcp") if plimsoll_facts::speaks_no_http(container) => format!("{host}:{number}"),
                 (_, "tcp") => format!("http://{host}:{number}"),
                 (_, protocol) => format!("{host}:{number}/{protocol}"),
             })
@@ -516,11 +516,6 @@ fn addresses(ports: &[PublishedPort]) -> Vec<String> {
     addresses.sort();
     addresses.dedup();
     addresses
-}
-
-/// Ports of stores, brokers and the like.
-fn speaks_no_http(port: u16) -> bool {
-    matches!(port, 22 | 25 | 53 | 1433 | 3306 | 5432 | 5672 | 6379 | 9092 | 11211 | 27017)
 }
 
 fn print_json(value: &serde_json::Value) -> Result<(), CommandError> {
@@ -547,7 +542,11 @@ mod tests {
             port(5432, "127.0.0.1", Some(5433)),
             port(443, "::1", Some(443)),
             port(9000, "", None),
+            port(4222, "127.0.0.1", Some(4222)),
         ];
-        assert_eq!(addresses(&ports), ["127.0.0.1:5433", "http://localhost:80", "https://[::1]:443"]);
+        assert_eq!(
+            addresses(&ports),
+            ["127.0.0.1:4222", "127.0.0.1:5433", "http://localhost:80", "https://[::1]:443"]
+        );
     }
 }

@@ -2,6 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use plimsoll_facts::{
+    Version,
+    images::{mysql, postgres, rabbitmq, redis},
+};
 use plimsoll_survey::{Address, Part, Service, Store, StoreKind, StoreRole, StoreUse, is_this_machine};
 
 use super::{
@@ -48,24 +52,13 @@ struct Opened {
 }
 
 impl Opened {
-    fn port(&self) -> u16 {
-        match self.kind {
-            StoreKind::Postgresql => 5432,
-            StoreKind::Mysql => 3306,
-            StoreKind::Redis => 6379,
-            StoreKind::Rabbitmq => 5672,
-            StoreKind::Mongodb => 27017,
-            StoreKind::Sqlite => 0,
-        }
-    }
-
     /// Host and port, with what stands around them in a program's variable.
     fn authority(&self, service: &Service, variable: &str) -> String {
         let forms = service.own_image.iter().flat_map(|image| &image.forms);
         let form = forms.into_iter().find(|form| form.variable == variable);
         let before = form.map_or("", |form| form.before.as_str());
         let suffix = form.and_then(|form| form.suffix.as_deref()).map(|suffix| self.suffix(Some(suffix)));
-        format!("{before}{}:{}{}", self.name, self.port(), suffix.unwrap_or_default())
+        format!("{before}{}:{}{}", self.name, self.kind.port(), suffix.unwrap_or_default())
     }
 
     /// The bytes that it answers before it knows who asks, as Python and JavaScript write them. A connection alone says
@@ -89,14 +82,7 @@ impl Opened {
         if let Some(wanted) = wanted.filter(|_| self.kind != StoreKind::Mongodb) {
             return wanted;
         }
-        match self.kind {
-            StoreKind::Postgresql => "postgresql",
-            StoreKind::Mysql => "mysql",
-            StoreKind::Redis => "redis",
-            StoreKind::Rabbitmq => "amqp",
-            StoreKind::Mongodb => "mongodb",
-            StoreKind::Sqlite => "sqlite",
-        }
+        self.kind.scheme()
     }
 
     /// The path of its URL and what follows it.
@@ -171,7 +157,7 @@ impl Stores {
                     scheme: opened.scheme(scheme.as_deref()).to_owned(),
                     user: opened.user.clone(),
                     host: opened.name.clone(),
-                    port: opened.port(),
+                    port: opened.kind.port(),
                     suffix: opened.suffix(suffix.as_deref()),
                 };
                 (variable, content)
@@ -207,7 +193,7 @@ impl Stores {
         let port: u16 = port.parse().ok().filter(|_| !host.is_empty() && is_this_machine(host))?;
         let used = service.stores.iter().filter_map(|used| self.opened.get(&used.store));
         let mut names: Vec<&str> =
-            used.filter(|opened| opened.port() == port).map(|opened| opened.name.as_str()).collect();
+            used.filter(|opened| opened.kind.port() == port).map(|opened| opened.name.as_str()).collect();
         names.dedup();
         match names[..] {
             [name] => Some(format!("{name}:{port}")),
@@ -222,7 +208,7 @@ impl Stores {
             if to.depends_on.iter().all(|known| known.name != opened.name) {
                 to.depends_on.push(Dependency { name: opened.name.clone(), condition: HEALTHY });
             }
-            let relational = matches!(opened.kind, StoreKind::Postgresql | StoreKind::Mysql);
+            let relational = opened.kind.is_relational();
             match &used.address {
                 Some(Address::Url { variable, file_variant, scheme, suffix }) => {
                     let key = (service.name.clone(), variable.value.clone());
@@ -235,7 +221,7 @@ impl Stores {
                                 "{}://{}:{}{}",
                                 opened.scheme(scheme.as_deref()),
                                 opened.name,
-                                opened.port(),
+                                opened.kind.port(),
                                 opened.suffix(suffix.as_deref())
                             );
                             to.settings.push(Setting::new(&variable.value, escape::compose(&url)));
@@ -273,7 +259,7 @@ impl Stores {
             let value = match part {
                 Part::Host => opened.name.clone(),
                 Part::Authority => opened.authority(service, name),
-                Part::Port => opened.port().to_string(),
+                Part::Port => opened.kind.port().to_string(),
                 // The name of the user that a password alone means. A program may refuse an empty one.
                 Part::User if opened.kind == StoreKind::Redis => "default".to_owned(),
                 Part::User => opened.user.clone(),
@@ -296,7 +282,7 @@ impl Stores {
     /// Stores whose schema a service's migrations change.
     pub(super) fn relational(&self, service: &Service) -> Vec<&str> {
         let used = service.stores.iter().filter_map(|used| self.opened.get(&used.store));
-        let relational = used.filter(|it| matches!(it.kind, StoreKind::Postgresql | StoreKind::Mysql));
+        let relational = used.filter(|it| it.kind.is_relational());
         let mut names: Vec<&str> = Vec::new();
         for opened in relational {
             // Two addresses may lead to one store.
@@ -314,7 +300,7 @@ impl Stores {
             if sockets.iter().all(|known| known.host != opened.name) {
                 sockets.push(Socket {
                     host: opened.name.clone(),
-                    port: opened.port(),
+                    port: opened.kind.port(),
                     hello: opened.hello(),
                 });
             }
@@ -327,18 +313,17 @@ impl Stores {
         let (user, database) = user_and_database(passes, store);
         let password = passes.secrets.add(&[&format!("{name}_password")], &Reader::Store, &password(store));
         let version = version(store, "17");
-        let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(17);
+        let major = version.split('.').next().and_then(Version::parse).or_else(|| Version::parse("17"));
         let (image, kept_image) = image(store, format!("postgres:{version}-trixie"));
         let texts = StoreTexts {
             user: user.clone(),
             database: database.clone(),
             secret: password.clone(),
             volume: format!("{name}_data"),
-            // 18 moved it: docker-library/postgres, pull request 1259.
-            data: if major >= 18 { "/var/lib/postgresql" } else { "/var/lib/postgresql/data" }.to_owned(),
-            shared_buffers: format!("{}MB", limit / 4),
-            effective_cache_size: format!("{}MB", limit * 5 / 8),
-            maintenance_work_mem: format!("{}MB", limit / 16),
+            data: data(store.kind, major),
+            shared_buffers: postgres::SHARED_BUFFERS.of(limit),
+            effective_cache_size: postgres::EFFECTIVE_CACHE_SIZE.of(limit),
+            maintenance_work_mem: postgres::MAINTENANCE_WORK_MEM.of(limit),
             max_connections: 50,
             kept_image,
             ..StoreTexts::default()
@@ -362,9 +347,8 @@ impl Stores {
         let root = passes.secrets.add(&[&format!("{name}_root_password")], &Reader::Store, &roots);
         let kept = store.image.as_ref().map(|image| image.value.clone());
         let version = version(store, "11.8");
-        // Both keep to the same contract; MySQL's numbers are 5, 8 and 9.
-        let name_of = if version.starts_with('1') { "mariadb" } else { "mysql" };
-        let image = kept.unwrap_or_else(|| format!("{name_of}:{version}"));
+        // Both keep to the same contract.
+        let image = kept.unwrap_or_else(|| format!("{}:{version}", mysql::image_of(&version)));
         let texts = StoreTexts {
             // `root` is the image's own; an application has a user of its own.
             user: if user == "root" { "app".to_owned() } else { user },
@@ -372,8 +356,8 @@ impl Stores {
             secret: password.clone(),
             root_secret: root.clone(),
             volume: format!("{name}_data"),
-            data: "/var/lib/mysql".to_owned(),
-            buffer_pool: format!("{}M", limit / 2),
+            data: data(store.kind, None),
+            buffer_pool: mysql::BUFFER_POOL.of(limit),
             max_connections: 50,
             ..StoreTexts::default()
         };
@@ -408,8 +392,8 @@ impl Stores {
         let texts = StoreTexts {
             secret: conf.clone().unwrap_or_default(),
             volume: if cache { String::new() } else { format!("{name}_data") },
-            data: "/data".to_owned(),
-            maxmemory: format!("{}mb", limit * 3 / 4),
+            data: data(store.kind, None),
+            maxmemory: redis::MAXMEMORY.of(limit),
             cache,
             kept_image,
             ..StoreTexts::default()
@@ -440,8 +424,8 @@ impl Stores {
             user: user.clone(),
             secret: conf.clone(),
             volume: format!("{name}_data"),
-            data: "/var/lib/rabbitmq".to_owned(),
-            watermark: format!("{}MB", passes.policy.rabbitmq.megabytes * 6 / 10),
+            data: data(store.kind, None),
+            watermark: rabbitmq::MEMORY_WATERMARK.of(passes.policy.rabbitmq.megabytes),
             kept_image,
             ..StoreTexts::default()
         };
@@ -510,6 +494,11 @@ fn image(store: &Store, usual: String) -> (String, Option<String>) {
         }
         _ => (usual, None),
     }
+}
+
+/// Where the official image has its data in a version.
+fn data(kind: StoreKind, version: Option<Version>) -> String {
+    kind.software().and_then(|software| software.data_folder(version)).unwrap_or_default().to_owned()
 }
 
 fn version(store: &Store, usual: &str) -> String {

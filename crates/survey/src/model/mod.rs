@@ -20,11 +20,12 @@ pub use facts::{
 };
 pub use install::{Beside, Ecosystem, Install, Manager, Workspace};
 pub use own_image::{AddressForm, OwnImage};
+pub use plimsoll_facts::StoreKind;
 pub use question::{Confidence, Edge, Gap, Question};
 pub use running::{Bind, Probe, Process, Role, Setting, Shape, Ships, Writes};
 pub use service::Service;
 pub(crate) use store::BY_ITSELF;
-pub use store::{Address, Part, Store, StoreKind, StoreRole, StoreUse, is_by_itself, is_this_machine};
+pub use store::{Address, Part, Store, StoreRole, StoreUse, is_by_itself, is_this_machine};
 
 /// Everything that was found.
 #[derive(Clone, Debug, Default, Serialize)]

@@ -2,39 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Evidence, Fact};
-
-/// A kind of data store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StoreKind {
-    /// PostgreSQL.
-    Postgresql,
-    /// MySQL or MariaDB.
-    Mysql,
-    /// Redis or Valkey.
-    Redis,
-    /// `RabbitMQ`.
-    Rabbitmq,
-    /// A file of `SQLite` on a volume of the service that opens it.
-    Sqlite,
-    /// MongoDB.
-    Mongodb,
-}
-
-impl StoreKind {
-    /// Its name as people write it.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Postgresql => "PostgreSQL",
-            Self::Mysql => "MySQL",
-            Self::Redis => "Redis",
-            Self::Rabbitmq => "RabbitMQ",
-            Self::Sqlite => "SQLite",
-            Self::Mongodb => "MongoDB",
-        }
-    }
-}
+use super::{Evidence, Fact, StoreKind};
 
 /// What a store is used for; it decides what must survive and what may be dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -42,7 +42,7 @@ pub(super) async fn refusals(ports: &[PublishedPort]) -> Vec<Refusal> {
 
 /// Where this machine reaches a port that is meant for browsers.
 fn address(port: &PublishedPort) -> Option<(u16, SocketAddr)> {
-    if port.protocol != "tcp" || super::speaks_no_http(port.container) {
+    if port.protocol != "tcp" || plimsoll_facts::speaks_no_http(port.container) {
         return None;
     }
     let number = port.host?;

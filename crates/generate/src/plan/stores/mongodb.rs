@@ -1,16 +1,14 @@
 //! MongoDB, by the contract of its official image.
 
+use plimsoll_facts::images::mongo;
 use plimsoll_survey::{Address, Service, Store, StoreUse};
 
-use super::{Opened, Passes, Stores, is_deaf, password, unit, user_and_database, version, written};
+use super::{Opened, Passes, Stores, data, is_deaf, password, unit, user_and_database, version, written};
 use crate::stack::{Reader, StoreTexts};
 
 /// `{hello: 1}` to the database `admin`, which asks for no login: `OP_MSG` of the MongoDB Wire Protocol. The dollar sign
 /// of `$db` is `\x24`, because Compose reads the text.
 pub(super) const HELLO: &str = r"\x34\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\xdd\x07\x00\x00\x00\x00\x00\x00\x00\x1f\x00\x00\x00\x10hello\x00\x01\x00\x00\x00\x02\x24db\x00\x06\x00\x00\x00admin\x00\x00";
-
-/// The least that WiredTiger takes (`storage.wiredTiger.engineConfig.cacheSizeGB`).
-const LEAST_CACHE: f64 = 0.25;
 
 /// The path of an address and its options. The image makes its user in `admin`: a client that is not told so looks for
 /// the user in the database of the path.
@@ -47,9 +45,9 @@ impl Stores {
             database: database.clone(),
             secret: secret.clone().unwrap_or_default(),
             volume: format!("{name}_data"),
-            data: "/data/db".to_owned(),
-            cache_gigabytes: format!("{:.2}", (f64::from(limit) * 0.4 / 1024.0).max(LEAST_CACHE)),
-            shell: shell(&version),
+            data: data(store.kind, None),
+            cache_gigabytes: mongo::CACHE.of(limit),
+            shell: mongo::shell(&version),
             ..StoreTexts::default()
         };
         let limits = passes.policy.mongodb.clone();
@@ -73,12 +71,6 @@ impl Stores {
             written: written(store),
         }
     }
-}
-
-/// The shell of the image: `mongosh` came with 5.0, and 6.0 has no other.
-fn shell(version: &str) -> &'static str {
-    let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(8);
-    if major < 5 { "mongo" } else { "mongosh" }
 }
 
 /// What a team has to know of a server that it had in another form.
@@ -160,13 +152,5 @@ mod tests {
         assert_eq!(length(0), bytes.len());
         // the document, behind the head, the flags and the kind of the section
         assert_eq!(21 + length(21), bytes.len());
-    }
-
-    #[test]
-    fn old_servers_have_the_old_shell() {
-        assert_eq!(
-            [shell("4.4"), shell("5.0"), shell("8.0"), shell("7")],
-            ["mongo", "mongosh", "mongosh", "mongosh"]
-        );
     }
 }

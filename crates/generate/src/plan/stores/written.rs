@@ -37,11 +37,11 @@ pub(super) fn notes(
             return;
         }
     }
-    if let Some(port) = address.written(Part::Port).filter(|port| port.value != opened.port().to_string()) {
+    if let Some(port) = address.written(Part::Port).filter(|port| port.value != opened.kind.port().to_string()) {
         let message = format!("the port of {label} stands in the program: {}", port.value);
         note(
             message,
-            format!("read it from a variable; in the stack it is {}", opened.port()),
+            format!("read it from a variable; in the stack it is {}", opened.kind.port()),
             &port.evidence,
         );
     }

@@ -106,12 +106,12 @@ fn store(service: &Service, name: &str) -> Option<StoreKind> {
 fn value(name: &str, store: Option<StoreKind>) -> String {
     let has = |words: &[&str]| name.split('_').any(|part| words.contains(&part));
     let text = match store {
-        Some(StoreKind::Postgresql) => "postgresql://build:build@localhost:5432/build",
-        Some(StoreKind::Mysql) => "mysql://build:build@localhost:3306/build",
-        Some(StoreKind::Redis) => "redis://localhost:6379",
-        Some(StoreKind::Rabbitmq) => "amqp://localhost:5672",
-        Some(StoreKind::Mongodb) => "mongodb://localhost:27017/build",
         Some(StoreKind::Sqlite) => "file:/tmp/build.db",
+        Some(kind) => {
+            let login = if kind.is_relational() { "build:build@" } else { "" };
+            let path = if kind.is_relational() || kind == StoreKind::Mongodb { "/build" } else { "" };
+            return format!("{}://{login}localhost:{}{path}", kind.scheme(), kind.port());
+        }
         None if has(&["URL", "URI", "ENDPOINT", "ORIGIN"]) => "http://localhost",
         None if has(&["EMAIL"]) => "build@example.com",
         None if has(&["PORT"]) => "1",

@@ -1,5 +1,7 @@
 //! What the name of a base image says of what is in it.
 
+use plimsoll_facts::{Entrypoint, ImageName, Role, images::distroless, of_image};
+
 /// What is known of a base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Base {
@@ -9,66 +11,28 @@ pub(super) struct Base {
     pub(super) passes_on: bool,
 }
 
-/// Official images without an entrypoint, and those whose entrypoint ends with `exec "$@"`.
-const PASS_ON: [&str; 34] = [
-    "alpine",
-    "almalinux",
-    "amazoncorretto",
-    "amazonlinux",
-    "archlinux",
-    "aspnet",
-    "buildpack-deps",
-    "busybox",
-    "dart",
-    "debian",
-    "eclipse-temurin",
-    "elixir",
-    "erlang",
-    "fedora",
-    "gcc",
-    "golang",
-    "gradle",
-    "haskell",
-    "ibmjava",
-    "julia",
-    "maven",
-    "mono",
-    "node",
-    "openjdk",
-    "oraclelinux",
-    "perl",
-    "php",
-    "python",
-    "rockylinux",
-    "ruby",
-    "rust",
-    "runtime-deps",
-    "swift",
-    "ubuntu",
-];
-
 /// What the name of a base says; `scratch` is one.
 pub(super) fn of(image: &str) -> Base {
-    let (path, tag) = parts(image);
-    let name = path.rsplit('/').next().unwrap_or(path);
     if image == "scratch" {
         return Base { bare: true, passes_on: true };
     }
-    let distroless = path.contains("/distroless/") || path.starts_with("distroless/");
-    if distroless {
-        // Google's have an entrypoint where they run a language: java, nodejs, python3.
-        let plain = ["static", "base", "cc"].iter().any(|kind| name.starts_with(kind));
-        return Base { bare: !tag.contains("debug"), passes_on: plain };
+    let (path, tag) = parts(image);
+    let name = ImageName::read(image);
+    let found = of_image(image);
+    if found.is_some_and(|found| found.software.id == "distroless") {
+        return Base { bare: !distroless::has_shell(tag), passes_on: distroless::passes_on(name.name) };
     }
     if path.contains("chainguard/") {
         return Base { bare: !tag.ends_with("-dev"), passes_on: false };
     }
     let microsoft = path.starts_with("mcr.microsoft.com/dotnet/");
     let bare = microsoft && (tag.contains("chiseled") || tag.contains("distroless"));
-    let official =
-        !path.contains('/') || path.starts_with("library/") || path.starts_with("docker.io/library/");
-    let known = PASS_ON.contains(&name) || (microsoft && matches!(name, "runtime" | "sdk"));
-    Base { bare, passes_on: (official || microsoft) && known }
+    // A server's image may start what it is given too, and has a program of its own that it starts else.
+    let known = found.is_some_and(|found| {
+        let entrypoint = found.software.entrypoint.map(|entrypoint| entrypoint.value);
+        matches!(found.software.role, Role::Language | Role::Base) && entrypoint == Some(Entrypoint::PassesOn)
+    });
+    Base { bare, passes_on: (name.is_official() || microsoft) && known }
 }
 
 /// An image whose program speaks FastCGI: `php:8.3-fpm-alpine`.
@@ -77,12 +41,6 @@ pub(super) fn is_fastcgi(image: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let fpm = |text: &str| text.split(['-', '_', '.']).any(|part| part == "fpm");
     name.contains("php") && (fpm(tag) || fpm(name))
-}
-
-/// The last part of an image's path: `nginx` of `docker.io/library/nginx:1.27`.
-pub(super) fn name(image: &str) -> &str {
-    let (path, _) = parts(image);
-    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// The path and the tag.
@@ -125,6 +83,5 @@ mod tests {
     fn php_fpm_is_told_from_php() {
         assert!(is_fastcgi("php:8.3-fpm-alpine") && is_fastcgi("serversideup/php-fpm:8"));
         assert!(!is_fastcgi("php:8.3-apache") && !is_fastcgi("fpm:1") && !is_fastcgi("php"));
-        assert_eq!(name("docker.io/library/nginx:1.27-alpine"), "nginx");
     }
 }

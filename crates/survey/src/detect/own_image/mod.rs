@@ -164,7 +164,7 @@ fn add(team: &Team<'_>, component: &Component<'_>, shared: bool, survey: &mut Su
         }
     };
     let name = unique(&name(team.context, component), survey);
-    let gateway = others::GATEWAYS.contains(&bases::name(&stage.base.value));
+    let gateway = others::is_gateway(&stage.base.value);
     if gateway && component.project.is_none() {
         // Said where the services of the compose file are gone through: the generated front takes its place.
         return;

@@ -1,5 +1,7 @@
 //! What the name of an image says: `postgres:17-alpine`, `pgvector/pgvector:pg17`, `bitnami/postgresql:16`.
 
+use plimsoll_facts::{ImageName, of_image};
+
 use crate::model::StoreKind;
 
 /// What an image says of its store.
@@ -10,66 +12,17 @@ pub(super) struct Image {
     pub(super) unusual: Option<String>,
 }
 
-/// Images by the last part of their name: the kind, and whether it is the usual one.
-const KNOWN: [(&str, StoreKind, bool); 24] = [
-    ("postgres", StoreKind::Postgresql, true),
-    ("postgresql", StoreKind::Postgresql, true),
-    ("pgvector", StoreKind::Postgresql, false),
-    ("postgis", StoreKind::Postgresql, false),
-    ("timescaledb", StoreKind::Postgresql, false),
-    ("timescaledb-ha", StoreKind::Postgresql, false),
-    ("pgvecto-rs", StoreKind::Postgresql, false),
-    ("vectorchord-postgres", StoreKind::Postgresql, false),
-    ("paradedb", StoreKind::Postgresql, false),
-    ("citus", StoreKind::Postgresql, false),
-    ("age", StoreKind::Postgresql, false),
-    ("mysql", StoreKind::Mysql, true),
-    ("mysql-server", StoreKind::Mysql, true),
-    ("mariadb", StoreKind::Mysql, false),
-    ("percona", StoreKind::Mysql, false),
-    ("redis", StoreKind::Redis, true),
-    ("redis-stack", StoreKind::Redis, false),
-    ("redis-stack-server", StoreKind::Redis, false),
-    ("valkey", StoreKind::Redis, false),
-    ("keydb", StoreKind::Redis, false),
-    ("rabbitmq", StoreKind::Rabbitmq, true),
-    ("mongo", StoreKind::Mongodb, true),
-    ("mongodb", StoreKind::Mongodb, false),
-    ("mongodb-community-server", StoreKind::Mongodb, false),
-];
-
 /// The store that an image runs.
 pub(super) fn store(image: &str) -> Option<(StoreKind, Image)> {
-    let bare = image.split('@').next()?;
-    let (path, tag) = match bare.rsplit_once(':') {
-        Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
-        _ => (bare, None),
-    };
-    let name = path.rsplit('/').next()?;
-    let (_, kind, usual) = KNOWN.iter().find(|(known, ..)| *known == name)?;
+    let found = of_image(image)?;
+    let kind = found.store()?;
     // Another maker's image of the same name has other extensions or another contract (`supabase/postgres`).
-    let rest = path
-        .split_once('/')
-        .map_or(path, |(first, rest)| if first.contains(['.', ':']) { rest } else { path });
-    let owner = rest.rsplit_once('/').map_or("", |(owner, _)| owner);
-    let own = *usual && matches!(owner, "" | "library");
-    let unusual = (!own).then(|| image.to_owned());
-    Some((*kind, Image { version: tag.and_then(|tag| version(tag, *kind)), unusual }))
-}
-
-/// The store's version in a tag: `17-alpine`, `pg17`, `17-3.5`, `latest-pg16`, `2.17.2-pg16`.
-fn version(tag: &str, kind: StoreKind) -> Option<String> {
-    let numbered = |text: &str| {
-        text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_digit() || c == '.')
-    };
-    if kind == StoreKind::Postgresql
-        && let Some(version) =
-            tag.split('-').find_map(|part| part.strip_prefix("pg").filter(|rest| numbered(rest)))
-    {
-        return Some(version.to_owned());
-    }
-    let first = tag.split('-').next()?;
-    numbered(first.trim_start_matches('v')).then(|| first.trim_start_matches('v').to_owned())
+    let usual = found.own && kind.software().is_some_and(|usual| usual.id == found.software.id);
+    let tag = ImageName::read(image).tag();
+    // The version of an extension may come first: `2.17.2-pg16`.
+    let version = (kind == StoreKind::Postgresql).then(|| tag.version_behind("pg")).flatten().or(tag.version);
+    let unusual = (!usual).then(|| image.to_owned());
+    Some((kind, Image { version: version.map(str::to_owned), unusual }))
 }
 
 #[cfg(test)]
@@ -93,6 +46,9 @@ mod tests {
             Some((StoreKind::Redis, Some("8.0".into()), false))
         );
         assert_eq!(of("mariadb:11.8"), Some((StoreKind::Mysql, Some("11.8".into()), true)));
+        assert_eq!(of("apache/age:PG16"), Some((pg, None, true)));
+        // Not everybody's `age` is a database.
+        assert_eq!(of("team/age:1"), None);
         assert_eq!(of("my-postgres-exporter:1"), None);
     }
 }

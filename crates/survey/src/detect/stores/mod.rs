@@ -132,7 +132,7 @@ fn assign(
     let evidence = survey.services[service].stores[at].evidence.clone();
     let Some(dev) = chosen.or_else(|| fitting.first().copied()) else {
         let name = host.filter(|host| named_by(survey, (service, at), host));
-        let name = name.unwrap_or_else(|| usual_name(kind).to_owned());
+        let name = name.unwrap_or_else(|| kind.service().to_owned());
         add(survey, store(kind, name.clone(), evidence));
         survey.services[service].stores[at].store = name;
         return;
@@ -163,7 +163,7 @@ pub(crate) fn complete(survey: &mut Survey) {
         services.iter_mut().flat_map(|service| &mut service.stores).filter(|used| used.store.is_empty());
     for used in open {
         let known = survey.stores.iter().find(|store| store.kind == used.kind);
-        used.store = known.map_or_else(|| usual_name(used.kind).to_owned(), |store| store.name.clone());
+        used.store = known.map_or_else(|| used.kind.service().to_owned(), |store| store.name.clone());
         if known.is_none() {
             add(survey, store(used.kind, used.store.clone(), used.evidence.clone()));
         }
@@ -302,7 +302,7 @@ fn host_of(text: &str) -> Option<String> {
 fn ask(survey: &mut Survey, service: usize, at: usize, devs: &[&Dev<'_>], file: Option<&File>) {
     let owner = &survey.services[service];
     let kind = owner.stores[at].kind;
-    let id = format!("{}.{}", owner.name, usual_name(kind));
+    let id = format!("{}.{}", owner.name, kind.service());
     if survey.questions.iter().any(|question| question.id == id) {
         return;
     }
@@ -436,17 +436,6 @@ fn words_role(name: &str) -> Option<StoreRole> {
         Some(StoreRole::Cache)
     } else {
         None
-    }
-}
-
-fn usual_name(kind: StoreKind) -> &'static str {
-    match kind {
-        StoreKind::Postgresql => "postgres",
-        StoreKind::Mysql => "mysql",
-        StoreKind::Redis => "redis",
-        StoreKind::Rabbitmq => "rabbitmq",
-        StoreKind::Sqlite => "sqlite",
-        StoreKind::Mongodb => "mongodb",
     }
 }
 

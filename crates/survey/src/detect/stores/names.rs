@@ -44,18 +44,11 @@ pub(in crate::detect) const PARTS: [(Part, &[&str]); 5] = [
 /// The kind that a URL's scheme names, and the scheme where it is not the usual one.
 pub(in crate::detect) fn scheme(default: &str) -> Option<(StoreKind, Option<String>)> {
     let (scheme, _) = default.split_once(':')?;
-    let (kind, usual) = match scheme.split('+').next()? {
-        "postgres" | "postgresql" | "postgis" => {
-            (StoreKind::Postgresql, matches!(scheme, "postgres" | "postgresql"))
-        }
-        "mysql" | "mariadb" => (StoreKind::Mysql, scheme == "mysql"),
-        "redis" | "rediss" => (StoreKind::Redis, true),
-        "amqp" | "amqps" | "pyamqp" => (StoreKind::Rabbitmq, scheme == "amqp"),
-        "mongodb" => (StoreKind::Mongodb, true),
-        "sqlite" => (StoreKind::Sqlite, true),
-        _ => return None,
+    let kind = match scheme.split('+').next()? {
+        "sqlite" => StoreKind::Sqlite,
+        _ => plimsoll_facts::store_of_scheme(scheme)?.store?,
     };
-    Some((kind, (!usual).then(|| scheme.to_owned())))
+    Some((kind, (!kind.is_usual_scheme(scheme)).then(|| scheme.to_owned())))
 }
 
 #[cfg(test)]

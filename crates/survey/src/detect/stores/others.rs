@@ -1,39 +1,20 @@
 //! Services of the development file that are no stores that can be generated: each is named, none is dropped silently.
 
+use plimsoll_facts::Role;
+
 use crate::{
     detect::compose_file::{DevService, File},
     model::{Evidence, Gap, Survey, is_below},
 };
 
-/// Images that only development needs.
-const DEVELOPMENT: [&str; 22] = [
-    "mailpit",
-    "mailhog",
-    "maildev",
-    "mailcatcher",
-    "adminer",
-    "pgadmin4",
-    "pgadmin",
-    "phpmyadmin",
-    "redis-commander",
-    "redisinsight",
-    "redis-insight",
-    "localstack",
-    "selenium",
-    "standalone-chrome",
-    "flower",
-    "mongo-express",
-    "dozzle",
-    "portainer",
-    "pgweb",
-    "smtp4dev",
-    "kafka-ui",
-    "greenmail",
-];
+/// Whether an image passes requests on: the generated front takes its place.
+pub(in crate::detect) fn is_gateway(image: &str) -> bool {
+    role(image) == Some(Role::Proxy)
+}
 
-/// Images that pass requests on: the generated front takes their place.
-pub(in crate::detect) const GATEWAYS: [&str; 8] =
-    ["nginx", "caddy", "traefik", "haproxy", "kong", "envoy", "nginx-unprivileged", "apache"];
+fn role(image: &str) -> Option<Role> {
+    plimsoll_facts::of_image(image).map(|found| found.software.role)
+}
 
 /// A gap for every service that is neither a store nor built from a folder that was recognised.
 pub(super) fn gaps(file: &File, stores: &[&str], survey: &mut Survey) {
@@ -89,39 +70,47 @@ fn said(service: &DevService, survey: &Survey) -> Option<(String, &'static str)>
         });
     }
     let (image, _) = service.image.as_ref()?;
-    let path = image.split('@').next().unwrap_or(image);
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let name = name.split(':').next().unwrap_or(name);
-    if DEVELOPMENT.contains(&name) || path.contains("selenium") {
-        return Some((
+    let selenium = image.split('@').next().is_some_and(|path| path.contains("selenium"));
+    match role(image) {
+        found if found == Some(Role::Development) || selenium => Some((
             "is for development: it is left out".to_owned(),
             "production sends mail, and looks at data, by other means",
-        ));
-    }
-    if GATEWAYS.contains(&name) {
-        return Some((
+        )),
+        Some(Role::Proxy) => Some((
             "passes requests on: the generated front takes its place".to_owned(),
             "compare its rules with those of the generated front",
-        ));
+        )),
+        // A run-time image with the repository mounted is a part of the application itself.
+        Some(Role::Language | Role::Base) => None,
+        _ => Some((
+            "is not known: nothing is generated for it".to_owned(),
+            "write its service by hand; it is kept",
+        )),
     }
-    // A run-time image with the repository mounted is a part of the application itself.
-    if matches!(
-        name,
-        "node"
-            | "python"
-            | "php"
-            | "ruby"
-            | "golang"
-            | "rust"
-            | "openjdk"
-            | "bun"
-            | "deno"
-            | "alpine"
-            | "busybox"
-            | "debian"
-            | "ubuntu"
-    ) {
-        return None;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_have_roles() {
+        for image in
+            ["nginx:1.27", "docker.io/library/haproxy:3.2", "bitnami/apache", "envoyproxy/envoy:v1.36"]
+        {
+            assert!(is_gateway(image), "{image}");
+        }
+        assert!(!is_gateway("httpd:2.4") && !is_gateway("team/backend"));
+        for (image, expected) in [
+            ("node:24-alpine", Some(Role::Language)),
+            // Java's run time is a part of the application as Node.js' is.
+            ("eclipse-temurin:21-jre", Some(Role::Language)),
+            ("ubuntu:24.04", Some(Role::Base)),
+            ("axllent/mailpit", Some(Role::Development)),
+            ("dpage/pgadmin4:9", Some(Role::Development)),
+            ("team/worker:1", None),
+        ] {
+            assert_eq!(role(image), expected, "{image}");
+        }
     }
-    Some(("is not known: nothing is generated for it".to_owned(), "write its service by hand; it is kept"))
 }

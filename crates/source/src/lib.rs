@@ -1,4 +1,4 @@
-//! Text with exact positions: spans, diagnostics, findings and edits, the YAML tree. No IO.
+//! Text with exact positions: spans, diagnostics, findings and edits, JSON and the YAML tree. No IO.
 //!
 //! Everything that reads a user's file keeps byte [`Span`]s into a [`Source`], so that every message can name
 //! the file, the line and the cause. Rendering happens once, in the binary.
@@ -6,6 +6,7 @@
 mod diagnostic;
 mod edit;
 mod finding;
+pub mod json;
 mod printable;
 mod span;
 pub mod yaml;

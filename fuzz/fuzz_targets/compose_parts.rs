@@ -10,7 +10,7 @@ use plimsoll_compose::{
     interpolate, mounts, ports,
 };
 use plimsoll_fuzz::text::{Quick, check_places, expand, own_yaml, pairs, sections};
-use plimsoll_source::Source;
+use plimsoll_source::{Source, apply};
 
 fuzz_target!(|text: &str| {
     let (_quick, text) = (Quick::new(), &*expand(text));
@@ -88,7 +88,8 @@ fn change(text: &str, path: &str, value: &str, how: &str) {
     let change = if remove { Change::Remove } else { Change::Set(value.to_owned()) };
     match edit::edit(&source, &steps, &change) {
         Err(error) => check_places(&error),
-        Ok(new) => {
+        Ok(edits) => {
+            let new = apply(&source, &edits).expect("edits that fit");
             let new = Source::new("compose.yaml", new);
             if remove {
                 assert!(there, "what was not there was removed");
@@ -103,7 +104,7 @@ fn change(text: &str, path: &str, value: &str, how: &str) {
                 if !steps.contains(&edit::Step::Append) && there {
                     let again = edit::edit(&new, &steps, &change)
                         .unwrap_or_else(|error| panic!("{}\n{}", error.one_line(), new.text()));
-                    assert_eq!(again, new.text());
+                    assert_eq!(apply(&new, &again).expect("edits that fit"), new.text());
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use plimsoll_compose::edit::{Change, Step, edit, path_text, steps};
 use plimsoll_source::{
-    Diagnostic, Source,
+    Diagnostic, Source, apply,
     yaml::{self, Expanded, ExpandedKind},
 };
 use proptest::prelude::*;
@@ -62,8 +62,12 @@ volumes:
   data:
 # end"#;
 
+fn edited(source: &Source, path: &[Step], change: &Change) -> Result<String, Diagnostic> {
+    Ok(apply(source, &edit(source, path, change)?)?)
+}
+
 fn changed(text: &str, path: &str, change: &Change) -> Result<String, Diagnostic> {
-    edit(&Source::new("compose.yml", text), &steps(path)?, change)
+    edited(&Source::new("compose.yml", text), &steps(path)?, change)
 }
 
 fn set(path: &str, value: &str) -> Result<String, Diagnostic> {
@@ -282,7 +286,7 @@ fn json(node: &Expanded) -> Value {
 /// Makes a change and holds the result against the model. False if the change was refused.
 fn holds(text: &str, path: &[Step], value: Option<&str>) -> bool {
     let change = value.map_or(Change::Remove, |value| Change::Set(value.to_owned()));
-    let Ok(new) = edit(&Source::new("compose.yml", text), path, &change) else { return false };
+    let Ok(new) = edited(&Source::new("compose.yml", text), path, &change) else { return false };
     let place = path_text(path);
     let mut expected = tree(text);
     let given = value.map(|value| tree(&format!("v: {value}"))["v"].clone());

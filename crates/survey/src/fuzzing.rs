@@ -1,9 +1,7 @@
 //! What the fuzz targets read with: the reader of JSON, whose values must be those of any other reader, and the readers of
 //! TOML and of nginx's files, which read what is generated (fuzz/fuzz_targets/source_text.rs, generate_text.rs).
 
-use plimsoll_source::{Diagnostic, Source, Span};
-
-use crate::json;
+use plimsoll_source::{Diagnostic, Source, Span, json};
 
 pub use crate::detect::nginx_words;
 

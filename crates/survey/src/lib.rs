@@ -13,7 +13,6 @@ mod detect;
 pub mod fuzzing;
 mod generated;
 mod javascript;
-mod json;
 mod manifest;
 mod model;
 mod python;

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use plimsoll_source::{Diagnostic, Source, Span};
-
-use crate::{
+use plimsoll_source::{
+    Diagnostic, Source, Span,
     json::{self, Value},
-    model::{Evidence, Fact},
 };
+
+use crate::model::{Evidence, Fact};
 
 /// One package.json.
 #[derive(Debug)]

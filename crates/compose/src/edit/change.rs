@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use plimsoll_source::{
-    Diagnostic, Source, Span,
+    Diagnostic, Edit, Source, Span,
     yaml::{Entry, Kind, Node, Scalar, Style},
 };
 
@@ -13,9 +13,9 @@ use super::{
     render,
 };
 
-/// The new text, and the value that it has at the path.
+/// What changes in the text, and the value that the new one has at the path.
 pub(super) struct Edited {
-    pub(super) text: String,
+    pub(super) edits: Vec<Edit>,
     pub(super) value: Option<Plain>,
 }
 
@@ -111,13 +111,10 @@ impl Editor<'_> {
         plain::apply(&mut all, path, Some(value.clone()));
         let newline = self.newline();
         let block = render::behind_key(&all, 0, 2, newline);
-        let mut text = self.source.text().to_owned();
-        if !text.is_empty() && !text.ends_with('\n') {
-            text.push_str(newline);
-        }
-        text.push_str(block.trim_start());
-        text.push_str(newline);
-        Ok(Edited { text, value: Some(value.clone()) })
+        let old = self.source.text();
+        let gap = if old.is_empty() || old.ends_with('\n') { "" } else { newline };
+        let added = format!("{gap}{}{newline}", block.trim_start());
+        Ok(Edited { edits: self.edits(vec![(old.len()..old.len(), added)]), value: Some(value.clone()) })
     }
 
     /// The value below `slot`, if there is one.
@@ -222,7 +219,7 @@ impl Editor<'_> {
             }
             splices
         };
-        Edited { text: self.spliced(splices), value: Some(value) }
+        Edited { edits: self.edits(splices), value: Some(value) }
     }
 
     /// What goes when a value that stands behind its key makes room; comments on the key's line stay.
@@ -296,7 +293,7 @@ impl Editor<'_> {
                 return Ok(Edited { value: Some(value.clone()), ..self.replace(slot, &whole) });
             }
         };
-        Ok(Edited { text: self.spliced(vec![splice]), value: Some(value.clone()) })
+        Ok(Edited { edits: self.edits(vec![splice]), value: Some(value.clone()) })
     }
 
     fn add_to_brackets(&self, node: &Node, last: Option<Span>, entry: String) -> Result<Splice, Diagnostic> {
@@ -368,7 +365,7 @@ impl Editor<'_> {
         } else {
             self.lines_of(&parts, at, matches!(step, Step::Item(_)), done)?
         };
-        Ok(Edited { text: self.spliced(vec![(gone, String::new())]), value: None })
+        Ok(Edited { edits: self.edits(vec![(gone, String::new())]), value: None })
     }
 
     /// The lines of one entry or item of a block collection.
@@ -408,17 +405,11 @@ impl Editor<'_> {
         Ok(start..behind)
     }
 
-    fn spliced(&self, mut splices: Vec<Splice>) -> String {
-        splices.sort_by_key(|(range, _)| range.start);
-        let mut text = String::with_capacity(self.source.text().len() + 64);
-        let mut at = 0;
-        for (range, new) in splices {
-            text.push_str(self.source.text().get(at..range.start).unwrap_or_default());
-            text.push_str(&new);
-            at = at.max(range.end);
-        }
-        text.push_str(self.source.text().get(at..).unwrap_or_default());
-        text
+    fn edits(&self, splices: Vec<Splice>) -> Vec<Edit> {
+        splices
+            .into_iter()
+            .map(|(range, text)| Edit::new(self.source, Span::new(range.start, range.end), text))
+            .collect()
     }
 
     fn newline(&self) -> &'static str {

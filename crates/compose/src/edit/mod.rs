@@ -10,7 +10,7 @@ mod plain;
 mod render;
 
 use plimsoll_source::{
-    Diagnostic, Source,
+    Diagnostic, Edit, Source, apply,
     yaml::{self, Document, Limits},
 };
 
@@ -26,11 +26,11 @@ pub enum Change {
     Remove,
 }
 
-/// The text of `source` with one change at `path`.
+/// The edits of `source` that make one change at `path`, for [`plimsoll_source::apply`].
 ///
 /// A text in quotes stays one in the same quotes. Fails where the path does not exist (when removing), where it runs
 /// through an alias, and where the text cannot be changed without changing other values or lines too.
-pub fn edit(source: &Source, path: &[Step], change: &Change) -> Result<String, Diagnostic> {
+pub fn edit(source: &Source, path: &[Step], change: &Change) -> Result<Vec<Edit>, Diagnostic> {
     let document = single_document(source)?;
     let value = match change {
         Change::Set(text) => Some(plain::parse(text)?),
@@ -45,8 +45,8 @@ pub fn edit(source: &Source, path: &[Step], change: &Change) -> Result<String, D
     let edited = change::Editor { source, given }.run(root, path, value.as_ref())?;
     let mut expected = before;
     plain::apply(&mut expected, path, edited.value.clone());
-    verify(source, &edited.text, &expected, path)?;
-    Ok(edited.text)
+    verify(source, &apply(source, &edited.edits)?, &expected, path)?;
+    Ok(edited.edits)
 }
 
 /// Whether `source` itself has a value at `path`.

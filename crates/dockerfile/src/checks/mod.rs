@@ -29,7 +29,7 @@ mod undefined_arg_in_from;
 mod undefined_var;
 mod workdir_relative_path;
 
-use plimsoll_source::{Diagnostic, Source, Span};
+use plimsoll_source::{Diagnostic, RuleInfo, Severity, Source, Span};
 
 pub use config::{CheckConfig, ConfigError, Selection};
 pub use run::check;
@@ -81,6 +81,11 @@ impl Rule {
     const fn new(name: &'static str, description: &'static str, url: &'static str) -> Self {
         Self { name, description, url, experimental: false }
     }
+
+    /// What findings say of it.
+    pub const fn info(&self) -> RuleInfo {
+        RuleInfo { id: self.name, summary: self.description, url: self.url }
+    }
 }
 
 /// One place where a rule is broken.
@@ -97,12 +102,15 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// The finding in the language that all findings share.
+    pub fn finding(&self, source: &Source) -> plimsoll_source::Finding {
+        plimsoll_source::Finding::new(self.rule.info(), Severity::Warning, &self.detail)
+            .place(source, self.span, "")
+    }
+
     /// The finding as a message.
     pub fn diagnostic(&self, source: &Source) -> Diagnostic {
-        let message = Diagnostic::warning(&self.detail).code(self.rule.name).label(source, self.span, "");
-        let message =
-            if self.detail == self.rule.description { message } else { message.note(self.rule.description) };
-        if self.rule.url.is_empty() { message } else { message.hint(format!("see {}", self.rule.url)) }
+        Diagnostic::from(&self.finding(source))
     }
 }
 

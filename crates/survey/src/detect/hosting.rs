@@ -1,11 +1,10 @@
 //! Files that tell a host of sites what it has to do besides handing pages out: redirects, headers, passwords. The front of
 //! a stack does not read them, so that each is said.
 
-use plimsoll_source::{Source, Span};
+use plimsoll_source::{Source, Span, json};
 
 use crate::{
     context::{Context, join},
-    json,
     model::{Evidence, Gap, Role, Service, Survey},
     toml,
 };

@@ -6,7 +6,7 @@ use plimsoll_compose::{
     LoadOptions,
     edit::{Change, Step, edit, has, steps},
 };
-use plimsoll_source::{Diagnostic, Source};
+use plimsoll_source::{Diagnostic, Source, apply};
 use similar::TextDiff;
 
 use super::{Args, print};
@@ -17,7 +17,8 @@ pub(super) fn run(args: &Args, options: &LoadOptions) -> Result<ExitCode, Comman
     let mut files = options.files.clone();
     for (path, change) in changes(args)? {
         let at = file_of(&files, &path, &change);
-        let text = edit(&files[at], &path, &change)?;
+        let edits = edit(&files[at], &path, &change)?;
+        let text = apply(&files[at], &edits).map_err(Diagnostic::from)?;
         files[at] = Source::new(files[at].name(), text);
     }
     let new = LoadOptions { files, ..options.clone() };

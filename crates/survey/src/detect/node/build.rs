@@ -1,11 +1,10 @@
 //! How a package is built, checked, and where its build writes.
 
-use plimsoll_source::Span;
+use plimsoll_source::{Span, json};
 
 use super::{tasks, tsconfig};
 use crate::{
     context::{Context, has_extension, join},
-    json,
     manifest::Manifest,
     model::{Evidence, Fact},
 };

@@ -2,9 +2,10 @@
 //! servers never stay, and a line that needs a shell is no command.
 
 use super::runners;
+use plimsoll_source::json;
+
 use crate::{
     context::{Context, has_extension, join},
-    json,
     manifest::Manifest,
     model::{Evidence, Fact},
 };

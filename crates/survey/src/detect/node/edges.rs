@@ -3,10 +3,11 @@
 
 use std::rc::Rc;
 
+use plimsoll_source::json;
+
 use crate::{
     context::{Context, join},
     javascript::Script,
-    json,
     model::{Edge, Evidence, Role, Service, Survey},
 };
 

@@ -2,9 +2,10 @@
 //! other databases.
 
 use super::{clients::prisma, facts};
+use plimsoll_source::json;
+
 use crate::{
     context::{Context, join},
-    json,
     manifest::Manifest,
     model::{Evidence, Fact, Manager, Service, Survey},
 };

@@ -1,9 +1,10 @@
 //! What the TypeScript settings of a package lead to outside of it: a build needs those files too, whether package.json
 //! names their package or not.
 
+use plimsoll_source::json::{self, Value};
+
 use crate::{
     context::{Context, has_extension, join},
-    json::{self, Value},
     model::{Evidence, Fact, is_below},
 };
 

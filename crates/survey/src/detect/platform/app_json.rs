@@ -1,9 +1,9 @@
 //! Heroku's app.json: the scripts that it runs.
 
-use plimsoll_source::Source;
+use plimsoll_source::{Source, json};
 
 use super::{Platform, add};
-use crate::{json, model::Evidence};
+use crate::model::Evidence;
 
 pub(super) fn read(source: &Source, folder: &str, platform: &mut Platform) {
     let Ok(root) = json::parse(source) else { return };

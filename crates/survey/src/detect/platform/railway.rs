@@ -1,10 +1,9 @@
 //! railway.json and railway.toml: the start command, what runs before a release, the health path.
 
-use plimsoll_source::{Source, Span};
+use plimsoll_source::{Source, Span, json};
 
 use super::{Platform, add};
 use crate::{
-    json,
     model::{Evidence, Fact},
     toml,
 };

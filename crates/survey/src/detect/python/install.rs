@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll_source::Span;
+use plimsoll_source::{Span, json};
 
 use super::{
     beside, pins,
@@ -13,7 +13,6 @@ use super::{
 use crate::{
     context::{Context, join},
     detect::platform::Platform,
-    json,
     model::{Beside, Confidence, Ecosystem, Evidence, Fact, Gap, Install, Manager, Question, Survey},
     toml,
 };

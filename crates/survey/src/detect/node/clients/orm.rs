@@ -2,10 +2,11 @@
 //! says which database is opened.
 
 use super::{dialect, fixed_host};
+use plimsoll_source::json;
+
 use crate::{
     context::{Context, join},
     detect::stores,
-    json,
     manifest::Manifest,
     model::{Address, Confidence, Evidence, Fact, Part, Question, Service, StoreKind},
 };

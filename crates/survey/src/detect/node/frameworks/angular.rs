@@ -1,10 +1,11 @@
 //! Angular: the workspace's only application.
 
 use super::Found;
+use plimsoll_source::json::{self, Value};
+
 use crate::{
     context::join,
     detect::node::services::{self, Candidate},
-    json::{self, Value},
     model::{Evidence, Fact, Role},
 };
 

@@ -1,46 +1,54 @@
-//! JSON with positions, for package.json and (comments, final commas) tsconfig.json.
+//! JSON with positions; with comments and final commas where a file may have them (tsconfig.json).
 //!
 //! `serde_json` knows no positions of what it read, and every fact needs the line that it stands on.
 
-use plimsoll_source::{Diagnostic, Source, Span};
+use crate::{Diagnostic, Source, Span};
 
 const MAX_DEPTH: usize = 64;
 
 /// A value with its place.
 #[derive(Debug)]
-pub(crate) struct Value {
-    pub(crate) span: Span,
-    pub(crate) kind: Kind,
+pub struct Value {
+    /// From its first to behind its last character.
+    pub span: Span,
+    /// The value itself.
+    pub kind: Kind,
 }
 
 /// What a [`Value`] holds.
 #[derive(Debug)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// `null`, a Boolean or a number, as written.
     Literal,
+    /// Its text, without escapes.
     String(String),
+    /// Its items, in order.
     Array(Vec<Value>),
+    /// Its members as written: a key may stand there twice.
     Object(Vec<Member>),
 }
 
 /// One `"key": value`.
 #[derive(Debug)]
-pub(crate) struct Member {
-    pub(crate) key: String,
-    pub(crate) key_span: Span,
-    pub(crate) value: Value,
+pub struct Member {
+    /// The key, without escapes.
+    pub key: String,
+    /// The key with its quotes.
+    pub key_span: Span,
+    /// What it stands for.
+    pub value: Value,
 }
 
 impl Member {
     /// From the key to the end of the value.
-    pub(crate) fn span(&self) -> Span {
+    pub fn span(&self) -> Span {
         self.key_span.to(self.value.span)
     }
 }
 
 impl Value {
     /// The members of an object; nothing for other values.
-    pub(crate) fn members(&self) -> &[Member] {
+    pub fn members(&self) -> &[Member] {
         match &self.kind {
             Kind::Object(members) => members,
             _ => &[],
@@ -48,7 +56,7 @@ impl Value {
     }
 
     /// The items of an array; nothing for other values.
-    pub(crate) fn items(&self) -> &[Value] {
+    pub fn items(&self) -> &[Value] {
         match &self.kind {
             Kind::Array(items) => items,
             _ => &[],
@@ -56,17 +64,17 @@ impl Value {
     }
 
     /// The member of an object; of repeated keys the last one counts, as in JavaScript.
-    pub(crate) fn get(&self, key: &str) -> Option<&Member> {
+    pub fn get(&self, key: &str) -> Option<&Member> {
         self.members().iter().rev().find(|member| member.key == key)
     }
 
     /// Whether it is an object.
-    pub(crate) fn is_object(&self) -> bool {
+    pub fn is_object(&self) -> bool {
         matches!(self.kind, Kind::Object(_))
     }
 
     /// The text of a string.
-    pub(crate) fn str(&self) -> Option<&str> {
+    pub fn str(&self) -> Option<&str> {
         match &self.kind {
             Kind::String(text) => Some(text),
             _ => None,
@@ -75,12 +83,12 @@ impl Value {
 }
 
 /// Reads one value. Comments and a comma behind the last item are accepted, as TypeScript does.
-pub(crate) fn parse(source: &Source) -> Result<Value, Diagnostic> {
+pub fn parse(source: &Source) -> Result<Value, Diagnostic> {
     read(source, false)
 }
 
 /// Reads one value as `JSON.parse` does: a comment and a comma behind the last item are errors.
-pub(crate) fn parse_strict(source: &Source) -> Result<Value, Diagnostic> {
+pub fn parse_strict(source: &Source) -> Result<Value, Diagnostic> {
     read(source, true)
 }
 

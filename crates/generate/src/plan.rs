@@ -1,6 +1,7 @@
 //! Survey and policy to a [`Stack`]: pure passes, one module each. A service that cannot run in a container is left
 //! out with its reason, and the others go on; a repository without any other is refused.
 
+mod budget;
 mod checked;
 mod environment;
 mod front;
@@ -259,6 +260,13 @@ impl<'a> Passes<'a> {
             BuildKind::Python(_) => self.policy.python_image_budget,
             BuildKind::Plain(_) => self.policy.plain_image_budget,
             BuildKind::Site(_) | BuildKind::Proxy(_) => self.policy.site_image_budget,
+        };
+        // A runtime with a shell has room enough.
+        let counted = matches!(&build.kind, BuildKind::Node(node) if node.distroless && node.install.development.is_none());
+        let service = self.survey.services.iter().find(|service| names::slug(&service.name) == build.name);
+        let size = match service.filter(|_| counted) {
+            Some(service) => budget::with_packages(size, service),
+            None => size.to_owned(),
         };
         ImageBudget { name: build.name.clone(), size }
     }

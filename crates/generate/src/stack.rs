@@ -612,7 +612,7 @@ pub(crate) struct Budgets {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ImageBudget {
     pub(crate) name: String,
-    pub(crate) size: &'static str,
+    pub(crate) size: String,
 }
 
 /// One file of `secrets/`.

@@ -316,7 +316,8 @@ fn what_the_manifest_declares_is_installed_beside_a_list_that_lacks_it() {
             [("pyproject.toml", manifest), ("requirements.txt", list), ("main.py", FASTAPI), ("a/b.py", "")];
         file(&stack(&files), "Dockerfile")
     };
-    let lists = |text: &str| text.contains("    pip --python /app/.venv/bin/python install -r requirements.txt\n");
+    let lists =
+        |text: &str| text.contains("    pip --python /app/.venv/bin/python install -r requirements.txt\n");
     let built = format!("{declares}[build-system]\nrequires = [\"setuptools\"]\n");
     let both = with(&built, "gunicorn==23.0.0\n");
     assert!(lists(&both) && both.contains("    pip --python /app/.venv/bin/python install .\n"), "{both}");
@@ -324,7 +325,10 @@ fn what_the_manifest_declares_is_installed_beside_a_list_that_lacks_it() {
     let table = with(declares, "gunicorn==23.0.0\n");
     assert!(lists(&table) && !table.contains("pip install ."), "{table}");
     assert!(table.contains("\nCOPY pyproject.toml ./\n"), "{table}");
-    assert!(table.contains("&& pip --python /app/.venv/bin/python install -r /tmp/declared.txt\n"), "{table}");
+    assert!(
+        table.contains("&& pip --python /app/.venv/bin/python install -r /tmp/declared.txt\n"),
+        "{table}"
+    );
     // A list that has all of it is enough.
     let whole = with(declares, "fastapi==0.115.0\nuvicorn==0.34.0\n");
     assert!(lists(&whole) && !whole.contains("declared.txt") && !whole.contains("pip install ."), "{whole}");

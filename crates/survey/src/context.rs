@@ -12,6 +12,7 @@ use crate::{
     detect::{
         node::{library_folders, tools::Tools},
         platform::Platform,
+        python::is_program,
     },
     generated,
     javascript::{
@@ -20,6 +21,7 @@ use crate::{
     },
     manifest::Manifest,
     model::{Survey, is_below},
+    python::Module,
     repository::Repository,
 };
 
@@ -34,8 +36,16 @@ pub(crate) struct Context<'a> {
     /// The scripts of each package's folder.
     listed: RefCell<HashMap<String, Vec<Rc<Script>>>>,
     programs: RefCell<HashMap<String, Rc<Program>>>,
+    /// Modules of Python that were read ahead.
+    modules: RefCell<HashMap<String, Rc<Module>>>,
     /// What files of platforms say; every language asks for it.
     pub(crate) platform: OnceCell<Platform>,
+}
+
+/// What was made of a file that was read ahead.
+enum Read {
+    Script(Script),
+    Module(Module),
 }
 
 /// What Node.js and bundlers run.
@@ -62,8 +72,35 @@ impl<'a> Context<'a> {
             scripts: RefCell::default(),
             listed: RefCell::default(),
             programs: RefCell::default(),
+            modules: RefCell::default(),
             platform: OnceCell::new(),
         }
+    }
+
+    /// Reads what programs are made of on all processors, where the repository is large enough for it.
+    pub(crate) fn read_ahead(&self) {
+        let scripts = |path: &str| matches!(part(path), Some(Part::Program));
+        let paths: Vec<&str> =
+            self.repository.files().filter(|path| scripts(path) || is_program(path)).collect();
+        let read = self.repository.read_ahead(&paths, |source| {
+            if has_extension(source.name(), "py") {
+                Read::Module(Module::new(source))
+            } else {
+                Read::Script(Script::new(component::scripts_alone(source)))
+            }
+        });
+        for (path, read) in read {
+            match read {
+                Read::Module(module) => drop(self.modules.borrow_mut().insert(path, Rc::new(module))),
+                Read::Script(script) => drop(self.scripts.borrow_mut().insert(path, Some(Rc::new(script)))),
+            }
+        }
+    }
+
+    /// A module of Python.
+    pub(crate) fn module(&self, path: &str) -> Option<Rc<Module>> {
+        let read = self.modules.borrow().get(path).map(Rc::clone);
+        read.or_else(|| self.repository.source(path).map(|source| Rc::new(Module::new(source))))
     }
 
     pub(crate) fn root_manifest(&self) -> Option<&Manifest> {

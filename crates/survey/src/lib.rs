@@ -38,6 +38,7 @@ pub use text::{kind, render};
 /// Surveys a repository.
 pub fn survey(repository: &Repository) -> Survey {
     let context = context::Context::new(repository);
+    context.read_ahead();
     let mut survey = Survey::default();
     for detector in detect::ALL {
         (detector.run)(&context, &mut survey);

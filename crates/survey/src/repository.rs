@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     io::{self, Read as _},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use plimsoll_source::Source;
@@ -202,20 +203,79 @@ impl Repository {
             Origin::Memory(texts) => return Ok(texts[path].clone()),
             Origin::Folder(folder) => folder,
         };
-        let file = open_beneath(folder, path).map_err(|error| error.to_string())?;
         let bound = self.limits.file_bytes.min(self.left.get());
-        // One byte more than it has: the end is seen without another round of growth.
-        let mut bytes = Vec::with_capacity(usize::try_from(size.min(bound)).unwrap_or_default() + 1);
-        std::fs::File::from(file)
-            .take(bound + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| error.to_string())?;
+        let bytes = bytes_of(folder, path, size, bound).map_err(|error| error.to_string())?;
         if bytes.len() as u64 > bound {
             return Err(format!("the survey has read its limit of {} bytes", self.limits.total_bytes));
         }
         self.left.set(self.left.get() - bytes.len() as u64);
         decoded(bytes)
     }
+
+    /// Reads many files on all processors and makes something of each there. Empty where it is not worth a thread, and
+    /// where the files could come near the survey's limit: which of them is beyond it must not depend on who was first.
+    /// What could not be read is left out here; asking for it says why.
+    pub(crate) fn read_ahead<T: Send>(
+        &self,
+        paths: &[&str],
+        make: impl Fn(Source) -> T + Sync,
+    ) -> Vec<(String, T)> {
+        let Origin::Folder(folder) = &self.origin else { return Vec::new() };
+        let sized: Vec<(&str, u64)> = paths
+            .iter()
+            .filter_map(|path| Some((*path, *self.files.get(*path)?)))
+            .filter(|(_, size)| *size <= self.limits.file_bytes)
+            .collect();
+        let total: u64 = sized.iter().map(|(_, size)| size).sum();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
+        if threads < 2 || sized.len() < WORTH_THREADS || total > self.left.get() / 2 {
+            return Vec::new();
+        }
+        let next = AtomicUsize::new(0);
+        let (next, make, bound) = (&next, &make, self.limits.file_bytes);
+        let work = || {
+            let mut made = Vec::new();
+            while let Some(&(path, size)) = sized.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let read =
+                    bytes_of(folder, path, size, bound).ok().filter(|bytes| bytes.len() as u64 <= bound);
+                let length = read.as_ref().map_or(0, |bytes| bytes.len() as u64);
+                let Some(text) = read.and_then(|bytes| decoded(bytes).ok()) else { continue };
+                let source = Source::new(path, text);
+                made.push((source.clone(), length, make(source)));
+            }
+            made
+        };
+        let made: Vec<_> = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut made = work();
+            // A thread that panicked has made nothing: its files are read again, and the panic comes where it is seen.
+            made.extend(others.into_iter().filter_map(|other| other.join().ok()).flatten());
+            made
+        });
+        let mut cache = self.cache.borrow_mut();
+        made.into_iter()
+            .map(|(source, length, made)| {
+                self.left.set(self.left.get().saturating_sub(length));
+                let path = source.name().to_owned();
+                cache.insert(path.clone(), Some(source));
+                (path, made)
+            })
+            .collect()
+    }
+}
+
+/// More threads wait for each other.
+const MAX_THREADS: usize = 4;
+/// Files below which a thread costs more than it brings.
+const WORTH_THREADS: usize = 200;
+
+/// A file's bytes: one more than `bound` where it is longer.
+fn bytes_of(folder: &std::os::fd::OwnedFd, path: &str, size: u64, bound: u64) -> io::Result<Vec<u8>> {
+    let file = open_beneath(folder, path)?;
+    // One byte more than it has: the end is seen without another round of growth.
+    let mut bytes = Vec::with_capacity(usize::try_from(size.min(bound)).unwrap_or_default() + 1);
+    std::fs::File::from(file).take(bound + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Text by its byte order mark, as pip and npm read their lists; without one it is UTF-8.

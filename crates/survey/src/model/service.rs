@@ -21,6 +21,9 @@ pub struct Service {
     pub own_image: Option<Box<OwnImage>>,
     /// Name of the package, where there is one.
     pub package: Option<String>,
+    /// The packages that it names for when it runs, with those of its libraries.
+    #[serde(skip)]
+    pub needs: Vec<String>,
     /// What its main process is for.
     pub role: Role,
     /// What it is written with; the first one decides how it is built and run.
@@ -153,6 +156,7 @@ impl Service {
             ecosystem,
             own_image: None,
             package: None,
+            needs: Vec::new(),
             role,
             frameworks: Vec::new(),
             libraries: Vec::new(),

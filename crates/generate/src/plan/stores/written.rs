@@ -37,7 +37,9 @@ pub(super) fn notes(
             return;
         }
     }
-    if let Some(port) = address.written(Part::Port).filter(|port| port.value != opened.kind.port().to_string()) {
+    if let Some(port) =
+        address.written(Part::Port).filter(|port| port.value != opened.kind.port().to_string())
+    {
         let message = format!("the port of {label} stands in the program: {}", port.value);
         note(
             message,

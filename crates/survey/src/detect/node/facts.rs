@@ -29,6 +29,8 @@ fn of_program(context: &Context<'_>, survey: &mut Survey, service: &mut Service)
     let manifests = manifests(context, survey, service);
     service.environment = environment::variables(&program);
     conventions::detect(context, &program, &manifests, service);
+    let needs = manifests.iter().flat_map(|manifest| manifest.all("dependencies"));
+    service.needs = needs.map(|dependency| dependency.name.to_owned()).collect();
     let own_port = service.port.is_some();
     if service.role == Role::Server && !own_port {
         port::detect(&program, service);

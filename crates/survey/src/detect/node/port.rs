@@ -44,6 +44,9 @@ fn calls(program: &Program, folder: &str) -> Vec<Listen> {
 }
 
 fn call(script: &Script, module: usize, at: usize) -> Option<Listen> {
+    if !matches!(script.text(at), "listen" | "WebSocketServer" | "Server" | "new" | "serve") {
+        return None;
+    }
     let method = at > 0 && script.is(at - 1, ".") && script.is(at, "listen");
     let constructed =
         at > 0 && script.is(at - 1, "new") && matches!(script.text(at), "WebSocketServer" | "Server");

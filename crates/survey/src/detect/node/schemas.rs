@@ -61,6 +61,9 @@ pub(crate) fn variables(modules: &[Module]) -> HashMap<String, SchemaVariable> {
     for module in modules {
         let script = &module.script;
         for at in 1..script.tokens.len() {
+            if !may_name_variable(script.text(at)) {
+                continue;
+            }
             let name = script.string(at).unwrap_or_else(|| script.text(at).to_owned());
             if let Some(field) = validated(script, at).filter(|_| is_variable(&name)) {
                 found.entry(name).or_insert(field);
@@ -85,6 +88,15 @@ pub(crate) fn variables(modules: &[Module]) -> HashMap<String, SchemaVariable> {
     found
 }
 
+/// Whether a token can be the name of a variable, plain or in quotes: asked of each token before a text is made of it.
+fn may_name_variable(token: &str) -> bool {
+    match token.as_bytes() {
+        [b'"' | b'\'' | b'`', first, ..] => first.is_ascii_uppercase() || *first == b'\\',
+        [first, ..] => first.is_ascii_uppercase(),
+        [] => false,
+    }
+}
+
 /// Schemas of objects whose keys read variables of other names: `{ API_URL: process.env.PUBLIC_API_URL }` beside a schema
 /// with `API_URL`. What the schema says of the key is said of the variable; by key, the variables.
 pub(crate) fn rename(
@@ -94,9 +106,11 @@ pub(crate) fn rename(
     let mut renamed = HashMap::new();
     for script in modules.iter().map(|module| &module.script) {
         for at in 1..script.tokens.len() {
+            if !script.is(at + 1, ":") || !matches!(script.text(at - 1), "{" | ",") {
+                continue;
+            }
             let key = script.string(at).unwrap_or_else(|| script.text(at).to_owned());
-            let in_object = script.is(at + 1, ":") && matches!(script.text(at - 1), "{" | ",");
-            let Some(schema) = schemas.get(&key).filter(|_| in_object) else { continue };
+            let Some(schema) = schemas.get(&key) else { continue };
             // The schema and what it parses stand in one file.
             if schema.evidence.file != script.source.name() {
                 continue;

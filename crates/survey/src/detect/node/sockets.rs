@@ -73,9 +73,8 @@ impl Reader<'_> {
             let package = script.string(at + 2)?;
             return self.called(&package, "default", at + 4);
         }
-        let member = at > 0 && matches!(script.text(at - 1), "." | "?.");
-        let declared = at > 0 && matches!(script.text(at - 1), "function" | "class" | "interface");
-        if !script.is_word(at) || member || declared {
+        let before = if at > 0 && script.is_word(at) { script.text(at - 1) } else { "" };
+        if !script.is_word(at) || matches!(before, "." | "?." | "function" | "class" | "interface") {
             return None;
         }
         let open = script.skip_type_arguments(at + 1);

@@ -65,6 +65,7 @@ use apps::App;
 use django::Site;
 use environment::Read;
 use project::Project;
+pub(crate) use project::is_program;
 
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
     let mut broken = Vec::new();

@@ -239,9 +239,9 @@ fn add_modules(context: &Context<'_>, projects: &mut [Project]) {
         if packs || is_apart(inside) || is_aside(inside) {
             continue;
         }
-        let Some(source) = context.repository.source(path) else { continue };
+        let Some(module) = context.module(path) else { continue };
         left -= 1;
-        projects[at].modules.push(Rc::new(Module::new(source)));
+        projects[at].modules.push(module);
     }
     for project in projects {
         project.modules.sort_by(|a, b| a.source.name().cmp(b.source.name()));
@@ -249,7 +249,7 @@ fn add_modules(context: &Context<'_>, projects: &mut [Project]) {
 }
 
 /// Whether a file is a module that may run in production.
-pub(super) fn is_program(path: &str) -> bool {
+pub(crate) fn is_program(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let test = name.starts_with("test_")
         || name.ends_with("_test.py")

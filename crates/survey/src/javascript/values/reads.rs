@@ -55,19 +55,18 @@ pub(crate) fn environment_read(script: &Script, at: usize) -> Option<(String, us
 
 /// The token behind `process.env`, `import.meta.env`, `Bun.env`, `Deno.env`, or behind an object called `env`.
 pub(crate) fn environment_object(script: &Script, at: usize) -> Option<usize> {
-    if matches!(script.text(at), "process" | "Bun" | "Deno")
-        && script.is(at + 1, ".")
-        && script.is(at + 2, "env")
-    {
-        return Some(at + 3);
+    // Asked of every token: the token's own text tells nearly all apart.
+    match script.text(at) {
+        "process" | "Bun" | "Deno" => (script.is(at + 1, ".") && script.is(at + 2, "env")).then_some(at + 3),
+        "import" => (script.is(at + 2, "meta") && script.is(at + 4, "env")).then_some(at + 5),
+        "env" | "environment" if script.is_word(at) => {
+            let before = if at > 0 { script.text(at - 1) } else { "" };
+            let member = matches!(before, "." | "?.");
+            let declared = script.is(at + 1, ":") || matches!(before, "const" | "let" | "var");
+            (!member && !declared).then_some(at + 1)
+        }
+        _ => None,
     }
-    if script.is(at, "import") && script.is(at + 2, "meta") && script.is(at + 4, "env") {
-        return Some(at + 5);
-    }
-    let member = at > 0 && (script.is(at - 1, ".") || script.is(at - 1, "?."));
-    let declared =
-        script.is(at + 1, ":") || (at > 0 && matches!(script.text(at - 1), "const" | "let" | "var"));
-    (!member && !declared && (script.is(at, "env") || script.is(at, "environment"))).then_some(at + 1)
 }
 
 /// Whether a text is a variable's name.

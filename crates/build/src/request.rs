@@ -452,6 +452,12 @@ pub struct ResolveError {
     pub hint: Option<String>,
 }
 
+impl plimsoll_source::Explain for ResolveError {
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+}
+
 /// What a build gave.
 #[derive(Clone, Debug)]
 pub struct BuildOutcome {

@@ -11,23 +11,23 @@ use std::{
 };
 
 use indexmap::IndexMap;
-use plimsoll_build::{BuildError, BuildRequest, Builder, NamedContext, ResolvedImage};
+use plimsoll_build::{BuildRequest, Builder, NamedContext, ResolvedImage};
 use plimsoll_compose::{Project, Service};
 use plimsoll_image::{Image, ImageRecord, Origin, Reference, Store};
+use plimsoll_ops::{
+    Failure, interrupt, is_in_place,
+    project::check_names,
+    storage::{self, Budget},
+};
 use plimsoll_source::{Diagnostic, Source};
 
-pub(crate) use budgets::{Verdict, hold_to_budgets, megabytes};
+pub(crate) use budgets::{Verdict, hold_to_budgets};
 pub(crate) use progress::Shown;
 
 use self::options::Subject;
 use crate::{
-    commands::drop_in::is_in_place,
     commands::image::prepared::{Prepared, PreparedError, prepare},
-    error::CommandError,
     images::{Images, project_folder},
-    interrupt,
-    project::check_names,
-    storage::{self, Budget},
 };
 
 /// An image that is to be built, with the services that run it.
@@ -73,7 +73,7 @@ pub(crate) struct Asked {
 
 impl Wanted<'_> {
     /// The build checks of its Dockerfile, printed; the exit code tells whether there are findings.
-    pub(crate) fn check(&self, store: &Store) -> Result<std::process::ExitCode, CommandError> {
+    pub(crate) fn check(&self, store: &Store) -> Result<std::process::ExitCode, Failure> {
         self.prepared.check(store)
     }
 }
@@ -86,7 +86,7 @@ pub(crate) fn wanted<'s>(
     project: &Project,
     asked: &Asked,
     tell: &dyn Fn(&str),
-) -> Result<Vec<Wanted<'s>>, CommandError> {
+) -> Result<Vec<Wanted<'s>>, Failure> {
     check_names(project, asked.services.iter())?;
     let mut found: IndexMap<Reference, Wanted<'s>> = IndexMap::new();
     let mut faults = Vec::new();
@@ -119,7 +119,7 @@ pub(crate) fn wanted<'s>(
             Err(mut more) => faults.append(&mut more),
         }
     }
-    if faults.is_empty() { in_order(project, found) } else { Err(CommandError::from(faults)) }
+    if faults.is_empty() { in_order(project, found) } else { Err(Failure::from(faults)) }
 }
 
 /// A service, whatever its profiles.
@@ -174,7 +174,7 @@ fn one<'s>(
 }
 
 /// What cannot be prepared, under its service and the line of what it is about.
-fn placed(subject: Subject<'_>, error: CommandError) -> Vec<Diagnostic> {
+fn placed(subject: Subject<'_>, error: Failure) -> Vec<Diagnostic> {
     let each = error.diagnostics.into_iter().map(|diagnostic| {
         // a fault of the Dockerfile has a place of its own
         if !diagnostic.labels.is_empty() {
@@ -206,7 +206,7 @@ fn placed(subject: Subject<'_>, error: CommandError) -> Vec<Diagnostic> {
 fn in_order<'s>(
     project: &Project,
     mut found: IndexMap<Reference, Wanted<'s>>,
-) -> Result<Vec<Wanted<'s>>, CommandError> {
+) -> Result<Vec<Wanted<'s>>, Failure> {
     let names: Vec<Reference> = found.keys().cloned().collect();
     for wanted in found.values_mut() {
         for image in images_in(&wanted.prepared.request) {
@@ -232,7 +232,7 @@ fn in_order<'s>(
             found.values().position(|one| one.siblings.iter().all(|(_, image)| !found.contains_key(image)));
         let Some((_, next)) = free.and_then(|at| found.shift_remove_index(at)) else {
             let circle: Vec<String> = found.values().map(|one| one.services.join(", ")).collect();
-            return Err(CommandError::new(
+            return Err(Failure::new(
                 format!("the images of {} are made of each other", circle.join(", ")),
                 "take one of the contexts out",
             ));
@@ -276,18 +276,11 @@ pub(crate) fn tell_built(built: &[Built], shown: &Shown) {
 }
 
 /// The name of a service's image, as the engine is to know it.
-pub(crate) fn image_name(
-    project: &Project,
-    name: &str,
-    service: &Service,
-) -> Result<Reference, CommandError> {
+pub(crate) fn image_name(project: &Project, name: &str, service: &Service) -> Result<Reference, Failure> {
     let own = || format!("{}{}{name}", project.name, project.separator());
     let text = service.image.clone().unwrap_or_else(own);
     Reference::parse(&text).map_err(|error| {
-        CommandError::new(
-            format!("service {name}: {error}"),
-            "write `image:` as NAME[:TAG] in the compose file",
-        )
+        Failure::new(format!("service {name}: {error}"), "write `image:` as NAME[:TAG] in the compose file")
     })
 }
 
@@ -308,8 +301,8 @@ pub(crate) fn build(
     wanted: &[Wanted<'_>],
     shown: &Shown,
     budget: Option<Budget>,
-) -> Result<Vec<Built>, CommandError> {
-    let builder = Builder::new(store, home.join("build")).map_err(failed)?;
+) -> Result<Vec<Built>, Failure> {
+    let builder = Builder::new(store, home.join("build"))?;
     let cancel = interrupt::cancel_on_interrupt();
     let run = Run { store, builder: &builder, images, fresh: &images.asking(), shown };
     let mut built: Vec<Built> = Vec::new();
@@ -363,9 +356,9 @@ pub(crate) fn build(
     built.sort_by_key(|one| wanted.iter().position(|wanted| wanted.name == one.name));
     if let Some(budget) = budget.filter(|_| built.iter().any(|one| one.ran > 0)) {
         let ids: Vec<_> = built.iter().flat_map(|one| &one.records).map(|record| record.id).collect();
-        storage::hold(budget, home, store, &builder, &ids, &|line| shown.tell(line));
+        storage::hold(budget, home, store, &builder, &ids, shown);
     }
-    if failures.is_empty() { Ok(built) } else { Err(CommandError::from(failures)) }
+    if failures.is_empty() { Ok(built) } else { Err(Failure::from(failures)) }
 }
 
 /// The image of a sibling as a named context.
@@ -412,8 +405,4 @@ impl Run<'_> {
             records,
         })
     }
-}
-
-fn failed(error: BuildError) -> CommandError {
-    CommandError::from(error.diagnostics())
 }

@@ -16,14 +16,14 @@ use plimsoll_image::{
     manifest::Platform,
     registry::{Credentials, Progress as Transfer, Registry, RegistryError},
 };
-
-use crate::{
-    builds::megabytes,
-    commands::image::task::Task,
+use plimsoll_ops::{
     interrupt::AtOnce,
     machine::Machine,
     policy::{Policy, UseMap},
+    sizes::megabytes,
 };
+
+use crate::commands::image::task::Task;
 
 /// Labels of an image that stands in for software that cannot be had.
 const STANDIN: &str = "org.plimsoll.standin";

@@ -6,28 +6,15 @@ mod say;
 
 mod builds;
 mod commands;
-mod error;
 mod globals;
-mod handover;
-mod home;
 mod images;
-mod interrupt;
-mod lifecycle;
-mod machine;
-mod pick;
-mod policy;
 mod project;
-mod pulls;
-mod remote;
 mod render;
-mod rootless;
-mod stack;
+mod reporter;
 mod stack_images;
-mod storage;
 mod table;
 mod template;
 mod terminal;
-mod times;
 mod wanted;
 
 use std::process::ExitCode;
@@ -35,5 +22,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     plimsoll_sandbox::init_if_requested();
     say::end_on_panic();
+    plimsoll_ops::install(&reporter::Lines);
     commands::run()
 }

@@ -7,19 +7,22 @@ use indexmap::IndexMap;
 use plimsoll_compose::Project;
 use plimsoll_engine::{Engine, EngineError};
 use plimsoll_image::{Reference, Store};
+use plimsoll_ops::{
+    Failure,
+    handover::{self, Sent},
+    home::open_store,
+    is_in_place,
+    policy::Policy,
+    pulls,
+    sizes::megabytes,
+    storage::Budget,
+};
 use plimsoll_stack::{ImageMap, ServiceImage, hook_images, image_name};
 
 use crate::{
     builds::{self, Built, Shown},
-    commands::drop_in::is_in_place,
-    error::CommandError,
     globals,
-    handover::{self, Sent},
-    home::open_store,
     images::{Found, Images, project_folder},
-    policy::Policy,
-    pulls,
-    storage::Budget,
 };
 
 /// What was said about images on the command line.
@@ -50,7 +53,7 @@ pub(crate) async fn bring(
     home: &Path,
     policy: &Policy,
     asked: &Asked,
-) -> Result<ImageMap, CommandError> {
+) -> Result<ImageMap, Failure> {
     if asked.dry_run {
         let foreseen = foresee(engine, project, asked).await?;
         for (image, line) in &foreseen.said {
@@ -58,7 +61,7 @@ pub(crate) async fn bring(
         }
         return Ok(foreseen.images);
     }
-    let store = open_store(home).map_err(|error| CommandError::from_error(&error))?;
+    let store = open_store(home)?;
     let shown = match (asked.quiet_build, asked.listing) {
         (true, _) => Shown::quiet(),
         (false, true) => Shown::new().listing(),
@@ -84,11 +87,11 @@ pub(crate) async fn bring(
         .filter(builds::Verdict::exceeded)
         .collect();
     for verdict in over {
-        let budget = builds::megabytes(verdict.budget.unwrap_or_default());
+        let budget = megabytes(verdict.budget.unwrap_or_default());
         shown.tell(&format!(
             "note  {} has {}, over its budget of {budget}",
             verdict.image,
-            builds::megabytes(verdict.size)
+            megabytes(verdict.size)
         ));
     }
     let ctx = Bring { engine, project, store: &store, images: &images, built: &built, shown: &shown, asked };
@@ -105,12 +108,12 @@ pub(crate) async fn bring(
     }
     let hooks = hook_images(project);
     for (key, _, image) in &hooks {
-        let image = Reference::parse(image).map_err(|error| CommandError::from_error(&error))?;
+        let image = Reference::parse(image)?;
         users.entry(image).or_default().push(key);
     }
     let each = users.iter().map(|(image, services)| async {
         let found = ctx.one(services, image).await?;
-        Ok::<_, CommandError>(
+        Ok::<_, Failure>(
             services.iter().map(|service| ((*service).clone(), found.clone())).collect::<Vec<_>>(),
         )
     });
@@ -123,13 +126,13 @@ pub(crate) async fn bring(
 }
 
 /// Services with a `build:` whose image the engine lacks, and those that say that it is always built.
-async fn lacking(engine: &Engine, project: &Project) -> Result<Vec<String>, CommandError> {
+async fn lacking(engine: &Engine, project: &Project) -> Result<Vec<String>, Failure> {
     let mut lacking = Vec::new();
     for (name, service) in project.services.iter().filter(|(_, service)| service.build.is_some()) {
         let there = match engine.inspect_image(&image_name(project, name)).await {
             Ok(_) => true,
             Err(EngineError::NotFound { .. }) => false,
-            Err(error) => return Err(CommandError::from_error(&error)),
+            Err(error) => return Err(error.into()),
         };
         if !there || service.pull_policy.as_deref() == Some("build") {
             lacking.push(name.clone());
@@ -145,23 +148,19 @@ pub(crate) fn is_id(image: &str) -> bool {
 }
 
 /// An image that the file names by its id: the engine has it, or nobody.
-async fn by_id(engine: &Engine, service: &str, id: &str) -> Result<ServiceImage, CommandError> {
+async fn by_id(engine: &Engine, service: &str, id: &str) -> Result<ServiceImage, Failure> {
     match engine.inspect_image(id).await {
         Ok(detail) => Ok(ServiceImage::from_engine(id, false, detail)),
-        Err(EngineError::NotFound { .. }) => Err(CommandError::new(
+        Err(EngineError::NotFound { .. }) => Err(Failure::new(
             format!("service {service}: the engine has no image with the id {id}"),
             "an id cannot be pulled: load the image, or write `image:` as NAME[:TAG]",
         )),
-        Err(error) => Err(CommandError::from_error(&error)),
+        Err(error) => Err(error.into()),
     }
 }
 
 /// The images as they will be, as far as it costs nothing to know: for what can be refused before anything is built.
-pub(crate) async fn expected(
-    engine: &Engine,
-    project: &Project,
-    asked: &Asked,
-) -> Result<ImageMap, CommandError> {
+pub(crate) async fn expected(engine: &Engine, project: &Project, asked: &Asked) -> Result<ImageMap, Failure> {
     let mut images = foresee(engine, project, asked).await?.images;
     // a base of [images] or a newer image may come in the place of each
     for image in images.values_mut() {
@@ -177,7 +176,7 @@ struct Foreseen {
 }
 
 /// The images as far as they can be known without a change: those that the engine has. What is not there has no id.
-async fn foresee(engine: &Engine, project: &Project, asked: &Asked) -> Result<Foreseen, CommandError> {
+async fn foresee(engine: &Engine, project: &Project, asked: &Asked) -> Result<Foreseen, Failure> {
     let mut found = ImageMap::new();
     let mut said: Vec<(String, String)> = Vec::new();
     let hooks = hook_images(project);
@@ -192,7 +191,7 @@ async fn foresee(engine: &Engine, project: &Project, asked: &Asked) -> Result<Fo
         let detail = match engine.inspect_image(&image).await {
             Ok(detail) => Some(detail),
             Err(EngineError::NotFound { .. }) => None,
-            Err(error) => return Err(CommandError::from_error(&error)),
+            Err(error) => return Err(error.into()),
         };
         let built = key == service && own.is_some_and(|own| own.build.is_some()) && !asked.no_build;
         let policy = asked.pull.as_deref().or(own.and_then(|own| own.pull_policy.as_deref()));
@@ -230,7 +229,7 @@ struct Bring<'a> {
 }
 
 impl Bring<'_> {
-    async fn one(&self, services: &[&String], name: &Reference) -> Result<ServiceImage, CommandError> {
+    async fn one(&self, services: &[&String], name: &Reference) -> Result<ServiceImage, Failure> {
         if let Some(built) = self.built.iter().find(|built| built.name == *name) {
             let found =
                 Found { record: built.record.clone(), shown: name.clone(), standin: false, digest: None };
@@ -245,7 +244,7 @@ impl Bring<'_> {
 
     /// The image of the store under this name, for an engine that has none: where `plimsoll image build` or `load`
     /// put it. A name in the engine is never moved to it.
-    async fn of_store(&self, name: &Reference) -> Result<Option<ServiceImage>, CommandError> {
+    async fn of_store(&self, name: &Reference) -> Result<Option<ServiceImage>, Failure> {
         match self.images.stored(name).map_err(unresolved)? {
             Some(found) => self.hand_over(&found, name, std::slice::from_ref(&found.shown)).await.map(Some),
             None => Ok(None),
@@ -257,7 +256,7 @@ impl Bring<'_> {
         found: &Found,
         name: &Reference,
         names: &[Reference],
-    ) -> Result<ServiceImage, CommandError> {
+    ) -> Result<ServiceImage, Failure> {
         let work = handover::ensure(self.engine, self.store, &found.record, names);
         let (detail, sent) = pulls::telling(pulls::LONG, work, |time| {
             let seconds = time.as_secs();
@@ -265,7 +264,7 @@ impl Bring<'_> {
         })
         .await?;
         if let Sent::Layers { sent, of, bytes } = sent {
-            let size = builds::megabytes(bytes);
+            let size = megabytes(bytes);
             self.shown
                 .tell(&format!("engine takes {}: {sent} of {of} layers, {size}", found.shown.familiar()));
         }
@@ -278,11 +277,11 @@ impl Bring<'_> {
     }
 
     /// The image that the engine has under this name, pulled by it when the policy says so.
-    async fn of_engine(&self, services: &[&String], name: &Reference) -> Result<ServiceImage, CommandError> {
+    async fn of_engine(&self, services: &[&String], name: &Reference) -> Result<ServiceImage, Failure> {
         let familiar = name.familiar();
         let users = services.iter().map(|service| service.as_str()).collect::<Vec<_>>().join(", ");
         let failed = |error: EngineError| {
-            CommandError::new(
+            Failure::new(
                 format!("image {familiar} of {users} cannot be had: {error}"),
                 "check the name; without a way to its registry, map it to a base under [images] in plimsoll.toml",
             )
@@ -307,7 +306,7 @@ impl Bring<'_> {
                     return Ok(found);
                 }
                 if policy == "never" {
-                    return Err(CommandError::new(
+                    return Err(Failure::new(
                         format!(
                             "the engine has no image {familiar} for {users}, and the policy is never to pull"
                         ),
@@ -364,9 +363,9 @@ impl Bring<'_> {
     }
 }
 
-fn unresolved(error: plimsoll_build::ResolveError) -> CommandError {
+fn unresolved(error: plimsoll_build::ResolveError) -> Failure {
     match error.hint {
-        Some(hint) => CommandError::new(error.message, hint),
+        Some(hint) => Failure::new(error.message, hint),
         None => plimsoll_source::Diagnostic::error(error.message).into(),
     }
 }

@@ -2,19 +2,18 @@
 
 use plimsoll_compose::Project;
 use plimsoll_engine::Engine;
+use plimsoll_ops::{
+    Failure,
+    home::{home, open_store},
+    policy::Policy,
+    remote, stack,
+};
 use plimsoll_stack::{
     Context, ImageMap, PlanOptions, ServiceImage, desired, hook_images, hooked, observe, plan, stack_files,
 };
 use plimsoll_verify::Wanted;
 
-use crate::{
-    builds,
-    error::CommandError,
-    home::{home, open_store},
-    images::Images,
-    policy::Policy,
-    remote, stack,
-};
+use crate::{builds, images::Images};
 
 /// What should run, and what `up` would change. The text is why that cannot be said.
 pub(crate) async fn wanted(
@@ -24,8 +23,8 @@ pub(crate) async fn wanted(
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Wanted, String> {
     let state = stack::states().map_err(|error| said(&error))?.join(&project.name);
-    let mut files = stack_files(project, &state, variable).map_err(|error| said(&stack::failed(error)))?;
-    let text = |error: plimsoll_stack::StackError| said(&stack::failed(error));
+    let mut files = stack_files(project, &state, variable).map_err(|error| said(&error.into()))?;
+    let text = |error: plimsoll_stack::StackError| said(&error.into());
     let facts = engine.facts().await.map_err(|error| error.to_string())?;
     // The image store of containerd has ids of its own; its drivers are called otherwise than Docker's.
     let own_ids =
@@ -102,6 +101,6 @@ async fn images(
 }
 
 /// The first line of an error for people.
-fn said(error: &CommandError) -> String {
+fn said(error: &Failure) -> String {
     error.diagnostics.first().map_or_else(String::new, |diagnostic| diagnostic.title.clone())
 }

@@ -4,10 +4,12 @@
 //! the file, the line and the cause. Rendering happens once, in the binary.
 
 mod diagnostic;
+mod explain;
 mod printable;
 mod span;
 pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Label, Severity};
+pub use explain::{Explain, Failure, with_causes};
 pub use printable::{printable, printable_line, printable_output};
 pub use span::{LineCol, Source, Span};

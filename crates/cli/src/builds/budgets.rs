@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::{builds::Built, policy::Size};
+use plimsoll_ops::policy::Size;
+
+use super::Built;
 
 /// An image's size against what its services allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +33,4 @@ pub(crate) fn hold_to_budgets(built: &[Built], budgets: &BTreeMap<String, Size>)
             budget: image.services.iter().filter_map(|service| budgets.get(service)).map(|size| size.0).min(),
         })
         .collect()
-}
-
-/// Decimal megabytes, as `docker images` prints them.
-pub(crate) fn megabytes(bytes: u64) -> String {
-    format!("{:.1} MB", bytes as f64 / 1e6)
 }

@@ -9,10 +9,10 @@ use std::{
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use plimsoll_build::{Event, Outcome, Progress};
 use plimsoll_image::Reference;
+use plimsoll_ops::{Reporter, is_in_place};
 use plimsoll_source::{printable_line, printable_output};
 
 use crate::{
-    commands::drop_in::is_in_place,
     globals::{self, ProgressForm},
     render::one_line,
 };
@@ -80,6 +80,15 @@ impl Shown {
         bar.set_prefix(format!("{name} {title}"));
         bar.enable_steady_tick(Duration::from_millis(100));
         Some(bar)
+    }
+}
+
+impl Reporter for Shown {
+    fn report(&self, event: plimsoll_ops::Event<'_>) {
+        match event {
+            plimsoll_ops::Event::Line(line) => self.tell(line),
+            other => crate::reporter::Lines.report(other),
+        }
     }
 }
 

@@ -4,20 +4,24 @@ mod bake;
 
 use std::{process::ExitCode, time::Instant};
 
-use serde_json::json;
-
-use super::{drop_in::is_in_place, run::needed};
-use crate::{
-    builds::{self, Built, Shown, Verdict, megabytes},
-    error::CommandError,
-    globals::{self, ProgressForm},
-    handover,
+use plimsoll_ops::is_in_place;
+use plimsoll_ops::{
+    Failure, handover,
     home::{home, open_store},
-    images::{Images, project_folder},
     policy::Root,
-    project::{self, ProjectArgs},
+    project,
+    sizes::megabytes,
     stack,
     storage::Budget,
+};
+use serde_json::json;
+
+use crate::commands::run::needed;
+use crate::{
+    builds::{self, Built, Shown, Verdict},
+    globals::{self, ProgressForm},
+    images::{Images, project_folder},
+    project::ProjectArgs,
 };
 
 /// Build every image of the stack, in parallel and without a daemon, and hold them to their size budgets
@@ -123,8 +127,8 @@ impl Args {
     }
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    crate::rootless::enter(true);
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
+    plimsoll_ops::rootless::enter(true);
     let begin = Instant::now();
     let root = Root::find()?;
     let project = args.project.load_for(&root, &args.services)?;
@@ -141,7 +145,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         _ if args.quiet => ProgressForm::Quiet,
         None => globals::progress(),
         Some(text) => ProgressForm::parse(text).ok_or_else(|| {
-            CommandError::new(
+            Failure::new(
                 format!("--progress cannot be `{text}`"),
                 "it can be auto, tty, plain, json or quiet",
             )
@@ -157,7 +161,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let store = open_store(&home).map_err(|error| CommandError::from_error(&error))?;
+    let store = open_store(&home)?;
     let shown = Shown::of(form).listing();
     let tell = |line: &str| shown.tell(line);
     for note in args.notes() {

@@ -13,6 +13,14 @@ use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 use clap::{Args as _, FromArgMatches as _};
 use plimsoll_compose::Project;
 use plimsoll_engine::{Engine, EngineFacts, PublishedPort};
+use plimsoll_ops::{
+    Failure,
+    home::home,
+    is_in_place,
+    policy::{Policy, Root},
+    project, remote, stack,
+    variables::Orphans,
+};
 use plimsoll_source::printable_output;
 use plimsoll_stack::{
     Context, Desired, ImageMap, Lock, Observed, Outcome, Plan, PlanOptions, Progress, RunOptions, StackError,
@@ -22,14 +30,9 @@ use plimsoll_stack::{
 use serde_json::json;
 
 use crate::{
-    commands::{drop_in::is_in_place, image::proxy, logs::hook_lines, run::needed as needs_of},
-    error::CommandError,
-    globals::{self, Orphans},
-    home::home,
-    policy::{Policy, Root},
-    project::{self, ProjectArgs},
-    remote,
-    stack::{self, failed},
+    commands::{image::proxy, logs::hook_lines, run::needed as needs_of},
+    globals,
+    project::ProjectArgs,
     stack_images::{self, Asked},
 };
 
@@ -136,10 +139,10 @@ impl Args {
         scale: Vec<String>,
         no_deps: bool,
         dry_run: bool,
-    ) -> Result<Self, CommandError> {
+    ) -> Result<Self, Failure> {
         let parsed = Self::augment_args(clap::Command::new("scale")).try_get_matches_from(["scale"]);
         let args = parsed.and_then(|found| Self::from_arg_matches(&found));
-        let args = args.map_err(|error| CommandError::from_error(&error))?;
+        let args = args.map_err(|error| Failure::of(&error))?;
         let services = scale.iter().map(|entry| entry.split('=').next().unwrap_or_default().to_owned());
         Ok(Self { services: services.collect(), project, scale, no_deps, dry_run, detach: true, ..args })
     }
@@ -159,16 +162,16 @@ impl Args {
 }
 
 /// `plimsoll create`: everything but the starts.
-pub(crate) fn create(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn create(args: Args) -> Result<ExitCode, Failure> {
     run(Args { no_start: true, ..args })
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     if args.watch {
         return super::refused::run("watch", &super::refused::Args::default());
     }
     // it builds, and reads the store's layers
-    crate::rootless::enter(!args.no_build);
+    plimsoll_ops::rootless::enter(!args.no_build);
     let root = Root::find()?;
     let mut options = args.project.options(&root)?;
     options.services.clone_from(&args.services);
@@ -188,7 +191,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let lock = if args.dry_run { None } else { Some(stack::lock(&project.name, "plimsoll up")?) };
     let (state, _kept) = stack::state_for(&project.name, args.dry_run)?;
     let variable = |name: &str| options_env.get(name).cloned();
-    let files = stack_files(&project, &state, &variable).map_err(failed)?;
+    let files = stack_files(&project, &state, &variable)?;
     stack::with_engine(|engine| async move {
         up(&engine, &project, &root.policy, files, (&args, orphans), lock).await
     })
@@ -201,7 +204,7 @@ async fn up(
     files: StackFiles,
     (args, orphans): (&Args, Orphans),
     lock: Option<Lock>,
-) -> Result<ExitCode, CommandError> {
+) -> Result<ExitCode, Failure> {
     if !args.take_over {
         owner::check(engine, project, args.project.names_the_project()).await?;
     }
@@ -263,7 +266,7 @@ async fn up(
     })
 }
 
-async fn wait(engine: &Engine, project: &Project, args: &Args) -> Result<ExitCode, CommandError> {
+async fn wait(engine: &Engine, project: &Project, args: &Args) -> Result<ExitCode, Failure> {
     Ok(match verdict::engines(engine, &project.name, &args.services, args.wait_timeout).await? {
         verdict::Verdict::Agrees => ExitCode::SUCCESS,
         verdict::Verdict::Interrupted => ExitCode::from(130),
@@ -288,10 +291,10 @@ async fn prepare(
     policy: &Policy,
     mut files: StackFiles,
     (args, orphans): (&Args, Orphans),
-) -> Result<Prepared, CommandError> {
+) -> Result<Prepared, Failure> {
     for volume in args.recreate_volume.iter().chain(&args.password_changed) {
         if !project.volumes.contains_key(volume) {
-            return Err(CommandError::new(
+            return Err(Failure::new(
                 format!("project {} has no volume {volume}", project.name),
                 format!("it has {}", project.volumes.keys().cloned().collect::<Vec<_>>().join(", ")),
             ));
@@ -314,7 +317,7 @@ async fn prepare(
         dry_run: args.dry_run,
     };
     let needed = needed(project, args);
-    let facts = engine.facts().await.map_err(|error| failed(error.into()))?;
+    let facts = engine.facts().await?;
     let elsewhere = remote::prepare(engine, project, &mut files, &facts);
     let options = plan_options(project, args, orphans)?;
     let basis = Basis { engine, project, files: &files, facts: &facts, options: &options, args };
@@ -347,27 +350,27 @@ impl Basis<'_> {
     ///
     /// # Errors
     /// What keeps it from being run: a password that a store does not know, a port that somebody else has, …
-    async fn plan(&self, images: &ImageMap) -> Result<(Desired, Observed, Plan), CommandError> {
+    async fn plan(&self, images: &ImageMap) -> Result<(Desired, Observed, Plan), Failure> {
         let Self { engine, project, files, facts, options, args } = *self;
-        let observed = observe(engine, &project.name).await.map_err(failed)?;
-        let mut wanted = desired(project, Context { images, facts, files }).map_err(failed)?;
+        let observed = observe(engine, &project.name).await?;
+        let mut wanted = desired(project, Context { images, facts, files })?;
         wanted.lend_environment(&proxy::variables(engine.host())?);
         let changed = changed_passwords(&wanted, &observed, files);
         password::check(&changed, args, &stack::states()?.join(&project.name))?;
-        let plan = plan(&wanted, &observed, options).map_err(failed)?;
+        let plan = plan(&wanted, &observed, options)?;
         if !args.dry_run {
             // of another machine only its engine tells
             let listeners = if engine.is_local() { host_listeners() } else { Vec::new() };
             let conflicts = port_conflicts(&plan, &wanted, &observed, &listeners);
             if !conflicts.is_empty() {
-                return Err(failed(StackError::PortsTaken(conflicts)));
+                return Err(StackError::PortsTaken(conflicts).into());
             }
         }
         Ok((wanted, observed, plan))
     }
 }
 
-fn plan_options(project: &Project, args: &Args, orphans: Orphans) -> Result<PlanOptions, CommandError> {
+fn plan_options(project: &Project, args: &Args, orphans: Orphans) -> Result<PlanOptions, Failure> {
     Ok(PlanOptions {
         force_recreate: args.force_recreate,
         no_recreate: args.no_recreate,
@@ -403,9 +406,9 @@ fn needed(project: &Project, args: &Args) -> Project {
 }
 
 /// `--scale web=3`.
-fn scale(project: &mut Project, asked: &[String]) -> Result<(), CommandError> {
+fn scale(project: &mut Project, asked: &[String]) -> Result<(), Failure> {
     for entry in asked {
-        let wrong = |why: String| CommandError::new(why, "write SERVICE=NUMBER");
+        let wrong = |why: String| Failure::new(why, "write SERVICE=NUMBER");
         let (name, count) = entry.split_once('=').ok_or_else(|| wrong(format!("`{entry}` has no number")))?;
         let count: u32 =
             count.parse().map_err(|_| wrong(format!("`{count}` in `{entry}` is no number of containers")))?;
@@ -413,7 +416,7 @@ fn scale(project: &mut Project, asked: &[String]) -> Result<(), CommandError> {
             return Err(project::no_service(project, name));
         };
         if let (Some(fixed), true) = (&service.container_name, count > 1) {
-            return Err(CommandError::new(
+            return Err(Failure::new(
                 format!("service {name} cannot have {count} containers: all would be called {fixed}"),
                 "remove `container_name` from the compose file",
             ));
@@ -433,7 +436,7 @@ async fn summary(
     project: &Project,
     prepared: &Prepared,
     outcome: &Outcome,
-) -> Result<(), CommandError> {
+) -> Result<(), Failure> {
     let unchanged = prepared.plan.unchanged.len();
     let seconds = outcome.elapsed.as_secs_f64();
     if !outcome.is_success() {
@@ -482,12 +485,9 @@ fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
-async fn published(
-    engine: &Engine,
-    project: &str,
-) -> Result<BTreeMap<String, Vec<PublishedPort>>, CommandError> {
+async fn published(engine: &Engine, project: &str) -> Result<BTreeMap<String, Vec<PublishedPort>>, Failure> {
     let filter = [format!("{}={project}", labels::PROJECT)];
-    let found = engine.containers_labelled(&filter).await.map_err(|error| failed(error.into()))?;
+    let found = engine.containers_labelled(&filter).await?;
     Ok(found
         .into_iter()
         .map(|container| (container.label(labels::SERVICE).unwrap_or_default().to_owned(), container.ports))
@@ -523,8 +523,8 @@ fn speaks_no_http(port: u16) -> bool {
     matches!(port, 22 | 25 | 53 | 1433 | 3306 | 5432 | 5672 | 6379 | 9092 | 11211 | 27017)
 }
 
-fn print_json(value: &serde_json::Value) -> Result<(), CommandError> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| CommandError::from_error(&error))?;
+fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)?;
     println!("{text}");
     Ok(())
 }

@@ -9,19 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use plimsoll_ops::{Failure, policy::Root, project, stack};
 use plimsoll_source::Source;
 use plimsoll_stack::Times;
 use plimsoll_verify::{
-    Budgets, Certificate, Guard, Options, Project, TlsOptions, VerifyError, promises::PromiseFile, report,
+    Budgets, Certificate, Guard, Options, Project, TlsOptions, promises::PromiseFile, report,
     smoke::SmokeFile,
 };
 
-use crate::{
-    error::CommandError,
-    policy::Root,
-    project::{self, ProjectArgs},
-    stack, wanted,
-};
+use crate::{project::ProjectArgs, wanted};
 
 mod commit;
 mod names;
@@ -56,12 +52,12 @@ pub(crate) struct Args {
     take_back: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     if let Some(note) = &args.take_back {
         return watch(note);
     }
     // the store's layers belong to ids of an ordinary user's namespace
-    crate::rootless::enter(false);
+    plimsoll_ops::rootless::enter(false);
     let root = Root::find()?;
     let loading = args.project.options(&root)?;
     let project = args.project.load(&root)?;
@@ -87,8 +83,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let variable = |name: &str| loading.env.get(name).cloned();
     let certificate = measure(&project, options, &root, &variable)?;
     drop(lock);
-    let page = report::html(&certificate).map_err(|error| CommandError::from_error(&error))?;
-    let json = certificate.to_json().map_err(|error| CommandError::from_error(&error))?;
+    let page = report::html(&certificate)?;
+    let json = certificate.to_json()?;
     let folder = root.dir.join(FOLDER);
     write(&folder.join("certificate.json"), &json)?;
     write(&folder.join("certificate.html"), &page)?;
@@ -109,7 +105,7 @@ fn measure(
     mut options: Options,
     root: &Root,
     variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<Certificate, CommandError> {
+) -> Result<Certificate, Failure> {
     let mut whole = project.clone();
     project::absolute_files(&mut whole);
     stack::with_engine(|engine| async move {
@@ -118,7 +114,7 @@ fn measure(
         let measured =
             plimsoll_verify::verify(&engine, project, &options, |title| progress.show(title)).await;
         progress.finish();
-        measured.map_err(failed)
+        measured.map_err(Failure::from)
     })
 }
 
@@ -133,8 +129,8 @@ fn guard(state: &Path) -> Option<Guard> {
 }
 
 /// Waits for the end of standard input, which dies with the measurement, and takes back what it left.
-fn watch(note: &Path) -> Result<ExitCode, CommandError> {
-    crate::interrupt::leave();
+fn watch(note: &Path) -> Result<ExitCode, Failure> {
+    plimsoll_ops::interrupt::leave();
     stack::with_engine(|engine| async move {
         // Whoever ends the measurement may signal us too: we end when there is nothing left to do.
         use tokio::signal::unix::{SignalKind, signal};
@@ -144,20 +140,9 @@ fn watch(note: &Path) -> Result<ExitCode, CommandError> {
         let _ =
             tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink())).await;
         plimsoll_verify::take_back(&engine, note).await.map(|_| ExitCode::SUCCESS).map_err(|problem| {
-            CommandError::new(
-                problem,
-                "look at `docker ps -a`; `plimsoll unpause` and `plimsoll up` put it back",
-            )
+            Failure::new(problem, "look at `docker ps -a`; `plimsoll unpause` and `plimsoll up` put it back")
         })
     })
-}
-
-fn failed(error: VerifyError) -> CommandError {
-    let mut failed = CommandError::from_error(&error);
-    if let (Some(diagnostic), Some(hint)) = (failed.diagnostics.first_mut(), error.hint()) {
-        diagnostic.hint = Some(hint);
-    }
-    failed
 }
 
 fn budgets(root: &Root) -> Budgets {
@@ -170,7 +155,7 @@ fn budgets(root: &Root) -> Budgets {
 }
 
 /// The checks of the file that the policy names, which must be there, or of `smoke.toml`, which may.
-fn smoke(root: &Root, project: &Project) -> Result<Option<SmokeFile>, CommandError> {
+fn smoke(root: &Root, project: &Project) -> Result<Option<SmokeFile>, Failure> {
     let named = root.policy.smoke.file.as_deref();
     let path = root.dir.join(named.unwrap_or(plimsoll_generate::SMOKE_FILE));
     if named.is_none() && !path.exists() {
@@ -186,7 +171,7 @@ fn smoke(root: &Root, project: &Project) -> Result<Option<SmokeFile>, CommandErr
 }
 
 /// What a document promises, where the project has a file that says it.
-fn promises(root: &Root, project: &Project) -> Result<Option<PromiseFile>, CommandError> {
+fn promises(root: &Root, project: &Project) -> Result<Option<PromiseFile>, Failure> {
     let path = root.dir.join(PROMISES);
     if !path.exists() {
         return Ok(None);
@@ -198,10 +183,10 @@ fn promises(root: &Root, project: &Project) -> Result<Option<PromiseFile>, Comma
 }
 
 /// What the policy says of the fronts' TLS, with the certificates that it names.
-fn tls(root: &Root) -> Result<TlsOptions, CommandError> {
+fn tls(root: &Root) -> Result<TlsOptions, Failure> {
     let policy = &root.policy.tls;
     if let Some(name) = policy.name.as_ref().filter(|name| !plimsoll_verify::is_host_name(name)) {
-        return Err(CommandError::new(
+        return Err(Failure::new(
             format!("`tls.name` in plimsoll.toml: `{name}` is no host name"),
             "write the name that visitors type, without https:// and without a port: shop.example",
         ));
@@ -209,20 +194,20 @@ fn tls(root: &Root) -> Result<TlsOptions, CommandError> {
     let hint = "correct `tls.roots` in plimsoll.toml: a file with the certificates that visitors' machines trust, PEM";
     let read = |file: &String| {
         let text = source(&root.dir.join(file), hint)?.text().as_bytes().to_vec();
-        Ok::<_, CommandError>((file.clone(), text))
+        Ok::<_, Failure>((file.clone(), text))
     };
     Ok(TlsOptions { name: policy.name.clone(), roots: policy.roots.as_ref().map(read).transpose()? })
 }
 
 /// A file of the project that says what to measure.
-fn source(path: &Path, hint: &str) -> Result<Source, CommandError> {
+fn source(path: &Path, hint: &str) -> Result<Source, Failure> {
     let text = plimsoll_disk::read_text(path, 4 << 20, plimsoll_disk::Links::Follow)
-        .map_err(|error| CommandError::new(format!("cannot read {}: {error}", path.display()), hint))?;
+        .map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display()), hint))?;
     Ok(Source::new(path.display().to_string(), text))
 }
 
 /// Writes beside the file first, so that a reader never sees half of it.
-fn write(path: &Path, text: &str) -> Result<(), CommandError> {
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let written = (|| {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder)?;
@@ -237,7 +222,7 @@ fn write(path: &Path, text: &str) -> Result<(), CommandError> {
         fs::rename(&beside, path)
     })();
     written.map_err(|error: std::io::Error| {
-        CommandError::new(
+        Failure::new(
             format!("cannot write {}: {error}", path.display()),
             "see to it that the folder can be written",
         )

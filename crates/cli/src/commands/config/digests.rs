@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use plimsoll_compose::Project;
 use plimsoll_image::Reference;
+use plimsoll_ops::{Failure, policy::Root};
 
-use crate::{error::CommandError, images, policy::Root};
+use crate::images;
 
 /// Gives every image that is not built here the digest that its registry has for it now.
-pub(super) fn pin(project: &mut Project, root: &Root) -> Result<(), CommandError> {
+pub(super) fn pin(project: &mut Project, root: &Root) -> Result<(), Failure> {
     if let Some(note) = root.policy.mirrors_note() {
         eprintln!("{note}");
     }
-    let registry = images::registry().map_err(|error| CommandError::from_error(&error))?;
+    let registry = images::registry()?;
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     for (name, service) in &mut project.services {
         let Some(image) = service.image.as_mut().filter(|_| service.build.is_none()) else { continue };
@@ -32,16 +33,13 @@ pub(super) fn pin(project: &mut Project, root: &Root) -> Result<(), CommandError
     Ok(())
 }
 
-fn failed(error: &(dyn std::error::Error + 'static), image: &str, service: &str) -> CommandError {
-    let mut failed = CommandError::from_error(error);
-    for diagnostic in &mut failed.diagnostics {
-        diagnostic.notes.push(format!("image `{image}` of service `{service}`"));
-    }
-    failed
+fn failed(error: &(dyn std::error::Error + 'static), image: &str, service: &str) -> Failure {
+    let failed = Failure::of(error);
+    failed.note(&format!("image `{image}` of service `{service}`"))
 }
 
 /// An override file with the images alone.
-pub(super) fn lock(project: &Project, as_json: bool) -> Result<String, CommandError> {
+pub(super) fn lock(project: &Project, as_json: bool) -> Result<String, Failure> {
     let images: BTreeMap<&String, serde_json::Value> = project
         .services
         .iter()

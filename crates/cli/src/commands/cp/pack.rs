@@ -6,9 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use plimsoll_ops::Failure;
 use tokio::sync::mpsc::Sender;
-
-use crate::error::CommandError;
 
 /// Bytes of one piece of the stream.
 const PIECE: usize = 256 << 10;
@@ -28,20 +27,17 @@ pub(super) struct Source {
 
 impl Source {
     /// A file or directory that exists.
-    pub(super) fn find(text: &str, follow: bool) -> Result<Self, CommandError> {
+    pub(super) fn find(text: &str, follow: bool) -> Result<Self, Failure> {
         let path = PathBuf::from(text);
         let missing = |error: io::Error| {
-            CommandError::new(
-                format!("cannot read {text}: {error}"),
-                "check the path; it is one of this machine",
-            )
+            Failure::new(format!("cannot read {text}: {error}"), "check the path; it is one of this machine")
         };
         // with a slash at its end a link is what it leads to
         let follow = follow || text.ends_with('/') || text.ends_with("/.");
         let found = if follow { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
         let is_dir = found.map_err(missing)?.is_dir();
         if text.ends_with('/') && !is_dir {
-            return Err(CommandError::new(format!("{text} is no directory"), "leave the slash out"));
+            return Err(Failure::new(format!("{text} is no directory"), "leave the slash out"));
         }
         let named = match path.file_name() {
             Some(name) => PathBuf::from(name),
@@ -62,12 +58,8 @@ impl Source {
 
 /// The directory of the container that the tar is unpacked in, and the name of its first entry. `is_dir` tells what is
 /// at `path` now.
-pub(super) fn place(
-    source: &Source,
-    path: &str,
-    is_dir: Option<bool>,
-) -> Result<(String, String), CommandError> {
-    let refused = |why: String| CommandError::new(why, "name another path in the container");
+pub(super) fn place(source: &Source, path: &str, is_dir: Option<bool>) -> Result<(String, String), Failure> {
+    let refused = |why: String| Failure::new(why, "name another path in the container");
     let split = || {
         let trimmed = path.trim_end_matches('/');
         let (parent, name) = trimmed.rsplit_once('/').unwrap_or(("", trimmed));

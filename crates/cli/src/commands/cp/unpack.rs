@@ -7,7 +7,7 @@ use std::{
     sync::mpsc::Receiver,
 };
 
-use crate::error::CommandError;
+use plimsoll_ops::Failure;
 
 /// Where the first entry of the tar goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,9 +22,9 @@ pub(super) fn place(
     name: Option<&Path>,
     is_dir: bool,
     contents: bool,
-) -> Result<Place, CommandError> {
+) -> Result<Place, Failure> {
     let shown = destination.display();
-    let refused = |why: String| CommandError::new(why, "name another path on this machine");
+    let refused = |why: String| Failure::new(why, "name another path on this machine");
     match fs::metadata(destination) {
         Ok(found) if found.is_dir() => Ok(Place {
             root: match name {
@@ -48,18 +48,13 @@ pub(super) fn place(
 }
 
 /// Unpacks all entries. Owners are kept only when asked for, and where that is allowed.
-pub(super) fn all(
-    tar: impl Read,
-    place: &Place,
-    contents: bool,
-    keep_owners: bool,
-) -> Result<(), CommandError> {
+pub(super) fn all(tar: impl Read, place: &Place, contents: bool, keep_owners: bool) -> Result<(), Failure> {
     let mut archive = tar::Archive::new(tar);
     archive.set_preserve_permissions(true);
     archive.set_preserve_ownerships(keep_owners);
     archive.set_overwrite(true);
     unpack(&mut archive, place, contents).map_err(|error| {
-        CommandError::new(
+        Failure::new(
             format!("cannot write {}: {error}", place.root.display()),
             "check the path, its permissions and the space on the disk",
         )

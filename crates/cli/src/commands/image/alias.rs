@@ -1,7 +1,7 @@
 //! Options of `docker build` and `docker buildx build` that mean nothing here: accepted, and said so, where leaving
 //! them out changes nothing of the result; refused where somebody counts on what they do.
 
-use crate::error::CommandError;
+use plimsoll_ops::Failure;
 
 /// Options of others.
 #[derive(clap::Args)]
@@ -73,9 +73,8 @@ impl Foreign {
     ///
     /// # Errors
     /// Names an option that would change the result, and that nothing here does.
-    pub(super) fn notes(&self) -> Result<Vec<String>, CommandError> {
-        let refuse =
-            |option: &str, hint: &str| Err(CommandError::new(format!("{option} is not supported"), hint));
+    pub(super) fn notes(&self) -> Result<Vec<String>, Failure> {
+        let refuse = |option: &str, hint: &str| Err(Failure::new(format!("{option} is not supported"), hint));
         if is_on(self.squash.as_deref()) {
             return refuse("--squash", "build FROM scratch with one COPY --from of the stage to be squashed");
         }
@@ -130,9 +129,8 @@ mod tests {
         context: Option<String>,
     }
 
-    fn notes(arguments: &[&str]) -> Result<Vec<String>, CommandError> {
-        let line = Line::try_parse_from([&["x"], arguments].concat())
-            .map_err(|error| CommandError::from_error(&error))?;
+    fn notes(arguments: &[&str]) -> Result<Vec<String>, Failure> {
+        let line = Line::try_parse_from([&["x"], arguments].concat()).map_err(|error| Failure::of(&error))?;
         assert_eq!(line.context.as_deref(), Some("."), "{arguments:?}");
         line.foreign.notes()
     }

@@ -8,9 +8,9 @@ use plimsoll_image::{
     bundle::{Member, Statement},
     report::spdx,
 };
+use plimsoll_ops::Failure;
 
 use super::values::{boolean, csv};
-use crate::error::CommandError;
 
 /// The predicate types of provenance.
 const SLSA_1: &str = "https://slsa.dev/provenance/v1";
@@ -54,7 +54,7 @@ impl Attest {
         provenance: Option<&str>,
         sbom: Option<&str>,
         attest: &[String],
-    ) -> Result<(Self, Vec<String>), CommandError> {
+    ) -> Result<(Self, Vec<String>), Failure> {
         let mut parsed = Self::default();
         let mut notes = Vec::new();
         let mut seen = Vec::new();
@@ -66,13 +66,13 @@ impl Attest {
         let specs = specs.chain(provenance.map(|value| short("provenance", value)));
         for spec in specs.chain(sbom.map(|value| short("sbom", value))) {
             let kind = parsed.one(&spec, &mut notes).map_err(|why| {
-                CommandError::new(
+                Failure::new(
                     format!("cannot attest `{spec}`: {why}"),
                     "write --provenance=true, --provenance=mode=max, --sbom=true, or leave them out",
                 )
             })?;
             if seen.contains(&kind) {
-                return Err(CommandError::new(
+                return Err(Failure::new(
                     format!("the attestation {kind} is asked for twice"),
                     "leave one of the options out",
                 ));
@@ -144,19 +144,18 @@ impl Attest {
         request: &BuildRequest,
         no_cache_filter: &[String],
         outcome: &BuildOutcome,
-    ) -> Result<Vec<Statement>, CommandError> {
+    ) -> Result<Vec<Statement>, Failure> {
         let mut statements = Vec::new();
         if self.sbom {
             // a name that the store knows besides would make another document elsewhere
             let name =
                 request.tags.first().map_or_else(|| outcome.record.id.to_string(), Reference::familiar);
-            let predicate = spdx::of_image(store, &outcome.record, &name)
-                .map_err(|error| super::store::store_error(&error))?;
+            let predicate = spdx::of_image(store, &outcome.record, &name)?;
             statements.push(Statement { predicate_type: SPDX.to_owned(), predicate });
         }
         if let Some(provenance) = &self.provenance {
             let told = provenance::Told { store, request, no_cache_filter, outcome, asked: provenance };
-            let predicate = told.predicate().map_err(|error| super::store::store_error(&error))?;
+            let predicate = told.predicate()?;
             let predicate_type = match provenance.version {
                 Slsa::V1 => SLSA_1,
                 Slsa::V02 => SLSA_02,
@@ -172,28 +171,26 @@ pub(crate) fn files(
     store: &Store,
     member: &Member,
     attest: &Attest,
-) -> Result<Vec<(String, Vec<u8>)>, CommandError> {
+) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let named = member.statements.iter();
     let named: Vec<_> = named.filter_map(|one| Some((attest.file(&one.predicate_type)?, one))).collect();
     if named.is_empty() {
         return Ok(Vec::new());
     }
     let mut subjects = Vec::new();
-    let merged =
-        Merged::read(store, &member.record.layers).map_err(|error| super::store::store_error(&error))?;
+    let merged = Merged::read(store, &member.record.layers)?;
     for file in merged.visible_files().into_iter().filter(|file| file.kind == "file") {
         let bytes = plimsoll_disk::open_regular(&file.host, plimsoll_disk::Links::Refuse)
             .and_then(Digest::of_reader)
             .map_err(|error| {
                 let hint = "the store may be damaged: plimsoll image prune, and build again";
-                CommandError::new(format!("cannot read {}: {error}", file.host.display()), hint)
+                Failure::new(format!("cannot read {}: {error}", file.host.display()), hint)
             })?;
         subjects.push((file.path, bytes.hex()));
     }
     let file = |(name, statement): (&str, &Statement)| {
         let about = subjects.iter().map(|(name, digest)| (name.clone(), digest.as_str()));
-        let text = serde_json::to_vec_pretty(&statement.about(about))
-            .map_err(|error| CommandError::from_error(&error))?;
+        let text = serde_json::to_vec_pretty(&statement.about(about))?;
         Ok((name.to_owned(), text))
     };
     named.into_iter().map(file).collect()

@@ -16,8 +16,14 @@ use plimsoll_image::{
     Origin, Reference, Store,
     bundle::{Annotated, Annotation, Member},
 };
+use plimsoll_ops::{
+    Failure,
+    home::{home, open_store},
+    interrupt, policy, storage,
+};
 
 pub(crate) use super::flags::Args;
+
 use super::{
     attest::Attest,
     built_in::{self, BuiltIn},
@@ -32,12 +38,7 @@ use super::{
     task::Task,
     values,
 };
-use crate::{
-    error::CommandError,
-    home::{home, open_store},
-    images::Images,
-    interrupt, policy, render, storage,
-};
+use crate::{images::Images, render};
 
 /// Settles what standard error is, before the first line is said.
 pub(super) fn begin(args: &Args) {
@@ -46,9 +47,9 @@ pub(super) fn begin(args: &Args) {
     }
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let home = home()?;
-    let store = open_store(&home).map_err(|error| CommandError::from_error(&error))?;
+    let store = open_store(&home)?;
     let outputs = outputs(&args)?;
     let build_args = build_args(&args)?;
     let built_in = BuiltIn::read(&build_args)?;
@@ -83,7 +84,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     }
     let on_index = |one: &Annotation| matches!(one.on, Annotated::Index | Annotated::IndexDescriptor);
     if !several && attest.is_nothing() && annotations.iter().any(on_index) {
-        return Err(CommandError::new(
+        return Err(Failure::new(
             "an image for one platform without attestations has no index that could be annotated",
             "annotate its manifest: --annotation manifest:NAME=VALUE",
         ));
@@ -92,7 +93,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         output.check(&request.tags, platforms.len())?;
     }
     if outputs.iter().filter(|output| output.is_stdout()).count() > 1 {
-        return Err(CommandError::new(
+        return Err(Failure::new(
             "two outputs want standard output",
             "give all but one of them a file with dest=",
         ));
@@ -107,7 +108,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     targets.extend(args.iidfile.iter().chain(&args.metadata_file).map(|path| output::same_name(path)));
     let mut seen = BTreeSet::new();
     if let Some(twice) = targets.iter().find(|target| !seen.insert(*target)) {
-        return Err(CommandError::new(
+        return Err(Failure::new(
             format!("two outputs want to write {}", twice.display()),
             "give each a path of its own",
         ));
@@ -129,7 +130,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     images.fresh = args.pull;
     images.raw_json = mode == ProgressMode::RawJson;
     images.folder = crate::images::project_folder(&request.context);
-    let builder = Builder::new(&store, home.join("build")).map_err(failed)?;
+    let builder = Builder::new(&store, home.join("build"))?;
     let native = request.platform.as_ref().is_none_or(|platform| *platform == host_platform());
     let base = |name: &Reference| {
         // what is for another platform is not fetched for the sake of a check
@@ -148,7 +149,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     }
     let cache_mounts = builder.cache_mounts();
     let ids = if mounts_from.iter().chain(&mounts_to).any(Place::asks_the_build) {
-        builder.cache_mount_ids(&request, &images).map_err(failed)?
+        builder.cache_mount_ids(&request, &images)?
     } else {
         BTreeSet::new()
     };
@@ -162,7 +163,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     if interrupt::is_interrupted() {
         return Err(interrupt::error());
     }
-    let outcomes = outcomes.map_err(failed)?;
+    let outcomes = outcomes?;
     progress.finish(&outcomes);
     name_all(&store, &outcomes, &request.tags, None)?;
 
@@ -217,7 +218,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let ran = outcomes.iter().flat_map(|outcome| &outcome.steps).any(|step| step.ran.is_some());
     if let Some(budget) = budget.filter(|_| ran) {
         let built: Vec<_> = outcomes.iter().map(|outcome| outcome.record.id).collect();
-        storage::hold(budget, &home, &store, &builder, &built, &tell);
+        storage::hold(budget, &home, &store, &builder, &built, &progress);
     }
     if outputs.iter().all(|output| !output.is_stdout()) {
         println!("{id}");
@@ -229,9 +230,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
 const MAX_CERTIFICATES: u64 = 16 << 20;
 
 /// A file that holds certificates: said before anything is built.
-fn certificates(file: &Path, contexts: &mut Contexts<'_>) -> Result<PathBuf, CommandError> {
+fn certificates(file: &Path, contexts: &mut Contexts<'_>) -> Result<PathBuf, Failure> {
     let bytes = plimsoll_disk::read_named(file, MAX_CERTIFICATES).map_err(|error| {
-        CommandError::new(format!("cannot read {}: {error}", file.display()), "check the path")
+        Failure::new(format!("cannot read {}: {error}", file.display()), "check the path")
     })?;
     let text = String::from_utf8_lossy(&bytes);
     if text.contains("-----BEGIN CERTIFICATE-----") || text.contains("-----BEGIN TRUSTED CERTIFICATE-----") {
@@ -239,22 +240,18 @@ fn certificates(file: &Path, contexts: &mut Contexts<'_>) -> Result<PathBuf, Com
         let is_file = std::fs::metadata(file).is_ok_and(|meta| meta.is_file());
         return if is_file { absolute(file) } else { contexts.spooled("ca.pem", &bytes) };
     }
-    Err(CommandError::new(
+    Err(Failure::new(
         format!("--ca {}: there is no certificate in it", file.display()),
         "give a file of certificates in PEM form; from DER: openssl x509 -inform der -in CA.cer -out CA.pem",
     ))
 }
 
-fn places(specs: &[String]) -> Result<Vec<Place>, CommandError> {
+fn places(specs: &[String]) -> Result<Vec<Place>, Failure> {
     specs.iter().map(|spec| Place::parse(spec)).collect()
 }
 
-fn failed(error: BuildError) -> CommandError {
-    CommandError::from(error.diagnostics())
-}
-
 /// `--output`, `--push` and `--load`.
-fn outputs(args: &Args) -> Result<Vec<Output>, CommandError> {
+fn outputs(args: &Args) -> Result<Vec<Output>, Failure> {
     let mut outputs = args.outputs.iter().map(|spec| Output::parse(spec)).collect::<Result<Vec<_>, _>>()?;
     if args.push && !outputs.iter().any(|output| output.push) {
         outputs.push(Output::registry());
@@ -266,7 +263,7 @@ fn outputs(args: &Args) -> Result<Vec<Output>, CommandError> {
 }
 
 /// `--platform`, else `DOCKER_DEFAULT_PLATFORM`, each once and in order; none is this machine's.
-pub(super) fn platforms(given: &[String]) -> Result<Vec<Platform>, CommandError> {
+pub(super) fn platforms(given: &[String]) -> Result<Vec<Platform>, Failure> {
     let default = std::env::var("DOCKER_DEFAULT_PLATFORM").unwrap_or_default();
     let default: Vec<String> = default.split(',').map(str::to_owned).collect();
     let texts = if given.is_empty() { &default } else { given };
@@ -275,7 +272,7 @@ pub(super) fn platforms(given: &[String]) -> Result<Vec<Platform>, CommandError>
         let platform = match text {
             "local" => host_platform(),
             text => Platform::parse(text)
-                .map_err(|error| CommandError::new(error.to_string(), "write it like linux/arm64"))?
+                .map_err(|error| Failure::new(error.to_string(), "write it like linux/arm64"))?
                 .normalised(),
         };
         if !platforms.contains(&platform) {
@@ -339,7 +336,7 @@ pub(super) fn name_all(
     outcomes: &[BuildOutcome],
     names: &[Reference],
     origin: Option<&Origin>,
-) -> Result<(), CommandError> {
+) -> Result<(), Failure> {
     if outcomes.len() < 2 {
         return Ok(());
     }
@@ -348,11 +345,11 @@ pub(super) fn name_all(
     let ids: Vec<_> = sorted.iter().map(|outcome| outcome.record.id).collect();
     let origins =
         origin.map(|origin| ids.iter().map(|id| (*id, origin.clone())).collect()).unwrap_or_default();
-    store.tag_platforms_from(&ids, names, &origins).map_err(|error| super::store::store_error(&error))
+    store.tag_platforms_from(&ids, names, &origins).map_err(Failure::from)
 }
 
 /// `--build-arg` in order, behind the proxies of Docker's configuration; without a value from the environment.
-pub(super) fn build_args(args: &Args) -> Result<Vec<(String, String)>, CommandError> {
+pub(super) fn build_args(args: &Args) -> Result<Vec<(String, String)>, Failure> {
     let mut found = proxy::build_args()?;
     for argument in &args.build_args {
         match values::pair("--build-arg", argument)? {
@@ -370,7 +367,7 @@ pub(super) fn request<'s>(
     platforms: &[Platform],
     build_args: Vec<(String, String)>,
     built_in: &BuiltIn,
-) -> Result<(BuildRequest, Contexts<'s>), CommandError> {
+) -> Result<(BuildRequest, Contexts<'s>), Failure> {
     let secrets = args.secrets.iter().map(|spec| values::secret(spec)).collect::<Result<Vec<_>, _>>()?;
     let remotes = Remotes::new(home.join("build/remote"), &secrets).telling(store.waiting());
     let mut contexts = Contexts::new(store, remotes, built_in.keep_git_dir);
@@ -379,7 +376,7 @@ pub(super) fn request<'s>(
     request.target.clone_from(&args.target);
     for tag in &args.tags {
         let name = Reference::parse(tag).map_err(|error| {
-            CommandError::new(error.to_string(), "write --tag NAME or --tag NAME:TAG, in lower case")
+            Failure::new(error.to_string(), "write --tag NAME or --tag NAME:TAG, in lower case")
         })?;
         request.tags.push(output::own_name(name)?);
     }
@@ -427,7 +424,7 @@ pub(super) fn request<'s>(
 }
 
 /// Refuses grants of what does not exist. Files are read and written where the command line says.
-fn check_grants(allowed: &[String]) -> Result<(), CommandError> {
+fn check_grants(allowed: &[String]) -> Result<(), Failure> {
     for grant in allowed {
         let name = grant.split('=').next().unwrap_or_default();
         if !matches!(
@@ -440,7 +437,7 @@ fn check_grants(allowed: &[String]) -> Result<(), CommandError> {
                 | "fs.write"
                 | "buildx.local.delete"
         ) {
-            return Err(CommandError::new(
+            return Err(Failure::new(
                 format!("there is no privilege `{grant}`"),
                 "write --allow security.insecure or --allow network.host",
             ));

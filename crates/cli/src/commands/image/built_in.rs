@@ -1,8 +1,9 @@
 //! The build arguments and variables that speak to the builder: the tables "BuildKit built-in build args" of the
 //! Dockerfile reference and "Build variables" of Docker's documentation.
 
+use plimsoll_ops::Failure;
+
 use super::values::boolean;
-use crate::error::CommandError;
 
 /// Read elsewhere: where steps are made, by the checks, by the epoch.
 const ELSEWHERE: [&str; 5] = [
@@ -30,7 +31,7 @@ pub(super) struct BuiltIn {
 
 impl BuiltIn {
     /// Reads the build arguments; of two with one name the later counts.
-    pub(super) fn read(build_args: &[(String, String)]) -> Result<Self, CommandError> {
+    pub(super) fn read(build_args: &[(String, String)]) -> Result<Self, Failure> {
         let mut found = Self::default();
         for (number, (name, value)) in build_args.iter().enumerate() {
             let again = build_args[number + 1..].iter().any(|(later, _)| later == name);
@@ -38,7 +39,7 @@ impl BuiltIn {
             let truth = || {
                 boolean(value).map_err(|why| {
                     let title = format!("--build-arg {name}={value}: {why}");
-                    CommandError::new(title, format!("write {name}=1, {name}=0, or leave it out"))
+                    Failure::new(title, format!("write {name}=1, {name}=0, or leave it out"))
                 })
             };
             let mut ignored = |why: &str| found.notes.push(format!("note: {name} is ignored: {why}"));
@@ -62,9 +63,9 @@ impl BuiltIn {
     }
 
     /// Whether the result is given out as those for several platforms are.
-    pub(super) fn several(&self, platforms: usize) -> Result<bool, CommandError> {
+    pub(super) fn several(&self, platforms: usize) -> Result<bool, Failure> {
         match self.multi_platform {
-            Some(false) if platforms > 1 => Err(CommandError::new(
+            Some(false) if platforms > 1 => Err(Failure::new(
                 format!("BUILDKIT_MULTI_PLATFORM=0 and {platforms} platforms exclude one another"),
                 "build for one --platform, or leave BUILDKIT_MULTI_PLATFORM out",
             )),
@@ -98,7 +99,7 @@ pub(super) fn variables(metadata: bool) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn read(args: &[(&str, &str)]) -> Result<BuiltIn, CommandError> {
+    fn read(args: &[(&str, &str)]) -> Result<BuiltIn, Failure> {
         let args: Vec<_> =
             args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         BuiltIn::read(&args)

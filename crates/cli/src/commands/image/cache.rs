@@ -11,10 +11,10 @@ use plimsoll_image::{
     Digest, ImageRecord, LayerCompression, LayerId, Reference, SealOptions, Store, artifact::Artifact,
     manifest::Descriptor, registry::Registry,
 };
+use plimsoll_ops::{Failure, sizes::megabytes};
 use serde::{Deserialize, Serialize};
 
 use super::store;
-use crate::{builds::megabytes, error::CommandError};
 
 /// The media type of a cache's document.
 const KIND: &str = "application/vnd.plimsoll.build.cache.v1+json";
@@ -43,10 +43,10 @@ struct Step {
 
 impl Steps {
     /// The steps whose layers are among `layers`.
-    fn of(store: &Store, keys: &[KeyedStep], layers: &[LayerId]) -> Result<Self, CommandError> {
+    fn of(store: &Store, keys: &[KeyedStep], layers: &[LayerId]) -> Result<Self, Failure> {
         let mut epochs = Vec::new();
         for id in layers {
-            epochs.push(store.require_layer(id).map_err(|error| store::store_error(&error))?.epoch);
+            epochs.push(store.require_layer(id)?.epoch);
         }
         let steps = keys.iter().filter_map(|step| {
             let layer = match &step.layer {
@@ -76,14 +76,14 @@ enum Target {
 }
 
 /// The fields of `type=…,name=value`, or a plain registry name.
-fn fields(option: &str, spec: &str) -> Result<BTreeMap<String, String>, CommandError> {
+fn fields(option: &str, spec: &str) -> Result<BTreeMap<String, String>, Failure> {
     if !spec.contains('=') {
         return Ok([("type", "registry"), ("ref", spec)].map(|(k, v)| (k.to_owned(), v.to_owned())).into());
     }
     spec.split(',')
         .map(|field| {
             let (name, value) = field.split_once('=').ok_or_else(|| {
-                CommandError::new(format!("{option} {spec}: `{field}` has no value"), usage(option))
+                Failure::new(format!("{option} {spec}: `{field}` has no value"), usage(option))
             })?;
             Ok((name.trim().to_owned(), value.to_owned()))
         })
@@ -97,9 +97,9 @@ fn usage(option: &str) -> String {
 }
 
 impl Export {
-    pub(super) fn parse(spec: &str) -> Result<Self, CommandError> {
+    pub(super) fn parse(spec: &str) -> Result<Self, Failure> {
         let option = "--cache-to";
-        let wrong = |why: String| CommandError::new(format!("{option} {spec}: {why}"), usage(option));
+        let wrong = |why: String| Failure::new(format!("{option} {spec}: {why}"), usage(option));
         let mut fields = fields(option, spec)?;
         let kind = fields.remove("type").unwrap_or_default();
         let mut take = |name: &str| fields.remove(name).ok_or_else(|| wrong(format!("{name}= is missing")));
@@ -144,7 +144,7 @@ impl Export {
         store: &Store,
         keys: &[KeyedStep],
         tell: &dyn Fn(&str),
-    ) -> Result<(), CommandError> {
+    ) -> Result<(), Failure> {
         match self.try_write(store, keys, tell) {
             Err(error) if self.ignore_error => {
                 for diagnostic in &error.diagnostics {
@@ -156,7 +156,7 @@ impl Export {
         }
     }
 
-    fn try_write(&self, store: &Store, keys: &[KeyedStep], tell: &dyn Fn(&str)) -> Result<(), CommandError> {
+    fn try_write(&self, store: &Store, keys: &[KeyedStep], tell: &dyn Fn(&str)) -> Result<(), Failure> {
         if self.is_inline() {
             return Ok(());
         }
@@ -165,20 +165,17 @@ impl Export {
         layers.sort_unstable();
         layers.dedup();
         let steps = Steps::of(store, &keys, &layers)?;
-        let document = serde_json::to_vec(&steps).map_err(|error| CommandError::from_error(&error))?;
-        let artifact = Artifact::new(store, KIND, document, &layers, COMPRESSION)
-            .map_err(|error| store::store_error(&error))?;
+        let document = serde_json::to_vec(&steps)?;
+        let artifact = Artifact::new(store, KIND, document, &layers, COMPRESSION)?;
         let bytes: u64 = artifact.manifest.layers.iter().map(|layer| layer.size).sum();
         let said = match &self.to {
             Target::Folder(dir) => {
-                artifact.write_dir(store, dir).map_err(|error| store::store_error(&error))?;
+                artifact.write_dir(store, dir)?;
                 dir.display().to_string()
             }
             Target::Registry(name) => {
                 let registry = store::registry(name, false)?;
-                registry
-                    .push_artifact(store, &artifact, name, &|_| {})
-                    .map_err(|error| store::registry_error(&error))?;
+                registry.push_artifact(store, &artifact, name, &|_| {})?;
                 name.familiar()
             }
             Target::Inline => return Ok(()),
@@ -194,27 +191,23 @@ impl Export {
 }
 
 /// The annotation that makes an image its own cache.
-pub(super) fn inline(
-    store: &Store,
-    record: &ImageRecord,
-    keys: &[KeyedStep],
-) -> Result<String, CommandError> {
+pub(super) fn inline(store: &Store, record: &ImageRecord, keys: &[KeyedStep]) -> Result<String, Failure> {
     let keys: Vec<KeyedStep> = keys.iter().filter(|step| step.in_image).copied().collect();
     let steps = Steps::of(store, &keys, &record.layers)?;
-    serde_json::to_string(&steps).map_err(|error| CommandError::from_error(&error))
+    serde_json::to_string(&steps).map_err(Failure::from)
 }
 
 /// One `--cache-from`. A cache that is not there is none: the first build of a branch has none.
-pub(super) fn import(spec: &str, tell: &dyn Fn(&str)) -> Result<Option<Arc<dyn StepSource>>, CommandError> {
+pub(super) fn import(spec: &str, tell: &dyn Fn(&str)) -> Result<Option<Arc<dyn StepSource>>, Failure> {
     let option = "--cache-from";
-    let wrong = |why: String| CommandError::new(format!("{option} {spec}: {why}"), usage(option));
+    let wrong = |why: String| Failure::new(format!("{option} {spec}: {why}"), usage(option));
     let mut fields = fields(option, spec)?;
     let kind = fields.remove("type").unwrap_or_default();
     let mut take = |name: &str| fields.remove(name).ok_or_else(|| wrong(format!("{name}= is missing")));
     let (artifact, place) = match kind.as_str() {
         "local" => {
             let dir = PathBuf::from(take("src")?);
-            match Artifact::read_dir(&dir).map_err(|error| store::store_error(&error))? {
+            match Artifact::read_dir(&dir)? {
                 Some(artifact) => (artifact, Place::Folder(dir)),
                 None => {
                     tell(&format!("cache: there is none in {}", dir.display()));

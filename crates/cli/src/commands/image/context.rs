@@ -8,17 +8,16 @@ use std::{
 };
 
 use plimsoll_build::{
-    Arrived, BuildError, BuildRequest, Epoch, Later, NamedContext, ResolveError, ResolvedImage,
-    find_dockerfile,
+    Arrived, BuildRequest, Epoch, Later, NamedContext, ResolveError, ResolvedImage, find_dockerfile,
     remote::{Checkout, GitUrl, HttpFile, RemoteError, Remotes, unpack_context},
 };
 use plimsoll_image::{
     Digest, Image, ImageRecord, LayerDraft, Reference, Store, manifest::Platform, output::load,
 };
+use plimsoll_ops::Failure;
 use plimsoll_source::Source;
 
 use super::build::host_platform;
-use crate::error::CommandError;
 
 /// Finds contexts, and keeps the folders that were made for them until it is dropped.
 pub(super) struct Contexts<'a> {
@@ -57,17 +56,17 @@ impl<'a> Contexts<'a> {
         context: &str,
         file: Option<&str>,
         inline: Option<&str>,
-    ) -> Result<BuildRequest, CommandError> {
+    ) -> Result<BuildRequest, Failure> {
         if let Some(text) = inline {
             let root = self.root(context)?;
             if root != Path::new(context) {
                 confined(&root, &root.join(".dockerignore"))?;
             }
-            let request = BuildRequest::open(&root, Some(Path::new("/dev/null"))).map_err(wrong)?;
+            let request = BuildRequest::open(&root, Some(Path::new("/dev/null")))?;
             return Ok(BuildRequest { dockerfile: Source::new("dockerfile_inline", text), ..request });
         }
         if context == "-" && file == Some("-") {
-            return Err(CommandError::new(
+            return Err(Failure::new(
                 "the context and the Dockerfile cannot both be standard input",
                 "give one of them as a path",
             ));
@@ -90,7 +89,7 @@ impl<'a> Contexts<'a> {
                 return Ok(request);
             }
             if is_http(context) {
-                let fetched = self.remotes.http(context, None).map_err(failed)?;
+                let fetched = self.remotes.http(context, None)?;
                 let folder = self.folder()?;
                 let local = local_if_absolute(file)?;
                 let file = local.as_ref().or(file);
@@ -102,13 +101,15 @@ impl<'a> Contexts<'a> {
         let context = Path::new(context);
         match file {
             Some(DockerfileIs::Text(source)) => with_text(context, source),
-            Some(DockerfileIs::At(path)) => BuildRequest::open(context, Some(Path::new(path))).map_err(wrong),
-            None => BuildRequest::open(context, None).map_err(wrong),
+            Some(DockerfileIs::At(path)) => {
+                BuildRequest::open(context, Some(Path::new(path))).map_err(Failure::from)
+            }
+            None => BuildRequest::open(context, None).map_err(Failure::from),
         }
     }
 
     /// What `-f` says: standard input and an address are read at once, wherever the context is.
-    fn dockerfile(&self, file: Option<&str>) -> Result<Option<DockerfileIs>, CommandError> {
+    fn dockerfile(&self, file: Option<&str>) -> Result<Option<DockerfileIs>, Failure> {
         Ok(match file {
             None => None,
             Some("-") => {
@@ -117,14 +118,14 @@ impl<'a> Contexts<'a> {
             }
             Some(url) if is_http(url) && !Path::new(url).exists() => {
                 if git(url)?.is_some() {
-                    return Err(CommandError::new(
+                    return Err(Failure::new(
                         format!("-f {url} is a git repository, not a Dockerfile"),
                         "give the repository as the context, and -f as a path in it",
                     ));
                 }
-                let fetched = self.remotes.http(url, None).map_err(failed)?;
+                let fetched = self.remotes.http(url, None)?;
                 let shown = plimsoll_build::remote::without_password(url);
-                let open = File::open(&fetched.path).map_err(|error| CommandError::from_error(&error))?;
+                let open = File::open(&fetched.path)?;
                 let text = dockerfile_of(open, &shown)?;
                 Some(DockerfileIs::Text(Source::new(shown, text)))
             }
@@ -133,25 +134,21 @@ impl<'a> Contexts<'a> {
     }
 
     /// Keeps bytes in a file of our own until the end: for what can be read once.
-    pub(super) fn spooled(&mut self, name: &str, bytes: &[u8]) -> Result<PathBuf, CommandError> {
+    pub(super) fn spooled(&mut self, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
         let folder = self.folder()?;
         let path = self.keep(folder).join(name);
-        fs::write(&path, bytes).map_err(|error| crate::error::cannot_write(&path, &error))?;
+        fs::write(&path, bytes).map_err(|error| Failure::cannot_write(&path, &error))?;
         Ok(path)
     }
 
     /// The folder of a context whose Dockerfile is elsewhere.
-    fn root(&mut self, context: &str) -> Result<PathBuf, CommandError> {
+    fn root(&mut self, context: &str) -> Result<PathBuf, Failure> {
         if !Path::new(context).is_dir() {
             if let Some(url) = git(context)? {
                 return Ok(self.checkout(url)?.root);
             }
             if is_http(context) {
-                let arrived =
-                    download(&self.remotes, self.store, context).map_err(|error| match error.hint {
-                        Some(hint) => CommandError::new(error.message, hint),
-                        None => CommandError::from_error(&error),
-                    })?;
+                let arrived = download(&self.remotes, self.store, context)?;
                 let root = arrived.root.clone();
                 self.arrived.push(arrived);
                 return Ok(root);
@@ -174,14 +171,14 @@ impl<'a> Contexts<'a> {
     }
 
     /// Reads `NAME=WHAT` of `--build-context`: a folder, or the images that there are for the platforms.
-    pub(super) fn named(&mut self, spec: &str) -> Result<Vec<(String, NamedContext)>, CommandError> {
+    pub(super) fn named(&mut self, spec: &str) -> Result<Vec<(String, NamedContext)>, Failure> {
         let (name, what) = spec.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
-            CommandError::new(format!("`{spec}` is no named context"), "write --build-context NAME=DIRECTORY")
+            Failure::new(format!("`{spec}` is no named context"), "write --build-context NAME=DIRECTORY")
         })?;
         let images = if let Some(layout) = what.strip_prefix("oci-layout://") {
             self.layout(layout)?
         } else if let Some(reference) = what.strip_prefix("docker-image://") {
-            let reference = Reference::parse(reference).map_err(|error| CommandError::from_error(&error))?;
+            let reference = Reference::parse(reference)?;
             vec![NamedContext::Reference(reference)]
         } else {
             Vec::new()
@@ -205,9 +202,9 @@ impl<'a> Contexts<'a> {
         Ok(vec![(name.to_owned(), context)])
     }
 
-    fn checkout(&self, mut url: GitUrl) -> Result<Checkout, CommandError> {
+    fn checkout(&self, mut url: GitUrl) -> Result<Checkout, Failure> {
         url.keep_git_dir = url.keep_git_dir.or(Some(self.keep_git_dir));
-        self.remotes.git(&url).map_err(failed)
+        self.remotes.git(&url).map_err(Failure::from)
     }
 
     fn archive_or_dockerfile(
@@ -216,18 +213,18 @@ impl<'a> Contexts<'a> {
         bytes: &Path,
         name: &str,
         file: Option<&DockerfileIs>,
-    ) -> Result<BuildRequest, CommandError> {
-        if unpack_context(bytes, &folder.fs).map_err(failed)? {
+    ) -> Result<BuildRequest, Failure> {
+        if unpack_context(bytes, &folder.fs)? {
             return inside(&self.keep(folder), file);
         }
-        let open = File::open(bytes).map_err(|error| CommandError::from_error(&error))?;
+        let open = File::open(bytes)?;
         let text = dockerfile_of(open, name)?;
         if let Some(file) = file {
             let file = match file {
                 DockerfileIs::At(path) => path.as_str(),
                 DockerfileIs::Text(source) => source.name(),
             };
-            return Err(CommandError::new(
+            return Err(Failure::new(
                 format!("cannot read {file} in {name}, which is no tar"),
                 "a context with files has to be a tar, plain or compressed",
             ));
@@ -238,8 +235,8 @@ impl<'a> Contexts<'a> {
     }
 
     /// An empty folder beside the store's layers.
-    fn folder(&self) -> Result<LayerDraft, CommandError> {
-        self.store.begin_layer().map_err(|error| super::store::store_error(&error))
+    fn folder(&self) -> Result<LayerDraft, Failure> {
+        self.store.begin_layer().map_err(Failure::from)
     }
 
     fn keep(&mut self, folder: LayerDraft) -> PathBuf {
@@ -248,7 +245,7 @@ impl<'a> Contexts<'a> {
         path
     }
 
-    fn layout(&self, layout: &str) -> Result<Vec<NamedContext>, CommandError> {
+    fn layout(&self, layout: &str) -> Result<Vec<NamedContext>, Failure> {
         let (dir, digest) =
             layout.split_once('@').map_or((layout, None), |(dir, digest)| (dir, Some(digest)));
         let path = absolute(Path::new(dir))?;
@@ -270,7 +267,7 @@ impl<'a> Contexts<'a> {
                 }
                 (None, _) => {}
                 (Some(_), Some(_)) => {
-                    return Err(CommandError::new(
+                    return Err(Failure::new(
                         format!("the layout {dir} holds more than one image"),
                         "export the one image into a layout of its own",
                     ));
@@ -278,8 +275,8 @@ impl<'a> Contexts<'a> {
             }
         }
         match (images.is_empty(), lacking) {
-            (true, Some(error)) => Err(super::store::store_error(&error)),
-            (true, None) => Err(CommandError::new(
+            (true, Some(error)) => Err(error.into()),
+            (true, None) => Err(Failure::new(
                 format!("the layout {dir} holds no image for {}", host_platform()),
                 "check which platforms it was made for",
             )),
@@ -313,17 +310,9 @@ fn out_of_reach(error: &RemoteError) -> ResolveError {
     ResolveError { message: error.to_string(), hint: Some(hint) }
 }
 
-fn failed(error: RemoteError) -> CommandError {
-    CommandError::from_error(&error)
-}
-
-fn wrong(error: BuildError) -> CommandError {
-    CommandError::from(error.diagnostics())
-}
-
-fn git(text: &str) -> Result<Option<GitUrl>, CommandError> {
+fn git(text: &str) -> Result<Option<GitUrl>, Failure> {
     GitUrl::parse(text).transpose().map_err(|error| {
-        CommandError::new(error.to_string(), "write it like https://HOST/REPOSITORY.git#BRANCH:DIRECTORY")
+        Failure::new(error.to_string(), "write it like https://HOST/REPOSITORY.git#BRANCH:DIRECTORY")
     })
 }
 
@@ -331,10 +320,9 @@ fn is_http(text: &str) -> bool {
     text.starts_with("http://") || text.starts_with("https://")
 }
 
-pub(super) fn absolute(path: &Path) -> Result<PathBuf, CommandError> {
-    path.canonicalize().map_err(|error| {
-        CommandError::new(format!("cannot read {}: {error}", path.display()), "check the path")
-    })
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    path.canonicalize()
+        .map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display()), "check the path"))
 }
 
 /// What `-f` means.
@@ -346,23 +334,23 @@ enum DockerfileIs {
 }
 
 /// As buildx: with a context of elsewhere, an absolute path is a file of this machine where there is one.
-fn local_if_absolute(file: Option<&DockerfileIs>) -> Result<Option<DockerfileIs>, CommandError> {
+fn local_if_absolute(file: Option<&DockerfileIs>) -> Result<Option<DockerfileIs>, Failure> {
     let Some(DockerfileIs::At(path)) = file else { return Ok(None) };
     if !path.starts_with('/') || !Path::new(path).is_file() {
         return Ok(None);
     }
-    let open = File::open(path).map_err(|error| CommandError::from_error(&error))?;
+    let open = File::open(path)?;
     let text = dockerfile_of(open, path)?;
     Ok(Some(DockerfileIs::Text(Source::new(path.as_str(), text))))
 }
 
-fn with_text(context: &Path, text: &Source) -> Result<BuildRequest, CommandError> {
-    let request = BuildRequest::open(context, Some(Path::new("/dev/null"))).map_err(wrong)?;
+fn with_text(context: &Path, text: &Source) -> Result<BuildRequest, Failure> {
+    let request = BuildRequest::open(context, Some(Path::new("/dev/null")))?;
     Ok(BuildRequest { dockerfile: text.clone(), ..request })
 }
 
 /// A build of a context that others wrote: no link of it leads to a file of this machine.
-fn inside(root: &Path, file: Option<&DockerfileIs>) -> Result<BuildRequest, CommandError> {
+fn inside(root: &Path, file: Option<&DockerfileIs>) -> Result<BuildRequest, Failure> {
     let file = match file {
         None => "Dockerfile",
         Some(DockerfileIs::At(path)) => path.as_str(),
@@ -377,10 +365,10 @@ fn inside(root: &Path, file: Option<&DockerfileIs>) -> Result<BuildRequest, Comm
     for path in [&file, Path::new(&own), &root.join(".dockerignore")] {
         confined(root, path)?;
     }
-    BuildRequest::open(root, Some(&file)).map_err(wrong)
+    BuildRequest::open(root, Some(&file)).map_err(Failure::from)
 }
 
-fn confined(root: &Path, path: &Path) -> Result<(), CommandError> {
+fn confined(root: &Path, path: &Path) -> Result<(), Failure> {
     let (Ok(real), Ok(root)) = (path.canonicalize(), root.canonicalize()) else {
         // What is not there is told by whoever opens it.
         return Ok(());
@@ -388,22 +376,22 @@ fn confined(root: &Path, path: &Path) -> Result<(), CommandError> {
     if real.starts_with(&root) {
         return Ok(());
     }
-    Err(CommandError::new(
+    Err(Failure::new(
         format!("{} leads out of the context", path.strip_prefix(&root).unwrap_or(path).display()),
         "a fetched context is confined to its own files",
     ))
 }
 
-fn spool(reader: impl io::Read, to: &Path) -> Result<(), CommandError> {
+fn spool(reader: impl io::Read, to: &Path) -> Result<(), Failure> {
     let copied = File::create(to).and_then(|mut file| io::copy(&mut reader.take(MAX_STDIN), &mut file));
     let read = copied.map_err(|error| {
-        CommandError::new(
+        Failure::new(
             format!("cannot keep standard input in {}: {error}", to.display()),
             "check the free space of PLIMSOLL_HOME",
         )
     })?;
     if read == 0 {
-        return Err(CommandError::new(
+        return Err(Failure::new(
             "standard input is empty",
             "pipe a Dockerfile or a tar into it: tar -c . | plimsoll image build -",
         ));
@@ -411,15 +399,12 @@ fn spool(reader: impl io::Read, to: &Path) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn dockerfile_of(reader: impl io::Read, name: &str) -> Result<String, CommandError> {
+fn dockerfile_of(reader: impl io::Read, name: &str) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let read = reader.take(MAX_DOCKERFILE + 1).read_to_end(&mut bytes);
-    read.map_err(|error| CommandError::from_error(&error))?;
+    read?;
     let refuse = |why: &str| {
-        CommandError::new(
-            format!("{name} {why}"),
-            "give a Dockerfile or a tar (plain, gzip, bzip2, xz, zstd)",
-        )
+        Failure::new(format!("{name} {why}"), "give a Dockerfile or a tar (plain, gzip, bzip2, xz, zstd)")
     };
     if bytes.len() as u64 > MAX_DOCKERFILE {
         return Err(refuse("is larger than a Dockerfile may be, and no tar"));

@@ -36,10 +36,9 @@ mod values;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use plimsoll_ops::Failure;
 
 pub(crate) use push::send;
-
-use crate::error::CommandError;
 
 /// Build and handle images, without a daemon
 #[derive(clap::Args)]
@@ -66,12 +65,12 @@ enum Action {
     Size(size::Args),
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let writes = matches!(args.action, Action::Build(_) | Action::Load(_) | Action::Pull(_));
     if let Action::Build(args) = &args.action {
         build::begin(args);
     }
-    crate::rootless::enter(writes);
+    plimsoll_ops::rootless::enter(writes);
     match args.action {
         Action::Build(args) => build::run(*args),
         Action::Df(args) => df::run(args),

@@ -3,8 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use plimsoll_build::{CacheMountError, CacheMounts};
-
-use crate::error::CommandError;
+use plimsoll_ops::Failure;
 
 /// `PATH[,id=NAME…][,all][,replace]`
 #[derive(Debug, PartialEq, Eq)]
@@ -16,9 +15,9 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn parse(spec: &str) -> Result<Self, CommandError> {
+    pub(super) fn parse(spec: &str) -> Result<Self, Failure> {
         let wrong = |why: String| {
-            CommandError::new(
+            Failure::new(
                 format!("`{spec}` is no place for cache mounts: {why}"),
                 "write a directory or a file (.tar, .tar.zst), then what is meant: DIR,id=NAME,id=NAME or DIR,all",
             )
@@ -78,15 +77,15 @@ impl Place {
         mounts: &CacheMounts,
         of_build: &BTreeSet<String>,
         tell: &dyn Fn(&str),
-    ) -> Result<(), CommandError> {
+    ) -> Result<(), Failure> {
         if self.replace {
-            return Err(CommandError::new(
+            return Err(Failure::new(
                 "`replace` means nothing for --cache-mounts-to",
                 "what is written always replaces what was there; give it to --cache-mounts-from",
             ));
         }
         let taken = mounts.write(&self.path, self.wanted(of_build)).map_err(|error| {
-            CommandError::new(
+            Failure::new(
                 with_cause(&error),
                 "the image is built; if a step of another build wrote to the mount meanwhile, run it again",
             )

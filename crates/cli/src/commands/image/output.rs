@@ -13,9 +13,9 @@ use plimsoll_image::{
     bundle::{Annotation, Form},
     manifest::Platform,
 };
+use plimsoll_ops::Failure;
 
 use super::values::{annotated, boolean, csv};
-use crate::error::{CommandError, cannot_write};
 
 /// One `--output`.
 #[derive(Clone, Debug)]
@@ -71,9 +71,9 @@ const NEEDLESS: [&str; 9] = [
 
 impl Output {
     /// Reads `type=oci,dest=FILE`, a plain path (a folder), or `-` (a tar on standard output).
-    pub(crate) fn parse(spec: &str) -> Result<Self, CommandError> {
+    pub(crate) fn parse(spec: &str) -> Result<Self, Failure> {
         let wrong = |why: String| {
-            CommandError::new(
+            Failure::new(
                 format!("cannot write to `{spec}`: {why}"),
                 "write --output type=oci|docker|tar|local|image|registry,dest=PATH",
             )
@@ -265,21 +265,21 @@ impl Output {
     ///
     /// # Errors
     /// Names the folder and the grant, which are buildx's.
-    pub(crate) fn check_delete(&self, granted: bool) -> Result<(), CommandError> {
+    pub(crate) fn check_delete(&self, granted: bool) -> Result<(), Failure> {
         let Some(dest) = self.dest.as_deref().filter(|_| self.delete && !granted) else { return Ok(()) };
         let here = std::env::current_dir().and_then(|here| here.canonicalize());
-        let here = here.map_err(|error| CommandError::from_error(&error))?;
+        let here = here?;
         // what is not there yet is made inside of what is
-        let resolved = std::path::absolute(dest).map_err(|error| CommandError::from_error(&error))?;
+        let resolved = std::path::absolute(dest)?;
         let there = resolved.ancestors().find(|at| at.exists()).unwrap_or(&resolved);
         let rest = resolved.strip_prefix(there).unwrap_or(Path::new(""));
-        let real = there.canonicalize().map_err(|error| CommandError::from_error(&error))?;
+        let real = there.canonicalize()?;
         let real = if rest.as_os_str().is_empty() { real } else { real.join(rest) };
         let climbs = real.components().any(|part| part == std::path::Component::ParentDir);
         if real.starts_with(&here) && real != here && !climbs {
             return Ok(());
         }
-        Err(CommandError::new(
+        Err(Failure::new(
             format!("mode=delete would remove files in {}, which is not below this folder", dest.display()),
             "write into a folder below this one, or grant it: --allow buildx.local.delete",
         ))
@@ -301,21 +301,21 @@ impl Output {
     }
 
     /// Refuses what could not work once the image is built.
-    pub(crate) fn check(&self, names: &[Reference], platforms: usize) -> Result<(), CommandError> {
+    pub(crate) fn check(&self, names: &[Reference], platforms: usize) -> Result<(), Failure> {
         if self.push && self.names.is_empty() && names.is_empty() {
-            return Err(CommandError::new(
+            return Err(Failure::new(
                 "the image has no name to be pushed to",
                 "give it one with --tag NAME, or name= in --output",
             ));
         }
         if matches!(self.kind, Kind::Docker | Kind::Engine) && platforms > 1 {
-            return Err(CommandError::new(
+            return Err(Failure::new(
                 "an engine's archive holds an image for one platform",
                 "build for one --platform, or write type=oci",
             ));
         }
         if self.is_stdout() && std::io::stdout().is_terminal() {
-            return Err(CommandError::new(
+            return Err(Failure::new(
                 "an image is not for a terminal",
                 "give the output a file with dest=, or a pipe",
             ));
@@ -323,7 +323,7 @@ impl Output {
         if let Some(folder) = self.dest.as_deref().filter(|_| !self.folder && self.kind != Kind::Local) {
             let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
             if parent.is_some_and(|parent| !parent.is_dir()) {
-                return Err(CommandError::new(
+                return Err(Failure::new(
                     format!("cannot write {}: its folder is not there", folder.display()),
                     "make the folder first",
                 ));
@@ -382,11 +382,11 @@ pub(super) fn same_name(path: &Path) -> PathBuf {
 }
 
 /// A name for what is built here. A digest is what a registry says, never what a result is called.
-pub(super) fn own_name(name: Reference) -> Result<Reference, CommandError> {
+pub(super) fn own_name(name: Reference) -> Result<Reference, Failure> {
     if name.digest().is_none() {
         return Ok(name);
     }
-    Err(CommandError::new(
+    Err(Failure::new(
         format!("{} has a digest, so it is no name for a result", name.familiar()),
         "leave @sha256:… out; the digest follows from what is built",
     ))
@@ -438,8 +438,8 @@ fn annotation(name: &str, value: &str) -> Option<Result<Annotation, String>> {
     Some(Ok(Annotation { on, platform, name: name.to_owned(), value: value.to_owned() }))
 }
 
-pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
-    std::fs::write(path, bytes).map_err(|error| cannot_write(path, &error))
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, bytes).map_err(|error| Failure::cannot_write(path, &error))
 }
 
 #[cfg(test)]

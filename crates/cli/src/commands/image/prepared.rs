@@ -7,6 +7,7 @@ use clap::Parser as _;
 use plimsoll_build::{BuildError, BuildOutcome, BuildRequest, Builder, ImageResolver, Progress, StepSource};
 use plimsoll_dockerfile::Platform;
 use plimsoll_image::Store;
+use plimsoll_ops::Failure;
 
 use super::{
     attest::Attest,
@@ -16,7 +17,6 @@ use super::{
     call::Call,
     context::Contexts,
 };
-use crate::error::CommandError;
 
 /// The options of `image build` alone.
 #[derive(clap::Parser)]
@@ -45,7 +45,7 @@ pub(crate) fn prepare<'s>(
     store: &'s Store,
     home: &Path,
     tell: &dyn Fn(&str),
-) -> Result<Prepared<'s>, CommandError> {
+) -> Result<Prepared<'s>, Failure> {
     let mut args = Line::try_parse_from(options).map_err(|error| wrong(&error))?.args;
     args.inline = inline.map(str::to_owned);
     let build_args = build::build_args(&args)?;
@@ -71,16 +71,16 @@ pub(crate) fn prepare<'s>(
 }
 
 /// What the reader of options says, without its advice about the command line.
-fn wrong(error: &clap::Error) -> CommandError {
+fn wrong(error: &clap::Error) -> Failure {
     let text = error.to_string();
     let line = text.lines().next().unwrap_or_default();
     let line = line.strip_prefix("error: ").unwrap_or(line);
-    CommandError::new(line.to_owned(), "correct the value in the compose file")
+    Failure::new(line.to_owned(), "correct the value in the compose file")
 }
 
 impl Prepared<'_> {
     /// The build checks, as `image build --check` prints them.
-    pub(crate) fn check(&self, store: &Store) -> Result<std::process::ExitCode, CommandError> {
+    pub(crate) fn check(&self, store: &Store) -> Result<std::process::ExitCode, Failure> {
         Call::parse("check", false)?.run(&self.request, store)
     }
 
@@ -107,7 +107,7 @@ impl Prepared<'_> {
         store: &Store,
         outcomes: &[BuildOutcome],
         tell: &dyn Fn(&str),
-    ) -> Result<(), CommandError> {
+    ) -> Result<(), Failure> {
         let keys: Vec<_> = outcomes.iter().flat_map(|outcome| outcome.keys.clone()).collect();
         self.exports.iter().try_for_each(|export| export.write(store, &keys, tell))
     }
@@ -118,7 +118,7 @@ pub(crate) enum PreparedError {
     /// It failed.
     Build(BuildError),
     /// It was built, and then something else failed.
-    After(CommandError),
+    After(Failure),
 }
 
 impl From<BuildError> for PreparedError {

@@ -9,10 +9,10 @@ use plimsoll_image::{
     manifest::{Descriptor, Platform},
     output::Rootfs,
 };
+use plimsoll_ops::Failure;
 use serde_json::{Map, Value, json};
 
 use super::{attest, output::write_file};
-use crate::error::CommandError;
 
 /// The images of one build, with what goes out with them.
 pub(crate) struct Product {
@@ -41,7 +41,7 @@ impl Product {
         store: &Store,
         split: bool,
         prefix: &str,
-    ) -> Result<Vec<Rootfs<'_>>, CommandError> {
+    ) -> Result<Vec<Rootfs<'_>>, Failure> {
         let mut images = Vec::new();
         for member in &self.members {
             let name = platform(&member.record).to_string();
@@ -112,7 +112,7 @@ pub(crate) fn write_metadata(
     file: &Path,
     outcomes: &[BuildOutcome],
     written: &[Written],
-) -> Result<(), CommandError> {
+) -> Result<(), Failure> {
     let mut metadata = Map::new();
     metadata.insert("buildx.build.ref".to_owned(), json!(format!("plimsoll/plimsoll/{}", reference()?)));
     for written in written {
@@ -144,15 +144,14 @@ pub(crate) fn write_metadata(
         })
         .collect();
     metadata.insert("plimsoll.steps".to_owned(), Value::Array(steps));
-    let text = serde_json::to_vec_pretty(&metadata).map_err(|error| CommandError::from_error(&error))?;
+    let text = serde_json::to_vec_pretty(&metadata)?;
     write_file(file, &text)
 }
 
 /// 25 letters and digits, as buildx names a build.
-fn reference() -> Result<String, CommandError> {
+fn reference() -> Result<String, Failure> {
     let mut bytes = [0; 25];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| CommandError::from_error(&std::io::Error::other(error.to_string())))?;
+    getrandom::fill(&mut bytes).map_err(|error| std::io::Error::other(error.to_string()))?;
     Ok(bytes
         .iter()
         .map(|byte| char::from(b"abcdefghijklmnopqrstuvwxyz012345"[usize::from(byte % 32)]))

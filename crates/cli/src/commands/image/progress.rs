@@ -9,6 +9,7 @@ use std::{
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use plimsoll_build::{BuildOutcome, Event, Outcome, Progress};
+use plimsoll_ops::Reporter;
 use plimsoll_source::{printable, printable_line, printable_output};
 
 use super::rawjson::RawJson;
@@ -47,6 +48,15 @@ pub(crate) fn make(mode: ProgressMode, explain: bool) -> Display {
         ProgressMode::Tty => Display::Live(Live::new(explain)),
         ProgressMode::Auto if std::io::stderr().is_terminal() => Display::Live(Live::new(explain)),
         ProgressMode::Auto => Display::Plain(Plain::new(explain)),
+    }
+}
+
+impl Reporter for Display {
+    fn report(&self, event: plimsoll_ops::Event<'_>) {
+        match event {
+            plimsoll_ops::Event::Line(line) => self.tell(line),
+            other => crate::reporter::Lines.report(other),
+        }
     }
 }
 

@@ -3,9 +3,8 @@
 use std::{collections::BTreeMap, io::ErrorKind, path::PathBuf};
 
 use plimsoll_disk::{Links, read_regular};
+use plimsoll_ops::Failure;
 use serde::Deserialize;
-
-use crate::error::CommandError;
 
 /// docker's configuration has a few hundred bytes; credentials make it larger.
 const MAX_BYTES: u64 = 4 << 20;
@@ -27,19 +26,19 @@ struct Proxies {
 }
 
 /// The proxies of every build, for the engine that `DOCKER_HOST` names.
-pub(super) fn build_args() -> Result<Vec<(String, String)>, CommandError> {
+pub(super) fn build_args() -> Result<Vec<(String, String)>, Failure> {
     let host = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
     variables(host.as_deref().unwrap_or("unix:///var/run/docker.sock"))
 }
 
 /// The proxies that `$DOCKER_CONFIG/config.json` gives builds and containers of the engine at `host`, in both cases of
 /// their names.
-pub(crate) fn variables(host: &str) -> Result<Vec<(String, String)>, CommandError> {
+pub(crate) fn variables(host: &str) -> Result<Vec<(String, String)>, Failure> {
     let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
     let folder = folder.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker")));
     let Some(file) = folder.map(|folder| folder.join("config.json")) else { return Ok(Vec::new()) };
     let unusable = |reason: String| {
-        CommandError::new(
+        Failure::new(
             format!("cannot read {}: {reason}", file.display()),
             "it is written by `docker login`; `proxies` holds texts",
         )

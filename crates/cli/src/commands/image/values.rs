@@ -7,9 +7,8 @@ use plimsoll_image::{
     bundle::{Annotated, Annotation},
     manifest::Platform,
 };
+use plimsoll_ops::Failure;
 use plimsoll_sandbox::{ExtraHost, Ulimit};
-
-use crate::error::CommandError;
 
 /// Go's forms of a truth value.
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
@@ -61,13 +60,13 @@ pub(super) fn csv(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// `NAME=VALUE` with a name.
-pub(super) fn pair(option: &str, text: &str) -> Result<(String, Option<String>), CommandError> {
+pub(super) fn pair(option: &str, text: &str) -> Result<(String, Option<String>), Failure> {
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name, Some(value.to_owned())),
         None => (text, None),
     };
     if name.is_empty() {
-        return Err(CommandError::new(
+        return Err(Failure::new(
             format!("{option} {text}: the name is empty"),
             format!("write {option} NAME=VALUE"),
         ));
@@ -76,9 +75,9 @@ pub(super) fn pair(option: &str, text: &str) -> Result<(String, Option<String>),
 }
 
 /// `NAME:ADDRESS` or `NAME=ADDRESS`; `host-gateway` is this machine.
-pub(super) fn host(text: &str) -> Result<ExtraHost, CommandError> {
+pub(super) fn host(text: &str) -> Result<ExtraHost, Failure> {
     let wrong =
-        || CommandError::new(format!("`{text}` is no line for /etc/hosts"), "write --add-host NAME:ADDRESS");
+        || Failure::new(format!("`{text}` is no line for /etc/hosts"), "write --add-host NAME:ADDRESS");
     let (name, address) = text.split_once('=').or_else(|| text.split_once(':')).ok_or_else(wrong)?;
     let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
     if name.is_empty() || (bare != ExtraHost::GATEWAY && bare.parse::<IpAddr>().is_err()) {
@@ -88,8 +87,8 @@ pub(super) fn host(text: &str) -> Result<ExtraHost, CommandError> {
 }
 
 /// `64m`, `0.5g`, `64 MiB`, `1024`: binary units, as Docker has them here.
-pub(super) fn bytes(text: &str) -> Result<u64, CommandError> {
-    let wrong = || CommandError::new(format!("`{text}` is no size"), "write it like 64m or 1g");
+pub(super) fn bytes(text: &str) -> Result<u64, Failure> {
+    let wrong = || Failure::new(format!("`{text}` is no size"), "write it like 64m or 1g");
     let lower = text.to_ascii_lowercase();
     let end = lower.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(lower.len());
     let (digits, unit) = (&lower[..end], lower[end..].strip_prefix(' ').unwrap_or(&lower[end..]));
@@ -127,10 +126,9 @@ const LIMITS: [&str; 15] = [
 ];
 
 /// `nofile=1024[:2048]`; -1 is no limit.
-pub(super) fn ulimit(text: &str) -> Result<Ulimit, CommandError> {
-    let wrong = |why: &str| {
-        CommandError::new(format!("`{text}` is no limit: {why}"), "write it like nofile=1024:2048")
-    };
+pub(super) fn ulimit(text: &str) -> Result<Ulimit, Failure> {
+    let wrong =
+        |why: &str| Failure::new(format!("`{text}` is no limit: {why}"), "write it like nofile=1024:2048");
     let (name, values) = text.split_once('=').ok_or_else(|| wrong("it has no value"))?;
     if !LIMITS.contains(&name) {
         return Err(wrong(&format!("there are {}", LIMITS.join(", "))));
@@ -149,9 +147,9 @@ pub(super) fn ulimit(text: &str) -> Result<Ulimit, CommandError> {
 
 /// `ID`, `ID=SOCKET` or `ID=KEY[,KEY]`. The agent of `SSH_AUTH_SOCK` is looked for by the first step that wants it:
 /// what gives `--ssh default` to every build runs where there is no agent too.
-pub(super) fn ssh(spec: &str) -> Result<SshAgent, CommandError> {
+pub(super) fn ssh(spec: &str) -> Result<SshAgent, Failure> {
     let wrong = |why: String| {
-        CommandError::new(
+        Failure::new(
             format!("cannot use --ssh {spec}: {why}"),
             "write --ssh default with SSH_AUTH_SOCK set, or --ssh ID=SOCKET or --ssh ID=KEY",
         )
@@ -173,7 +171,7 @@ pub(super) fn ssh(spec: &str) -> Result<SshAgent, CommandError> {
         .split(',')
         .map(|path| {
             there(path)
-                .map_err(|error| CommandError::new(format!("cannot read {path}: {error}"), "check the path"))
+                .map_err(|error| Failure::new(format!("cannot read {path}: {error}"), "check the path"))
         })
         .collect::<Result<_, _>>()?;
     let is_socket = |path: &PathBuf| {
@@ -189,11 +187,11 @@ pub(super) fn ssh(spec: &str) -> Result<SshAgent, CommandError> {
 
 /// `id=ID[,src=FILE|,env=VARIABLE][,type=file|env]`. A file has to be there: a build that fails for it after
 /// minutes helps nobody.
-pub(super) fn secret(spec: &str) -> Result<Secret, CommandError> {
+pub(super) fn secret(spec: &str) -> Result<Secret, Failure> {
     // the value could be in the text by mistake, so only the first field is shown
     let shown = spec.split(',').next().unwrap_or_default();
     let wrong = |why: &str| {
-        CommandError::new(
+        Failure::new(
             format!("cannot read the secret `{shown}`: {why}"),
             "write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE",
         )
@@ -227,9 +225,9 @@ pub(super) fn secret(spec: &str) -> Result<Secret, CommandError> {
 }
 
 /// `[TYPE[,TYPE][PLATFORM]:]NAME=VALUE`
-pub(super) fn annotation(spec: &str) -> Result<Vec<Annotation>, CommandError> {
+pub(super) fn annotation(spec: &str) -> Result<Vec<Annotation>, Failure> {
     let wrong = |why: &str| {
-        CommandError::new(
+        Failure::new(
             format!("--annotation {spec}: {why}"),
             "write --annotation NAME=VALUE, with `index:`, `manifest:`, `index-descriptor:` or `manifest-descriptor:` before it",
         )

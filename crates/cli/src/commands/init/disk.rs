@@ -7,7 +7,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use crate::error::CommandError;
+use plimsoll_ops::Failure;
 
 /// No generated file and no edit of one is larger.
 const MAX_BYTES: u64 = 4 << 20;
@@ -17,13 +17,13 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    pub(super) fn open(path: &Path) -> Result<Self, CommandError> {
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         let root = path.canonicalize().map_err(|error| failed(path, "cannot be opened", &error))?;
         Ok(Self { root })
     }
 
     /// The text of a file; `None` when there is none.
-    pub(super) fn read(&self, path: &str) -> Result<Option<String>, CommandError> {
+    pub(super) fn read(&self, path: &str) -> Result<Option<String>, Failure> {
         let Some(full) = self.existing(path)? else { return Ok(None) };
         let file = OpenOptions::new()
             .read(true)
@@ -36,30 +36,30 @@ impl Disk {
             .map_err(|error| failed(&full, "cannot be read as text", &error))?;
         if text.len() as u64 > MAX_BYTES {
             let title = format!("{}: larger than {MAX_BYTES} bytes", full.display());
-            return Err(CommandError::new(title, "move the file away"));
+            return Err(Failure::new(title, "move the file away"));
         }
         Ok(Some(text))
     }
 
-    pub(super) fn exists(&self, path: &str) -> Result<bool, CommandError> {
+    pub(super) fn exists(&self, path: &str) -> Result<bool, Failure> {
         Ok(self.existing(path)?.is_some())
     }
 
     /// Replaces or makes a file in one step; an existing file keeps its mode.
-    pub(super) fn write(&self, path: &str, text: &str) -> Result<(), CommandError> {
+    pub(super) fn write(&self, path: &str, text: &str) -> Result<(), Failure> {
         let full = self.prepare(path, 0o777)?;
         let mode = fs::metadata(&full).map_or(0o644, |metadata| metadata.permissions().mode() & 0o777);
         replace(&full, text, mode).map_err(|error| failed(&full, "cannot be written", &error))
     }
 
     /// Makes a file that only its owner can read, in a folder that only its owner can enter.
-    pub(super) fn write_secret(&self, path: &str, text: &str) -> Result<(), CommandError> {
+    pub(super) fn write_secret(&self, path: &str, text: &str) -> Result<(), Failure> {
         let full = self.prepare(path, 0o700)?;
         replace(&full, text, 0o600).map_err(|error| failed(&full, "cannot be written", &error))
     }
 
     /// The full path of a regular file, or `None` when nothing is there.
-    fn existing(&self, path: &str) -> Result<Option<PathBuf>, CommandError> {
+    fn existing(&self, path: &str) -> Result<Option<PathBuf>, Failure> {
         let full = self.full(path)?;
         let metadata = match fs::symlink_metadata(&full) {
             Ok(metadata) => metadata,
@@ -70,14 +70,14 @@ impl Disk {
         };
         if !metadata.is_file() {
             let title = format!("{}: not a regular file", full.display());
-            return Err(CommandError::new(title, "init writes regular files only: move it away"));
+            return Err(Failure::new(title, "init writes regular files only: move it away"));
         }
         self.inside(&full)?;
         Ok(Some(full))
     }
 
     /// Makes the folders above a file.
-    fn prepare(&self, path: &str, mode: u32) -> Result<PathBuf, CommandError> {
+    fn prepare(&self, path: &str, mode: u32) -> Result<PathBuf, Failure> {
         let full = self.full(path)?;
         if let Some(folder) = full.parent() {
             DirBuilder::new()
@@ -90,26 +90,26 @@ impl Disk {
         Ok(full)
     }
 
-    fn full(&self, path: &str) -> Result<PathBuf, CommandError> {
+    fn full(&self, path: &str) -> Result<PathBuf, Failure> {
         let plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
         if plain && !path.is_empty() {
             return Ok(self.root.join(path));
         }
-        Err(CommandError::new(
+        Err(Failure::new(
             format!("{path:?}: not a path inside the repository"),
             "restore .plimsoll/lock.json",
         ))
     }
 
     /// A folder on the way may be a link that leads elsewhere.
-    fn inside(&self, full: &Path) -> Result<(), CommandError> {
+    fn inside(&self, full: &Path) -> Result<(), Failure> {
         let folder = full.parent().unwrap_or(full);
         let real = folder.canonicalize().map_err(|error| failed(folder, "cannot be opened", &error))?;
         if real.starts_with(&self.root) {
             return Ok(());
         }
         let title = format!("{}: leads out of the repository, to {}", folder.display(), real.display());
-        Err(CommandError::new(title, "replace the link by a folder"))
+        Err(Failure::new(title, "replace the link by a folder"))
     }
 }
 
@@ -131,6 +131,6 @@ fn replace(full: &Path, text: &str, mode: u32) -> io::Result<()> {
     written
 }
 
-fn failed(path: &Path, what: &str, error: &io::Error) -> CommandError {
-    CommandError::new(format!("{}: {what}: {error}", path.display()), "check the path and its permissions")
+fn failed(path: &Path, what: &str, error: &io::Error) -> Failure {
+    Failure::new(format!("{}: {what}: {error}", path.display()), "check the path and its permissions")
 }

@@ -12,15 +12,10 @@ use std::{
 
 use plimsoll_compose::Project;
 use plimsoll_engine::Engine;
+use plimsoll_ops::{Failure, home::home, lifecycle, stack};
 use plimsoll_stack::{Lifecycle, members, plan_stop};
 
 use super::Args;
-use crate::{
-    error::CommandError,
-    home::home,
-    lifecycle,
-    stack::{self, failed},
-};
 
 const UNITS: &str = "/etc/systemd/system";
 /// Names this boot of the kernel.
@@ -34,9 +29,9 @@ pub(super) fn install(
     project: &Project,
     files: &[&str],
     profiles: &[String],
-) -> Result<ExitCode, CommandError> {
-    let here = std::env::current_dir().map_err(|error| CommandError::from_error(&error))?;
-    let program = std::env::current_exe().map_err(|error| CommandError::from_error(&error))?;
+) -> Result<ExitCode, Failure> {
+    let here = std::env::current_dir()?;
+    let program = std::env::current_exe()?;
     let text = unit(args, project, (files, profiles), &program, &here, &home()?)?;
     let name = unit_name(&project.name);
     let path = Path::new(UNITS).join(&name);
@@ -47,7 +42,7 @@ pub(super) fn install(
     }
     remember(&project.name)?;
     fs::write(&path, text).map_err(|error| {
-        CommandError::new(
+        Failure::new(
             format!("cannot write {}: {error}", path.display()),
             "a system unit needs root; `--dry-run` shows it, to be put where you want it",
         )
@@ -63,47 +58,47 @@ pub(super) fn install(
     Ok(ExitCode::SUCCESS)
 }
 
-fn systemctl(arguments: &[&str]) -> Result<(), CommandError> {
+fn systemctl(arguments: &[&str]) -> Result<(), Failure> {
     let status = Command::new("systemctl").args(arguments).status();
     match status {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(CommandError::new(
+        Ok(status) => Err(Failure::new(
             format!("systemctl {} ended with {status}", arguments.join(" ")),
             "`systemctl status` and `journalctl -xe` say why",
         )),
         Err(error) => {
-            Err(CommandError::new(format!("cannot start systemctl: {error}"), "enable the unit by hand"))
+            Err(Failure::new(format!("cannot start systemctl: {error}"), "enable the unit by hand"))
         }
     }
 }
 
 /// Containers that the engine has started by itself in this boot are stopped, dependents first.
-pub(super) async fn clear(engine: &Engine, project: &str, services: &[String]) -> Result<(), CommandError> {
+pub(super) async fn clear(engine: &Engine, project: &str, services: &[String]) -> Result<(), Failure> {
     let path = stack::states()?.join(project).join(REMEMBERED);
-    let now = fs::read_to_string(BOOT_ID).map_err(|error| CommandError::from_error(&error))?;
+    let now = fs::read_to_string(BOOT_ID)?;
     if fs::read_to_string(&path).is_ok_and(|before| before == now) {
         return Ok(());
     }
-    let found = members(engine, project).await.map_err(failed)?;
+    let found = members(engine, project).await?;
     let plan = plan_stop(project, &found, &Lifecycle { services: services.to_vec(), ..Lifecycle::default() });
     if !plan.is_empty() {
         errln!("this boot's first start: what the engine has started by itself begins anew");
-        if lifecycle::carry_out(engine, &plan, None).await? != ExitCode::SUCCESS {
-            return Err(CommandError::new("not everything could be stopped", "`plimsoll ps` shows the rest"));
+        if lifecycle::carry_out(engine, &plan, None).await? != lifecycle::Ended::Well {
+            return Err(Failure::new("not everything could be stopped", "`plimsoll ps` shows the rest"));
         }
     }
     remember(project)
 }
 
 /// Notes that the stack is in our hands in this boot.
-fn remember(project: &str) -> Result<(), CommandError> {
+fn remember(project: &str) -> Result<(), Failure> {
     let directory = stack::states()?.join(project);
     let write = || -> std::io::Result<()> {
         fs::create_dir_all(&directory)?;
         fs::write(directory.join(REMEMBERED), fs::read(BOOT_ID)?)
     };
     write().map_err(|error| {
-        CommandError::new(format!("cannot write in {}: {error}", directory.display()), "check PLIMSOLL_HOME")
+        Failure::new(format!("cannot write in {}: {error}", directory.display()), "check PLIMSOLL_HOME")
     })
 }
 
@@ -119,12 +114,12 @@ fn unit(
     program: &Path,
     here: &Path,
     home: &Path,
-) -> Result<String, CommandError> {
+) -> Result<String, Failure> {
     let absolute = |file: &str| quoted(&here.join(file).to_string_lossy());
     let mut which = vec!["--project-name".to_owned(), quoted(&project.name)?];
     for file in files {
         if *file == "<stdin>" {
-            return Err(CommandError::new(
+            return Err(Failure::new(
                 "a compose file from standard input is not there after a reboot",
                 "name a file with -f",
             ));
@@ -149,7 +144,7 @@ fn unit(
         .chain([("DOCKER_HOST", std::env::var_os("DOCKER_HOST").map(PathBuf::from))])
         .filter_map(|(name, value)| Some((name, value?)))
         .map(|(name, value)| Ok(format!("Environment={}\n", quoted(&format!("{name}={}", value.display()))?)))
-        .collect::<Result<String, CommandError>>()?;
+        .collect::<Result<String, Failure>>()?;
     Ok(format!(
         "# Written by `plimsoll up --boot`. Brings the stack up in the order of its health after a reboot.\n\
          [Unit]\n\
@@ -177,9 +172,9 @@ fn unit(
 }
 
 /// One word of a command line or an assignment of systemd.
-fn quoted(text: &str) -> Result<String, CommandError> {
+fn quoted(text: &str) -> Result<String, Failure> {
     if text.chars().any(char::is_control) {
-        return Err(CommandError::new(
+        return Err(Failure::new(
             format!("{text:?} cannot be written in a systemd unit"),
             "use names without control characters",
         ));
@@ -190,7 +185,7 @@ fn quoted(text: &str) -> Result<String, CommandError> {
 }
 
 /// The value of a setting that is one path: nothing is quoted there, only `%` has a meaning.
-fn path_value(path: &Path) -> Result<String, CommandError> {
+fn path_value(path: &Path) -> Result<String, Failure> {
     let text = path.to_string_lossy();
     quoted(&text)?;
     Ok(text.replace('%', "%%"))

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use plimsoll_compose::Project;
 use plimsoll_engine::Engine;
+use plimsoll_ops::Failure;
 use plimsoll_stack::labels;
 
-use crate::{error::CommandError, images::project_folder, stack::failed};
+use crate::images::project_folder;
 
 /// Refuses to change a project whose containers come from another folder, which is still there.
 ///
@@ -14,9 +15,9 @@ use crate::{error::CommandError, images::project_folder, stack::failed};
 ///
 /// # Errors
 /// Names both folders and the two ways on.
-pub(super) async fn check(engine: &Engine, project: &Project, named: bool) -> Result<(), CommandError> {
+pub(super) async fn check(engine: &Engine, project: &Project, named: bool) -> Result<(), Failure> {
     let filter = [format!("{}={}", labels::PROJECT, project.name)];
-    let found = engine.containers_labelled(&filter).await.map_err(|error| failed(error.into()))?;
+    let found = engine.containers_labelled(&filter).await?;
     let own = found.iter().filter(|container| container.label(labels::ONEOFF) != Some("True"));
     let folders = own.filter_map(|container| container.label(labels::WORKING_DIR));
     let here = project_folder(Path::new(&project.working_dir));
@@ -36,7 +37,7 @@ pub(super) async fn check(engine: &Engine, project: &Project, named: bool) -> Re
         );
         return Ok(());
     }
-    Err(CommandError::new(
+    Err(Failure::new(
         format!("project {} runs from {}, and this is {}", project.name, shown(&other), shown(&here)),
         format!(
             "give this checkout another name: plimsoll up --project-name NAME; to take the containers and volumes of \

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use plimsoll_ops::Failure;
 use plimsoll_stack::ChangedPassword;
 
 use super::Args;
-use crate::error::CommandError;
 
 /// What a person said of volumes: name -> digest of the password that the store has by now.
 const ACCEPTED: &str = "passwords.json";
@@ -15,7 +15,7 @@ const ACCEPTED: &str = "passwords.json";
 ///
 /// # Errors
 /// Names the volumes and the three ways on.
-pub(super) fn check(changed: &[ChangedPassword], args: &Args, state: &Path) -> Result<(), CommandError> {
+pub(super) fn check(changed: &[ChangedPassword], args: &Args, state: &Path) -> Result<(), Failure> {
     if changed.is_empty() {
         return Ok(());
     }
@@ -28,10 +28,10 @@ pub(super) fn check(changed: &[ChangedPassword], args: &Args, state: &Path) -> R
         accepted.insert(one.name.clone(), one.digest.clone());
     }
     if accepted != before && !args.dry_run {
-        let text = serde_json::to_vec_pretty(&accepted).map_err(|error| CommandError::from_error(&error))?;
+        let text = serde_json::to_vec_pretty(&accepted)?;
         fs::create_dir_all(state)
             .and_then(|()| fs::write(&file, text))
-            .map_err(|error| crate::error::cannot_write(&file, &error))?;
+            .map_err(|error| Failure::cannot_write(&file, &error))?;
     }
     let open = changed.iter().filter(|one| {
         accepted.get(&one.name) != Some(&one.digest) && !args.recreate_volume.contains(&one.volume)

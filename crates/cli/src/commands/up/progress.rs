@@ -8,11 +8,11 @@ use std::{
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use plimsoll_engine::RunState;
+use plimsoll_ops::is_in_place;
 use plimsoll_source::{printable, printable_line};
 use plimsoll_stack::{Observed, Plan, Progress, Step};
 
 use crate::{
-    commands::drop_in::is_in_place,
     globals::{self, ProgressForm},
     render::one_line,
 };

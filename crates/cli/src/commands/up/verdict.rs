@@ -4,13 +4,8 @@
 use std::time::Duration;
 
 use plimsoll_engine::{ContainerSummary, Engine, Health};
+use plimsoll_ops::{Failure, pick::is_one_off, stack};
 use plimsoll_stack::labels;
-
-use crate::{
-    error::CommandError,
-    pick::is_one_off,
-    stack::{self, failed},
-};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(250);
@@ -31,7 +26,7 @@ pub(super) async fn engines(
     project: &str,
     services: &[String],
     limit: Option<u64>,
-) -> Result<Verdict, CommandError> {
+) -> Result<Verdict, Failure> {
     let filter = [format!("{}={project}", labels::PROJECT)];
     let meant = |found: &ContainerSummary| {
         let service = found.label(labels::SERVICE).unwrap_or_default();
@@ -40,7 +35,7 @@ pub(super) async fn engines(
     let end = limit.map(|seconds| tokio::time::Instant::now() + Duration::from_secs(seconds));
     let mut signal = std::pin::pin!(stack::next_signal());
     loop {
-        let mut found = engine.containers_labelled(&filter).await.map_err(|error| failed(error.into()))?;
+        let mut found = engine.containers_labelled(&filter).await?;
         found.retain(meant);
         let is = |health: Health| found.iter().find(|container| container.health == health);
         if let Some(unhealthy) = is(Health::Unhealthy) {

@@ -9,14 +9,13 @@ use plimsoll_dockerfile::{
     syntax,
 };
 use plimsoll_image::{ImageConfig, Reference, Store};
+use plimsoll_ops::Failure;
 use plimsoll_source::Source;
 use serde::Serialize;
 
-use super::{
-    super::rawjson::{self, RawJson},
-    Asked, Location, base64, file_name, inputs, json,
-};
-use crate::{error::CommandError, render};
+use super::{Asked, Location, base64, file_name, inputs, json};
+use crate::commands::image::rawjson::{self, RawJson};
+use crate::render;
 
 /// How BuildKit's error begins when findings are to stop the build.
 const VIOLATION: &str = "lint violation found for rules: ";
@@ -92,9 +91,9 @@ impl Checks {
     }
 
     /// The error of `# check=error=true`: these findings stop the build.
-    pub(crate) fn violation(&self) -> Option<CommandError> {
+    pub(crate) fn violation(&self) -> Option<Failure> {
         let error = self.report.error.as_ref().filter(|error| error.message.starts_with(VIOLATION))?;
-        Some(CommandError::from(error.diagnostic.clone()))
+        Some(Failure::from(error.diagnostic.clone()))
     }
 
     /// The findings with their lines, as `docker buildx build` ends.
@@ -152,7 +151,7 @@ impl Checks {
         text
     }
 
-    fn json(&self) -> Result<String, CommandError> {
+    fn json(&self) -> Result<String, Failure> {
         let nodes = syntax::parse(&self.source).0.nodes;
         let warning = |finding: &Finding| Warning {
             rule_name: finding.rule.name,
@@ -174,7 +173,7 @@ impl Checks {
 }
 
 /// Findings are printed and end the program with 1, as those of `docker buildx build --check` do.
-pub(super) fn call(asked: &Asked<'_>, store: &Store) -> Result<ExitCode, CommandError> {
+pub(super) fn call(asked: &Asked<'_>, store: &Store) -> Result<ExitCode, Failure> {
     let stored = |name: &Reference| store.image(name).ok().flatten().map(|record| record.config);
     let checks = Checks::new(asked.request, true, &stored);
     if asked.json {
@@ -185,9 +184,9 @@ pub(super) fn call(asked: &Asked<'_>, store: &Store) -> Result<ExitCode, Command
     let error = checks.report.error.as_ref();
     match error {
         Some(error) if !error.message.starts_with(VIOLATION) => {
-            return Err(CommandError::from(error.diagnostic.clone()));
+            return Err(Failure::from(error.diagnostic.clone()));
         }
-        Some(error) if !asked.json => render::error(&CommandError::from(error.diagnostic.clone())),
+        Some(error) if !asked.json => render::error(&Failure::from(error.diagnostic.clone())),
         _ => {}
     }
     if checks.report.findings.is_empty() && error.is_none() {

@@ -11,12 +11,11 @@ use std::{path::Path, process::ExitCode};
 use plimsoll_build::BuildRequest;
 use plimsoll_dockerfile::{BuildInputs, Lines};
 use plimsoll_image::Store;
+use plimsoll_ops::Failure;
 use plimsoll_source::Source;
 use serde::Serialize;
 
 pub(crate) use check::Checks;
-
-use crate::error::CommandError;
 
 /// What `--call` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +35,9 @@ pub(crate) struct Call {
 
 impl Call {
     /// Reads the option; `check` is the flag `--check`.
-    pub(crate) fn parse(text: &str, check: bool) -> Result<Self, CommandError> {
+    pub(crate) fn parse(text: &str, check: bool) -> Result<Self, Failure> {
         let wrong = |what: &str| {
-            CommandError::new(
+            Failure::new(
                 format!("`{what}` cannot be called"),
                 "write --call=build, check, outline or targets, with `,format=json` for programs",
             )
@@ -60,7 +59,7 @@ impl Call {
                         _ => return Err(wrong(field)),
                     };
                     if check && method != Method::Check {
-                        return Err(CommandError::new(
+                        return Err(Failure::new(
                             format!("--check and --call={field} exclude one another"),
                             "leave one of them out",
                         ));
@@ -73,7 +72,7 @@ impl Call {
     }
 
     /// Answers everything but `build`, on standard output.
-    pub(crate) fn run(self, request: &BuildRequest, store: &Store) -> Result<ExitCode, CommandError> {
+    pub(crate) fn run(self, request: &BuildRequest, store: &Store) -> Result<ExitCode, Failure> {
         let asked = Asked { request, inputs: inputs(request), json: self.json };
         let text = match self.method {
             Method::Outline => outline::text(&asked)?,
@@ -152,8 +151,8 @@ impl Location {
     }
 }
 
-fn json(value: &impl Serialize) -> Result<String, CommandError> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| CommandError::from_error(&error))?;
+fn json(value: &impl Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(value)?;
     Ok(text + "\n")
 }
 

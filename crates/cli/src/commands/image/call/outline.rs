@@ -6,10 +6,10 @@ use plimsoll_dockerfile::{
     ArgDefinition, Base, BuildInputs, Dockerfile, GlobalArgs, Instruction, Lines, MountKind, MountSpec,
     NON_ENV_ARGS, Stage, Statement, expand, parse,
 };
+use plimsoll_ops::Failure;
 use serde::Serialize;
 
 use super::{Asked, Location, base64, json, table};
-use crate::error::CommandError;
 
 #[derive(Serialize)]
 struct Outline {
@@ -45,7 +45,7 @@ struct Needed {
     location: Location,
 }
 
-pub(super) fn text(asked: &Asked<'_>) -> Result<String, CommandError> {
+pub(super) fn text(asked: &Asked<'_>) -> Result<String, Failure> {
     let outline = outline(asked)?;
     if asked.json {
         return json(&outline);
@@ -79,7 +79,7 @@ pub(super) fn text(asked: &Asked<'_>) -> Result<String, CommandError> {
     Ok(text)
 }
 
-fn outline(asked: &Asked<'_>) -> Result<Outline, CommandError> {
+fn outline(asked: &Asked<'_>) -> Result<Outline, Failure> {
     let dockerfile = parse(asked.source())?;
     let globals = dockerfile.global_args(&asked.inputs)?;
     let replaced = |name: &str| asked.request.context_for(name).is_some();
@@ -208,7 +208,7 @@ struct Collector<'a> {
 }
 
 impl Collector<'_> {
-    fn stage(&mut self, stage: &Stage, env: &mut BTreeMap<String, String>) -> Result<(), CommandError> {
+    fn stage(&mut self, stage: &Stage, env: &mut BTreeMap<String, String>) -> Result<(), Failure> {
         let escape = self.dockerfile.escape();
         for word in [Some(&stage.from), stage.platform.as_ref()].into_iter().flatten() {
             for name in names_in(&word.text, escape) {
@@ -246,16 +246,14 @@ impl Collector<'_> {
         definition: &ArgDefinition,
         statement: &Statement,
         env: &mut BTreeMap<String, String>,
-    ) -> Result<(), CommandError> {
+    ) -> Result<(), Failure> {
         let name = &definition.name.text;
-        let value = definition
-            .value_in_stage(
-                &self.inputs.build_args,
-                self.globals,
-                &|name| env.get(name).cloned(),
-                self.dockerfile.escape(),
-            )
-            .map_err(|error| CommandError::from_error(&error))?;
+        let value = definition.value_in_stage(
+            &self.inputs.build_args,
+            self.globals,
+            &|name| env.get(name).cloned(),
+            self.dockerfile.escape(),
+        )?;
         let inherited = definition.value.is_none()
             && !self.inputs.build_args.contains_key(name)
             && self.globals.get(name).is_some();

@@ -1,10 +1,10 @@
 //! `--call=targets`: the stages of a Dockerfile, with the comments that describe them.
 
 use plimsoll_dockerfile::{Platform, Stage, parse};
+use plimsoll_ops::Failure;
 use serde::Serialize;
 
 use super::{Asked, Location, base64, json, table};
-use crate::error::CommandError;
 
 #[derive(Serialize)]
 struct List {
@@ -50,7 +50,7 @@ impl Target {
     }
 }
 
-pub(super) fn text(asked: &Asked<'_>) -> Result<String, CommandError> {
+pub(super) fn text(asked: &Asked<'_>) -> Result<String, Failure> {
     let dockerfile = parse(asked.source())?;
     let last = dockerfile.stages.len().saturating_sub(1);
     let stages = dockerfile.stages.iter().enumerate();

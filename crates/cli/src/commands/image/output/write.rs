@@ -10,18 +10,16 @@ use plimsoll_image::{
     bundle::{Bundle, Form},
     output::{OciLayout, write_rootfs_dirs, write_rootfs_tars},
 };
-
-use super::{
-    super::{
-        product::{Product, Written},
-        store::{registry, registry_error, store_error},
-        task::{Counted, TARBALL, Task},
-    },
-    Kind, Output,
-};
-use crate::{
-    error::{CommandError, cannot_write},
+use plimsoll_ops::{
+    Failure,
     handover::{self, Sent},
+};
+
+use super::{Kind, Output};
+use crate::commands::image::{
+    product::{Product, Written},
+    store::registry,
+    task::{Counted, TARBALL, Task},
 };
 
 impl Output {
@@ -31,14 +29,13 @@ impl Output {
         store: &Store,
         product: &Product,
         task: Option<&Task>,
-    ) -> Result<Written, CommandError> {
+    ) -> Result<Written, Failure> {
         let names = if self.names.is_empty() { &product.names } else { &self.names };
-        let failed = |error: plimsoll_image::StoreError| store_error(&error);
         let bundle = || {
             let mut form = self.form.clone();
             form.annotations.extend(product.annotations.iter().cloned());
             form.index = product.several;
-            Bundle::new(store, &product.members, names, &form).map_err(failed)
+            Bundle::new(store, &product.members, names, &form).map_err(Failure::from)
         };
         match self.kind {
             Kind::Store if self.push => {
@@ -70,7 +67,7 @@ impl Output {
                 };
                 let plain: Vec<_> = product.members.iter().map(|member| member.record.clone()).collect();
                 let members: Vec<_> = plain.into_iter().map(plimsoll_image::bundle::Member::plain).collect();
-                let bundle = Bundle::new(store, &members, names, &form).map_err(failed)?;
+                let bundle = Bundle::new(store, &members, names, &form)?;
                 self.layout(store, &bundle, (names, true), task)?;
                 Ok(Written::of(&bundle, names))
             }
@@ -79,9 +76,10 @@ impl Output {
                 let images = product.root_file_systems(store, split, &self.attestation_prefix)?;
                 match &self.dest {
                     Some(dir) if self.kind == Kind::Local => {
-                        write_rootfs_dirs(store, &images, dir, self.delete).map_err(failed)?;
+                        write_rootfs_dirs(store, &images, dir, self.delete)?;
                     }
-                    _ => self.to_file(task, |out| write_rootfs_tars(store, &images, out).map_err(failed))?,
+                    _ => self
+                        .to_file(task, |out| write_rootfs_tars(store, &images, out).map_err(Failure::from))?,
                 }
                 Ok(Written::default())
             }
@@ -94,13 +92,12 @@ impl Output {
         bundle: &Bundle,
         (names, docker): (&[Reference], bool),
         task: Option<&Task>,
-    ) -> Result<(), CommandError> {
-        let failed = |error: plimsoll_image::StoreError| store_error(&error);
+    ) -> Result<(), Failure> {
         let bundles = [(bundle.clone(), names.to_vec())];
-        let layout = OciLayout::of_bundles(store, &bundles, docker).map_err(failed)?;
+        let layout = OciLayout::of_bundles(store, &bundles, docker)?;
         match &self.dest {
-            Some(dir) if self.folder => layout.write_dir(dir).map_err(failed),
-            _ => self.to_file(task, |out| layout.write_tar(out).map_err(failed)),
+            Some(dir) if self.folder => layout.write_dir(dir).map_err(Failure::from),
+            _ => self.to_file(task, |out| layout.write_tar(out).map_err(Failure::from)),
         }
     }
 
@@ -111,19 +108,17 @@ impl Output {
         bundle: &Bundle,
         names: &[Reference],
         task: Option<&Task>,
-    ) -> Result<(), CommandError> {
+    ) -> Result<(), Failure> {
         for name in names {
             let digest = bundle.root().digest;
             let by_digest = name.by_digest(digest);
             let target = if self.by_digest { &by_digest } else { name };
             let registry = registry(name, self.insecure)?;
-            let pushed = registry
-                .push_bundle(store, bundle, target, &|progress| {
-                    if let Some(task) = task {
-                        task.transfer(&progress);
-                    }
-                })
-                .map_err(|error| registry_error(&error))?;
+            let pushed = registry.push_bundle(store, bundle, target, &|progress| {
+                if let Some(task) = task {
+                    task.transfer(&progress);
+                }
+            })?;
             crate::render::note(&format!("pushed {}@{}", name.familiar_name(), pushed.digest));
         }
         Ok(())
@@ -132,13 +127,13 @@ impl Output {
     fn to_file(
         &self,
         task: Option<&Task>,
-        write: impl FnOnce(&mut dyn Write) -> Result<(), CommandError>,
-    ) -> Result<(), CommandError> {
+        write: impl FnOnce(&mut dyn Write) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let Some(path) = &self.dest else {
             let mut out = Counted::new(std::io::stdout().lock(), task);
             return write(&mut out).map(|()| out.end());
         };
-        let failed = |error: std::io::Error| cannot_write(path, &error);
+        let failed = |error: std::io::Error| Failure::cannot_write(path, &error);
         let file = BufWriter::with_capacity(1 << 20, File::create(path).map_err(failed)?);
         let mut file = Counted::new(file, task);
         let written = write(&mut file).and_then(|()| file.flush().map_err(failed)).map(|()| file.end());
@@ -164,14 +159,10 @@ fn hand_over(
     record: &ImageRecord,
     names: &[Reference],
     task: Option<&Task>,
-) -> Result<(), CommandError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CommandError::from_error(&error))?;
+) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let engine =
-            plimsoll_engine::Engine::connect().await.map_err(|error| CommandError::from_error(&error))?;
+        let engine = plimsoll_engine::Engine::connect().await?;
         if let Some(task) = task {
             task.moves(TARBALL, None);
         }

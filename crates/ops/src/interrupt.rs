@@ -22,10 +22,10 @@ use plimsoll_sandbox::Cancel;
 use plimsoll_source::Diagnostic;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::error::CommandError;
+use crate::Failure;
 
 /// The exit code of what was interrupted.
-pub(crate) const EXIT: u8 = 130;
+pub const EXIT: u8 = 130;
 
 /// The exit code where the reader of our output is gone: 128 + `SIGPIPE`.
 const LOST_READER: u8 = 141;
@@ -51,26 +51,27 @@ static CANCEL: OnceLock<Option<Cancel>> = OnceLock::new();
 
 /// Stops what holds the result when the process is asked to end. `None` where the system gives no way to notice; then
 /// the signal just ends the process.
-pub(crate) fn cancel_on_interrupt() -> Option<Cancel> {
+pub fn cancel_on_interrupt() -> Option<Cancel> {
     STATE.store(IN_ORDER, Ordering::SeqCst);
     CANCEL.get_or_init(listen).clone()
 }
 
 /// From here on the process ends at the first signal: nothing is left that would have to be stopped in order.
-pub(crate) fn end_at_once() {
+pub fn end_at_once() {
     STATE.store(AT_ONCE, Ordering::SeqCst);
 }
 
 /// From here on somebody else decides what a signal means.
-pub(crate) fn leave() {
+pub fn leave() {
     STATE.store(ELSEWHERE, Ordering::SeqCst);
 }
 
 /// While it lives, a signal ends the process at once also within a build: a download listens to nobody.
-pub(crate) struct AtOnce;
+pub struct AtOnce;
 
 impl AtOnce {
-    pub(crate) fn begin() -> Self {
+    /// Until it is dropped.
+    pub fn begin() -> Self {
         UNSTOPPABLE.fetch_add(1, Ordering::SeqCst);
         Self
     }
@@ -83,22 +84,22 @@ impl Drop for AtOnce {
 }
 
 /// What a verb returns that was interrupted.
-pub(crate) fn error() -> CommandError {
+pub fn error() -> Failure {
     Diagnostic::error("interrupted").into()
 }
 
 /// Whether a build was asked to end.
-pub(crate) fn is_interrupted() -> bool {
+pub fn is_interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }
 
 /// The exit code of a verb that could not run.
-pub(crate) fn code() -> u8 {
+pub fn code() -> u8 {
     code_or(2)
 }
 
 /// The exit code of a verb that returned an error with this code of its own.
-pub(crate) fn code_or(own: u8) -> u8 {
+pub fn code_or(own: u8) -> u8 {
     match LOST.get() {
         Some(code) => *code,
         None if is_interrupted() => EXIT,
@@ -108,14 +109,16 @@ pub(crate) fn code_or(own: u8) -> u8 {
 
 /// One of the streams that messages go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stream {
+pub enum Stream {
+    /// Standard output.
     Out,
+    /// Standard error.
     Err,
 }
 
 /// A stream takes nothing any more. Ends the process as the signal SIGTERM would; within a build or the work of a stack it
 /// returns, and what holds the work stops it in order.
-pub(crate) fn output_lost(stream: Stream, error: &io::Error) {
+pub fn output_lost(stream: Stream, error: &io::Error) {
     let in_order = match STATE.load(Ordering::SeqCst) {
         ELSEWHERE => true,
         IN_ORDER => UNSTOPPABLE.load(Ordering::SeqCst) == 0,

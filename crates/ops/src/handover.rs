@@ -9,50 +9,52 @@ use plimsoll_image::{
     handover::{EngineLayers, Handover},
 };
 
-use crate::error::CommandError;
+use crate::Failure;
 
 /// What it took to bring an image into the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sent {
+pub enum Sent {
     /// The engine had it.
     Nothing,
     /// A tar of this many bytes with some of the image's layers.
-    Layers { sent: usize, of: usize, bytes: u64 },
+    Layers {
+        /// Layers in the tar.
+        sent: usize,
+        /// Layers of the image.
+        of: usize,
+        /// The tar's size.
+        bytes: u64,
+    },
 }
 
 /// Sees to it that the engine has the image under each of these names.
-pub(crate) async fn ensure(
+pub async fn ensure(
     engine: &Engine,
     store: &Store,
     record: &ImageRecord,
     names: &[Reference],
-) -> Result<(ImageDetail, Sent), CommandError> {
+) -> Result<(ImageDetail, Sent), Failure> {
     if let Some(detail) = inspect(engine, &record.id.to_string()).await? {
         for name in names {
             let name = name.familiar();
             if !detail.tags.contains(&name) {
-                engine
-                    .tag_image(&detail.id, &name)
-                    .await
-                    .map_err(|error| CommandError::from_error(&error))?;
+                engine.tag_image(&detail.id, &name).await?;
             }
         }
         return Ok((detail, Sent::Nothing));
     }
     let known = layers(engine, store, record, names).await?;
-    let delta =
-        Handover::delta(store, record, names, &known).map_err(|error| CommandError::from_error(&error))?;
+    let delta = Handover::delta(store, record, names, &known)?;
     let mut sent = Sent::Layers { sent: delta.layers_sent(), of: delta.layers_total(), bytes: delta.size() };
     let partial = delta.layers_sent() < delta.layers_total();
     match load(engine, delta).await {
         // an engine may know a chain and yet have lost its bytes: then it takes the whole image
         Err(LoadError::Engine(EngineError::Refused { .. })) if partial => {
-            let full =
-                Handover::full(store, record, names).map_err(|error| CommandError::from_error(&error))?;
+            let full = Handover::full(store, record, names)?;
             sent = Sent::Layers { sent: full.layers_sent(), of: full.layers_total(), bytes: full.size() };
-            load(engine, full).await.map_err(|error| CommandError::from_error(&error))?;
+            load(engine, full).await?;
         }
-        loaded => loaded.map_err(|error| CommandError::from_error(&error))?,
+        loaded => loaded?,
     }
     // the containerd image store has ids of its own: there the name finds it
     let mut detail = inspect(engine, &record.id.to_string()).await?;
@@ -60,7 +62,7 @@ pub(crate) async fn ensure(
         detail = inspect(engine, &name.familiar()).await?;
     }
     let detail = detail.ok_or_else(|| {
-        CommandError::new(
+        Failure::new(
             format!("the engine took image {} and does not have it now", record.id),
             "look into the engine's log, and whether another program removes images",
         )
@@ -72,11 +74,11 @@ async fn load(engine: &Engine, handover: Handover) -> Result<(), LoadError> {
     engine.load_with(move |out| handover.write(out).map_err(io::Error::other)).await.map(|_| ())
 }
 
-async fn inspect(engine: &Engine, image: &str) -> Result<Option<ImageDetail>, CommandError> {
+async fn inspect(engine: &Engine, image: &str) -> Result<Option<ImageDetail>, Failure> {
     match engine.inspect_image(image).await {
         Ok(detail) => Ok(Some(detail)),
         Err(EngineError::NotFound { .. }) => Ok(None),
-        Err(error) => Err(CommandError::from_error(&error)),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -89,7 +91,7 @@ async fn layers(
     store: &Store,
     record: &ImageRecord,
     names: &[Reference],
-) -> Result<EngineLayers, CommandError> {
+) -> Result<EngineLayers, Failure> {
     let mut known = EngineLayers::new();
     let named = names.iter().map(|name| name.familiar());
     for detail in join_all(named.map(|name| async move { engine.inspect_image(&name).await })).await {
@@ -98,7 +100,7 @@ async fn layers(
     if missing(&known, store, record) <= LITTLE {
         return Ok(known);
     }
-    let images = engine.images(&[]).await.map_err(|error| CommandError::from_error(&error))?;
+    let images = engine.images(&[]).await?;
     // an image that goes away meanwhile is no loss
     for detail in join_all(images.iter().map(|image| engine.inspect_image(&image.id))).await {
         add(&mut known, detail.ok());

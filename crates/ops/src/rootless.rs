@@ -5,7 +5,7 @@ use plimsoll_sandbox::Mapping;
 /// Enters the namespace. What an ordinary user cannot have is said once, by the verbs that write layers.
 ///
 /// Must come before the first thread.
-pub(crate) fn enter(writes: bool) {
+pub fn enter(writes: bool) {
     let text = match plimsoll_sandbox::become_root() {
         Mapping::Root | Mapping::Range { .. } => return,
         Mapping::Single { reason } => format!(
@@ -16,6 +16,6 @@ pub(crate) fn enter(writes: bool) {
         }
     };
     if writes {
-        crate::render::note(&format!("note: {text}"));
+        note!("note: {text}");
     }
 }

@@ -8,13 +8,13 @@ use std::{
 
 use plimsoll_engine::{Engine, EngineError, Pulled};
 
-use crate::builds::megabytes;
+use crate::sizes::megabytes;
 
 /// What takes longer is told.
-pub(crate) const LONG: Duration = Duration::from_secs(5);
+pub const LONG: Duration = Duration::from_secs(5);
 
 /// Lets the engine pull an image; `tell` hears when it takes long, and how far it is.
-pub(crate) async fn pull(
+pub async fn pull(
     engine: &Engine,
     image: &str,
     platform: Option<&str>,
@@ -49,7 +49,7 @@ fn sentence(image: &str, pulled: Pulled, time: Duration) -> String {
 }
 
 /// Does the work. If it takes long, `tell` hears how long: after `first`, and whenever that has doubled.
-pub(crate) async fn telling<T>(first: Duration, work: impl Future<Output = T>, tell: impl Fn(Duration)) -> T {
+pub async fn telling<T>(first: Duration, work: impl Future<Output = T>, tell: impl Fn(Duration)) -> T {
     let mut work = std::pin::pin!(work);
     let began = tokio::time::Instant::now();
     let mut next = first;
@@ -65,7 +65,7 @@ pub(crate) async fn telling<T>(first: Duration, work: impl Future<Output = T>, t
 }
 
 /// Seconds after which an image is pulled again, for the policies that have an age.
-pub(crate) fn stale_after(policy: &str) -> Option<i64> {
+pub fn stale_after(policy: &str) -> Option<i64> {
     const DAY: i64 = 86_400;
     match policy {
         "daily" => Some(DAY),

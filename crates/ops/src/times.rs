@@ -7,7 +7,7 @@ const WRONG: &str =
 
 /// A point in time, in whole seconds since the epoch: RFC 3339 with and without a zone, a date alone, seconds since the
 /// epoch, or a span before now. Without a zone it is this machine's time.
-pub(crate) fn since(text: &str) -> Result<i64, String> {
+pub fn since(text: &str) -> Result<i64, String> {
     let at = instant(text, Timestamp::now(), &TimeZone::system())
         .ok_or_else(|| format!("`{text}` is no time: {WRONG}"))?;
     // an engine takes 0 for no limit
@@ -36,7 +36,7 @@ fn instant(text: &str, now: Timestamp, here: &TimeZone) -> Option<Timestamp> {
 }
 
 /// A span as Go writes it, `1h30m`, `1.5h`, `250ms`; days and weeks beside. None for anything else.
-pub(crate) fn span(text: &str) -> Option<SignedDuration> {
+pub fn span(text: &str) -> Option<SignedDuration> {
     let mut rest = text.strip_prefix('+').unwrap_or(text);
     let mut total = SignedDuration::ZERO;
     if rest.is_empty() {

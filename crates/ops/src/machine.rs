@@ -20,14 +20,14 @@ const MAX_BYTES: u64 = 1 << 20;
 /// Everything that `config.toml` may say.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Machine {
+pub struct Machine {
     /// `[mirrors]`: registry -> hosts that are asked before it, after `http://` in the clear.
-    pub(crate) mirrors: BTreeMap<String, Vec<String>>,
+    pub mirrors: BTreeMap<String, Vec<String>>,
 }
 
 impl Machine {
     /// Reads the user's file and the machine's; the user's mirrors are asked first.
-    pub(crate) fn find() -> Result<Self, RegistryError> {
+    pub fn find() -> Result<Self, RegistryError> {
         let mut machine = Self::default();
         for path in files() {
             for (registry, hosts) in read(&path)?.mirrors {

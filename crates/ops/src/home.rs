@@ -8,15 +8,11 @@ use std::{
 
 use plimsoll_image::{Store, StoreError};
 
-use crate::{error::CommandError, globals, render};
+use crate::{Event, Failure, report};
 
 /// The image store below the home. Who waits for another process that has it is told so.
-pub(crate) fn open_store(home: &Path) -> Result<Store, StoreError> {
-    let tell = |line: &str| {
-        if !globals::is_quiet() {
-            render::note(line);
-        }
-    };
+pub fn open_store(home: &Path) -> Result<Store, StoreError> {
+    let tell = |line: &str| report::reporter().report(Event::Waiting(line));
     Ok(Store::open(home.join("store"))?.telling(tell))
 }
 
@@ -25,10 +21,10 @@ pub(crate) fn open_store(home: &Path) -> Result<Store, StoreError> {
 ///
 /// Below it are the files of all images: set-user-id programs and device nodes of strangers among them, which no other
 /// user of the machine may reach, and the logs, caches and checkouts of builds. Every verb that uses it asks here first.
-pub(crate) fn home() -> Result<PathBuf, CommandError> {
+pub fn home() -> Result<PathBuf, Failure> {
     let home = place()?;
     close(&home).map_err(|error| {
-        CommandError::new(
+        Failure::new(
             format!("cannot close {} to other users: {error}", home.display()),
             format!("run `chmod 700 {}`, or set PLIMSOLL_HOME to another place", home.display()),
         )
@@ -36,9 +32,9 @@ pub(crate) fn home() -> Result<PathBuf, CommandError> {
     Ok(home)
 }
 
-fn place() -> Result<PathBuf, CommandError> {
+fn place() -> Result<PathBuf, Failure> {
     if let Some(home) = std::env::var_os("PLIMSOLL_HOME").filter(|home| !home.is_empty()) {
-        return std::path::absolute(&home).map_err(|error| CommandError::from_error(&error));
+        return std::path::absolute(&home).map_err(Failure::from);
     }
     if is_root() {
         return Ok(PathBuf::from("/var/lib/plimsoll"));
@@ -46,7 +42,7 @@ fn place() -> Result<PathBuf, CommandError> {
     let data = std::env::var_os("XDG_DATA_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")))
-        .ok_or_else(|| CommandError::new("no place for Plimsoll's state", "set PLIMSOLL_HOME or HOME"))?;
+        .ok_or_else(|| Failure::new("no place for Plimsoll's state", "set PLIMSOLL_HOME or HOME"))?;
     Ok(data.join("plimsoll"))
 }
 

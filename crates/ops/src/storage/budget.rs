@@ -7,28 +7,28 @@ use plimsoll_image::{Digest, Store, StoreError};
 
 use super::{Wish, evict};
 use crate::{
-    builds::megabytes,
-    error::CommandError,
+    Failure, Reporter,
     policy::{Policy, Size},
+    sizes::megabytes,
 };
 
 /// The variable that sets the limit; it wins over `plimsoll.toml`.
-pub(crate) const VARIABLE: &str = "PLIMSOLL_KEEP_STORAGE";
+const VARIABLE: &str = "PLIMSOLL_KEEP_STORAGE";
 
 /// How many bytes the home may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Budget(u64);
+pub struct Budget(u64);
 
 impl Budget {
     /// The limit, where there is one.
     ///
     /// # Errors
     /// When the variable holds no size.
-    pub(crate) fn find(policy: &Policy) -> Result<Option<Self>, CommandError> {
+    pub fn find(policy: &Policy) -> Result<Option<Self>, Failure> {
         match std::env::var(VARIABLE) {
             Ok(text) if !text.is_empty() => match Size::try_from(text) {
                 Ok(Size(bytes)) => Ok(Some(Self(bytes))),
-                Err(reason) => Err(CommandError::new(
+                Err(reason) => Err(Failure::new(
                     format!("{VARIABLE}: {reason}"),
                     "write it like 20GB, or leave it empty for no limit",
                 )),
@@ -40,13 +40,13 @@ impl Budget {
 
 /// Brings the home below the limit; what the images `built` need stays. Another build that runs at the same time does
 /// this at its own end. Nothing here fails a build.
-pub(crate) fn hold(
+pub fn hold(
     budget: Budget,
     home: &Path,
     store: &Store,
     builder: &Builder,
     built: &[Digest],
-    tell: &dyn Fn(&str),
+    reporter: &dyn Reporter,
 ) {
     let wish = Wish {
         keep: Some(budget.0),
@@ -57,13 +57,13 @@ pub(crate) fn hold(
     let limit = megabytes(budget.0);
     match evict(home, store, &wish) {
         Err(StoreError::InUse { .. }) => {}
-        Err(error) => tell(&format!("note  the limit of {limit} could not be kept: {error}")),
+        Err(error) => reporter.line(&format!("note  the limit of {limit} could not be kept: {error}")),
         Ok(freed) => {
             if freed.bytes > 0 {
-                tell(&format!("freed {} to stay below {limit}", megabytes(freed.bytes)));
+                reporter.line(&format!("freed {} to stay below {limit}", megabytes(freed.bytes)));
             }
             if freed.total > budget.0 {
-                tell(&format!(
+                reporter.line(&format!(
                     "note  {} are in use, more than the limit of {limit}: the rest is needed by images",
                     megabytes(freed.total)
                 ));

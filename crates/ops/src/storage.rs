@@ -16,27 +16,39 @@ use std::{
 
 use plimsoll_image::{Digest, DiskMeter, LayerId, Part, Store, StoreError};
 
-pub(crate) use budget::{Budget, hold};
-pub(crate) use evict::{Wish, evict};
+pub use budget::{Budget, hold};
+pub use evict::{Wish, evict};
 
 /// What a row of `image df` is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Row {
+pub enum Row {
+    /// Layers, unpacked.
     Layers,
+    /// Layers, packed.
     Blobs,
+    /// What was begun and not ended.
     Unfinished,
+    /// Images and their names.
     Records,
+    /// What `RUN --mount=type=cache` keeps.
     CacheMounts,
+    /// Git and http sources of builds.
     Sources,
+    /// Packages and indexes of bases.
     Packages,
+    /// Logs of builds.
     Logs,
+    /// Which step gave which layer.
     BuildCache,
+    /// State of projects.
     Stacks,
+    /// Everything else.
     Other,
 }
 
 impl Row {
-    pub(crate) fn name(self) -> &'static str {
+    /// The row's heading.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Layers => "layers",
             Self::Blobs => "compressed layers",
@@ -75,32 +87,35 @@ impl Row {
 
 /// What can be removed by itself.
 #[derive(Clone, Debug)]
-pub(crate) struct Unit {
-    pub(crate) row: Row,
-    pub(crate) path: PathBuf,
+pub struct Unit {
+    /// Where it counts.
+    pub row: Row,
+    /// The file or folder.
+    pub path: PathBuf,
     /// Of the store, what it is there.
-    pub(crate) part: Option<Part>,
+    pub part: Option<Part>,
     /// The layer that it goes with.
-    pub(crate) owner: Option<LayerId>,
+    pub owner: Option<LayerId>,
     /// An image that stays needs it.
-    pub(crate) needed: bool,
-    pub(crate) used: SystemTime,
+    pub needed: bool,
+    /// When it was used last.
+    pub used: SystemTime,
     /// What it takes beside all that is needed or was used later.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
 }
 
 /// A home as it is.
-pub(crate) struct Survey {
+pub struct Survey {
     /// What is needed first, then from the one used last to the oldest.
-    pub(crate) units: Vec<Unit>,
+    pub units: Vec<Unit>,
     /// Bytes of what is no unit.
-    pub(crate) rest: BTreeMap<Row, u64>,
+    pub rest: BTreeMap<Row, u64>,
     /// As `du -s` counts the home.
-    pub(crate) total: u64,
+    pub total: u64,
 }
 
 /// Looks at everything below `home`, as if the images `going` were of no use to anybody.
-pub(crate) fn survey(home: &Path, store: &Store, going: &HashSet<Digest>) -> Result<Survey, StoreError> {
+pub fn survey(home: &Path, store: &Store, going: &HashSet<Digest>) -> Result<Survey, StoreError> {
     let mut units: Vec<Unit> = store
         .parts(going)?
         .into_iter()

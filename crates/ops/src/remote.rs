@@ -5,7 +5,7 @@ use plimsoll_engine::{Engine, EngineFacts};
 use plimsoll_stack::StackFiles;
 
 /// Secrets and configs go to the engine's machine. Gives the notes about binds, whose source is there and not here.
-pub(crate) fn prepare(
+pub fn prepare(
     engine: &Engine,
     project: &Project,
     files: &mut StackFiles,

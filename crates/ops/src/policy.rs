@@ -8,32 +8,39 @@ use std::{
 use plimsoll_source::{Diagnostic, Source, Span};
 use serde::Deserialize;
 
-use crate::error::CommandError;
+use crate::Failure;
 
 /// The file's name, in the project's root.
-pub(crate) const FILE: &str = "plimsoll.toml";
+pub const FILE: &str = "plimsoll.toml";
 
 /// Everything that `plimsoll.toml` may say.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Policy {
-    pub(crate) project: Project,
-    pub(crate) images: Images,
-    pub(crate) base: Base,
+pub struct Policy {
+    /// Its name and its compose file.
+    pub project: Project,
+    /// Which bases stand for which images.
+    pub images: Images,
+    /// Where bases come from.
+    pub base: Base,
     /// `[mirrors]`, which is not used: see [`Policy::mirrors_note`].
-    pub(crate) mirrors: BTreeMap<String, Vec<String>>,
-    pub(crate) budgets: Budgets,
-    pub(crate) build: Build,
-    pub(crate) smoke: Smoke,
-    pub(crate) tls: Tls,
+    pub mirrors: BTreeMap<String, Vec<String>>,
+    /// Upper limits.
+    pub budgets: Budgets,
+    /// What builds leave on disk.
+    pub build: Build,
+    /// Requests that the running stack must answer.
+    pub smoke: Smoke,
+    /// What certificates are held to.
+    pub tls: Tls,
     /// `[answers]`: what `init` was told, by the question's id.
-    pub(crate) answers: BTreeMap<String, String>,
+    pub answers: BTreeMap<String, String>,
 }
 
 impl Policy {
     /// What to say of `[mirrors]` in a repository's file. A repository does not decide where everybody's names come
     /// from: what it pulled from elsewhere would be `alpine:3.20` for all others of the machine.
-    pub(crate) fn mirrors_note(&self) -> Option<&'static str> {
+    pub fn mirrors_note(&self) -> Option<&'static str> {
         (!self.mirrors.is_empty()).then_some(
             "note: [mirrors] in plimsoll.toml is not used: mirrors are the machine's; write them into \
              ~/.config/plimsoll/config.toml or /etc/plimsoll/config.toml",
@@ -44,35 +51,37 @@ impl Policy {
 /// `[build]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Build {
+pub struct Build {
     /// What Plimsoll's folder may take on disk after a build.
-    pub(crate) keep_storage: Option<Size>,
+    pub keep_storage: Option<Size>,
 }
 
 /// `[project]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Project {
+pub struct Project {
     /// The compose project's name; the folder's name without it.
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
     /// The compose file that `build`, `up` and `verify` work on.
-    pub(crate) compose: Option<String>,
+    pub compose: Option<String>,
 }
 
 /// `[images]`: `use` and, beside it, real name = `base:<recipe>`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Images {
+pub struct Images {
+    /// When the map is used.
     #[serde(rename = "use")]
-    pub(crate) when: UseMap,
+    pub when: UseMap,
+    /// Real name to `base:RECIPE`.
     #[serde(flatten)]
-    pub(crate) map: BTreeMap<String, String>,
+    pub map: BTreeMap<String, String>,
 }
 
 /// When the image map is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum UseMap {
+pub enum UseMap {
     /// Where the registry of the real name cannot be reached.
     #[default]
     Auto,
@@ -85,47 +94,47 @@ pub(crate) enum UseMap {
 /// `[base]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Base {
+pub struct Base {
     /// Address of a Debian mirror; the machine's own apt sources without it.
-    pub(crate) mirror: Option<String>,
+    pub mirror: Option<String>,
 }
 
 /// `[budgets]`: marks that `build` and `verify` hold the stack to.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Budgets {
+pub struct Budgets {
     /// All containers together, idle and under the smoke load.
-    pub(crate) memory: Option<Size>,
+    pub memory: Option<Size>,
     /// From the start of `up` to the last healthy service.
-    pub(crate) start: Option<Seconds>,
+    pub start: Option<Seconds>,
     /// Unpacked size by service.
-    pub(crate) images: BTreeMap<String, Size>,
+    pub images: BTreeMap<String, Size>,
 }
 
 /// `[smoke]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Smoke {
+pub struct Smoke {
     /// The file of HTTP checks; `smoke.toml` where there is one.
-    pub(crate) file: Option<String>,
+    pub file: Option<String>,
     /// `service` or `service:port`: where they are sent to, if several services publish a port.
-    pub(crate) front: Option<String>,
+    pub front: Option<String>,
 }
 
 /// `[tls]`: what `verify` holds the certificate of a front to.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Tls {
+pub struct Tls {
     /// The host name that visitors use.
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
     /// A file of certificates that visitors' machines trust instead of the public roots.
-    pub(crate) roots: Option<String>,
+    pub roots: Option<String>,
 }
 
 /// Bytes, written as `150MB`, `2GB` (decimal, as `docker images` prints) or `64MiB` (binary).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) struct Size(pub(crate) u64);
+pub struct Size(pub u64);
 
 impl TryFrom<String> for Size {
     type Error = String;
@@ -153,7 +162,7 @@ impl TryFrom<String> for Size {
 /// A duration, written as `120s` or `2m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) struct Seconds(pub(crate) u64);
+pub struct Seconds(pub u64);
 
 impl TryFrom<String> for Seconds {
     type Error = String;
@@ -176,15 +185,17 @@ impl TryFrom<String> for Seconds {
 
 /// A project's folder with its policy.
 #[derive(Debug)]
-pub(crate) struct Root {
-    pub(crate) dir: PathBuf,
-    pub(crate) policy: Policy,
+pub struct Root {
+    /// The folder.
+    pub dir: PathBuf,
+    /// What its `plimsoll.toml` says.
+    pub policy: Policy,
 }
 
 impl Root {
     /// The nearest folder upwards from here that holds `plimsoll.toml`, else this folder with the default policy.
-    pub(crate) fn find() -> Result<Self, CommandError> {
-        let here = std::env::current_dir().map_err(|error| CommandError::from_error(&error))?;
+    pub fn find() -> Result<Self, Failure> {
+        let here = std::env::current_dir()?;
         for dir in here.ancestors() {
             if dir.join(FILE).is_file() {
                 return Ok(Self { policy: read(&dir.join(FILE))?, dir: dir.to_path_buf() });
@@ -195,20 +206,17 @@ impl Root {
 }
 
 /// The policy of a folder whose compose file does not matter yet.
-pub(crate) fn of_folder(dir: &Path) -> Result<Policy, CommandError> {
+pub fn of_folder(dir: &Path) -> Result<Policy, Failure> {
     read(&dir.join(FILE))
 }
 
-fn read(path: &Path) -> Result<Policy, CommandError> {
+fn read(path: &Path) -> Result<Policy, Failure> {
     let name = path.display().to_string();
     let text = plimsoll_disk::read_text(path, 1 << 20, plimsoll_disk::Links::Follow).map_err(|error| {
-        CommandError::new(
-            format!("cannot read {name}: {error}"),
-            "see to it that the file is readable UTF-8 text",
-        )
+        Failure::new(format!("cannot read {name}: {error}"), "see to it that the file is readable UTF-8 text")
     })?;
     let source = Source::new(name, text);
-    parse(&source).map_err(CommandError::from)
+    parse(&source).map_err(Failure::from)
 }
 
 fn parse(source: &Source) -> Result<Policy, Diagnostic> {

@@ -3,26 +3,23 @@
 use plimsoll_engine::{ContainerSummary, Engine, RunState};
 use plimsoll_stack::labels;
 
-use crate::{
-    commands::drop_in::is_in_place,
-    error::CommandError,
-    stack::{Target, failed},
-};
+use crate::{Failure, is_in_place, stack::Target};
 
 /// What the verb asks for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pick<'a> {
-    pub(crate) service: &'a str,
+pub struct Pick<'a> {
+    /// The service.
+    pub service: &'a str,
     /// The number that was given; absent and 0 take the first.
-    pub(crate) index: Option<u32>,
+    pub index: Option<u32>,
     /// Where the service has no container of its own, one of `run` will do. A number never means one of these.
-    pub(crate) one_offs: bool,
+    pub one_offs: bool,
     /// Only a running one will do.
-    pub(crate) running: bool,
+    pub running: bool,
 }
 
 /// Whether `run` made it.
-pub(crate) fn is_one_off(container: &ContainerSummary) -> bool {
+pub fn is_one_off(container: &ContainerSummary) -> bool {
     container.label(labels::ONEOFF).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
@@ -31,13 +28,9 @@ fn number(container: &ContainerSummary) -> u32 {
 }
 
 /// All containers of a service, the lowest number first, then those of `run`, the newest first.
-pub(crate) async fn all_of(
-    engine: &Engine,
-    project: &str,
-    service: &str,
-) -> Result<Vec<ContainerSummary>, CommandError> {
+pub async fn all_of(engine: &Engine, project: &str, service: &str) -> Result<Vec<ContainerSummary>, Failure> {
     let filter = [format!("{}={project}", labels::PROJECT), format!("{}={service}", labels::SERVICE)];
-    let mut found = engine.containers_labelled(&filter).await.map_err(|error| failed(error.into()))?;
+    let mut found = engine.containers_labelled(&filter).await?;
     found.retain(|container| container.label(labels::HELPER).is_none());
     found.sort_by_key(|container| {
         let one_off = is_one_off(container);
@@ -48,11 +41,7 @@ pub(crate) async fn all_of(
 }
 
 /// The container that is meant.
-pub(crate) async fn one(
-    engine: &Engine,
-    target: &Target,
-    pick: Pick<'_>,
-) -> Result<ContainerSummary, CommandError> {
+pub async fn one(engine: &Engine, target: &Target, pick: Pick<'_>) -> Result<ContainerSummary, Failure> {
     let service = pick.service;
     let index = pick.index.filter(|index| *index > 0);
     let all = all_of(engine, &target.name, service).await?;
@@ -70,13 +59,13 @@ pub(crate) async fn one(
     }
     if pick.running && is_in_place() && (target.project.is_none() || target.knows(service)) {
         let number = index.map_or_else(String::new, |index| format!(" container #{index}"));
-        return Err(CommandError::new(
+        return Err(Failure::new(
             format!("service \"{service}\" is not running{number}"),
             "`ps --all` lists the containers that exist; `up` makes them",
         ));
     }
     if let Some(found) = own.iter().find(wanted) {
-        return Err(CommandError::new(
+        return Err(Failure::new(
             format!("container {} of service {service} is {}", found.name, found.state.as_str()),
             format!("`plimsoll start {service}` starts it; `plimsoll run {service}` makes another one"),
         ));
@@ -84,13 +73,13 @@ pub(crate) async fn one(
     match index {
         Some(index) if !own.is_empty() => {
             let numbers: Vec<String> = own.iter().map(|container| number(container).to_string()).collect();
-            Err(CommandError::new(
+            Err(Failure::new(
                 format!("service {service} of project {} has no container number {index}", target.name),
                 format!("it has {}", numbers.join(", ")),
             ))
         }
         _ if target.project.is_some() && !target.knows(service) => Err(target.no_service(service)),
-        _ => Err(CommandError::new(
+        _ => Err(Failure::new(
             format!("project {} has no container of service {service}", target.name),
             "`plimsoll ps --all` lists those that exist; `plimsoll up` makes them",
         )),

@@ -13,44 +13,44 @@ use super::{Row, Survey, Unit, survey};
 
 /// What is to go, beside images without a name and what nothing needs.
 #[derive(Debug, Default)]
-pub(crate) struct Wish {
+pub struct Wish {
     /// Every image, named or not.
-    pub(crate) images: bool,
+    pub images: bool,
     /// The layers of the build cache, fetched sources and packages.
-    pub(crate) cache: bool,
+    pub cache: bool,
     /// Cache mounts.
-    pub(crate) cache_mounts: bool,
+    pub cache_mounts: bool,
     /// Whatever it takes to bring the whole home to this number of bytes, the least recently used first.
-    pub(crate) keep: Option<u64>,
+    pub keep: Option<u64>,
     /// Nothing that was used after this.
-    pub(crate) before: Option<SystemTime>,
+    pub before: Option<SystemTime>,
     /// Only say what would go.
-    pub(crate) dry_run: bool,
+    pub dry_run: bool,
     /// Layers of the build cache, which stay unless `cache` or `keep` ask for them.
-    pub(crate) cached: HashSet<LayerId>,
+    pub cached: HashSet<LayerId>,
     /// Images that stay whatever else is wished.
-    pub(crate) spared: HashSet<Digest>,
+    pub spared: HashSet<Digest>,
 }
 
 /// What went, or would go.
 #[derive(Debug, Default)]
-pub(crate) struct Freed {
+pub struct Freed {
     /// How many and how much, by row.
-    pub(crate) rows: BTreeMap<Row, (usize, u64)>,
+    pub rows: BTreeMap<Row, (usize, u64)>,
     /// Image records.
-    pub(crate) images: Vec<Digest>,
+    pub images: Vec<Digest>,
     /// Layers.
-    pub(crate) layers: Vec<LayerId>,
+    pub layers: Vec<LayerId>,
     /// Blobs.
-    pub(crate) blobs: Vec<Digest>,
+    pub blobs: Vec<Digest>,
     /// Bytes, as `du` counts them.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// What the home takes after it.
-    pub(crate) total: u64,
+    pub total: u64,
 }
 
 /// Does as is wished. Fails with [`StoreError::InUse`] while a build runs.
-pub(crate) fn evict(home: &Path, store: &Store, wish: &Wish) -> Result<Freed, StoreError> {
+pub fn evict(home: &Path, store: &Store, wish: &Wish) -> Result<Freed, StoreError> {
     let alone = store.alone()?;
     let (mut going, mut staying) = (HashSet::new(), HashSet::new());
     for image in store.image_uses()? {

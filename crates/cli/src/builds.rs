@@ -12,6 +12,7 @@ use std::{
 
 use indexmap::IndexMap;
 use plimsoll_build::{BuildRequest, Builder, NamedContext, ResolvedImage};
+use plimsoll_buildx::prepared::{Prepared, PreparedError, prepare};
 use plimsoll_compose::{Project, Service};
 use plimsoll_image::{Image, ImageRecord, Origin, Reference, Store};
 use plimsoll_ops::{
@@ -25,10 +26,7 @@ pub(crate) use budgets::{Verdict, hold_to_budgets};
 pub(crate) use progress::Shown;
 
 use self::options::Subject;
-use crate::{
-    commands::image::prepared::{Prepared, PreparedError, prepare},
-    images::{Images, project_folder},
-};
+use crate::images::{Images, project_folder};
 
 /// An image that is to be built, with the services that run it.
 pub(crate) struct Wanted<'s> {
@@ -73,7 +71,7 @@ pub(crate) struct Asked {
 
 impl Wanted<'_> {
     /// The build checks of its Dockerfile, printed; the exit code tells whether there are findings.
-    pub(crate) fn check(&self, store: &Store) -> Result<std::process::ExitCode, Failure> {
+    pub(crate) fn check(&self, store: &Store) -> Result<plimsoll_buildx::call::Answer, Failure> {
         self.prepared.check(store)
     }
 }
@@ -145,7 +143,14 @@ fn one<'s>(
     for note in &options.notes {
         tell(&format!("note  {note}"));
     }
-    let prepared = prepare(&options.words, options.inline.as_deref(), store, home, tell);
+    let prepared = prepare(
+        &options.words,
+        options.inline.as_deref(),
+        store,
+        home,
+        &crate::commands::image::store::Machine,
+        tell,
+    );
     let mut prepared = prepared.map_err(|error| placed(subject, error))?;
     let build = subject.service.build.clone().unwrap_or_default();
     let request = &mut prepared.request;

@@ -18,12 +18,12 @@ pub mod project;
 pub mod pulls;
 pub mod remote;
 pub mod rootless;
-pub mod sizes;
 pub mod stack;
 pub mod storage;
 pub mod times;
 pub mod variables;
 
 pub use in_place::{is_in_place, stand_in};
+pub use plimsoll_buildx::sizes;
 pub use plimsoll_source::Failure;
 pub use report::{Event, Reporter, install, reporter};

@@ -175,7 +175,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     if args.check {
         let mut code = ExitCode::SUCCESS;
         for one in &wanted {
-            let found = one.check(&store)?;
+            let found = super::image::show(&one.check(&store)?)?;
             if found != ExitCode::SUCCESS {
                 code = found;
             }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, io::IsTerminal as _, process::ExitCode, time::Duration};
 
 use futures_util::StreamExt as _;
+use plimsoll_buildx::proxy;
 use plimsoll_compose::Project;
 use plimsoll_engine::{Engine, EngineError, EventFilter};
 use plimsoll_ops::{
@@ -20,10 +21,7 @@ use plimsoll_stack::{
 use tokio::time::timeout;
 
 use crate::{
-    commands::{
-        exec::{exit_code, variables},
-        image::proxy,
-    },
+    commands::exec::{exit_code, variables},
     globals,
     project::ProjectArgs,
     stack_images::{self, Asked},

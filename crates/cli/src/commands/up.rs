@@ -11,6 +11,7 @@ mod verdict;
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
 use clap::{Args as _, FromArgMatches as _};
+use plimsoll_buildx::proxy;
 use plimsoll_compose::Project;
 use plimsoll_engine::{Engine, EngineFacts, PublishedPort};
 use plimsoll_ops::{
@@ -30,7 +31,7 @@ use plimsoll_stack::{
 use serde_json::json;
 
 use crate::{
-    commands::{image::proxy, logs::hook_lines, run::needed as needs_of},
+    commands::{logs::hook_lines, run::needed as needs_of},
     globals,
     project::ProjectArgs,
     stack_images::{self, Asked},

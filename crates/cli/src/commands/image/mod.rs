@@ -1,24 +1,13 @@
 //! `plimsoll image`: builds and handles images, without a daemon.
 
-mod alias;
-mod attest;
+mod answer;
 mod build;
-mod built_in;
-mod cache;
-mod call;
-mod context;
 mod df;
 mod diff;
-mod flags;
 mod inspect;
 mod load;
 mod ls;
-mod mounts;
-mod output;
-pub(crate) mod prepared;
-mod product;
 mod progress;
-pub(crate) mod proxy;
 mod prune;
 mod pull;
 mod push;
@@ -29,15 +18,16 @@ mod sbom;
 mod serve;
 mod shell;
 mod size;
-mod store;
+pub(crate) mod store;
 pub(crate) mod task;
-mod values;
+mod write;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use plimsoll_ops::Failure;
 
+pub(crate) use answer::show;
 pub(crate) use push::send;
 
 /// Build and handle images, without a daemon

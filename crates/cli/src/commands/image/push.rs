@@ -72,7 +72,7 @@ fn images(store: &Store, args: &Args) -> Result<Vec<ImageRecord>, Failure> {
     };
     let Some(text) = &args.platform else { return Ok(all) };
     let wanted = store::platform(Some(text))?;
-    let fits = |image: &ImageRecord| wanted.accepts(&super::product::platform(image));
+    let fits = |image: &ImageRecord| wanted.accepts(&plimsoll_buildx::product::platform(image));
     let chosen: Vec<ImageRecord> = all.into_iter().filter(fits).collect();
     if chosen.is_empty() {
         let hint = "leave --platform out, or build the image for it";

@@ -8,6 +8,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use plimsoll_build::{Event, Outcome, Progress, remote::Transfer};
+use plimsoll_buildx::call::Listed;
 use plimsoll_image::Digest;
 use plimsoll_source::Source;
 use serde_json::{Value, json};
@@ -23,16 +24,6 @@ struct Step {
     digest: String,
     /// As it was told when it began.
     vertex: Value,
-}
-
-/// A finding of the build checks, to be told.
-pub(crate) struct Finding<'a> {
-    pub(crate) rule: &'a str,
-    pub(crate) description: &'a str,
-    pub(crate) detail: &'a str,
-    pub(crate) url: &'a str,
-    /// First and last line, from 1.
-    pub(crate) lines: (usize, usize),
 }
 
 impl RawJson {
@@ -54,7 +45,7 @@ impl RawJson {
     }
 
     /// The findings of the checks, as BuildKit sends them: with the step that read the Dockerfile.
-    pub(crate) fn warn(dockerfile: &Source, findings: &[Finding<'_>]) {
+    pub(crate) fn warn(dockerfile: &Source, findings: &[Listed<'_>]) {
         if findings.is_empty() {
             return;
         }

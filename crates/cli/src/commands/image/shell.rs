@@ -10,11 +10,11 @@ use std::{
 };
 
 use plimsoll_build::{Attach, BuildError, EnterError, OnFailure, Stream, Wreck};
+use plimsoll_buildx::flags::Args;
 use plimsoll_ops::Failure;
 use plimsoll_sandbox::Screen;
 use plimsoll_source::Diagnostic;
 
-use super::build::Args;
 use crate::render;
 
 /// Enters the step at which a build failed.

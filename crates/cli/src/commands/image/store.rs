@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 
+use plimsoll_buildx::Outside;
 use plimsoll_image::{
     ImageRecord, Reference, Store,
     manifest::Platform,
@@ -31,6 +32,19 @@ pub(super) fn platform(text: Option<&str>) -> Result<Platform, Failure> {
         None => Ok(Platform::host()),
         Some(text) => Platform::parse(text)
             .ok_or_else(|| Failure::new(format!("`{text}` is no platform"), "write it like linux/arm64")),
+    }
+}
+
+/// This machine, as builds need it.
+pub(crate) struct Machine;
+
+impl Outside for Machine {
+    fn registry(&self, name: &Reference, insecure: bool) -> Result<Registry, Failure> {
+        registry(name, insecure)
+    }
+
+    fn note(&self, line: &str) {
+        crate::render::note(line);
     }
 }
 

@@ -7,15 +7,17 @@ use clap::Parser as _;
 use plimsoll_build::{BuildError, BuildOutcome, BuildRequest, Builder, ImageResolver, Progress, StepSource};
 use plimsoll_dockerfile::Platform;
 use plimsoll_image::Store;
-use plimsoll_ops::Failure;
+use plimsoll_source::Failure;
 
-use super::{
+use crate::Outside;
+use crate::request;
+use crate::{
     attest::Attest,
-    build::{self, Args},
     built_in::BuiltIn,
     cache::{self, Export},
-    call::Call,
+    call::{Answer, Call},
     context::Contexts,
+    flags::Args,
 };
 
 /// The options of `image build` alone.
@@ -27,28 +29,31 @@ struct Line {
 }
 
 /// A build that can begin: everything that it needs from elsewhere is here.
-pub(crate) struct Prepared<'s> {
-    pub(crate) request: BuildRequest,
+pub struct Prepared<'s> {
+    /// What is to be built.
+    pub request: BuildRequest,
     /// What it is built for, in order; none is this machine.
-    pub(crate) platforms: Vec<Platform>,
+    pub platforms: Vec<Platform>,
     /// The registry is asked also for names that the store has.
-    pub(crate) fresh: bool,
+    pub fresh: bool,
     exports: Vec<Export>,
+    outside: &'static dyn Outside,
     /// Folders that were fetched or unpacked, until the end.
     _contexts: Contexts<'s>,
 }
 
 /// Reads the options, opens the contexts and reads the Dockerfile. `inline` is the Dockerfile's text instead of a file.
-pub(crate) fn prepare<'s>(
+pub fn prepare<'s>(
     options: &[String],
     inline: Option<&str>,
     store: &'s Store,
     home: &Path,
+    outside: &'static dyn Outside,
     tell: &dyn Fn(&str),
 ) -> Result<Prepared<'s>, Failure> {
     let mut args = Line::try_parse_from(options).map_err(|error| wrong(&error))?.args;
     args.inline = inline.map(str::to_owned);
-    let build_args = build::build_args(&args)?;
+    let build_args = request::build_args(&args)?;
     let built_in = BuiltIn::read(&build_args)?;
     let mut exports = args.cache_to.iter().map(|spec| Export::parse(spec)).collect::<Result<Vec<_>, _>>()?;
     if built_in.inline_cache && !exports.iter().any(Export::is_inline) {
@@ -59,15 +64,15 @@ pub(crate) fn prepare<'s>(
     for note in notes.iter().chain(&built_in.notes) {
         tell(note);
     }
-    let platforms = build::platforms(&args.platforms)?;
+    let platforms = request::platforms(&args.platforms)?;
     built_in.several(platforms.len())?;
-    let (mut request, contexts) = build::request(&args, store, home, &platforms, build_args, &built_in)?;
+    let (mut request, contexts) = request::request(&args, store, home, &platforms, build_args, &built_in)?;
     request.platform = platforms.first().cloned();
     for spec in &args.cache_from {
-        let imported: Option<Arc<dyn StepSource>> = cache::import(spec, tell)?;
+        let imported: Option<Arc<dyn StepSource>> = cache::import(spec, outside, tell)?;
         request.imports.extend(imported);
     }
-    Ok(Prepared { request, platforms, fresh: args.pull, exports, _contexts: contexts })
+    Ok(Prepared { request, platforms, fresh: args.pull, exports, outside, _contexts: contexts })
 }
 
 /// What the reader of options says, without its advice about the command line.
@@ -80,12 +85,12 @@ fn wrong(error: &clap::Error) -> Failure {
 
 impl Prepared<'_> {
     /// The build checks, as `image build --check` prints them.
-    pub(crate) fn check(&self, store: &Store) -> Result<std::process::ExitCode, Failure> {
+    pub fn check(&self, store: &Store) -> Result<Answer, Failure> {
         Call::parse("check", false)?.run(&self.request, store)
     }
 
     /// Builds for each platform; the result has its names. The first outcome is of what a name means here.
-    pub(crate) fn build(
+    pub fn build(
         &self,
         builder: &Builder,
         request: &BuildRequest,
@@ -93,28 +98,28 @@ impl Prepared<'_> {
         images: &dyn ImageResolver,
         sink: &dyn Progress,
     ) -> Result<Vec<BuildOutcome>, PreparedError> {
-        let mut outcomes = build::build_all(builder, request, &self.platforms, images, sink)?;
-        build::name_all(store, &outcomes, &request.tags, request.origin.as_ref())
+        let mut outcomes = request::build_all(builder, request, &self.platforms, images, sink)?;
+        request::name_all(store, &outcomes, &request.tags, request.origin.as_ref())
             .map_err(PreparedError::After)?;
-        let host = build::host_platform();
+        let host = request::host_platform();
         outcomes.sort_by_key(|outcome| outcome.platform != host);
         Ok(outcomes)
     }
 
     /// Writes the caches that were asked for.
-    pub(crate) fn export(
+    pub fn export(
         &self,
         store: &Store,
         outcomes: &[BuildOutcome],
         tell: &dyn Fn(&str),
     ) -> Result<(), Failure> {
         let keys: Vec<_> = outcomes.iter().flat_map(|outcome| outcome.keys.clone()).collect();
-        self.exports.iter().try_for_each(|export| export.write(store, &keys, tell))
+        self.exports.iter().try_for_each(|export| export.write(store, &keys, self.outside, tell))
     }
 }
 
 /// Why a prepared build gave nothing.
-pub(crate) enum PreparedError {
+pub enum PreparedError {
     /// It failed.
     Build(BuildError),
     /// It was built, and then something else failed.

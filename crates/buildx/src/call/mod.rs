@@ -6,20 +6,20 @@ mod outline;
 mod table;
 mod targets;
 
-use std::{path::Path, process::ExitCode};
+use std::path::Path;
 
 use plimsoll_build::BuildRequest;
 use plimsoll_dockerfile::{BuildInputs, Lines};
 use plimsoll_image::Store;
-use plimsoll_ops::Failure;
-use plimsoll_source::Source;
+use plimsoll_source::Failure;
+use plimsoll_source::{Diagnostic, Source};
 use serde::Serialize;
 
-pub(crate) use check::Checks;
+pub use check::{Checks, Listed};
 
 /// What `--call` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Method {
+pub enum Method {
     Build,
     Check,
     Outline,
@@ -28,14 +28,14 @@ pub(crate) enum Method {
 
 /// `--call=METHOD[,format=json]`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Call {
-    pub(crate) method: Method,
+pub struct Call {
+    pub method: Method,
     json: bool,
 }
 
 impl Call {
     /// Reads the option; `check` is the flag `--check`.
-    pub(crate) fn parse(text: &str, check: bool) -> Result<Self, Failure> {
+    pub fn parse(text: &str, check: bool) -> Result<Self, Failure> {
         let wrong = |what: &str| {
             Failure::new(
                 format!("`{what}` cannot be called"),
@@ -71,24 +71,37 @@ impl Call {
         Ok(call)
     }
 
-    /// Answers everything but `build`, on standard output.
-    pub(crate) fn run(self, request: &BuildRequest, store: &Store) -> Result<ExitCode, Failure> {
+    /// Answers everything but `build`.
+    pub fn run(self, request: &BuildRequest, store: &Store) -> Result<Answer, Failure> {
         let asked = Asked { request, inputs: inputs(request), json: self.json };
         let text = match self.method {
             Method::Outline => outline::text(&asked)?,
             Method::Targets => targets::text(&asked)?,
             Method::Check | Method::Build => return check::call(&asked, store),
         };
-        for context in replacing(request) {
-            eprintln!("note: the named context `{context}` takes the place of the stage of this name");
-        }
-        if asked.json {
-            print!("{text}");
-        } else {
-            out!("{text}");
-        }
-        Ok(ExitCode::SUCCESS)
+        let note = |context| {
+            format!("note: the named context `{context}` takes the place of the stage of this name")
+        };
+        let notes = replacing(request).into_iter().map(note).collect();
+        Ok(Answer { notes, text, json: asked.json, problem: None, is_fault: false, well: true })
     }
+}
+
+/// What a call gives: on standard output its text, then what is wrong with the Dockerfile.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Lines for a person, before the text.
+    pub notes: Vec<String>,
+    /// The answer.
+    pub text: String,
+    /// The text is a document for programs.
+    pub json: bool,
+    /// What stops a build of this file.
+    pub problem: Option<Diagnostic>,
+    /// The problem is a fault of the file, not findings that were asked to count as one.
+    pub is_fault: bool,
+    /// Nothing was found.
+    pub well: bool,
 }
 
 /// The named contexts that take the place of a stage.
@@ -112,7 +125,7 @@ impl Asked<'_> {
 }
 
 fn inputs(request: &BuildRequest) -> BuildInputs {
-    let host = super::build::host_platform();
+    let host = crate::request::host_platform();
     BuildInputs {
         build_args: request.build_args.iter().cloned().collect(),
         target_platform: request.platform.clone().unwrap_or_else(|| host.clone()),

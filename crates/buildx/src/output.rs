@@ -1,7 +1,5 @@
 //! `--output`: where a built image goes beside the store.
 
-mod write;
-
 use std::{
     collections::BTreeMap,
     io::IsTerminal as _,
@@ -13,45 +11,55 @@ use plimsoll_image::{
     bundle::{Annotation, Form},
     manifest::Platform,
 };
-use plimsoll_ops::Failure;
+use plimsoll_source::Failure;
 
-use super::values::{annotated, boolean, csv};
+use crate::values::{annotated, boolean, csv};
 
 /// One `--output`.
 #[derive(Clone, Debug)]
-pub(crate) struct Output {
-    kind: Kind,
+pub struct Output {
+    /// What is written.
+    pub kind: Kind,
     /// `None` is standard output.
-    dest: Option<PathBuf>,
-    form: Form,
+    pub dest: Option<PathBuf>,
+    /// How layers are packed and described.
+    pub form: Form,
     /// Write a folder instead of a tar.
-    folder: bool,
+    pub folder: bool,
     /// A folder for each platform; without a word, when there are several.
-    split: Option<bool>,
+    pub split: Option<bool>,
     /// What the names of files that hold statements begin with.
-    attestation_prefix: String,
+    pub attestation_prefix: String,
     /// The image's names instead of those of `--tag`: `name=`.
-    pub(crate) names: Vec<Reference>,
+    pub names: Vec<Reference>,
     /// The image is sent to the registries of its names.
-    pub(crate) push: bool,
+    pub push: bool,
     /// Without its tags.
-    by_digest: bool,
+    pub by_digest: bool,
     /// Plain HTTP may be spoken with the registry.
-    insecure: bool,
+    pub insecure: bool,
     /// What the folder holds besides is removed: `mode=delete`.
-    delete: bool,
+    pub delete: bool,
     /// Fields that were given and mean nothing for this type.
-    pub(crate) notes: Vec<String>,
+    pub notes: Vec<String>,
 }
 
+/// What an output is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
+    /// An OCI layout.
     Oci,
+    /// What `docker load` reads.
     Docker,
+    /// The files in one archive.
     Tar,
+    /// The files in a folder.
     Local,
+    /// The engine's images.
     Engine,
+    /// The store, and with `push` the registry.
     Store,
+    /// Nothing but the cache.
     CacheOnly,
 }
 
@@ -71,7 +79,7 @@ const NEEDLESS: [&str; 9] = [
 
 impl Output {
     /// Reads `type=oci,dest=FILE`, a plain path (a folder), or `-` (a tar on standard output).
-    pub(crate) fn parse(spec: &str) -> Result<Self, Failure> {
+    pub fn parse(spec: &str) -> Result<Self, Failure> {
         let wrong = |why: String| {
             Failure::new(
                 format!("cannot write to `{spec}`: {why}"),
@@ -214,17 +222,17 @@ impl Output {
     }
 
     /// `--push`
-    pub(crate) fn registry() -> Self {
+    pub fn registry() -> Self {
         Self { push: true, ..Self::plain(Kind::Store, None) }
     }
 
     /// `--load`
-    pub(crate) fn engine() -> Self {
+    pub fn engine() -> Self {
         Self::plain(Kind::Engine, None)
     }
 
     /// Nothing but the store's own copy.
-    pub(crate) fn store() -> Self {
+    pub fn store() -> Self {
         Self::plain(Kind::Store, None)
     }
 
@@ -265,7 +273,7 @@ impl Output {
     ///
     /// # Errors
     /// Names the folder and the grant, which are buildx's.
-    pub(crate) fn check_delete(&self, granted: bool) -> Result<(), Failure> {
+    pub fn check_delete(&self, granted: bool) -> Result<(), Failure> {
         let Some(dest) = self.dest.as_deref().filter(|_| self.delete && !granted) else { return Ok(()) };
         let here = std::env::current_dir().and_then(|here| here.canonicalize());
         let here = here?;
@@ -286,22 +294,22 @@ impl Output {
     }
 
     /// The file or folder that is written, by a name that two spellings of it share.
-    pub(crate) fn target(&self) -> Option<PathBuf> {
+    pub fn target(&self) -> Option<PathBuf> {
         self.dest.as_deref().map(same_name)
     }
 
     /// The image is to be handed to the engine.
-    pub(crate) fn is_engine(&self) -> bool {
+    pub fn is_engine(&self) -> bool {
         self.kind == Kind::Engine
     }
 
     /// Bytes go to standard output, so nothing else may.
-    pub(crate) fn is_stdout(&self) -> bool {
+    pub fn is_stdout(&self) -> bool {
         self.dest.is_none() && matches!(self.kind, Kind::Oci | Kind::Docker | Kind::Tar)
     }
 
     /// Refuses what could not work once the image is built.
-    pub(crate) fn check(&self, names: &[Reference], platforms: usize) -> Result<(), Failure> {
+    pub fn check(&self, names: &[Reference], platforms: usize) -> Result<(), Failure> {
         if self.push && self.names.is_empty() && names.is_empty() {
             return Err(Failure::new(
                 "the image has no name to be pushed to",
@@ -333,12 +341,12 @@ impl Output {
     }
 
     /// Whether anything is written beside the store.
-    pub(crate) fn goes_out(&self) -> bool {
+    pub fn goes_out(&self) -> bool {
         self.push || !matches!(self.kind, Kind::Store | Kind::CacheOnly)
     }
 
     /// Where it goes, in words.
-    pub(crate) fn place(&self) -> String {
+    pub fn place(&self) -> String {
         match (&self.dest, self.kind) {
             (_, Kind::Engine) => "the engine".to_owned(),
             (_, Kind::Store) => "the registry".to_owned(),
@@ -370,7 +378,7 @@ fn is_field(text: &str) -> bool {
 }
 
 /// The path that two spellings of one file share, whether it is there or not.
-pub(super) fn same_name(path: &Path) -> PathBuf {
+pub fn same_name(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     if let Ok(real) = absolute.canonicalize() {
         return real;
@@ -382,7 +390,7 @@ pub(super) fn same_name(path: &Path) -> PathBuf {
 }
 
 /// A name for what is built here. A digest is what a registry says, never what a result is called.
-pub(super) fn own_name(name: Reference) -> Result<Reference, Failure> {
+pub fn own_name(name: Reference) -> Result<Reference, Failure> {
     if name.digest().is_none() {
         return Ok(name);
     }
@@ -438,7 +446,7 @@ fn annotation(name: &str, value: &str) -> Option<Result<Annotation, String>> {
     Some(Ok(Annotation { on, platform, name: name.to_owned(), value: value.to_owned() }))
 }
 
-pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     std::fs::write(path, bytes).map_err(|error| Failure::cannot_write(path, &error))
 }
 

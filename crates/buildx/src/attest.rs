@@ -8,9 +8,9 @@ use plimsoll_image::{
     bundle::{Member, Statement},
     report::spdx,
 };
-use plimsoll_ops::Failure;
+use plimsoll_source::Failure;
 
-use super::values::{boolean, csv};
+use crate::values::{boolean, csv};
 
 /// The predicate types of provenance.
 const SLSA_1: &str = "https://slsa.dev/provenance/v1";
@@ -20,7 +20,7 @@ const SPDX: &str = "https://spdx.dev/Document";
 
 /// What is stated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Attest {
+pub struct Attest {
     provenance: Option<Provenance>,
     sbom: bool,
 }
@@ -50,7 +50,7 @@ enum Slsa {
 
 impl Attest {
     /// Reads the three options; the second value holds lines that say what is done otherwise.
-    pub(crate) fn parse(
+    pub fn parse(
         provenance: Option<&str>,
         sbom: Option<&str>,
         attest: &[String],
@@ -123,7 +123,7 @@ impl Attest {
     }
 
     /// Nothing is stated.
-    pub(crate) fn is_nothing(&self) -> bool {
+    pub fn is_nothing(&self) -> bool {
         self.provenance.is_none() && !self.sbom
     }
 
@@ -138,7 +138,7 @@ impl Attest {
     }
 
     /// The statements about one image.
-    pub(crate) fn statements(
+    pub fn statements(
         &self,
         store: &Store,
         request: &BuildRequest,
@@ -167,11 +167,7 @@ impl Attest {
 }
 
 /// The statements as files beside a root file system, about each of its files.
-pub(crate) fn files(
-    store: &Store,
-    member: &Member,
-    attest: &Attest,
-) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+pub fn files(store: &Store, member: &Member, attest: &Attest) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let named = member.statements.iter();
     let named: Vec<_> = named.filter_map(|one| Some((attest.file(&one.predicate_type)?, one))).collect();
     if named.is_empty() {

@@ -1,7 +1,7 @@
 //! `--call=targets`: the stages of a Dockerfile, with the comments that describe them.
 
 use plimsoll_dockerfile::{Platform, Stage, parse};
-use plimsoll_ops::Failure;
+use plimsoll_source::Failure;
 use serde::Serialize;
 
 use super::{Asked, Location, base64, json, table};

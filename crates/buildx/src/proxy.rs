@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::ErrorKind, path::PathBuf};
 
 use plimsoll_disk::{Links, read_regular};
-use plimsoll_ops::Failure;
+use plimsoll_source::Failure;
 use serde::Deserialize;
 
 /// docker's configuration has a few hundred bytes; credentials make it larger.
@@ -26,14 +26,14 @@ struct Proxies {
 }
 
 /// The proxies of every build, for the engine that `DOCKER_HOST` names.
-pub(super) fn build_args() -> Result<Vec<(String, String)>, Failure> {
+pub fn build_args() -> Result<Vec<(String, String)>, Failure> {
     let host = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
     variables(host.as_deref().unwrap_or("unix:///var/run/docker.sock"))
 }
 
 /// The proxies that `$DOCKER_CONFIG/config.json` gives builds and containers of the engine at `host`, in both cases of
 /// their names.
-pub(crate) fn variables(host: &str) -> Result<Vec<(String, String)>, Failure> {
+pub fn variables(host: &str) -> Result<Vec<(String, String)>, Failure> {
     let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
     let folder = folder.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker")));
     let Some(file) = folder.map(|folder| folder.join("config.json")) else { return Ok(Vec::new()) };

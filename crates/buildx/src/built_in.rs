@@ -1,9 +1,9 @@
 //! The build arguments and variables that speak to the builder: the tables "BuildKit built-in build args" of the
 //! Dockerfile reference and "Build variables" of Docker's documentation.
 
-use plimsoll_ops::Failure;
+use plimsoll_source::Failure;
 
-use super::values::boolean;
+use crate::values::boolean;
 
 /// Read elsewhere: where steps are made, by the checks, by the epoch.
 const ELSEWHERE: [&str; 5] = [
@@ -16,22 +16,22 @@ const ELSEWHERE: [&str; 5] = [
 
 /// What build arguments ask of the builder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct BuiltIn {
+pub struct BuiltIn {
     /// `BUILDKIT_INLINE_CACHE`
-    pub(super) inline_cache: bool,
+    pub inline_cache: bool,
     /// `BUILDKIT_MULTI_PLATFORM`
-    pub(super) multi_platform: Option<bool>,
+    pub multi_platform: Option<bool>,
     /// `BUILDKIT_CONTEXT_KEEP_GIT_DIR`
-    pub(super) keep_git_dir: bool,
+    pub keep_git_dir: bool,
     /// `BUILDKIT_ATTEST_SBOM` and `BUILDKIT_ATTEST_PROVENANCE`, as `--attest` takes them.
-    pub(super) attest: Vec<String>,
+    pub attest: Vec<String>,
     /// What is accepted and changes nothing.
-    pub(super) notes: Vec<String>,
+    pub notes: Vec<String>,
 }
 
 impl BuiltIn {
     /// Reads the build arguments; of two with one name the later counts.
-    pub(super) fn read(build_args: &[(String, String)]) -> Result<Self, Failure> {
+    pub fn read(build_args: &[(String, String)]) -> Result<Self, Failure> {
         let mut found = Self::default();
         for (number, (name, value)) in build_args.iter().enumerate() {
             let again = build_args[number + 1..].iter().any(|(later, _)| later == name);
@@ -63,7 +63,7 @@ impl BuiltIn {
     }
 
     /// Whether the result is given out as those for several platforms are.
-    pub(super) fn several(&self, platforms: usize) -> Result<bool, Failure> {
+    pub fn several(&self, platforms: usize) -> Result<bool, Failure> {
         match self.multi_platform {
             Some(false) if platforms > 1 => Err(Failure::new(
                 format!("BUILDKIT_MULTI_PLATFORM=0 and {platforms} platforms exclude one another"),
@@ -75,7 +75,7 @@ impl BuiltIn {
 }
 
 /// A note for each of buildx's variables that is set and changes nothing here.
-pub(super) fn variables(metadata: bool) -> Vec<String> {
+pub fn variables(metadata: bool) -> Vec<String> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let mut notes = Vec::new();
     if set("BUILDX_BUILDER").is_some_and(|name| name != "default") {

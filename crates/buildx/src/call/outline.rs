@@ -6,7 +6,7 @@ use plimsoll_dockerfile::{
     ArgDefinition, Base, BuildInputs, Dockerfile, GlobalArgs, Instruction, Lines, MountKind, MountSpec,
     NON_ENV_ARGS, Stage, Statement, expand, parse,
 };
-use plimsoll_ops::Failure;
+use plimsoll_source::Failure;
 use serde::Serialize;
 
 use super::{Asked, Location, base64, json, table};

@@ -1,6 +1,6 @@
 //! `--call=check`, and the same findings at the end of a build.
 
-use std::{fmt::Write as _, process::ExitCode};
+use std::fmt::Write as _;
 
 use plimsoll_build::{BuildRequest, NamedContext};
 use plimsoll_dockerfile::{
@@ -9,13 +9,11 @@ use plimsoll_dockerfile::{
     syntax,
 };
 use plimsoll_image::{ImageConfig, Reference, Store};
-use plimsoll_ops::Failure;
+use plimsoll_source::Failure;
 use plimsoll_source::Source;
 use serde::Serialize;
 
-use super::{Asked, Location, base64, file_name, inputs, json};
-use crate::commands::image::rawjson::{self, RawJson};
-use crate::render;
+use super::{Answer, Asked, Location, base64, file_name, inputs, json};
 
 /// How BuildKit's error begins when findings are to stop the build.
 const VIOLATION: &str = "lint violation found for rules: ";
@@ -51,18 +49,30 @@ struct Error {
     message: String,
 }
 
+/// A finding as BuildKit's status has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed<'a> {
+    /// The rule's name.
+    pub rule: &'a str,
+    /// What the rule is for.
+    pub description: &'a str,
+    /// What is wrong here.
+    pub detail: &'a str,
+    /// A page about the rule; may be empty.
+    pub url: &'a str,
+    /// The first and the last line of the instruction.
+    pub lines: (usize, usize),
+}
+
 /// The findings of one Dockerfile.
-pub(crate) struct Checks {
+pub struct Checks {
     source: Source,
     report: Report,
 }
 
 impl Checks {
     /// Checks what the build is about to do. `image` knows the configurations of base images.
-    pub(crate) fn of_build(
-        request: &BuildRequest,
-        image: &dyn Fn(&Reference) -> Option<ImageConfig>,
-    ) -> Self {
+    pub fn of_build(request: &BuildRequest, image: &dyn Fn(&Reference) -> Option<ImageConfig>) -> Self {
         Self::new(request, false, image)
     }
 
@@ -91,50 +101,52 @@ impl Checks {
     }
 
     /// The error of `# check=error=true`: these findings stop the build.
-    pub(crate) fn violation(&self) -> Option<Failure> {
+    pub fn violation(&self) -> Option<Failure> {
         let error = self.report.error.as_ref().filter(|error| error.message.starts_with(VIOLATION))?;
         Some(Failure::from(error.diagnostic.clone()))
     }
 
-    /// The findings with their lines, as `docker buildx build` ends.
-    pub(crate) fn warn(&self) {
+    /// The findings with their lines, as `docker buildx build` ends; nothing where there are none.
+    pub fn warnings(&self) -> String {
         let findings = &self.report.findings;
-        match findings.len() {
-            0 => return,
-            1 => eprintln!("\n 1 warning found (use --check to expand):"),
-            count => eprintln!("\n {count} warnings found (use --check to expand):"),
-        }
+        let mut text = match findings.len() {
+            0 => return String::new(),
+            1 => "\n 1 warning found (use --check to expand):\n".to_owned(),
+            count => format!("\n {count} warnings found (use --check to expand):\n"),
+        };
         for finding in findings {
-            eprintln!(" - {}: {} (line {})", finding.rule.name, finding.detail, finding.line);
+            // writing to a string cannot fail
+            let _ = writeln!(text, " - {}: {} (line {})", finding.rule.name, finding.detail, finding.line);
         }
+        text
     }
 
-    /// The same as entries of BuildKit's status.
-    pub(crate) fn warn_in_json(&self) {
+    /// The Dockerfile.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The findings as entries of BuildKit's status.
+    pub fn listed(&self) -> Vec<Listed<'_>> {
         let nodes = syntax::parse(&self.source).0.nodes;
         let entry = |finding: &'_ Finding| {
             let lines = lines(finding, &nodes);
-            (finding.detail.clone(), (lines.first, lines.last))
+            (lines.first, lines.last)
         };
-        let texts: Vec<_> = self.report.findings.iter().map(entry).collect();
-        let findings: Vec<_> = self
-            .report
-            .findings
-            .iter()
-            .zip(&texts)
-            .map(|(finding, (detail, lines))| rawjson::Finding {
+        let findings = self.report.findings.iter();
+        findings
+            .map(|finding| Listed {
                 rule: finding.rule.name,
                 description: finding.rule.description,
-                detail,
+                detail: &finding.detail,
                 url: finding.rule.url,
-                lines: *lines,
+                lines: entry(finding),
             })
-            .collect();
-        RawJson::warn(&self.source, &findings);
+            .collect()
     }
 
     /// The findings with what they are about.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let nodes = syntax::parse(&self.source).0.nodes;
         let mut text = match self.report.findings.len() {
             0 => return String::new(),
@@ -172,30 +184,25 @@ impl Checks {
     }
 }
 
-/// Findings are printed and end the program with 1, as those of `docker buildx build --check` do.
-pub(super) fn call(asked: &Asked<'_>, store: &Store) -> Result<ExitCode, Failure> {
+/// The findings, as `docker buildx build --check` prints them.
+pub(super) fn call(asked: &Asked<'_>, store: &Store) -> Result<Answer, Failure> {
     let stored = |name: &Reference| store.image(name).ok().flatten().map(|record| record.config);
     let checks = Checks::new(asked.request, true, &stored);
-    if asked.json {
-        print!("{}", checks.json()?);
-    } else {
-        out!("{}", checks.text());
-    }
     let error = checks.report.error.as_ref();
-    match error {
-        Some(error) if !error.message.starts_with(VIOLATION) => {
-            return Err(Failure::from(error.diagnostic.clone()));
-        }
-        Some(error) if !asked.json => render::error(&Failure::from(error.diagnostic.clone())),
-        _ => {}
-    }
-    if checks.report.findings.is_empty() && error.is_none() {
-        if !asked.json {
-            println!("Check complete, no warnings found.");
-        }
-        return Ok(ExitCode::SUCCESS);
-    }
-    Ok(ExitCode::from(1))
+    let well = checks.report.findings.is_empty() && error.is_none();
+    let text = match (asked.json, well) {
+        (true, _) => checks.json()?,
+        (false, true) => "Check complete, no warnings found.\n".to_owned(),
+        (false, false) => checks.text(),
+    };
+    Ok(Answer {
+        notes: Vec::new(),
+        text,
+        json: asked.json,
+        problem: error.map(|error| error.diagnostic.clone()),
+        is_fault: error.is_some_and(|error| !error.message.starts_with(VIOLATION)),
+        well,
+    })
 }
 
 fn base_image(

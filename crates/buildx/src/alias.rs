@@ -1,11 +1,11 @@
 //! Options of `docker build` and `docker buildx build` that mean nothing here: accepted, and said so, where leaving
 //! them out changes nothing of the result; refused where somebody counts on what they do.
 
-use plimsoll_ops::Failure;
+use plimsoll_source::Failure;
 
 /// Options of others.
 #[derive(clap::Args)]
-pub(super) struct Foreign {
+pub struct Foreign {
     /// Remove containers after a build; there are none
     #[arg(long, hide = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     rm: Option<String>,
@@ -73,7 +73,7 @@ impl Foreign {
     ///
     /// # Errors
     /// Names an option that would change the result, and that nothing here does.
-    pub(super) fn notes(&self) -> Result<Vec<String>, Failure> {
+    pub fn notes(&self) -> Result<Vec<String>, Failure> {
         let refuse = |option: &str, hint: &str| Err(Failure::new(format!("{option} is not supported"), hint));
         if is_on(self.squash.as_deref()) {
             return refuse("--squash", "build FROM scratch with one COPY --from of the stage to be squashed");

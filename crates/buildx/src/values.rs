@@ -7,11 +7,11 @@ use plimsoll_image::{
     bundle::{Annotated, Annotation},
     manifest::Platform,
 };
-use plimsoll_ops::Failure;
 use plimsoll_sandbox::{ExtraHost, Ulimit};
+use plimsoll_source::Failure;
 
 /// Go's forms of a truth value.
-pub(super) fn boolean(text: &str) -> Result<bool, String> {
+pub fn boolean(text: &str) -> Result<bool, String> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
@@ -20,7 +20,7 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
 }
 
 /// The fields of one line of CSV: a field in double quotes may hold commas, and `""` for a quote.
-pub(super) fn csv(text: &str) -> Result<Vec<String>, String> {
+pub fn csv(text: &str) -> Result<Vec<String>, String> {
     let mut fields = Vec::new();
     let mut rest = text;
     loop {
@@ -60,7 +60,7 @@ pub(super) fn csv(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// `NAME=VALUE` with a name.
-pub(super) fn pair(option: &str, text: &str) -> Result<(String, Option<String>), Failure> {
+pub fn pair(option: &str, text: &str) -> Result<(String, Option<String>), Failure> {
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name, Some(value.to_owned())),
         None => (text, None),
@@ -75,7 +75,7 @@ pub(super) fn pair(option: &str, text: &str) -> Result<(String, Option<String>),
 }
 
 /// `NAME:ADDRESS` or `NAME=ADDRESS`; `host-gateway` is this machine.
-pub(super) fn host(text: &str) -> Result<ExtraHost, Failure> {
+pub fn host(text: &str) -> Result<ExtraHost, Failure> {
     let wrong =
         || Failure::new(format!("`{text}` is no line for /etc/hosts"), "write --add-host NAME:ADDRESS");
     let (name, address) = text.split_once('=').or_else(|| text.split_once(':')).ok_or_else(wrong)?;
@@ -87,7 +87,7 @@ pub(super) fn host(text: &str) -> Result<ExtraHost, Failure> {
 }
 
 /// `64m`, `0.5g`, `64 MiB`, `1024`: binary units, as Docker has them here.
-pub(super) fn bytes(text: &str) -> Result<u64, Failure> {
+pub fn bytes(text: &str) -> Result<u64, Failure> {
     let wrong = || Failure::new(format!("`{text}` is no size"), "write it like 64m or 1g");
     let lower = text.to_ascii_lowercase();
     let end = lower.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(lower.len());
@@ -126,7 +126,7 @@ const LIMITS: [&str; 15] = [
 ];
 
 /// `nofile=1024[:2048]`; -1 is no limit.
-pub(super) fn ulimit(text: &str) -> Result<Ulimit, Failure> {
+pub fn ulimit(text: &str) -> Result<Ulimit, Failure> {
     let wrong =
         |why: &str| Failure::new(format!("`{text}` is no limit: {why}"), "write it like nofile=1024:2048");
     let (name, values) = text.split_once('=').ok_or_else(|| wrong("it has no value"))?;
@@ -147,7 +147,7 @@ pub(super) fn ulimit(text: &str) -> Result<Ulimit, Failure> {
 
 /// `ID`, `ID=SOCKET` or `ID=KEY[,KEY]`. The agent of `SSH_AUTH_SOCK` is looked for by the first step that wants it:
 /// what gives `--ssh default` to every build runs where there is no agent too.
-pub(super) fn ssh(spec: &str) -> Result<SshAgent, Failure> {
+pub fn ssh(spec: &str) -> Result<SshAgent, Failure> {
     let wrong = |why: String| {
         Failure::new(
             format!("cannot use --ssh {spec}: {why}"),
@@ -187,7 +187,7 @@ pub(super) fn ssh(spec: &str) -> Result<SshAgent, Failure> {
 
 /// `id=ID[,src=FILE|,env=VARIABLE][,type=file|env]`. A file has to be there: a build that fails for it after
 /// minutes helps nobody.
-pub(super) fn secret(spec: &str) -> Result<Secret, Failure> {
+pub fn secret(spec: &str) -> Result<Secret, Failure> {
     // the value could be in the text by mistake, so only the first field is shown
     let shown = spec.split(',').next().unwrap_or_default();
     let wrong = |why: &str| {
@@ -225,7 +225,7 @@ pub(super) fn secret(spec: &str) -> Result<Secret, Failure> {
 }
 
 /// `[TYPE[,TYPE][PLATFORM]:]NAME=VALUE`
-pub(super) fn annotation(spec: &str) -> Result<Vec<Annotation>, Failure> {
+pub fn annotation(spec: &str) -> Result<Vec<Annotation>, Failure> {
     let wrong = |why: &str| {
         Failure::new(
             format!("--annotation {spec}: {why}"),
@@ -256,7 +256,7 @@ pub(super) fn annotation(spec: &str) -> Result<Vec<Annotation>, Failure> {
 }
 
 /// What an annotation's type means.
-pub(super) fn annotated(kind: &str) -> Option<Annotated> {
+pub fn annotated(kind: &str) -> Option<Annotated> {
     match kind {
         "" | "manifest" => Some(Annotated::Manifest),
         "manifest-descriptor" => Some(Annotated::ManifestDescriptor),

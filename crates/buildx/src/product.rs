@@ -9,34 +9,34 @@ use plimsoll_image::{
     manifest::{Descriptor, Platform},
     output::Rootfs,
 };
-use plimsoll_ops::Failure;
+use plimsoll_source::Failure;
 use serde_json::{Map, Value, json};
 
-use super::{attest, output::write_file};
+use crate::{attest, output::write_file};
 
 /// The images of one build, with what goes out with them.
-pub(crate) struct Product {
+pub struct Product {
     /// One for each platform, in the order of `--platform`.
-    pub(crate) members: Vec<Member>,
+    pub members: Vec<Member>,
     /// The images' names.
-    pub(crate) names: Vec<Reference>,
+    pub names: Vec<Reference>,
     /// `--annotation`
-    pub(crate) annotations: Vec<Annotation>,
+    pub annotations: Vec<Annotation>,
     /// It is given out as images for several platforms are: there are several, or `BUILDKIT_MULTI_PLATFORM` says so.
-    pub(crate) several: bool,
+    pub several: bool,
     /// What is stated, and in which files.
-    pub(crate) attest: attest::Attest,
+    pub attest: attest::Attest,
 }
 
 impl Product {
     /// The image of the first platform.
-    pub(crate) fn first(&self) -> &ImageRecord {
+    pub fn first(&self) -> &ImageRecord {
         &self.members[0].record
     }
 
     /// The files of each image; in a folder of its own, named `linux_arm64`, when they are split. The names of the files
     /// that hold statements begin with `prefix`.
-    pub(crate) fn root_file_systems(
+    pub fn root_file_systems(
         &self,
         store: &Store,
         split: bool,
@@ -71,14 +71,14 @@ impl Product {
 }
 
 /// The platform that an image is for.
-pub(crate) fn platform(record: &ImageRecord) -> Platform {
+pub fn platform(record: &ImageRecord) -> Platform {
     let config = &record.config;
     Platform::new(&config.os, &config.architecture, config.variant.as_deref())
 }
 
 /// What an output wrote.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Written {
+pub struct Written {
     /// The manifest or index; what the registry calls the image.
     root: Option<Descriptor>,
     /// The configuration of a single image.
@@ -87,12 +87,13 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    pub(super) fn of(bundle: &Bundle, names: &[Reference]) -> Self {
+    /// What an archive, a layout or a registry has.
+    pub fn of(bundle: &Bundle, names: &[Reference]) -> Self {
         Self { root: Some(bundle.root().clone()), config: bundle.config(), names: names.to_vec() }
     }
 
     /// An image that is in the store or an engine only, which has no manifest there.
-    pub(super) fn image(id: &Digest, names: &[Reference]) -> Self {
+    pub fn image(id: &Digest, names: &[Reference]) -> Self {
         Self { root: None, config: Some(*id), names: names.to_vec() }
     }
 
@@ -103,16 +104,12 @@ impl Written {
 }
 
 /// What stands in `--iidfile`, and is printed.
-pub(crate) fn image_id(product: &Product, written: &[Written]) -> Digest {
+pub fn image_id(product: &Product, written: &[Written]) -> Digest {
     written.iter().rev().find_map(Written::id).unwrap_or(product.first().id)
 }
 
 /// `--metadata-file`: the fields of buildx, and the steps.
-pub(crate) fn write_metadata(
-    file: &Path,
-    outcomes: &[BuildOutcome],
-    written: &[Written],
-) -> Result<(), Failure> {
+pub fn write_metadata(file: &Path, outcomes: &[BuildOutcome], written: &[Written]) -> Result<(), Failure> {
     let mut metadata = Map::new();
     metadata.insert("buildx.build.ref".to_owned(), json!(format!("plimsoll/plimsoll/{}", reference()?)));
     for written in written {

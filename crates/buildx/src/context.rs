@@ -14,13 +14,13 @@ use plimsoll_build::{
 use plimsoll_image::{
     Digest, Image, ImageRecord, LayerDraft, Reference, Store, manifest::Platform, output::load,
 };
-use plimsoll_ops::Failure;
+use plimsoll_source::Failure;
 use plimsoll_source::Source;
 
-use super::build::host_platform;
+use crate::request::host_platform;
 
 /// Finds contexts, and keeps the folders that were made for them until it is dropped.
-pub(super) struct Contexts<'a> {
+pub struct Contexts<'a> {
     store: &'a Store,
     remotes: Arc<Remotes>,
     /// `BUILDKIT_CONTEXT_KEEP_GIT_DIR`
@@ -29,7 +29,7 @@ pub(super) struct Contexts<'a> {
     /// Contexts that were downloaded, kept until the end.
     arrived: Vec<Arrived>,
     /// What is built for; this machine's platform without any.
-    pub(super) platforms: Vec<plimsoll_dockerfile::Platform>,
+    pub platforms: Vec<plimsoll_dockerfile::Platform>,
 }
 
 /// Standard input holds no more.
@@ -38,7 +38,8 @@ const MAX_STDIN: u64 = 64 << 30;
 const MAX_DOCKERFILE: u64 = 16 << 20;
 
 impl<'a> Contexts<'a> {
-    pub(super) fn new(store: &'a Store, remotes: Remotes, keep_git_dir: bool) -> Self {
+    /// For the images and folders of `store`; nothing is fetched yet.
+    pub fn new(store: &'a Store, remotes: Remotes, keep_git_dir: bool) -> Self {
         Self {
             store,
             remotes: Arc::new(remotes),
@@ -51,7 +52,7 @@ impl<'a> Contexts<'a> {
 
     /// Opens the context and its Dockerfile. `file` is `-f`: inside a context that is not a directory here, it is a
     /// path in it. `inline` is the Dockerfile's text instead.
-    pub(super) fn open(
+    pub fn open(
         &mut self,
         context: &str,
         file: Option<&str>,
@@ -134,7 +135,7 @@ impl<'a> Contexts<'a> {
     }
 
     /// Keeps bytes in a file of our own until the end: for what can be read once.
-    pub(super) fn spooled(&mut self, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
+    pub fn spooled(&mut self, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
         let folder = self.folder()?;
         let path = self.keep(folder).join(name);
         fs::write(&path, bytes).map_err(|error| Failure::cannot_write(&path, &error))?;
@@ -171,7 +172,7 @@ impl<'a> Contexts<'a> {
     }
 
     /// Reads `NAME=WHAT` of `--build-context`: a folder, or the images that there are for the platforms.
-    pub(super) fn named(&mut self, spec: &str) -> Result<Vec<(String, NamedContext)>, Failure> {
+    pub fn named(&mut self, spec: &str) -> Result<Vec<(String, NamedContext)>, Failure> {
         let (name, what) = spec.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
             Failure::new(format!("`{spec}` is no named context"), "write --build-context NAME=DIRECTORY")
         })?;
@@ -320,7 +321,7 @@ fn is_http(text: &str) -> bool {
     text.starts_with("http://") || text.starts_with("https://")
 }
 
-pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     path.canonicalize()
         .map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display()), "check the path"))
 }

@@ -5,6 +5,8 @@ use std::{
     io::{BufWriter, Write},
 };
 
+use plimsoll_buildx::output::{Kind, Output};
+use plimsoll_buildx::product::{Product, Written};
 use plimsoll_image::{
     ImageRecord, LayerCompression, Reference, Store,
     bundle::{Bundle, Form},
@@ -15,14 +17,24 @@ use plimsoll_ops::{
     handover::{self, Sent},
 };
 
-use super::{Kind, Output};
-use crate::commands::image::{
-    product::{Product, Written},
+use super::{
     store::registry,
     task::{Counted, TARBALL, Task},
 };
 
-impl Output {
+/// Writes the image to an output.
+#[derive(Clone, Copy)]
+pub(crate) struct Writer<'a>(pub(crate) &'a Output);
+
+impl std::ops::Deref for Writer<'_> {
+    type Target = Output;
+
+    fn deref(&self) -> &Output {
+        self.0
+    }
+}
+
+impl Writer<'_> {
     /// Writes the image; `task` hears what moves.
     pub(crate) fn write(
         &self,
@@ -40,7 +52,7 @@ impl Output {
         match self.kind {
             Kind::Store if self.push => {
                 let bundle = bundle()?;
-                self.push(store, &bundle, names, task)?;
+                self.send(store, &bundle, names, task)?;
                 Ok(Written::of(&bundle, names))
             }
             Kind::Store if product.several => Ok(Written::of(&bundle()?, names)),
@@ -102,7 +114,7 @@ impl Output {
     }
 
     /// Sends the image to the registry of each of its names.
-    fn push(
+    fn send(
         &self,
         store: &Store,
         bundle: &Bundle,

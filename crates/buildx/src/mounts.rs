@@ -3,11 +3,11 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use plimsoll_build::{CacheMountError, CacheMounts};
-use plimsoll_ops::Failure;
+use plimsoll_source::Failure;
 
 /// `PATH[,id=NAME…][,all][,replace]`
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub struct Place {
     path: PathBuf,
     ids: BTreeSet<String>,
     all: bool,
@@ -15,7 +15,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn parse(spec: &str) -> Result<Self, Failure> {
+    /// Reads the option's value.
+    pub fn parse(spec: &str) -> Result<Self, Failure> {
         let wrong = |why: String| {
             Failure::new(
                 format!("`{spec}` is no place for cache mounts: {why}"),
@@ -44,7 +45,7 @@ impl Place {
     }
 
     /// Whether the ids of the build's own mounts are wanted.
-    pub(super) fn asks_the_build(&self) -> bool {
+    pub fn asks_the_build(&self) -> bool {
         !self.all && self.ids.is_empty()
     }
 
@@ -57,7 +58,7 @@ impl Place {
     }
 
     /// Reads the mounts. A cache that is not there, or is damaged, is no reason not to build.
-    pub(super) fn read(&self, mounts: &CacheMounts, of_build: &BTreeSet<String>, tell: &dyn Fn(&str)) {
+    pub fn read(&self, mounts: &CacheMounts, of_build: &BTreeSet<String>, tell: &dyn Fn(&str)) {
         let path = self.path.display();
         match mounts.read(&self.path, self.wanted(of_build), self.replace) {
             Ok(taken) => {
@@ -72,7 +73,7 @@ impl Place {
     }
 
     /// Writes the mounts.
-    pub(super) fn write(
+    pub fn write(
         &self,
         mounts: &CacheMounts,
         of_build: &BTreeSet<String>,

@@ -11,15 +11,16 @@ use plimsoll_image::{
     Digest, ImageRecord, LayerCompression, LayerId, Reference, SealOptions, Store, artifact::Artifact,
     manifest::Descriptor, registry::Registry,
 };
-use plimsoll_ops::{Failure, sizes::megabytes};
+use plimsoll_source::Failure;
 use serde::{Deserialize, Serialize};
 
-use super::store;
+use crate::Outside;
+use crate::sizes::megabytes;
 
 /// The media type of a cache's document.
 const KIND: &str = "application/vnd.plimsoll.build.cache.v1+json";
 /// The annotation of an image with the cache of its own steps.
-pub(super) const ANNOTATION: &str = "org.plimsoll.build.cache.v1";
+pub const ANNOTATION: &str = "org.plimsoll.build.cache.v1";
 const VERSION: u32 = 1;
 /// zstd's usual level: a cache is written more often than it is read.
 const COMPRESSION: LayerCompression = LayerCompression::Zstd(3);
@@ -61,7 +62,7 @@ impl Steps {
 
 /// One `--cache-to`.
 #[derive(Debug)]
-pub(super) struct Export {
+pub struct Export {
     to: Target,
     /// Also the steps whose files are not in the image.
     all: bool,
@@ -97,7 +98,8 @@ fn usage(option: &str) -> String {
 }
 
 impl Export {
-    pub(super) fn parse(spec: &str) -> Result<Self, Failure> {
+    /// Reads `type=…,name=value`, or a plain registry name.
+    pub fn parse(spec: &str) -> Result<Self, Failure> {
         let option = "--cache-to";
         let wrong = |why: String| Failure::new(format!("{option} {spec}: {why}"), usage(option));
         let mut fields = fields(option, spec)?;
@@ -105,7 +107,7 @@ impl Export {
         let mut take = |name: &str| fields.remove(name).ok_or_else(|| wrong(format!("{name}= is missing")));
         let to = match kind.as_str() {
             "local" => Target::Folder(PathBuf::from(take("dest")?)),
-            "registry" => Target::Registry(store::reference(&take("ref")?)?),
+            "registry" => Target::Registry(Reference::parse(&take("ref")?)?),
             "inline" => Target::Inline,
             other => return Err(wrong(format!("the type `{other}` is not supported"))),
         };
@@ -134,18 +136,20 @@ impl Export {
         }
     }
 
-    pub(super) fn is_inline(&self) -> bool {
+    /// Whether the image itself is to hold it.
+    pub fn is_inline(&self) -> bool {
         matches!(self.to, Target::Inline)
     }
 
     /// Writes the cache of a build.
-    pub(super) fn write(
+    pub fn write(
         &self,
         store: &Store,
         keys: &[KeyedStep],
+        outside: &dyn Outside,
         tell: &dyn Fn(&str),
     ) -> Result<(), Failure> {
-        match self.try_write(store, keys, tell) {
+        match self.try_write(store, keys, outside, tell) {
             Err(error) if self.ignore_error => {
                 for diagnostic in &error.diagnostics {
                     tell(&format!("the cache was not exported: {}", diagnostic.title));
@@ -156,7 +160,13 @@ impl Export {
         }
     }
 
-    fn try_write(&self, store: &Store, keys: &[KeyedStep], tell: &dyn Fn(&str)) -> Result<(), Failure> {
+    fn try_write(
+        &self,
+        store: &Store,
+        keys: &[KeyedStep],
+        outside: &dyn Outside,
+        tell: &dyn Fn(&str),
+    ) -> Result<(), Failure> {
         if self.is_inline() {
             return Ok(());
         }
@@ -174,7 +184,7 @@ impl Export {
                 dir.display().to_string()
             }
             Target::Registry(name) => {
-                let registry = store::registry(name, false)?;
+                let registry = outside.registry(name, false)?;
                 registry.push_artifact(store, &artifact, name, &|_| {})?;
                 name.familiar()
             }
@@ -191,14 +201,18 @@ impl Export {
 }
 
 /// The annotation that makes an image its own cache.
-pub(super) fn inline(store: &Store, record: &ImageRecord, keys: &[KeyedStep]) -> Result<String, Failure> {
+pub fn inline(store: &Store, record: &ImageRecord, keys: &[KeyedStep]) -> Result<String, Failure> {
     let keys: Vec<KeyedStep> = keys.iter().filter(|step| step.in_image).copied().collect();
     let steps = Steps::of(store, &keys, &record.layers)?;
     serde_json::to_string(&steps).map_err(Failure::from)
 }
 
 /// One `--cache-from`. A cache that is not there is none: the first build of a branch has none.
-pub(super) fn import(spec: &str, tell: &dyn Fn(&str)) -> Result<Option<Arc<dyn StepSource>>, Failure> {
+pub fn import(
+    spec: &str,
+    outside: &'static dyn Outside,
+    tell: &dyn Fn(&str),
+) -> Result<Option<Arc<dyn StepSource>>, Failure> {
     let option = "--cache-from";
     let wrong = |why: String| Failure::new(format!("{option} {spec}: {why}"), usage(option));
     let mut fields = fields(option, spec)?;
@@ -216,8 +230,8 @@ pub(super) fn import(spec: &str, tell: &dyn Fn(&str)) -> Result<Option<Arc<dyn S
             }
         }
         "registry" => {
-            let name = store::reference(&take("ref")?)?;
-            let registry = store::registry(&name, false)?;
+            let name = Reference::parse(&take("ref")?)?;
+            let registry = outside.registry(&name, false)?;
             match registry.artifact(&name) {
                 Ok(artifact) => (artifact, Place::Registry(Box::new(registry), name)),
                 Err(error) => {
@@ -246,12 +260,13 @@ pub(super) fn import(spec: &str, tell: &dyn Fn(&str)) -> Result<Option<Arc<dyn S
     let layers: Vec<(Descriptor, Option<i64>)> =
         artifact.manifest.layers.into_iter().zip(steps.epochs).collect();
     let known = steps.steps.into_iter().map(|step| (step.key, (step.layer, step.created))).collect();
-    Ok(Some(Arc::new(Import { place, layers, known, restored: Mutex::default() })))
+    Ok(Some(Arc::new(Import { outside: Told(outside), place, layers, known, restored: Mutex::default() })))
 }
 
 /// A cache that is asked.
 #[derive(Debug)]
 struct Import {
+    outside: Told,
     place: Place,
     layers: Vec<(Descriptor, Option<i64>)>,
     known: HashMap<Key, (Option<usize>, i64)>,
@@ -261,6 +276,15 @@ struct Import {
 enum Place {
     Folder(PathBuf),
     Registry(Box<Registry>, Reference),
+}
+
+/// Who hears that a layer could not be had.
+struct Told(&'static dyn Outside);
+
+impl std::fmt::Debug for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Told")
+    }
 }
 
 impl std::fmt::Debug for Place {
@@ -300,9 +324,9 @@ impl StepSource for Import {
             Ok(layer) => layer,
             Err(error) => {
                 let place = &self.place;
-                crate::render::note(&format!(
-                    "cache: a layer of {place:?} cannot be had, its step runs: {error}"
-                ));
+                self.outside
+                    .0
+                    .note(&format!("cache: a layer of {place:?} cannot be had, its step runs: {error}"));
                 return None;
             }
         };

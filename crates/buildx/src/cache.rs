@@ -14,8 +14,7 @@ use plimsoll_image::{
 use plimsoll_source::Failure;
 use serde::{Deserialize, Serialize};
 
-use crate::Outside;
-use crate::sizes::megabytes;
+use crate::{Outside, sizes::megabytes};
 
 /// The media type of a cache's document.
 const KIND: &str = "application/vnd.plimsoll.build.cache.v1+json";

@@ -14,8 +14,7 @@ use plimsoll_build::{
 use plimsoll_image::{
     Digest, Image, ImageRecord, LayerDraft, Reference, Store, manifest::Platform, output::load,
 };
-use plimsoll_source::Failure;
-use plimsoll_source::Source;
+use plimsoll_source::{Failure, Source};
 
 use crate::request::host_platform;
 
@@ -321,6 +320,7 @@ fn is_http(text: &str) -> bool {
     text.starts_with("http://") || text.starts_with("https://")
 }
 
+/// The path from the root, for what runs elsewhere.
 pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     path.canonicalize()
         .map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display()), "check the path"))

@@ -133,6 +133,7 @@ pub struct Args {
     /// Text of the Dockerfile instead of a file, where a Compose file has it
     #[arg(skip)]
     pub inline: Option<String>,
+    /// Options that mean nothing here, or are refused.
     #[command(flatten)]
     pub foreign: Foreign,
 }

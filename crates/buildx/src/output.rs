@@ -446,6 +446,7 @@ fn annotation(name: &str, value: &str) -> Option<Result<Annotation, String>> {
     Some(Ok(Annotation { on, platform, name: name.to_owned(), value: value.to_owned() }))
 }
 
+/// Writes a small file that was asked for beside the image.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     std::fs::write(path, bytes).map_err(|error| Failure::cannot_write(path, &error))
 }

@@ -9,15 +9,15 @@ use plimsoll_dockerfile::Platform;
 use plimsoll_image::Store;
 use plimsoll_source::Failure;
 
-use crate::Outside;
-use crate::request;
 use crate::{
+    Outside,
     attest::Attest,
     built_in::BuiltIn,
     cache::{self, Export},
     call::{Answer, Call},
     context::Contexts,
     flags::Args,
+    request,
 };
 
 /// The options of `image build` alone.

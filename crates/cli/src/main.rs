@@ -4,18 +4,15 @@
 #[macro_use]
 mod say;
 
-mod builds;
 mod commands;
 mod globals;
-mod images;
 mod project;
 mod render;
 mod reporter;
-mod stack_images;
+mod screen;
 mod table;
 mod template;
 mod terminal;
-mod wanted;
 
 use std::process::ExitCode;
 

@@ -6,12 +6,19 @@
 #[macro_use]
 mod report;
 
+pub mod builds;
+pub mod converge;
+pub mod copy;
 pub mod handover;
 pub mod home;
+pub mod images;
 mod in_place;
+pub mod init;
 pub mod interrupt;
 pub mod lifecycle;
 pub mod machine;
+pub mod owner;
+mod password;
 pub mod pick;
 pub mod policy;
 pub mod project;
@@ -19,11 +26,15 @@ pub mod pulls;
 pub mod remote;
 pub mod rootless;
 pub mod stack;
+pub mod stack_images;
 pub mod storage;
 pub mod times;
 pub mod variables;
+pub mod verdict;
+pub mod verify;
+pub mod wanted;
 
 pub use in_place::{is_in_place, stand_in};
 pub use plimsoll_buildx::sizes;
 pub use plimsoll_source::Failure;
-pub use report::{Event, Reporter, install, reporter};
+pub use report::{Deaf, Event, Pull, Reporter, install, reporter};

@@ -267,6 +267,29 @@ pub fn no_service(project: &Project, name: &str) -> Failure {
     )
 }
 
+/// The service and what it needs, directly or not.
+pub fn needed<'a>(project: &'a Project, service: &'a str, alone: bool) -> Vec<&'a str> {
+    let mut needed = vec![service];
+    let mut at = 0;
+    while !alone && at < needed.len() {
+        if let Some(found) = project.services.get(needed[at]) {
+            let namespaces = [&found.network_mode, &found.ipc, &found.pid]
+                .into_iter()
+                .filter_map(|mode| mode.as_deref()?.strip_prefix("service:"));
+            let more: Vec<&str> = found
+                .depends_on
+                .keys()
+                .map(String::as_str)
+                .chain(namespaces)
+                .filter(|name| !needed.contains(name))
+                .collect();
+            needed.extend(more);
+        }
+        at += 1;
+    }
+    needed
+}
+
 /// Refuses names that no service of the project has.
 pub fn check_names<'a>(
     project: &Project,

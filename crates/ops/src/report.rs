@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use plimsoll_image::{Reference, registry::Progress as Transfer};
 use plimsoll_source::Diagnostic;
 use plimsoll_stack::{Plan, Progress};
 
@@ -44,6 +45,34 @@ pub enum Event<'a> {
     Step(&'a Progress<'a>),
     /// A step of a plan failed, with everything that was found about it.
     Broken(&'a plimsoll_stack::Failure),
+    /// What happens in the build of an image of the project.
+    Build {
+        /// The image.
+        image: &'a Reference,
+        /// What happens.
+        event: &'a plimsoll_build::Event<'a>,
+    },
+    /// An image is pulled into the store.
+    Pull {
+        /// Its name, as people write it.
+        image: &'a str,
+        /// The platform.
+        platform: &'a str,
+        /// What happens.
+        event: Pull<'a>,
+    },
+    /// The claim of this title is measured next.
+    Claim(&'a str),
+}
+
+/// What happens while an image is pulled.
+pub enum Pull<'a> {
+    /// It begins.
+    Begun,
+    /// Something of it moves.
+    Moved(&'a Transfer),
+    /// It has ended; the text is why it failed.
+    Ended(Option<&'a str>),
 }
 
 static INSTALLED: OnceLock<&'static dyn Reporter> = OnceLock::new();
@@ -61,7 +90,8 @@ pub fn reporter() -> &'static dyn Reporter {
     }
 }
 
-struct Deaf;
+/// Hears nothing.
+pub struct Deaf;
 
 impl Reporter for Deaf {
     fn report(&self, _: Event<'_>) {}

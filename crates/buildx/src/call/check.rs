@@ -9,8 +9,7 @@ use plimsoll_dockerfile::{
     syntax,
 };
 use plimsoll_image::{ImageConfig, Reference, Store};
-use plimsoll_source::Failure;
-use plimsoll_source::Source;
+use plimsoll_source::{Failure, Source};
 use serde::Serialize;
 
 use super::{Answer, Asked, Location, base64, file_name, inputs, json};

@@ -11,8 +11,7 @@ use std::path::Path;
 use plimsoll_build::BuildRequest;
 use plimsoll_dockerfile::{BuildInputs, Lines};
 use plimsoll_image::Store;
-use plimsoll_source::Failure;
-use plimsoll_source::{Diagnostic, Source};
+use plimsoll_source::{Diagnostic, Failure, Source};
 use serde::Serialize;
 
 pub use check::{Checks, Listed};
@@ -20,15 +19,20 @@ pub use check::{Checks, Listed};
 /// What `--call` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
+    /// The image.
     Build,
+    /// What the build checks find.
     Check,
+    /// Arguments, secrets and the like that the target takes.
     Outline,
+    /// The stages that can be built.
     Targets,
 }
 
 /// `--call=METHOD[,format=json]`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
+    /// What is asked for.
     pub method: Method,
     json: bool,
 }

@@ -4,24 +4,25 @@ mod bake;
 
 use std::{process::ExitCode, time::Instant};
 
-use plimsoll_ops::is_in_place;
 use plimsoll_ops::{
-    Failure, handover,
+    Failure,
+    builds::{self, Built, Verdict},
+    handover,
     home::{home, open_store},
+    images::{Images, project_folder},
+    is_in_place,
     policy::Root,
-    project,
+    project::{self, needed},
     sizes::megabytes,
     stack,
     storage::Budget,
 };
 use serde_json::json;
 
-use crate::commands::run::needed;
 use crate::{
-    builds::{self, Built, Shown, Verdict},
     globals::{self, ProgressForm},
-    images::{Images, project_folder},
     project::ProjectArgs,
+    screen::Shown,
 };
 
 /// Build every image of the stack, in parallel and without a daemon, and hold them to their size budgets
@@ -167,11 +168,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     for note in args.notes() {
         tell(&format!("note  {note}"));
     }
-    let mut images = Images::new(&store, &home, &root.policy, &tell);
+    let mut images = Images::new(&store, &home, &root.policy, &shown);
     images.folder = project_folder(project.working_dir.as_ref());
     let asked =
         builds::Asked { services, no_cache: args.no_cache, words: args.words(), ..builds::Asked::default() };
-    let wanted = builds::wanted(&store, &home, &project, &asked, &tell)?;
+    let wanted = builds::wanted(&store, &home, &project, &asked, &shown)?;
     if args.check {
         let mut code = ExitCode::SUCCESS;
         for one in &wanted {

@@ -1,8 +1,5 @@
 //! `plimsoll cp`: files between a service's containers and this machine.
 
-mod pack;
-mod unpack;
-
 use std::{
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
@@ -13,6 +10,7 @@ use futures_util::StreamExt as _;
 use plimsoll_engine::{ContainerSummary, Engine, PathStat};
 use plimsoll_ops::{
     Failure,
+    copy::{pack, unpack},
     pick::{self, Pick},
     stack::{self, Target},
 };

@@ -11,8 +11,8 @@ use plimsoll_stack::labels;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::commands::ps::rows::{decimal, human};
 use crate::{
+    commands::ps::rows::{decimal, human},
     project::ProjectArgs,
     template::{Format, aligned},
 };

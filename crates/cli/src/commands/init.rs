@@ -1,7 +1,6 @@
 //! `plimsoll init`: writes the production files, shows a diff first, never overwrites an edit.
 
 mod ask;
-mod disk;
 mod report;
 
 use std::{
@@ -12,11 +11,9 @@ use std::{
 
 use plimsoll_compose::{LoadOptions, NoFiles, dotenv, interpolate};
 use plimsoll_generate::{Comparison, GeneratedFile, LOCK_FILE, Lock, Policy, Resolution, SMOKE_FILE, Stack};
-use plimsoll_ops::{Failure, policy};
+use plimsoll_ops::{Failure, init::Disk, policy};
 use plimsoll_source::{Diagnostic, Source, Span, yaml};
 use plimsoll_survey::{AnswerError, Gap, Limits, Repository, Survey};
-
-use self::disk::Disk;
 
 /// Write the production files of the stack; without --apply only show what would change
 ///

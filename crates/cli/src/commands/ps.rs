@@ -6,9 +6,8 @@ use std::{path::PathBuf, process::ExitCode};
 
 use plimsoll_compose::ReadFiles as _;
 use plimsoll_engine::{Health, PublishedPort, RunState};
-use plimsoll_ops::is_in_place;
 use plimsoll_ops::{
-    Failure,
+    Failure, is_in_place,
     project::Disk,
     stack::{self, Target},
 };

@@ -5,10 +5,15 @@ use std::{collections::BTreeMap, process::ExitCode};
 use futures_util::StreamExt as _;
 use plimsoll_compose::Project;
 use plimsoll_image::Reference;
-use plimsoll_ops::{Failure, is_in_place, policy::Root, project::check_names, pulls, stack};
+use plimsoll_ops::{
+    Failure, is_in_place,
+    policy::Root,
+    project::{check_names, needed},
+    pulls, stack,
+};
 use plimsoll_stack::{hook_images, image_name};
 
-use crate::{commands::run::needed, globals, project::ProjectArgs};
+use crate::{globals, project::ProjectArgs};
 
 /// Let the engine pull the images of services that are not built here
 #[derive(clap::Args)]

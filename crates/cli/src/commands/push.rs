@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use plimsoll_image::Reference;
 use plimsoll_ops::{
-    Failure,
+    Failure, builds,
     home::{home, open_store},
     policy::Root,
+    project::needed,
 };
 
-use crate::commands::{image, run::needed};
-use crate::{builds, globals, project::ProjectArgs, render};
+use crate::{commands::image, globals, project::ProjectArgs, render};
 
 /// Send the images of services that are built here to their registries, each under all of its names
 #[derive(clap::Args)]

@@ -12,6 +12,7 @@ use plimsoll_ops::{
     is_in_place,
     policy::{Policy, Root},
     project, remote, stack,
+    stack_images::{self, Asked},
     variables::Orphans,
 };
 use plimsoll_source::{Source, printable_output};
@@ -24,7 +25,7 @@ use crate::{
     commands::exec::{exit_code, variables},
     globals,
     project::ProjectArgs,
-    stack_images::{self, Asked},
+    screen::Shown,
     terminal::{self, Raw},
 };
 
@@ -202,16 +203,25 @@ async fn make(
 ) -> Result<Option<String>, Failure> {
     let lock = if args.dry_run { None } else { Some(stack::lock(&project.name, "plimsoll run")?) };
     let mut reduced = project.clone();
-    reduced.services.retain(|name, _| needed(project, &args.service, args.no_deps).contains(&name.as_str()));
+    reduced
+        .services
+        .retain(|name, _| project::needed(project, &args.service, args.no_deps).contains(&name.as_str()));
     let asked = Asked {
         pull: args.pull.clone(),
         quiet: args.quiet_pull || args.quiet,
-        quiet_build: args.quiet_build || args.quiet,
         build: args.build,
         dry_run: args.dry_run,
         ..Asked::default()
     };
-    let images = stack_images::bring(engine, &reduced, &home()?, policy, &asked).await?;
+    let images = stack_images::bring(
+        engine,
+        &reduced,
+        &home()?,
+        policy,
+        &asked,
+        &Shown::of_verb(args.quiet_build || args.quiet, false),
+    )
+    .await?;
     let (facts, observed) = tokio::join!(engine.facts(), observe(engine, &project.name));
     let (facts, observed) = (facts?, observed?);
     let mut files = files.clone();
@@ -256,29 +266,6 @@ async fn make(
         format!("{name} was not started: {} of {} steps done", outcome.done, plan.steps.len()),
         "correct what failed, or leave the dependencies alone with --no-deps",
     ))
-}
-
-/// The service and what it needs, directly or not.
-pub(crate) fn needed<'a>(project: &'a Project, service: &'a str, alone: bool) -> Vec<&'a str> {
-    let mut needed = vec![service];
-    let mut at = 0;
-    while !alone && at < needed.len() {
-        if let Some(found) = project.services.get(needed[at]) {
-            let namespaces = [&found.network_mode, &found.ipc, &found.pid]
-                .into_iter()
-                .filter_map(|mode| mode.as_deref()?.strip_prefix("service:"));
-            let more: Vec<&str> = found
-                .depends_on
-                .keys()
-                .map(String::as_str)
-                .chain(namespaces)
-                .filter(|name| !needed.contains(name))
-                .collect();
-            needed.extend(more);
-        }
-        at += 1;
-    }
-    needed
 }
 
 fn one_off(args: &Args, project: &indexmap::IndexMap<String, String>) -> Result<OneOff, Failure> {

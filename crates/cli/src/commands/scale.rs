@@ -4,8 +4,7 @@ use std::process::ExitCode;
 
 use plimsoll_ops::Failure;
 
-use crate::commands::up;
-use crate::project::ProjectArgs;
+use crate::{commands::up, project::ProjectArgs};
 
 /// Bring services to a number of containers; what they depend on is started too
 #[derive(clap::Args)]

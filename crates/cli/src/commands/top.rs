@@ -21,8 +21,7 @@ use plimsoll_stack::{LogQuery, Meter, Row, StackLine, Usage, labels, logs, ps};
 use ratatui::{Terminal, backend::CrosstermBackend};
 use tokio::sync::mpsc;
 
-use crate::commands::logs::printable;
-use crate::{project::ProjectArgs, template::aligned};
+use crate::{commands::logs::printable, project::ProjectArgs, template::aligned};
 
 /// Between two samples.
 const PERIOD: Duration = Duration::from_secs(1);

@@ -3,39 +3,28 @@
 mod attached;
 mod boot;
 mod front;
-mod owner;
-mod password;
 mod progress;
-mod verdict;
 
-use std::{collections::BTreeMap, process::ExitCode, time::Duration};
+use std::{collections::BTreeMap, process::ExitCode};
 
 use clap::{Args as _, FromArgMatches as _};
-use plimsoll_buildx::proxy;
 use plimsoll_compose::Project;
-use plimsoll_engine::{Engine, EngineFacts, PublishedPort};
+use plimsoll_engine::{Engine, PublishedPort};
 use plimsoll_ops::{
     Failure,
-    home::home,
-    is_in_place,
+    converge::{self, Ask, Prepared},
+    is_in_place, owner,
     policy::{Policy, Root},
-    project, remote, stack,
+    project, stack,
+    stack_images::Asked,
     variables::Orphans,
+    verdict,
 };
 use plimsoll_source::printable_output;
-use plimsoll_stack::{
-    Context, Desired, ImageMap, Lock, Observed, Outcome, Plan, PlanOptions, Progress, RunOptions, StackError,
-    StackFiles, changed_passwords, desired, host_listeners, labels, observe, plan, port_conflicts,
-    stack_files,
-};
+use plimsoll_stack::{Lock, Outcome, StackFiles, labels, stack_files};
 use serde_json::json;
 
-use crate::{
-    commands::{logs::hook_lines, run::needed as needs_of},
-    globals,
-    project::ProjectArgs,
-    stack_images::{self, Asked},
-};
+use crate::{globals, project::ProjectArgs, screen::Shown};
 
 /// Bring the stack up: networks, volumes, secrets, one-shot jobs, services in the order of their health
 ///
@@ -154,6 +143,35 @@ impl Args {
         self.attached.is_asked() || (is_in_place() && !background)
     }
 
+    /// What the command line asks for.
+    fn ask(&self, project: &Project, orphans: Orphans) -> Ask {
+        Ask {
+            services: self.services.clone(),
+            named: self.attached.named().cloned().collect(),
+            images: Asked {
+                pull: self.pull.clone().filter(|policy| policy != "build"),
+                no_build: self.no_build,
+                build: self.build || self.pull.as_deref() == Some("build"),
+                quiet: self.quiet_pull,
+                whole: self.services.is_empty() && !self.no_build && project.disabled_services.is_empty(),
+                dry_run: self.dry_run,
+            },
+            orphans,
+            force_recreate: self.force_recreate,
+            no_recreate: self.no_recreate,
+            always_recreate_deps: self.always_recreate_deps,
+            no_deps: self.no_deps,
+            no_start: self.no_start,
+            renew_anon_volumes: self.renew_anon_volumes,
+            yes: self.yes,
+            recreate_volume: self.recreate_volume.clone(),
+            password_changed: self.password_changed.clone(),
+            timeout: self.timeout,
+            wait_timeout: self.wait_timeout,
+            dry_run: self.dry_run,
+        }
+    }
+
     /// Services that the command line names: their profiles are active.
     fn named(&self) -> Vec<String> {
         let scaled = self.scale.iter().filter_map(|entry| Some(entry.split_once('=')?.0));
@@ -182,7 +200,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     project::activate(&mut options, &args.named())?;
     let profiles = options.profiles.clone();
     let (mut project, options_env) = args.project.load_with(options)?;
-    scale(&mut project, &args.scale)?;
+    converge::scale(&mut project, &args.scale)?;
     if args.boot {
         let files: Vec<&str> = boot.iter().map(String::as_str).collect();
         return boot::install(&args, &project, &files, &profiles);
@@ -212,7 +230,10 @@ async fn up(
     if args.at_boot && !args.dry_run {
         boot::clear(engine, &project.name, &args.services).await?;
     }
-    let prepared = prepare(engine, project, policy, files, (args, orphans)).await?;
+    let ask = args.ask(project, orphans);
+    let screen = Shown::of_verb(args.quiet_build, !args.json);
+    let prepared = converge::prepare(engine, project, policy, files, &ask, &screen).await?;
+    drop(screen);
     if args.dry_run {
         if args.json {
             print_json(&json!({ "plan": prepared.plan }))?;
@@ -222,26 +243,13 @@ async fn up(
         return Ok(ExitCode::SUCCESS);
     }
     let began = now();
-    let options = RunOptions {
-        timeout: args.wait_timeout.map(Duration::from_secs),
-        state: stack::states()?.join(&project.name),
-        cancel: Some(stack::interruption()),
-    };
+    let options = converge::run_options(project, &ask)?;
     progress::tell_notes(&prepared.plan, &options.state, args.services.is_empty());
-    let mut shown = progress::Shown::new(&prepared.plan);
     progress::tell_unchanged(&prepared.plan, &prepared.observed);
-    let mut printer = args.stays_in_front().then(|| args.attached.printer(&project.name));
-    let mut show = |progress: Progress<'_>| match (&progress, &mut printer) {
-        (Progress::Said(step, text), Some(printer)) => {
-            // an error means that nobody reads any more
-            for line in &hook_lines(step, text) {
-                drop(printer.print(line));
-            }
-        }
-        _ => shown.show(&progress),
-    };
-    let outcome = plimsoll_stack::run(engine, &prepared.plan, &prepared.files, &options, &mut show).await;
-    shown.finish();
+    let printer = args.stays_in_front().then(|| args.attached.printer(&project.name));
+    let screen = progress::Screen::new(&prepared.plan, printer);
+    let outcome = converge::run(engine, &prepared, &options, &screen).await;
+    screen.finish();
     if args.json {
         print_json(&json!({ "plan": prepared.plan, "outcome": outcome }))?;
     } else {
@@ -276,155 +284,6 @@ async fn wait(engine: &Engine, project: &Project, args: &Args) -> Result<ExitCod
             ExitCode::from(1)
         }
     })
-}
-
-struct Prepared {
-    plan: Plan,
-    observed: Observed,
-    files: StackFiles,
-    standins: Vec<String>,
-}
-
-/// Everything that is asked and read before anything is done. What can be refused is refused before images are built.
-async fn prepare(
-    engine: &Engine,
-    project: &Project,
-    policy: &Policy,
-    mut files: StackFiles,
-    (args, orphans): (&Args, Orphans),
-) -> Result<Prepared, Failure> {
-    for volume in args.recreate_volume.iter().chain(&args.password_changed) {
-        if !project.volumes.contains_key(volume) {
-            return Err(Failure::new(
-                format!("project {} has no volume {volume}", project.name),
-                format!("it has {}", project.volumes.keys().cloned().collect::<Vec<_>>().join(", ")),
-            ));
-        }
-    }
-    for service in args.services.iter().chain(args.attached.named()) {
-        // one that is left out this time is a service all the same
-        if !project.disabled_services.contains_key(service) {
-            project::check_names(project, std::iter::once(service))?;
-        }
-    }
-    let asked = Asked {
-        pull: args.pull.clone().filter(|policy| policy != "build"),
-        no_build: args.no_build,
-        build: args.build || args.pull.as_deref() == Some("build"),
-        quiet: args.quiet_pull,
-        quiet_build: args.quiet_build,
-        whole: args.services.is_empty() && !args.no_build && project.disabled_services.is_empty(),
-        listing: !args.json,
-        dry_run: args.dry_run,
-    };
-    let needed = needed(project, args);
-    let facts = engine.facts().await?;
-    let elsewhere = remote::prepare(engine, project, &mut files, &facts);
-    let options = plan_options(project, args, orphans)?;
-    let basis = Basis { engine, project, files: &files, facts: &facts, options: &options, args };
-    if !args.dry_run {
-        // a build takes minutes, and what can be refused without it costs nothing to find
-        basis.plan(&stack_images::expected(engine, &needed, &asked).await?).await?;
-    }
-    let images = stack_images::bring(engine, &needed, &home()?, policy, &asked).await?;
-    // what was observed before a build may not be true any more after it
-    let (wanted, observed, mut plan) = basis.plan(&images).await?;
-    plan.notes.extend(elsewhere);
-    let standins =
-        wanted.services.iter().filter(|service| service.standin).map(|service| service.name.clone());
-    let standins = standins.collect();
-    Ok(Prepared { plan, observed, files, standins })
-}
-
-/// What a plan is made from beside the images.
-struct Basis<'a> {
-    engine: &'a Engine,
-    project: &'a Project,
-    files: &'a StackFiles,
-    facts: &'a EngineFacts,
-    options: &'a PlanOptions,
-    args: &'a Args,
-}
-
-impl Basis<'_> {
-    /// The plan with these images for what the engine has now.
-    ///
-    /// # Errors
-    /// What keeps it from being run: a password that a store does not know, a port that somebody else has, …
-    async fn plan(&self, images: &ImageMap) -> Result<(Desired, Observed, Plan), Failure> {
-        let Self { engine, project, files, facts, options, args } = *self;
-        let observed = observe(engine, &project.name).await?;
-        let mut wanted = desired(project, Context { images, facts, files })?;
-        wanted.lend_environment(&proxy::variables(engine.host())?);
-        let changed = changed_passwords(&wanted, &observed, files);
-        password::check(&changed, args, &stack::states()?.join(&project.name))?;
-        let plan = plan(&wanted, &observed, options)?;
-        if !args.dry_run {
-            // of another machine only its engine tells
-            let listeners = if engine.is_local() { host_listeners() } else { Vec::new() };
-            let conflicts = port_conflicts(&plan, &wanted, &observed, &listeners);
-            if !conflicts.is_empty() {
-                return Err(StackError::PortsTaken(conflicts).into());
-            }
-        }
-        Ok((wanted, observed, plan))
-    }
-}
-
-fn plan_options(project: &Project, args: &Args, orphans: Orphans) -> Result<PlanOptions, Failure> {
-    Ok(PlanOptions {
-        force_recreate: args.force_recreate,
-        no_recreate: args.no_recreate,
-        remove_orphans: orphans.remove,
-        ignore_orphans: orphans.ignore,
-        services: args.services.clone(),
-        always_recreate_deps: args.always_recreate_deps,
-        no_deps: args.no_deps,
-        no_start: args.no_start,
-        renew_anon_volumes: args.renew_anon_volumes,
-        // who says yes to all says it to the loss of data in a volume that differs from the file, as in docker compose
-        recreate_volumes: if args.yes {
-            project.volumes.keys().cloned().collect()
-        } else {
-            args.recreate_volume.iter().cloned().collect()
-        },
-        grace: args.timeout,
-        hooked: plimsoll_stack::hooked(&stack::states()?.join(&project.name)),
-    })
-}
-
-/// The project with only what is brought up: images of other services need not be there.
-fn needed(project: &Project, args: &Args) -> Project {
-    let mut reduced = project.clone();
-    if !args.services.is_empty() {
-        let mut names: Vec<&str> = Vec::new();
-        for service in &args.services {
-            names.extend(needs_of(project, service, args.no_deps));
-        }
-        reduced.services.retain(|name, _| names.contains(&name.as_str()));
-    }
-    reduced
-}
-
-/// `--scale web=3`.
-fn scale(project: &mut Project, asked: &[String]) -> Result<(), Failure> {
-    for entry in asked {
-        let wrong = |why: String| Failure::new(why, "write SERVICE=NUMBER");
-        let (name, count) = entry.split_once('=').ok_or_else(|| wrong(format!("`{entry}` has no number")))?;
-        let count: u32 =
-            count.parse().map_err(|_| wrong(format!("`{count}` in `{entry}` is no number of containers")))?;
-        let Some(service) = project.services.get_mut(name) else {
-            return Err(project::no_service(project, name));
-        };
-        if let (Some(fixed), true) = (&service.container_name, count > 1) {
-            return Err(Failure::new(
-                format!("service {name} cannot have {count} containers: all would be called {fixed}"),
-                "remove `container_name` from the compose file",
-            ));
-        }
-        service.scale = Some(i64::from(count));
-    }
-    Ok(())
 }
 
 fn now() -> i64 {

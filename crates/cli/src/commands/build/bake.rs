@@ -3,10 +3,8 @@
 use std::process::ExitCode;
 
 use plimsoll_compose::{Project, Service};
-use plimsoll_ops::Failure;
+use plimsoll_ops::{Failure, builds};
 use serde_json::{Map, Value, json};
-
-use crate::builds;
 
 /// Prints the targets of these services, of all if none is named.
 pub(super) fn print(project: &Project, services: &[String]) -> Result<ExitCode, Failure> {

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use plimsoll_compose::Project;
 use plimsoll_image::Reference;
-use plimsoll_ops::{Failure, policy::Root};
-
-use crate::images;
+use plimsoll_ops::{Failure, images, policy::Root};
 
 /// Gives every image that is not built here the digest that its registry has for it now.
 pub(super) fn pin(project: &mut Project, root: &Root) -> Result<(), Failure> {

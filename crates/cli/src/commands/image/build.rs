@@ -23,13 +23,14 @@ use plimsoll_image::{
 use plimsoll_ops::{
     Failure,
     home::{home, open_store},
+    images::Images,
     interrupt, policy, storage,
 };
 
 pub(crate) use plimsoll_buildx::flags::Args;
 
 use super::{answer, progress, rawjson::RawJson, shell, task::Task, write::Writer};
-use crate::{images::Images, render};
+use crate::render;
 
 /// Settles what standard error is, before the first line is said.
 pub(super) fn begin(args: &Args) {
@@ -115,12 +116,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
         tell(note);
     }
     for spec in &args.cache_from {
-        request.imports.extend(cache::import(spec, &super::store::Machine, &tell)?);
+        request.imports.extend(cache::import(spec, &plimsoll_ops::images::Surroundings, &tell)?);
     }
-    let mut images = Images::new(&store, &home, &root.policy, &tell);
+    let mut images = Images::new(&store, &home, &root.policy, &progress);
     images.fresh = args.pull;
-    images.raw_json = mode == ProgressMode::RawJson;
-    images.folder = crate::images::project_folder(&request.context);
+    images.folder = plimsoll_ops::images::project_folder(&request.context);
     let builder = Builder::new(&store, home.join("build"))?;
     let native = request.platform.as_ref().is_none_or(|platform| *platform == host_platform());
     let base = |name: &Reference| {
@@ -188,7 +188,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     }
     let keys: Vec<_> = outcomes.iter().flat_map(|outcome| outcome.keys.clone()).collect();
     for export in &exports {
-        export.write(&store, &keys, &super::store::Machine, &tell)?;
+        export.write(&store, &keys, &plimsoll_ops::images::Surroundings, &tell)?;
     }
     let wants_id = args.iidfile.is_some() || args.metadata_file.is_some();
     if written.is_empty() && (wants_id || outcomes.len() == 1) {

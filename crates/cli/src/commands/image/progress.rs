@@ -14,7 +14,7 @@ use plimsoll_ops::Reporter;
 use plimsoll_source::{printable, printable_line, printable_output};
 
 use super::rawjson::RawJson;
-use crate::render::one_line;
+use crate::{render::one_line, reporter};
 
 /// A display.
 pub(crate) enum Display {
@@ -37,9 +37,16 @@ pub(crate) fn make(mode: ProgressMode, explain: bool) -> Display {
 
 impl Reporter for Display {
     fn report(&self, event: plimsoll_ops::Event<'_>) {
-        match event {
-            plimsoll_ops::Event::Line(line) => self.tell(line),
-            other => crate::reporter::Lines.report(other),
+        use plimsoll_ops::{Event, Pull};
+        match (self, event) {
+            (_, Event::Line(line)) => self.tell(line),
+            (Self::RawJson(raw), Event::Pull { image, platform, event }) => raw.pull(image, platform, &event),
+            (_, Event::Pull { image, event: Pull::Moved(moved), .. }) => {
+                if let Some(line) = reporter::moving(image, moved) {
+                    self.tell(&line);
+                }
+            }
+            (_, other) => reporter::Lines.report(other),
         }
     }
 }

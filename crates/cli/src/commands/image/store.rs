@@ -2,12 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use plimsoll_buildx::Outside;
-use plimsoll_image::{
-    ImageRecord, Reference, Store,
-    manifest::Platform,
-    registry::{Progress, Registry},
-};
+use plimsoll_image::{ImageRecord, Reference, Store, manifest::Platform, registry::Progress};
 use plimsoll_ops::{
     Failure,
     home::{home, open_store},
@@ -35,28 +30,7 @@ pub(super) fn platform(text: Option<&str>) -> Result<Platform, Failure> {
     }
 }
 
-/// This machine, as builds need it.
-pub(crate) struct Machine;
-
-impl Outside for Machine {
-    fn registry(&self, name: &Reference, insecure: bool) -> Result<Registry, Failure> {
-        registry(name, insecure)
-    }
-
-    fn note(&self, line: &str) {
-        crate::render::note(line);
-    }
-}
-
-/// A client with Docker's credentials; plain HTTP with this image's registry only when it was asked for.
-pub(super) fn registry(name: &Reference, insecure: bool) -> Result<Registry, Failure> {
-    let root = plimsoll_ops::policy::Root::find()?;
-    if let Some(note) = root.policy.mirrors_note() {
-        crate::render::note(note);
-    }
-    let registry = crate::images::registry()?;
-    Ok(if insecure { registry.allow_http(name.domain()) } else { registry })
-}
+pub(crate) use plimsoll_ops::images::registry_of as registry;
 
 /// A line on standard error for each layer that travels.
 pub(super) fn tell(progress: Progress) {

@@ -5,8 +5,10 @@ use std::{
     io::{BufWriter, Write},
 };
 
-use plimsoll_buildx::output::{Kind, Output};
-use plimsoll_buildx::product::{Product, Written};
+use plimsoll_buildx::{
+    output::{Kind, Output},
+    product::{Product, Written},
+};
 use plimsoll_image::{
     ImageRecord, LayerCompression, Reference, Store,
     bundle::{Bundle, Form},

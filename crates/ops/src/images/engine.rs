@@ -13,6 +13,8 @@ use futures_util::StreamExt as _;
 use plimsoll_engine::{Engine, EngineError};
 use plimsoll_image::{Digest, ImageRecord, Reference, Store, manifest::Platform, output::load_stream};
 
+use crate::Reporter;
+
 /// Pieces of the archive that wait to be read.
 const AHEAD: usize = 16;
 
@@ -24,12 +26,12 @@ enum Answer {
     Image(String),
 }
 
-/// The engine's image of this name for this platform, in the store; `tell` hears when it travels.
+/// The engine's image of this name for this platform, in the store; `reporter` hears when it travels.
 pub(super) fn find(
     store: &Store,
     name: &Reference,
     platform: &Platform,
-    tell: &(dyn Fn(&str) + Sync),
+    reporter: &dyn Reporter,
 ) -> Result<Option<ImageRecord>, String> {
     let familiar = name.familiar();
     let (answer, heard) = sync_channel(1);
@@ -45,7 +47,7 @@ pub(super) fn find(
         if let Some(known) = Digest::parse(&id).ok().and_then(|id| store.image_by_id(&id).ok().flatten()) {
             return Ok(Some(known));
         }
-        tell(&format!("{familiar}: the engine has it"));
+        reporter.line(&format!("{familiar}: the engine has it"));
         if go.send(()).is_err() {
             return Err(format!("the engine did not give {familiar}"));
         }

@@ -7,23 +7,25 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use plimsoll_ops::Failure;
+use crate::Failure;
 
 /// No generated file and no edit of one is larger.
 const MAX_BYTES: u64 = 4 << 20;
 
-pub(super) struct Disk {
+/// A repository on disk.
+pub struct Disk {
     root: PathBuf,
 }
 
 impl Disk {
-    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+    /// The repository in this folder.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
         let root = path.canonicalize().map_err(|error| failed(path, "cannot be opened", &error))?;
         Ok(Self { root })
     }
 
     /// The text of a file; `None` when there is none.
-    pub(super) fn read(&self, path: &str) -> Result<Option<String>, Failure> {
+    pub fn read(&self, path: &str) -> Result<Option<String>, Failure> {
         let Some(full) = self.existing(path)? else { return Ok(None) };
         let file = OpenOptions::new()
             .read(true)
@@ -41,19 +43,20 @@ impl Disk {
         Ok(Some(text))
     }
 
-    pub(super) fn exists(&self, path: &str) -> Result<bool, Failure> {
+    /// Whether there is such a file.
+    pub fn exists(&self, path: &str) -> Result<bool, Failure> {
         Ok(self.existing(path)?.is_some())
     }
 
     /// Replaces or makes a file in one step; an existing file keeps its mode.
-    pub(super) fn write(&self, path: &str, text: &str) -> Result<(), Failure> {
+    pub fn write(&self, path: &str, text: &str) -> Result<(), Failure> {
         let full = self.prepare(path, 0o777)?;
         let mode = fs::metadata(&full).map_or(0o644, |metadata| metadata.permissions().mode() & 0o777);
         replace(&full, text, mode).map_err(|error| failed(&full, "cannot be written", &error))
     }
 
     /// Makes a file that only its owner can read, in a folder that only its owner can enter.
-    pub(super) fn write_secret(&self, path: &str, text: &str) -> Result<(), Failure> {
+    pub fn write_secret(&self, path: &str, text: &str) -> Result<(), Failure> {
         let full = self.prepare(path, 0o700)?;
         replace(&full, text, 0o600).map_err(|error| failed(&full, "cannot be written", &error))
     }

@@ -11,98 +11,90 @@ use std::{
 
 use plimsoll_base::{Bases, Mirror, Progress, Suite};
 use plimsoll_build::{ImageResolver, ResolveError, ResolvedImage};
+use plimsoll_buildx::Outside;
 use plimsoll_image::{
     Image, ImageRecord, Origin, Reference, Store,
     manifest::Platform,
-    registry::{Credentials, Progress as Transfer, Registry, RegistryError},
-};
-use plimsoll_ops::{
-    interrupt::AtOnce,
-    machine::Machine,
-    policy::{Policy, UseMap},
-    sizes::megabytes,
+    registry::{Credentials, Registry, RegistryError},
 };
 
-use crate::commands::image::task::Task;
+use crate::{
+    Event, Failure, Pull, Reporter,
+    interrupt::AtOnce,
+    machine::Machine,
+    policy::{Policy, Root, UseMap},
+    reporter,
+};
 
 /// Labels of an image that stands in for software that cannot be had.
 const STANDIN: &str = "org.plimsoll.standin";
 
 /// An image that a name led to.
 #[derive(Clone, Debug)]
-pub(crate) struct Found {
+pub struct Found {
     /// The image in the store.
-    pub(crate) record: ImageRecord,
+    pub record: ImageRecord,
     /// The name that says what it really is: never the vendor's for an image of ours.
-    pub(crate) shown: Reference,
+    pub shown: Reference,
     /// It stands in for software that cannot be had here.
-    pub(crate) standin: bool,
+    pub standin: bool,
     /// The digest of its manifest or index in the registry that it was just pulled from.
-    pub(crate) digest: Option<plimsoll_image::Digest>,
+    pub digest: Option<plimsoll_image::Digest>,
 }
 
 /// Finds images by name; each name is looked for once.
-pub(crate) struct Images<'a> {
+pub struct Images<'a> {
     store: &'a Store,
     cache: PathBuf,
     policy: &'a Policy,
-    tell: &'a (dyn Fn(&str) + Sync),
+    reporter: &'a dyn Reporter,
     /// Also keeps two stages from making one base at the same time.
     found: Mutex<BTreeMap<(Reference, String), Found>>,
     /// Names of the policy's map that something asked for.
     mapped: Arc<Mutex<BTreeSet<String>>>,
     /// The registry is asked also for names that the store has.
-    pub(crate) fresh: bool,
-    /// Pulls are told as BuildKit's status.
-    pub(crate) raw_json: bool,
+    pub fresh: bool,
     /// The project whose files name images: a result of another project has no say in what a name means here. The
     /// current folder's without a word; see [`project_folder`].
-    pub(crate) folder: PathBuf,
+    pub folder: PathBuf,
 }
 
 impl<'a> Images<'a> {
-    /// `tell` receives a line for a person whenever something takes a while.
-    pub(crate) fn new(
-        store: &'a Store,
-        home: &Path,
-        policy: &'a Policy,
-        tell: &'a (dyn Fn(&str) + Sync),
-    ) -> Self {
+    /// `reporter` hears whenever something takes a while.
+    pub fn new(store: &'a Store, home: &Path, policy: &'a Policy, reporter: &'a dyn Reporter) -> Self {
         Self {
             store,
             cache: plimsoll_base::cache_dir(home),
             policy,
-            tell,
+            reporter,
             found: Mutex::default(),
             mapped: Arc::default(),
             fresh: false,
-            raw_json: false,
             folder: project_folder(Path::new(".")),
         }
     }
 
     /// The same for builds that ask the registry also for names that the store has.
-    pub(crate) fn asking(&self) -> Self {
+    pub fn asking(&self) -> Self {
         Self {
             store: self.store,
             cache: self.cache.clone(),
             policy: self.policy,
-            tell: self.tell,
+            reporter: self.reporter,
             found: Mutex::default(),
             mapped: Arc::clone(&self.mapped),
             fresh: true,
-            raw_json: self.raw_json,
             folder: self.folder.clone(),
         }
     }
 
     /// Brings the image of this name for this machine into the store.
-    pub(crate) fn find(&self, name: &Reference) -> Result<Found, ResolveError> {
+    pub fn find(&self, name: &Reference) -> Result<Found, ResolveError> {
         self.find_for(name, &Platform::host())
     }
 
     /// Brings the image of this name for a platform into the store.
-    pub(crate) fn find_for(&self, name: &Reference, platform: &Platform) -> Result<Found, ResolveError> {
+    pub fn find_for(&self, name: &Reference, platform: &Platform) -> Result<Found, ResolveError> {
         let wanted = (name.clone(), platform.to_string());
         let mut known = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = known.get(&wanted) {
@@ -121,7 +113,7 @@ impl<'a> Images<'a> {
         if self.fresh && self.policy.images.when != UseMap::Always {
             match self.pull(name, platform) {
                 Ok(found) => return Ok(found),
-                Err(error) => (self.tell)(&format!("{}: not pulled: {error}", name.familiar())),
+                Err(error) => self.reporter.line(&format!("{}: not pulled: {error}", name.familiar())),
             }
         }
         match (self.policy.images.when, recipe) {
@@ -142,7 +134,7 @@ impl<'a> Images<'a> {
                 match self.pull(name, platform) {
                     Ok(found) => Ok(found),
                     Err(RegistryError::Unreachable { host, .. }) => {
-                        (self.tell)(&format!(
+                        self.reporter.line(&format!(
                             "{}: {host} cannot be reached, base {recipe} is used",
                             name.familiar()
                         ));
@@ -193,7 +185,7 @@ impl<'a> Images<'a> {
 
     /// What the policy wants instead of this name for a service that is run and not built: `None` means the image
     /// that the name stands for.
-    pub(crate) fn substitute(&self, name: &Reference) -> Result<Option<Found>, ResolveError> {
+    pub fn substitute(&self, name: &Reference) -> Result<Option<Found>, ResolveError> {
         let Some(recipe) = self.recipe(name)? else { return Ok(None) };
         let use_base = match self.policy.images.when {
             UseMap::Never => false,
@@ -214,7 +206,8 @@ impl<'a> Images<'a> {
         let registry = registry().map_err(|error| refused(&error))?;
         match registry.resolve(name) {
             Err(RegistryError::Unreachable { host, .. }) => {
-                (self.tell)(&format!("{}: {host} cannot be reached, base {recipe} is used", name.familiar()));
+                self.reporter
+                    .line(&format!("{}: {host} cannot be reached, base {recipe} is used", name.familiar()));
                 Ok(true)
             }
             _ => Ok(false),
@@ -241,13 +234,13 @@ impl<'a> Images<'a> {
     }
 
     /// Names of the policy's map that nothing has asked for yet.
-    pub(crate) fn unmapped(&self) -> Vec<&str> {
+    pub fn unmapped(&self) -> Vec<&str> {
         let mapped = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
         self.policy.images.map.keys().filter(|name| !mapped.contains(*name)).map(String::as_str).collect()
     }
 
     /// The image of this name in the store, where `plimsoll image build` or `load` put it.
-    pub(crate) fn stored(&self, name: &Reference) -> Result<Option<Found>, ResolveError> {
+    pub fn stored(&self, name: &Reference) -> Result<Option<Found>, ResolveError> {
         let record = self.store.image(name).map_err(|error| plain(&error))?;
         self.unless_strange(record, name)
     }
@@ -259,7 +252,7 @@ impl<'a> Images<'a> {
     ) -> Result<Option<Found>, ResolveError> {
         let Some(record) = record else { return Ok(None) };
         if let Some(why) = self.stranger(name, &record)? {
-            (self.tell)(&format!("note: {why}: it is not used"));
+            self.reporter.line(&format!("note: {why}: it is not used"));
             return Ok(None);
         }
         Ok(Some(found(record, name.clone())))
@@ -280,7 +273,7 @@ impl<'a> Images<'a> {
         if let Some(found) = self.stored_for(name, platform)? {
             return Ok(Some(found));
         }
-        let record = engine::find(self.store, name, platform, self.tell)
+        let record = engine::find(self.store, name, platform, self.reporter)
             .map_err(|message| ResolveError { message, hint: None })?;
         Ok(record.map(|record| found(record, name.clone())))
     }
@@ -288,20 +281,16 @@ impl<'a> Images<'a> {
     fn pull(&self, name: &Reference, platform: &Platform) -> Result<Found, RegistryError> {
         let registry = registry()?;
         if let Some(note) = self.policy.mirrors_note() {
-            (self.tell)(note);
+            self.reporter.line(note);
         }
-        (self.tell)(&format!("{}: looking for it in {}", name.familiar(), name.domain()));
-        let task = self.raw_json.then(|| Task::begin(&format!("pull {} for {platform}", name.familiar())));
-        let pulled = registry.pull(self.store, name, platform, &|progress| match (&task, &progress) {
-            (Some(task), _) => task.transfer(&progress),
-            (None, Transfer::Started { bytes, .. }) => {
-                (self.tell)(&format!("{}: fetching a layer of {}", name.familiar(), megabytes(*bytes)));
-            }
-            _ => {}
-        });
-        if let Some(task) = task {
-            task.end(pulled.as_ref().err().map(ToString::to_string).as_deref());
-        }
+        self.reporter.line(&format!("{}: looking for it in {}", name.familiar(), name.domain()));
+        let (image, platform_name) = (name.familiar(), platform.to_string());
+        let tell = |event: Pull<'_>| {
+            self.reporter.report(Event::Pull { image: &image, platform: &platform_name, event });
+        };
+        tell(Pull::Begun);
+        let pulled = registry.pull(self.store, name, platform, &|progress| tell(Pull::Moved(&progress)));
+        tell(Pull::Ended(pulled.as_ref().err().map(ToString::to_string).as_deref()));
         let pulled = pulled?;
         Ok(Found { digest: Some(pulled.digest), ..found(pulled.record, name.clone()) })
     }
@@ -328,26 +317,28 @@ impl<'a> Images<'a> {
 
     fn base_progress(&self, recipe: &str, progress: &Progress) {
         match progress {
-            Progress::Index => (self.tell)(&format!("base {recipe}: reading the archive's signed index")),
+            Progress::Index => {
+                self.reporter.line(&format!("base {recipe}: reading the archive's signed index"))
+            }
             Progress::Fetch { done: 0, total } => {
-                (self.tell)(&format!("base {recipe}: fetching {} MB of packages", total / 1_000_000));
+                self.reporter.line(&format!("base {recipe}: fetching {} MB of packages", total / 1_000_000));
             }
             Progress::Fetch { .. } => {}
             Progress::Assemble { packages } => {
-                (self.tell)(&format!("base {recipe}: putting {packages} packages together"));
+                self.reporter.line(&format!("base {recipe}: putting {packages} packages together"));
             }
-            Progress::Note(note) => (self.tell)(&format!("base {recipe}: {note}")),
+            Progress::Note(note) => self.reporter.line(&format!("base {recipe}: {note}")),
         }
     }
 }
 
 /// The project's folder as the kernel names it; a link to a folder is no other project.
-pub(crate) fn project_folder(folder: &Path) -> PathBuf {
+pub fn project_folder(folder: &Path) -> PathBuf {
     folder.canonicalize().or_else(|_| std::path::absolute(folder)).unwrap_or_else(|_| folder.to_owned())
 }
 
 /// A client with Docker's credentials and the mirrors of the machine's configuration, then those of its engine.
-pub(crate) fn registry() -> Result<Registry, RegistryError> {
+pub fn registry() -> Result<Registry, RegistryError> {
     #[derive(Default, serde::Deserialize)]
     #[serde(rename_all = "kebab-case", default)]
     struct Daemon {
@@ -363,6 +354,28 @@ pub(crate) fn registry() -> Result<Registry, RegistryError> {
         .and_then(|text| serde_json::from_slice(&text).ok())
         .unwrap_or_default();
     Ok(daemon.registry_mirrors.iter().fold(registry, |registry, mirror| registry.mirror("docker.io", mirror)))
+}
+
+/// As [`registry`], for the registry of this name; over plain HTTP only where it was asked for.
+pub fn registry_of(name: &Reference, insecure: bool) -> Result<Registry, Failure> {
+    if let Some(note) = Root::find()?.policy.mirrors_note() {
+        reporter().report(Event::Note(note));
+    }
+    let registry = registry()?;
+    Ok(if insecure { registry.allow_http(name.domain()) } else { registry })
+}
+
+/// This machine, as builds need it.
+pub struct Surroundings;
+
+impl Outside for Surroundings {
+    fn registry(&self, name: &Reference, insecure: bool) -> Result<Registry, Failure> {
+        registry_of(name, insecure)
+    }
+
+    fn note(&self, line: &str) {
+        reporter().report(Event::Note(line));
+    }
 }
 
 impl ImageResolver for Images<'_> {

@@ -3,10 +3,6 @@
 use std::path::Path;
 
 use plimsoll_disk::{Links, read_text};
-use plimsoll_ops::{
-    Failure,
-    policy::{FILE, Root},
-};
 use plimsoll_source::{Diagnostic, Source, Span};
 use plimsoll_verify::{
     Project,
@@ -14,11 +10,16 @@ use plimsoll_verify::{
     smoke::SmokeFile,
 };
 
+use crate::{
+    Failure,
+    policy::{FILE, Root},
+};
+
 /// Neither file is read beyond this.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// The services that `plimsoll.toml` names.
-pub(crate) fn check(root: &Root, project: &Project) -> Result<(), Failure> {
+pub fn check(root: &Root, project: &Project) -> Result<(), Failure> {
     let budgets = root.policy.budgets.images.keys().map(|name| (name.as_str(), "a budget"));
     let front = root.policy.smoke.front.as_deref().map(|front| front.split(':').next().unwrap_or(front));
     let named = budgets.chain(front.map(|name| (name, "`smoke.front`")));
@@ -27,7 +28,7 @@ pub(crate) fn check(root: &Root, project: &Project) -> Result<(), Failure> {
 }
 
 /// The services that smoke checks name.
-pub(crate) fn check_smoke(source: &Source, file: &SmokeFile, project: &Project) -> Result<(), Failure> {
+pub fn check_smoke(source: &Source, file: &SmokeFile, project: &Project) -> Result<(), Failure> {
     let named = file.checks.iter().flat_map(|check| {
         let at = check.at.as_deref().and_then(|at| at.rsplit_once(':')).map(|(service, _)| service);
         at.into_iter().chain(check.disturbed())
@@ -36,7 +37,7 @@ pub(crate) fn check_smoke(source: &Source, file: &SmokeFile, project: &Project) 
 }
 
 /// The services that promises name.
-pub(crate) fn check_promises(source: &Source, file: &PromiseFile, project: &Project) -> Result<(), Failure> {
+pub fn check_promises(source: &Source, file: &PromiseFile, project: &Project) -> Result<(), Failure> {
     let named = file.promises.iter().flat_map(Promise::named_services);
     all_known(source, named.map(|name| (name, "a promise")), project)
 }

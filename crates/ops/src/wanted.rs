@@ -2,21 +2,21 @@
 
 use plimsoll_compose::Project;
 use plimsoll_engine::Engine;
-use plimsoll_ops::{
-    Failure,
-    home::{home, open_store},
-    policy::Policy,
-    remote, stack,
-};
 use plimsoll_stack::{
     Context, ImageMap, PlanOptions, ServiceImage, desired, hook_images, hooked, observe, plan, stack_files,
 };
 use plimsoll_verify::Wanted;
 
-use crate::{builds, images::Images};
+use crate::{
+    Deaf, Failure, builds,
+    home::{home, open_store},
+    images::Images,
+    policy::Policy,
+    remote, stack,
+};
 
 /// What should run, and what `up` would change. The text is why that cannot be said.
-pub(crate) async fn wanted(
+pub async fn wanted(
     engine: &Engine,
     project: &Project,
     policy: &Policy,
@@ -32,7 +32,7 @@ pub(crate) async fn wanted(
     let images = images(engine, project, policy, own_ids).await?;
     let observed = observe(engine, &project.name).await.map_err(text)?;
     for note in remote::prepare(engine, project, &mut files, &facts) {
-        errln!("note  {note}");
+        note!("note  {note}");
     }
     let wanted = desired(project, Context { images: &images, facts: &facts, files: &files }).map_err(text)?;
     let options = PlanOptions { hooked: hooked(&state), ..PlanOptions::default() };
@@ -52,8 +52,7 @@ async fn images(
 ) -> Result<ImageMap, String> {
     let home = home().map_err(|error| said(&error))?;
     let store = open_store(&home).map_err(|error| error.to_string())?;
-    let tell = |_: &str| {};
-    let known = Images::new(&store, &home, policy, &tell);
+    let known = Images::new(&store, &home, policy, &Deaf);
     let mut names = Vec::new();
     for (name, service) in &project.services {
         let image = builds::image_name(project, name, service).map_err(|error| said(&error))?;

@@ -7,17 +7,17 @@ use std::{
     sync::mpsc::Receiver,
 };
 
-use plimsoll_ops::Failure;
+use crate::Failure;
 
 /// Where the first entry of the tar goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub struct Place {
     /// The file or directory that the first entry becomes.
     root: PathBuf,
 }
 
 /// Where something called `name` in the container goes. `contents` puts what is in a directory there, not itself.
-pub(super) fn place(
+pub fn place(
     destination: &Path,
     name: Option<&Path>,
     is_dir: bool,
@@ -48,7 +48,7 @@ pub(super) fn place(
 }
 
 /// Unpacks all entries. Owners are kept only when asked for, and where that is allowed.
-pub(super) fn all(tar: impl Read, place: &Place, contents: bool, keep_owners: bool) -> Result<(), Failure> {
+pub fn all(tar: impl Read, place: &Place, contents: bool, keep_owners: bool) -> Result<(), Failure> {
     let mut archive = tar::Archive::new(tar);
     archive.set_preserve_permissions(true);
     archive.set_preserve_ownerships(keep_owners);
@@ -113,14 +113,15 @@ fn check(root: &Path, target: &Path) -> io::Result<()> {
 }
 
 /// The pieces of a stream as something to read from.
-pub(super) struct Pieces {
+pub struct Pieces {
     receiver: Receiver<io::Result<Vec<u8>>>,
     piece: Vec<u8>,
     at: usize,
 }
 
 impl Pieces {
-    pub(super) fn new(receiver: Receiver<io::Result<Vec<u8>>>) -> Self {
+    /// Reads what comes through the channel.
+    pub fn new(receiver: Receiver<io::Result<Vec<u8>>>) -> Self {
         Self { receiver, piece: Vec::new(), at: 0 }
     }
 }

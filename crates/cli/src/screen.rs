@@ -7,14 +7,14 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use plimsoll_build::{Event, Outcome, Progress};
-use plimsoll_image::Reference;
-use plimsoll_ops::{Reporter, is_in_place};
+use plimsoll_build::{Event as Happens, Outcome};
+use plimsoll_ops::{Event, Pull, Reporter, is_in_place};
 use plimsoll_source::{printable_line, printable_output};
 
 use crate::{
     globals::{self, ProgressForm},
     render::one_line,
+    reporter,
 };
 
 /// The screen that all builds write to.
@@ -24,14 +24,23 @@ pub(crate) struct Shown {
     quiet: bool,
     /// Each step is a line of standard output when it begins, those from the cache too.
     listing: bool,
+    /// The running steps of each image, by its name.
+    steps: Mutex<HashMap<String, HashMap<usize, Step>>>,
 }
 
 impl Shown {
     /// In this form, whatever holds for the other verbs.
     pub(crate) fn of(form: ProgressForm) -> Self {
         match form {
-            ProgressForm::Tty => Self { screen: Some(MultiProgress::new()), quiet: false, listing: false },
-            ProgressForm::Plain | ProgressForm::Json => Self { screen: None, quiet: false, listing: false },
+            ProgressForm::Tty => Self {
+                screen: Some(MultiProgress::new()),
+                quiet: false,
+                listing: false,
+                steps: Mutex::default(),
+            },
+            ProgressForm::Plain | ProgressForm::Json => {
+                Self { screen: None, quiet: false, listing: false, steps: Mutex::default() }
+            }
             ProgressForm::Quiet => Self::quiet(),
             ProgressForm::Auto => Self::new(),
         }
@@ -39,19 +48,28 @@ impl Shown {
 
     /// Shows nothing.
     pub(crate) fn quiet() -> Self {
-        Self { screen: None, quiet: true, listing: false }
+        Self { screen: None, quiet: true, listing: false, steps: Mutex::default() }
     }
 
     /// Live on a terminal, lines elsewhere.
     pub(crate) fn new() -> Self {
         let screen = globals::is_live().then(MultiProgress::new);
-        Self { screen, quiet: globals::is_quiet(), listing: false }
+        Self { screen, quiet: globals::is_quiet(), listing: false, steps: Mutex::default() }
     }
 
     /// The same for a verb whose standard output has nothing else: in place of docker compose the steps are there.
     pub(crate) fn listing(self) -> Self {
         let listing = is_in_place() && !self.quiet && self.screen.is_none();
         Self { listing, ..self }
+    }
+
+    /// For a verb that builds on its way; `listing` says that its standard output is free for the steps.
+    pub(crate) fn of_verb(quiet: bool, listing: bool) -> Self {
+        match (quiet, listing) {
+            (true, _) => Self::quiet(),
+            (false, true) => Self::new().listing(),
+            (false, false) => Self::new(),
+        }
     }
 
     /// A line that belongs to no step.
@@ -67,11 +85,6 @@ impl Shown {
         }
     }
 
-    /// Where the build of one image reports to.
-    pub(crate) fn image(&self, name: &Reference) -> ImageProgress<'_> {
-        ImageProgress { shown: self, name: name.familiar_name(), steps: Mutex::default() }
-    }
-
     fn bar(&self, name: &str, title: &str) -> Option<ProgressBar> {
         let bar = self.screen.as_ref()?.add(ProgressBar::new_spinner());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed:>4} {prefix}  {wide_msg:.dim}") {
@@ -84,19 +97,18 @@ impl Shown {
 }
 
 impl Reporter for Shown {
-    fn report(&self, event: plimsoll_ops::Event<'_>) {
+    fn report(&self, event: Event<'_>) {
         match event {
-            plimsoll_ops::Event::Line(line) => self.tell(line),
-            other => crate::reporter::Lines.report(other),
+            Event::Line(line) => self.tell(line),
+            Event::Build { image, event } => self.step(&image.familiar_name(), event),
+            Event::Pull { image, event: Pull::Moved(moved), .. } => {
+                if let Some(line) = reporter::moving(image, moved) {
+                    self.tell(&line);
+                }
+            }
+            other => reporter::Lines.report(other),
         }
     }
-}
-
-/// The progress of one image's build.
-pub(crate) struct ImageProgress<'a> {
-    shown: &'a Shown,
-    name: String,
-    steps: Mutex<HashMap<usize, Step>>,
 }
 
 struct Step {
@@ -104,23 +116,24 @@ struct Step {
     bar: Option<ProgressBar>,
 }
 
-impl Progress for ImageProgress<'_> {
-    fn event(&self, event: &Event<'_>) {
-        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+impl Shown {
+    fn step(&self, name: &str, event: &Happens<'_>) {
+        let mut all = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        let steps = all.entry(name.to_owned()).or_default();
         match event {
-            Event::Note(note) => self.shown.tell(&format!("note: {}: {note}", self.name)),
-            Event::Started { step, title, .. } => {
-                if self.shown.listing {
+            Happens::Note(note) => self.tell(&format!("note: {name}: {note}")),
+            Happens::Started { step, title, .. } => {
+                if self.listing {
                     // for scripts: as it stands in the file
-                    outln!("{} {}", self.name, printable_line(title));
+                    outln!("{} {}", name, printable_line(title));
                 }
                 steps.insert(*step, Step { title: one_line(title), bar: None });
             }
-            Event::Output { step, bytes, .. } => {
+            Happens::Output { step, bytes, .. } => {
                 let Some(step) = steps.get_mut(step) else { return };
                 // made late, so that what comes from the cache never flickers over the screen
                 if step.bar.is_none() {
-                    step.bar = self.shown.bar(&self.name, &step.title);
+                    step.bar = self.bar(name, &step.title);
                 }
                 let text = String::from_utf8_lossy(bytes);
                 if let (Some(bar), Some(line)) =
@@ -129,9 +142,9 @@ impl Progress for ImageProgress<'_> {
                     bar.set_message(printable_line(line.trim()).into_owned());
                 }
             }
-            Event::Fetched { .. } => {}
-            Event::Waiting { what, .. } => self.shown.tell(&format!("{}: {what}", self.name)),
-            Event::Finished { step, outcome, elapsed } => {
+            Happens::Fetched { .. } => {}
+            Happens::Waiting { what, .. } => self.tell(&format!("{}: {what}", name)),
+            Happens::Finished { step, outcome, elapsed } => {
                 let Some(Step { title, bar }) = steps.remove(step) else { return };
                 if let Some(bar) = bar {
                     bar.finish_and_clear();
@@ -142,7 +155,7 @@ impl Progress for ImageProgress<'_> {
                     Outcome::Failed => " failed".to_owned(),
                     Outcome::Stopped => "stopped".to_owned(),
                 };
-                self.shown.tell(&format!("{time}  {} {title}", self.name));
+                self.tell(&format!("{time}  {} {title}", name));
             }
         }
     }

@@ -7,68 +7,56 @@ use indexmap::IndexMap;
 use plimsoll_compose::Project;
 use plimsoll_engine::{Engine, EngineError};
 use plimsoll_image::{Reference, Store};
-use plimsoll_ops::{
-    Failure,
+use plimsoll_stack::{ImageMap, ServiceImage, hook_images, image_name};
+
+use crate::{
+    Failure, Reporter,
+    builds::{self, Built},
     handover::{self, Sent},
     home::open_store,
+    images::{Found, Images, project_folder},
     is_in_place,
     policy::Policy,
     pulls,
     sizes::megabytes,
     storage::Budget,
 };
-use plimsoll_stack::{ImageMap, ServiceImage, hook_images, image_name};
-
-use crate::{
-    builds::{self, Built, Shown},
-    globals,
-    images::{Found, Images, project_folder},
-};
 
 /// What was said about images on the command line.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Asked {
+pub struct Asked {
     /// Instead of the services' own `pull_policy`.
-    pub(crate) pull: Option<String>,
+    pub pull: Option<String>,
     /// Build nothing.
-    pub(crate) no_build: bool,
+    pub no_build: bool,
     /// Build also what the engine has, in place of docker compose, which takes that as it is.
-    pub(crate) build: bool,
+    pub build: bool,
     /// Say nothing about pulls.
-    pub(crate) quiet: bool,
-    /// Say nothing about builds.
-    pub(crate) quiet_build: bool,
+    pub quiet: bool,
     /// The whole project is brought: a name of `[images]` that nothing asks for is of no use.
-    pub(crate) whole: bool,
-    /// Standard output is free for the steps of builds.
-    pub(crate) listing: bool,
+    pub whole: bool,
     /// Only look: nothing is pulled, built or handed to the engine.
-    pub(crate) dry_run: bool,
+    pub dry_run: bool,
 }
 
 /// Builds what the project builds, and gives the engine every image that it lacks.
-pub(crate) async fn bring(
+pub async fn bring(
     engine: &Engine,
     project: &Project,
     home: &Path,
     policy: &Policy,
     asked: &Asked,
+    reporter: &dyn Reporter,
 ) -> Result<ImageMap, Failure> {
     if asked.dry_run {
         let foreseen = foresee(engine, project, asked).await?;
         for (image, line) in &foreseen.said {
-            globals::tell(image, line);
+            reporter.tell(image, line);
         }
         return Ok(foreseen.images);
     }
     let store = open_store(home)?;
-    let shown = match (asked.quiet_build, asked.listing) {
-        (true, _) => Shown::quiet(),
-        (false, true) => Shown::new().listing(),
-        (false, false) => Shown::new(),
-    };
-    let tell = |line: &str| shown.tell(line);
-    let mut images = Images::new(&store, home, policy, &tell);
+    let mut images = Images::new(&store, home, policy, reporter);
     images.folder = project_folder(project.working_dir.as_ref());
     let services = if is_in_place() && !asked.build { lacking(engine, project).await? } else { Vec::new() };
     let nothing = asked.no_build || (is_in_place() && !asked.build && services.is_empty());
@@ -76,25 +64,25 @@ pub(crate) async fn bring(
     let wanted = if nothing {
         Vec::new()
     } else {
-        tokio::task::block_in_place(|| builds::wanted(&store, home, project, &build, &tell))?
+        tokio::task::block_in_place(|| builds::wanted(&store, home, project, &build, reporter))?
     };
     let built = tokio::task::block_in_place(|| {
-        builds::build(&store, home, &images, &wanted, &shown, Budget::find(policy)?)
+        builds::build(&store, home, &images, &wanted, reporter, Budget::find(policy)?)
     })?;
-    builds::tell_built(&built, &shown);
+    builds::tell_built(&built, reporter);
     let over: Vec<_> = builds::hold_to_budgets(&built, &policy.budgets.images)
         .into_iter()
         .filter(builds::Verdict::exceeded)
         .collect();
     for verdict in over {
         let budget = megabytes(verdict.budget.unwrap_or_default());
-        shown.tell(&format!(
+        reporter.line(&format!(
             "note  {} has {}, over its budget of {budget}",
             verdict.image,
             megabytes(verdict.size)
         ));
     }
-    let ctx = Bring { engine, project, store: &store, images: &images, built: &built, shown: &shown, asked };
+    let ctx = Bring { engine, project, store: &store, images: &images, built: &built, reporter, asked };
     // several services may run one image: it travels once
     let mut users: IndexMap<Reference, Vec<&String>> = IndexMap::new();
     let mut found = ImageMap::new();
@@ -119,8 +107,8 @@ pub(crate) async fn bring(
     });
     found.extend(try_join_all(each).await?.into_iter().flatten());
     for name in images.unmapped().into_iter().filter(|_| asked.whole && !is_in_place()) {
-        shown
-            .tell(&format!("note  [images] in plimsoll.toml maps {name}, and nothing here needs that image"));
+        reporter
+            .line(&format!("note  [images] in plimsoll.toml maps {name}, and nothing here needs that image"));
     }
     Ok(found)
 }
@@ -142,7 +130,7 @@ async fn lacking(engine: &Engine, project: &Project) -> Result<Vec<String>, Fail
 }
 
 /// Whether the text is an image's id in the engine and not a name.
-pub(crate) fn is_id(image: &str) -> bool {
+pub fn is_id(image: &str) -> bool {
     let digits = image.strip_prefix("sha256:").unwrap_or(image);
     digits.len() == 64 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
@@ -160,7 +148,7 @@ async fn by_id(engine: &Engine, service: &str, id: &str) -> Result<ServiceImage,
 }
 
 /// The images as they will be, as far as it costs nothing to know: for what can be refused before anything is built.
-pub(crate) async fn expected(engine: &Engine, project: &Project, asked: &Asked) -> Result<ImageMap, Failure> {
+pub async fn expected(engine: &Engine, project: &Project, asked: &Asked) -> Result<ImageMap, Failure> {
     let mut images = foresee(engine, project, asked).await?.images;
     // a base of [images] or a newer image may come in the place of each
     for image in images.values_mut() {
@@ -225,7 +213,7 @@ struct Bring<'a> {
     store: &'a Store,
     images: &'a Images<'a>,
     built: &'a [Built],
-    shown: &'a Shown,
+    reporter: &'a dyn Reporter,
 }
 
 impl Bring<'_> {
@@ -235,7 +223,7 @@ impl Bring<'_> {
                 Found { record: built.record.clone(), shown: name.clone(), standin: false, digest: None };
             return self.hand_over(&found, name, &built.names).await;
         }
-        let substitute = tokio::task::block_in_place(|| self.images.substitute(name)).map_err(unresolved)?;
+        let substitute = tokio::task::block_in_place(|| self.images.substitute(name))?;
         if let Some(found) = substitute {
             return self.hand_over(&found, name, std::slice::from_ref(&found.shown)).await;
         }
@@ -245,7 +233,7 @@ impl Bring<'_> {
     /// The image of the store under this name, for an engine that has none: where `plimsoll image build` or `load`
     /// put it. A name in the engine is never moved to it.
     async fn of_store(&self, name: &Reference) -> Result<Option<ServiceImage>, Failure> {
-        match self.images.stored(name).map_err(unresolved)? {
+        match self.images.stored(name)? {
             Some(found) => self.hand_over(&found, name, std::slice::from_ref(&found.shown)).await.map(Some),
             None => Ok(None),
         }
@@ -260,13 +248,13 @@ impl Bring<'_> {
         let work = handover::ensure(self.engine, self.store, &found.record, names);
         let (detail, sent) = pulls::telling(pulls::LONG, work, |time| {
             let seconds = time.as_secs();
-            self.shown.tell(&format!("waiting: engine takes {} for {seconds} s", found.shown.familiar()));
+            self.reporter.line(&format!("waiting: engine takes {} for {seconds} s", found.shown.familiar()));
         })
         .await?;
         if let Sent::Layers { sent, of, bytes } = sent {
             let size = megabytes(bytes);
-            self.shown
-                .tell(&format!("engine takes {}: {sent} of {of} layers, {size}", found.shown.familiar()));
+            self.reporter
+                .line(&format!("engine takes {}: {sent} of {of} layers, {size}", found.shown.familiar()));
         }
         let shown = if found.shown == *name {
             name.familiar()
@@ -320,26 +308,26 @@ impl Bring<'_> {
         let written = written.unwrap_or(&familiar);
         if !self.asked.quiet {
             let own = || format!("engine pulls {familiar}");
-            self.shown.tell(&if is_in_place() { format!(" Image {written} Pulling") } else { own() });
+            self.reporter.line(&if is_in_place() { format!(" Image {written} Pulling") } else { own() });
         }
         let platform = services.iter().find_map(|service| self.platform(service));
         // a line that docker compose does not have is none for scripts
         let silent = self.asked.quiet || is_in_place();
         let tell = |line: &str| {
             if !silent {
-                self.shown.tell(line);
+                self.reporter.line(line);
             }
         };
         match (pulls::pull(self.engine, &familiar, platform, tell).await, there) {
             // an image that is only old is better than none
             (Err(error), Some(detail)) if stale => {
-                self.shown.tell(&format!("note  {familiar} is not newer: {error}"));
+                self.reporter.line(&format!("note  {familiar} is not newer: {error}"));
                 Ok(ServiceImage::from_engine(familiar.clone(), false, detail))
             }
             (pulled, _) => {
                 pulled.map_err(failed)?;
                 if is_in_place() && !self.asked.quiet {
-                    self.shown.tell(&format!(" Image {written} Pulled"));
+                    self.reporter.line(&format!(" Image {written} Pulled"));
                 }
                 let detail = self.engine.inspect_image(&familiar).await.map_err(failed)?;
                 Ok(ServiceImage::from_engine(familiar.clone(), false, detail))
@@ -360,12 +348,5 @@ impl Bring<'_> {
         let tagged = raw["Metadata"]["LastTagTime"].as_str().and_then(|time| time.parse().ok());
         let Some(tagged): Option<jiff::Timestamp> = tagged else { return true };
         jiff::Timestamp::now().as_second() - tagged.as_second() > seconds
-    }
-}
-
-fn unresolved(error: plimsoll_build::ResolveError) -> Failure {
-    match error.hint {
-        Some(hint) => Failure::new(error.message, hint),
-        None => plimsoll_source::Diagnostic::error(error.message).into(),
     }
 }

@@ -2,29 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll_ops::policy::Size;
-
 use super::Built;
+use crate::policy::Size;
 
 /// An image's size against what its services allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Verdict {
-    pub(crate) image: String,
+pub struct Verdict {
+    /// The image's name.
+    pub image: String,
     /// Unpacked, in bytes.
-    pub(crate) size: u64,
+    pub size: u64,
     /// The smallest budget of the image's services, in bytes.
-    pub(crate) budget: Option<u64>,
+    pub budget: Option<u64>,
 }
 
 impl Verdict {
     /// The image is larger than it may be.
-    pub(crate) fn exceeded(&self) -> bool {
+    pub fn exceeded(&self) -> bool {
         self.budget.is_some_and(|budget| self.size > budget)
     }
 }
 
 /// One verdict for each image.
-pub(crate) fn hold_to_budgets(built: &[Built], budgets: &BTreeMap<String, Size>) -> Vec<Verdict> {
+pub fn hold_to_budgets(built: &[Built], budgets: &BTreeMap<String, Size>) -> Vec<Verdict> {
     built
         .iter()
         .map(|image| Verdict {

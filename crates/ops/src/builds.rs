@@ -2,7 +2,6 @@
 
 mod budgets;
 mod options;
-mod progress;
 
 use std::{
     path::Path,
@@ -15,23 +14,25 @@ use plimsoll_build::{BuildRequest, Builder, NamedContext, ResolvedImage};
 use plimsoll_buildx::prepared::{Prepared, PreparedError, prepare};
 use plimsoll_compose::{Project, Service};
 use plimsoll_image::{Image, ImageRecord, Origin, Reference, Store};
-use plimsoll_ops::{
-    Failure, interrupt, is_in_place,
+use plimsoll_source::{Diagnostic, Source};
+
+pub use budgets::{Verdict, hold_to_budgets};
+
+use self::options::Subject;
+use crate::{
+    Event, Failure, Reporter,
+    images::{Images, Surroundings, project_folder},
+    interrupt, is_in_place,
     project::check_names,
     storage::{self, Budget},
 };
-use plimsoll_source::{Diagnostic, Source};
-
-pub(crate) use budgets::{Verdict, hold_to_budgets};
-pub(crate) use progress::Shown;
-
-use self::options::Subject;
-use crate::images::{Images, project_folder};
 
 /// An image that is to be built, with the services that run it.
-pub(crate) struct Wanted<'s> {
-    pub(crate) services: Vec<String>,
-    pub(crate) name: Reference,
+pub struct Wanted<'s> {
+    /// Who runs it.
+    pub services: Vec<String>,
+    /// Its first name.
+    pub name: Reference,
     /// Named contexts that are images of services.
     made_of: Vec<(String, String)>,
     /// The same, and siblings that the Dockerfile names: context and image.
@@ -42,48 +43,53 @@ pub(crate) struct Wanted<'s> {
 }
 
 /// An image that was built, or found to be up to date.
-pub(crate) struct Built {
-    pub(crate) services: Vec<String>,
-    pub(crate) name: Reference,
+pub struct Built {
+    /// Who runs it.
+    pub services: Vec<String>,
+    /// Its first name.
+    pub name: Reference,
     /// All its names.
-    pub(crate) names: Vec<Reference>,
+    pub names: Vec<Reference>,
     /// What the name means on this machine.
-    pub(crate) record: ImageRecord,
+    pub record: ImageRecord,
     /// One for each platform.
-    pub(crate) records: Vec<ImageRecord>,
-    pub(crate) ran: usize,
-    pub(crate) cached: usize,
-    pub(crate) elapsed: Duration,
+    pub records: Vec<ImageRecord>,
+    /// Steps that ran.
+    pub ran: usize,
+    /// Steps that were taken from the cache.
+    pub cached: usize,
+    /// How long it took.
+    pub elapsed: Duration,
 }
 
 /// How a verb wants the project's images built.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Asked {
+pub struct Asked {
     /// Only the images of these services, and those that they are made of; empty is all.
-    pub(crate) services: Vec<String>,
+    pub services: Vec<String>,
     /// Nothing is taken from the cache.
-    pub(crate) no_cache: bool,
+    pub no_cache: bool,
     /// An image is for the one platform that its service runs on.
-    pub(crate) one_platform: bool,
+    pub one_platform: bool,
     /// Options of `image build` from the command line, which beat the file's: `--build-arg=V=2`.
-    pub(crate) words: Vec<String>,
+    pub words: Vec<String>,
 }
 
 impl Wanted<'_> {
     /// The build checks of its Dockerfile, printed; the exit code tells whether there are findings.
-    pub(crate) fn check(&self, store: &Store) -> Result<plimsoll_buildx::call::Answer, Failure> {
+    pub fn check(&self, store: &Store) -> Result<plimsoll_buildx::call::Answer, Failure> {
         self.prepared.check(store)
     }
 }
 
 /// What the project's services need built; each image once, whoever runs it, and each after those that it is made of.
 /// Everything that is wrong is told at once.
-pub(crate) fn wanted<'s>(
+pub fn wanted<'s>(
     store: &'s Store,
     home: &Path,
     project: &Project,
     asked: &Asked,
-    tell: &dyn Fn(&str),
+    reporter: &dyn Reporter,
 ) -> Result<Vec<Wanted<'s>>, Failure> {
     check_names(project, asked.services.iter())?;
     let mut found: IndexMap<Reference, Wanted<'s>> = IndexMap::new();
@@ -106,7 +112,7 @@ pub(crate) fn wanted<'s>(
             same.services.push(name.to_owned());
             continue;
         }
-        match one(store, home, Subject { project, name, service }, &image, asked, tell) {
+        match one(store, home, Subject { project, name, service }, &image, asked, reporter) {
             Ok(wanted) => {
                 // an image that it is made of is built although nobody asked for it
                 for (_, other) in &wanted.made_of {
@@ -134,23 +140,18 @@ fn one<'s>(
     subject: Subject<'_>,
     image: &Reference,
     asked: &Asked,
-    tell: &dyn Fn(&str),
+    reporter: &dyn Reporter,
 ) -> Result<Wanted<'s>, Vec<Diagnostic>> {
     let mut options = options::options(subject, asked.one_platform)?;
     // before the context, which comes last
     let end = options.words.iter().rposition(|word| word == "--").unwrap_or(options.words.len());
     options.words.splice(end..end, asked.words.iter().cloned());
     for note in &options.notes {
-        tell(&format!("note  {note}"));
+        reporter.line(&format!("note  {note}"));
     }
-    let prepared = prepare(
-        &options.words,
-        options.inline.as_deref(),
-        store,
-        home,
-        &crate::commands::image::store::Machine,
-        tell,
-    );
+    let prepared = prepare(&options.words, options.inline.as_deref(), store, home, &Surroundings, &|line| {
+        reporter.line(line)
+    });
     let mut prepared = prepared.map_err(|error| placed(subject, error))?;
     let build = subject.service.build.clone().unwrap_or_default();
     let request = &mut prepared.request;
@@ -273,15 +274,15 @@ fn images_in(request: &BuildRequest) -> Vec<String> {
 }
 
 /// What is built, in docker compose's words where this program stands in for it.
-pub(crate) fn tell_built(built: &[Built], shown: &Shown) {
+pub fn tell_built(built: &[Built], reporter: &dyn Reporter) {
     for one in built.iter().filter(|_| is_in_place()) {
         let name = one.name.familiar();
-        shown.tell(&format!(" Image {} Built", name.strip_suffix(":latest").unwrap_or(&name)));
+        reporter.line(&format!(" Image {} Built", name.strip_suffix(":latest").unwrap_or(&name)));
     }
 }
 
 /// The name of a service's image, as the engine is to know it.
-pub(crate) fn image_name(project: &Project, name: &str, service: &Service) -> Result<Reference, Failure> {
+pub fn image_name(project: &Project, name: &str, service: &Service) -> Result<Reference, Failure> {
     let own = || format!("{}{}{name}", project.name, project.separator());
     let text = service.image.clone().unwrap_or_else(own);
     Reference::parse(&text).map_err(|error| {
@@ -299,17 +300,17 @@ fn named_from_here(source: &Source) -> Source {
 }
 
 /// Builds all of them, at once where none is made of another. Every failure is told, not only the first.
-pub(crate) fn build(
+pub fn build(
     store: &Store,
     home: &Path,
     images: &Images<'_>,
     wanted: &[Wanted<'_>],
-    shown: &Shown,
+    reporter: &dyn Reporter,
     budget: Option<Budget>,
 ) -> Result<Vec<Built>, Failure> {
     let builder = Builder::new(store, home.join("build"))?;
     let cancel = interrupt::cancel_on_interrupt();
-    let run = Run { store, builder: &builder, images, fresh: &images.asking(), shown };
+    let run = Run { store, builder: &builder, images, fresh: &images.asking(), reporter };
     let mut built: Vec<Built> = Vec::new();
     let mut failures: Vec<Diagnostic> = Vec::new();
     let mut left: Vec<&Wanted<'_>> = wanted.iter().collect();
@@ -361,7 +362,7 @@ pub(crate) fn build(
     built.sort_by_key(|one| wanted.iter().position(|wanted| wanted.name == one.name));
     if let Some(budget) = budget.filter(|_| built.iter().any(|one| one.ran > 0)) {
         let ids: Vec<_> = built.iter().flat_map(|one| &one.records).map(|record| record.id).collect();
-        storage::hold(budget, home, store, &builder, &ids, shown);
+        storage::hold(budget, home, store, &builder, &ids, reporter);
     }
     if failures.is_empty() { Ok(built) } else { Err(Failure::from(failures)) }
 }
@@ -380,20 +381,32 @@ struct Run<'a> {
     images: &'a Images<'a>,
     /// Asks the registry also for names that the store has.
     fresh: &'a Images<'a>,
-    shown: &'a Shown,
+    reporter: &'a dyn Reporter,
+}
+
+/// Passes on what happens in the build of one image.
+struct Steps<'a> {
+    reporter: &'a dyn Reporter,
+    image: &'a Reference,
+}
+
+impl plimsoll_build::Progress for Steps<'_> {
+    fn event(&self, event: &plimsoll_build::Event<'_>) {
+        self.reporter.report(Event::Build { image: self.image, event });
+    }
 }
 
 impl Run<'_> {
     fn one(&self, one: &Wanted<'_>, request: &BuildRequest) -> Result<Built, Vec<Diagnostic>> {
         let began = Instant::now();
         let images = if one.prepared.fresh { self.fresh } else { self.images };
-        let sink = self.shown.image(&one.name);
+        let sink = Steps { reporter: self.reporter, image: &one.name };
         let outcomes = match one.prepared.build(self.builder, request, self.store, images, &sink) {
             Ok(outcomes) => outcomes,
             Err(PreparedError::Build(error)) => return Err(error.diagnostics()),
             Err(PreparedError::After(error)) => return Err(error.diagnostics),
         };
-        let tell = |line: &str| self.shown.tell(line);
+        let tell = |line: &str| self.reporter.line(line);
         one.prepared.export(self.store, &outcomes, &tell).map_err(|error| error.diagnostics)?;
         let steps = || outcomes.iter().flat_map(|outcome| &outcome.steps);
         let ran = steps().filter(|step| step.ran.is_some()).count();

@@ -6,15 +6,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use plimsoll_ops::Failure;
 use tokio::sync::mpsc::Sender;
+
+use crate::Failure;
 
 /// Bytes of one piece of the stream.
 const PIECE: usize = 256 << 10;
 
 /// What is copied.
 #[derive(Debug, Clone)]
-pub(super) struct Source {
+pub struct Source {
     path: PathBuf,
     is_dir: bool,
     /// What is in the directory, not the directory: `dir/.`
@@ -27,7 +28,7 @@ pub(super) struct Source {
 
 impl Source {
     /// A file or directory that exists.
-    pub(super) fn find(text: &str, follow: bool) -> Result<Self, Failure> {
+    pub fn find(text: &str, follow: bool) -> Result<Self, Failure> {
         let path = PathBuf::from(text);
         let missing = |error: io::Error| {
             Failure::new(format!("cannot read {text}: {error}"), "check the path; it is one of this machine")
@@ -58,7 +59,7 @@ impl Source {
 
 /// The directory of the container that the tar is unpacked in, and the name of its first entry. `is_dir` tells what is
 /// at `path` now.
-pub(super) fn place(source: &Source, path: &str, is_dir: Option<bool>) -> Result<(String, String), Failure> {
+pub fn place(source: &Source, path: &str, is_dir: Option<bool>) -> Result<(String, String), Failure> {
     let refused = |why: String| Failure::new(why, "name another path in the container");
     let split = || {
         let trimmed = path.trim_end_matches('/');
@@ -79,7 +80,7 @@ pub(super) fn place(source: &Source, path: &str, is_dir: Option<bool>) -> Result
 }
 
 /// Writes the tar; its first entry is called `name`.
-pub(super) fn all(source: &Source, name: &str, pieces: Sender<io::Result<Vec<u8>>>) -> io::Result<()> {
+pub fn all(source: &Source, name: &str, pieces: Sender<io::Result<Vec<u8>>>) -> io::Result<()> {
     let mut pipe = Pipe { pieces, buffer: Vec::with_capacity(PIECE) };
     let written = write(source, name, &mut pipe).and_then(|()| pipe.flush());
     if let Err(error) = &written {

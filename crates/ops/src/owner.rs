@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use plimsoll_compose::Project;
 use plimsoll_engine::Engine;
-use plimsoll_ops::Failure;
 use plimsoll_stack::labels;
 
-use crate::images::project_folder;
+use crate::{Failure, images::project_folder};
 
 /// Refuses to change a project whose containers come from another folder, which is still there.
 ///
@@ -15,7 +14,7 @@ use crate::images::project_folder;
 ///
 /// # Errors
 /// Names both folders and the two ways on.
-pub(super) async fn check(engine: &Engine, project: &Project, named: bool) -> Result<(), Failure> {
+pub async fn check(engine: &Engine, project: &Project, named: bool) -> Result<(), Failure> {
     let filter = [format!("{}={}", labels::PROJECT, project.name)];
     let found = engine.containers_labelled(&filter).await?;
     let own = found.iter().filter(|container| container.label(labels::ONEOFF) != Some("True"));
@@ -29,7 +28,7 @@ pub(super) async fn check(engine: &Engine, project: &Project, named: bool) -> Re
     if gone || named {
         let why =
             if gone { "which is not there any more" } else { "and takes the project's name as you gave it" };
-        errln!(
+        note!(
             "note  project {} was started from {}, {why}; it goes on from {}",
             project.name,
             shown(&other),

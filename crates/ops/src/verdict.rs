@@ -4,14 +4,15 @@
 use std::time::Duration;
 
 use plimsoll_engine::{ContainerSummary, Engine, Health};
-use plimsoll_ops::{Failure, pick::is_one_off, stack};
 use plimsoll_stack::labels;
+
+use crate::{Failure, pick::is_one_off, stack};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// How it ended.
-pub(super) enum Verdict {
+pub enum Verdict {
     /// The engine has found all of them healthy that have a health check.
     Agrees,
     /// This one is not healthy, or not yet when the time was over.
@@ -21,7 +22,7 @@ pub(super) enum Verdict {
 }
 
 /// Waits for the engine's word on the containers of these services, all without a name, for so many seconds at most.
-pub(super) async fn engines(
+pub async fn engines(
     engine: &Engine,
     project: &str,
     services: &[String],

@@ -11,7 +11,7 @@ const DEPTH: u8 = 5;
 const LIMIT: u64 = 16 << 20;
 
 /// `None` outside of a repository, and before its first commit.
-pub(crate) fn of(folder: &Path) -> Option<String> {
+pub fn of(folder: &Path) -> Option<String> {
     let git = folder.ancestors().map(|folder| folder.join(".git")).find(|git| git.exists())?;
     let own = directory(&git)?;
     // A worktree has a HEAD of its own; its branches are those of the repository.

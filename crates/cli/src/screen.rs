@@ -143,7 +143,7 @@ impl Shown {
                 }
             }
             Happens::Fetched { .. } => {}
-            Happens::Waiting { what, .. } => self.tell(&format!("{}: {what}", name)),
+            Happens::Waiting { what, .. } => self.tell(&format!("{name}: {what}")),
             Happens::Finished { step, outcome, elapsed } => {
                 let Some(Step { title, bar }) = steps.remove(step) else { return };
                 if let Some(bar) = bar {
@@ -155,7 +155,7 @@ impl Shown {
                     Outcome::Failed => " failed".to_owned(),
                     Outcome::Stopped => "stopped".to_owned(),
                 };
-                self.tell(&format!("{time}  {} {title}", name));
+                self.tell(&format!("{time}  {name} {title}"));
             }
         }
     }

@@ -150,7 +150,7 @@ fn one<'s>(
         reporter.line(&format!("note  {note}"));
     }
     let prepared = prepare(&options.words, options.inline.as_deref(), store, home, &Surroundings, &|line| {
-        reporter.line(line)
+        reporter.line(line);
     });
     let mut prepared = prepared.map_err(|error| placed(subject, error))?;
     let build = subject.service.build.clone().unwrap_or_default();

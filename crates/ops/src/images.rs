@@ -318,7 +318,7 @@ impl<'a> Images<'a> {
     fn base_progress(&self, recipe: &str, progress: &Progress) {
         match progress {
             Progress::Index => {
-                self.reporter.line(&format!("base {recipe}: reading the archive's signed index"))
+                self.reporter.line(&format!("base {recipe}: reading the archive's signed index"));
             }
             Progress::Fetch { done: 0, total } => {
                 self.reporter.line(&format!("base {recipe}: fetching {} MB of packages", total / 1_000_000));

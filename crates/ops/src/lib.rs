@@ -6,9 +6,12 @@
 #[macro_use]
 mod report;
 
+pub mod boot;
 pub mod builds;
 pub mod converge;
 pub mod copy;
+pub mod digests;
+pub mod front;
 pub mod handover;
 pub mod home;
 pub mod images;

@@ -115,6 +115,7 @@ pub struct Survey {
 }
 
 /// Looks at everything below `home`, as if the images `going` were of no use to anybody.
+#[expect(clippy::implicit_hasher, reason = "the store takes this one")]
 pub fn survey(home: &Path, store: &Store, going: &HashSet<Digest>) -> Result<Survey, StoreError> {
     let mut units: Vec<Unit> = store
         .parts(going)?

@@ -1,13 +1,12 @@
 //! `plimsoll config`: the model that all other verbs work on, parts of it, and changes to the files that it comes from.
 
 mod change;
-mod digests;
 mod list;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use plimsoll_ops::{
-    Failure,
+    Failure, digests,
     policy::Root,
     project::{Disk, warn},
 };

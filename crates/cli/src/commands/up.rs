@@ -1,19 +1,17 @@
 //! `plimsoll up`: brings the engine to what the compose file says.
 
 mod attached;
-mod boot;
-mod front;
 mod progress;
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Args as _, FromArgMatches as _};
 use plimsoll_compose::Project;
-use plimsoll_engine::{Engine, PublishedPort};
+use plimsoll_engine::Engine;
 use plimsoll_ops::{
-    Failure,
+    Failure, boot,
     converge::{self, Ask, Prepared},
-    is_in_place, owner,
+    front, is_in_place, owner,
     policy::{Policy, Root},
     project, stack,
     stack_images::Asked,
@@ -21,7 +19,7 @@ use plimsoll_ops::{
     verdict,
 };
 use plimsoll_source::printable_output;
-use plimsoll_stack::{Lock, Outcome, StackFiles, labels, stack_files};
+use plimsoll_stack::{Lock, Outcome, StackFiles, stack_files};
 use serde_json::json;
 
 use crate::{globals, project::ProjectArgs, screen::Shown};
@@ -196,14 +194,21 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     options.services.clone_from(&args.services);
     options.no_deps = args.no_deps && !args.services.is_empty();
     let orphans = Orphans::of(args.remove_orphans, &options.env)?;
-    let boot: Vec<String> = options.files.iter().map(|file| file.name().to_owned()).collect();
+    let files: Vec<String> = options.files.iter().map(|file| file.name().to_owned()).collect();
     project::activate(&mut options, &args.named())?;
     let profiles = options.profiles.clone();
     let (mut project, options_env) = args.project.load_with(options)?;
     converge::scale(&mut project, &args.scale)?;
     if args.boot {
-        let files: Vec<&str> = boot.iter().map(String::as_str).collect();
-        return boot::install(&args, &project, &files, &profiles);
+        let unit = boot::Unit {
+            project: &project,
+            files: &files,
+            env_files: &args.project.env_files,
+            profiles: &profiles,
+            services: &args.services,
+            wait_timeout: args.wait_timeout,
+        };
+        return install(&unit, args.dry_run);
     }
     project::absolute_files(&mut project);
     // what is only looked at needs no turn
@@ -214,6 +219,25 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     stack::with_engine(|engine| async move {
         up(&engine, &project, &root.policy, files, (&args, orphans), lock).await
     })
+}
+
+/// Writes the unit and enables it, or shows it.
+fn install(unit: &boot::Unit<'_>, dry_run: bool) -> Result<ExitCode, Failure> {
+    if dry_run {
+        let text = unit.text()?;
+        errln!("would write {}", unit.path().display());
+        out!("{text}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    unit.write()?;
+    outln!("wrote {}", unit.path().display());
+    let name = unit.name();
+    if unit.enable()? {
+        outln!("enabled; `systemctl disable --now {name}` takes it back");
+    } else {
+        outln!("systemd does not run here: enable it there with `systemctl enable --now {name}`");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn up(
@@ -308,7 +332,7 @@ async fn summary(
         let containers = prepared.observed.containers.iter();
         containers.map(|container| (container.service.clone(), container.ports.clone())).collect()
     } else {
-        published(engine, &project.name).await?
+        front::published(engine, &project.name).await?
     };
     let say = |text: String| globals::tell(&project.name, &text);
     match outcome.ready.values().max() {
@@ -325,7 +349,7 @@ async fn summary(
         _ => say(format!("done in {seconds:.2} s; {unchanged} unchanged")),
     }
     for (service, ports) in &ports {
-        for address in addresses(ports) {
+        for address in front::addresses(ports) {
             say(format!("  {service}  {address}"));
         }
         // A second `up` of a stack that runs asks nobody, and neither does one whose engine is elsewhere.
@@ -345,69 +369,8 @@ fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
-async fn published(engine: &Engine, project: &str) -> Result<BTreeMap<String, Vec<PublishedPort>>, Failure> {
-    let filter = [format!("{}={project}", labels::PROJECT)];
-    let found = engine.containers_labelled(&filter).await?;
-    Ok(found
-        .into_iter()
-        .map(|container| (container.label(labels::SERVICE).unwrap_or_default().to_owned(), container.ports))
-        .collect())
-}
-
-/// Where published ports can be reached from this machine.
-fn addresses(ports: &[PublishedPort]) -> Vec<String> {
-    let mut addresses: Vec<String> = ports
-        .iter()
-        .filter_map(|port| {
-            let number = port.host?;
-            let host = match port.host_ip.as_str() {
-                "" | "0.0.0.0" | "::" => "localhost".to_owned(),
-                address if address.contains(':') => format!("[{address}]"),
-                address => address.to_owned(),
-            };
-            Some(match (port.container, port.protocol.as_str()) {
-                (443 | 8443, "tcp") => format!("https://{host}:{number}"),
-                (container, "tcp") if speaks_no_http(container) => format!("{host}:{number}"),
-                (_, "tcp") => format!("http://{host}:{number}"),
-                (_, protocol) => format!("{host}:{number}/{protocol}"),
-            })
-        })
-        .collect();
-    addresses.sort();
-    addresses.dedup();
-    addresses
-}
-
-/// Ports of stores, brokers and the like.
-fn speaks_no_http(port: u16) -> bool {
-    matches!(port, 22 | 25 | 53 | 1433 | 3306 | 5432 | 5672 | 6379 | 9092 | 11211 | 27017)
-}
-
 fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value)?;
     println!("{text}");
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_what_a_person_opens() {
-        let port = |container, host_ip: &str, host| PublishedPort {
-            container,
-            protocol: "tcp".into(),
-            host_ip: host_ip.into(),
-            host,
-        };
-        let ports = [
-            port(8080, "0.0.0.0", Some(80)),
-            port(8080, "::", Some(80)),
-            port(5432, "127.0.0.1", Some(5433)),
-            port(443, "::1", Some(443)),
-            port(9000, "", None),
-        ];
-        assert_eq!(addresses(&ports), ["127.0.0.1:5433", "http://localhost:80", "https://[::1]:443"]);
-    }
 }

@@ -39,7 +39,7 @@ impl std::ops::Deref for Writer<'_> {
 impl Writer<'_> {
     /// Writes the image; `task` hears what moves.
     pub(crate) fn write(
-        &self,
+        self,
         store: &Store,
         product: &Product,
         task: Option<&Task>,
@@ -101,7 +101,7 @@ impl Writer<'_> {
     }
 
     fn layout(
-        &self,
+        self,
         store: &Store,
         bundle: &Bundle,
         (names, docker): (&[Reference], bool),
@@ -117,7 +117,7 @@ impl Writer<'_> {
 
     /// Sends the image to the registry of each of its names.
     fn send(
-        &self,
+        self,
         store: &Store,
         bundle: &Bundle,
         names: &[Reference],
@@ -139,7 +139,7 @@ impl Writer<'_> {
     }
 
     fn to_file(
-        &self,
+        self,
         task: Option<&Task>,
         write: impl FnOnce(&mut dyn Write) -> Result<(), Failure>,
     ) -> Result<(), Failure> {

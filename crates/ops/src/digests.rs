@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use plimsoll_compose::Project;
 use plimsoll_image::Reference;
-use plimsoll_ops::{Failure, images, policy::Root};
+
+use crate::{Failure, images, policy::Root};
 
 /// Gives every image that is not built here the digest that its registry has for it now.
-pub(super) fn pin(project: &mut Project, root: &Root) -> Result<(), Failure> {
+pub fn pin(project: &mut Project, root: &Root) -> Result<(), Failure> {
     if let Some(note) = root.policy.mirrors_note() {
-        eprintln!("{note}");
+        note!("{note}");
     }
     let registry = images::registry()?;
     let mut known: BTreeMap<String, String> = BTreeMap::new();
@@ -37,7 +38,7 @@ fn failed(error: &(dyn std::error::Error + 'static), image: &str, service: &str)
 }
 
 /// An override file with the images alone.
-pub(super) fn lock(project: &Project, as_json: bool) -> Result<String, Failure> {
+pub fn lock(project: &Project, as_json: bool) -> Result<String, Failure> {
     let images: BTreeMap<&String, serde_json::Value> = project
         .services
         .iter()
@@ -47,5 +48,9 @@ pub(super) fn lock(project: &Project, as_json: bool) -> Result<String, Failure> 
         })
         .collect();
     let data = serde_json::json!({ "services": images });
-    if as_json { super::json(&data) } else { Ok(plimsoll_compose::plain_yaml(&data)) }
+    if as_json {
+        Ok(serde_json::to_string_pretty(&data)? + "\n")
+    } else {
+        Ok(plimsoll_compose::plain_yaml(&data))
+    }
 }

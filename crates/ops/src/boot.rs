@@ -7,15 +7,14 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::Command,
 };
 
 use plimsoll_compose::Project;
 use plimsoll_engine::Engine;
-use plimsoll_ops::{Failure, home::home, lifecycle, stack};
 use plimsoll_stack::{Lifecycle, members, plan_stop};
 
-use super::Args;
+use crate::{Failure, home::home, lifecycle, stack};
 
 const UNITS: &str = "/etc/systemd/system";
 /// Names this boot of the kernel.
@@ -23,39 +22,62 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Of the project's state: the boot in which the unit has begun.
 const REMEMBERED: &str = "boot";
 
-/// Writes the unit and enables it, or shows it.
-pub(super) fn install(
-    args: &Args,
-    project: &Project,
-    files: &[&str],
-    profiles: &[String],
-) -> Result<ExitCode, Failure> {
-    let here = std::env::current_dir()?;
-    let program = std::env::current_exe()?;
-    let text = unit(args, project, (files, profiles), &program, &here, &home()?)?;
-    let name = unit_name(&project.name);
-    let path = Path::new(UNITS).join(&name);
-    if args.dry_run {
-        errln!("would write {}", path.display());
-        out!("{text}");
-        return Ok(ExitCode::SUCCESS);
+/// What the unit says: a project as `up` was asked to bring it up.
+#[derive(Clone, Copy, Debug)]
+pub struct Unit<'a> {
+    /// The project.
+    pub project: &'a Project,
+    /// Its compose files, as they were named.
+    pub files: &'a [String],
+    /// Its files of variables.
+    pub env_files: &'a [PathBuf],
+    /// The profiles that are active.
+    pub profiles: &'a [String],
+    /// Only these services; empty is all.
+    pub services: &'a [String],
+    /// Seconds that one service is waited for at most.
+    pub wait_timeout: Option<u64>,
+}
+
+impl Unit<'_> {
+    /// The unit's name.
+    pub fn name(&self) -> String {
+        format!("plimsoll-{}.service", self.project.name)
     }
-    remember(&project.name)?;
-    fs::write(&path, text).map_err(|error| {
-        Failure::new(
-            format!("cannot write {}: {error}", path.display()),
-            "a system unit needs root; `--dry-run` shows it, to be put where you want it",
-        )
-    })?;
-    outln!("wrote {}", path.display());
-    if Path::new("/run/systemd/system").is_dir() {
+
+    /// Where the unit is written.
+    pub fn path(&self) -> PathBuf {
+        Path::new(UNITS).join(self.name())
+    }
+
+    /// The unit's text, for this program in this folder.
+    pub fn text(&self) -> Result<String, Failure> {
+        let here = std::env::current_dir()?;
+        let program = std::env::current_exe()?;
+        text(self, &program, &here, &home()?)
+    }
+
+    /// Writes the unit.
+    pub fn write(&self) -> Result<(), Failure> {
+        let text = self.text()?;
+        remember(&self.project.name)?;
+        fs::write(self.path(), text).map_err(|error| {
+            Failure::new(
+                format!("cannot write {}: {error}", self.path().display()),
+                "a system unit needs root; `--dry-run` shows it, to be put where you want it",
+            )
+        })
+    }
+
+    /// Enables the unit that was written; false where systemd does not run.
+    pub fn enable(&self) -> Result<bool, Failure> {
+        if !Path::new("/run/systemd/system").is_dir() {
+            return Ok(false);
+        }
         systemctl(&["daemon-reload"])?;
-        systemctl(&["enable", "--now", &name])?;
-        outln!("enabled; `systemctl disable --now {name}` takes it back");
-    } else {
-        outln!("systemd does not run here: enable it there with `systemctl enable --now {name}`");
+        systemctl(&["enable", "--now", &self.name()])?;
+        Ok(true)
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn systemctl(arguments: &[&str]) -> Result<(), Failure> {
@@ -73,7 +95,7 @@ fn systemctl(arguments: &[&str]) -> Result<(), Failure> {
 }
 
 /// Containers that the engine has started by itself in this boot are stopped, dependents first.
-pub(super) async fn clear(engine: &Engine, project: &str, services: &[String]) -> Result<(), Failure> {
+pub async fn clear(engine: &Engine, project: &str, services: &[String]) -> Result<(), Failure> {
     let path = stack::states()?.join(project).join(REMEMBERED);
     let now = fs::read_to_string(BOOT_ID)?;
     if fs::read_to_string(&path).is_ok_and(|before| before == now) {
@@ -82,7 +104,7 @@ pub(super) async fn clear(engine: &Engine, project: &str, services: &[String]) -
     let found = members(engine, project).await?;
     let plan = plan_stop(project, &found, &Lifecycle { services: services.to_vec(), ..Lifecycle::default() });
     if !plan.is_empty() {
-        errln!("this boot's first start: what the engine has started by itself begins anew");
+        note!("this boot's first start: what the engine has started by itself begins anew");
         if lifecycle::carry_out(engine, &plan, None).await? != lifecycle::Ended::Well {
             return Err(Failure::new("not everything could be stopped", "`plimsoll ps` shows the rest"));
         }
@@ -102,23 +124,13 @@ fn remember(project: &str) -> Result<(), Failure> {
     })
 }
 
-fn unit_name(project: &str) -> String {
-    format!("plimsoll-{project}.service")
-}
-
 /// The unit's text. Everything that decides what `up` does is in it, so that an edited shell profile changes nothing.
-fn unit(
-    args: &Args,
-    project: &Project,
-    (files, profiles): (&[&str], &[String]),
-    program: &Path,
-    here: &Path,
-    home: &Path,
-) -> Result<String, Failure> {
+fn text(unit: &Unit<'_>, program: &Path, here: &Path, home: &Path) -> Result<String, Failure> {
+    let Unit { project, files, env_files, profiles, services, wait_timeout } = *unit;
     let absolute = |file: &str| quoted(&here.join(file).to_string_lossy());
     let mut which = vec!["--project-name".to_owned(), quoted(&project.name)?];
     for file in files {
-        if *file == "<stdin>" {
+        if file == "<stdin>" {
             return Err(Failure::new(
                 "a compose file from standard input is not there after a reboot",
                 "name a file with -f",
@@ -126,7 +138,7 @@ fn unit(
         }
         which.extend(["--file".to_owned(), absolute(file)?]);
     }
-    for file in &args.project.env_files {
+    for file in env_files {
         which.extend(["--env-file".to_owned(), absolute(&file.to_string_lossy())?]);
     }
     which.extend(["--project-directory".to_owned(), quoted(&project.working_dir.to_string_lossy())?]);
@@ -134,10 +146,9 @@ fn unit(
         which.extend(["--profile".to_owned(), quoted(profile)?]);
     }
     let which = which.join(" ");
-    let services: Vec<String> =
-        args.services.iter().map(|service| quoted(service)).collect::<Result<_, _>>()?;
+    let services: Vec<String> = services.iter().map(|service| quoted(service)).collect::<Result<_, _>>()?;
     let services = if services.is_empty() { String::new() } else { format!(" {}", services.join(" ")) };
-    let wait = args.wait_timeout.map_or(String::new(), |seconds| format!(" --timeout {seconds}"));
+    let wait = wait_timeout.map_or(String::new(), |seconds| format!(" --timeout {seconds}"));
     let program = quoted(&program.to_string_lossy())?;
     let variables = [("PLIMSOLL_HOME", Some(home.to_path_buf()))]
         .into_iter()
@@ -193,33 +204,32 @@ fn path_value(path: &Path) -> Result<String, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
     use plimsoll_compose::{LoadOptions, NoFiles};
     use plimsoll_source::Source;
 
     use super::*;
 
-    #[derive(clap::Parser)]
-    struct Given {
-        #[command(flatten)]
-        args: Args,
-    }
-
-    fn of(arguments: &[&str]) -> String {
-        let args = Given::parse_from(std::iter::once(&"up").chain(arguments)).args;
+    fn of(profiles: &[&str], wait_timeout: Option<u64>, services: &[&str]) -> String {
         let source = Source::new("shop files/compose.yml", "services: { web: { image: x } }".to_owned());
         let mut options = LoadOptions::new(vec![source], Path::new("/srv/shop files"));
         options.project_name = Some("shop".into());
         let project = plimsoll_compose::load(&options, &NoFiles).unwrap();
-        let (program, here, home) =
-            (Path::new("/usr/bin/plimsoll"), Path::new("/srv"), Path::new("/var/lib/plimsoll"));
-        unit(&args, &project, (&["shop files/compose.yml"], &args.project.profiles), program, here, home)
+        let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let unit = Unit {
+            project: &project,
+            files: &["shop files/compose.yml".to_owned()],
+            env_files: &[],
+            profiles: &owned(profiles),
+            services: &owned(services),
+            wait_timeout,
+        };
+        text(&unit, Path::new("/usr/bin/plimsoll"), Path::new("/srv"), Path::new("/var/lib/plimsoll"))
             .unwrap()
     }
 
     #[test]
     fn the_unit_says_all_that_up_needs() {
-        insta::assert_snapshot!(of(&["--boot", "--profile", "tools", "--wait-timeout", "60", "web"]));
+        insta::assert_snapshot!(of(&["tools"], Some(60), &["web"]));
     }
 
     #[test]
@@ -238,7 +248,7 @@ mod tests {
         }
         let directory = tempfile::tempdir().unwrap();
         // what the unit needs must exist for the check, and docker's unit need not be installed here
-        let text = of(&["--boot"]).replace("/usr/bin/plimsoll", "/bin/true").replace("=/srv\n", "=/\n");
+        let text = of(&[], None, &[]).replace("/usr/bin/plimsoll", "/bin/true").replace("=/srv\n", "=/\n");
         let path = directory.path().join("plimsoll-shop.service");
         fs::write(&path, text).unwrap();
         fs::write(directory.path().join("docker.service"), "[Service]\nType=oneshot\nExecStart=/bin/true\n")

@@ -20,6 +20,7 @@ pub mod init;
 pub mod interrupt;
 pub mod lifecycle;
 pub mod machine;
+pub mod one_off;
 pub mod owner;
 mod password;
 pub mod pick;

@@ -3,27 +3,21 @@
 use std::{collections::BTreeMap, io::IsTerminal as _, process::ExitCode, time::Duration};
 
 use futures_util::StreamExt as _;
-use plimsoll_buildx::proxy;
-use plimsoll_compose::Project;
 use plimsoll_engine::{Engine, EngineError, EventFilter};
 use plimsoll_ops::{
-    Failure,
-    home::home,
-    is_in_place,
-    policy::{Policy, Root},
-    project, remote, stack,
-    stack_images::{self, Asked},
+    Failure, is_in_place,
+    one_off::{self, Ask},
+    policy::Root,
+    project, stack,
+    stack_images::Asked,
     variables::Orphans,
 };
-use plimsoll_source::{Source, printable_output};
-use plimsoll_stack::{
-    Context, OneOff, Op, Progress, RunOptions, StackFiles, desired, observe, plan_oneoff, stack_files,
-};
+use plimsoll_source::Source;
+use plimsoll_stack::{OneOff, stack_files};
 use tokio::time::timeout;
 
 use crate::{
     commands::exec::{exit_code, variables},
-    globals,
     project::ProjectArgs,
     screen::Shown,
     terminal::{self, Raw},
@@ -146,12 +140,26 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let variable = |name: &str| env.get(name).cloned();
     let (state, _kept) = stack::state_for(&project.name, args.dry_run)?;
     let files = stack_files(&project, &state, &variable)?;
-    let mut ask = one_off(&args, &env)?;
+    let mut ask = asked(&args, &env)?;
     if project.compatibility && ask.name.is_none() {
         ask.name = Some(format!("{}_{}_run_{}", project.name, ask.service, ask.slug));
     }
+    let ask = Ask {
+        images: Asked {
+            pull: args.pull.clone(),
+            quiet: args.quiet_pull || args.quiet,
+            build: args.build,
+            dry_run: args.dry_run,
+            ..Asked::default()
+        },
+        orphans,
+        quiet: args.quiet,
+        dry_run: args.dry_run,
+        one_off: ask,
+    };
+    let screen = Shown::of_verb(args.quiet_build || args.quiet, false);
     stack::with_engine(|engine| async move {
-        match make(&engine, &project, &root.policy, &files, (&args, orphans), &ask).await? {
+        match one_off::make(&engine, &project, &root.policy, &files, &ask, &screen).await? {
             Some(name) => begin(&engine, &name, &args).await,
             None => Ok(ExitCode::SUCCESS),
         }
@@ -191,84 +199,7 @@ fn escaped(values: &[String]) -> Vec<String> {
     values.iter().map(|value| value.replace('$', "$$")).collect()
 }
 
-/// Everything up to the start, under the project's lock; gives the container's name. `None` if only the plan was asked
-/// for.
-async fn make(
-    engine: &Engine,
-    project: &Project,
-    policy: &Policy,
-    files: &StackFiles,
-    (args, orphans): (&Args, Orphans),
-    ask: &OneOff,
-) -> Result<Option<String>, Failure> {
-    let lock = if args.dry_run { None } else { Some(stack::lock(&project.name, "plimsoll run")?) };
-    let mut reduced = project.clone();
-    reduced
-        .services
-        .retain(|name, _| project::needed(project, &args.service, args.no_deps).contains(&name.as_str()));
-    let asked = Asked {
-        pull: args.pull.clone(),
-        quiet: args.quiet_pull || args.quiet,
-        build: args.build,
-        dry_run: args.dry_run,
-        ..Asked::default()
-    };
-    let images = stack_images::bring(
-        engine,
-        &reduced,
-        &home()?,
-        policy,
-        &asked,
-        &Shown::of_verb(args.quiet_build || args.quiet, false),
-    )
-    .await?;
-    let (facts, observed) = tokio::join!(engine.facts(), observe(engine, &project.name));
-    let (facts, observed) = (facts?, observed?);
-    let mut files = files.clone();
-    let elsewhere = remote::prepare(engine, &reduced, &mut files, &facts);
-    if let Some(user) = &args.user {
-        files.apart_for(&args.service, user);
-    }
-    let context = Context { images: &images, facts: &facts, files: &files };
-    let mut wanted = desired(&reduced, context)?;
-    wanted.lend_environment(&proxy::variables(engine.host())?);
-    let mut plan = plan_oneoff(&wanted, &observed, ask)?;
-    if orphans.remove || !orphans.ignore {
-        plan.orphans(&observed, orphans.remove, |service| {
-            project.services.contains_key(service) || project.disabled_services.contains_key(service)
-        });
-    }
-    plan.notes.extend(elsewhere);
-    for note in plan.notes.iter().filter(|_| !args.quiet) {
-        globals::tell(&project.name, &format!("note  {note}"));
-    }
-    if args.dry_run {
-        out!("{}", plan.render());
-        return Ok(None);
-    }
-    let options =
-        RunOptions { state: stack::states()?.join(&project.name), cancel: None, ..RunOptions::default() };
-    let mut show = |progress: Progress<'_>| match progress {
-        Progress::Done(..) | Progress::Told(..) if args.quiet => {}
-        Progress::Done(step, _) if matches!(step.op, Op::CreateContainer { .. }) => {}
-        progress => globals::tell_step(&progress),
-    };
-    let outcome = plimsoll_stack::run(engine, &plan, &files, &options, &mut show).await;
-    drop(lock);
-    let name = ask.container(&project.name);
-    if outcome.is_success() {
-        return Ok(Some(name));
-    }
-    for failure in &outcome.failures {
-        err!("\n{}", printable_output(&failure.render()));
-    }
-    Err(Failure::new(
-        format!("{name} was not started: {} of {} steps done", outcome.done, plan.steps.len()),
-        "correct what failed, or leave the dependencies alone with --no-deps",
-    ))
-}
-
-fn one_off(args: &Args, project: &indexmap::IndexMap<String, String>) -> Result<OneOff, Failure> {
+fn asked(args: &Args, project: &indexmap::IndexMap<String, String>) -> Result<OneOff, Failure> {
     let mut random = [0; 6];
     getrandom::fill(&mut random)
         .map_err(|error| Failure::new(format!("no random bytes: {error}"), "check /dev/urandom"))?;

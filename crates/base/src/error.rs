@@ -5,10 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use plimsoll_source::{Diagnostic, Explain, with_causes};
+
 /// What a user needs whose files can have one owner alone.
 const ONE_ID: &str = "packages need several users, and only one user id is mapped here: install `uidmap` and have ids granted in /etc/subuid and /etc/subgid (`usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`), or run as root";
 
-/// Why a base could not be made. Every message names the object; [`BaseError::hint`] says what to do next.
+/// Why a base could not be made. Every message names the object; its hint says what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum BaseError {
     /// No mirror was configured and the machine's own package sources name none.
@@ -134,9 +136,16 @@ pub enum BaseError {
 }
 
 impl BaseError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
+    /// Wraps a system error with the path that it is about.
+    pub(crate) fn io(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io { path, source }
+    }
+}
+
+impl Explain for BaseError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
             Self::NoMirror | Self::MirrorAddress { .. } => Some(
                 "set `mirror` under [base] in plimsoll.toml or PLIMSOLL_DEBIAN_MIRROR to the address that holds `dists` and `pool`",
             ),
@@ -158,19 +167,19 @@ impl BaseError {
             ),
             Self::Step { .. } if has_one_id() => Some(ONE_ID),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                if has_one_id() {
-                    return Some(ONE_ID);
-                }
-                Some("bases hold files of several owners: run as root")
+                Some(if has_one_id() { ONE_ID } else { "bases hold files of several owners: run as root" })
             }
             _ => None,
-        }
+        };
+        hint.map(str::to_owned)
     }
 
-    /// Wraps a system error with the path that it is about.
-    pub(crate) fn io(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
-        let path = path.as_ref().to_path_buf();
-        move |source| Self::Io { path, source }
+    fn explain(&self) -> Diagnostic {
+        // whoever knows what to do need not know the causes
+        match self.hint() {
+            Some(hint) => Diagnostic::error(self.to_string()).hint(hint),
+            None => with_causes(self),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 
 use plimsoll_image::StoreError;
 use plimsoll_sandbox::SandboxError;
-use plimsoll_source::Diagnostic;
+use plimsoll_source::{Diagnostic, Explain};
 
 /// Why a build failed; [`BuildError::diagnostics`] is what a person reads.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +53,16 @@ impl BuildError {
                 Diagnostic::error(told(other))
             }],
         }
+    }
+}
+
+impl Explain for BuildError {
+    fn explain(&self) -> Diagnostic {
+        Diagnostic::error(told(self))
+    }
+
+    fn explain_all(&self) -> Vec<Diagnostic> {
+        self.diagnostics()
     }
 }
 

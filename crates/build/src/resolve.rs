@@ -32,3 +32,9 @@ pub struct ResolveError {
     /// What a person can do about it, one sentence.
     pub hint: Option<String>,
 }
+
+impl plimsoll_source::Explain for ResolveError {
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+}

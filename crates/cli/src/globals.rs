@@ -3,11 +3,10 @@
 
 use std::{io::IsTerminal as _, sync::OnceLock, time::Duration};
 
+use plimsoll_ops::{Failure, is_in_place};
 use plimsoll_source::printable;
 use plimsoll_stack::{Op, Progress, Step, labels};
 use serde_json::json;
-
-use crate::{commands::drop_in::is_in_place, error::CommandError};
 
 /// How progress is shown on standard error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -67,7 +66,7 @@ fn globals() -> Globals {
 }
 
 /// Puts in force what was given, or what `variable` says where nothing was.
-pub(crate) fn begin(given: &Given, variable: &dyn Fn(&str) -> Option<String>) -> Result<(), CommandError> {
+pub(crate) fn begin(given: &Given, variable: &dyn Fn(&str) -> Option<String>) -> Result<(), Failure> {
     let pick = |given: &Option<String>, option: &'static str, name: &'static str| {
         let from_env = || variable(name).filter(|text| !text.is_empty()).map(|text| (text, name));
         given.clone().map(|text| (text, option)).or_else(from_env)
@@ -96,51 +95,8 @@ pub(crate) fn begin(given: &Given, variable: &dyn Fn(&str) -> Option<String>) ->
     Ok(())
 }
 
-fn wrong(place: &str, text: &str, values: &str) -> CommandError {
-    CommandError::new(format!("{place} cannot be `{text}`"), format!("it can be {values}"))
-}
-
-/// Go's forms of a truth value, as docker compose reads its variables; absent for any other text.
-pub(crate) fn truth(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
-}
-
-/// The value of a variable that is true or false; absent and empty are false, and so is what is neither, with a note.
-pub(crate) fn is_on(name: &str, value: Option<&str>) -> bool {
-    let Some(text) = value.filter(|text| !text.is_empty()) else { return false };
-    truth(text).unwrap_or_else(|| {
-        errln!("note  {name}={text} is neither true nor false, so it does not count; write 1 or 0");
-        false
-    })
-}
-
-/// What becomes of containers whose service is gone from the file.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Orphans {
-    /// They go.
-    pub(crate) remove: bool,
-    /// Nothing is said about them.
-    pub(crate) ignore: bool,
-}
-
-impl Orphans {
-    /// `asked` is the option; a project's variables stand for it.
-    pub(crate) fn of(asked: bool, env: &indexmap::IndexMap<String, String>) -> Result<Self, CommandError> {
-        let on = |name: &str| is_on(name, env.get(name).map(String::as_str));
-        let remove = asked || on("COMPOSE_REMOVE_ORPHANS");
-        let ignore = on("COMPOSE_IGNORE_ORPHANS");
-        if remove && ignore {
-            return Err(CommandError::new(
-                "orphans cannot be removed and ignored",
-                "leave out one of --remove-orphans (COMPOSE_REMOVE_ORPHANS) and COMPOSE_IGNORE_ORPHANS",
-            ));
-        }
-        Ok(Self { remove, ignore })
-    }
+fn wrong(place: &str, text: &str, values: &str) -> Failure {
+    Failure::new(format!("{place} cannot be `{text}`"), format!("it can be {values}"))
 }
 
 /// The form of progress that was asked for.
@@ -266,16 +222,5 @@ mod tests {
         assert_eq!(error.diagnostics[0].title, "COMPOSE_PROGRESS cannot be `loud`");
         let given = Given { parallel: Some("many".into()), ..Given::default() };
         assert!(begin(&given, &none).is_err());
-    }
-
-    #[test]
-    fn truth_is_what_go_takes_for_it() {
-        for text in ["1", "t", "T", "true", "TRUE", "True"] {
-            assert!(is_on("X", Some(text)), "{text}");
-        }
-        for text in ["0", "f", "False", "", "yes", "on"] {
-            assert!(!is_on("X", Some(text)), "{text}");
-        }
-        assert!(!is_on("X", None));
     }
 }

@@ -4,36 +4,21 @@
 #[macro_use]
 mod say;
 
-mod builds;
 mod commands;
-mod error;
 mod globals;
-mod handover;
-mod home;
-mod images;
-mod interrupt;
-mod lifecycle;
-mod machine;
-mod pick;
-mod policy;
 mod project;
-mod pulls;
-mod remote;
 mod render;
-mod rootless;
-mod stack;
-mod stack_images;
-mod storage;
+mod reporter;
+mod screen;
 mod table;
 mod template;
 mod terminal;
-mod times;
-mod wanted;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     plimsoll_sandbox::init_if_requested();
     say::end_on_panic();
+    plimsoll_ops::install(&reporter::Lines);
     commands::run()
 }

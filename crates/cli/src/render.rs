@@ -3,9 +3,8 @@
 use std::sync::OnceLock;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use plimsoll_ops::Failure;
 use plimsoll_source::{Diagnostic, Severity, printable, printable_line};
-
-use crate::error::CommandError;
 
 /// Takes what would be text on standard error; the second value says that it is why the verb could not run.
 type Instead = fn(&str, bool);
@@ -18,7 +17,7 @@ pub(crate) fn instead_of_text(write: Instead) {
 }
 
 /// Prints why a verb could not run.
-pub(crate) fn error(error: &CommandError) {
+pub(crate) fn error(error: &Failure) {
     for diagnostic in &error.diagnostics {
         say(&text(diagnostic), true);
     }

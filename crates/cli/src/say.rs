@@ -3,7 +3,7 @@
 //! The standard library's macros panic when a pipe's reader is gone or a disk is full: in a thread that shows progress
 //! that means a back trace at best and a build that waits for ever at worst. The macros here have their names and take
 //! their place in the whole crate. What cannot be written ends the program as a signal would
-//! ([`crate::interrupt::output_lost`]). `outln!`, `out!`, `errln!` and `err!` are the same for text with colours.
+//! ([`plimsoll_ops::interrupt::output_lost`]). `outln!`, `out!`, `errln!` and `err!` are the same for text with colours.
 //!
 //! Standard error is for people, and messages hold texts of others: names, output of steps, answers of engines and
 //! registries. All of it passes through [`printable_output`]: colours pass, nothing else drives the terminal. So does what
@@ -14,9 +14,8 @@ use std::{
     io::{self, ErrorKind, Write as _},
 };
 
+use plimsoll_ops::interrupt::{self, Stream};
 use plimsoll_source::printable_output;
-
-use crate::interrupt::{self, Stream};
 
 /// Writes a document to standard output, as it is.
 pub(crate) fn out(text: fmt::Arguments<'_>) {

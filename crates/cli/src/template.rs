@@ -3,9 +3,8 @@
 //!
 //! A template is at most [`LONGEST`] bytes; what is not known in it is refused, so that nothing is printed by half.
 
+use plimsoll_ops::Failure;
 use serde_json::{Map, Value};
-
-use crate::error::CommandError;
 
 /// Bytes of a template.
 const LONGEST: usize = 16 << 10;
@@ -25,17 +24,17 @@ pub(crate) enum Format {
 
 impl Format {
     /// Reads a value of `--format`. Without templates only the two words are known.
-    pub(crate) fn parse(text: &str, templates: bool) -> Result<Self, CommandError> {
+    pub(crate) fn parse(text: &str, templates: bool) -> Result<Self, Failure> {
         match text {
             "" | "table" => return Ok(Self::Table),
             "json" => return Ok(Self::Json),
             _ => {}
         }
         if !templates {
-            return Err(CommandError::new(format!("--format cannot be `{text}`"), "it can be table or json"));
+            return Err(Failure::new(format!("--format cannot be `{text}`"), "it can be table or json"));
         }
         let wrong = |why: String| {
-            CommandError::new(
+            Failure::new(
                 format!("--format {text}: {why}"),
                 "it can be table, json, or a template like `table {{.Name}}\\t{{.Status}}`",
             )
@@ -58,9 +57,8 @@ pub(crate) fn render(
     format: &Format,
     headings: &[(&str, &str)],
     rows: &[Map<String, Value>],
-) -> Result<Option<String>, CommandError> {
-    let failed =
-        |why: String| CommandError::new(format!("--format: {why}"), "name the fields that there are");
+) -> Result<Option<String>, Failure> {
+    let failed = |why: String| Failure::new(format!("--format: {why}"), "name the fields that there are");
     match format {
         Format::Table | Format::Json => Ok(None),
         Format::Rows(template) => {

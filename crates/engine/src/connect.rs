@@ -216,6 +216,8 @@ fn unreachable(host: &str, error: bollard::errors::Error) -> EngineError {
 
 #[cfg(test)]
 mod tests {
+    use plimsoll_source::Explain as _;
+
     use super::*;
 
     #[test]

@@ -2,6 +2,7 @@
 //! sentences that have a meaning of their own are recognised here and nowhere else.
 
 use bollard::errors::Error as Wire;
+use plimsoll_source::Explain;
 
 /// Why a call to the engine failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -152,37 +153,6 @@ impl EngineError {
         matches!(self, Self::NotFound { .. })
     }
 
-    /// What a person can do about it, where one thing stands out.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::NoEngine { host, .. } if !host.starts_with("unix://") => {
-                Some("check the address, and that the engine there listens to it".into())
-            }
-            Self::NoEngine { .. } => {
-                Some("start the engine (`systemctl start docker`), or set DOCKER_HOST".into())
-            }
-            Self::Denied { .. } => {
-                Some("run as root, or add the user to the group that owns the socket (`docker`)".into())
-            }
-            Self::UnsupportedAddress { .. } => {
-                Some("set DOCKER_HOST to unix:///path, tcp://host:port or ssh://user@host".into())
-            }
-            Self::BadContext { .. } => {
-                Some("`docker context ls` lists them; DOCKER_HOST goes before any context".into())
-            }
-            Self::TooOld { .. } => Some("install Docker Engine 20.10 or newer".into()),
-            Self::NoSpace { .. } => Some("`docker system df` shows what uses the space".into()),
-            Self::Unauthorized { .. } => Some("log in to the registry first".into()),
-            Self::SubnetTaken { .. } => {
-                Some("give the network another subnet, or remove the network that has it".into())
-            }
-            Self::AddressTaken { .. } => {
-                Some("`docker network inspect` shows which container has it; give yours another one".into())
-            }
-            _ => None,
-        }
-    }
-
     /// From the client library's error. `seconds` is the time limit that the call had.
     pub(crate) fn from_wire(error: Wire, seconds: u64) -> Self {
         match error {
@@ -210,6 +180,38 @@ impl EngineError {
             // what networks answer when something is taken or cannot be
             403 => Self::Forbidden { message },
             _ => Self::Api { status, message },
+        }
+    }
+}
+
+impl Explain for EngineError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoEngine { host, .. } if !host.starts_with("unix://") => {
+                Some("check the address, and that the engine there listens to it".into())
+            }
+            Self::NoEngine { .. } => {
+                Some("start the engine (`systemctl start docker`), or set DOCKER_HOST".into())
+            }
+            Self::Denied { .. } => {
+                Some("run as root, or add the user to the group that owns the socket (`docker`)".into())
+            }
+            Self::UnsupportedAddress { .. } => {
+                Some("set DOCKER_HOST to unix:///path, tcp://host:port or ssh://user@host".into())
+            }
+            Self::BadContext { .. } => {
+                Some("`docker context ls` lists them; DOCKER_HOST goes before any context".into())
+            }
+            Self::TooOld { .. } => Some("install Docker Engine 20.10 or newer".into()),
+            Self::NoSpace { .. } => Some("`docker system df` shows what uses the space".into()),
+            Self::Unauthorized { .. } => Some("log in to the registry first".into()),
+            Self::SubnetTaken { .. } => {
+                Some("give the network another subnet, or remove the network that has it".into())
+            }
+            Self::AddressTaken { .. } => {
+                Some("`docker network inspect` shows which container has it; give yours another one".into())
+            }
+            _ => None,
         }
     }
 }

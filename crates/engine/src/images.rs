@@ -290,6 +290,8 @@ pub enum LoadError {
     Engine(#[from] EngineError),
 }
 
+impl plimsoll_source::Explain for LoadError {}
+
 /// The writing end: collects pieces of [`CHUNK`] bytes.
 struct Pipe {
     sender: mpsc::Sender<io::Result<Vec<u8>>>,

@@ -30,6 +30,8 @@ pub enum LockError {
     Version(u32),
 }
 
+impl plimsoll_source::Explain for LockError {}
+
 impl Default for Lock {
     fn default() -> Self {
         Self { version: VERSION, files: BTreeMap::new() }

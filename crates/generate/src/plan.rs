@@ -39,6 +39,8 @@ pub struct PlanError {
     pub problems: Vec<Gap>,
 }
 
+impl plimsoll_source::Explain for PlanError {}
+
 fn list(problems: &[Gap]) -> String {
     let lines = problems.iter().map(|problem| format!("{}: {}", problem.subject, problem.message));
     lines.collect::<Vec<_>>().join("; ")

@@ -46,6 +46,8 @@ pub enum SecretError {
     },
 }
 
+impl plimsoll_source::Explain for SecretError {}
+
 /// Paths of secret files that do not exist yet and that [`make_secrets`] makes, each with what it will hold.
 pub fn missing_secrets(stack: &Stack, exists: &dyn Fn(&str) -> bool) -> Vec<(String, String)> {
     let missing = stack.secrets.iter().filter(|secret| !exists(&secret.path));

@@ -20,6 +20,8 @@ pub struct TemplateError {
     pub source: Error,
 }
 
+impl plimsoll_source::Explain for TemplateError {}
+
 /// Fills one template.
 pub(crate) fn render(template: &str, values: &impl Serialize) -> Result<String, TemplateError> {
     let failed = |source| TemplateError { template: template.to_owned(), source };

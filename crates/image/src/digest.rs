@@ -18,6 +18,8 @@ pub struct DigestError {
     pub text: String,
 }
 
+impl plimsoll_source::Explain for DigestError {}
+
 impl Digest {
     /// The digest of some bytes.
     pub fn of(bytes: impl AsRef<[u8]>) -> Self {

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use plimsoll_source::Explain;
+
 use crate::{Digest, LayerId};
 
 /// Why a store operation failed.
@@ -124,9 +126,22 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// What to do next, if there is something.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
+        Self::Io { action, path: path.into(), source: source.into() }
+    }
+
+    pub(crate) fn corrupt(path: impl Into<PathBuf>, reason: impl ToString) -> Self {
+        Self::Corrupt { path: path.into(), reason: reason.to_string() }
+    }
+
+    pub(crate) fn format(object: impl Into<String>, reason: impl ToString) -> Self {
+        Self::Format { object: object.into(), reason: reason.to_string() }
+    }
+}
+
+impl Explain for StoreError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
             Self::Version { .. } => Some("use a newer plimsoll, or another PLIMSOLL_HOME"),
             Self::InUse { .. } => Some("wait until the running build has ended, then try again"),
             Self::NoImage(_) => Some("`plimsoll image ls` shows what is there"),
@@ -142,19 +157,8 @@ impl StoreError {
                 "free some space there; `plimsoll image df` shows what Plimsoll takes, `plimsoll image prune` frees it",
             ),
             _ => None,
-        }
-    }
-
-    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
-        Self::Io { action, path: path.into(), source: source.into() }
-    }
-
-    pub(crate) fn corrupt(path: impl Into<PathBuf>, reason: impl ToString) -> Self {
-        Self::Corrupt { path: path.into(), reason: reason.to_string() }
-    }
-
-    pub(crate) fn format(object: impl Into<String>, reason: impl ToString) -> Self {
-        Self::Format { object: object.into(), reason: reason.to_string() }
+        };
+        hint.map(str::to_owned)
     }
 }
 

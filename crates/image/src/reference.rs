@@ -49,6 +49,8 @@ pub enum ReferenceError {
     },
 }
 
+impl plimsoll_source::Explain for ReferenceError {}
+
 impl Reference {
     /// Reads a reference and adds what Docker adds: the domain `docker.io`, the folder `library/`, and the tag
     /// `latest` when neither tag nor digest is given.

@@ -5,6 +5,7 @@
 
 mod diagnostic;
 mod edit;
+mod explain;
 mod finding;
 pub mod json;
 mod printable;
@@ -13,6 +14,7 @@ pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use edit::{Edit, EditError, apply};
+pub use explain::{Explain, Failure, with_causes};
 pub use finding::{EvidenceKind, Finding, Fix, RuleInfo, Safety};
 pub use printable::{printable, printable_line, printable_output};
 pub use span::{LineCol, Source, Span};

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use plimsoll_engine::EngineError;
-use plimsoll_source::Diagnostic;
+use plimsoll_source::{Diagnostic, Explain};
 
 /// What stops a stack before or while it is brought up.
 #[derive(Debug, thiserror::Error)]
@@ -159,9 +159,8 @@ pub enum StackError {
     Engine(#[from] EngineError),
 }
 
-impl StackError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Explain for StackError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::MissingImage { buildable: true, .. } => Some("run `plimsoll build`".into()),
             Self::MissingImage { image, .. } => Some(format!(
@@ -195,6 +194,19 @@ impl StackError {
             Self::VolumePlace { .. } => Some("run plimsoll on the engine's machine".into()),
             Self::File(_) | Self::Unsupported { .. } | Self::Io { .. } => None,
         }
+    }
+
+    fn explain(&self) -> Diagnostic {
+        match (self, self.hint()) {
+            (Self::File(diagnostic), _) => (**diagnostic).clone(),
+            // the text has its cause in it
+            (_, Some(hint)) => Diagnostic::error(self.to_string()).hint(hint),
+            (_, None) => Diagnostic::error(self.to_string()),
+        }
+    }
+
+    fn is_of_stack(&self) -> bool {
+        matches!(self, Self::DonorMissing { .. })
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) use diagnosis::cause;
 use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
 use plimsoll_engine::{ContainerDetail, Engine, EngineError, RunState};
+use plimsoll_source::Explain as _;
 use serde::{Deserialize, Serialize};
 
 use crate::{Op, StackError, Step, hub::Hub, labels, observed::final_name};

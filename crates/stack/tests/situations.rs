@@ -56,6 +56,7 @@ use std::collections::BTreeMap;
 
 use insta::assert_snapshot;
 use plimsoll_engine::RunState;
+use plimsoll_source::Explain as _;
 use plimsoll_stack::{Desired, Observed, Op, Plan, PlanOptions, StackError, labels, plan};
 use support::{converged, wanted};
 

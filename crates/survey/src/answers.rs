@@ -50,6 +50,8 @@ pub enum AnswerError {
     },
 }
 
+impl plimsoll_source::Explain for AnswerError {}
+
 /// Id of the question who ends TLS; it is about the stack and no service.
 pub const TLS: &str = "tls";
 /// Answer to [`TLS`]: the fronts, with a certificate in files.

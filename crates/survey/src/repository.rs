@@ -55,6 +55,8 @@ pub enum RepositoryError {
     },
 }
 
+impl plimsoll_source::Explain for RepositoryError {}
+
 /// A read-only view of a repository's files. Paths are relative to its root with `/` between their parts.
 #[derive(Debug)]
 pub struct Repository {

@@ -11,6 +11,7 @@ use std::{
 use futures_util::FutureExt as _;
 use plimsoll_compose::Project;
 use plimsoll_engine::{Engine, EngineError};
+use plimsoll_source::Explain;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
@@ -132,9 +133,8 @@ pub enum VerifyError {
     Signals(#[source] io::Error),
 }
 
-impl VerifyError {
-    /// What a person can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Explain for VerifyError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Engine(error) => error.hint(),
             Self::NotRunning { .. } => Some("start it with `plimsoll up`".to_owned()),

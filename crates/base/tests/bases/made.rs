@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use plimsoll_base::{BaseError, Bases, Custom, Made, Mirror, Origin, Suite};
 use plimsoll_image::Store;
+use plimsoll_source::Explain as _;
 
 use crate::{Home, Test, home};
 

@@ -73,6 +73,8 @@ pub enum CacheMountError {
     },
 }
 
+impl plimsoll_source::Explain for CacheMountError {}
+
 impl CacheMountError {
     fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { what, path: path.to_owned(), source }

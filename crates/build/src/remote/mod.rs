@@ -68,6 +68,8 @@ pub enum RemoteError {
     Archive(String),
 }
 
+impl plimsoll_source::Explain for RemoteError {}
+
 impl RemoteError {
     fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { what, path: path.to_owned(), source }

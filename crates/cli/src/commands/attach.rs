@@ -2,12 +2,15 @@
 
 use std::process::ExitCode;
 
+use plimsoll_ops::{
+    Failure,
+    pick::{self, Pick},
+    stack,
+};
+
 use crate::{
     commands::exec::exit_code,
-    error::CommandError,
-    pick::{self, Pick},
     project::ProjectArgs,
-    stack::{self, failed},
     terminal::{self, Raw},
 };
 
@@ -38,10 +41,9 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let target = stack::target(&args.project, std::slice::from_ref(&args.service))?;
     stack::with_engine(|engine| async move {
-        let wrong = |error: plimsoll_engine::EngineError| failed(error.into());
         let pick = Pick { service: &args.service, index: args.index, one_offs: true, running: true };
         let container = pick::one(&engine, &target, pick).await?;
         if args.dry_run {
@@ -49,10 +51,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             return Ok(ExitCode::SUCCESS);
         }
         let name = container.name.as_str();
-        let tty = engine.inspect_container(name).await.map_err(wrong)?.tty;
+        let tty = engine.inspect_container(name).await?.tty;
         let stdin = !args.no_stdin;
-        let session =
-            engine.attach_container_until(name, stdin, args.detach_keys.as_deref()).await.map_err(wrong)?;
+        let session = engine.attach_container_until(name, stdin, args.detach_keys.as_deref()).await?;
         let raw = if tty && stdin && terminal::is_interactive() { Raw::enter() } else { None };
         let resized = |rows, columns| {
             let engine = &engine;
@@ -80,13 +81,13 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             () = pass_on => return Ok(ExitCode::from(130)),
         };
         drop(raw);
-        talked.map_err(wrong)?;
+        talked?;
         match engine.inspect_container(name).await {
             // left with the keys
             Ok(now) if now.pid != 0 => Ok(ExitCode::SUCCESS),
             Ok(now) => Ok(exit_code(now.exit_code)),
             Err(error) if error.is_not_found() => Ok(ExitCode::SUCCESS),
-            Err(error) => Err(wrong(error)),
+            Err(error) => Err(error.into()),
         }
     })
 }

@@ -12,9 +12,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use plimsoll_base::{
     BaseError, Bases, Custom, Listed, Made, Mirror, Progress, Record, Suite, cache_dir, recipes,
 };
-
-use crate::{
-    error::CommandError,
+use plimsoll_ops::{
+    Failure,
     home::{home, open_store},
     policy::Root,
 };
@@ -93,8 +92,8 @@ fn suite(text: &str) -> Result<Suite, String> {
 /// Bases made at a time: one unpacks while another fetches or waits for its packages' scripts.
 const WORKERS: usize = 2;
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    crate::rootless::enter(matches!(args.action, Action::Make { .. } | Action::Update { .. }));
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
+    plimsoll_ops::rootless::enter(matches!(args.action, Action::Make { .. } | Action::Update { .. }));
     match args.action {
         Action::Make { name: Some(name), from, packages, source, json, .. } => {
             make_custom(&Custom { name, from, packages }, &source, json)
@@ -103,19 +102,19 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         Action::Update { names, source, json } => update::run(&names, &source, json),
         Action::Ls { json } => list(json),
         Action::Sbom { name, suite } => {
-            let sbom = bases(None, suite)?.sbom(&name).map_err(|error| command_error(&error))?;
+            let sbom = bases(None, suite)?.sbom(&name)?;
             print_json(&sbom)
         }
     }
 }
 
-fn make_custom(custom: &Custom, source: &SourceArgs, json: bool) -> Result<ExitCode, CommandError> {
+fn make_custom(custom: &Custom, source: &SourceArgs, json: bool) -> Result<ExitCode, Failure> {
     let bases = bases(source.mirror.as_deref(), source.suite.unwrap_or_default())?;
     let started = Instant::now();
     let shown = Shown::new(&custom.name, &MultiProgress::new());
     let made = bases.make_custom(custom, &|progress| shown.show(&progress));
     shown.bar.finish_and_clear();
-    let made = made.map_err(|error| command_error(&error))?;
+    let made = made?;
     if json {
         return print_json(&as_json(&made));
     }
@@ -123,9 +122,9 @@ fn make_custom(custom: &Custom, source: &SourceArgs, json: bool) -> Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-fn make(names: &[String], refresh: bool, source: &SourceArgs, json: bool) -> Result<ExitCode, CommandError> {
+fn make(names: &[String], refresh: bool, source: &SourceArgs, json: bool) -> Result<ExitCode, Failure> {
     let bases = bases(source.mirror.as_deref(), source.suite.unwrap_or_default())?;
-    let before = bases.list().map_err(|error| command_error(&error))?;
+    let before = bases.list()?;
     let names = in_order(names, &before)?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let bars = MultiProgress::new();
@@ -155,7 +154,7 @@ fn make(names: &[String], refresh: bool, source: &SourceArgs, json: bool) -> Res
         drop(done);
         let mut made = Vec::new();
         for (result, took) in results {
-            let one = result.map_err(|error| command_error(&error))?;
+            let one = result?;
             if !json {
                 bars.suspend(|| print_line(&one, took));
                 let old = before.iter().filter_map(|row| row.made.as_ref());
@@ -174,10 +173,10 @@ fn make(names: &[String], refresh: bool, source: &SourceArgs, json: bool) -> Res
 }
 
 /// The recipes named, or all of ours; those that others stand on first, so that nobody waits for them later.
-fn in_order(names: &[String], listed: &[Listed]) -> Result<Vec<String>, CommandError> {
+fn in_order(names: &[String], listed: &[Listed]) -> Result<Vec<String>, Failure> {
     for name in names {
         if listed.iter().all(|row| row.recipe.name != name) {
-            return Err(command_error(&BaseError::UnknownBase { name: name.clone() }));
+            return Err(BaseError::UnknownBase { name: name.clone() }.into());
         }
     }
     let wanted = |name: &str| {
@@ -193,10 +192,10 @@ fn in_order(names: &[String], listed: &[Listed]) -> Result<Vec<String>, CommandE
     Ok(recipes.into_iter().map(|recipe| recipe.name.to_owned()).collect())
 }
 
-fn list(json: bool) -> Result<ExitCode, CommandError> {
-    let mut listed = bases(None, Suite::Trixie)?.list().map_err(|error| command_error(&error))?;
+fn list(json: bool) -> Result<ExitCode, Failure> {
+    let mut listed = bases(None, Suite::Trixie)?.list()?;
     // of the older release what is there
-    let older = bases(None, Suite::Bookworm)?.list().map_err(|error| command_error(&error))?;
+    let older = bases(None, Suite::Bookworm)?.list()?;
     listed.extend(older.into_iter().filter(|row| row.made.is_some()));
     if json {
         let rows = listed.iter().map(|row| match &row.made {
@@ -219,24 +218,17 @@ fn list(json: bool) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn bases(mirror: Option<&str>, suite: Suite) -> Result<Bases, CommandError> {
+fn bases(mirror: Option<&str>, suite: Suite) -> Result<Bases, Failure> {
     let home = home()?;
-    let store = open_store(&home).map_err(|error| CommandError::from_error(&error))?;
+    let store = open_store(&home)?;
     let policy = Root::find()?.policy;
     let mirror = match Mirror::find(mirror.or(policy.base.mirror.as_deref())) {
         Ok(mirror) => Some(mirror),
         // Bases that are there need none; making one says so then.
         Err(BaseError::NoMirror) => None,
-        Err(error) => return Err(command_error(&error)),
+        Err(error) => return Err(error.into()),
     };
     Ok(Bases::new(&store, cache_dir(&home), mirror).suite(suite))
-}
-
-fn command_error(error: &BaseError) -> CommandError {
-    match error.hint() {
-        Some(hint) => CommandError::new(error.to_string(), hint),
-        None => CommandError::from_error(error),
-    }
 }
 
 fn as_json(made: &Made) -> serde_json::Value {
@@ -254,8 +246,8 @@ fn as_json(made: &Made) -> serde_json::Value {
     })
 }
 
-fn print_json(value: &serde_json::Value) -> Result<ExitCode, CommandError> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| CommandError::from_error(&error))?;
+fn print_json(value: &serde_json::Value) -> Result<ExitCode, Failure> {
+    let text = serde_json::to_string_pretty(value)?;
     println!("{text}");
     Ok(ExitCode::SUCCESS)
 }

@@ -4,20 +4,25 @@ mod bake;
 
 use std::{process::ExitCode, time::Instant};
 
-use serde_json::json;
-
-use super::{drop_in::is_in_place, run::needed};
-use crate::{
-    builds::{self, Built, Shown, Verdict, megabytes},
-    error::CommandError,
-    globals::{self, ProgressForm},
+use plimsoll_ops::{
+    Failure,
+    builds::{self, Built, Verdict},
     handover,
     home::{home, open_store},
     images::{Images, project_folder},
+    is_in_place,
     policy::Root,
-    project::{self, ProjectArgs},
+    project::{self, needed},
+    sizes::megabytes,
     stack,
     storage::Budget,
+};
+use serde_json::json;
+
+use crate::{
+    globals::{self, ProgressForm},
+    project::ProjectArgs,
+    screen::Shown,
 };
 
 /// Build every image of the stack, in parallel and without a daemon, and hold them to their size budgets
@@ -123,8 +128,8 @@ impl Args {
     }
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    crate::rootless::enter(true);
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
+    plimsoll_ops::rootless::enter(true);
     let begin = Instant::now();
     let root = Root::find()?;
     let project = args.project.load_for(&root, &args.services)?;
@@ -141,7 +146,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         _ if args.quiet => ProgressForm::Quiet,
         None => globals::progress(),
         Some(text) => ProgressForm::parse(text).ok_or_else(|| {
-            CommandError::new(
+            Failure::new(
                 format!("--progress cannot be `{text}`"),
                 "it can be auto, tty, plain, json or quiet",
             )
@@ -157,21 +162,21 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let store = open_store(&home).map_err(|error| CommandError::from_error(&error))?;
+    let store = open_store(&home)?;
     let shown = Shown::of(form).listing();
     let tell = |line: &str| shown.tell(line);
     for note in args.notes() {
         tell(&format!("note  {note}"));
     }
-    let mut images = Images::new(&store, &home, &root.policy, &tell);
+    let mut images = Images::new(&store, &home, &root.policy, &shown);
     images.folder = project_folder(project.working_dir.as_ref());
     let asked =
         builds::Asked { services, no_cache: args.no_cache, words: args.words(), ..builds::Asked::default() };
-    let wanted = builds::wanted(&store, &home, &project, &asked, &tell)?;
+    let wanted = builds::wanted(&store, &home, &project, &asked, &shown)?;
     if args.check {
         let mut code = ExitCode::SUCCESS;
         for one in &wanted {
-            let found = one.check(&store)?;
+            let found = super::image::show(&one.check(&store)?)?;
             if found != ExitCode::SUCCESS {
                 code = found;
             }

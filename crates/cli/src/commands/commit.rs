@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use plimsoll_engine::CommitSpec;
-
-use crate::{
-    error::CommandError,
+use plimsoll_ops::{
+    Failure,
     pick::{self, Pick},
-    project::ProjectArgs,
-    stack::{self, failed},
+    stack,
 };
+
+use crate::project::ProjectArgs;
 
 /// Make an image of a service's container as it is now; volumes are not in it
 #[derive(clap::Args)]
@@ -43,7 +43,7 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let target = stack::target(&args.project, std::slice::from_ref(&args.service))?;
     stack::with_engine(|engine| async move {
         let pick = Pick { service: &args.service, index: args.index, one_offs: false, running: false };
@@ -60,7 +60,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             changes: args.change,
             pause: !args.no_pause,
         };
-        let id = engine.commit_container(&container.id, &spec).await.map_err(|error| failed(error.into()))?;
+        let id = engine.commit_container(&container.id, &spec).await?;
         outln!("{id}");
         Ok(ExitCode::SUCCESS)
     })

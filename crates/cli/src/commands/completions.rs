@@ -3,8 +3,7 @@
 use std::process::ExitCode;
 
 use clap_complete::{Shell, generate};
-
-use crate::error::CommandError;
+use plimsoll_ops::Failure;
 
 /// Where each shell looks.
 const PLACES: &str = "\
@@ -24,7 +23,7 @@ pub(crate) struct Args {
 }
 
 /// Needs no file and no engine.
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     print!("{}", script(args.shell));
     Ok(ExitCode::SUCCESS)
 }

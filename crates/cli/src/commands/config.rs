@@ -1,16 +1,17 @@
 //! `plimsoll config`: the model that all other verbs work on, parts of it, and changes to the files that it comes from.
 
 mod change;
-mod digests;
 mod list;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use crate::{
-    error::CommandError,
+use plimsoll_ops::{
+    Failure, digests,
     policy::Root,
-    project::{Disk, ProjectArgs, warn},
+    project::{Disk, warn},
 };
+
+use crate::project::ProjectArgs;
 
 /// Print the compose model, merged, interpolated and normalised; or change a value in its file
 #[derive(clap::Args)]
@@ -102,14 +103,14 @@ enum Format {
 }
 
 /// Prints the model, or the part of it that was asked for; or changes its files.
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let root = Root::find()?;
     let mut options = args.project.options(&root)?;
     if !args.set.is_empty() || !args.unset.is_empty() {
         return change::run(&args, &options);
     }
     if args.write {
-        return Err(CommandError::new(
+        return Err(Failure::new(
             "--write has nothing to write",
             "give a change with --set or --unset; --output FILE writes the model",
         ));
@@ -188,8 +189,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         match args.format.unwrap_or(Format::Yaml) {
             Format::Yaml => project.to_file(),
             Format::Json => {
-                let mut data =
-                    serde_json::to_value(&project).map_err(|error| CommandError::from_error(&error))?;
+                let mut data = serde_json::to_value(&project)?;
                 plimsoll_compose::double_dollars(&mut data);
                 json(&data)?
             }
@@ -202,18 +202,16 @@ fn lines(items: impl IntoIterator<Item = String>) -> String {
     items.into_iter().map(|item| item + "\n").collect()
 }
 
-fn json(data: &impl serde::Serialize) -> Result<String, CommandError> {
-    serde_json::to_string_pretty(data)
-        .map(|text| text + "\n")
-        .map_err(|error| CommandError::from_error(&error))
+fn json(data: &impl serde::Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(data).map(|text| text + "\n").map_err(Failure::from)
 }
 
-fn put(args: &Args, text: &str) -> Result<ExitCode, CommandError> {
+fn put(args: &Args, text: &str) -> Result<ExitCode, Failure> {
     match &args.output {
         _ if args.quiet => {}
         None => print(text)?,
         Some(path) => std::fs::write(path, text).map_err(|error| {
-            CommandError::new(
+            Failure::new(
                 format!("cannot write {}: {error}", path.display()),
                 "check the path given with --output",
             )
@@ -222,11 +220,11 @@ fn put(args: &Args, text: &str) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(text: &str) -> Result<(), CommandError> {
+fn print(text: &str) -> Result<(), Failure> {
     use std::io::Write as _;
     match std::io::stdout().write_all(text.as_bytes()) {
         // The reader has seen enough.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        done => done.map_err(|error| CommandError::from_error(&error)),
+        done => done.map_err(Failure::from),
     }
 }

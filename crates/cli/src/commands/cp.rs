@@ -1,8 +1,5 @@
 //! `plimsoll cp`: files between a service's containers and this machine.
 
-mod pack;
-mod unpack;
-
 use std::{
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
@@ -10,15 +7,15 @@ use std::{
 };
 
 use futures_util::StreamExt as _;
-use plimsoll_engine::{ContainerSummary, Engine, EngineError, PathStat};
-
-use crate::{
-    error::CommandError,
-    globals,
+use plimsoll_engine::{ContainerSummary, Engine, PathStat};
+use plimsoll_ops::{
+    Failure,
+    copy::{pack, unpack},
     pick::{self, Pick},
-    project::ProjectArgs,
-    stack::{self, Target, failed},
+    stack::{self, Target},
 };
+
+use crate::{globals, project::ProjectArgs};
 
 /// Copy files from a service's container, or into all containers of a service: `SERVICE:PATH` is in the container, `-`
 /// is a tar on standard input or output
@@ -47,9 +44,8 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let wrong =
-        |what: &str| CommandError::new(what, "write `cp SERVICE:PATH HERE` or `cp HERE SERVICE:PATH`");
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
+    let wrong = |what: &str| Failure::new(what, "write `cp SERVICE:PATH HERE` or `cp HERE SERVICE:PATH`");
     let (from, to) = (in_container(&args.source), in_container(&args.destination));
     let (service, path, inward) = match (from, to) {
         (Some(_), Some(_)) => return Err(wrong("files are not copied from service to service")),
@@ -100,7 +96,7 @@ async fn containers(
     service: &str,
     args: &Args,
     inward: bool,
-) -> Result<Vec<ContainerSummary>, CommandError> {
+) -> Result<Vec<ContainerSummary>, Failure> {
     let pick = Pick { service, index: args.index, one_offs: args.all, running: false };
     if args.index.is_some() || !inward {
         return Ok(vec![pick::one(engine, target, pick).await?]);
@@ -114,25 +110,16 @@ async fn containers(
     Ok(found)
 }
 
-fn wrong(error: EngineError) -> CommandError {
-    failed(error.into())
-}
-
 /// From a container.
-async fn take(
-    engine: &Engine,
-    container: &ContainerSummary,
-    args: &Args,
-    path: &str,
-) -> Result<(), CommandError> {
+async fn take(engine: &Engine, container: &ContainerSummary, args: &Args, path: &str) -> Result<(), Failure> {
     let mut path = path.to_owned();
     if args.follow_link
-        && let Some(stat) = engine.path_stat(&container.id, &path).await.map_err(wrong)?
+        && let Some(stat) = engine.path_stat(&container.id, &path).await?
     {
         path = followed(&path, &stat);
     }
-    let Some(stat) = engine.path_stat(&container.id, &path).await.map_err(wrong)? else {
-        return Err(CommandError::new(
+    let Some(stat) = engine.path_stat(&container.id, &path).await? else {
+        return Err(Failure::new(
             format!("there is no {path} in {}", container.name),
             "check the path; it starts from the root of the container",
         ));
@@ -141,7 +128,7 @@ async fn take(
     if args.destination == "-" {
         let mut out = io::stdout();
         while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(wrong)?;
+            let piece = piece?;
             if out.write_all(&piece).is_err() {
                 // nobody reads any more
                 break;
@@ -170,7 +157,7 @@ async fn take(
     drop(sender);
     match unpacking.await {
         Ok(done) => done,
-        Err(panic) => Err(CommandError::from_error(&io::Error::other(panic))),
+        Err(panic) => Err(io::Error::other(panic).into()),
     }
 }
 
@@ -187,23 +174,18 @@ fn followed(path: &str, stat: &PathStat) -> String {
 }
 
 /// Into a container.
-async fn put(
-    engine: &Engine,
-    container: &ContainerSummary,
-    args: &Args,
-    path: &str,
-) -> Result<(), CommandError> {
+async fn put(engine: &Engine, container: &ContainerSummary, args: &Args, path: &str) -> Result<(), Failure> {
     let mut path = path.to_owned();
-    let mut stat = engine.path_stat(&container.id, &path).await.map_err(wrong)?;
+    let mut stat = engine.path_stat(&container.id, &path).await?;
     if let Some(link) = stat.as_ref().filter(|stat| !stat.link_target.is_empty()) {
         let leads = followed(&path, link);
-        stat = engine.path_stat(&container.id, &leads).await.map_err(wrong)?;
+        stat = engine.path_stat(&container.id, &leads).await?;
         path = leads;
     }
     let is_dir = stat.as_ref().map(|stat| stat.is_dir);
     if args.source == "-" {
         if is_dir != Some(true) {
-            return Err(CommandError::new(
+            return Err(Failure::new(
                 format!("{path} in {} is no directory", container.name),
                 "a tar from standard input is unpacked into a directory that exists",
             ));
@@ -222,7 +204,10 @@ async fn put(
                 Err(panic) => Some((Err(io::Error::other(panic)), ())),
             }
         });
-        return engine.write_archive_stream(&container.id, &path, args.archive, pieces).await.map_err(wrong);
+        return engine
+            .write_archive_stream(&container.id, &path, args.archive, pieces)
+            .await
+            .map_err(Failure::from);
     }
     let source = pack::Source::find(&args.source, args.follow_link)?;
     let (directory, name) = pack::place(&source, &path, is_dir)?;
@@ -234,12 +219,12 @@ async fn put(
     let written = engine.write_archive_stream(&container.id, &directory, args.archive, pieces).await;
     match packing.await {
         // the engine stopped reading: its reason is the cause
-        Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(CommandError::new(
+        Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
             format!("cannot read {}: {error}", args.source),
             "check the path and its permissions",
         )),
-        Ok(_) => written.map_err(wrong),
-        Err(panic) => Err(CommandError::from_error(&io::Error::other(panic))),
+        Ok(_) => written.map_err(Failure::from),
+        Err(panic) => Err(io::Error::other(panic).into()),
     }
 }
 

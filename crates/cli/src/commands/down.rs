@@ -2,14 +2,10 @@
 
 use std::process::ExitCode;
 
+use plimsoll_ops::{Failure, stack, variables::Orphans};
 use plimsoll_stack::{DownOptions, Op, Progress, RunOptions, StackFiles, observe, plan_down, plan_images};
 
-use crate::{
-    error::CommandError,
-    globals::{self, Orphans},
-    project::ProjectArgs,
-    stack::{self, failed},
-};
+use crate::{globals, project::ProjectArgs};
 
 /// Take the stack away: containers, networks, secrets on the host; volumes stay
 ///
@@ -42,7 +38,7 @@ pub(crate) struct Args {
 }
 
 /// Takes the whole project away, as `down` without options does.
-pub(super) fn whole(project: &ProjectArgs) -> Result<ExitCode, CommandError> {
+pub(super) fn whole(project: &ProjectArgs) -> Result<ExitCode, Failure> {
     run(Args {
         project: project.clone(),
         volumes: false,
@@ -55,7 +51,7 @@ pub(super) fn whole(project: &ProjectArgs) -> Result<ExitCode, CommandError> {
     })
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let target = stack::target(&args.project, &args.services)?;
     let name = target.name.clone();
     let options = DownOptions {
@@ -69,7 +65,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     }
     let lock = stack::lock(&name, "plimsoll down")?;
     let code = stack::with_engine(|engine| async move {
-        let observed = observe(&engine, &name).await.map_err(failed)?;
+        let observed = observe(&engine, &name).await?;
         let scope = target.scope.as_ref();
         let mut plan = plan_down(&name, &observed, scope, &options);
         if let Some(which) = &args.rmi {
@@ -124,8 +120,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     Ok(code)
 }
 
-fn print_json(value: &serde_json::Value) -> Result<(), CommandError> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| CommandError::from_error(&error))?;
+fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)?;
     println!("{text}");
     Ok(())
 }

@@ -1,17 +1,12 @@
 //! In place of docker compose: under the name `docker-compose`, alone or as a plug-in of the `docker` command, this
 //! program behaves as that one also where `plimsoll` does otherwise: `up` stays in front.
 
-use std::{
-    ffi::OsString,
-    path::Path,
-    process::ExitCode,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::{ffi::OsString, path::Path, process::ExitCode};
+
+use plimsoll_ops::{is_in_place, stand_in};
 
 /// The name under which docker's command looks for the plug-in.
 const NAME: &str = "docker-compose";
-
-static IN_PLACE: AtomicBool = AtomicBool::new(false);
 
 /// What the program was called for.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,11 +17,6 @@ pub(super) enum Called {
     Metadata,
 }
 
-/// Whether the program stands in for docker compose.
-pub(crate) fn is_in_place() -> bool {
-    IN_PLACE.load(Ordering::Relaxed)
-}
-
 /// The exit code of a verb that could not run: docker compose knows only 1.
 pub(super) fn code(own: u8) -> u8 {
     if is_in_place() { 1 } else { own }
@@ -35,7 +25,7 @@ pub(super) fn code(own: u8) -> u8 {
 /// The arguments without what docker's command puts before them.
 pub(super) fn arguments(arguments: impl Iterator<Item = OsString>) -> Called {
     let (in_place, called) = read(arguments.collect());
-    IN_PLACE.store(in_place, Ordering::Relaxed);
+    stand_in(in_place);
     called
 }
 

@@ -7,15 +7,11 @@ use std::{
 
 use futures_util::StreamExt as _;
 use plimsoll_engine::{Event, EventFilter};
+use plimsoll_ops::{Failure, stack, times::since};
 use plimsoll_stack::labels;
 use serde_json::json;
 
-use crate::{
-    error::CommandError,
-    project::ProjectArgs,
-    stack::{self, failed},
-    times::since,
-};
+use crate::project::ProjectArgs;
 
 /// Show events of the project's containers: starts, ends with exit codes, health, kills for lack of memory
 ///
@@ -37,7 +33,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let target = stack::target(&args.project, &args.services)?;
     if let Some(service) = args.services.iter().find(|name| target.project.is_some() && !target.knows(name)) {
         return Err(target.no_service(service));
@@ -57,7 +53,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
                 _ = tokio::signal::ctrl_c() => None,
             };
             let Some(event) = event else { return Ok(ExitCode::SUCCESS) };
-            let event = event.map_err(|error| failed(error.into()))?;
+            let event = event?;
             let service = event.attributes.get(labels::SERVICE).cloned().unwrap_or_default();
             if !args.services.is_empty() && !args.services.contains(&service) {
                 continue;

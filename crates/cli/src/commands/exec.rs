@@ -4,12 +4,14 @@ use std::process::ExitCode;
 
 use indexmap::IndexMap;
 use plimsoll_engine::ExecSpec;
+use plimsoll_ops::{
+    Failure,
+    pick::{self, Pick},
+    stack,
+};
 
 use crate::{
-    error::CommandError,
-    pick::{self, Pick},
     project::ProjectArgs,
-    stack::{self, failed},
     terminal::{self, Raw},
 };
 
@@ -59,7 +61,7 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let target = stack::target(&args.project, std::slice::from_ref(&args.service))?;
     stack::with_engine(|engine| async move {
         let pick = Pick { service: &args.service, index: args.index, one_offs: true, running: true };
@@ -76,15 +78,12 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             privileged: args.privileged,
         };
         if args.detach {
-            engine.exec_detached(&container.id, &spec).await.map_err(|error| failed(error.into()))?;
+            engine.exec_detached(&container.id, &spec).await?;
             return Ok(ExitCode::SUCCESS);
         }
         let stdin = !args.no_interactive;
         let tty = !args.no_tty && terminal::is_interactive();
-        let (id, session) = engine
-            .exec_session(&container.id, &spec, tty, stdin)
-            .await
-            .map_err(|error| failed(error.into()))?;
+        let (id, session) = engine.exec_session(&container.id, &spec, tty, stdin).await?;
         let raw = if tty { Raw::enter() } else { None };
         let resized = |rows, columns| {
             let (engine, id) = (&engine, &id);
@@ -100,8 +99,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         }
         let done = terminal::converse(session, stdin, resized).await;
         drop(raw);
-        done.map_err(|error| failed(error.into()))?;
-        let code = engine.exec_exit_code(&id).await.map_err(|error| failed(error.into()))?;
+        done?;
+        let code = engine.exec_exit_code(&id).await?;
         Ok(exit_code(code.unwrap_or(0)))
     })
 }

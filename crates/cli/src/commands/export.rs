@@ -8,13 +8,13 @@ use std::{
 };
 
 use futures_util::StreamExt as _;
-
-use crate::{
-    error::{CommandError, cannot_write},
+use plimsoll_ops::{
+    Failure,
     pick::{self, Pick},
-    project::ProjectArgs,
-    stack::{self, failed},
+    stack,
 };
+
+use crate::project::ProjectArgs;
 
 /// Write the files of a service's container as a tar; volumes are not in it
 #[derive(clap::Args)]
@@ -34,10 +34,10 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let target = stack::target(&args.project, std::slice::from_ref(&args.service))?;
     if args.output.is_none() && !args.dry_run && io::stdout().is_terminal() {
-        return Err(CommandError::new(
+        return Err(Failure::new(
             "a tar is not for a terminal",
             "give a file with --output, or send standard output somewhere",
         ));
@@ -50,16 +50,18 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             return Ok(ExitCode::SUCCESS);
         }
         let mut out: Box<dyn Write + Send> = match &args.output {
-            Some(path) => Box::new(fs::File::create(path).map_err(|error| cannot_write(path, &error))?),
+            Some(path) => {
+                Box::new(fs::File::create(path).map_err(|error| Failure::cannot_write(path, &error))?)
+            }
             None => Box::new(io::stdout()),
         };
         let place = args.output.clone().unwrap_or_else(|| PathBuf::from("standard output"));
         let mut pieces = engine.export_container(&container.id);
         while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(|error| failed(error.into()))?;
-            out.write_all(&piece).map_err(|error| cannot_write(&place, &error))?;
+            let piece = piece?;
+            out.write_all(&piece).map_err(|error| Failure::cannot_write(&place, &error))?;
         }
-        out.flush().map_err(|error| cannot_write(&place, &error))?;
+        out.flush().map_err(|error| Failure::cannot_write(&place, &error))?;
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -6,15 +6,14 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use plimsoll_ops::{Failure, stack};
 use plimsoll_stack::labels;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::ps::rows::{decimal, human};
 use crate::{
-    error::CommandError,
+    commands::ps::rows::{decimal, human},
     project::ProjectArgs,
-    stack::{self, failed},
     template::{Format, aligned},
 };
 
@@ -91,7 +90,7 @@ impl Shown {
     }
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let format = if args.json {
         Format::Json
     } else {
@@ -101,8 +100,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let filter = [format!("{}={name}", labels::PROJECT), format!("{}=False", labels::ONEOFF)];
     let services = &args.services;
     let mut shown: Vec<Shown> = stack::with_engine(|engine| async move {
-        let mut containers =
-            engine.containers_labelled(&filter).await.map_err(|error| failed(error.into()))?;
+        let mut containers = engine.containers_labelled(&filter).await?;
         containers.retain(|container| {
             let service = container.label(labels::SERVICE).unwrap_or_default();
             services.is_empty() || services.iter().any(|asked| asked == service)
@@ -129,7 +127,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             outln!("{id}");
         }
     } else if format == Format::Json {
-        let text = serde_json::to_string(&shown).map_err(|error| CommandError::from_error(&error))?;
+        let text = serde_json::to_string(&shown)?;
         println!("{text}");
     } else {
         let head = ["CONTAINER", "REPOSITORY", "TAG", "PLATFORM", "IMAGE ID", "SIZE", "CREATED"];

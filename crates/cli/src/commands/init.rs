@@ -1,7 +1,6 @@
 //! `plimsoll init`: writes the production files, shows a diff first, never overwrites an edit.
 
 mod ask;
-mod disk;
 mod report;
 
 use std::{
@@ -12,11 +11,9 @@ use std::{
 
 use plimsoll_compose::{LoadOptions, NoFiles, dotenv, interpolate};
 use plimsoll_generate::{Comparison, GeneratedFile, LOCK_FILE, Lock, Policy, Resolution, SMOKE_FILE, Stack};
+use plimsoll_ops::{Failure, init::Disk, policy};
 use plimsoll_source::{Diagnostic, Source, Span, yaml};
 use plimsoll_survey::{AnswerError, Gap, Limits, Repository, Survey};
-
-use self::disk::Disk;
-use crate::{error::CommandError, policy};
 
 /// Write the production files of the stack; without --apply only show what would change
 ///
@@ -77,7 +74,7 @@ struct Preview {
     demanded: Vec<report::Demanded>,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let disk = Disk::open(&args.path)?;
     let (lock_text, lock) = lock(&disk)?;
     let repository = open(&args.path, &lock)?;
@@ -108,7 +105,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let elsewhere = known.smoke.file.is_some_and(|file| file != SMOKE_FILE);
     let foreign = |path: &str| (elsewhere && path == SMOKE_FILE) || foreign(path);
     let planned = plimsoll_generate::plan(&survey, &wanted, &foreign)
-        .map_err(|error| CommandError::from(problems(&repository, &error.problems)))?;
+        .map_err(|error| Failure::from(problems(&repository, &error.problems)))?;
     let stack = planned.stack;
     let mut preview = preview(&args, survey, &stack, &disk, (lock, lock_text))?;
     preview.left_out = planned.left_out;
@@ -128,28 +125,28 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
 }
 
 /// The repository as `init` reads it.
-pub(super) fn repository(path: &Path) -> Result<Repository, CommandError> {
+pub(super) fn repository(path: &Path) -> Result<Repository, Failure> {
     let (_, lock) = lock(&Disk::open(path)?)?;
     open(path, &lock)
 }
 
 /// What was generated, as it is written down, and its text.
-fn lock(disk: &Disk) -> Result<(Option<String>, Lock), CommandError> {
+fn lock(disk: &Disk) -> Result<(Option<String>, Lock), Failure> {
     let text = disk.read(LOCK_FILE)?;
     let lock = match &text {
-        Some(text) => Lock::parse(text).map_err(|error| CommandError::from_error(&error))?,
+        Some(text) => Lock::parse(text)?,
         None => Lock::default(),
     };
     Ok((text, lock))
 }
 
 /// The repository without what was generated: our own files are no evidence of what the project is.
-fn open(path: &Path, lock: &Lock) -> Result<Repository, CommandError> {
+fn open(path: &Path, lock: &Lock) -> Result<Repository, Failure> {
     let repository = Repository::open(path, Limits::default());
-    Ok(repository.map_err(|error| CommandError::from_error(&error))?.without(lock.paths()))
+    Ok(repository?.without(lock.paths()))
 }
 
-fn unusable(error: &AnswerError) -> CommandError {
+fn unusable(error: &AnswerError) -> Failure {
     let hint = match error {
         AnswerError::Subject { known, .. } => format!("the services are {}", known.join(", ")),
         AnswerError::Field { .. } | AnswerError::Value { .. } => {
@@ -158,11 +155,11 @@ fn unusable(error: &AnswerError) -> CommandError {
             format!("what can be answered: {}", fields.join("; "))
         }
     };
-    CommandError::new(error.to_string(), hint)
+    Failure::new(error.to_string(), hint)
 }
 
 /// What is written must be read by what reads it. A text that is not is a defect of ours, and nothing is written.
-fn readable(files: &[GeneratedFile]) -> Result<(), CommandError> {
+fn readable(files: &[GeneratedFile]) -> Result<(), Failure> {
     for file in files {
         let source = Source::new(&file.path, file.text.clone());
         let name = file.path.rsplit('/').next().unwrap_or(&file.path);
@@ -175,7 +172,7 @@ fn readable(files: &[GeneratedFile]) -> Result<(), CommandError> {
         };
         read.map_err(|errors| {
             let note = "this file would have been written: a defect of Plimsoll";
-            CommandError::from(errors.into_iter().map(|error| error.note(note)).collect::<Vec<_>>())
+            Failure::from(errors.into_iter().map(|error| error.note(note)).collect::<Vec<_>>())
         })?;
     }
     Ok(())
@@ -209,14 +206,14 @@ fn preview(
     stack: &Stack,
     disk: &Disk,
     (lock, lock_text): (Lock, Option<String>),
-) -> Result<Preview, CommandError> {
-    let generated = plimsoll_generate::generate(stack).map_err(|error| CommandError::from_error(&error))?;
+) -> Result<Preview, Failure> {
+    let generated = plimsoll_generate::generate(stack)?;
     readable(&generated)?;
     let resolution = Resolution { keep: relative(&args.keep), take: relative(&args.take) };
     for path in resolution.keep.iter().chain(&resolution.take).map(|path| file_of(path)) {
         if generated.iter().all(|file| file.path != *path) {
             let known: Vec<&str> = generated.iter().map(|file| file.path.as_str()).collect();
-            return Err(CommandError::new(
+            return Err(Failure::new(
                 format!("{path}: not a file that init writes"),
                 format!("name one of {}", known.join(", ")),
             ));
@@ -250,7 +247,7 @@ fn preview(
 }
 
 /// Variables that the Compose file demands and neither the environment nor the `.env` file beside it has.
-fn demanded(comparison: &Comparison, disk: &Disk) -> Result<Vec<report::Demanded>, CommandError> {
+fn demanded(comparison: &Comparison, disk: &Disk) -> Result<Vec<report::Demanded>, Failure> {
     let mut set = dotenv::Variables::new();
     let text = disk.read(".env")?.unwrap_or_default();
     // What cannot be read sets nothing here; `up` says why.
@@ -283,7 +280,7 @@ fn relative(paths: &[String]) -> Vec<String> {
     paths.iter().map(|path| path.trim_start_matches("./").to_owned()).collect()
 }
 
-fn write(preview: &Preview, stack: &Stack, disk: &Disk) -> Result<bool, CommandError> {
+fn write(preview: &Preview, stack: &Stack, disk: &Disk) -> Result<bool, Failure> {
     // Secrets first: a stack whose secrets could not be made must not look complete.
     if !preview.secrets.is_empty() {
         let mut texts = BTreeMap::new();
@@ -294,8 +291,7 @@ fn write(preview: &Preview, stack: &Stack, disk: &Disk) -> Result<bool, CommandE
             stack,
             &|path| texts.get(path).cloned().flatten(),
             &mut |bytes| getrandom::fill(bytes).map_err(std::io::Error::other),
-        )
-        .map_err(|error| CommandError::from_error(&error))?;
+        )?;
         for secret in &made {
             disk.write_secret(&secret.path, secret.text.expose())?;
         }

@@ -3,13 +3,9 @@
 use std::process::ExitCode;
 
 use plimsoll_engine::RunState;
+use plimsoll_ops::{Failure, lifecycle, stack};
 
-use crate::{
-    error::CommandError,
-    globals, lifecycle,
-    project::ProjectArgs,
-    stack::{self, failed},
-};
+use crate::{globals, project::ProjectArgs};
 
 /// Send a signal to the project's running containers; no hook runs, no order is kept
 #[derive(clap::Args)]
@@ -29,7 +25,7 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let mut target = stack::target(&args.project, &args.services)?;
     if args.remove_orphans {
         // the whole project is meant
@@ -45,7 +41,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
                 continue;
             }
             let sent = engine.kill_container(&member.name, &args.signal).await;
-            sent.map_err(|error| failed(error.into()))?;
+            sent?;
             globals::tell(&member.name, &format!("{} got {}", member.name, args.signal));
         }
         Ok(ExitCode::SUCCESS)

@@ -124,7 +124,7 @@ enum Flag {
 }
 
 fn flag(name: &str, value: Option<&str>) -> Option<Flag> {
-    let on = value.is_none_or(|value| crate::globals::truth(value) == Some(true));
+    let on = value.is_none_or(|value| plimsoll_ops::variables::truth(value) == Some(true));
     Some(match name {
         "--dry-run" => Flag::DryRun(on),
         "--all-resources" | "--compatibility" => Flag::Moved(on),
@@ -159,7 +159,7 @@ pub(super) fn without_truth_values(command: &clap::Command, arguments: Vec<OsStr
         let known = long.and_then(|(name, value)| Some((find(name)?, name, value)));
         match known {
             Some((known, name, value)) if !known.get_action().takes_values() && text.contains('=') => {
-                match crate::globals::truth(value) {
+                match plimsoll_ops::variables::truth(value) {
                     Some(true) => kept.push(format!("--{name}").into()),
                     Some(false) if find(&format!("no-{name}")).is_some() => {
                         kept.push(format!("--no-{name}").into());

@@ -6,15 +6,10 @@ use std::{
 };
 
 use plimsoll_engine::{LogLine, Stream};
+use plimsoll_ops::{Failure, stack, times::since};
 use plimsoll_stack::{LogQuery, StackLine, Step, labels, logs};
 
-use crate::{
-    error::CommandError,
-    globals,
-    project::ProjectArgs,
-    stack::{self, failed},
-    times::since,
-};
+use crate::{globals, project::ProjectArgs};
 
 /// Colours of services, in turn.
 const COLOURS: [u8; 6] = [36, 33, 32, 35, 34, 96];
@@ -55,7 +50,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let target = stack::target(&args.project, &args.services)?;
     let name = target.name.clone();
     // of the services that the file has, unless some are named
@@ -75,7 +70,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     printer.json = args.json;
     stack::with_engine(|engine| async move {
         let filter = [format!("{}={name}", labels::PROJECT)];
-        let containers = engine.containers_labelled(&filter).await.map_err(|error| failed(error.into()))?;
+        let containers = engine.containers_labelled(&filter).await?;
         // one that the file does not have may have a container all the same
         let has = |service: &String| {
             containers.iter().any(|found| found.label(labels::SERVICE) == Some(service.as_str()))
@@ -92,7 +87,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         let mut sink = |line: StackLine| printer.print(&line).is_ok();
         let all = logs(&engine, &name, &query, &mut sink);
         tokio::select! {
-            done = all => done.map_err(failed),
+            done = all => done.map_err(Failure::from),
             _ = tokio::signal::ctrl_c() => Ok(()),
         }
     })?;

@@ -3,16 +3,12 @@
 use std::{collections::BTreeMap, process::ExitCode};
 
 use plimsoll_engine::{ContainerSummary, RunState};
+use plimsoll_ops::{Failure, stack};
 use plimsoll_stack::labels;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{
-    error::CommandError,
-    stack::{self, failed},
-    table::table,
-    template::Format,
-};
+use crate::{table::table, template::Format};
 
 /// List the projects that have containers in the engine, whoever made them
 #[derive(clap::Args)]
@@ -52,22 +48,22 @@ impl Listed {
 }
 
 /// The texts of `--filter name=TEXT`; a bare text is one too.
-fn names(filters: &[String]) -> Result<Vec<&str>, CommandError> {
+fn names(filters: &[String]) -> Result<Vec<&str>, Failure> {
     let one = |filter: &String| match filter.split_once('=') {
         None | Some(("name", _)) => Ok(()),
         Some((key, _)) => {
-            Err(CommandError::new(format!("there is no filter `{key}`"), "write --filter name=TEXT"))
+            Err(Failure::new(format!("there is no filter `{key}`"), "write --filter name=TEXT"))
         }
     };
     filters.iter().try_for_each(one)?;
     Ok(filters.iter().map(|filter| filter.strip_prefix("name=").unwrap_or(filter)).collect())
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let format = Format::parse(args.format.as_deref().unwrap_or_default(), false)?;
     let wanted = names(&args.filter)?;
     let containers = stack::with_engine(|engine| async move {
-        engine.containers_labelled(&[labels::PROJECT.to_owned()]).await.map_err(|error| failed(error.into()))
+        engine.containers_labelled(&[labels::PROJECT.to_owned()]).await.map_err(Failure::from)
     })?;
     let mut projects = projects(&containers);
     let up = [RunState::Running, RunState::Paused, RunState::Restarting].map(RunState::as_str);
@@ -82,8 +78,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         }
     }
     if args.json {
-        let text =
-            serde_json::to_string_pretty(&projects).map_err(|error| CommandError::from_error(&error))?;
+        let text = serde_json::to_string_pretty(&projects)?;
         println!("{text}");
     } else if args.quiet {
         for project in &projects {

@@ -3,8 +3,7 @@
 use std::{fs, io, path::PathBuf, process::ExitCode};
 
 use clap_mangen::Man;
-
-use crate::error::{CommandError, cannot_write};
+use plimsoll_ops::Failure;
 
 /// Write the manual pages into a folder, one for each verb
 #[derive(clap::Args)]
@@ -14,12 +13,12 @@ pub(crate) struct Args {
 }
 
 /// Needs no file and no engine.
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let pages = pages().map_err(|error| CommandError::from_error(&error))?;
-    fs::create_dir_all(&args.dir).map_err(|error| cannot_write(&args.dir, &error))?;
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
+    let pages = pages()?;
+    fs::create_dir_all(&args.dir).map_err(|error| Failure::cannot_write(&args.dir, &error))?;
     for (name, text) in pages {
         let path = args.dir.join(name);
-        fs::write(&path, text).map_err(|error| cannot_write(&path, &error))?;
+        fs::write(&path, text).map_err(|error| Failure::cannot_write(&path, &error))?;
     }
     Ok(ExitCode::SUCCESS)
 }

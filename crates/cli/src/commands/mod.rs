@@ -46,8 +46,9 @@ mod wait;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use plimsoll_ops::{Failure, interrupt};
 
-use crate::{error::CommandError, globals, interrupt, render};
+use crate::{globals, render};
 
 /// Lines of help are no longer on wide terminals.
 const WIDTH: usize = 110;
@@ -163,7 +164,7 @@ pub(crate) fn run() -> ExitCode {
     let arguments = leading::without_truth_values(&command, arguments);
     let parsed = command.try_get_matches_from(arguments).and_then(|found| Cli::from_arg_matches(&found));
     let cli = parsed.unwrap_or_else(|error| error.exit());
-    let done: Result<ExitCode, CommandError> = match cli.verb {
+    let done: Result<ExitCode, Failure> = match cli.verb {
         Verb::Alpha(args) => refused::run("alpha", &args),
         Verb::Attach(args) => attach::run(args),
         Verb::Base(args) => base::run(args),
@@ -210,6 +211,6 @@ pub(crate) fn run() -> ExitCode {
     };
     done.unwrap_or_else(|error| {
         render::error(&error);
-        ExitCode::from(interrupt::code_or(drop_in::code(error.code)))
+        ExitCode::from(interrupt::code_or(drop_in::code(if error.of_stack { 1 } else { 2 })))
     })
 }

@@ -3,13 +3,9 @@
 use std::process::ExitCode;
 
 use plimsoll_engine::RunState;
+use plimsoll_ops::{Failure, lifecycle, stack};
 
-use crate::{
-    error::CommandError,
-    globals, lifecycle,
-    project::ProjectArgs,
-    stack::{self, failed},
-};
+use crate::{globals, project::ProjectArgs};
 
 /// Which containers
 #[derive(clap::Args)]
@@ -24,7 +20,7 @@ pub(crate) struct Args {
 }
 
 /// Freezes what runs, or lets what is frozen go on.
-pub(crate) fn run(args: Args, freeze: bool) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args, freeze: bool) -> Result<ExitCode, Failure> {
     let target = stack::target(&args.project, &args.services)?;
     let purpose = if freeze { "plimsoll pause" } else { "plimsoll unpause" };
     let _lock = stack::lock(&target.name, purpose)?;
@@ -50,7 +46,7 @@ pub(crate) fn run(args: Args, freeze: bool) -> Result<ExitCode, CommandError> {
             } else {
                 engine.unpause_container(&member.name).await
             };
-            changed.map_err(|error| failed(error.into()))?;
+            changed?;
             globals::tell(&member.name, &format!("{} {done}", member.name));
         }
         if already.is_empty() {

@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use crate::{
-    error::CommandError,
+use plimsoll_ops::{
+    Failure,
     pick::{self, Pick},
-    project::ProjectArgs,
     stack,
 };
+
+use crate::project::ProjectArgs;
 
 /// Print the address of the host that leads to a port of a service
 #[derive(clap::Args)]
@@ -36,7 +37,7 @@ fn port(text: &str) -> Result<(u16, Option<String>), String> {
     }
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let target = stack::target(&args.project, std::slice::from_ref(&args.service))?;
     let (wanted, written) = args.port;
     let protocol = written.unwrap_or(args.protocol);
@@ -53,7 +54,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             outln!("{ip}:{host}");
             Ok(ExitCode::SUCCESS)
         }
-        None => Err(CommandError::new(
+        None => Err(Failure::new(
             format!("port {wanted}/{protocol} of {} is not published", container.name),
             "publish it under `ports:`, and see that the container runs",
         )),

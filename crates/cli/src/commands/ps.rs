@@ -6,14 +6,16 @@ use std::{path::PathBuf, process::ExitCode};
 
 use plimsoll_compose::ReadFiles as _;
 use plimsoll_engine::{Health, PublishedPort, RunState};
+use plimsoll_ops::{
+    Failure, is_in_place,
+    project::Disk,
+    stack::{self, Target},
+};
 use plimsoll_stack::{Row, labels, ps_with_one_offs};
 
-use super::drop_in::is_in_place;
 use crate::{
-    error::CommandError,
     globals,
-    project::{Disk, ProjectArgs},
-    stack::{self, Target, failed},
+    project::ProjectArgs,
     template::{self, Format},
 };
 
@@ -92,7 +94,7 @@ impl Args {
     }
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let configured = if is_in_place() && !args.json { configured_format() } else { None };
     let format = args.format.clone().or(configured).unwrap_or_default();
     let format = match format.as_str() {
@@ -111,13 +113,13 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let state = stack::states()?.join(&target.name);
     let name = target.name.clone();
     let rows = stack::with_engine(|engine| async move {
-        ps_with_one_offs(&engine, &name, &state).await.map_err(failed)
+        ps_with_one_offs(&engine, &name, &state).await.map_err(Failure::from)
     })?;
     let (shown, hidden): (Vec<_>, Vec<_>) =
         rows.into_iter().partition(|(row, one_off)| args.wants(&target, &row.service, row.state, *one_off));
     let shown: Vec<Row> = shown.into_iter().map(|(row, _)| row).collect();
     if args.json {
-        let text = serde_json::to_string_pretty(&shown).map_err(|error| CommandError::from_error(&error))?;
+        let text = serde_json::to_string_pretty(&shown)?;
         println!("{text}");
         return Ok(ExitCode::SUCCESS);
     }
@@ -140,11 +142,11 @@ fn configured_format() -> Option<String> {
 }
 
 /// The forms that docker compose has too.
-fn listed(args: &Args, target: &Target, format: &Format) -> Result<ExitCode, CommandError> {
+fn listed(args: &Args, target: &Target, format: &Format) -> Result<ExitCode, Failure> {
     let size = matches!(format, Format::Rows(form) | Format::Columns(form) if form.names("Size"));
     let filter = [format!("{}={}", labels::PROJECT, target.name)];
     let found = stack::with_engine(|engine| async move {
-        engine.containers_raw(&filter, size).await.map_err(|error| failed(error.into()))
+        engine.containers_raw(&filter, size).await.map_err(Failure::from)
     })?;
     let mut found: Vec<rows::Listed> = found.iter().filter_map(rows::Listed::read).collect();
     found.retain(|row| args.wants(target, &row.service, row.state, row.one_off));

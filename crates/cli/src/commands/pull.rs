@@ -5,16 +5,15 @@ use std::{collections::BTreeMap, process::ExitCode};
 use futures_util::StreamExt as _;
 use plimsoll_compose::Project;
 use plimsoll_image::Reference;
-use plimsoll_stack::{hook_images, image_name};
-
-use crate::{
-    commands::{drop_in::is_in_place, run::needed},
-    error::CommandError,
-    globals,
+use plimsoll_ops::{
+    Failure, is_in_place,
     policy::Root,
-    project::{ProjectArgs, check_names},
+    project::{check_names, needed},
     pulls, stack,
 };
+use plimsoll_stack::{hook_images, image_name};
+
+use crate::{globals, project::ProjectArgs};
 
 /// Let the engine pull the images of services that are not built here
 #[derive(clap::Args)]
@@ -52,7 +51,7 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let project = args.project.load_for(&Root::find()?, &args.services)?;
     check_names(&project, args.services.iter())?;
     let wanted = wanted(&args, &project);

@@ -3,17 +3,14 @@
 use std::process::ExitCode;
 
 use plimsoll_image::Reference;
-
-use super::{image, run::needed};
-use crate::{
-    builds,
-    error::CommandError,
-    globals,
+use plimsoll_ops::{
+    Failure, builds,
     home::{home, open_store},
     policy::Root,
-    project::ProjectArgs,
-    render,
+    project::needed,
 };
+
+use crate::{commands::image, globals, project::ProjectArgs, render};
 
 /// Send the images of services that are built here to their registries, each under all of its names
 #[derive(clap::Args)]
@@ -36,14 +33,14 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     // it reads the store's layers
-    crate::rootless::enter(false);
+    plimsoll_ops::rootless::enter(false);
     let root = Root::find()?;
     let project = args.project.load(&root)?;
     for name in &args.services {
         if !project.services.contains_key(name) {
-            return Err(CommandError::new(
+            return Err(Failure::new(
                 format!("project {} has no service {name}", project.name),
                 "`plimsoll config --services` lists them",
             ));
@@ -68,7 +65,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         }
         let mut all = vec![builds::image_name(&project, name, service)?];
         for tag in &build.tags {
-            all.push(Reference::parse(tag).map_err(|error| CommandError::from_error(&error))?);
+            all.push(Reference::parse(tag)?);
         }
         names.extend(all.into_iter().filter(|name| !names.contains(name)).collect::<Vec<_>>());
     }
@@ -78,15 +75,12 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let store = open_store(&home()?).map_err(|error| CommandError::from_error(&error))?;
+    let store = open_store(&home()?)?;
     let mut failures = 0;
     for name in &names {
         let sent = image::send(&store, name).and_then(|sent| {
             sent.ok_or_else(|| {
-                CommandError::new(
-                    format!("{} has not been built here", name.familiar()),
-                    "run `plimsoll build`",
-                )
+                Failure::new(format!("{} has not been built here", name.familiar()), "run `plimsoll build`")
             })
         });
         match sent {

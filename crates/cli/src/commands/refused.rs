@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use crate::error::CommandError;
+use plimsoll_ops::Failure;
 
 /// Whatever stands behind the verb
 #[derive(clap::Args, Default)]
@@ -13,7 +13,7 @@ pub(crate) struct Args {
 }
 
 /// Says why, and what does the work instead.
-pub(crate) fn run(verb: &str, _: &Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(verb: &str, _: &Args) -> Result<ExitCode, Failure> {
     let (why, instead) = match verb {
         "watch" => (
             "it puts changed sources into running containers, and what runs is then what no image holds",
@@ -32,5 +32,5 @@ pub(crate) fn run(verb: &str, _: &Args) -> Result<ExitCode, CommandError> {
             "`plimsoll --help` lists the verbs that there are",
         ),
     };
-    Err(CommandError::new(format!("`{verb}` of docker compose is not supported: {why}"), instead))
+    Err(Failure::new(format!("`{verb}` of docker compose is not supported: {why}"), instead))
 }

@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
+use plimsoll_ops::{
+    Failure,
+    lifecycle::{self, Verb},
+};
 use plimsoll_stack::{Lifecycle, plan_restart};
 
-use crate::{
-    error::CommandError,
-    lifecycle::{self, Verb},
-    project::ProjectArgs,
-};
+use crate::project::ProjectArgs;
 
 /// Restart containers: stopped dependents first, started again in the order of their health
 ///
@@ -33,8 +33,9 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let ask = Lifecycle { services: args.services, grace: args.timeout, no_deps: args.no_deps };
     let verb = Verb { purpose: "plimsoll restart", needs_containers: false, plan: plan_restart };
-    lifecycle::run(&args.project, &verb, &ask, args.wait_timeout, args.dry_run)
+    let ended = lifecycle::run(&args.project, &verb, &ask, args.wait_timeout, args.dry_run)?;
+    Ok(ExitCode::from(ended.code()))
 }

@@ -3,14 +3,10 @@
 use std::process::ExitCode;
 
 use plimsoll_engine::RunState;
+use plimsoll_ops::{Failure, lifecycle, stack};
 use plimsoll_stack::{Lifecycle, plan_stop};
 
-use crate::{
-    error::CommandError,
-    globals, lifecycle,
-    project::ProjectArgs,
-    stack::{self, failed},
-};
+use crate::{globals, project::ProjectArgs};
 
 /// Remove the project's containers that do not run; networks and named volumes stay
 #[derive(clap::Args)]
@@ -36,7 +32,7 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let target = stack::target(&args.project, &args.services)?;
     let _lock = stack::lock(&target.name, "plimsoll rm")?;
     stack::with_engine(|engine| async move {
@@ -47,9 +43,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         if args.stop && !args.dry_run && found.iter().any(|member| runs(member.state)) {
             let ask = Lifecycle { services: args.services.clone(), no_deps: true, ..Lifecycle::default() };
             let plan = plan_stop(&target.name, &found, &ask);
-            let code = lifecycle::carry_out(&engine, &plan, None).await?;
-            if code != ExitCode::SUCCESS {
-                return Ok(code);
+            let ended = lifecycle::carry_out(&engine, &plan, None).await?;
+            if ended != lifecycle::Ended::Well {
+                return Ok(ExitCode::from(ended.code()));
             }
             stopped = found.into_iter().map(|member| member.name).collect();
             found = lifecycle::chosen(&engine, &target, &args.services).await?;
@@ -65,7 +61,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
                 continue;
             }
             let removed = engine.remove_container(&member.name, false, args.volumes).await;
-            removed.map_err(|error| failed(error.into()))?;
+            removed?;
             globals::tell(&member.name, &format!("{} removed", member.name));
         }
         Ok(ExitCode::SUCCESS)

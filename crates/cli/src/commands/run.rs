@@ -3,28 +3,23 @@
 use std::{collections::BTreeMap, io::IsTerminal as _, process::ExitCode, time::Duration};
 
 use futures_util::StreamExt as _;
-use plimsoll_compose::Project;
 use plimsoll_engine::{Engine, EngineError, EventFilter};
-use plimsoll_source::{Source, printable_output};
-use plimsoll_stack::{
-    Context, OneOff, Op, Progress, RunOptions, StackFiles, desired, observe, plan_oneoff, stack_files,
+use plimsoll_ops::{
+    Failure, is_in_place,
+    one_off::{self, Ask},
+    policy::Root,
+    project, stack,
+    stack_images::Asked,
+    variables::Orphans,
 };
+use plimsoll_source::Source;
+use plimsoll_stack::{OneOff, stack_files};
 use tokio::time::timeout;
 
 use crate::{
-    commands::{
-        drop_in::is_in_place,
-        exec::{exit_code, variables},
-        image::proxy,
-    },
-    error::CommandError,
-    globals::{self, Orphans},
-    home::home,
-    policy::{Policy, Root},
-    project::{self, ProjectArgs},
-    remote,
-    stack::{self, failed},
-    stack_images::{self, Asked},
+    commands::exec::{exit_code, variables},
+    project::ProjectArgs,
+    screen::Shown,
     terminal::{self, Raw},
 };
 
@@ -122,16 +117,16 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let attended = !args.detach && !args.no_interactive && !args.no_tty;
     if args.tty && attended && !std::io::stdin().is_terminal() {
-        return Err(CommandError::new(
+        return Err(Failure::new(
             "cannot attach stdin to a TTY-enabled container because stdin is not a terminal",
             "leave --tty out: without it there is a terminal where there is one here",
         ));
     }
     // it builds, and reads the store's layers
-    crate::rootless::enter(true);
+    plimsoll_ops::rootless::enter(true);
     let root = Root::find()?;
     let mut options = args.project.options(&root)?;
     options.files.extend(overlay(&args));
@@ -144,13 +139,27 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     project::absolute_files(&mut project);
     let variable = |name: &str| env.get(name).cloned();
     let (state, _kept) = stack::state_for(&project.name, args.dry_run)?;
-    let files = stack_files(&project, &state, &variable).map_err(failed)?;
-    let mut ask = one_off(&args, &env)?;
+    let files = stack_files(&project, &state, &variable)?;
+    let mut ask = asked(&args, &env)?;
     if project.compatibility && ask.name.is_none() {
         ask.name = Some(format!("{}_{}_run_{}", project.name, ask.service, ask.slug));
     }
+    let ask = Ask {
+        images: Asked {
+            pull: args.pull.clone(),
+            quiet: args.quiet_pull || args.quiet,
+            build: args.build,
+            dry_run: args.dry_run,
+            ..Asked::default()
+        },
+        orphans,
+        quiet: args.quiet,
+        dry_run: args.dry_run,
+        one_off: ask,
+    };
+    let screen = Shown::of_verb(args.quiet_build || args.quiet, false);
     stack::with_engine(|engine| async move {
-        match make(&engine, &project, &root.policy, &files, (&args, orphans), &ask).await? {
+        match one_off::make(&engine, &project, &root.policy, &files, &ask, &screen).await? {
             Some(name) => begin(&engine, &name, &args).await,
             None => Ok(ExitCode::SUCCESS),
         }
@@ -190,101 +199,10 @@ fn escaped(values: &[String]) -> Vec<String> {
     values.iter().map(|value| value.replace('$', "$$")).collect()
 }
 
-/// Everything up to the start, under the project's lock; gives the container's name. `None` if only the plan was asked
-/// for.
-async fn make(
-    engine: &Engine,
-    project: &Project,
-    policy: &Policy,
-    files: &StackFiles,
-    (args, orphans): (&Args, Orphans),
-    ask: &OneOff,
-) -> Result<Option<String>, CommandError> {
-    let lock = if args.dry_run { None } else { Some(stack::lock(&project.name, "plimsoll run")?) };
-    let mut reduced = project.clone();
-    reduced.services.retain(|name, _| needed(project, &args.service, args.no_deps).contains(&name.as_str()));
-    let asked = Asked {
-        pull: args.pull.clone(),
-        quiet: args.quiet_pull || args.quiet,
-        quiet_build: args.quiet_build || args.quiet,
-        build: args.build,
-        dry_run: args.dry_run,
-        ..Asked::default()
-    };
-    let images = stack_images::bring(engine, &reduced, &home()?, policy, &asked).await?;
-    let (facts, observed) = tokio::join!(engine.facts(), observe(engine, &project.name));
-    let (facts, observed) = (facts.map_err(|error| failed(error.into()))?, observed.map_err(failed)?);
-    let mut files = files.clone();
-    let elsewhere = remote::prepare(engine, &reduced, &mut files, &facts);
-    if let Some(user) = &args.user {
-        files.apart_for(&args.service, user);
-    }
-    let context = Context { images: &images, facts: &facts, files: &files };
-    let mut wanted = desired(&reduced, context).map_err(failed)?;
-    wanted.lend_environment(&proxy::variables(engine.host())?);
-    let mut plan = plan_oneoff(&wanted, &observed, ask).map_err(failed)?;
-    if orphans.remove || !orphans.ignore {
-        plan.orphans(&observed, orphans.remove, |service| {
-            project.services.contains_key(service) || project.disabled_services.contains_key(service)
-        });
-    }
-    plan.notes.extend(elsewhere);
-    for note in plan.notes.iter().filter(|_| !args.quiet) {
-        globals::tell(&project.name, &format!("note  {note}"));
-    }
-    if args.dry_run {
-        out!("{}", plan.render());
-        return Ok(None);
-    }
-    let options =
-        RunOptions { state: stack::states()?.join(&project.name), cancel: None, ..RunOptions::default() };
-    let mut show = |progress: Progress<'_>| match progress {
-        Progress::Done(..) | Progress::Told(..) if args.quiet => {}
-        Progress::Done(step, _) if matches!(step.op, Op::CreateContainer { .. }) => {}
-        progress => globals::tell_step(&progress),
-    };
-    let outcome = plimsoll_stack::run(engine, &plan, &files, &options, &mut show).await;
-    drop(lock);
-    let name = ask.container(&project.name);
-    if outcome.is_success() {
-        return Ok(Some(name));
-    }
-    for failure in &outcome.failures {
-        err!("\n{}", printable_output(&failure.render()));
-    }
-    Err(CommandError::new(
-        format!("{name} was not started: {} of {} steps done", outcome.done, plan.steps.len()),
-        "correct what failed, or leave the dependencies alone with --no-deps",
-    ))
-}
-
-/// The service and what it needs, directly or not.
-pub(crate) fn needed<'a>(project: &'a Project, service: &'a str, alone: bool) -> Vec<&'a str> {
-    let mut needed = vec![service];
-    let mut at = 0;
-    while !alone && at < needed.len() {
-        if let Some(found) = project.services.get(needed[at]) {
-            let namespaces = [&found.network_mode, &found.ipc, &found.pid]
-                .into_iter()
-                .filter_map(|mode| mode.as_deref()?.strip_prefix("service:"));
-            let more: Vec<&str> = found
-                .depends_on
-                .keys()
-                .map(String::as_str)
-                .chain(namespaces)
-                .filter(|name| !needed.contains(name))
-                .collect();
-            needed.extend(more);
-        }
-        at += 1;
-    }
-    needed
-}
-
-fn one_off(args: &Args, project: &indexmap::IndexMap<String, String>) -> Result<OneOff, CommandError> {
+fn asked(args: &Args, project: &indexmap::IndexMap<String, String>) -> Result<OneOff, Failure> {
     let mut random = [0; 6];
     getrandom::fill(&mut random)
-        .map_err(|error| CommandError::new(format!("no random bytes: {error}"), "check /dev/urandom"))?;
+        .map_err(|error| Failure::new(format!("no random bytes: {error}"), "check /dev/urandom"))?;
     let number = random.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
     let slug = format!("{number:012x}");
     let pair = |entry: &String| {
@@ -316,12 +234,11 @@ fn one_off(args: &Args, project: &indexmap::IndexMap<String, String>) -> Result<
     })
 }
 
-async fn begin(engine: &Engine, name: &str, args: &Args) -> Result<ExitCode, CommandError> {
-    let broken = |error: EngineError| failed(error.into());
+async fn begin(engine: &Engine, name: &str, args: &Args) -> Result<ExitCode, Failure> {
     if args.detach {
         // docker compose prints the id; one that is removed at its end can be asked for it only before
-        let id = engine.inspect_container(name).await.map_err(broken)?.id;
-        engine.start_container(name).await.map_err(broken)?;
+        let id = engine.inspect_container(name).await?.id;
+        engine.start_container(name).await?;
         outln!("{}", if is_in_place() { id.as_str() } else { name });
         return Ok(ExitCode::SUCCESS);
     }
@@ -338,7 +255,7 @@ async fn begin(engine: &Engine, name: &str, args: &Args) -> Result<ExitCode, Com
         // the engine removes what has ended, and this may be running, or never have begun
         let _ = engine.remove_container(name, true, true).await;
     }
-    code.map(exit_code).map_err(broken)
+    code.map(exit_code).map_err(Failure::from)
 }
 
 /// How long the engine may take to remove a container that has ended.

@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use super::up;
-use crate::{error::CommandError, project::ProjectArgs};
+use plimsoll_ops::Failure;
+
+use crate::{commands::up, project::ProjectArgs};
 
 /// Bring services to a number of containers; what they depend on is started too
 #[derive(clap::Args)]
@@ -22,6 +23,6 @@ pub(crate) struct Args {
 }
 
 /// What `up --scale` does, of these services alone.
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     up::run(up::Args::for_scale(args.project, args.scale, args.no_deps, args.dry_run)?)
 }

@@ -6,13 +6,12 @@ use std::{
     time::Duration,
 };
 
+use plimsoll_ops::{Failure, stack};
 use plimsoll_stack::{Meter, Usage};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    error::CommandError,
     project::ProjectArgs,
-    stack::{self, failed},
     table::{bytes, table},
     template::{self, Format},
 };
@@ -75,7 +74,7 @@ fn fields(row: &Usage) -> Map<String, Value> {
     }
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let project = stack::project_name(&args.project)?;
     let terminal = std::io::stdout().is_terminal();
     let format = Format::parse(args.format.as_deref().unwrap_or_default(), true)?;
@@ -83,15 +82,15 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     stack::with_engine(|engine| async move {
         let mut meter = Meter::default();
         // CPU use is a difference of two samples
-        meter.sample(&engine, &project, &args.services, args.all).await.map_err(failed)?;
+        meter.sample(&engine, &project, &args.services, args.all).await?;
         loop {
             tokio::select! {
                 () = tokio::time::sleep(PERIOD) => {}
                 _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
             }
-            let rows = meter.sample(&engine, &project, &args.services, args.all).await.map_err(failed)?;
+            let rows = meter.sample(&engine, &project, &args.services, args.all).await?;
             if args.json {
-                let text = serde_json::to_string(&rows).map_err(|error| CommandError::from_error(&error))?;
+                let text = serde_json::to_string(&rows)?;
                 println!("{text}");
             } else if format != Format::Table {
                 let rows: Vec<_> = rows.iter().map(fields).collect();

@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
+use plimsoll_ops::{
+    Failure,
+    lifecycle::{self, Verb},
+};
 use plimsoll_stack::{Lifecycle, plan_stop};
 
-use crate::{
-    error::CommandError,
-    lifecycle::{self, Verb},
-    project::ProjectArgs,
-};
+use crate::project::ProjectArgs;
 
 /// Stop containers and keep them: those that depend on others first
 ///
@@ -27,8 +27,9 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let ask = Lifecycle { services: args.services, grace: args.timeout, no_deps: true };
     let verb = Verb { purpose: "plimsoll stop", needs_containers: false, plan: plan_stop };
-    lifecycle::run(&args.project, &verb, &ask, None, args.dry_run)
+    let ended = lifecycle::run(&args.project, &verb, &ask, None, args.dry_run)?;
+    Ok(ExitCode::from(ended.code()))
 }

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use crate::error::CommandError;
+use plimsoll_ops::Failure;
 
 /// Say what the repository holds: services, frameworks, ports, stores, migrations, and what is missing
 #[derive(clap::Args)]
@@ -15,11 +15,11 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let repository = super::init::repository(&args.path)?;
     let survey = plimsoll_survey::survey(&repository);
     if args.json {
-        let json = serde_json::to_string_pretty(&survey).map_err(|error| CommandError::from_error(&error))?;
+        let json = serde_json::to_string_pretty(&survey)?;
         println!("{json}");
     } else {
         out!("{}", plimsoll_survey::render(&survey));

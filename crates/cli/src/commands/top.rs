@@ -14,19 +14,14 @@ use crossterm::{
     cursor, event, execute,
     terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
 };
+use model::{Action, Model};
 use plimsoll_engine::{Engine, EngineError, RunState};
+use plimsoll_ops::{Failure, stack};
 use plimsoll_stack::{LogQuery, Meter, Row, StackLine, Usage, labels, logs, ps};
 use ratatui::{Terminal, backend::CrosstermBackend};
 use tokio::sync::mpsc;
 
-use super::logs::printable;
-use crate::{
-    error::CommandError,
-    project::ProjectArgs,
-    stack::{self, failed},
-    template::aligned,
-};
-use model::{Action, Model};
+use crate::{commands::logs::printable, project::ProjectArgs, template::aligned};
 
 /// Between two samples.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -46,7 +41,7 @@ pub(crate) struct Args {
     services: Vec<String>,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let project = stack::project_name(&args.project)?;
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         return processes(&project, &args.services);
@@ -55,14 +50,14 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
         // asked before the screen is taken, so that an error is seen
         let first = look(&engine, &mut Meter::default(), &project, &args.services).await?;
         if first.0.is_empty() {
-            return Err(CommandError::new(
+            return Err(Failure::new(
                 format!("project {project} has no containers"),
                 "`plimsoll ls` lists the projects of this engine; `plimsoll up` starts this one",
             ));
         }
         let mut model = Model::new(&project, engine.host());
         model.see(first.0, first.1);
-        let screen = Screen::take().map_err(|error| CommandError::from_error(&error))?;
+        let screen = Screen::take()?;
         let done = watch(&engine, &project, &args.services, &mut model).await;
         drop(screen);
         done
@@ -73,10 +68,10 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
 const COLUMNS: &str = "user=UID -o pid,ppid,c,stime,tname,time,cmd";
 
 /// The processes of each running container, once.
-fn processes(project: &str, services: &[String]) -> Result<ExitCode, CommandError> {
+fn processes(project: &str, services: &[String]) -> Result<ExitCode, Failure> {
     let filter = [format!("{}={project}", labels::PROJECT)];
     let mut lines = stack::with_engine(|engine| async move {
-        let mut found = engine.containers_labelled(&filter).await.map_err(|error| failed(error.into()))?;
+        let mut found = engine.containers_labelled(&filter).await?;
         found.sort_by(|a, b| a.name.cmp(&b.name));
         let mut lines = Vec::new();
         for container in &found {
@@ -88,7 +83,7 @@ fn processes(project: &str, services: &[String]) -> Result<ExitCode, CommandErro
             let (titles, rows) = match engine.top(&container.name, COLUMNS).await {
                 // it has ended meanwhile
                 Err(EngineError::NotFound { .. } | EngineError::Conflict { .. }) => continue,
-                found => found.map_err(|error| failed(error.into()))?,
+                found => found?,
             };
             if lines.is_empty() {
                 lines.push(format!("SERVICE\tNAME\t{}", titles.join("\t")));
@@ -140,17 +135,17 @@ async fn look(
     meter: &mut Meter,
     project: &str,
     services: &[String],
-) -> Result<Look, CommandError> {
+) -> Result<Look, Failure> {
     let state = stack::states()?.join(project);
     let (rows, usage) =
         tokio::join!(ps(engine, project, &state), meter.sample(engine, project, services, false));
-    let mut rows = rows.map_err(failed)?;
+    let mut rows = rows?;
     rows.retain(|row| services.is_empty() || services.contains(&row.service));
-    Ok((rows, usage.map_err(failed)?))
+    Ok((rows, usage?))
 }
 
 enum News {
-    Look(Result<Look, CommandError>),
+    Look(Result<Look, Failure>),
     Line(StackLine),
     Key(event::Event),
 }
@@ -160,9 +155,8 @@ async fn watch(
     project: &str,
     services: &[String],
     model: &mut Model,
-) -> Result<ExitCode, CommandError> {
-    let mut terminal = Terminal::new(CrosstermBackend::new(io::stdout()))
-        .map_err(|error| CommandError::from_error(&error))?;
+) -> Result<ExitCode, Failure> {
+    let mut terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
     let (tell, mut heard) = mpsc::channel::<News>(1024);
     let tasks = [
         tokio::spawn(samples(engine.clone(), project.to_owned(), services.to_vec(), tell.clone())),
@@ -171,7 +165,7 @@ async fn watch(
     std::thread::spawn(move || keys(&tell));
     let mut signal = std::pin::pin!(stack::next_signal());
     let end = loop {
-        terminal.draw(|frame| view::draw(frame, model)).map_err(|error| CommandError::from_error(&error))?;
+        terminal.draw(|frame| view::draw(frame, model))?;
         let first = tokio::select! {
             news = heard.recv() => news,
             _ = &mut signal => break Ok(ExitCode::SUCCESS),

@@ -1,37 +1,28 @@
 //! `plimsoll up`: brings the engine to what the compose file says.
 
 mod attached;
-mod boot;
-mod front;
-mod owner;
-mod password;
 mod progress;
-mod verdict;
 
-use std::{collections::BTreeMap, process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
 use clap::{Args as _, FromArgMatches as _};
 use plimsoll_compose::Project;
-use plimsoll_engine::{Engine, EngineFacts, PublishedPort};
-use plimsoll_source::printable_output;
-use plimsoll_stack::{
-    Context, Desired, ImageMap, Lock, Observed, Outcome, Plan, PlanOptions, Progress, RunOptions, StackError,
-    StackFiles, changed_passwords, desired, host_listeners, labels, observe, plan, port_conflicts,
-    stack_files,
+use plimsoll_engine::Engine;
+use plimsoll_ops::{
+    Failure, boot,
+    converge::{self, Ask, Prepared},
+    front, is_in_place, owner,
+    policy::{Policy, Root},
+    project, stack,
+    stack_images::Asked,
+    variables::Orphans,
+    verdict,
 };
+use plimsoll_source::printable_output;
+use plimsoll_stack::{Lock, Outcome, StackFiles, stack_files};
 use serde_json::json;
 
-use crate::{
-    commands::{drop_in::is_in_place, image::proxy, logs::hook_lines, run::needed as needs_of},
-    error::CommandError,
-    globals::{self, Orphans},
-    home::home,
-    policy::{Policy, Root},
-    project::{self, ProjectArgs},
-    remote,
-    stack::{self, failed},
-    stack_images::{self, Asked},
-};
+use crate::{globals, project::ProjectArgs, screen::Shown};
 
 /// Bring the stack up: networks, volumes, secrets, one-shot jobs, services in the order of their health
 ///
@@ -136,10 +127,10 @@ impl Args {
         scale: Vec<String>,
         no_deps: bool,
         dry_run: bool,
-    ) -> Result<Self, CommandError> {
+    ) -> Result<Self, Failure> {
         let parsed = Self::augment_args(clap::Command::new("scale")).try_get_matches_from(["scale"]);
         let args = parsed.and_then(|found| Self::from_arg_matches(&found));
-        let args = args.map_err(|error| CommandError::from_error(&error))?;
+        let args = args.map_err(|error| Failure::of(&error))?;
         let services = scale.iter().map(|entry| entry.split('=').next().unwrap_or_default().to_owned());
         Ok(Self { services: services.collect(), project, scale, no_deps, dry_run, detach: true, ..args })
     }
@@ -148,6 +139,35 @@ impl Args {
     fn stays_in_front(&self) -> bool {
         let background = self.detach || self.wait || self.no_start || self.at_boot || self.json;
         self.attached.is_asked() || (is_in_place() && !background)
+    }
+
+    /// What the command line asks for.
+    fn ask(&self, project: &Project, orphans: Orphans) -> Ask {
+        Ask {
+            services: self.services.clone(),
+            named: self.attached.named().cloned().collect(),
+            images: Asked {
+                pull: self.pull.clone().filter(|policy| policy != "build"),
+                no_build: self.no_build,
+                build: self.build || self.pull.as_deref() == Some("build"),
+                quiet: self.quiet_pull,
+                whole: self.services.is_empty() && !self.no_build && project.disabled_services.is_empty(),
+                dry_run: self.dry_run,
+            },
+            orphans,
+            force_recreate: self.force_recreate,
+            no_recreate: self.no_recreate,
+            always_recreate_deps: self.always_recreate_deps,
+            no_deps: self.no_deps,
+            no_start: self.no_start,
+            renew_anon_volumes: self.renew_anon_volumes,
+            yes: self.yes,
+            recreate_volume: self.recreate_volume.clone(),
+            password_changed: self.password_changed.clone(),
+            timeout: self.timeout,
+            wait_timeout: self.wait_timeout,
+            dry_run: self.dry_run,
+        }
     }
 
     /// Services that the command line names: their profiles are active.
@@ -159,39 +179,65 @@ impl Args {
 }
 
 /// `plimsoll create`: everything but the starts.
-pub(crate) fn create(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn create(args: Args) -> Result<ExitCode, Failure> {
     run(Args { no_start: true, ..args })
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     if args.watch {
         return super::refused::run("watch", &super::refused::Args::default());
     }
     // it builds, and reads the store's layers
-    crate::rootless::enter(!args.no_build);
+    plimsoll_ops::rootless::enter(!args.no_build);
     let root = Root::find()?;
     let mut options = args.project.options(&root)?;
     options.services.clone_from(&args.services);
     options.no_deps = args.no_deps && !args.services.is_empty();
     let orphans = Orphans::of(args.remove_orphans, &options.env)?;
-    let boot: Vec<String> = options.files.iter().map(|file| file.name().to_owned()).collect();
+    let files: Vec<String> = options.files.iter().map(|file| file.name().to_owned()).collect();
     project::activate(&mut options, &args.named())?;
     let profiles = options.profiles.clone();
     let (mut project, options_env) = args.project.load_with(options)?;
-    scale(&mut project, &args.scale)?;
+    converge::scale(&mut project, &args.scale)?;
     if args.boot {
-        let files: Vec<&str> = boot.iter().map(String::as_str).collect();
-        return boot::install(&args, &project, &files, &profiles);
+        let unit = boot::Unit {
+            project: &project,
+            files: &files,
+            env_files: &args.project.env_files,
+            profiles: &profiles,
+            services: &args.services,
+            wait_timeout: args.wait_timeout,
+        };
+        return install(&unit, args.dry_run);
     }
     project::absolute_files(&mut project);
     // what is only looked at needs no turn
     let lock = if args.dry_run { None } else { Some(stack::lock(&project.name, "plimsoll up")?) };
     let (state, _kept) = stack::state_for(&project.name, args.dry_run)?;
     let variable = |name: &str| options_env.get(name).cloned();
-    let files = stack_files(&project, &state, &variable).map_err(failed)?;
+    let files = stack_files(&project, &state, &variable)?;
     stack::with_engine(|engine| async move {
         up(&engine, &project, &root.policy, files, (&args, orphans), lock).await
     })
+}
+
+/// Writes the unit and enables it, or shows it.
+fn install(unit: &boot::Unit<'_>, dry_run: bool) -> Result<ExitCode, Failure> {
+    if dry_run {
+        let text = unit.text()?;
+        errln!("would write {}", unit.path().display());
+        out!("{text}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    unit.write()?;
+    outln!("wrote {}", unit.path().display());
+    let name = unit.name();
+    if unit.enable()? {
+        outln!("enabled; `systemctl disable --now {name}` takes it back");
+    } else {
+        outln!("systemd does not run here: enable it there with `systemctl enable --now {name}`");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn up(
@@ -201,14 +247,17 @@ async fn up(
     files: StackFiles,
     (args, orphans): (&Args, Orphans),
     lock: Option<Lock>,
-) -> Result<ExitCode, CommandError> {
+) -> Result<ExitCode, Failure> {
     if !args.take_over {
         owner::check(engine, project, args.project.names_the_project()).await?;
     }
     if args.at_boot && !args.dry_run {
         boot::clear(engine, &project.name, &args.services).await?;
     }
-    let prepared = prepare(engine, project, policy, files, (args, orphans)).await?;
+    let ask = args.ask(project, orphans);
+    let screen = Shown::of_verb(args.quiet_build, !args.json);
+    let prepared = converge::prepare(engine, project, policy, files, &ask, &screen).await?;
+    drop(screen);
     if args.dry_run {
         if args.json {
             print_json(&json!({ "plan": prepared.plan }))?;
@@ -218,26 +267,13 @@ async fn up(
         return Ok(ExitCode::SUCCESS);
     }
     let began = now();
-    let options = RunOptions {
-        timeout: args.wait_timeout.map(Duration::from_secs),
-        state: stack::states()?.join(&project.name),
-        cancel: Some(stack::interruption()),
-    };
+    let options = converge::run_options(project, &ask)?;
     progress::tell_notes(&prepared.plan, &options.state, args.services.is_empty());
-    let mut shown = progress::Shown::new(&prepared.plan);
     progress::tell_unchanged(&prepared.plan, &prepared.observed);
-    let mut printer = args.stays_in_front().then(|| args.attached.printer(&project.name));
-    let mut show = |progress: Progress<'_>| match (&progress, &mut printer) {
-        (Progress::Said(step, text), Some(printer)) => {
-            // an error means that nobody reads any more
-            for line in &hook_lines(step, text) {
-                drop(printer.print(line));
-            }
-        }
-        _ => shown.show(&progress),
-    };
-    let outcome = plimsoll_stack::run(engine, &prepared.plan, &prepared.files, &options, &mut show).await;
-    shown.finish();
+    let printer = args.stays_in_front().then(|| args.attached.printer(&project.name));
+    let screen = progress::Screen::new(&prepared.plan, printer);
+    let outcome = converge::run(engine, &prepared, &options, &screen).await;
+    screen.finish();
     if args.json {
         print_json(&json!({ "plan": prepared.plan, "outcome": outcome }))?;
     } else {
@@ -263,7 +299,7 @@ async fn up(
     })
 }
 
-async fn wait(engine: &Engine, project: &Project, args: &Args) -> Result<ExitCode, CommandError> {
+async fn wait(engine: &Engine, project: &Project, args: &Args) -> Result<ExitCode, Failure> {
     Ok(match verdict::engines(engine, &project.name, &args.services, args.wait_timeout).await? {
         verdict::Verdict::Agrees => ExitCode::SUCCESS,
         verdict::Verdict::Interrupted => ExitCode::from(130),
@@ -272,155 +308,6 @@ async fn wait(engine: &Engine, project: &Project, args: &Args) -> Result<ExitCod
             ExitCode::from(1)
         }
     })
-}
-
-struct Prepared {
-    plan: Plan,
-    observed: Observed,
-    files: StackFiles,
-    standins: Vec<String>,
-}
-
-/// Everything that is asked and read before anything is done. What can be refused is refused before images are built.
-async fn prepare(
-    engine: &Engine,
-    project: &Project,
-    policy: &Policy,
-    mut files: StackFiles,
-    (args, orphans): (&Args, Orphans),
-) -> Result<Prepared, CommandError> {
-    for volume in args.recreate_volume.iter().chain(&args.password_changed) {
-        if !project.volumes.contains_key(volume) {
-            return Err(CommandError::new(
-                format!("project {} has no volume {volume}", project.name),
-                format!("it has {}", project.volumes.keys().cloned().collect::<Vec<_>>().join(", ")),
-            ));
-        }
-    }
-    for service in args.services.iter().chain(args.attached.named()) {
-        // one that is left out this time is a service all the same
-        if !project.disabled_services.contains_key(service) {
-            project::check_names(project, std::iter::once(service))?;
-        }
-    }
-    let asked = Asked {
-        pull: args.pull.clone().filter(|policy| policy != "build"),
-        no_build: args.no_build,
-        build: args.build || args.pull.as_deref() == Some("build"),
-        quiet: args.quiet_pull,
-        quiet_build: args.quiet_build,
-        whole: args.services.is_empty() && !args.no_build && project.disabled_services.is_empty(),
-        listing: !args.json,
-        dry_run: args.dry_run,
-    };
-    let needed = needed(project, args);
-    let facts = engine.facts().await.map_err(|error| failed(error.into()))?;
-    let elsewhere = remote::prepare(engine, project, &mut files, &facts);
-    let options = plan_options(project, args, orphans)?;
-    let basis = Basis { engine, project, files: &files, facts: &facts, options: &options, args };
-    if !args.dry_run {
-        // a build takes minutes, and what can be refused without it costs nothing to find
-        basis.plan(&stack_images::expected(engine, &needed, &asked).await?).await?;
-    }
-    let images = stack_images::bring(engine, &needed, &home()?, policy, &asked).await?;
-    // what was observed before a build may not be true any more after it
-    let (wanted, observed, mut plan) = basis.plan(&images).await?;
-    plan.notes.extend(elsewhere);
-    let standins =
-        wanted.services.iter().filter(|service| service.standin).map(|service| service.name.clone());
-    let standins = standins.collect();
-    Ok(Prepared { plan, observed, files, standins })
-}
-
-/// What a plan is made from beside the images.
-struct Basis<'a> {
-    engine: &'a Engine,
-    project: &'a Project,
-    files: &'a StackFiles,
-    facts: &'a EngineFacts,
-    options: &'a PlanOptions,
-    args: &'a Args,
-}
-
-impl Basis<'_> {
-    /// The plan with these images for what the engine has now.
-    ///
-    /// # Errors
-    /// What keeps it from being run: a password that a store does not know, a port that somebody else has, …
-    async fn plan(&self, images: &ImageMap) -> Result<(Desired, Observed, Plan), CommandError> {
-        let Self { engine, project, files, facts, options, args } = *self;
-        let observed = observe(engine, &project.name).await.map_err(failed)?;
-        let mut wanted = desired(project, Context { images, facts, files }).map_err(failed)?;
-        wanted.lend_environment(&proxy::variables(engine.host())?);
-        let changed = changed_passwords(&wanted, &observed, files);
-        password::check(&changed, args, &stack::states()?.join(&project.name))?;
-        let plan = plan(&wanted, &observed, options).map_err(failed)?;
-        if !args.dry_run {
-            // of another machine only its engine tells
-            let listeners = if engine.is_local() { host_listeners() } else { Vec::new() };
-            let conflicts = port_conflicts(&plan, &wanted, &observed, &listeners);
-            if !conflicts.is_empty() {
-                return Err(failed(StackError::PortsTaken(conflicts)));
-            }
-        }
-        Ok((wanted, observed, plan))
-    }
-}
-
-fn plan_options(project: &Project, args: &Args, orphans: Orphans) -> Result<PlanOptions, CommandError> {
-    Ok(PlanOptions {
-        force_recreate: args.force_recreate,
-        no_recreate: args.no_recreate,
-        remove_orphans: orphans.remove,
-        ignore_orphans: orphans.ignore,
-        services: args.services.clone(),
-        always_recreate_deps: args.always_recreate_deps,
-        no_deps: args.no_deps,
-        no_start: args.no_start,
-        renew_anon_volumes: args.renew_anon_volumes,
-        // who says yes to all says it to the loss of data in a volume that differs from the file, as in docker compose
-        recreate_volumes: if args.yes {
-            project.volumes.keys().cloned().collect()
-        } else {
-            args.recreate_volume.iter().cloned().collect()
-        },
-        grace: args.timeout,
-        hooked: plimsoll_stack::hooked(&stack::states()?.join(&project.name)),
-    })
-}
-
-/// The project with only what is brought up: images of other services need not be there.
-fn needed(project: &Project, args: &Args) -> Project {
-    let mut reduced = project.clone();
-    if !args.services.is_empty() {
-        let mut names: Vec<&str> = Vec::new();
-        for service in &args.services {
-            names.extend(needs_of(project, service, args.no_deps));
-        }
-        reduced.services.retain(|name, _| names.contains(&name.as_str()));
-    }
-    reduced
-}
-
-/// `--scale web=3`.
-fn scale(project: &mut Project, asked: &[String]) -> Result<(), CommandError> {
-    for entry in asked {
-        let wrong = |why: String| CommandError::new(why, "write SERVICE=NUMBER");
-        let (name, count) = entry.split_once('=').ok_or_else(|| wrong(format!("`{entry}` has no number")))?;
-        let count: u32 =
-            count.parse().map_err(|_| wrong(format!("`{count}` in `{entry}` is no number of containers")))?;
-        let Some(service) = project.services.get_mut(name) else {
-            return Err(project::no_service(project, name));
-        };
-        if let (Some(fixed), true) = (&service.container_name, count > 1) {
-            return Err(CommandError::new(
-                format!("service {name} cannot have {count} containers: all would be called {fixed}"),
-                "remove `container_name` from the compose file",
-            ));
-        }
-        service.scale = Some(i64::from(count));
-    }
-    Ok(())
 }
 
 fn now() -> i64 {
@@ -433,7 +320,7 @@ async fn summary(
     project: &Project,
     prepared: &Prepared,
     outcome: &Outcome,
-) -> Result<(), CommandError> {
+) -> Result<(), Failure> {
     let unchanged = prepared.plan.unchanged.len();
     let seconds = outcome.elapsed.as_secs_f64();
     if !outcome.is_success() {
@@ -445,7 +332,7 @@ async fn summary(
         let containers = prepared.observed.containers.iter();
         containers.map(|container| (container.service.clone(), container.ports.clone())).collect()
     } else {
-        published(engine, &project.name).await?
+        front::published(engine, &project.name).await?
     };
     let say = |text: String| globals::tell(&project.name, &text);
     match outcome.ready.values().max() {
@@ -462,7 +349,7 @@ async fn summary(
         _ => say(format!("done in {seconds:.2} s; {unchanged} unchanged")),
     }
     for (service, ports) in &ports {
-        for address in addresses(ports) {
+        for address in front::addresses(ports) {
             say(format!("  {service}  {address}"));
         }
         // A second `up` of a stack that runs asks nobody, and neither does one whose engine is elsewhere.
@@ -482,71 +369,8 @@ fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
-async fn published(
-    engine: &Engine,
-    project: &str,
-) -> Result<BTreeMap<String, Vec<PublishedPort>>, CommandError> {
-    let filter = [format!("{}={project}", labels::PROJECT)];
-    let found = engine.containers_labelled(&filter).await.map_err(|error| failed(error.into()))?;
-    Ok(found
-        .into_iter()
-        .map(|container| (container.label(labels::SERVICE).unwrap_or_default().to_owned(), container.ports))
-        .collect())
-}
-
-/// Where published ports can be reached from this machine.
-fn addresses(ports: &[PublishedPort]) -> Vec<String> {
-    let mut addresses: Vec<String> = ports
-        .iter()
-        .filter_map(|port| {
-            let number = port.host?;
-            let host = match port.host_ip.as_str() {
-                "" | "0.0.0.0" | "::" => "localhost".to_owned(),
-                address if address.contains(':') => format!("[{address}]"),
-                address => address.to_owned(),
-            };
-            Some(match (port.container, port.protocol.as_str()) {
-                (443 | 8443, "tcp") => format!("https://{host}:{number}"),
-                (container, "tcp") if plimsoll_facts::speaks_no_http(container) => format!("{host}:{number}"),
-                (_, "tcp") => format!("http://{host}:{number}"),
-                (_, protocol) => format!("{host}:{number}/{protocol}"),
-            })
-        })
-        .collect();
-    addresses.sort();
-    addresses.dedup();
-    addresses
-}
-
-fn print_json(value: &serde_json::Value) -> Result<(), CommandError> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| CommandError::from_error(&error))?;
+fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)?;
     println!("{text}");
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_what_a_person_opens() {
-        let port = |container, host_ip: &str, host| PublishedPort {
-            container,
-            protocol: "tcp".into(),
-            host_ip: host_ip.into(),
-            host,
-        };
-        let ports = [
-            port(8080, "0.0.0.0", Some(80)),
-            port(8080, "::", Some(80)),
-            port(5432, "127.0.0.1", Some(5433)),
-            port(443, "::1", Some(443)),
-            port(9000, "", None),
-            port(4222, "127.0.0.1", Some(4222)),
-        ];
-        assert_eq!(
-            addresses(&ports),
-            ["127.0.0.1:4222", "127.0.0.1:5433", "http://localhost:80", "https://[::1]:443"]
-        );
-    }
 }

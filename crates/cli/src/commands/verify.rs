@@ -1,35 +1,21 @@
 //! `plimsoll verify`: measures the running stack, prints and writes the certificate.
 
 use std::{
-    fs,
-    io::{IsTerminal as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
+    io::IsTerminal as _,
+    path::PathBuf,
     process::ExitCode,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use plimsoll_source::Source;
-use plimsoll_stack::Times;
-use plimsoll_verify::{
-    Budgets, Certificate, Guard, Options, Project, TlsOptions, VerifyError, promises::PromiseFile, report,
-    smoke::SmokeFile,
-};
-
-use crate::{
-    error::CommandError,
+use plimsoll_ops::{
+    Event, Failure, Reporter,
     policy::Root,
-    project::{self, ProjectArgs},
-    stack, wanted,
+    verify::{self, Request},
 };
+use plimsoll_verify::report;
 
-mod commit;
-mod names;
-
-/// Where the certificate is kept, in the project.
-const FOLDER: &str = ".plimsoll";
-/// What a document says of the system, in the project.
-const PROMISES: &str = "promises.toml";
+use crate::{project::ProjectArgs, reporter::Lines};
 
 /// Measure the running stack against every claim and write the certificate
 ///
@@ -56,219 +42,58 @@ pub(crate) struct Args {
     take_back: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     if let Some(note) = &args.take_back {
-        return watch(note);
+        return verify::watch(note).map(|()| ExitCode::SUCCESS);
     }
     // the store's layers belong to ids of an ordinary user's namespace
-    crate::rootless::enter(false);
+    plimsoll_ops::rootless::enter(false);
     let root = Root::find()?;
-    let loading = args.project.options(&root)?;
-    let project = args.project.load(&root)?;
-    names::check(&root, &project)?;
-    let state = stack::states()?.join(&project.name);
-    let times = Times::load(&state);
-    let options = Options {
-        disturb: !args.no_disturb,
-        budgets: budgets(&root),
-        smoke: smoke(&root, &project)?,
-        promises: promises(&root, &project)?,
-        smoke_front: root.policy.smoke.front.clone(),
-        tls: tls(&root)?,
-        commit: commit::of(&root.dir),
-        load: Duration::from_secs(args.load),
-        guard: guard(&state),
-        completed: times.completed,
-        starts: times.starts.into_iter().map(|(id, start)| (id, (start.began, start.ready))).collect(),
-        ..Options::default()
-    };
-    // Containers are stopped and started: not while another verb works on them.
-    let lock = stack::lock(&project.name, "plimsoll verify")?;
-    let variable = |name: &str| loading.env.get(name).cloned();
-    let certificate = measure(&project, options, &root, &variable)?;
-    drop(lock);
-    let page = report::html(&certificate).map_err(|error| CommandError::from_error(&error))?;
-    let json = certificate.to_json().map_err(|error| CommandError::from_error(&error))?;
-    let folder = root.dir.join(FOLDER);
-    write(&folder.join("certificate.json"), &json)?;
-    write(&folder.join("certificate.html"), &page)?;
-    if let Some(file) = &args.html {
-        write(file, &page)?;
-    }
+    let request = Request { disturb: !args.no_disturb, load: Duration::from_secs(args.load) };
+    let progress = Measuring::default();
+    let certificate = verify::certificate(&args.project, &root, &request, &progress);
+    progress.finish();
+    let certificate = certificate?;
+    let json = certificate.to_json()?;
+    let page = verify::keep(&root, &certificate, args.html.as_deref())?;
     if args.json {
         print!("{json}");
     } else {
         out!("{}", report::terminal(&certificate));
-        outln!("{}", folder.join("certificate.html").display());
+        outln!("{}", page.display());
     }
     Ok(if certificate.holds() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn measure(
-    project: &Project,
-    mut options: Options,
-    root: &Root,
-    variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<Certificate, CommandError> {
-    let mut whole = project.clone();
-    project::absolute_files(&mut whole);
-    stack::with_engine(|engine| async move {
-        options.wanted = Some(wanted::wanted(&engine, &whole, &root.policy, variable).await);
-        let mut progress = Progress::new();
-        let measured =
-            plimsoll_verify::verify(&engine, project, &options, |title| progress.show(title)).await;
-        progress.finish();
-        measured.map_err(failed)
-    })
-}
-
-/// Where it is kept what has to be taken back, and the process that does it if this one dies. Without a way to start
-/// ourselves again the note alone is left.
-fn guard(state: &Path) -> Option<Guard> {
-    let note = state.join(stack::NOTE);
-    let watcher = std::env::current_exe().ok().map(|program| {
-        vec![program.into_os_string(), "verify".into(), "--take-back".into(), note.clone().into_os_string()]
-    });
-    Some(Guard { note, watcher: watcher.unwrap_or_default() })
-}
-
-/// Waits for the end of standard input, which dies with the measurement, and takes back what it left.
-fn watch(note: &Path) -> Result<ExitCode, CommandError> {
-    crate::interrupt::leave();
-    stack::with_engine(|engine| async move {
-        // Whoever ends the measurement may signal us too: we end when there is nothing left to do.
-        use tokio::signal::unix::{SignalKind, signal};
-        let kinds =
-            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup(), SignalKind::quit()];
-        let _ignored: Vec<_> = kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect();
-        let _ =
-            tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink())).await;
-        plimsoll_verify::take_back(&engine, note).await.map(|_| ExitCode::SUCCESS).map_err(|problem| {
-            CommandError::new(
-                problem,
-                "look at `docker ps -a`; `plimsoll unpause` and `plimsoll up` put it back",
-            )
-        })
-    })
-}
-
-fn failed(error: VerifyError) -> CommandError {
-    let mut failed = CommandError::from_error(&error);
-    if let (Some(diagnostic), Some(hint)) = (failed.diagnostics.first_mut(), error.hint()) {
-        diagnostic.hint = Some(hint);
-    }
-    failed
-}
-
-fn budgets(root: &Root) -> Budgets {
-    let budgets = &root.policy.budgets;
-    Budgets {
-        memory: budgets.memory.map(|size| size.0),
-        start: budgets.start.map(|seconds| Duration::from_secs(seconds.0)),
-        images: budgets.images.iter().map(|(service, size)| (service.clone(), size.0)).collect(),
-    }
-}
-
-/// The checks of the file that the policy names, which must be there, or of `smoke.toml`, which may.
-fn smoke(root: &Root, project: &Project) -> Result<Option<SmokeFile>, CommandError> {
-    let named = root.policy.smoke.file.as_deref();
-    let path = root.dir.join(named.unwrap_or(plimsoll_generate::SMOKE_FILE));
-    if named.is_none() && !path.exists() {
-        return Ok(None);
-    }
-    let source = source(
-        &path,
-        "correct `smoke.file` in plimsoll.toml, or write the file as `plimsoll help smoke` shows",
-    )?;
-    let file = SmokeFile::parse(&source)?;
-    names::check_smoke(&source, &file, project)?;
-    Ok(Some(file))
-}
-
-/// What a document promises, where the project has a file that says it.
-fn promises(root: &Root, project: &Project) -> Result<Option<PromiseFile>, CommandError> {
-    let path = root.dir.join(PROMISES);
-    if !path.exists() {
-        return Ok(None);
-    }
-    let source = source(&path, "write the file as `plimsoll help promises` shows")?;
-    let file = PromiseFile::parse(&source)?;
-    names::check_promises(&source, &file, project)?;
-    Ok(Some(file))
-}
-
-/// What the policy says of the fronts' TLS, with the certificates that it names.
-fn tls(root: &Root) -> Result<TlsOptions, CommandError> {
-    let policy = &root.policy.tls;
-    if let Some(name) = policy.name.as_ref().filter(|name| !plimsoll_verify::is_host_name(name)) {
-        return Err(CommandError::new(
-            format!("`tls.name` in plimsoll.toml: `{name}` is no host name"),
-            "write the name that visitors type, without https:// and without a port: shop.example",
-        ));
-    }
-    let hint = "correct `tls.roots` in plimsoll.toml: a file with the certificates that visitors' machines trust, PEM";
-    let read = |file: &String| {
-        let text = source(&root.dir.join(file), hint)?.text().as_bytes().to_vec();
-        Ok::<_, CommandError>((file.clone(), text))
-    };
-    Ok(TlsOptions { name: policy.name.clone(), roots: policy.roots.as_ref().map(read).transpose()? })
-}
-
-/// A file of the project that says what to measure.
-fn source(path: &Path, hint: &str) -> Result<Source, CommandError> {
-    let text = plimsoll_disk::read_text(path, 4 << 20, plimsoll_disk::Links::Follow)
-        .map_err(|error| CommandError::new(format!("cannot read {}: {error}", path.display()), hint))?;
-    Ok(Source::new(path.display().to_string(), text))
-}
-
-/// Writes beside the file first, so that a reader never sees half of it.
-fn write(path: &Path, text: &str) -> Result<(), CommandError> {
-    let written = (|| {
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            fs::create_dir_all(folder)?;
-        }
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".new");
-        // It quotes logs and answers of the stack, so it is for its owner; and what lies there may be a link of the
-        // repository's to somewhere else.
-        let _ = fs::remove_file(&beside);
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        file.write_all(text.as_bytes())?;
-        fs::rename(&beside, path)
-    })();
-    written.map_err(|error: std::io::Error| {
-        CommandError::new(
-            format!("cannot write {}: {error}", path.display()),
-            "see to it that the folder can be written",
-        )
-    })
-}
-
 /// The claim that is being measured: one changing line on a terminal, elsewhere a line for each with its time.
-struct Progress {
-    terminal: bool,
-    current: Option<(String, Instant)>,
-}
+#[derive(Default)]
+struct Measuring(Mutex<Option<(String, Instant)>>);
 
-impl Progress {
-    fn new() -> Self {
-        Self { terminal: std::io::stderr().is_terminal(), current: None }
-    }
-
-    fn show(&mut self, title: &str) {
+impl Measuring {
+    fn show(&self, title: &str) {
         self.finish();
-        if self.terminal {
+        if std::io::stderr().is_terminal() {
             crate::say::verbatim(format_args!("\r\x1b[2K\x1b[2mmeasuring: {title}\x1b[0m"));
         }
-        self.current = Some((title.to_owned(), Instant::now()));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((title.to_owned(), Instant::now()));
     }
 
-    fn finish(&mut self) {
-        let Some((title, begin)) = self.current.take() else { return };
-        if self.terminal {
+    fn finish(&self) {
+        let current = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((title, begin)) = current else { return };
+        if std::io::stderr().is_terminal() {
             crate::say::verbatim(format_args!("\r\x1b[2K"));
         } else {
             errln!("{:6.1} s  {title}", begin.elapsed().as_secs_f64());
+        }
+    }
+}
+
+impl Reporter for Measuring {
+    fn report(&self, event: Event<'_>) {
+        match event {
+            Event::Claim(title) => self.show(title),
+            other => Lines.report(other),
         }
     }
 }

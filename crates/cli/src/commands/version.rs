@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::error::CommandError;
+use plimsoll_ops::Failure;
 
 /// Print the version
 #[derive(clap::Args)]
@@ -19,7 +19,7 @@ pub(crate) struct Args {
 }
 
 /// Needs no file and no engine.
-pub(crate) fn run(args: &Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let version = env!("CARGO_PKG_VERSION");
     if args.short {
         outln!("{version}");

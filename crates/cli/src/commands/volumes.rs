@@ -2,13 +2,12 @@
 
 use std::{collections::BTreeSet, process::ExitCode};
 
+use plimsoll_ops::{Failure, stack};
 use plimsoll_stack::labels;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    error::CommandError,
     project::ProjectArgs,
-    stack::{self, failed},
     table::table,
     template::{self, Format},
 };
@@ -36,7 +35,7 @@ const HEADINGS: [(&str, &str); 5] = [
     ("Scope", "SCOPE"),
 ];
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let format = Format::parse(args.format.as_deref().unwrap_or_default(), true)?;
     let target = stack::target(&args.project, &args.services)?;
     if let Some(service) = args.services.iter().find(|name| target.project.is_some() && !target.knows(name)) {
@@ -45,7 +44,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let filter = [format!("{}={}", labels::PROJECT, target.name)];
     let (mut volumes, containers) = stack::with_engine(|engine| async move {
         let found = tokio::try_join!(engine.volumes(&filter), engine.containers_labelled(&filter));
-        found.map_err(|error| failed(error.into()))
+        found.map_err(Failure::from)
     })?;
     // the one with the secrets of an engine elsewhere is ours, not the project's
     volumes.retain(|volume| !volume.spec.labels.contains_key(labels::FILES));

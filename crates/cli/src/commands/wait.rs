@@ -3,13 +3,11 @@
 use std::process::ExitCode;
 
 use futures_util::future::select_all;
+use plimsoll_ops::{Failure, lifecycle, stack};
 
 use crate::{
     commands::{down, exec::exit_code},
-    error::CommandError,
-    lifecycle,
     project::ProjectArgs,
-    stack::{self, failed},
 };
 
 /// Wait until the first container of these services ends; its exit code is printed and is ours
@@ -28,13 +26,13 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let target = stack::target(&args.project, &args.services)?;
     let code = stack::with_engine(|engine| async move {
         let found = lifecycle::chosen(&engine, &target, &args.services).await?;
         if found.is_empty() {
             let named = args.services.join(", ");
-            return Err(CommandError::new(
+            return Err(Failure::new(
                 format!("project {} has no container of {named} to wait for", target.name),
                 "`plimsoll up` makes them",
             ));
@@ -46,7 +44,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
             return Ok(None);
         }
         let ends = found.iter().map(|member| Box::pin(engine.wait_container(&member.name)));
-        let code = select_all(ends).await.0.map_err(|error| failed(error.into()))?;
+        let code = select_all(ends).await.0?;
         outln!("{code}");
         Ok(Some(code))
     })?;

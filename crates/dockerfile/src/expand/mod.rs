@@ -42,6 +42,8 @@ pub struct ExpandError {
     pub unmatched: BTreeSet<String>,
 }
 
+impl plimsoll_source::Explain for ExpandError {}
+
 /// Why a word cannot be expanded; BuildKit's wording.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExpandReason {

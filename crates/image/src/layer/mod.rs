@@ -47,6 +47,8 @@ pub struct LayerId([u8; 32]);
 #[error("`{0}` is not a layer id: expected 64 lower-case hexadecimal digits")]
 pub struct LayerIdError(pub String);
 
+impl plimsoll_source::Explain for LayerIdError {}
+
 impl LayerId {
     pub(crate) fn new(hash: blake3::Hash) -> Self {
         Self(hash.into())

@@ -1,5 +1,7 @@
 //! What can go wrong between us and a registry. No variant ever holds a password or a token.
 
+use plimsoll_source::Explain;
+
 use crate::{Digest, StoreError};
 
 /// Why a pull or push failed.
@@ -96,18 +98,18 @@ pub enum RegistryError {
     Store(#[from] StoreError),
 }
 
-impl RegistryError {
-    /// What to do next, if there is something.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
+impl Explain for RegistryError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
             Self::Unreachable { .. } => Some(
                 "check the name and the network; `[images]` in plimsoll.toml can map the image to one made here",
             ),
             Self::Refused { .. } => Some("log in with `docker login`; its config.json is read"),
             Self::NotFound { .. } => Some("check the name and the tag"),
             Self::Configuration { .. } => Some("`plimsoll help policy` lists what it may hold"),
-            Self::Store(error) => error.hint(),
+            Self::Store(error) => return error.hint(),
             _ => None,
-        }
+        };
+        hint.map(str::to_owned)
     }
 }

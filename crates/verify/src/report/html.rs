@@ -18,6 +18,8 @@ const TEMPLATE: &str = include_str!("../../templates/certificate.html");
 #[error("the certificate's page cannot be written: {0}")]
 pub struct HtmlError(#[from] minijinja::Error);
 
+impl plimsoll_source::Explain for HtmlError {}
+
 /// The certificate as a page.
 pub fn html(certificate: &Certificate) -> Result<String, HtmlError> {
     let mut environment = Environment::new();

@@ -4,18 +4,18 @@ use std::process::ExitCode;
 
 use indicatif::MultiProgress;
 use plimsoll_base::{Made, Suite};
+use plimsoll_ops::Failure;
 use serde_json::{Value, json};
 
-use super::{Shown, SourceArgs, bases, command_error, print_json};
-use crate::error::CommandError;
+use super::{Shown, SourceArgs, bases, print_json};
 
-pub(super) fn run(names: &[String], source: &SourceArgs, json: bool) -> Result<ExitCode, CommandError> {
+pub(super) fn run(names: &[String], source: &SourceArgs, json: bool) -> Result<ExitCode, Failure> {
     let suites = source.suite.map_or_else(|| Suite::ALL.to_vec(), |suite| vec![suite]);
     let mut rows = Vec::new();
     let mut found = Vec::new();
     for suite in suites {
         let bases = bases(source.mirror.as_deref(), suite)?;
-        let listed = bases.list().map_err(|error| command_error(&error))?;
+        let listed = bases.list()?;
         for old in listed.into_iter().filter_map(|row| row.made) {
             let name = old.record.name.clone();
             if !names.is_empty() && !names.contains(&name) {
@@ -25,7 +25,7 @@ pub(super) fn run(names: &[String], source: &SourceArgs, json: bool) -> Result<E
             let shown = Shown::new(&name, &MultiProgress::new());
             let new = bases.refresh(&name, &|progress| shown.show(&progress));
             shown.bar.finish_and_clear();
-            let new = new.map_err(|error| command_error(&error))?;
+            let new = new?;
             if json {
                 rows.push(row(&old, &new));
             } else {
@@ -34,7 +34,7 @@ pub(super) fn run(names: &[String], source: &SourceArgs, json: bool) -> Result<E
         }
     }
     if let Some(missing) = names.iter().find(|name| !found.contains(name)) {
-        return Err(CommandError::new(
+        return Err(Failure::new(
             format!("base `{missing}` has not been made"),
             format!("make it with `plimsoll base make {missing}`; `plimsoll base ls` lists what is there"),
         ));

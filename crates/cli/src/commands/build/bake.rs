@@ -3,12 +3,11 @@
 use std::process::ExitCode;
 
 use plimsoll_compose::{Project, Service};
+use plimsoll_ops::{Failure, builds};
 use serde_json::{Map, Value, json};
 
-use crate::{builds, error::CommandError};
-
 /// Prints the targets of these services, of all if none is named.
-pub(super) fn print(project: &Project, services: &[String]) -> Result<ExitCode, CommandError> {
+pub(super) fn print(project: &Project, services: &[String]) -> Result<ExitCode, Failure> {
     let mut targets = Map::new();
     for (name, service) in &project.services {
         if service.build.is_some() && (services.is_empty() || services.contains(name)) {
@@ -17,12 +16,12 @@ pub(super) fn print(project: &Project, services: &[String]) -> Result<ExitCode, 
     }
     let names: Vec<&String> = targets.keys().collect();
     let file = json!({ "group": { "default": { "targets": names } }, "target": targets });
-    let text = serde_json::to_string_pretty(&file).map_err(|error| CommandError::from_error(&error))?;
+    let text = serde_json::to_string_pretty(&file)?;
     println!("{text}");
     Ok(ExitCode::SUCCESS)
 }
 
-fn target(project: &Project, name: &str, service: &Service) -> Result<Value, CommandError> {
+fn target(project: &Project, name: &str, service: &Service) -> Result<Value, Failure> {
     let build = service.build.clone().unwrap_or_default();
     let mut tags = vec![builds::image_name(project, name, service)?.familiar()];
     tags.extend(build.tags.iter().filter(|tag| !tags.contains(tag)).cloned().collect::<Vec<_>>());

@@ -6,14 +6,14 @@ use plimsoll_compose::{
     LoadOptions,
     edit::{Change, Step, edit, has, steps},
 };
+use plimsoll_ops::{Failure, project::Disk};
 use plimsoll_source::{Diagnostic, Source, apply};
 use similar::TextDiff;
 
 use super::{Args, print};
-use crate::{error::CommandError, project::Disk};
 
 /// Makes the changes, checks that the project still loads, and prints the difference or writes the files.
-pub(super) fn run(args: &Args, options: &LoadOptions) -> Result<ExitCode, CommandError> {
+pub(super) fn run(args: &Args, options: &LoadOptions) -> Result<ExitCode, Failure> {
     let mut files = options.files.clone();
     for (path, change) in changes(args)? {
         let at = file_of(&files, &path, &change);
@@ -90,15 +90,15 @@ fn file_of(files: &[Source], path: &[Step], change: &Change) -> usize {
 }
 
 /// By a new file that takes the old one's place, with its mode.
-fn replace(name: &str, text: &str) -> Result<(), CommandError> {
+fn replace(name: &str, text: &str) -> Result<(), Failure> {
     if name == "<stdin>" {
-        return Err(CommandError::new(
+        return Err(Failure::new(
             "standard input cannot be written",
             "name a file with -f, or leave --write out and apply the difference",
         ));
     }
     let failed = |error: std::io::Error| {
-        CommandError::new(format!("cannot write {name}: {error}"), "check the file's owner and mode")
+        Failure::new(format!("cannot write {name}: {error}"), "check the file's owner and mode")
     };
     // A link stays one: what it points to is replaced.
     let path = fs::canonicalize(name).map_err(failed)?;

@@ -9,9 +9,9 @@ use plimsoll_compose::{
     LoadOptions, Project, Value, ValueKind,
     interpolate::{Variable, variables as variables_of},
 };
+use plimsoll_ops::{Failure, project::Disk};
 
 use super::{Format, lines};
-use crate::{error::CommandError, project::Disk};
 
 /// The variables of a load, sorted.
 pub(super) fn environment(options: &LoadOptions) -> String {
@@ -26,7 +26,7 @@ pub(super) fn profiles(project: &Project) -> String {
 }
 
 /// docker compose's digest of each wanted service, `NAME DIGEST`.
-pub(super) fn hashes(project: &Project, wanted: &str) -> Result<String, CommandError> {
+pub(super) fn hashes(project: &Project, wanted: &str) -> Result<String, Failure> {
     let mut names: Vec<&str> = match wanted {
         "*" => project.services.keys().map(String::as_str).collect(),
         list => list.split(',').map(str::trim).filter(|name| !name.is_empty()).collect(),
@@ -35,7 +35,7 @@ pub(super) fn hashes(project: &Project, wanted: &str) -> Result<String, CommandE
     let mut out = String::new();
     for name in names {
         let service = project.services.get(name).ok_or_else(|| {
-            CommandError::new(
+            Failure::new(
                 format!("project {} has no service {name}", project.name),
                 "`plimsoll config --services` lists them",
             )
@@ -77,17 +77,16 @@ pub(super) fn in_order(project: &Project) -> Vec<String> {
 }
 
 /// JSON as docker compose indents it here.
-fn indented(data: &impl serde::Serialize) -> Result<String, CommandError> {
+fn indented(data: &impl serde::Serialize) -> Result<String, Failure> {
     let mut text = Vec::new();
     let form = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-    data.serialize(&mut serde_json::Serializer::with_formatter(&mut text, form))
-        .map_err(|error| CommandError::from_error(&error))?;
+    data.serialize(&mut serde_json::Serializer::with_formatter(&mut text, form))?;
     Ok(String::from_utf8_lossy(&text).into_owned() + "\n")
 }
 
 /// Every variable that the files use, once; the first use that says more than its name counts. JSON and YAML have docker
 /// compose's keys.
-pub(super) fn variables(options: &LoadOptions, format: Option<Format>) -> Result<String, CommandError> {
+pub(super) fn variables(options: &LoadOptions, format: Option<Format>) -> Result<String, Failure> {
     let options = LoadOptions {
         interpolate: false,
         normalize: false,
@@ -155,12 +154,12 @@ pub(super) fn variables(options: &LoadOptions, format: Option<Format>) -> Result
     Ok(out)
 }
 
-fn collect(value: &Value, found: &mut Vec<Variable>) -> Result<(), CommandError> {
+fn collect(value: &Value, found: &mut Vec<Variable>) -> Result<(), Failure> {
     match &value.kind {
         ValueKind::Map(map) => map.values().try_for_each(|value| collect(value, found)),
         ValueKind::List(items) => items.iter().try_for_each(|value| collect(value, found)),
         ValueKind::String(text) => {
-            let new = variables_of(text).map_err(|error| -> CommandError {
+            let new = variables_of(text).map_err(|error| -> Failure {
                 value.origin.error(error.to_string()).hint("write `$$` for a dollar sign").into()
             })?;
             for variable in new {

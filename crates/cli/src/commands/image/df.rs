@@ -6,15 +6,15 @@ use std::{
 };
 
 use plimsoll_image::{Digest, Part};
+use plimsoll_ops::{
+    Failure,
+    home::home,
+    sizes::megabytes,
+    storage::{Row, survey},
+};
 use serde_json::json;
 
 use super::store;
-use crate::{
-    builds::megabytes,
-    error::CommandError,
-    home::home,
-    storage::{Row, survey},
-};
 
 /// Show what layers, caches, packages and logs take on disk, and how much of it could go
 ///
@@ -34,13 +34,12 @@ struct Sum {
     reclaimable: u64,
 }
 
-pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let (home, store) = (home()?, store::open()?);
-    let failed = |error| store::store_error(&error);
-    let images = store.image_uses().map_err(failed)?;
+    let images = store.image_uses()?;
     let nameless: HashSet<Digest> =
         images.iter().filter(|image| !image.named).map(|image| image.id).collect();
-    let survey = survey(&home, &store, &nameless).map_err(failed)?;
+    let survey = survey(&home, &store, &nameless)?;
     let mut rows: BTreeMap<Row, Sum> = BTreeMap::new();
     for unit in &survey.units {
         let sum = rows.entry(unit.row).or_default();

@@ -3,10 +3,10 @@
 use std::{fmt::Write as _, process::ExitCode};
 
 use plimsoll_image::report::{self, Change, Changed, ImageDiff, PackageChange};
+use plimsoll_ops::{Failure, sizes::megabytes};
 use serde_json::{Value, json};
 
 use super::store;
-use crate::{builds::megabytes, error::CommandError};
 
 /// Files shown without --all.
 const SHOWN: usize = 40;
@@ -26,10 +26,10 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let store = store::open()?;
     let (before, after) = (store::find(&store, &args.before)?, store::find(&store, &args.after)?);
-    let diff = report::diff(&store, &before, &after).map_err(|error| store::store_error(&error))?;
+    let diff = report::diff(&store, &before, &after)?;
     if args.json {
         store::print_json(&json!({
             "before": {"id": before.id, "bytes": diff.bytes.0},

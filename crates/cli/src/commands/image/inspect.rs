@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
+use plimsoll_ops::Failure;
 use serde_json::json;
 
 use super::store;
-use crate::error::CommandError;
 
 /// Print everything about images, as JSON
 #[derive(clap::Args)]
@@ -15,14 +15,14 @@ pub(crate) struct Args {
     images: Vec<String>,
 }
 
-pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let store = store::open()?;
     let mut found = Vec::new();
     for name in &args.images {
         let image = store::find(&store, name)?;
         let mut layers = Vec::new();
         for (id, diff_id) in image.layers.iter().zip(&image.config.rootfs.diff_ids) {
-            let layer = store.require_layer(id).map_err(|error| store::store_error(&error))?;
+            let layer = store.require_layer(id)?;
             layers.push(json!({
                 "id": id,
                 "diff_id": diff_id,

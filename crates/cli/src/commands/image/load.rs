@@ -12,9 +12,9 @@ use plimsoll_image::{
     Digest, Reference,
     output::{load, load_stream},
 };
+use plimsoll_ops::Failure;
 
 use super::store;
-use crate::error::CommandError;
 
 /// Read images from a `docker save` tar or an OCI layout (a tar or a folder)
 #[derive(clap::Args)]
@@ -27,12 +27,11 @@ pub(crate) struct Args {
     platform: Option<String>,
 }
 
-pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let store = store::open()?;
     let platform = store::platform(args.platform.as_deref())?;
     let before: BTreeMap<Reference, Digest> = store
-        .images()
-        .map_err(|error| store::store_error(&error))?
+        .images()?
         .into_iter()
         .flat_map(|image| image.references.into_iter().map(move |name| (name, image.id)))
         .collect();
@@ -40,8 +39,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
         load_stream(&store, io::stdin().lock(), &platform)
     } else {
         load(&store, &args.input, &platform)
-    }
-    .map_err(|error| store::store_error(&error))?;
+    }?;
     let mut text = String::new();
     for image in images {
         match image.references.as_slice() {

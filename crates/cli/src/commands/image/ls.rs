@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, fmt::Write as _, process::ExitCode};
 
 use plimsoll_image::Origin;
+use plimsoll_ops::{Failure, sizes::megabytes};
 use serde_json::json;
 
 use super::store;
-use crate::{builds::megabytes, error::CommandError};
 
 /// List the images
 #[derive(clap::Args)]
@@ -19,14 +19,10 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let store = store::open()?;
-    let images = store.images().map_err(|error| store::store_error(&error))?;
-    let origins = images
-        .iter()
-        .map(|image| store.origins_of(image))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| store::store_error(&error))?;
+    let images = store.images()?;
+    let origins = images.iter().map(|image| store.origins_of(image)).collect::<Result<Vec<_>, _>>()?;
     if args.json {
         let rows = images.iter().zip(&origins).map(|(image, origins)| {
             json!({

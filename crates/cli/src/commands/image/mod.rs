@@ -1,24 +1,13 @@
 //! `plimsoll image`: builds and handles images, without a daemon.
 
-mod alias;
-mod attest;
+mod answer;
 mod build;
-mod built_in;
-mod cache;
-mod call;
-mod context;
 mod df;
 mod diff;
-mod flags;
 mod inspect;
 mod load;
 mod ls;
-mod mounts;
-mod output;
-pub(crate) mod prepared;
-mod product;
 mod progress;
-pub(crate) mod proxy;
 mod prune;
 mod pull;
 mod push;
@@ -29,17 +18,17 @@ mod sbom;
 mod serve;
 mod shell;
 mod size;
-mod store;
+pub(crate) mod store;
 pub(crate) mod task;
-mod values;
+mod write;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use plimsoll_ops::Failure;
 
+pub(crate) use answer::show;
 pub(crate) use push::send;
-
-use crate::error::CommandError;
 
 /// Build and handle images, without a daemon
 #[derive(clap::Args)]
@@ -66,12 +55,12 @@ enum Action {
     Size(size::Args),
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     let writes = matches!(args.action, Action::Build(_) | Action::Load(_) | Action::Pull(_));
     if let Action::Build(args) = &args.action {
         build::begin(args);
     }
-    crate::rootless::enter(writes);
+    plimsoll_ops::rootless::enter(writes);
     match args.action {
         Action::Build(args) => build::run(*args),
         Action::Df(args) => df::run(args),

@@ -8,28 +8,13 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use plimsoll_build::{BuildOutcome, Event, Outcome, Progress, graph::Title};
+use plimsoll_build::{BuildOutcome, Event, Outcome, Progress};
+use plimsoll_buildx::flags::ProgressMode;
+use plimsoll_ops::Reporter;
 use plimsoll_source::{printable, printable_line, printable_output};
 
 use super::rawjson::RawJson;
-use crate::render::one_line;
-
-/// `--progress`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum ProgressMode {
-    /// Live on a terminal, else plain
-    Auto,
-    /// Live
-    Tty,
-    /// Every line of output, one after the other
-    Plain,
-    /// BuildKit's status as JSON lines
-    #[value(name = "rawjson")]
-    RawJson,
-    /// Nothing
-    #[value(alias = "none")]
-    Quiet,
-}
+use crate::{render::one_line, reporter};
 
 /// A display.
 pub(crate) enum Display {
@@ -47,6 +32,22 @@ pub(crate) fn make(mode: ProgressMode, explain: bool) -> Display {
         ProgressMode::Tty => Display::Live(Live::new(explain)),
         ProgressMode::Auto if std::io::stderr().is_terminal() => Display::Live(Live::new(explain)),
         ProgressMode::Auto => Display::Plain(Plain::new(explain)),
+    }
+}
+
+impl Reporter for Display {
+    fn report(&self, event: plimsoll_ops::Event<'_>) {
+        use plimsoll_ops::{Event, Pull};
+        match (self, event) {
+            (_, Event::Line(line)) => self.tell(line),
+            (Self::RawJson(raw), Event::Pull { image, platform, event }) => raw.pull(image, platform, &event),
+            (_, Event::Pull { image, event: Pull::Moved(moved), .. }) => {
+                if let Some(line) = reporter::moving(image, moved) {
+                    self.tell(&line);
+                }
+            }
+            (_, other) => reporter::Lines.report(other),
+        }
     }
 }
 
@@ -83,60 +84,6 @@ impl Display {
         let cached = steps().count() - ran;
         let elapsed = outcomes.iter().map(|outcome| outcome.elapsed).max().unwrap_or_default();
         eprintln!("{ran} steps ran, {cached} from the cache, {}", seconds(elapsed));
-    }
-}
-
-/// The events of one of several builds that are shown together: its steps have numbers of their own, and the
-/// platform stands in their titles, as BuildKit writes it.
-pub(crate) struct OfPlatform<'a> {
-    inner: &'a dyn Progress,
-    first: usize,
-    platform: String,
-}
-
-/// No build has more steps.
-const STEPS: usize = 1 << 20;
-
-impl<'a> OfPlatform<'a> {
-    /// `number` is the build's, from 0.
-    pub(crate) fn new(
-        inner: &'a dyn Progress,
-        number: usize,
-        platform: &plimsoll_dockerfile::Platform,
-    ) -> Self {
-        Self { inner, first: number * STEPS, platform: platform.to_string() }
-    }
-}
-
-impl Progress for OfPlatform<'_> {
-    fn event(&self, event: &Event<'_>) {
-        let first = self.first;
-        match event {
-            // the others say the same
-            Event::Note(_) if first > 0 => {}
-            Event::Note(note) => self.inner.event(&Event::Note(note)),
-            Event::Started { step, title, inputs } => {
-                let inputs: Vec<usize> = inputs.iter().map(|input| first + input).collect();
-                let title = Title { platform: Some(self.platform.clone()), ..(*title).clone() };
-                self.inner.event(&Event::Started { step: first + step, title: &title, inputs: &inputs });
-            }
-            Event::Output { step, stream, bytes } => {
-                self.inner.event(&Event::Output { step: first + step, stream: *stream, bytes });
-            }
-            Event::Waiting { step, what } => self.inner.event(&Event::Waiting { step: first + step, what }),
-            Event::Fetched { step, transfer } => {
-                self.inner.event(&Event::Fetched { step: first + step, transfer });
-            }
-            Event::Finished { step, outcome, elapsed } => {
-                let outcome = match outcome {
-                    Outcome::Cached => Outcome::Cached,
-                    Outcome::Done(reason) => Outcome::Done(reason),
-                    Outcome::Failed => Outcome::Failed,
-                    Outcome::Stopped => Outcome::Stopped,
-                };
-                self.inner.event(&Event::Finished { step: first + step, outcome, elapsed: *elapsed });
-            }
-        }
     }
 }
 

@@ -3,16 +3,16 @@
 use std::{process::ExitCode, time::SystemTime};
 
 use plimsoll_build::Builder;
+use plimsoll_ops::{
+    Failure,
+    home::home,
+    policy::Size,
+    sizes::megabytes,
+    storage::{Row, Wish, evict},
+};
 use serde_json::json;
 
 use super::store;
-use crate::{
-    builds::megabytes,
-    error::CommandError,
-    home::home,
-    policy::Size,
-    storage::{Row, Wish, evict},
-};
 
 /// Remove images without a name and layers that neither an image nor the build cache needs
 #[derive(clap::Args)]
@@ -49,10 +49,9 @@ fn size(text: &str) -> Result<Size, String> {
     Size::try_from(text.to_owned())
 }
 
-pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let (home, store) = (home()?, store::open()?);
-    let builder =
-        Builder::new(&store, home.join("build")).map_err(|error| CommandError::from_error(&error))?;
+    let builder = Builder::new(&store, home.join("build"))?;
     let wish = Wish {
         images: args.all,
         cache: args.cache,
@@ -63,7 +62,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
         cached: builder.cached_layers(),
         ..Wish::default()
     };
-    let freed = evict(&home, &store, &wish).map_err(|error| store::store_error(&error))?;
+    let freed = evict(&home, &store, &wish)?;
     let count = |row: Row| freed.rows.get(&row).map_or(0, |(count, _)| *count);
     if args.json {
         let others: serde_json::Map<String, serde_json::Value> = freed
@@ -109,11 +108,11 @@ pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
 }
 
 /// The earliest of all times that are given.
-fn before(filters: &[String]) -> Result<Option<SystemTime>, CommandError> {
+fn before(filters: &[String]) -> Result<Option<SystemTime>, Failure> {
     let mut earliest = None;
     for filter in filters {
         let wrong = || {
-            CommandError::new(
+            Failure::new(
                 format!("cannot filter by `{filter}`"),
                 "write --filter until=24h, until=7d or until=2026-11-20T10:00:00Z",
             )

@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
+use plimsoll_ops::Failure;
+
 use super::store;
-use crate::error::CommandError;
 
 /// Get an image from a registry, with Docker's credentials. Layers that are in the store do not travel
 #[derive(clap::Args)]
@@ -18,14 +19,12 @@ pub(crate) struct Args {
     insecure: bool,
 }
 
-pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let store = store::open()?;
     let name = store::reference(&args.image)?;
     let platform = store::platform(args.platform.as_deref())?;
     let registry = store::registry(&name, args.insecure)?;
-    let pulled = registry
-        .pull(&store, &name, &platform, &store::tell)
-        .map_err(|error| store::registry_error(&error))?;
+    let pulled = registry.pull(&store, &name, &platform, &store::tell)?;
     store::print(&format!("{}@{}  {}\n", name.familiar_name(), pulled.digest, pulled.record.id))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -8,13 +8,19 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use plimsoll_build::{Event, Outcome, Progress, remote::Transfer};
+use plimsoll_buildx::call::Listed;
 use plimsoll_image::Digest;
+use plimsoll_ops::Pull;
 use plimsoll_source::Source;
 use serde_json::{Value, json};
+
+use super::task::Task;
 
 /// Writes events as BuildKit's client prints them.
 #[derive(Default)]
 pub(crate) struct RawJson {
+    /// Pulls that have begun, by the name of their vertex.
+    pulls: Mutex<HashMap<String, Task>>,
     steps: Mutex<HashMap<usize, Step>>,
 }
 
@@ -25,17 +31,29 @@ struct Step {
     vertex: Value,
 }
 
-/// A finding of the build checks, to be told.
-pub(crate) struct Finding<'a> {
-    pub(crate) rule: &'a str,
-    pub(crate) description: &'a str,
-    pub(crate) detail: &'a str,
-    pub(crate) url: &'a str,
-    /// First and last line, from 1.
-    pub(crate) lines: (usize, usize),
-}
-
 impl RawJson {
+    /// An image that is pulled is a vertex of its own.
+    pub(crate) fn pull(&self, image: &str, platform: &str, event: &Pull<'_>) {
+        let name = format!("pull {image} for {platform}");
+        let mut pulls = self.pulls.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Pull::Begun => {
+                let task = Task::begin(&name);
+                pulls.insert(name, task);
+            }
+            Pull::Moved(progress) => {
+                if let Some(task) = pulls.get(&name) {
+                    task.transfer(progress);
+                }
+            }
+            Pull::Ended(why) => {
+                if let Some(task) = pulls.remove(&name) {
+                    task.end(*why);
+                }
+            }
+        }
+    }
+
     /// The whole stream is JSON from here on, errors and notes too.
     pub(crate) fn begin() {
         crate::render::instead_of_text(
@@ -54,7 +72,7 @@ impl RawJson {
     }
 
     /// The findings of the checks, as BuildKit sends them: with the step that read the Dockerfile.
-    pub(crate) fn warn(dockerfile: &Source, findings: &[Finding<'_>]) {
+    pub(crate) fn warn(dockerfile: &Source, findings: &[Listed<'_>]) {
         if findings.is_empty() {
             return;
         }

@@ -3,9 +3,9 @@
 use std::{fmt::Write as _, process::ExitCode};
 
 use plimsoll_image::Reference;
+use plimsoll_ops::Failure;
 
 use super::store;
-use crate::error::CommandError;
 
 /// Remove names; an image goes with its last name. Its layers go with `image prune`
 #[derive(clap::Args)]
@@ -18,7 +18,7 @@ pub(crate) struct Args {
     force: bool,
 }
 
-pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let store = store::open()?;
     let mut text = String::new();
     for name in &args.images {
@@ -27,17 +27,17 @@ pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
         let named = Reference::parse(name).ok().filter(|name| image.references.contains(name));
         if named.is_none() && image.references.len() > 1 && !args.force {
             let names: Vec<String> = image.references.iter().map(ToString::to_string).collect();
-            return Err(CommandError::new(
+            return Err(Failure::new(
                 format!("image {} has several names: {}", image.id.short(), names.join(", ")),
                 "name them, or give --force",
             ));
         }
         if let Some(name) = &named {
-            store.untag(name).map_err(|error| store::store_error(&error))?;
+            store.untag(name)?;
             let _ = writeln!(text, "name removed: {name}");
         }
         if named.is_none() || image.references.len() == 1 {
-            store.remove_image(&image.id).map_err(|error| store::store_error(&error))?;
+            store.remove_image(&image.id)?;
             let _ = writeln!(text, "image removed: {}", image.id);
         }
     }

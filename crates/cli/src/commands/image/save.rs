@@ -8,9 +8,9 @@ use std::{
 };
 
 use plimsoll_image::{LayerCompression, Reference, output::OciLayout};
+use plimsoll_ops::Failure;
 
 use super::store;
-use crate::error::CommandError;
 
 /// Write images to a tar that `docker load` and `plimsoll image load` read
 #[derive(clap::Args)]
@@ -41,14 +41,14 @@ pub(super) fn compression(text: &str) -> Result<LayerCompression, String> {
         .ok_or_else(|| format!("`{text}` is none of keep, none, gzip[:0-9], zstd[:1-19]"))
 }
 
-pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let store = store::open()?;
     let to_stdout = args.output == Path::new("-");
     if to_stdout && args.format == Format::OciDir {
-        return Err(CommandError::new("a folder cannot go to standard output", "give --output FOLDER"));
+        return Err(Failure::new("a folder cannot go to standard output", "give --output FOLDER"));
     }
     if to_stdout && io::stdout().is_terminal() {
-        return Err(CommandError::new("an image is not for a terminal", "give --output FILE, or a pipe"));
+        return Err(Failure::new("an image is not for a terminal", "give --output FILE, or a pipe"));
     }
     let mut images = Vec::new();
     for name in &args.images {
@@ -61,12 +61,11 @@ pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
     let layout = match args.format {
         Format::Docker => OciLayout::docker(&store, &images),
         Format::Oci | Format::OciDir => OciLayout::new(&store, &images, args.compression),
-    }
-    .map_err(|error| store::store_error(&error))?;
+    }?;
     if args.format == Format::OciDir {
-        layout.write_dir(&args.output).map_err(|error| store::store_error(&error))?;
+        layout.write_dir(&args.output)?;
     } else if to_stdout {
-        layout.write_tar(BufWriter::new(io::stdout().lock())).map_err(|error| store::store_error(&error))?;
+        layout.write_tar(BufWriter::new(io::stdout().lock()))?;
     } else {
         write_file(&layout, &args.output)?;
     }
@@ -74,9 +73,9 @@ pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
 }
 
 /// The file appears when it is whole.
-fn write_file(layout: &OciLayout, path: &Path) -> Result<(), CommandError> {
+fn write_file(layout: &OciLayout, path: &Path) -> Result<(), Failure> {
     let failed = |error: io::Error| {
-        CommandError::new(
+        Failure::new(
             format!("cannot write `{}`: {error}", path.display()),
             "check the folder and its free space",
         )
@@ -88,7 +87,7 @@ fn write_file(layout: &OciLayout, path: &Path) -> Result<(), CommandError> {
     let written = layout.write_tar(BufWriter::with_capacity(1 << 20, file));
     let done = match written {
         Ok(()) => std::fs::rename(&part, path).map_err(failed),
-        Err(error) => Err(store::store_error(&error)),
+        Err(error) => Err(error.into()),
     };
     if done.is_err() {
         let _ = std::fs::remove_file(&part);

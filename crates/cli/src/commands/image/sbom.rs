@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use plimsoll_image::report::spdx;
+use plimsoll_ops::Failure;
 
 use super::store;
-use crate::error::CommandError;
 
 /// Print the packages of an image as SPDX 2.3 (JSON): Debian's, Alpine's, npm's, Python's
 #[derive(clap::Args)]
@@ -14,10 +14,10 @@ pub(crate) struct Args {
     image: String,
 }
 
-pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let store = store::open()?;
     let image = store::find(&store, &args.image)?;
-    let sbom = spdx::of_image(&store, &image, &args.image).map_err(|error| store::store_error(&error))?;
+    let sbom = spdx::of_image(&store, &image, &args.image)?;
     store::print_json(&sbom)?;
     Ok(ExitCode::SUCCESS)
 }

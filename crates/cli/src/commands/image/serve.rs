@@ -3,9 +3,9 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use plimsoll_image::serve::Server;
+use plimsoll_ops::{Failure, home::home};
 
 use super::store;
-use crate::{error::CommandError, home::home};
 
 /// Run a registry on 127.0.0.1, until it is stopped. Everybody on this machine may pull; its user and root may push
 #[derive(clap::Args)]
@@ -18,12 +18,12 @@ pub(crate) struct Args {
     dir: Option<PathBuf>,
 }
 
-pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let dir = match args.dir {
         Some(dir) => dir,
         None => home()?.join("registry"),
     };
-    let server = Server::start(&dir, args.port).map_err(|error| store::store_error(&error))?;
+    let server = Server::start(&dir, args.port)?;
     store::print(&format!("{}\n", server.address()))?;
     eprintln!("plimsoll image push NAME {}/NAME sends an image to it", server.address());
     server.wait();

@@ -10,11 +10,12 @@ use std::{
 };
 
 use plimsoll_build::{Attach, BuildError, EnterError, FailedStep, OnFailure, Stream};
+use plimsoll_buildx::flags::Args;
+use plimsoll_ops::Failure;
 use plimsoll_sandbox::Screen;
 use plimsoll_source::Diagnostic;
 
-use super::build::Args;
-use crate::{error::CommandError, render};
+use crate::render;
 
 /// Enters the step at which a build failed.
 #[derive(Debug)]
@@ -27,19 +28,19 @@ pub(super) struct OnFailureShell {
 
 impl OnFailureShell {
     /// Reads `shell` or `shell=PROGRAM`, and refuses what could not work once a step has failed.
-    pub(super) fn parse(spec: &str, args: &Args) -> Result<Self, CommandError> {
+    pub(super) fn parse(spec: &str, args: &Args) -> Result<Self, Failure> {
         let program = match spec.split_once('=') {
             None if spec == "shell" => None,
             Some(("shell", program)) if !program.is_empty() => Some(program.to_owned()),
             _ => {
-                return Err(CommandError::new(
+                return Err(Failure::new(
                     format!("`--on-failure={spec}` is not known"),
                     "write --on-failure=shell or --on-failure=shell=/bin/bash",
                 ));
             }
         };
         if args.context == "-" || args.file.as_deref() == Some("-") {
-            return Err(CommandError::new(
+            return Err(Failure::new(
                 "--on-failure=shell needs standard input, and the build reads it too",
                 "give the context and the Dockerfile as files",
             ));
@@ -47,7 +48,7 @@ impl OnFailureShell {
         let stdin = io::stdin();
         if stdin.is_terminal() {
             let screen = screen().ok_or_else(|| {
-                CommandError::new(
+                Failure::new(
                     "--on-failure=shell has a keyboard and no screen: neither standard error nor standard output is a terminal",
                     "let one of them be the terminal, or send commands by a pipe",
                 )
@@ -80,7 +81,7 @@ impl OnFailureShell {
 
 impl OnFailure for OnFailureShell {
     fn failed(&self, error: &BuildError, step: &mut FailedStep) {
-        render::error(&CommandError::from(error.diagnostics()));
+        render::error(&Failure::from(error.diagnostics()));
         if self.screen.is_some() {
             eprintln!(
                 "\nthis is the failed step, as it was left; nothing done here is kept. `exit` ends the build"
@@ -99,8 +100,8 @@ impl OnFailure for OnFailureShell {
     }
 }
 
-fn no_input(why: &str) -> CommandError {
-    CommandError::new(
+fn no_input(why: &str) -> Failure {
+    Failure::new(
         format!("--on-failure=shell cannot read commands from standard input: {why}"),
         "run the build on a terminal, or send commands by a pipe: echo 'ls -l' | plimsoll image build --on-failure=shell .",
     )

@@ -6,10 +6,10 @@ use plimsoll_image::{
     ImageRecord, Merged, Store,
     report::{self, Finding, Package},
 };
+use plimsoll_ops::{Failure, policy::Size, sizes::megabytes};
 use serde_json::json;
 
 use super::store;
-use crate::{builds::megabytes, error::CommandError, policy::Size};
 
 /// Packages shown without --json.
 const SHOWN: usize = 10;
@@ -37,11 +37,11 @@ struct Row {
     created_by: String,
 }
 
-pub(super) fn run(args: Args) -> Result<ExitCode, CommandError> {
+pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let store = store::open()?;
     let image = store::find(&store, &args.image)?;
     let rows = rows(&store, &image)?;
-    let merged = Merged::read(&store, &image.layers).map_err(|error| store::store_error(&error))?;
+    let merged = Merged::read(&store, &image.layers)?;
     let found =
         Found { visible: merged.bytes(), waste: report::waste(&merged), packages: report::packages(&merged) };
     let over = args.budget.is_some_and(|budget| image.bytes > budget.0);
@@ -92,11 +92,11 @@ fn waste_json(finding: &Finding, rows: &[Row]) -> serde_json::Value {
 }
 
 /// The layers, lowest first. History and layers are in the same order; entries without a layer are passed over.
-fn rows(store: &Store, image: &ImageRecord) -> Result<Vec<Row>, CommandError> {
+fn rows(store: &Store, image: &ImageRecord) -> Result<Vec<Row>, Failure> {
     let mut history = image.config.history.iter().filter(|entry| !entry.empty_layer);
     let mut rows = Vec::new();
     for id in &image.layers {
-        let layer = store.require_layer(id).map_err(|error| store::store_error(&error))?;
+        let layer = store.require_layer(id)?;
         let created_by = history.next().and_then(|entry| entry.created_by.clone()).unwrap_or_default();
         rows.push(Row { bytes: layer.bytes, created_by });
     }

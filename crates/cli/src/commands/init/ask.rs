@@ -5,15 +5,11 @@ use std::{
     io::{BufRead as _, IsTerminal as _, Write as _},
 };
 
+use plimsoll_ops::Failure;
 use plimsoll_survey::{Question, Survey};
 
-use crate::error::CommandError;
-
 /// Asks every question that has no answer yet, where a person sits at a terminal. An empty line takes the default.
-pub(super) fn unanswered(
-    survey: &Survey,
-    answers: &mut BTreeMap<String, String>,
-) -> Result<(), CommandError> {
+pub(super) fn unanswered(survey: &Survey, answers: &mut BTreeMap<String, String>) -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Ok(());
     }
@@ -25,7 +21,7 @@ pub(super) fn unanswered(
         std::io::stderr().flush().ok();
         let mut line = String::new();
         let read = std::io::stdin().lock().read_line(&mut line);
-        if read.map_err(|error| CommandError::new(error.to_string(), "use --no-input"))? == 0 {
+        if read.map_err(|error| Failure::new(error.to_string(), "use --no-input"))? == 0 {
             return Ok(());
         }
         let value = line.trim();

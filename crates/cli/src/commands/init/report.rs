@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use plimsoll_generate::{Change, Conflict, Outcome};
+use plimsoll_ops::Failure;
 use plimsoll_survey::{Evidence, Gap, Question, Role, Service, Survey};
 use serde::Serialize;
 
 use super::Preview;
-use crate::error::CommandError;
 
 const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[31m";
@@ -41,7 +41,7 @@ pub(super) struct Demanded {
     pub(super) message: String,
 }
 
-pub(super) fn json(preview: &Preview, applied: bool) -> Result<String, CommandError> {
+pub(super) fn json(preview: &Preview, applied: bool) -> Result<String, Failure> {
     let secrets = preview.secrets.iter().map(|(path, _)| path.as_str()).collect();
     let json = Json {
         applied,
@@ -53,7 +53,7 @@ pub(super) fn json(preview: &Preview, applied: bool) -> Result<String, CommandEr
         answers: &preview.answers,
         demanded: &preview.demanded,
     };
-    serde_json::to_string_pretty(&json).map_err(|error| CommandError::from_error(&error))
+    serde_json::to_string_pretty(&json).map_err(Failure::from)
 }
 
 pub(super) fn text(preview: &Preview, applied: bool) -> String {

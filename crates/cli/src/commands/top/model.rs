@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use plimsoll_ops::Failure;
 use plimsoll_stack::{Row, StackLine, Usage};
 
-use crate::{commands::logs::printable, error::CommandError};
+use crate::commands::logs::printable;
 
 /// Log lines that are kept.
 const KEPT: usize = 2000;
@@ -77,7 +78,7 @@ impl Model {
     }
 
     /// The engine did not answer.
-    pub(super) fn trouble(&mut self, error: &CommandError) {
+    pub(super) fn trouble(&mut self, error: &Failure) {
         self.trouble = error.diagnostics.first().map(|diagnostic| diagnostic.title.clone());
     }
 

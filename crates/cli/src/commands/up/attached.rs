@@ -11,19 +11,13 @@ use std::{
 use futures_util::{Stream, StreamExt as _};
 use plimsoll_compose::{Condition, Project};
 use plimsoll_engine::{ContainerSummary, Engine, EngineError, Event, EventFilter, RunState};
+use plimsoll_ops::{Failure, is_in_place, lifecycle, pick::is_one_off, stack};
 use plimsoll_stack::{Lifecycle, LogQuery, Outcome, StackLine, Step, labels, logs, members, plan_stop};
 use tokio::time::{Instant, sleep_until};
 
-use crate::{
-    commands::{
-        drop_in::is_in_place,
-        exec::exit_code,
-        logs::{Printer, hook_lines},
-    },
-    error::CommandError,
-    lifecycle,
-    pick::is_one_off,
-    stack::{self, failed},
+use crate::commands::{
+    exec::exit_code,
+    logs::{Printer, hook_lines},
 };
 
 /// How long lines are waited for after the end of a container.
@@ -123,11 +117,7 @@ enum End {
 
 impl Follow<'_> {
     /// Shows logs until the end. The project's lock is not held: others may change the stack meanwhile.
-    pub(super) async fn until_the_end(
-        &self,
-        args: &Front,
-        outcome: &Outcome,
-    ) -> Result<ExitCode, CommandError> {
+    pub(super) async fn until_the_end(&self, args: &Front, outcome: &Outcome) -> Result<ExitCode, Failure> {
         if !self.has_begun(outcome) {
             return self.after_failure(args, outcome).await;
         }
@@ -159,7 +149,7 @@ impl Follow<'_> {
                 }
             };
             tokio::select! {
-                read = reading => read.map_err(failed),
+                read = reading => read.map_err(Failure::from),
                 () = writing => Ok(()),
             }
         };
@@ -222,7 +212,7 @@ impl Follow<'_> {
     }
 
     /// A start that failed: what there was to show, and the end of the rest where an option wants it.
-    async fn after_failure(&self, args: &Front, outcome: &Outcome) -> Result<ExitCode, CommandError> {
+    async fn after_failure(&self, args: &Front, outcome: &Outcome) -> Result<ExitCode, Failure> {
         let services = args.shown(self.project, self.services);
         let mut printer = args.printer(&self.project.name);
         let told = self.show_what_was(&services, &mut printer).await?;
@@ -240,15 +230,13 @@ impl Follow<'_> {
         &self,
         services: &[String],
         printer: &mut Printer,
-    ) -> Result<BTreeSet<String>, CommandError> {
+    ) -> Result<BTreeSet<String>, Failure> {
         let containers = self.containers(services).await?;
         for container in &containers {
             printer.expect(&container.name);
         }
         let query = LogQuery { services: services.to_vec(), since: self.began, ..LogQuery::default() };
-        logs(self.engine, &self.project.name, &query, &mut |line| printer.print(&line).is_ok())
-            .await
-            .map_err(failed)?;
+        logs(self.engine, &self.project.name, &query, &mut |line| printer.print(&line).is_ok()).await?;
         let mut told = BTreeSet::new();
         for container in containers {
             if let (RunState::Exited, Some(code)) = (container.state, container.exit_code) {
@@ -267,12 +255,12 @@ impl Follow<'_> {
         events: &mut (impl Stream<Item = Result<Event, EngineError>> + Unpin),
         told: &BTreeSet<String>,
         say: impl Fn(StackLine) + Send,
-    ) -> Result<(), CommandError> {
+    ) -> Result<(), Failure> {
         let stopping = async {
             self.stop(say).await?;
             // the last lines and ends are on their way
             tokio::time::sleep(LAST_LINES).await;
-            Ok::<_, CommandError>(())
+            Ok::<_, Failure>(())
         };
         let mut stopping = std::pin::pin!(stopping);
         tokio::select! {
@@ -313,21 +301,21 @@ impl Follow<'_> {
     }
 
     /// Stops what was brought up, under the project's lock. `say` is given what hooks write.
-    async fn stop(&self, say: impl Fn(StackLine) + Send) -> Result<ExitCode, CommandError> {
+    async fn stop(&self, say: impl Fn(StackLine) + Send) -> Result<ExitCode, Failure> {
         let _lock = tokio::task::block_in_place(|| stack::lock(&self.project.name, "plimsoll up"))?;
-        let found = members(self.engine, &self.project.name).await.map_err(failed)?;
+        let found = members(self.engine, &self.project.name).await?;
         // only what was asked for: what it depends on may serve others
         let ask = Lifecycle { services: self.services.to_vec(), grace: self.grace, no_deps: true };
         let plan = plan_stop(&self.project.name, &found, &ask);
         let said = move |step: &Step, text: &str| hook_lines(step, text).into_iter().for_each(&say);
-        lifecycle::carry_out_with(self.engine, &plan, None, said).await
+        let ended = lifecycle::carry_out_with(self.engine, &plan, None, said).await?;
+        Ok(ExitCode::from(ended.code()))
     }
 
     /// The project's containers of these services, those of `run` left out.
-    async fn containers(&self, services: &[String]) -> Result<Vec<ContainerSummary>, CommandError> {
+    async fn containers(&self, services: &[String]) -> Result<Vec<ContainerSummary>, Failure> {
         let label = format!("{}={}", labels::PROJECT, self.project.name);
-        let mut found =
-            self.engine.containers_labelled(&[label]).await.map_err(|error| failed(error.into()))?;
+        let mut found = self.engine.containers_labelled(&[label]).await?;
         found.retain(|container| {
             let service = container.label(labels::SERVICE).unwrap_or_default();
             !is_one_off(container) && services.iter().any(|name| name == service)
@@ -336,7 +324,7 @@ impl Follow<'_> {
     }
 
     /// Exit code of a service's first container, if it has ended.
-    async fn code_of(&self, service: &str) -> Result<Option<i64>, CommandError> {
+    async fn code_of(&self, service: &str) -> Result<Option<i64>, Failure> {
         let found = self.containers(std::slice::from_ref(&service.to_owned())).await?;
         let ended = found.iter().find(|container| container.state == RunState::Exited);
         Ok(ended.and_then(|container| container.exit_code))
@@ -351,7 +339,7 @@ impl Follow<'_> {
         printer: &RefCell<Printer>,
         events: &mut (impl Stream<Item = Result<Event, EngineError>> + Unpin),
         told: &mut BTreeSet<String>,
-    ) -> Result<End, CommandError> {
+    ) -> Result<End, Failure> {
         let all: Vec<String> = self.project.services.keys().cloned().collect();
         let matters = self.matters();
         let counts = |code: i64| code != 0 || !args.abort_on_container_failure;
@@ -371,7 +359,7 @@ impl Follow<'_> {
             tokio::select! {
                 event = events.next() => {
                     let Some(event) = event else { return Ok(End::All) };
-                    let event = event.map_err(|error| failed(error.into()))?;
+                    let event = event?;
                     look = Instant::now() + ENDED_FOR;
                     if event.action != "die" || one_off(&event) {
                         continue;
@@ -410,7 +398,7 @@ impl Follow<'_> {
         &self,
         services: &[String],
         matters: &BTreeSet<&str>,
-    ) -> Result<Vec<(String, i64)>, CommandError> {
+    ) -> Result<Vec<(String, i64)>, Failure> {
         let mut ended: Vec<(Option<jiff::Timestamp>, String, i64)> = Vec::new();
         for container in self.containers(services).await? {
             let service = container.label(labels::SERVICE).unwrap_or_default();

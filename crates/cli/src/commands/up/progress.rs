@@ -3,18 +3,21 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use plimsoll_engine::RunState;
+use plimsoll_ops::{Event, Reporter, is_in_place};
 use plimsoll_source::{printable, printable_line};
 use plimsoll_stack::{Observed, Plan, Progress, Step};
 
 use crate::{
-    commands::drop_in::is_in_place,
+    commands::logs::{Printer, hook_lines},
     globals::{self, ProgressForm},
     render::one_line,
+    reporter,
 };
 
 /// In place of docker compose: what runs already, in its words. A job that has ended does not.
@@ -229,6 +232,41 @@ impl Shown {
                 );
                 let _ = screen.println(line);
             }
+        }
+    }
+}
+
+/// The screen of a run, and the printer that lines of hooks go to where `up` stays in front.
+pub(super) struct Screen {
+    shown: Mutex<Shown>,
+    printer: Option<Mutex<Printer>>,
+}
+
+impl Screen {
+    pub(super) fn new(plan: &Plan, printer: Option<Printer>) -> Self {
+        Self { shown: Mutex::new(Shown::new(plan)), printer: printer.map(Mutex::new) }
+    }
+
+    /// Takes what moves off the screen.
+    pub(super) fn finish(&self) {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).finish();
+    }
+}
+
+impl Reporter for Screen {
+    fn report(&self, event: Event<'_>) {
+        match (event, &self.printer) {
+            (Event::Step(Progress::Said(step, text)), Some(printer)) => {
+                let mut printer = printer.lock().unwrap_or_else(PoisonError::into_inner);
+                // an error means that nobody reads any more
+                for line in &hook_lines(step, text) {
+                    drop(printer.print(line));
+                }
+            }
+            (Event::Step(progress), _) => {
+                self.shown.lock().unwrap_or_else(PoisonError::into_inner).show(progress);
+            }
+            (other, _) => reporter::Lines.report(other),
         }
     }
 }

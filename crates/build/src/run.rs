@@ -2,11 +2,11 @@
 
 mod certificates;
 mod error;
+mod excerpt;
 mod mounts;
 mod surroundings;
 
 use std::{
-    collections::VecDeque,
     fs::{self, File},
     io::Write as _,
     path::{Path, PathBuf},
@@ -19,6 +19,7 @@ use plimsoll_sandbox::{
 
 use self::{
     certificates::certificates,
+    excerpt::Excerpt,
     mounts::{add_mount, cache_owner, fitting, pick_plain},
 };
 pub(crate) use self::{
@@ -37,9 +38,6 @@ use crate::{
     step_resources::StepResources,
     tree::Tree,
 };
-
-/// How much of a failed step's output is shown.
-const TAIL_LINES: usize = 40;
 
 /// Makes the key of a RUN. Values of secrets, and what is in cache mounts, are not part of it.
 pub(crate) fn key(
@@ -166,12 +164,12 @@ pub(crate) fn run(
     step.mounts.sort_by_key(|mount| mount.target.components().count());
     fitting(&step.mounts, parent)?;
 
-    let mut tail = Tail::default();
+    let mut excerpt = Excerpt::default();
     let mut file = File::create(log).map_err(|error| RunError::Log(log.to_owned(), error))?;
     let exit = plimsoll_sandbox::run(&step, &mut |stream, bytes| {
-        // A log that cannot be written does not stop the build; the tail is kept all the same.
+        // A log that cannot be written does not stop the build; the excerpt is kept all the same.
         let _ = file.write_all(bytes);
-        tail.push(bytes);
+        excerpt.push(bytes);
         output(stream, bytes);
     });
     let ending = match exit {
@@ -184,8 +182,8 @@ pub(crate) fn run(
     };
     if let Some(ending) = ending {
         let step = Box::new(FailedStep::new(step, draft, resources, surroundings.store));
-        let (command, tail, log) = (op.argv.join(" "), tail.lines(), log.to_owned());
-        return Err(RunError::Failed { command, ending, tail, log, step });
+        let (command, excerpt, log) = (op.argv.join(" "), excerpt.lines(), log.to_owned());
+        return Err(RunError::Failed { command, ending, excerpt, log, step });
     }
     drop(resources);
     // A command that does not look at the errors of its writes may have left half of its files.
@@ -208,27 +206,4 @@ pub(crate) fn is_full(path: &Path) -> bool {
 fn match_root(upper: &Path, parent: &Snapshot) -> Result<(), RunError> {
     let Some(top) = parent.paths.iter().find(|path| path.exists()) else { return Ok(()) };
     copy_root_attributes(upper, top).map_err(|error| LayerError::Io(upper.to_owned(), error).into())
-}
-
-/// The last lines of a step's output.
-#[derive(Default)]
-struct Tail {
-    bytes: VecDeque<u8>,
-}
-
-impl Tail {
-    const LIMIT: usize = 16 << 10;
-
-    fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend(&bytes[bytes.len().saturating_sub(Self::LIMIT)..]);
-        let over = self.bytes.len().saturating_sub(Self::LIMIT);
-        self.bytes.drain(..over);
-    }
-
-    fn lines(self) -> Vec<String> {
-        let bytes: Vec<u8> = self.bytes.into();
-        let text = String::from_utf8_lossy(&bytes);
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(TAIL_LINES)..].iter().map(|line| (*line).to_owned()).collect()
-    }
 }

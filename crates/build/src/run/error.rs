@@ -9,7 +9,7 @@ use crate::{failed_step::FailedStep, layer_writer::LayerError, select::SelectErr
 pub(crate) enum RunError {
     /// The command ran and failed, or could not be executed.
     #[error("process \"{command}\" did not complete successfully: {ending}")]
-    Failed { command: String, ending: String, tail: Vec<String>, log: PathBuf, step: Box<FailedStep> },
+    Failed { command: String, ending: String, excerpt: Vec<String>, log: PathBuf, step: Box<FailedStep> },
     /// Its programs are for another processor.
     #[error("cannot run programs for {0} on this machine")]
     Foreign(plimsoll_dockerfile::Platform),

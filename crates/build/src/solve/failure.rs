@@ -94,10 +94,10 @@ impl Solver<'_> {
     pub(super) fn run_failed(&self, node: usize, error: RunError) -> BuildError {
         match error {
             RunError::Sandbox(SandboxError::Cancelled) => BuildError::Sandbox(SandboxError::Cancelled),
-            RunError::Failed { ref tail, ref log, .. } => {
+            RunError::Failed { ref excerpt, ref log, .. } => {
                 let mut problem = self.problem(node, error.to_string(), None);
-                if !tail.is_empty() {
-                    problem = problem.note(format!("its last output:\n{}", tail.join("\n")));
+                if !excerpt.is_empty() {
+                    problem = problem.note(format!("its last output:\n{}", excerpt.join("\n")));
                 }
                 let step = &self.graph.nodes[node];
                 if let Op::Run(op) = &step.op

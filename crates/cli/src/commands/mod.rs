@@ -13,6 +13,8 @@ mod events;
 mod exec;
 mod export;
 mod groups;
+#[cfg(test)]
+mod help_texts;
 pub(crate) mod image;
 mod images;
 mod init;

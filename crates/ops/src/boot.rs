@@ -148,7 +148,7 @@ fn text(unit: &Unit<'_>, program: &Path, here: &Path, home: &Path) -> Result<Str
     let which = which.join(" ");
     let services: Vec<String> = services.iter().map(|service| quoted(service)).collect::<Result<_, _>>()?;
     let services = if services.is_empty() { String::new() } else { format!(" {}", services.join(" ")) };
-    let wait = wait_timeout.map_or(String::new(), |seconds| format!(" --timeout {seconds}"));
+    let wait = wait_timeout.map_or(String::new(), |seconds| format!(" --wait-timeout {seconds}"));
     let program = quoted(&program.to_string_lossy())?;
     let variables = [("PLIMSOLL_HOME", Some(home.to_path_buf()))]
         .into_iter()

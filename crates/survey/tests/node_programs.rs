@@ -471,3 +471,13 @@ fn a_question_of_one_of_two_packages_with_one_name_is_asked_of_that_one() {
     let asked: Vec<&str> = survey.questions.iter().map(|question| question.id.as_str()).collect();
     assert_eq!(asked, ["ts.command"], "{:#?}", survey.questions);
 }
+
+#[test]
+fn a_package_that_no_source_loads_does_not_say_that_something_listens() {
+    let with = |index: &str| package(START, EXPRESS, "", &[("index.js", index)]);
+    let asked = |survey: &Survey| survey.questions.iter().find(|asked| asked.id == "desk.port").cloned();
+    let unused = asked(&with("console.log('hello');\n")).unwrap();
+    assert!(unused.default.is_none() && unused.text.contains("no source of it loads it"), "{unused:?}");
+    let silent = asked(&with("const app = require('express')();\nserve(app);\n")).unwrap();
+    assert_eq!(silent.default.as_deref(), Some("3000"));
+}

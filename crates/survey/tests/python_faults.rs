@@ -873,6 +873,32 @@ fn alembic(url: &str, env: &str, program: &str) -> Survey {
 }
 
 #[test]
+fn pages_whose_name_comes_before_the_request_need_an_old_starlette() {
+    let with = |requirements: &str, call: &str| {
+        let main = format!(
+            "from fastapi import FastAPI\nfrom fastapi.templating import Jinja2Templates\napp = FastAPI()\n\
+             templates = Jinja2Templates('templates')\n@app.get('/')\nasync def index(request):\n    return {call}\n"
+        );
+        let survey = of(&[("requirements.txt", requirements), ("main.py", &main)]);
+        let install = survey.install_of(&survey.services[0]).unwrap();
+        install.constraints.iter().map(|fact| fact.value.clone()).collect::<Vec<_>>()
+    };
+    let (old, new) = (
+        "templates.TemplateResponse('index.html', {'request': request})",
+        "templates.TemplateResponse(request, 'index.html')",
+    );
+    let free = "fastapi\nuvicorn\njinja2\n";
+    assert_eq!(with(free, old), ["starlette<1"]);
+    assert_eq!(with("fastapi>=0.100\nuvicorn\njinja2\n", old), ["starlette<1"]);
+    assert_eq!(with(free, new), [""; 0]);
+    for decided in
+        ["fastapi==0.115.0", "fastapi>=0.140", "fastapi\nstarlette==0.40.0", "fastapi\nstarlette<1"]
+    {
+        assert_eq!(with(&format!("{decided}\nuvicorn\n"), old), [""; 0], "{decided}");
+    }
+}
+
+#[test]
 fn an_old_uvicorn_is_given_no_option_that_it_does_not_know() {
     let bounded = |version: &str| {
         let requirements = format!("fastapi==0.95.0\nuvicorn{version}\n");

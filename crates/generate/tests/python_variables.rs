@@ -38,6 +38,21 @@ fn hosts_that_are_local_names_alone_are_said() {
 }
 
 #[test]
+fn django_is_asked_by_a_name_that_its_settings_allow() {
+    let asked = |hosts: &str| {
+        let written = compose(&format!("DATABASES = {{}}\nALLOWED_HOSTS = {hosts}\n"));
+        let (_, behind) = written.split_once("{'Host':'").unwrap();
+        behind.split_once('\'').unwrap().0.to_owned()
+    };
+    assert_eq!(asked("['.shop.example', '127.0.0.1']"), "127.0.0.1");
+    assert_eq!(asked("['.shop.example', 'www.shop.test']"), "shop.example");
+    for usual in ["[]", "['*']", "['.shop.example', 'localhost']", "['x\\'y']", "[HOST]"] {
+        assert_eq!(asked(usual), "localhost", "{usual}");
+    }
+    assert_eq!(asked("['shop.example']\nALLOWED_HOSTS += ['localhost']"), "localhost");
+}
+
+#[test]
 fn the_host_of_redis_is_its_name_and_no_secret() {
     let written = compose(
         "import os\nDATABASES = {}\nREDIS_HOST = os.getenv('REDIS_HOST', None)\nREDIS_PORT = os.getenv('REDIS_PORT', 6379)\nREDIS_PASSWORD = os.getenv('REDIS_PASSWORD', '')\nCACHES = {'default': {'BACKEND': 'django_redis.cache.RedisCache', 'LOCATION': f'redis://:{REDIS_PASSWORD}@{REDIS_HOST}:{REDIS_PORT}'}}\n",

@@ -450,3 +450,34 @@ fn the_variable_of_a_dialect_is_set_by_the_driver() {
     assert_eq!(desk.migrations_read, ["KIND"]);
     assert_eq!(desk.stores[0].kind, StoreKind::Postgresql);
 }
+
+#[test]
+fn a_question_of_one_of_two_packages_with_one_name_is_asked_of_that_one() {
+    let manifest = |start: &str| {
+        format!(
+            "{{ \"name\": \"desk\", \"scripts\": {{ \"start\": \"{start}\" }}, \"dependencies\": {{ {EXPRESS} }} }}"
+        )
+    };
+    let (plain, typed) = (manifest("node index.js"), manifest("ts-node index.ts"));
+    let survey = of(&[
+        ("cjs/package.json", plain.as_str()),
+        ("cjs/index.js", LISTEN),
+        ("ts/package.json", typed.as_str()),
+        ("ts/index.ts", LISTEN),
+    ]);
+    let names: Vec<&str> = survey.services.iter().map(|service| service.name.as_str()).collect();
+    assert_eq!(names, ["desk", "ts"]);
+    assert_eq!(command(&survey), "node index.js");
+    let asked: Vec<&str> = survey.questions.iter().map(|question| question.id.as_str()).collect();
+    assert_eq!(asked, ["ts.command"], "{:#?}", survey.questions);
+}
+
+#[test]
+fn a_package_that_no_source_loads_does_not_say_that_something_listens() {
+    let with = |index: &str| package(START, EXPRESS, "", &[("index.js", index)]);
+    let asked = |survey: &Survey| survey.questions.iter().find(|asked| asked.id == "desk.port").cloned();
+    let unused = asked(&with("console.log('hello');\n")).unwrap();
+    assert!(unused.default.is_none() && unused.text.contains("no source of it loads it"), "{unused:?}");
+    let silent = asked(&with("const app = require('express')();\nserve(app);\n")).unwrap();
+    assert_eq!(silent.default.as_deref(), Some("3000"));
+}

@@ -872,6 +872,70 @@ fn alembic(url: &str, env: &str, program: &str) -> Survey {
     ])
 }
 
+#[test]
+fn pages_whose_name_comes_before_the_request_need_an_old_starlette() {
+    let with = |requirements: &str, call: &str| {
+        let main = format!(
+            "from fastapi import FastAPI\nfrom fastapi.templating import Jinja2Templates\napp = FastAPI()\n\
+             templates = Jinja2Templates('templates')\n@app.get('/')\nasync def index(request):\n    return {call}\n"
+        );
+        let survey = of(&[("requirements.txt", requirements), ("main.py", &main)]);
+        let install = survey.install_of(&survey.services[0]).unwrap();
+        install.constraints.iter().map(|fact| fact.value.clone()).collect::<Vec<_>>()
+    };
+    let (old, new) = (
+        "templates.TemplateResponse('index.html', {'request': request})",
+        "templates.TemplateResponse(request, 'index.html')",
+    );
+    let free = "fastapi\nuvicorn\njinja2\n";
+    assert_eq!(with(free, old), ["starlette<1"]);
+    assert_eq!(with("fastapi>=0.100\nuvicorn\njinja2\n", old), ["starlette<1"]);
+    assert_eq!(with(free, new), [""; 0]);
+    for decided in
+        ["fastapi==0.115.0", "fastapi>=0.140", "fastapi\nstarlette==0.40.0", "fastapi\nstarlette<1"]
+    {
+        assert_eq!(with(&format!("{decided}\nuvicorn\n"), old), [""; 0], "{decided}");
+    }
+}
+
+#[test]
+fn an_old_uvicorn_is_given_no_option_that_it_does_not_know() {
+    let bounded = |version: &str| {
+        let requirements = format!("fastapi==0.95.0\nuvicorn{version}\n");
+        let survey = of(&[
+            ("requirements.txt", &requirements),
+            ("main.py", "from fastapi import FastAPI\napp = FastAPI()\n"),
+        ]);
+        words(&survey.services[0]).contains("--timeout-graceful-shutdown 20")
+    };
+    assert!(!bounded("==0.21.1") && bounded("==0.22.0") && bounded("==0.34.0") && bounded(">=0.17"));
+}
+
+#[test]
+fn aerich_applies_the_migrations_of_its_folder() {
+    let settings = "[tool.aerich]\ntortoise_orm = \"src.config.TORTOISE_ORM\"\nlocation = \"./migrations\"\n";
+    let with = |migration: &str| {
+        of(&[
+            (
+                "requirements.txt",
+                "aerich==0.7.1\nasyncpg==0.27.0\nfastapi==0.88.0\ntortoise-orm==0.19.2\nuvicorn==0.20.0\n",
+            ),
+            ("pyproject.toml", settings),
+            (migration, "async def upgrade(db):\n    return ''\n"),
+            (
+                "src/config.py",
+                "import os\nTORTOISE_ORM = {'connections': {'default': os.environ.get('DATABASE_URL')}}\n",
+            ),
+            ("src/main.py", "from fastapi import FastAPI\napp = FastAPI()\n"),
+        ])
+    };
+    let survey = with("migrations/models/0_init.py");
+    let migration = survey.services[0].migration.as_ref().unwrap();
+    assert_eq!(migration.command.as_ref().unwrap().value, ["aerich", "upgrade"]);
+    assert_eq!(migration.folder.as_ref().unwrap().value, "migrations");
+    assert!(with("src/other.py").services[0].migration.is_none());
+}
+
 const TAKES: &str = "from alembic import context\nfrom sqlalchemy.ext.asyncio import async_engine_from_config\nconfig = context.config\nconnectable = async_engine_from_config(config.get_section(config.config_ini_section), prefix='sqlalchemy.')\n";
 const READS: &str = "engine = create_async_engine(os.environ['DATABASE_URL'])";
 

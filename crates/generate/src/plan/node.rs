@@ -1,6 +1,6 @@
 //! The image of a program for Node.js.
 
-use plimsoll_survey::{Role, Shape};
+use plimsoll_survey::{Role, Service, Shape};
 
 use super::{
     Passes, below, checked, images, install,
@@ -51,7 +51,11 @@ pub(super) fn build<'a>(
             &package.evidence,
         );
     }
-    let distroless = arguments.is_some() && system_packages.is_empty() && !mismatched && spawns.is_none();
+    let distroless = arguments.is_some()
+        && system_packages.is_empty()
+        && !mismatched
+        && spawns.is_none()
+        && !migrates_by_a_shell(service);
     let probe = probe(program, stores, distroless);
     let output = match &service.output {
         Some(output) if service.shape == Shape::Package && output.value != "." => {
@@ -162,6 +166,12 @@ fn bundle(service: &plimsoll_survey::Service, prefix: &str) -> Vec<CopiedFolder>
             to: if ships.to.is_empty() { "/app".to_owned() } else { below("/app", &ships.to) },
         })
         .collect()
+}
+
+/// drizzle-kit starts a program by /bin/sh before it applies anything.
+fn migrates_by_a_shell(service: &Service) -> bool {
+    let command = service.migration.as_ref().and_then(|migration| migration.command.as_ref());
+    command.is_some_and(|command| command.value.iter().any(|word| word.contains("node_modules/drizzle-kit/")))
 }
 
 /// JavaScript that asks the program.

@@ -405,9 +405,10 @@ fn probe(program: &Program<'_>, stores: &Stores) -> Option<ProbeText> {
         process::ask_stores(&stores.sockets(program.service))
     };
     // As a proxy that ends TLS asks for a name that an application allows.
+    let host = program.service.allowed_host.as_ref().map_or("localhost", |host| host.value.as_str());
     let begin = format!(
         "c=http.client.HTTPConnection('127.0.0.1',{port},timeout=8); \
-         c.request('GET','{path}',headers={{'Host':'localhost','X-Forwarded-Proto':'https'}}); r=c.getresponse()"
+         c.request('GET','{path}',headers={{'Host':'{host}','X-Forwarded-Proto':'https'}}); r=c.getresponse()"
     );
     let said = "f'{r.status} {r.read(300)!r}'";
     let script = if asks.is_empty() {

@@ -57,6 +57,9 @@ pub struct Service {
     /// Of a site of Django whose collected static files nobody serves: its module of settings, which another one with
     /// WhiteNoise is put around.
     pub static_settings: Option<Fact<String>>,
+    /// Of a site of Django whose `ALLOWED_HOSTS` stand in the source without localhost: a name that it answers to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_host: Option<Fact<String>>,
     /// A package for development alone that its commands need when they run (`tsx`): the image has all of those.
     pub development_packages: Option<Fact<String>>,
     /// Command that starts it, as written.
@@ -172,6 +175,7 @@ impl Service {
             hashed_assets: None,
             adds: Vec::new(),
             static_settings: None,
+            allowed_host: None,
             development_packages: None,
             start: None,
             command: None,

@@ -76,12 +76,13 @@ fn is_page(answer: &Answer) -> bool {
 
 async fn of_page(front: &Front, path: &str, page: &Shown, fetched: &mut Fetched) -> Outcome {
     let base = path.split('?').next().unwrap_or(path);
-    let mut files = html::local_files(&page.text, base);
+    let text = without_own_host(&page.text, &front.endpoint.origin());
+    let mut files = html::local_files(&text, base);
     files.retain(|file| is_program(file));
     let more = files.len().saturating_sub(FILES);
     files.truncate(FILES);
     let (mut missing, mut calls) = (Vec::new(), Vec::new());
-    calls.extend(own_machine(&page.text).map(|quoted| (path.to_owned(), quoted)));
+    calls.extend(own_machine(&text).map(|quoted| (path.to_owned(), quoted)));
     for file in &files {
         if !fetched.contains_key(file) {
             fetched.insert(file.clone(), front.endpoint.send(&Ask::get(file)).await.ok());
@@ -163,6 +164,11 @@ fn forbidden(page: &Shown) -> Vec<String> {
     found
 }
 
+/// Templates write whole addresses with the host that was asked for: those lead to where the page came from.
+fn without_own_host(page: &str, origin: &str) -> String {
+    page.replace(&format!("{origin}/"), "/")
+}
+
 /// Scripts and styles: what a page does not work without.
 fn is_program(path: &str) -> bool {
     let name = path.split('?').next().unwrap_or(path);
@@ -192,6 +198,14 @@ fn own_machine(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_with_the_host_that_was_asked_for_lead_to_the_page_itself() {
+        let page = "<script src=\"http://127.0.0.1:8080/main.js\"></script><a href='http://127.0.0.1:80/x'>";
+        let text = without_own_host(page, "http://127.0.0.1:8080");
+        assert_eq!(html::local_files(&text, "/"), ["/main.js"]);
+        assert_eq!(own_machine(&text).as_deref(), Some("http://127.0.0.1:80/x'>"));
+    }
 
     #[test]
     fn addresses_that_a_script_calls() {

@@ -82,8 +82,8 @@ pub(crate) fn is_own_error(error: &[u8], front: &[u8]) -> bool {
 
 /// Folders whose files never change under one name: it holds a digest, or the build's id (SvelteKit, Next.js).
 const IMMUTABLE: [&str; 2] = ["/immutable/", "/_next/static/"];
-/// Folders of files whose whole name may be a digest (Nuxt, SvelteKit).
-const DIGESTS: [&str; 2] = ["/_nuxt/", "/_app/"];
+/// Folders of files whose whole name may be a digest (Nuxt, SvelteKit, the fonts of Astro).
+const DIGESTS: [&str; 3] = ["/_nuxt/", "/_app/", "/_astro/"];
 
 /// `index-BHIbNaK-.js`, `main.3f2a91bc.css`: eight or more characters of a digest before the extension.
 pub(crate) fn is_hashed(path: &str) -> bool {
@@ -242,6 +242,7 @@ mod tests {
             "/_app/immutable/chunks/abcdefgh.js",
             "/_app/immutable/assets/0.css",
             "/_nuxt/BpSnYqOx.js",
+            "/_astro/fonts/89758defcfa85239.woff",
             "/_next/static/a1/_buildManifest.js",
         ] {
             assert!(is_hashed(path), "{path}");

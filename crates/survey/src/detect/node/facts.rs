@@ -5,11 +5,12 @@ use super::{
     clients::{self, prisma},
     conventions, environment,
     frameworks::nitro,
-    port, routes, services, shutdown, sqlite, traffic, uploads,
+    port, processes, routes, services, shutdown, sqlite, traffic, uploads,
 };
 use crate::{
     context::Context,
     detect::platform,
+    javascript::{Script, values::Program},
     manifest::Manifest,
     model::{Confidence, Ecosystem, Question, Role, Service, Survey},
 };
@@ -54,7 +55,7 @@ fn of_program(context: &Context<'_>, survey: &mut Survey, service: &mut Service)
     survey.gaps.extend(sqlite::detect(context, &program, service));
     traffic::keep_sqlite(service);
     if service.role == Role::Server && service.port.is_none() {
-        survey.questions.push(port_question(service));
+        survey.questions.push(port_question(service, is_never_loaded(&program, service)));
     }
 }
 
@@ -84,13 +85,36 @@ pub(super) fn manifests<'a>(
         .collect()
 }
 
-fn port_question(service: &Service) -> Question {
+/// Whether `node FILE` runs sources of which none loads what the service is said to be written with, and none listens.
+fn is_never_loaded(program: &Program, service: &Service) -> bool {
+    let command = service.command.as_ref().and_then(|command| command.value.first());
+    let by_node = command.is_some_and(|word| word == "node");
+    // What is of Node.js itself was found because it is loaded.
+    let of_packages = service.frameworks.iter().all(|tool| !tool.name.starts_with("node:"));
+    let loads =
+        |script: &Script| service.frameworks.iter().any(|tool| processes::imports(script, &tool.name));
+    by_node
+        && of_packages
+        && program.scripts().next().is_some()
+        && !program.scripts().any(|script| loads(script) || script.source.text().contains("listen("))
+}
+
+fn port_question(service: &Service, never_loaded: bool) -> Question {
+    let name = &service.name;
+    let text = if never_loaded {
+        let tool = service.frameworks.first().map_or("its framework", |tool| tool.name.as_str());
+        format!(
+            "On which port does {name} listen? {tool} is among its packages, and no source of it loads it."
+        )
+    } else {
+        format!("On which port does {name} listen? Its program does not say.")
+    };
     let evidence = service.frameworks.first().map(|tool| tool.evidence.clone()).unwrap_or_default();
     Question {
         id: format!("{}.port", service.name),
-        text: format!("On which port does {} listen? Its program does not say.", service.name),
+        text,
         options: Vec::new(),
-        default: Some("3000".to_owned()),
+        default: (!never_loaded).then(|| "3000".to_owned()),
         confidence: Confidence::Open,
         evidence: service.port_variable.as_ref().map_or(evidence, |variable| variable.evidence.clone()),
     }

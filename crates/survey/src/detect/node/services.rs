@@ -86,7 +86,6 @@ pub(in crate::detect) fn detect(context: &Context<'_>, survey: &mut Survey) {
     }
     documentation_beside_an_application(survey);
     starts_of_other_packages(context, survey);
-    unique_names(survey);
 }
 
 /// A start script that leads into another package's folder starts that package: it is no second service.
@@ -157,12 +156,9 @@ fn add(candidate: &Candidate<'_>, survey: &mut Survey, found: frameworks::Found)
     let manifest = candidate.manifest;
     let folder = manifest.folder.rsplit('/').next().filter(|name| !name.is_empty());
     let name = manifest.short_name().or_else(|| folder.map(str::to_owned));
-    let mut service = Service::new(
-        host_name(&name.unwrap_or_else(|| "app".to_owned())),
-        manifest.folder.clone(),
-        Ecosystem::Node,
-        found.role,
-    );
+    // Questions and gaps of it are asked and said by this name.
+    let name = unique_name(survey, host_name(&name.unwrap_or_else(|| "app".to_owned())), &manifest.folder);
+    let mut service = Service::new(name, manifest.folder.clone(), Ecosystem::Node, found.role);
     service.package = manifest.name().map(|name| name.value);
     service.libraries = service.package.as_deref().map(|name| libraries(survey, name)).unwrap_or_default();
     service.frameworks = found.frameworks;
@@ -327,22 +323,15 @@ fn documentation_beside_an_application(survey: &mut Survey) {
 }
 
 /// Two packages of one name are told apart by their folders, else by a number.
-fn unique_names(survey: &mut Survey) {
-    let mut taken: HashSet<String> = HashSet::new();
-    for service in &mut survey.services {
-        if taken.contains(&service.name) {
-            let folder = host_name(&service.path.replace('/', "-"));
-            let base = if taken.contains(&folder) { service.name.clone() } else { folder };
-            let mut name = base.clone();
-            let mut number = 2;
-            while taken.contains(&name) {
-                name = format!("{base}-{number}");
-                number += 1;
-            }
-            service.name = name;
-        }
-        taken.insert(service.name.clone());
+fn unique_name(survey: &Survey, name: String, path: &str) -> String {
+    let taken = |name: &str| survey.services.iter().any(|service| service.name == name);
+    if !taken(&name) {
+        return name;
     }
+    let folder = host_name(&path.replace('/', "-"));
+    let base = if taken(&folder) { name } else { folder };
+    let numbered = (2..).map(|number| format!("{base}-{number}"));
+    std::iter::once(base.clone()).chain(numbered).find(|name| !taken(name)).unwrap_or(base)
 }
 
 /// The workspaces that must be built before `package`, each behind those that it uses itself.

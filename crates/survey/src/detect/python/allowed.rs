@@ -1,9 +1,12 @@
 //! Names under which a program lets itself be asked: where these are a developer's alone, each request with a name of
 //! production is answered with 400.
 
-use super::{django::Site, project::Project};
+use super::{
+    django::{Site, setting},
+    project::Project,
+};
 use crate::{
-    model::{Evidence, Gap, Service},
+    model::{Evidence, Fact, Gap, Service},
     python::Module,
 };
 
@@ -31,6 +34,30 @@ pub(super) fn of_django(site: &Site, service: &Service, gaps: &mut Vec<Gap>) {
         "ALLOWED_HOSTS has only local names unless its environment adds one: without it, requests with another name are answered with 400"
     };
     add(module, at, message, service, gaps);
+}
+
+/// A name that Django answers to, where its one list leaves out localhost: health and smoke checks ask for that name.
+pub(super) fn asked_name(site: &Site) -> Option<Fact<String>> {
+    let (module, at) = setting(site, NAME).filter(|(module, at)| module.is(*at, "["))?;
+    let close = module.close(at)?;
+    let computed = (at + 1..close).any(|at| module.is_word(at));
+    let written_again = module.lines().filter(|&at| module.is(at, NAME)).count() > 1;
+    if computed || written_again {
+        return None;
+    }
+    let hosts: Vec<String> = (at + 1..close).filter_map(|at| module.string(at)).collect();
+    if hosts.iter().any(|host| matches!(host.trim_start_matches('.'), "*" | "localhost")) {
+        return None;
+    }
+    // The machine's own name says nothing that changes with the place where the stack runs.
+    let host = hosts.iter().find(|host| is_local(host)).or_else(|| hosts.first())?;
+    let host = host.trim_start_matches('.').to_owned();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    if host.is_empty() || !host.bytes().all(plain) {
+        return None;
+    }
+    let reason = "localhost is not among the allowed hosts, and this one is";
+    Some(Fact::new(host, Evidence::new(&module.source, module.span(at - 2, at), reason)))
 }
 
 /// Says it of `TrustedHostMiddleware(allowed_hosts=["localhost"])`.

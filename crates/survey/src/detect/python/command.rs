@@ -5,6 +5,8 @@ use super::{
     gunicorn,
     install::Locked,
     project::Project,
+    requirement::Requirement,
+    runtime::numbers,
     socketio::{Mode, SocketIo},
 };
 use crate::{
@@ -306,17 +308,10 @@ fn for_app(
             (Server::Daphne, words.map(str::to_owned).to_vec())
         }
         Interface::Asgi => {
-            let mut words = vec![
-                "uvicorn",
-                &target,
-                "--host",
-                "0.0.0.0",
-                "--port",
-                &text,
-                "--proxy-headers",
-                "--timeout-graceful-shutdown",
-                "20",
-            ];
+            let mut words = vec!["uvicorn", &target, "--host", "0.0.0.0", "--port", &text, "--proxy-headers"];
+            if bounds_its_end(project, locked) {
+                words.extend(["--timeout-graceful-shutdown", "20"]);
+            }
             if app.factory {
                 words.push("--factory");
             }
@@ -362,6 +357,13 @@ fn for_app(
 }
 
 /// Whether uvicorn is among the project's own packages.
+/// Whether this uvicorn has a bound for the time that open requests may take at its end: 0.22 is the first that has.
+fn bounds_its_end(project: &Project, locked: &Locked) -> bool {
+    let locked = locked.get("uvicorn").map(|(version, _)| version.as_str());
+    let version = locked.or_else(|| project.needs(&["uvicorn"]).and_then(Requirement::pinned));
+    version.is_none_or(|version| numbers(version) >= vec![0, 22])
+}
+
 fn brings_uvicorn(project: &Project, locked: &Locked) -> bool {
     project.needs(&["uvicorn"]).is_some() || locked.contains_key("uvicorn")
 }

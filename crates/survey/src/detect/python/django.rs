@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use super::{
+    allowed,
     apps::{self, App, Interface},
     environment::{self, Read, Shape},
     media,
@@ -376,6 +377,7 @@ pub(super) fn describe(
             at_build: false,
         });
     }
+    service.allowed_host = allowed::asked_name(site);
     faults(site, service, gaps);
 }
 

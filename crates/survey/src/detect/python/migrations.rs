@@ -1,4 +1,4 @@
-//! Migrations: Alembic, Flask-Migrate, Django, and programs that apply a folder of SQL.
+//! Migrations: Alembic, Aerich, Flask-Migrate, Django, and programs that apply a folder of SQL.
 
 use super::{
     alembic,
@@ -10,6 +10,7 @@ use crate::{
     context::{Context, has_extension, join},
     detect::platform::Launch,
     model::{Evidence, Fact, Framework, Gap, Migration, Probe, Process, Role, Service},
+    toml,
 };
 
 /// Finds the migrations of a service, and what else has to be done before a release.
@@ -24,6 +25,7 @@ pub(super) fn add(
     service.migration = of_django(project, site)
         .or_else(|| flask_migrate(context, project, app, service))
         .or_else(|| of_alembic(context, project, service))
+        .or_else(|| of_aerich(context, project, service))
         .or_else(|| own_program(context, project, service));
     let mut gaps = Vec::new();
     for launch in launches.iter().filter(|launch| matches!(launch.process.as_str(), "release")) {
@@ -112,6 +114,30 @@ fn of_alembic(context: &Context<'_>, project: &Project, service: &Service) -> Op
     let mut made = migration(tool, words(&["alembic", "upgrade", "head"]), evidence.clone(), folder.clone());
     made.files.push(Fact::new("alembic.ini".to_owned(), evidence));
     made.files.extend(folder);
+    Some(made)
+}
+
+/// Aerich, the migrations of Tortoise ORM, with the folder that pyproject.toml names.
+fn of_aerich(context: &Context<'_>, project: &Project, service: &Service) -> Option<Migration> {
+    let tool = tool(project, &["aerich"])?;
+    let source = context.repository.source(&join(&service.path, "pyproject.toml"))?;
+    let root = toml::parse(&source).ok()?;
+    let settings = root.at(&["tool", "aerich"])?;
+    let evidence = Evidence::new(&source, settings.span, "settings of Aerich");
+    let location = settings.at(&["location"]);
+    let folder = location.and_then(toml::Value::str).unwrap_or("migrations");
+    let folder = folder.trim_start_matches("./").trim_end_matches('/');
+    // A folder without migrations is not there yet.
+    let mut below = context.repository.under(&join(&service.path, folder));
+    let first = below.find(|path| has_extension(path, "py"))?;
+    let place = match location {
+        Some(location) => Evidence::new(&source, location.span, "where Aerich's migrations are"),
+        None => Evidence::file(first, "a migration"),
+    };
+    let folder = Fact::new(folder.to_owned(), place);
+    let mut made = migration(tool, words(&["aerich", "upgrade"]), evidence.clone(), Some(folder.clone()));
+    made.files.push(Fact::new("pyproject.toml".to_owned(), evidence));
+    made.files.push(folder);
     Some(made)
 }
 

@@ -355,8 +355,10 @@ impl Endpoint {
     /// Name or address, with the port where it is not the usual one of HTTPS.
     pub(crate) fn host(&self) -> String {
         match self {
+            // What a person types, and what lists of allowed hosts name first.
+            Self::Published(address) if address.ip().is_loopback() => format!("localhost:{}", address.port()),
             Self::Published(address) => address.to_string(),
-            Self::Inside { port, .. } => format!("127.0.0.1:{port}"),
+            Self::Inside { port, .. } => format!("localhost:{port}"),
             Self::Tls { under, name: None } => under.host(),
             Self::Tls { name: Some(name), .. } => match self.address().port() {
                 443 => name.clone(),
@@ -424,7 +426,7 @@ pub(crate) mod tests {
         let endpoint = Endpoint::Published(address);
         let usual = endpoint.send(&Ask::get("/x")).await.unwrap().text();
         assert!(usual.starts_with("GET /x HTTP/1.1\r\n"), "{usual}");
-        assert!(usual.contains(&format!("host: {address}\r\n")), "{usual}");
+        assert!(usual.contains(&format!("host: localhost:{}\r\n", address.port())), "{usual}");
         let without = endpoint.send(&Ask::get("/x").form(Form::Hostless)).await.unwrap().text();
         assert!(without.starts_with("GET /x HTTP/1.0\r\n"), "{without}");
         assert!(!without.contains("host:"), "{without}");

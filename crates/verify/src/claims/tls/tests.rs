@@ -164,20 +164,20 @@ fn a_redirect_leads_to_the_same_place_over_tls() {
         leads_to(&answer(status, &[("location", target)]), &session, &front, &plain, "/a?b=c")
     };
     for target in [
-        "https://127.0.0.1/a?b=c",
-        "https://127.0.0.1:443/a?b=c",
-        "https://127.0.0.1:8443/a?b=c",
+        "https://localhost/a?b=c",
+        "https://localhost:443/a?b=c",
+        "https://localhost:8443/a?b=c",
         "https://www.shop.example/a?b=c",
     ] {
         assert!(leads(308, target) && leads(301, target), "{target}");
         assert!(!leads(200, target), "{target}");
     }
     for target in [
-        "http://127.0.0.1:8443/a?b=c",
-        "https://127.0.0.1:8080/a?b=c",
-        "https://127.0.0.1:8443/",
-        "https://localhost:8443/a?b=c",
-        "https://127.0.0.1.example/a?b=c",
+        "http://localhost:8443/a?b=c",
+        "https://localhost:8080/a?b=c",
+        "https://localhost:8443/",
+        "https://127.0.0.1:8443/a?b=c",
+        "https://localhost.example/a?b=c",
         "https://www.shop.example:8080/a?b=c",
         "/a?b=c",
     ] {

@@ -87,14 +87,32 @@ pub fn port_conflicts(
                 .find(|held| {
                     held.port == number && held.protocol == port.protocol && overlap(address, held.address)
                 })
-                .map(|held| processes.get_or_insert_with(socket_owners).get(&held.inode).cloned())
-                .map(|process| process.unwrap_or_else(|| "a process of another user".to_owned())),
+                .and_then(|held| holder(processes.get_or_insert_with(socket_owners).get(&held.inode))),
         };
         if let Some(holder) = holder {
             conflicts.push(PortConflict { service, port: number, protocol: port.protocol, holder });
         }
     }
     conflicts
+}
+
+/// Who listens, in words; `None` for the engine itself. It listens for containers alone. Where no container that we see
+/// has the port, one is being started or stopped this moment, by an `up` that was killed, say: the engine knows which.
+fn holder(owner: Option<&Owner>) -> Option<String> {
+    match owner {
+        Some(owner) if PROXIES.contains(&owner.program.as_str()) => None,
+        Some(owner) => Some(format!("process {} (pid {})", owner.program, owner.pid)),
+        None => Some("a process of another user".to_owned()),
+    }
+}
+
+/// Programs with which engines listen on published ports.
+const PROXIES: [&str; 2] = ["docker-proxy", "rootlesskit"];
+
+/// The process that has a socket.
+struct Owner {
+    program: String,
+    pid: u32,
 }
 
 /// Published ports of the containers that the plan makes or starts, each once for a service. One that is only started
@@ -177,7 +195,7 @@ fn parse_address(hex: &str) -> Option<IpAddr> {
 }
 
 /// Socket inode to `process NAME (pid N)`, as far as this user may look.
-fn socket_owners() -> BTreeMap<u64, String> {
+fn socket_owners() -> BTreeMap<u64, Owner> {
     let mut owners = BTreeMap::new();
     for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
@@ -189,7 +207,7 @@ fn socket_owners() -> BTreeMap<u64, String> {
                 link.to_str().and_then(|link| link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
             if let Some(inode) = inode {
                 let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-                owners.insert(inode, format!("process {} (pid {pid})", name.trim()));
+                owners.insert(inode, Owner { program: name.trim().to_owned(), pid });
             }
         }
     }
@@ -211,6 +229,14 @@ mod tests {
     }
 
     #[test]
+    fn the_engine_itself_is_nobody_who_took_a_port() {
+        let of = |program: &str| holder(Some(&Owner { program: program.to_owned(), pid: 7 }));
+        assert_eq!(of("nginx").as_deref(), Some("process nginx (pid 7)"));
+        assert_eq!(of("docker-proxy"), None);
+        assert_eq!(holder(None).as_deref(), Some("a process of another user"));
+    }
+
+    #[test]
     fn ranges_of_ports_are_read() {
         assert_eq!(range("8000"), Some((8000, 8000)));
         assert_eq!(range("8000-8010"), Some((8000, 8010)));
@@ -224,7 +250,7 @@ mod tests {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
         let found = host_listeners().into_iter().find(|listener| listener.port == port).unwrap();
-        let owner = socket_owners()[&found.inode].clone();
+        let owner = holder(socket_owners().get(&found.inode)).unwrap();
         assert!(owner.ends_with(&format!("(pid {})", std::process::id())), "{owner}");
     }
 }

@@ -18,7 +18,8 @@ use crate::{
 pub(crate) fn is_store(stack: &Stack<'_>, member: &Member) -> Option<String> {
     let image = member.text("/Config/Image");
     let declared = stack.declared(member).and_then(|service| service.image.as_deref()).unwrap_or_default();
-    if let Some(store) = [image, declared].into_iter().find_map(facts::store_of_image) {
+    let named = |image: &str| facts::store_of_image(without_project(image, &stack.project.name));
+    if let Some(store) = [image, declared].into_iter().find_map(named) {
         return Some(format!("its image is one of {}", store.label));
     }
     let label = member.text("/Config/Labels/org.opencontainers.image.title").to_ascii_lowercase();
@@ -42,6 +43,13 @@ pub(crate) fn is_store(stack: &Stack<'_>, member: &Member) -> Option<String> {
     }
     keeps_data(stack, member)
         .then(|| "it has a volume, is on internal networks alone and needs nobody".to_owned())
+}
+
+/// An image's name without the project's before it: one that is built here is called `PROJECT-SERVICE`, and a project may
+/// be called after the store that it uses.
+fn without_project<'a>(image: &'a str, project: &str) -> &'a str {
+    let rest = image.strip_prefix(project).and_then(|rest| rest.strip_prefix(['-', '_']));
+    rest.filter(|rest| !rest.is_empty()).unwrap_or(image)
 }
 
 /// A service with data of its own that nobody outside reaches and that needs no other: not an application that stores
@@ -177,6 +185,14 @@ mod tests {
         assert!(
             !is_port_of_store("5432/udp") && !is_port_of_store("8080/tcp") && !is_port_of_store("8123/tcp")
         );
+    }
+
+    #[test]
+    fn the_projects_name_says_nothing_of_its_services() {
+        let store = |image: &str| facts::store_of_image(without_project(image, "shop-postgres")).is_some();
+        assert!(!store("shop-postgres-app:local") && !store("shop-postgres_proxy"));
+        assert!(store("shop-postgres-redis:local") && store("shop-redis") && store("postgres:17"));
+        assert!(facts::store_of_image("shop-postgres-app:local").is_some(), "the name alone is a guess");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::{collections::HashSet, path::Path};
 /// The files of the same origin that a page names in `src` and `href`, with their query, in order, each once. `base` is
 /// the page's own path.
 pub(crate) fn local_files(html: &str, base: &str) -> Vec<String> {
+    let own = own_base(html, base);
+    let base = own.as_deref().unwrap_or(base);
     let mut files = Vec::new();
     let mut known = HashSet::new();
     for value in attributes(html, &["src", "href"]) {
@@ -17,6 +19,16 @@ pub(crate) fn local_files(html: &str, base: &str) -> Vec<String> {
         }
     }
     files
+}
+
+/// The address that a page says its relative ones begin with: `<base href="/">`, the first one of the page.
+fn own_base(html: &str, page: &str) -> Option<String> {
+    let is_base = |tag: &&str| {
+        tag.split(|c: char| c.is_whitespace()).next().is_some_and(|name| name.eq_ignore_ascii_case("base"))
+    };
+    let tag = html.split('<').skip(1).filter_map(|rest| Some(rest.split_once('>')?.0)).find(is_base)?;
+    let href = *attributes(tag, &["href"]).first()?;
+    absolute(href, page)
 }
 
 /// Scripts and styles that a page loads from other hosts, with the directive of a policy that allows them.
@@ -219,6 +231,16 @@ mod tests {
             local_files(html, "/app/"),
             ["/a/index-Dxi2koAw.css", "/config.js", "/app/x.js?v=1", "/app/logo.svg"]
         );
+    }
+
+    #[test]
+    fn a_page_says_where_its_relative_addresses_begin() {
+        let html =
+            r#"<head><base href="/"><script src="main.8e93744b.js"></script><link href="/a.css"></head>"#;
+        assert_eq!(local_files(html, "/deep/link"), ["/main.8e93744b.js", "/a.css"]);
+        let below = r#"<BASE target=_top href='app/'><script src=main.js></script>"#;
+        assert_eq!(local_files(below, "/deep/link"), ["/deep/app/main.js"]);
+        assert_eq!(local_files("<basefont href=/x/><script src=main.js>", "/deep/link"), ["/deep/main.js"]);
     }
 
     /// In quadratic time it takes minutes.

@@ -238,7 +238,7 @@ mod tests {
         let html =
             r#"<head><base href="/"><script src="main.8e93744b.js"></script><link href="/a.css"></head>"#;
         assert_eq!(local_files(html, "/deep/link"), ["/main.8e93744b.js", "/a.css"]);
-        let below = r#"<BASE target=_top href='app/'><script src=main.js></script>"#;
+        let below = r"<BASE target=_top href='app/'><script src=main.js></script>";
         assert_eq!(local_files(below, "/deep/link"), ["/deep/app/main.js"]);
         assert_eq!(local_files("<basefont href=/x/><script src=main.js>", "/deep/link"), ["/deep/main.js"]);
     }

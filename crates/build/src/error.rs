@@ -6,7 +6,7 @@ use std::{
 
 use plimsoll_image::StoreError;
 use plimsoll_sandbox::SandboxError;
-use plimsoll_source::{Diagnostic, Explain};
+use plimsoll_source::{Diagnostic, Explain, FREE_SPACE, is_disk_full};
 
 /// Why a build failed; [`BuildError::diagnostics`] is what a person reads.
 #[derive(Debug, thiserror::Error)]
@@ -66,10 +66,6 @@ impl Explain for BuildError {
     }
 }
 
-/// What to do when a disk is full.
-pub(crate) const FREE_SPACE: &str =
-    "free some space there; `plimsoll image df` shows what Plimsoll takes, `plimsoll image prune` frees it";
-
 /// An error with its causes, as far as it does not tell them itself.
 pub(crate) fn told(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -82,19 +78,6 @@ pub(crate) fn told(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
-}
-
-/// Whether a full disk, or a used-up quota, is at the bottom of it.
-pub(crate) fn is_disk_full(error: &(dyn Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-        if matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }
 
 impl From<Diagnostic> for BuildError {

@@ -153,9 +153,6 @@ impl Explain for StoreError {
                 Some("give each platform a folder of its own with platform-split=true, or rename the file")
             }
             Self::Corrupt { .. } => Some("remove the image and make it again"),
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some(
-                "free some space there; `plimsoll image df` shows what Plimsoll takes, `plimsoll image prune` frees it",
-            ),
             _ => None,
         };
         hint.map(str::to_owned)

@@ -17,6 +17,7 @@ use plimsoll_image::{
     manifest::Platform,
     registry::{Credentials, Registry, RegistryError},
 };
+use plimsoll_stack::labels;
 
 use crate::{
     Event, Failure, Pull, Reporter,
@@ -25,9 +26,6 @@ use crate::{
     policy::{Policy, Root, UseMap},
     reporter,
 };
-
-/// Labels of an image that stands in for software that cannot be had.
-const STANDIN: &str = "org.plimsoll.standin";
 
 /// An image that a name led to.
 #[derive(Clone, Debug)]
@@ -396,7 +394,7 @@ fn of_suite(recipe: &str) -> (&str, Option<Suite>) {
 }
 
 fn found(record: ImageRecord, shown: Reference) -> Found {
-    let standin = record.config.config.labels.get(STANDIN).is_some_and(|value| value == "true");
+    let standin = record.config.config.labels.get(labels::STANDIN).is_some_and(|value| value == "true");
     Found { record, shown, standin, digest: None }
 }
 

@@ -5,11 +5,15 @@ use std::{error::Error, io, path::Path};
 use crate::Diagnostic;
 
 /// What to do when a disk is full.
-const FREE_SPACE: &str =
+pub const FREE_SPACE: &str =
     "free some space there; `plimsoll image df` shows what Plimsoll takes, `plimsoll image prune` frees it";
 
-fn is_disk_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+/// Whether a full disk, or a used-up quota, is at the bottom of an error.
+pub fn is_disk_full(error: &(dyn Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
 }
 
 /// An error that can say what to do about it.
@@ -49,17 +53,10 @@ impl Explain for std::fmt::Error {}
 /// The error's text with the chain of its causes as notes. Where a full disk is among them, the hint says how to get room.
 pub fn with_causes(error: &(dyn Error + 'static)) -> Diagnostic {
     let mut diagnostic = Diagnostic::error(error.to_string());
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.downcast_ref::<io::Error>().is_some_and(is_disk_full) {
-            diagnostic = diagnostic.hint(FREE_SPACE);
-        }
-        cause = error.source();
-        if let Some(error) = cause {
-            diagnostic = diagnostic.note(format!("caused by: {error}"));
-        }
+    for cause in std::iter::successors(error.source(), |&error| error.source()) {
+        diagnostic = diagnostic.note(format!("caused by: {cause}"));
     }
-    diagnostic
+    if is_disk_full(error) { diagnostic.hint(FREE_SPACE) } else { diagnostic }
 }
 
 /// Why a piece of work could not be done. The binary renders it once.

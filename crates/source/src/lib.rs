@@ -14,7 +14,7 @@ pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use edit::{Edit, EditError, apply};
-pub use explain::{Explain, Failure, with_causes};
+pub use explain::{Explain, FREE_SPACE, Failure, is_disk_full, with_causes};
 pub use finding::{EvidenceKind, Finding, Fix, RuleInfo, Safety};
 pub use printable::{printable, printable_line, printable_output};
 pub use span::{LineCol, Source, Span};

@@ -3,12 +3,12 @@
 use std::sync::PoisonError;
 
 use plimsoll_sandbox::SandboxError;
-use plimsoll_source::Diagnostic;
+use plimsoll_source::{Diagnostic, FREE_SPACE, is_disk_full};
 
 use super::{Solver, line_ends};
 use crate::{
     copying::CopyError,
-    error::{BuildError, FREE_SPACE, is_disk_full, told},
+    error::{BuildError, told},
     graph::{Op, RunMount, TreeRef},
     layer_writer::LayerError,
     request::NamedContext,

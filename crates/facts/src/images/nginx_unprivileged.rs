@@ -1,6 +1,7 @@
 //! nginx that starts as a user of its own.
 
-use crate::{Contents, Entrypoint, Image, Port, Release, Role, Software, Source, User, Variant, fact::known};
+use super::nginx;
+use crate::{Entrypoint, Image, Port, Role, Software, Source, User, fact::known};
 
 const SOURCE: Source = Source::new("nginx/docker-nginx-unprivileged: Dockerfiles of stable", 2026, 7, 15);
 
@@ -11,31 +12,9 @@ pub(crate) static SOFTWARE: Software = Software {
     user: known(User { name: "nginx", ids: Some((101, 101)), alpine: None, starts_as_root: false }, SOURCE),
     // Its temporary files and its process id lie there.
     writable: known(&["/tmp"], SOURCE),
-    contents: known(
-        &[
-            Contents { variant: Variant::Alpine, shell: true, has: &["wget", "envsubst"], lacks: &[] },
-            Contents { variant: Variant::Every, shell: true, has: &["curl", "envsubst"], lacks: &["wget"] },
-        ],
-        SOURCE,
-    ),
+    contents: known(nginx::CONTENTS, SOURCE),
     entrypoint: known(Entrypoint::PassesOn, SOURCE),
     stop_signal: known("SIGQUIT", SOURCE),
-    releases: known(
-        &[
-            Release::new("1.29", 2026, 5, 13),
-            Release::new("1.28", 2026, 4, 14),
-            Release::new("1.27", 2025, 6, 24),
-            Release::new("1.26", 2025, 4, 23),
-            Release::new("1.25", 2024, 5, 29),
-            Release::new("1.24", 2024, 4, 23),
-            Release::new("1.23", 2023, 5, 23),
-            Release::new("1.22", 2023, 4, 11),
-            Release::new("1.21", 2022, 6, 21),
-            Release::new("1.20", 2022, 5, 24),
-            Release::new("1.19", 2021, 5, 25),
-            Release::new("1.18", 2021, 4, 20),
-        ],
-        Source::new("endoflife.date: nginx, column of security support", 2026, 8, 22),
-    ),
+    releases: known(nginx::RELEASES, nginx::RELEASED),
     ..Software::new("nginx-unprivileged", "nginx", Role::Proxy, SOURCE)
 };

@@ -1,5 +1,6 @@
 //! The image of a program in Python: one virtual environment at /app/.venv, built with compilers, copied whole.
 
+use plimsoll_facts::Version;
 use plimsoll_survey::{Beside, Evidence, Gap, Install, Manager, Service};
 
 use super::{
@@ -359,8 +360,7 @@ const DEFAULT: &str = "3.13";
 
 /// Whether an environment of this version holds no setuptools anyway: since 3.12.
 fn has_no_setuptools(version: &str) -> bool {
-    let mut parts = version.split('.').map(str::parse::<u32>);
-    matches!((parts.next(), parts.next()), (Some(Ok(3)), Some(Ok(minor))) if minor >= 12)
+    Version::parse(version) >= Version::parse("3.12")
 }
 
 /// Each file with the folder in the image that it goes to.

@@ -93,10 +93,13 @@ fn is_never_loaded(program: &Program, service: &Service) -> bool {
     let of_packages = service.frameworks.iter().all(|tool| !tool.name.starts_with("node:"));
     let loads =
         |script: &Script| service.frameworks.iter().any(|tool| processes::imports(script, &tool.name));
+    let listens = |script: &Script| {
+        (0..script.tokens.len()).any(|at| script.is(at, "listen") && script.is(at + 1, "("))
+    };
     by_node
         && of_packages
         && program.scripts().next().is_some()
-        && !program.scripts().any(|script| loads(script) || script.source.text().contains("listen("))
+        && !program.scripts().any(|script| loads(script) || listens(script))
 }
 
 fn port_question(service: &Service, never_loaded: bool) -> Question {

@@ -215,16 +215,16 @@ pub(crate) struct NodeInstall {
     pub(crate) pnpm: bool,
     /// Installs everything.
     pub(crate) all: String,
-    /// Installs what production needs.
-    pub(crate) production: String,
-    /// What takes out of that install what nothing runs, each as a command.
-    pub(crate) lean: Vec<String>,
+    /// The packages of production are those of all, less the ones for development; else they are installed anew.
+    pub(crate) prunes: bool,
+    /// Leaves what production needs, in commands.
+    pub(crate) production: Vec<String>,
+    /// One of these commands reads the manager's cache or a registry.
+    pub(crate) asks_manager: bool,
     /// A script of ours takes tools out.
     pub(crate) lean_script: bool,
     /// A package for development alone that the program needs when it runs.
     pub(crate) development: Option<String>,
-    /// Files that an install leaves and that nobody reads.
-    pub(crate) leftovers: Vec<String>,
     /// Why there is more than one version of a package possible, where there is no lock.
     pub(crate) unlocked: bool,
     /// Scripts of the project that the install leaves out, as a command for the time when the sources are there.
@@ -305,6 +305,8 @@ pub(crate) struct NodeBuild {
     pub(crate) environment: Vec<Setting>,
     /// The image has no shell; its entrypoint is Node.js.
     pub(crate) distroless: bool,
+    /// The image that it runs in has a shell and no Node.js, whose executable is copied into it.
+    pub(crate) brings_node: bool,
     /// The way from the working folder to the folder with `node_modules`: `../../`, or nothing.
     #[serde(skip)]
     pub(crate) to_modules: String,
@@ -413,6 +415,8 @@ pub(crate) struct Nginx {
     pub(crate) single_page: bool,
     /// URL prefix of files with a hash in their name.
     pub(crate) assets: Option<String>,
+    /// Files with a hash in their name lie beside the page and are told by the form of their name.
+    pub(crate) hashed_names: bool,
     pub(crate) config: Option<SiteConfig>,
     pub(crate) upstreams: Vec<Upstream>,
     /// Some path takes websockets.

@@ -7,8 +7,13 @@
 #
 {%- if it.checks and not it.bundle %}
 # toolchain -> deps -> sources -> check ----------.
+{%- if it.install.prunes %}
 #                   |          `-> build <- mark --' -> runtime
 #                   `- prod-deps ------------------------^
+{%- else %}
+#            |                 `-> build <- mark --' -> runtime
+#            `- prod-deps -------------------------------^
+{%- endif %}
 #
 # `check` runs beside `build`, and `build` waits for its mark at the end: an image of code that fails a check cannot
 # be made, and the check costs no time where it passes.
@@ -16,7 +21,11 @@
 # toolchain -> deps -> sources -> build -> runtime
 {%- else %}
 # toolchain -> deps -> sources -> build -> runtime
+{%- if it.install.prunes %}
 #                   `- prod-deps ------------^
+{%- else %}
+#            `- prod-deps -------------------^
+{%- endif %}
 {%- endif %}
 
 # Base images are arguments so that a mirror or another build of them can be given.
@@ -26,7 +35,7 @@ ARG {{ image.argument }}={{ image.name }}
 
 {{ m.toolchain(it, it.install) }}
 
-{{ m.deps(it.install) }}
+{{ m.deps(it.install, it.install.prunes and not it.bundle) }}
 
 {{ m.sources(it, it.install) }}
 
@@ -74,8 +83,13 @@ COPY --from=check /checked /checked
 
 {% endif -%}
 {%- if not it.bundle -%}
+{%- if it.install.prunes -%}
+FROM deps AS prod-deps
+# What `deps` has, less what only a build needs: quicker than a second install, and of the same versions.
+{%- else -%}
 FROM toolchain AS prod-deps
 {{ m.manifests(it.install) }}
+{%- endif %}
 {%- if it.install.pnpm %}
 # pnpm links packages into node_modules of each workspace, so that all of them must reach the runtime.
 {%- endif %}
@@ -90,17 +104,9 @@ FROM toolchain AS prod-deps
 # npm keeps tools for development that another package has as an optional peer; nothing runs them here.
 COPY docker/lean.cjs /lean.cjs
 {%- endif %}
-RUN --mount=type=cache,{{ it.install.cache }} \
+RUN {% if it.install.asks_manager %}--mount=type=cache,{{ it.install.cache }} \
     --mount=type=secret,id=npmrc,target=/root/.npmrc \
-    {{ it.install.production }} \
-{%- for command in it.install.lean %}
-    && {{ command }} \
-{%- endfor %}
-{%- if not it.install.development %}
-    && find . -type f \( -name "*.map" -o -name "*.d.ts" -o -name "*.d.cts" -o -name "*.d.mts" \) -delete \
-{%- endif %}
-    && rm -f {{ it.install.leftovers | join(" \\\n        ") }} \
-    && chmod -R u=rwX,go=rX .
+    {% endif %}{{ it.install.production | join(" \\\n    && ") }}
 
 {% endif -%}
 {%- if it.distroless -%}
@@ -108,7 +114,13 @@ RUN --mount=type=cache,{{ it.install.cache }} \
 FROM ${RUNTIME_IMAGE} AS runtime
 {{ account.copied() }}
 {%- else -%}
+{%- if it.brings_node -%}
+# A shell and Debian's usual programs, and of Node.js the executable alone: nothing installs packages here.
 FROM ${RUNTIME_IMAGE} AS runtime
+COPY --from=toolchain /usr/local/bin/node /usr/local/bin/node
+{%- else -%}
+FROM ${RUNTIME_IMAGE} AS runtime
+{%- endif %}
 {%- if it.system_packages %}
 # Programs and libraries of the system that it needs when it runs.
 RUN apt-get update && apt-get install -y --no-install-recommends {{ it.system_packages | join(" ") }} \

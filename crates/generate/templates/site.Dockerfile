@@ -19,7 +19,7 @@ ARG {{ image.argument }}={{ image.name }}
 
 {{ m.toolchain(it, it.install) }}
 
-{{ m.deps(it.install) }}
+{{ m.deps(it.install, false) }}
 
 {{ m.sources(it, it.install) }}
 

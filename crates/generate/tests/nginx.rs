@@ -62,6 +62,14 @@ impl Nginx {
 
     /// The front of this policy, with texts of its configuration changed.
     fn start_with(upstream: u16, policy: &Policy, changed: &[(&str, &str)]) -> Option<Self> {
+        Self::start_config(upstream, config(policy), changed)
+    }
+
+    fn start_config(
+        upstream: u16,
+        (config, https_port): (String, Option<String>),
+        changed: &[(&str, &str)],
+    ) -> Option<Self> {
         let program = program()?;
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
@@ -72,11 +80,13 @@ impl Nginx {
         fs::write(root.join("www/assets/app-1a2b.js"), "x".repeat(50_000)).unwrap();
         fs::write(root.join("www/assets/a999.css"), "a".repeat(999)).unwrap();
         fs::write(root.join("www/assets/a1000.css"), "a".repeat(1000)).unwrap();
+        for name in ["main-QWZXKABC.js", "main.0123456789abcdef.css", "report-20241031.js", "a-CHANGES.js"] {
+            fs::write(root.join("www").join(name), "a").unwrap();
+        }
         fs::write(root.join("tmp/config.js"), "window.X = {};").unwrap();
         fs::write(root.join("mime.types"), MIME).unwrap();
         let (port, tls_port) = (closed_port(), closed_port());
         let path = root.display().to_string();
-        let (config, https_port) = config(policy);
         if let Some(template) = https_port {
             // As the image's entrypoint fills it.
             let filled = template.replace("${NGINX_HTTPS_PORT}", &format!("127.0.0.1:{tls_port}"));
@@ -194,10 +204,13 @@ fn program() -> Option<PathBuf> {
     found
 }
 
-/// The nginx.conf of the front, and the template of what it includes.
+/// The nginx.conf of the example's front, and the template of what it includes.
 fn config(policy: &Policy) -> (String, Option<String>) {
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/pivotal");
-    let survey = survey(&Repository::open(&example, Limits::default()).unwrap());
+    config_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/pivotal"), policy)
+}
+
+fn config_of(repository: &Path, policy: &Policy) -> (String, Option<String>) {
+    let survey = survey(&Repository::open(repository, Limits::default()).unwrap());
     let files = generate(&plan(&survey, policy, &|_| false).unwrap().stack).unwrap();
     let text = |name: &str| files.iter().find(|file| file.path.ends_with(name)).map(|file| file.text.clone());
     (text("/nginx.conf").unwrap(), text("/https_port.conf.template"))
@@ -238,6 +251,41 @@ fn every_answer_has_each_security_header_once() {
     assert_eq!((broken.status, broken.all("x-frame-options").len()), (400, 1));
     let tls = nginx.get("/", "X-Forwarded-Proto: https\r\n");
     assert_eq!(tls.all("strict-transport-security"), ["max-age=31536000"]);
+}
+
+#[test]
+fn files_with_a_hash_in_their_name_may_lie_beside_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = [
+        (
+            "package.json",
+            r#"{ "name": "shop", "scripts": { "build": "ng build" }, "dependencies": { "@angular/core": "19.0.0" } }"#,
+        ),
+        ("package-lock.json", "{}"),
+        (
+            "angular.json",
+            r#"{ "projects": { "shop": { "architect": { "build": { "builder": "@angular-devkit/build-angular:application" } } } } }"#,
+        ),
+    ];
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let config = config_of(folder.path(), &Policy::default());
+    let Some(nginx) = Nginx::start_config(closed_port(), config, &[]) else { return };
+    let year = "public, max-age=31536000, immutable";
+    let cases = [
+        ("/", 200, "no-cache"),
+        ("/main-QWZXKABC.js", 200, year),
+        ("/main.0123456789abcdef.css", 200, year),
+        ("/report-20241031.js", 200, "no-cache"),
+        ("/a-CHANGES.js", 200, "no-cache"),
+        ("/main-ABCDEFGH.js", 404, "no-cache"),
+        ("/places/main-ABCDEFGH", 200, "no-cache"),
+    ];
+    for (path, status, expected) in cases {
+        let answer = nginx.get(path, "");
+        assert_eq!((answer.status, answer.all("cache-control")), (status, vec![expected]), "{path}");
+    }
 }
 
 #[test]

@@ -21,9 +21,9 @@ mod text;
 mod tokens;
 mod toml;
 
-/// Names of documents for people: builds do without them unless something names one.
-pub use detect::documents::NAMES as DOCUMENTS;
 pub use detect::stores::names::is_word_of as names_store;
+/// Names of documents for people: builds do without them unless something names one.
+pub use detect::{documents::NAMES as DOCUMENTS, node::may_start_manager};
 
 pub use answers::{AnswerError, FIELDS, TLS, TLS_FILES, answer, ask_about_stack, take_defaults};
 pub use model::{

@@ -200,7 +200,53 @@ fn a_next_without_a_server_of_its_own_is_started_whole() {
     assert_eq!(old.command.unwrap().value.join(" "), "node node_modules/next/dist/bin/next start -p 3000");
     let settings: Vec<&str> = old.settings.iter().map(|setting| setting.name.as_str()).collect();
     assert_eq!(settings, ["NODE_OPTIONS"]);
-    assert_eq!(of_range("^12.0.0").shape, Shape::Bundle);
+    // Before 13.4 a server alone is made where the settings ask for it, and then nothing else is known of webpack 4.
+    let old = of_range("^12.0.0");
+    assert_eq!((old.shape, old.settings.len()), (Shape::Package, 0));
+    assert_eq!(of_range("^13.5.0").shape, Shape::Bundle);
+}
+
+#[test]
+fn a_next_in_a_workspace_lies_where_its_version_and_its_settings_put_it() {
+    let of = |range: &str, config: &str, lock: &str| {
+        let manifest = format!(
+            r#"{{ "name": "booth", "scripts": {{ "build": "next build", "start": "next start" }}, "dependencies": {{ "next": "{range}" }} }}"#
+        );
+        let survey = of(&[
+            ("package.json", r#"{ "name": "shop", "workspaces": ["apps/*"] }"#),
+            ("package-lock.json", lock),
+            ("apps/booth/package.json", &manifest),
+            ("apps/booth/next.config.js", config),
+        ]);
+        let service = service(&survey, "booth").clone();
+        let asked = service.settings.iter().any(|setting| setting.name == "NEXT_PRIVATE_STANDALONE");
+        let folder = service.ships.get(1).map(|ships| ships.to.clone());
+        let gap = survey.gaps.iter().any(|gap| gap.message.contains(".next/standalone"));
+        (service.shape, folder, asked, gap)
+    };
+    let below = Some("apps/booth/.next/static".to_owned());
+    let alone = |asked: bool| (Shape::Bundle, below.clone(), asked, false);
+    let whole = (Shape::Package, None, false, false);
+    let (standalone, here) = ("output: 'standalone'", "outputFileTracingRoot: __dirname");
+    let above = "outputFileTracingRoot: path.join(__dirname, '../../')";
+    let config = |inner: &str| format!("const path = require('path');\nmodule.exports = {{ {inner} }};\n");
+    assert_eq!(of("14.2.5", &config(""), "{}"), alone(true));
+    assert_eq!(of("14.2.5", &config(standalone), "{}"), alone(false));
+    assert_eq!(of("latest", &config(above), "{}"), alone(true));
+    assert_eq!(of("15.0.0", &config(here), "{}"), whole);
+    assert_eq!(of("^12.3.0", &config(standalone), "{}"), whole);
+    let traced = format!("{standalone}, experimental: {{ {above} }}");
+    assert_eq!(of("^12.3.0", &config(&traced), "{}"), alone(false));
+    assert_eq!(of("^12.1.0", &config(&traced), r#"{ "packages": {} }"#), alone(false));
+    assert_eq!(of("12.1.6", &config(&traced), "{}"), whole);
+    let old = format!("experimental: {{ outputStandalone: true, {above} }}");
+    assert_eq!(of("12.1.6", &config(&old), "{}"), alone(false));
+    // The range says less than the lock file.
+    let lock = |version: &str| format!("{{\n\"node_modules/next\": {{\n\"version\": \"{version}\"\n}}\n}}\n");
+    assert_eq!(of("^13.1.0", &config(""), &lock("13.1.6")), whole);
+    assert_eq!(of("^13.1.0", &config(""), &lock("13.5.6")), alone(true));
+    let unknown = of("15.0.0", &config("outputFileTracingRoot: findRoot()"), "{}");
+    assert_eq!(unknown, (Shape::Bundle, below.clone(), true, true));
 }
 
 #[test]

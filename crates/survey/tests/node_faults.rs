@@ -846,6 +846,18 @@ fn programs_that_a_server_starts_and_clients_that_its_build_generates() {
         Some("pg_dump")
     );
     assert_eq!(spawned("const found = /x/.exec('xyz'); spawn('sh');"), None);
+    // What package managers are there for, and what nobody knows, needs the whole image of Node.js.
+    let cp = "const cp = require('child_process');";
+    for (line, program) in [
+        ("cp.exec('cd /app && npm run report');", "npm"),
+        ("cp.spawn('sh', ['-c', `yarn ${task}`]);", "yarn"),
+        ("cp.exec(line);", "a program"),
+        ("cp.spawn(name, ['npm']);", "npm"),
+        ("cp.exec('ls'); cp.spawn(name);", "a program"),
+        ("cp.spawn('pg_dump', ['--format=npm-like']);", "pg_dump"),
+    ] {
+        assert_eq!(spawned(&format!("{cp} {line}")).as_deref(), Some(program), "{line}");
+    }
     assert_eq!(of(listens, schema).1, ["node_modules/.prisma"]);
     assert_eq!(of(listens, own).1, Vec::<String>::new());
 }

@@ -890,7 +890,28 @@ fn pages_whose_name_comes_before_the_request_need_an_old_starlette() {
     let free = "fastapi\nuvicorn\njinja2\n";
     assert_eq!(with(free, old), ["starlette<1"]);
     assert_eq!(with("fastapi>=0.100\nuvicorn\njinja2\n", old), ["starlette<1"]);
-    assert_eq!(with(free, new), [""; 0]);
+    for old in [
+        "templates.TemplateResponse(page, {'request': request})",
+        "templates.TemplateResponse(f'{page}.html', context)",
+        "templates.TemplateResponse(page, dict(request=request))",
+        "templates.TemplateResponse(name='index.html', context={'request': request})",
+        "templates.TemplateResponse('index.html', request=request)",
+    ] {
+        assert_eq!(with(free, old), ["starlette<1"], "{old}");
+    }
+    // Names that are given their values before the call.
+    let named = "(lambda: None)()\n@app.get('/b')\nasync def b(request):\n    template = 'index.html'\n    \
+                 context = {'request': request}\n    return templates.TemplateResponse(template, context)";
+    assert_eq!(with(free, named), ["starlette<1"]);
+    for new in [
+        new,
+        "templates.TemplateResponse(request, page, {'a': 1})",
+        "templates.TemplateResponse(request=request, name='index.html')",
+        "templates.TemplateResponse(request, template)",
+        "templates.TemplateResponse(*given)",
+    ] {
+        assert_eq!(with(free, new), [""; 0], "{new}");
+    }
     for decided in
         ["fastapi==0.115.0", "fastapi>=0.140", "fastapi\nstarlette==0.40.0", "fastapi\nstarlette<1"]
     {

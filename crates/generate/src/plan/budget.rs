@@ -4,10 +4,12 @@
 use plimsoll_survey::Service;
 
 /// Packages of Node.js that take much room, with what they bring, in MB.
-const LARGE: [(&str, u32); 30] = [
+const LARGE: [(&str, u32); 32] = [
     ("@aws-sdk/client-s3", 30),
     ("@google-cloud/storage", 30),
     ("@prisma/client", 80),
+    ("@react-router/node", 40),
+    ("@remix-run/node", 40),
     ("@sentry/node", 60),
     ("@sentry/profiling-node", 30),
     ("@tensorflow/tfjs", 200),

@@ -124,6 +124,7 @@ fn proxy(
         pages: false,
         single_page: false,
         assets: None,
+        hashed_names: false,
         config: None,
         upstreams: Vec::new(),
         websockets: false,

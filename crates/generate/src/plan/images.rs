@@ -20,6 +20,12 @@ pub(super) fn node_runtime(major: u32) -> String {
     format!("gcr.io/distroless/nodejs{major}-debian{debian}:nonroot")
 }
 
+/// The image with a shell in which Node.js runs without the package managers that come with it; `None` where its
+/// executable needs libraries that this image does not have (libatomic, from Node.js 25 on).
+pub(super) fn node_with_shell(major: u32) -> Option<String> {
+    (22..25).contains(&major).then(|| "debian:trixie-slim".to_owned())
+}
+
 /// The image of a Python program.
 pub(super) fn python(version: &str) -> String {
     let suite = if version == "3.11" { "bookworm" } else { "trixie" };

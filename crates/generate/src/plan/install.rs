@@ -175,6 +175,7 @@ pub(super) fn install(
     }
     let manifests = manifests(place, libraries);
     let commands = commands(place, version.as_deref());
+    let production = production(place, &commands);
     Some(NodeInstall {
         folder: install.folder.clone(),
         what: what(place),
@@ -191,24 +192,46 @@ pub(super) fn install(
         cache: commands.cache.to_owned(),
         pnpm: install.manager == Manager::Pnpm,
         cache_reason: commands.cache_reason,
-        production: if place.service.development_packages.is_some() {
-            commands.all.clone()
-        } else {
-            commands.production
-        },
+        prunes: commands.prunes,
+        asks_manager: !commands.prunes || place.install.manager != Manager::Npm && !keeps_all(place.service),
+        production,
         development: place
             .service
             .development_packages
             .as_ref()
             .map(|package| escape::comment(&package.value)),
         all: commands.all,
-        leftovers: commands.leftovers,
-        lean: lean(place.service),
         lean_script: !place.service.idle_tools.is_empty(),
         unlocked: install.lock_file.is_none(),
         own_script: install.own_script.as_ref().and_then(|script| own_script(place, &script.value)),
     })
 }
+
+/// Whether it needs the packages for development when it runs.
+fn keeps_all(service: &Service) -> bool {
+    service.development_packages.is_some()
+}
+
+/// The commands that leave what production needs, readable for every user and without what changes from build to build.
+fn production(place: &Place<'_>, commands: &Commands) -> Vec<String> {
+    let all = keeps_all(place.service);
+    let first = match (all, commands.prunes) {
+        (true, true) => None,
+        (true, false) => Some(commands.all.clone()),
+        (false, _) => Some(commands.production.clone()),
+    };
+    let maps = r#"find . -type f \( -name "*.map" -o -name "*.d.ts" -o -name "*.d.cts" -o -name "*.d.mts" \) -delete"#;
+    let leftovers = format!("rm -f {}", commands.leftovers.join(" \\\n        "));
+    let mut list: Vec<String> = first.into_iter().chain(lean(place.service)).collect();
+    list.extend((!all).then(|| maps.to_owned()));
+    list.push(leftovers);
+    // A copy of all packages has these modes already: setting them again would make a copy of each file.
+    list.extend((!commands.prunes).then(|| READABLE.to_owned()));
+    list
+}
+
+/// Readable for every user and writable for none but root.
+const READABLE: &str = "chmod -R u=rwX,go=rX .";
 
 /// What takes out of an install for production what nothing runs.
 fn lean(service: &Service) -> Vec<String> {
@@ -294,6 +317,8 @@ struct Commands {
     cache: &'static str,
     cache_reason: &'static str,
     all: String,
+    /// Whether `production` takes packages out of an install of all; else it installs anew.
+    prunes: bool,
     production: String,
     leftovers: Vec<String>,
 }
@@ -310,6 +335,7 @@ fn commands(place: &Place<'_>, version: Option<&str>) -> Commands {
         Manager::Pnpm => {
             let filter = member.map(|package| format!(" --filter {}", dots(&package))).unwrap_or_default();
             let frozen = if locked { " --frozen-lockfile" } else { " --no-frozen-lockfile" };
+            let offline = if locked { " --offline" } else { " --prefer-offline" };
             // Its programs in node_modules/.bin are shell scripts by default, which Node.js cannot run.
             let links =
                 if runs_a_link(place.service) { " --config.prefer-symlinked-executables" } else { "" };
@@ -320,8 +346,10 @@ fn commands(place: &Place<'_>, version: Option<&str>) -> Commands {
                 cache: "id=pnpm,target=/pnpm/store",
                 cache_reason: STORE,
                 all: format!("pnpm install{frozen} --store-dir /pnpm/store{filter}{scripts}{links}"),
+                prunes: true,
+                // Without the option it keeps what it takes out for another week, in case it is wanted again.
                 production: format!(
-                    "pnpm install --prod{frozen} --store-dir /pnpm/store{filter}{scripts}{links}"
+                    "pnpm install --prod{frozen}{offline} --config.modules-cache-max-age=0 --store-dir /pnpm/store{filter}{scripts}{links}"
                 ),
                 leftovers: [modules, "pnpm-lock.yaml pnpm-workspace.yaml .npmrc"].map(str::to_owned).to_vec(),
             }
@@ -339,7 +367,8 @@ fn commands(place: &Place<'_>, version: Option<&str>) -> Commands {
                 tool: tool("--force yarn", "1.22.22"),
                 cache: "id=yarn,target=/yarn/cache,sharing=locked",
                 cache_reason: DOWNLOADS,
-                production: format!("{install} --production"),
+                prunes: true,
+                production: format!("{install} --production --prefer-offline"),
                 all: install,
                 leftovers: vec!["node_modules/.yarn-integrity yarn.lock .npmrc".to_owned()],
             }
@@ -353,6 +382,7 @@ fn commands(place: &Place<'_>, version: Option<&str>) -> Commands {
                 cache: "id=yarn-berry,target=/yarn/global",
                 cache_reason: DOWNLOADS,
                 all: format!("{install}{skip}"),
+                prunes: true,
                 production: format!("yarn workspaces focus --production {focus}"),
                 leftovers: vec!["node_modules/.yarn-state.yml yarn.lock .yarnrc.yml .npmrc".to_owned()],
             }
@@ -364,6 +394,8 @@ fn commands(place: &Place<'_>, version: Option<&str>) -> Commands {
                 tool: tool("bun", "1"),
                 cache: "id=bun,target=/root/.bun/install/cache",
                 cache_reason: DOWNLOADS,
+                // It keeps what is there already.
+                prunes: false,
                 production: format!("{install} --production"),
                 all: install,
                 leftovers: vec!["bun.lock bun.lockb .npmrc".to_owned()],
@@ -372,12 +404,17 @@ fn commands(place: &Place<'_>, version: Option<&str>) -> Commands {
         _ => {
             let install = if locked { "npm ci" } else { "npm install" };
             let install = format!("{install} --no-audit --no-fund{scripts}");
-            let one = member.map(|package| format!(" --workspace {package}")).unwrap_or_default();
+            // One member of a workspace without the packages of the others is an install of its own.
+            let (prunes, production) = match member {
+                Some(package) => (false, format!("{install} --omit=dev --workspace {package}")),
+                None => (true, "npm prune --omit=dev --no-audit --no-fund".to_owned()),
+            };
             Commands {
                 tool: version.map(|version| format!("npm@{version}")),
                 cache: "id=npm,target=/root/.npm",
                 cache_reason: DOWNLOADS,
-                production: format!("{install} --omit=dev{one}"),
+                prunes,
+                production,
                 all: install,
                 leftovers: vec!["node_modules/.package-lock.json package-lock.json .npmrc".to_owned()],
             }

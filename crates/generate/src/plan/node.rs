@@ -56,6 +56,8 @@ pub(super) fn build<'a>(
         && !mismatched
         && spawns.is_none()
         && !migrates_by_a_shell(service);
+    let with_shell = images::node_with_shell(major)
+        .filter(|_| !distroless && !plimsoll_survey::may_start_manager(service));
     let probe = probe(program, stores, distroless);
     let output = match &service.output {
         Some(output) if service.shape == Shape::Package && output.value != "." => {
@@ -97,6 +99,7 @@ pub(super) fn build<'a>(
             .chain(server::listens(program))
             .collect(),
         distroless,
+        brings_node: with_shell.is_some(),
         system_packages,
         launcher: program.environment.launcher,
         heartbeat: program.port.is_none()
@@ -106,12 +109,10 @@ pub(super) fn build<'a>(
         to_modules,
         sources,
     });
+    let runtime = if distroless { Some(images::node_runtime(major)) } else { with_shell };
     let images = vec![
         BaseImage { argument: "NODE_IMAGE", name: images::node(major) },
-        BaseImage {
-            argument: "RUNTIME_IMAGE",
-            name: if distroless { images::node_runtime(major) } else { images::node(major) },
-        },
+        BaseImage { argument: "RUNTIME_IMAGE", name: runtime.unwrap_or_else(|| images::node(major)) },
     ];
     Some((server::frame(passes, program, images, kind), probe))
 }

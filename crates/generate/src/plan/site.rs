@@ -198,6 +198,7 @@ fn nginx(service: &Service, config: Option<SiteConfig>) -> Nginx {
         tls: None,
         pages: true,
         single_page: service.single_page,
+        hashed_names: assets.as_deref() == Some("/"),
         assets: assets.filter(|assets| checked::is_url_path(assets) && assets.len() > 1),
         config,
         upstreams: Vec::new(),

@@ -32,7 +32,8 @@ COPY {{ manifest.file }} {{ manifest.folder }}/
 COPY {{ folder.from }} {{ folder.to }}
 {%- endfor %}
 {%- endmacro -%}
-{%- macro deps(install) -%}
+{#- `shared`: a stage of production packages begins with this one. -#}
+{%- macro deps(install, shared) -%}
 FROM toolchain AS deps
 {%- if install.unlocked %}
 # Manifests alone: a change of a source file keeps the installed packages. There is no lock file, so that two builds may
@@ -43,9 +44,13 @@ FROM toolchain AS deps
 {{ manifests(install) }}
 # {{ install.cache_reason }}
 # The secret is optional; it carries credentials for a private registry and enters no layer either.
+{%- if shared %}
+# Readable for every user and writable for none but root: these files are those of production, too.
+{%- endif %}
 RUN --mount=type=cache,{{ install.cache }} \
     --mount=type=secret,id=npmrc,target=/root/.npmrc \
-    {{ install.all }}
+    {{ install.all }}{% if shared %} \
+    && chmod -R u=rwX,go=rX .{% endif %}
 {%- endmacro -%}
 {%- macro sources(build, install) -%}
 FROM deps AS sources

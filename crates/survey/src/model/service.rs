@@ -50,7 +50,8 @@ pub struct Service {
     pub ships: Vec<Ships>,
     /// Of a site: every path that is no file is the page's own business.
     pub single_page: bool,
-    /// Of a site or a server with pages: URL prefix of files with a hash in their name (`/assets/`).
+    /// Of a site or a server with pages: URL prefix of files with a hash in their name (`/assets/`); `/` where they lie
+    /// beside the page, told by their names alone (Angular).
     pub hashed_assets: Option<Fact<String>>,
     /// Packages that production needs and the project does not name, with an exact version (`gunicorn==23.0.0`).
     pub adds: Vec<Fact<String>>,

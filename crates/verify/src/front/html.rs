@@ -123,8 +123,13 @@ fn is_digest(part: &str) -> bool {
     let is_size = part.split_once('x').is_some_and(|(width, height)| number(width) && number(height));
     part.len() >= 8
         && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-        && (digits && (small || large) || small && large && part.len() == 8)
+        && (digits && (small || large) || large && (small || is_base32(part)) && part.len() == 8)
         && !is_size
+}
+
+/// The digests of esbuild are capital letters and 2 to 7: one in five has no digit.
+fn is_base32(part: &str) -> bool {
+    part.bytes().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'2'..=b'7'))
 }
 
 /// `app.css?v=3f2a`: the query changes with the content.
@@ -263,6 +268,8 @@ mod tests {
             "/x/index-Dxi2koAw.js.map",
             "/_app/immutable/chunks/abcdefgh.js",
             "/_app/immutable/assets/0.css",
+            "/main-QWZXKABC.js",
+            "/media/icons-5QZX7YAB.woff2",
             "/_nuxt/BpSnYqOx.js",
             "/_astro/fonts/89758defcfa85239.woff",
             "/_next/static/a1/_buildManifest.js",
@@ -279,6 +286,7 @@ mod tests {
             "/files/report-2024-10-31.pdf",
             "/js/jquery-1.12.4.min.js",
             "/assets/main-aboutPage.js",
+            "/files/CHANGELOG-COPYING.txt",
         ] {
             assert!(!is_hashed(path), "{path}");
         }

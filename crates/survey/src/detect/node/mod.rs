@@ -16,6 +16,7 @@ pub(super) mod frameworks;
 mod idle;
 pub(super) mod installs;
 mod loaded;
+mod locked;
 pub(super) mod migrations;
 mod npm_workspaces;
 mod packages;
@@ -47,4 +48,5 @@ mod uploads;
 mod versions;
 pub(super) mod workspaces;
 
+pub use children::may_start_manager;
 pub(crate) use facts::library_folders;

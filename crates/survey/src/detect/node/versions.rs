@@ -34,6 +34,16 @@ impl Range {
         Some(Self(intervals))
     }
 
+    /// Whether some version from this one on is accepted.
+    pub(crate) fn accepts_from(&self, version: Version) -> bool {
+        !self.and(&Self(vec![Interval { from: version, to: END }])).is_empty()
+    }
+
+    /// Whether some version before this one is accepted.
+    pub(crate) fn accepts_before(&self, version: Version) -> bool {
+        !self.and(&Self(vec![Interval { from: (0, 0, 0), to: version }])).is_empty()
+    }
+
     /// Every version.
     pub(crate) fn any() -> Self {
         Self(vec![Interval { from: (0, 0, 0), to: END }])
@@ -67,6 +77,12 @@ impl Range {
     pub(crate) fn accepts_major(&self, major: u32) -> bool {
         !self.and(&Self::major(major)).is_empty()
     }
+}
+
+/// The three numbers of an exact version, without what stands behind them.
+pub(crate) fn exact(text: &str) -> Option<Version> {
+    let partial = Partial::parse(text)?;
+    Some((partial.major?, partial.minor?, partial.patch?))
 }
 
 /// Comparisons that all hold; the interval is empty where they exclude one another.
@@ -174,6 +190,22 @@ mod tests {
     fn majors(text: &str) -> Vec<u32> {
         let range = Range::parse(text).unwrap();
         (16..=26).filter(|major| range.accepts_major(*major)).collect()
+    }
+
+    #[test]
+    fn a_range_lies_around_a_version_or_on_one_side_of_it() {
+        let sides = |text: &str| {
+            let range = Range::parse(text).unwrap();
+            (range.accepts_before((13, 4, 4)), range.accepts_from((13, 4, 4)))
+        };
+        assert_eq!(sides("^12.1.0"), (true, false));
+        assert_eq!(sides("^13.1.0"), (true, true));
+        assert_eq!(sides("13.4.4"), (false, true));
+        assert_eq!(sides("*"), (true, true));
+        assert_eq!(
+            (exact("12.3.4"), exact("13.0.0-canary.1"), exact("13.x")),
+            (Some((12, 3, 4)), Some((13, 0, 0)), None)
+        );
     }
 
     #[test]

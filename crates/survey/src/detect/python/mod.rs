@@ -52,6 +52,7 @@ mod runtime;
 mod settings_class;
 mod socketio;
 mod sqlite;
+mod starlette;
 mod static_files;
 mod steps;
 mod switch;

@@ -232,35 +232,10 @@ pub(super) fn constraints(project: &Project, locked: &Locked) -> Vec<Fact<String
     let undecided = project.needs(&["sqlalchemy"]).is_none_or(|needs| !says_more(needs, &[2, 1]));
     let known = found.iter().any(|(other, ..)| *other == "sqlalchemy");
     let constraints = found.into_iter().map(|(_, _, fact)| fact);
-    constraints.chain(driver.filter(|_| undecided && !known)).chain(templates(project, locked)).collect()
-}
-
-/// Starlette 1 takes the request before a template's name, where the program gives the name first: each page is an error.
-fn templates(project: &Project, locked: &Locked) -> Option<Fact<String>> {
-    // Around here FastAPI begins to take Starlette 1; a later one wants it.
-    const FASTAPI: [u32; 2] = [0, 133];
-    let (starlette, fastapi) = (project.needs(&["starlette"]), project.needs(&["fastapi"]));
-    let asks_for_it = |requirement: &Requirement| {
-        requirement.versions.split(',').any(|part| {
-            let least = part.trim().trim_start_matches(['^', '~', '=', '>']);
-            !part.trim().starts_with('<') && numbers(least).as_slice() >= FASTAPI.as_slice()
-        })
-    };
-    starlette.or(fastapi)?;
-    let decided = locked.contains_key("starlette")
-        || starlette.is_some_and(|needs| needs.pinned().is_some() || says_more(needs, &[1]))
-        || fastapi.is_some_and(|needs| needs.pinned().is_some() || asks_for_it(needs));
-    let named_first = || {
-        project.modules.iter().find_map(|module| {
-            let is_call = |at: usize| module.is(at, "TemplateResponse") && module.is(at + 1, "(");
-            let at = (0..module.tokens.len()).find(|&at| is_call(at) && module.string(at + 2).is_some())?;
-            Some(Evidence::new(&module.source, module.span(at, at + 2), ""))
-        })
-    };
-    let evidence = (!decided).then(named_first)??;
-    let reason =
-        "it gives the template's name before the request, which starlette 1 does not take".to_owned();
-    Some(Fact::new("starlette<1".to_owned(), Evidence { reason, ..evidence }))
+    constraints
+        .chain(driver.filter(|_| undecided && !known))
+        .chain(super::starlette::bound(project, locked))
+        .collect()
 }
 
 /// SQLAlchemy 2.1 takes psycopg for an address that names no driver, where the project has psycopg2 alone.
@@ -275,7 +250,7 @@ fn driver(project: &Project) -> Option<Fact<String>> {
 }
 
 /// Whether a requirement keeps below a limit by itself, or wants what is above.
-fn says_more(requirement: &Requirement, limit: &[u32]) -> bool {
+pub(super) fn says_more(requirement: &Requirement, limit: &[u32]) -> bool {
     let below = bound(&requirement.versions).is_some_and(|bound| bound.as_slice() <= limit);
     let above = requirement.versions.split(',').any(|part| {
         let least = part.strip_prefix(">=").or_else(|| part.strip_prefix('>'));

@@ -26,6 +26,8 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
         .collect();
     let mut found = Found::new(Role::Site, tool);
     found.single_page = true;
+    found.hashed_assets =
+        Some(found.by_convention("/".to_owned(), "files with a hash in their name lie beside the page"));
     let [(name, project)] = applications[..] else {
         let place = vec![Evidence::new(&source, projects.span(), "the workspace's projects")];
         found.gap(

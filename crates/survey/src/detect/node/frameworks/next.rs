@@ -1,12 +1,13 @@
 //! Next.js: a server that is shipped alone (`output: "standalone"`), or exported files.
 
-use super::{Found, choice, old};
+mod layout;
+
+use layout::Layout;
+
+use super::{Found, choice};
 use crate::{
     context::join,
-    detect::node::{
-        installs,
-        services::{self, Candidate},
-    },
+    detect::node::services::{self, Candidate},
     javascript::Script,
     model::{Bind, Evidence, Fact, Role, Shape, Ships},
 };
@@ -59,49 +60,59 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
         );
         return Some(found);
     }
-    let range = candidate.manifest.any_dependency("next").map(|dependency| dependency.range);
-    if range.and_then(old::major).is_some_and(|major| major < STANDALONE) {
-        whole(&mut found);
-    } else {
-        standalone(candidate, &mut found, output);
+    match layout::of(candidate, config.as_deref(), output.as_ref()) {
+        Layout::Whole { webpack_4 } => whole(&mut found, webpack_4),
+        Layout::Alone { folder, written } => {
+            standalone(candidate, &mut found, &folder, written, output);
+        }
+        Layout::Unknown { place } => {
+            found.gap(
+                "where the server lies in `.next/standalone` cannot be read: it is taken for the folder below the lock file",
+                "write `outputFileTracingRoot` as `path.join(__dirname, \"..\")`, with as many `..` as needed",
+                vec![place],
+            );
+            let folder = layout::below_lock(candidate);
+            standalone(candidate, &mut found, &folder, output.is_some(), output);
+        }
     }
     Some(found)
 }
 
-/// The first major version that makes a server with nothing but the packages that it needs.
-const STANDALONE: u32 = 12;
-
 /// An older one is started by its own command line, with all packages and the files that its settings name.
-fn whole(found: &mut Found) {
+fn whole(found: &mut Found, webpack_4: bool) {
     found.settings.retain(|setting| setting.name != "HOSTNAME");
     found.bind = Bind::Any;
     // Not every old one reads PORT.
     found.port_variable = None;
     found.command(&["node", "node_modules/next/dist/bin/next", "start", "-p", "3000"]);
-    found.set_at_build(
-        "NODE_OPTIONS",
-        "--openssl-legacy-provider",
-        "its webpack hashes with MD4, which Node.js 17 and later refuse without it",
-    );
+    if webpack_4 {
+        found.set_at_build(
+            "NODE_OPTIONS",
+            "--openssl-legacy-provider",
+            "its webpack hashes with MD4, which Node.js 17 and later refuse without it",
+        );
+    }
 }
 
-fn standalone(candidate: &Candidate<'_>, found: &mut Found, output: Option<Fact<String>>) {
-    match output {
-        Some(output) if output.value == "standalone" => {
-            found.output = Some(Fact { value: ".next".to_owned(), evidence: output.evidence });
-        }
-        _ => {
-            found.output = Some(found.by_convention(".next".to_owned(), "where Next.js writes"));
-            found.set_at_build(
-                "NEXT_PRIVATE_STANDALONE",
-                "1",
-                "the same as `output: \"standalone\"`: the server with nothing but the packages that it needs",
-            );
-        }
+/// The server with nothing but the packages that it needs; it lies in `folder` of what Next.js puts together.
+fn standalone(
+    candidate: &Candidate<'_>,
+    found: &mut Found,
+    folder: &str,
+    written: bool,
+    output: Option<Fact<String>>,
+) {
+    let by_convention = || found.by_convention(".next".to_owned(), "where Next.js writes");
+    let output = output.map(|output| Fact { value: ".next".to_owned(), evidence: output.evidence });
+    found.output = Some(output.unwrap_or_else(by_convention));
+    if !written {
+        found.set_at_build(
+            "NEXT_PRIVATE_STANDALONE",
+            "1",
+            "the same as `output: \"standalone\"`: the server with nothing but the packages that it needs",
+        );
     }
-    // The standalone server lies as deep as its package below the nearest lock file: there Next.js starts to trace.
-    let folder = below_lock(candidate);
-    let inside = |path: &str| join(&folder, path);
+    let inside = |path: &str| join(folder, path);
     let ship = |from: &str, to: String| Ships { from: from.to_owned(), to };
     found.shape = Shape::Bundle;
     found.ships = vec![ship(".next/standalone", String::new()), ship(".next/static", inside(".next/static"))];
@@ -111,22 +122,6 @@ fn standalone(candidate: &Candidate<'_>, found: &mut Found, output: Option<Fact<
     }
     found.command(&["node", "server.js"]);
     found.stops_gracefully();
-}
-
-/// The package's folder below that of the nearest lock file.
-fn below_lock(candidate: &Candidate<'_>) -> String {
-    let own = candidate.manifest.folder.as_str();
-    let mut folder = own;
-    loop {
-        if installs::has_lock(candidate.context, folder) {
-            return own.strip_prefix(folder).unwrap_or(own).trim_start_matches('/').to_owned();
-        }
-        match folder.rsplit_once('/') {
-            Some((above, _)) => folder = above,
-            None if folder.is_empty() => return String::new(),
-            None => folder = "",
-        }
-    }
 }
 
 /// Where a condition that cannot be said may choose files instead of a server.

@@ -73,6 +73,7 @@ pub fn run_options(project: &Project, ask: &Ask) -> Result<RunOptions, Failure> 
         timeout: ask.wait_timeout.map(Duration::from_secs),
         state: stack::states()?.join(&project.name),
         cancel: Some(stack::interruption()),
+        journal: None,
     })
 }
 

@@ -144,6 +144,7 @@ pub async fn carry_out_with(
         timeout: wait.map(Duration::from_secs),
         state: stack::states()?.join(&plan.project),
         cancel: Some(stack::interruption()),
+        journal: None,
     };
     // to docker compose a container that had ended before is stopped too, and one that is stopped to start again
     // restarts

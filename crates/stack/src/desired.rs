@@ -9,8 +9,8 @@ use plimsoll_engine::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Hooks, ImageMap, InitHook, JobInputs, StackError, StackFiles, cause, compose_hash::compose_hashes,
-    conditions, container, images::hook_image, labels, passwords,
+    Generation, Hooks, ImageMap, InitHook, JobInputs, StackError, StackFiles, cause,
+    compose_hash::compose_hashes, conditions, container, images::hook_image, labels, passwords,
 };
 
 /// What [`desired`] needs beside the project.
@@ -29,6 +29,9 @@ pub struct Context<'a> {
 pub struct Desired {
     /// The project's name.
     pub project: String,
+    /// The release that it is for, where several stand side by side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<Generation>,
     /// Networks that services use.
     pub networks: Vec<DesiredNetwork>,
     /// Volumes that services use.
@@ -85,6 +88,9 @@ pub struct Need {
 pub struct DesiredService {
     /// Its name.
     pub name: String,
+    /// The release that it belongs to; nothing where all share it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<Generation>,
     /// What each of its containers is; name and number are given by [`DesiredService::replica`].
     pub spec: ContainerSpec,
     /// Digest of everything that decides whether a container is up to date.
@@ -309,6 +315,7 @@ fn service(
         .collect();
     Ok(DesiredService {
         name: name.to_owned(),
+        generation: None,
         user: spec.user.clone().unwrap_or(image.user),
         spec,
         hash,

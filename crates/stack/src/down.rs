@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Observed, ObservedContainer, Op, Plan, Scope, labels};
+use crate::{Generation, Observed, ObservedContainer, Op, Plan, Scope, labels};
 
 /// How `down` is asked to be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct DownOptions {
     pub remove_orphans: bool,
     /// Only these services; empty is all.
     pub services: Vec<String>,
+    /// Only this release's containers. What releases share stays: networks, volumes, stores.
+    pub generation: Option<Generation>,
 }
 
 impl DownOptions {
@@ -41,6 +43,9 @@ enum Fate {
 /// orphans is asked for: then those of the file's services go as well, whether they still run or not.
 fn fate(container: &ObservedContainer, scope: Option<&Scope>, options: &DownOptions) -> Fate {
     let service = container.service.as_str();
+    if options.generation.is_some() && container.generation != options.generation {
+        return Fate::Stays;
+    }
     let Some(scope) = scope else {
         return if options.names(service) { Fate::Goes } else { Fate::Stays };
     };
@@ -98,8 +103,10 @@ pub fn plan_down(project: &str, observed: &Observed, scope: Option<&Scope>, opti
     }
     let left: Vec<&ObservedContainer> =
         observed.containers.iter().enumerate().filter(|(at, _)| !goes(*at)).map(|(_, left)| left).collect();
-    networks(&mut plan, observed, scope, &left, &removals);
-    volumes(&mut plan, observed, scope, options, &left, &removals);
+    if options.generation.is_none() {
+        networks(&mut plan, observed, scope, &left, &removals);
+        volumes(&mut plan, observed, scope, options, &left, &removals);
+    }
     if options.volumes {
         let gone = observed.containers.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Goes);
         anonymous_volumes(&mut plan, observed, gone.map(|(container, _)| container), &left, &removals);

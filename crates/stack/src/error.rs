@@ -31,6 +31,14 @@ pub enum StackError {
         /// The reason.
         why: String,
     },
+    /// A service with a container of a fixed name cannot have two releases side by side.
+    #[error("service {service}: its `container_name` {name} is fixed, and two releases need one each")]
+    FixedName {
+        /// The service.
+        service: String,
+        /// The container's name.
+        name: String,
+    },
     /// An external network or volume does not exist.
     #[error("{kind} `{name}` is external and does not exist")]
     ExternalMissing {
@@ -176,6 +184,7 @@ impl Explain for StackError {
             Self::NameTwice { .. } => {
                 Some("give one of them another `container_name`, or bring up one of them alone".into())
             }
+            Self::FixedName { .. } => Some("take `container_name` out of the compose file".into()),
             Self::PortsTaken(_) => Some("stop what holds the port, or publish another one".into()),
             Self::UnknownUser { .. } => Some("give the user as a number, `uid:gid`".into()),
             Self::InUse { kind: "volume", .. } => Some("remove those containers first (`docker rm`)".into()),

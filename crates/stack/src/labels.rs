@@ -32,6 +32,8 @@ pub const VOLUME: &str = "com.docker.compose.volume";
 
 /// Digests of the parts of a container's configuration, so that a change can be named.
 pub const PARTS: &str = "org.plimsoll.parts";
+/// The release whose containers these are, where several stand side by side.
+pub const GENERATION: &str = "org.plimsoll.generation";
 /// Digest of the names, sizes and times of what a one-shot was given through bind mounts when it was made.
 pub const INPUTS: &str = "org.plimsoll.inputs";
 /// The image as the Compose file names it.

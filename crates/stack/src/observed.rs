@@ -9,7 +9,7 @@ use plimsoll_engine::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{DesiredService, Hooks, StackError, labels};
+use crate::{DesiredService, Generation, Hooks, StackError, labels};
 
 /// The engine's own label of a volume that nobody named.
 const ANONYMOUS: &str = "com.docker.volume.anonymous";
@@ -105,6 +105,9 @@ pub struct ObservedContainer {
     pub service: String,
     /// Number of the replica, by label.
     pub number: u32,
+    /// The release that it belongs to, by label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<Generation>,
     /// Made by `run`, not by `up`.
     pub oneoff: bool,
     /// Made by a run for its own purposes.
@@ -194,6 +197,8 @@ impl ObservedContainer {
         Self {
             service: text(labels::SERVICE),
             number: text(labels::NUMBER).parse().unwrap_or(0),
+            // one that somebody else wrote is of no release of ours
+            generation: found.labels.get(labels::GENERATION).cloned().and_then(|id| id.try_into().ok()),
             helper: found.labels.contains_key(labels::HELPER),
             oneoff: text(labels::ONEOFF).eq_ignore_ascii_case("true"),
             created: text(labels::CREATED).parse().ok(),

@@ -59,6 +59,7 @@ pub fn port_conflicts(
     observed: &Observed,
     listeners: &[Listener],
 ) -> Vec<PortConflict> {
+    let observed = &*observed.seen_from(desired);
     // ports of our own containers: either they are released by this plan, or the engine will say so
     let own: BTreeSet<(u16, &str)> = observed
         .containers

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    Failure, HookTime, Op, Plan, StackError, StackFiles, Step, conflicts,
+    End, Failure, HookTime, Journal, Op, Plan, StackError, StackFiles, Step, conflicts,
     error::io_error,
     failure::Evidence,
     files,
@@ -50,6 +50,8 @@ pub struct RunOptions {
     pub timeout: Option<Duration>,
     /// The project's state directory.
     pub state: PathBuf,
+    /// What the run writes its steps down in. A step that it does not take does not begin, and the run ends.
+    pub journal: Option<Arc<dyn Journal>>,
     /// Becomes true when a person interrupts.
     pub cancel: Option<watch::Receiver<bool>>,
 }
@@ -195,18 +197,19 @@ pub async fn run(
     });
     let mut cancel = options.cancel.clone();
     let mut states = vec![State::Waiting; plan.steps.len()];
-    let mut tasks: JoinSet<(usize, Duration, Result<(), Unready>)> = JoinSet::new();
+    let mut tasks: JoinSet<(usize, Duration, Ended)> = JoinSet::new();
     let mut outcome = Outcome::default();
     let mut completed = Vec::new();
+    let mut unwritten = false;
     loop {
-        for step in ready(plan, &states, outcome.interrupted) {
+        for step in ready(plan, &states, outcome.interrupted).into_iter().filter(|_| !unwritten) {
             states[step.id] = State::Running;
             report(Progress::Started(step));
             let (shared, step) = (Arc::clone(&shared), step.clone());
             tasks.spawn(async move {
                 let began = Instant::now();
-                let result = execute(&shared, &step).await;
-                (step.id, began.elapsed(), result)
+                let ended = journalled(&shared, &step).await;
+                (step.id, began.elapsed(), ended)
             });
         }
         if tasks.is_empty() {
@@ -231,8 +234,15 @@ pub async fn run(
             }
             Some(finished) = tasks.join_next() => {
                 // a panic of a task is a bug: its step counts as never done
-                let Ok((id, elapsed, result)) = finished else { continue };
+                let Ok((id, elapsed, ended)) = finished else { continue };
                 let step = &plan.steps[id];
+                let result = match ended {
+                    Ended::Ran(result) => result,
+                    Ended::Unwritten(evidence) => {
+                        unwritten = true;
+                        Err(Unready::Failed(evidence))
+                    }
+                };
                 match result {
                     Ok(()) => {
                         states[id] = State::Done;
@@ -274,6 +284,35 @@ pub async fn run(
         times::note(engine, &options.state, plan, &outcome, completed).await;
     }
     outcome
+}
+
+/// How a step's turn ended.
+enum Ended {
+    Ran(Result<(), Unready>),
+    /// The journal did not take it: it did not begin.
+    Unwritten(Evidence),
+}
+
+/// Writes a step down, executes it, and writes down how it ended.
+async fn journalled(shared: &Shared, step: &Step) -> Ended {
+    let Some(journal) = &shared.options.journal else { return Ended::Ran(execute(shared, step).await) };
+    let (to, what) = (Arc::clone(journal), step.clone());
+    // it waits for the disk
+    let written = tokio::task::spawn_blocking(move || to.before(&what)).await;
+    if let Err(error) = written.unwrap_or_else(|error| Err(error.into())) {
+        let reason = format!("the journal of this run cannot be written, so the step has not begun: {error}");
+        let hint = plimsoll_source::is_disk_full(&error).then(|| plimsoll_source::FREE_SPACE.to_owned());
+        return Ended::Unwritten(Evidence { reason, hint, ..Evidence::default() });
+    }
+    let result = execute(shared, step).await;
+    let end = match &result {
+        Ok(()) => End::Done,
+        Err(Unready::Failed(evidence)) => End::Failed(evidence.reason.clone()),
+        Err(Unready::Abandoned) => End::Abandoned,
+    };
+    let (to, what) = (Arc::clone(journal), step.clone());
+    let _ = tokio::task::spawn_blocking(move || to.after(&what, &end)).await;
+    Ended::Ran(result)
 }
 
 /// The waits whose container has ended with an error since: its check passed, and then its program failed.

@@ -59,6 +59,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
         grace: args.timeout,
         remove_orphans: Orphans::of(args.remove_orphans, &target.env.0)?.remove,
         services: args.services.clone(),
+        generation: None,
     };
     if let Some(service) = args.services.iter().find(|name| target.project.is_some() && !target.knows(name)) {
         return Err(target.no_service(service));

@@ -15,6 +15,7 @@ use crate::{Desired, DesiredService, InitHook, Observed, ObservedContainer, Repl
 
 /// Compares `desired` with `observed`.
 pub fn plan(desired: &Desired, observed: &Observed, options: &PlanOptions) -> Result<Plan, StackError> {
+    let observed = &*observed.seen_from(desired);
     let mut plan = Plan {
         project: desired.project.clone(),
         fits: desired.fits.clone(),

@@ -68,13 +68,31 @@ impl Bench {
         Ok(self.wanted_and_plan(text, options).await?.1)
     }
 
+    fn project(&self, text: &str) -> plimsoll_compose::Project {
+        support::project(&self.name, &text.replace("IMAGE", busybox::IMAGE), &self.scratch.0)
+    }
+
+    pub(crate) fn files(&self, text: &str) -> StackFiles {
+        stack_files(&self.project(text), &self.state(), &|_| None).unwrap()
+    }
+
+    pub(crate) async fn desired(&self, text: &str) -> Desired {
+        let (project, files) = (self.project(text), self.files(text));
+        let images = images_for(&self.engine, &project).await.unwrap();
+        let facts = self.engine.facts().await.unwrap();
+        desired(&project, Context { images: &images, facts: &facts, files: &files }).unwrap()
+    }
+
+    pub(crate) async fn observed(&self) -> Observed {
+        observe(&self.engine, &self.name).await.unwrap()
+    }
+
     async fn wanted_and_plan(
         &self,
         text: &str,
         options: &PlanOptions,
     ) -> Result<(Desired, Planned), StackError> {
-        let text = text.replace("IMAGE", busybox::IMAGE);
-        let project = support::project(&self.name, &text, &self.scratch.0);
+        let project = self.project(text);
         let files = stack_files(&project, &self.state(), &|_| None)?;
         let images = images_for(&self.engine, &project).await?;
         let facts = self.engine.facts().await?;

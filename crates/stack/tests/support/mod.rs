@@ -95,6 +95,7 @@ pub(crate) fn converged(desired: &Desired) -> Observed {
                 name: replica.name.clone(),
                 service: service.name.clone(),
                 number: replica.number,
+                generation: service.generation.clone(),
                 oneoff: false,
                 helper: false,
                 state: if done { RunState::Exited } else { RunState::Running },

@@ -164,12 +164,7 @@ impl Archive {
 pub(crate) fn write_whole(path: &std::path::Path, bytes: &[u8]) -> Result<(), BaseError> {
     let directory = path.parent().unwrap_or(std::path::Path::new("."));
     fs::create_dir_all(directory).map_err(BaseError::io(directory))?;
-    let temporary = tempfile::NamedTempFile::new_in(directory).map_err(BaseError::io(directory))?;
-    fs::write(temporary.path(), bytes).map_err(BaseError::io(temporary.path()))?;
-    temporary
-        .persist(path)
-        .map_err(|error| BaseError::Io { path: path.to_path_buf(), source: error.error })?;
-    Ok(())
+    plimsoll_disk::replace(path, bytes, plimsoll_disk::PRIVATE).map_err(BaseError::io(path))
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ impl CacheMount {
         let note = folder.join(NOTE);
         if !note.exists() {
             let text = serde_json::to_vec(&Note::of(id))?;
-            crate::statcache::write_by_rename(&note, &text)?;
+            plimsoll_disk::replace(&note, &text, plimsoll_disk::USUAL)?;
         } else if let Ok(file) = File::options().write(true).open(&note) {
             // its time says when the mount was used last
             let _ = file.set_modified(std::time::SystemTime::now());

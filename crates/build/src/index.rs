@@ -20,7 +20,7 @@ use std::{
 
 use plimsoll_image::LayerId;
 
-use crate::{key::Key, statcache::write_by_rename};
+use crate::key::Key;
 
 const HEADER: &str = "plimsoll build index 1";
 /// The oldest entries beyond this are dropped.
@@ -182,7 +182,7 @@ impl Index {
             merged.memos.remove(memo);
         }
         drop_oldest(&mut merged);
-        write_by_rename(&self.file, print(&merged).as_bytes())?;
+        plimsoll_disk::replace(&self.file, print(&merged).as_bytes(), plimsoll_disk::USUAL)?;
         merged.dirty.clear();
         merged.foreign = false;
         *state = merged;

@@ -7,13 +7,12 @@
 use std::{
     collections::HashMap,
     fs, io,
-    path::{Path, PathBuf},
-    sync::{
-        Mutex, OnceLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    path::PathBuf,
+    sync::{Mutex, OnceLock},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
+
+use plimsoll_disk::{USUAL, replace};
 
 use crate::key::Key;
 
@@ -99,7 +98,7 @@ impl StatCache {
         for record in state.records.values() {
             encode(record, &mut bytes);
         }
-        write_by_rename(&self.file, &bytes)?;
+        replace(&self.file, &bytes, USUAL)?;
         state.dirty = false;
         state.saved = Some(Instant::now());
         Ok(())
@@ -118,17 +117,6 @@ impl StatCache {
         });
         state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
-}
-
-/// Replaces a file as a whole; readers see the old or the new one. Threads may write the same file at once.
-pub(crate) fn write_by_rename(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    static WRITES: AtomicU64 = AtomicU64::new(0);
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let write = WRITES.fetch_add(1, Ordering::Relaxed);
-    let temporary = file.with_file_name(format!(".{name}.{}.{write}", std::process::id()));
-    fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, file)).inspect_err(|_| {
-        let _ = fs::remove_file(&temporary);
-    })
 }
 
 /// Whether a later write would be seen in the time stamps. The kernel's clock for them ticks at up to 10 ms; a file
@@ -193,19 +181,6 @@ pub(crate) fn fuzz(bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn threads_may_replace_one_file_at_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("note");
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| (0..200).for_each(|_| write_by_rename(&file, b"whole").unwrap()));
-            }
-        });
-        assert_eq!(fs::read(&file).unwrap(), b"whole");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing unfinished stays");
-    }
 
     fn stamp(inode: u64, ctime: (i64, u32)) -> Stamp {
         Stamp { device: 1, inode, size: 3, mtime: (5, 1), ctime }

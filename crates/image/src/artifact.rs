@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use plimsoll_disk::{Links, open_regular};
+use plimsoll_disk::{Draft, Links, open_regular};
 
 use crate::{
     Digest, Layer, LayerCompression, LayerId, SealOptions, Store, StoreError,
@@ -124,14 +124,12 @@ impl Artifact {
 fn write(
     dir: &Path,
     path: &Path,
-    fill: impl FnOnce(&mut File) -> Result<u64, StoreError>,
+    fill: impl FnOnce(&mut Draft) -> Result<u64, StoreError>,
 ) -> Result<(), StoreError> {
-    let mut file = tempfile::NamedTempFile::new_in(dir).at("create a file in", dir)?;
-    fill(file.as_file_mut())?;
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.as_file().set_permissions(mode).at("change the mode of", path)?;
-    file.persist(path).map_err(|error| StoreError::io("write", path, error.error))?;
-    Ok(())
+    let mut draft = Draft::of(path, 0o644).at("create a file in", dir)?;
+    fill(&mut draft)?;
+    draft.set_mode(0o644).at("change the mode of", path)?;
+    draft.commit().at("write", path)
 }
 
 fn small(path: &Path) -> Result<Vec<u8>, StoreError> {

@@ -116,22 +116,13 @@ impl Disk {
     }
 }
 
-/// Through a new file beside the old one: whoever reads meanwhile sees the old text or the new one.
+/// Whoever reads meanwhile sees the old text or the new one.
 fn replace(full: &Path, text: &str, mode: u32) -> io::Result<()> {
-    let name = full.file_name().unwrap_or_default().to_string_lossy();
-    let fresh = full.with_file_name(format!(".{name}.plimsoll-{}", std::process::id()));
-    let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&fresh)?;
-        file.write_all(text.as_bytes())?;
-        // Not the process's umask, but exactly this.
-        file.set_permissions(fs::Permissions::from_mode(mode))?;
-        file.sync_all()?;
-        fs::rename(&fresh, full)
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&fresh);
-    }
-    written
+    let mut draft = plimsoll_disk::Draft::of(full, mode)?;
+    draft.write_all(text.as_bytes())?;
+    // Not the process's umask, but exactly this.
+    draft.set_mode(mode)?;
+    draft.commit_to_disk()
 }
 
 fn failed(path: &Path, what: &str, error: &io::Error) -> Failure {

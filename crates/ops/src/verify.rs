@@ -5,8 +5,6 @@ pub mod names;
 
 use std::{
     fs,
-    io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -188,20 +186,13 @@ fn source(path: &Path, hint: &str) -> Result<Source, Failure> {
     Ok(Source::new(path.display().to_string(), text))
 }
 
-/// Writes beside the file first, so that a reader never sees half of it.
+/// A reader never sees half of it. It quotes logs and answers of the stack, so it is for its owner.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let written = (|| {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder)?;
         }
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".new");
-        // It quotes logs and answers of the stack, so it is for its owner; and what lies there may be a link of the
-        // repository's to somewhere else.
-        let _ = fs::remove_file(&beside);
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        file.write_all(text.as_bytes())?;
-        fs::rename(&beside, path)
+        plimsoll_disk::replace(path, text.as_bytes(), plimsoll_disk::PRIVATE)
     })();
     written.map_err(|error: std::io::Error| {
         Failure::new(

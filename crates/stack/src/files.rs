@@ -10,11 +10,12 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
     path::{Path, PathBuf},
 };
 
 use plimsoll_compose::{FileObject, FileReference, Project};
+use plimsoll_disk::{Draft, PRIVATE};
 use plimsoll_engine::{MountKind, MountSpec};
 use plimsoll_source::Diagnostic;
 use serde::{Deserialize, Serialize};
@@ -477,37 +478,29 @@ fn write_copy(file: &StackFile, owner: (u32, u32)) -> Result<(), StackError> {
     write_whole(&file.path, &file.content, file.mode, Some(owner))
 }
 
-/// Written beside, given its owner, then renamed: nobody ever sees half a file or a wrong owner.
+/// Given its owner, then put in its place: nobody ever sees half a file or a wrong owner.
 pub(crate) fn write_whole(
     path: &Path,
     content: &[u8],
     mode: u32,
     owner: Option<(u32, u32)>,
 ) -> Result<(), StackError> {
-    let draft = path.with_extension("draft");
-    let _ = fs::remove_file(&draft);
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&draft)
-        .map_err(io_error("write", &draft))?;
-    file.write_all(content).map_err(io_error("write", &draft))?;
+    let mut draft = Draft::of(path, PRIVATE).map_err(io_error("write", path))?;
+    draft.write_all(content).map_err(io_error("write", path))?;
     let mut mode = mode;
     if owner.is_some() && ids_are_ours_alone() {
         // its directory stays closed to other users of the host
         mode |= 0o444;
     } else if let Some((uid, gid)) = owner {
-        match std::os::unix::fs::fchown(&file, Some(uid), Some(gid)) {
+        match std::os::unix::fs::fchown(draft.file(), Some(uid), Some(gid)) {
             Ok(()) => {}
             // without root the copy cannot be given away; its directory stays closed to other users of the host
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => mode |= 0o444,
-            Err(error) => return Err(io_error("give to the service", &draft)(error)),
+            Err(error) => return Err(io_error("give to the service", path)(error)),
         }
     }
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
-        .map_err(io_error("protect", &draft))?;
-    fs::rename(&draft, path).map_err(io_error("write", path))
+    draft.set_mode(mode).map_err(io_error("protect", path))?;
+    draft.commit().map_err(io_error("write", path))
 }
 
 /// Removes the copies of one service, also those for other users.

@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use plimsoll_disk::{Draft, PRIVATE};
 use plimsoll_engine::{Engine, EngineError};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
@@ -193,11 +194,9 @@ fn write_note(note: &Path, open: &[Undo]) -> io::Result<()> {
     if let Some(folder) = note.parent() {
         fs::create_dir_all(folder)?;
     }
-    let draft = note.with_extension("draft");
-    let mut file = fs::File::create(&draft)?;
-    file.write_all(&serde_json::to_vec(open)?)?;
-    file.sync_all()?;
-    fs::rename(&draft, note)
+    let mut draft = Draft::of(note, PRIVATE)?;
+    draft.write_all(&serde_json::to_vec(open)?)?;
+    draft.commit_to_disk()
 }
 
 fn read_note(note: &Path) -> io::Result<Vec<Undo>> {

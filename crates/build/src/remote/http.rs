@@ -108,7 +108,7 @@ impl Remotes {
         }
         if let Ok(text) = serde_json::to_vec(&meta) {
             // Without it the file is only fetched again.
-            let _ = crate::statcache::write_by_rename(&dir.join("meta.json"), &text);
+            let _ = plimsoll_disk::replace(&dir.join("meta.json"), &text, plimsoll_disk::USUAL);
         }
         let transfer = Some(Transfer { from: without_password(url), bytes, began, ended });
         verified(HttpFile { transfer, ..found(&dir, &meta) }, checksum)

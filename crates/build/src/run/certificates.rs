@@ -9,9 +9,7 @@ use plimsoll_disk::{Links, read_text};
 use plimsoll_sandbox::{Mount, MountKind, Process};
 
 use super::{error::RunError, surroundings::Surroundings};
-use crate::{
-    select::digest_one, settings::CaBundle, snapshot::Snapshot, statcache::write_by_rename, tree::Tree,
-};
+use crate::{select::digest_one, settings::CaBundle, snapshot::Snapshot, tree::Tree};
 
 /// Where the certificates of `--ca` are seen by a step.
 const CA_TARGET: &str = "/run/plimsoll/ca-certificates.crt";
@@ -78,7 +76,7 @@ fn with_those_of_image(
     let path = folder.join(format!("{}.crt", blake3::hash(text.as_bytes()).to_hex()));
     if !path.exists() {
         fs::create_dir_all(&folder).map_err(failed)?;
-        write_by_rename(&path, text.as_bytes()).map_err(failed)?;
+        plimsoll_disk::replace(&path, text.as_bytes(), plimsoll_disk::USUAL).map_err(failed)?;
     }
     Ok(path)
 }

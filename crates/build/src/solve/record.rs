@@ -38,7 +38,7 @@ impl Solver<'_> {
         let record = Record { key, parts: parts.to_vec() };
         if let (Some(folder), Ok(text)) = (file.parent(), serde_json::to_vec(&record)) {
             let _ = fs::create_dir_all(folder);
-            let _ = crate::statcache::write_by_rename(&file, &text);
+            let _ = plimsoll_disk::replace(&file, &text, plimsoll_disk::USUAL);
         }
     }
 

@@ -6,6 +6,7 @@ mod rootfs;
 use std::{fs, io::Write, path::Path};
 
 pub use load::{load, load_stream};
+use plimsoll_disk::Draft;
 pub use rootfs::{Rootfs, write_rootfs_dir, write_rootfs_dirs, write_rootfs_tar, write_rootfs_tars};
 
 use crate::{
@@ -78,11 +79,10 @@ impl OciLayout {
             if path.starts_with(&blobs) && fs::metadata(&path).is_ok_and(|meta| meta.len() == part.size) {
                 continue;
             }
-            let mut file = tempfile::NamedTempFile::new_in(dir).at("create a file in", dir)?;
-            part.copy(&self.store, &mut file)?;
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-            file.as_file().set_permissions(mode).at("change the mode of", &path)?;
-            file.persist(&path).map_err(|error| StoreError::io("write", &path, error.error))?;
+            let mut draft = Draft::of(&path, 0o644).at("create a file in", dir)?;
+            part.copy(&self.store, &mut draft)?;
+            draft.set_mode(0o644).at("change the mode of", &path)?;
+            draft.commit().at("write", &path)?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! `--set` and `--unset`: one value of a file, everything else of it as it is.
 
-use std::{fs, io::Write as _, path::Path, process::ExitCode};
+use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _, process::ExitCode};
 
 use plimsoll_compose::{
     LoadOptions,
@@ -102,17 +102,12 @@ fn replace(name: &str, text: &str) -> Result<(), Failure> {
     };
     // A link stays one: what it points to is replaced.
     let path = fs::canonicalize(name).map_err(failed)?;
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let file = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = folder.join(format!(".{file}.plimsoll-{}", std::process::id()));
-    let written = fs::File::create(&temporary).and_then(|mut new| {
-        new.write_all(text.as_bytes())?;
-        new.set_permissions(fs::metadata(&path)?.permissions())?;
-        new.sync_all()?;
-        fs::rename(&temporary, &path)
-    });
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
+    let written = (|| {
+        let mode = fs::metadata(&path)?.permissions().mode();
+        let mut draft = plimsoll_disk::Draft::of(&path, plimsoll_disk::PRIVATE)?;
+        draft.set_mode(mode)?;
+        draft.write_all(text.as_bytes())?;
+        draft.commit_to_disk()
+    })();
     written.map_err(failed)
 }

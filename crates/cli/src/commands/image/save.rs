@@ -7,6 +7,7 @@ use std::{
     process::ExitCode,
 };
 
+use plimsoll_disk::Draft;
 use plimsoll_image::{LayerCompression, Reference, output::OciLayout};
 use plimsoll_ops::Failure;
 
@@ -72,7 +73,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The file appears when it is whole.
+/// The file appears when it is whole. What is no file, such as a device or a pipe, is written as it is and stays.
 fn write_file(layout: &OciLayout, path: &Path) -> Result<(), Failure> {
     let failed = |error: io::Error| {
         Failure::new(
@@ -80,17 +81,11 @@ fn write_file(layout: &OciLayout, path: &Path) -> Result<(), Failure> {
             "check the folder and its free space",
         )
     };
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}", std::process::id()));
-    let part = PathBuf::from(name);
-    let file = File::create(&part).map_err(failed)?;
-    let written = layout.write_tar(BufWriter::with_capacity(1 << 20, file));
-    let done = match written {
-        Ok(()) => std::fs::rename(&part, path).map_err(failed),
-        Err(error) => Err(error.into()),
-    };
-    if done.is_err() {
-        let _ = std::fs::remove_file(&part);
+    if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        let there = File::options().write(true).open(path).map_err(failed)?;
+        return Ok(layout.write_tar(BufWriter::with_capacity(1 << 20, there))?);
     }
-    done
+    let mut draft = Draft::of(path, plimsoll_disk::USUAL).map_err(failed)?;
+    layout.write_tar(BufWriter::with_capacity(1 << 20, &mut draft))?;
+    draft.commit().map_err(failed)
 }

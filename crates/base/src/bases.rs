@@ -5,9 +5,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use plimsoll_image::{Image, ImageRecord, LayerId, Store};
-use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest as _, Sha256};
 
 use crate::archive::{Archive, Suites};
@@ -346,11 +346,9 @@ impl Bases {
         let open = || {
             std::fs::create_dir_all(self.cache.join("made"))?;
             let file = File::options().create(true).write(true).truncate(false).open(&path)?;
-            if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-                let maker = plimsoll_disk::lock_holder(&file);
+            plimsoll_disk::lock_telling(&file, true, Duration::ZERO, |maker| {
                 progress(Progress::Note(format!("waiting for another maker of it: {maker}")));
-                flock(&file, FlockOperation::LockExclusive)?;
-            }
+            })?;
             Ok(file)
         };
         open().map_err(BaseError::io(&path))

@@ -4,9 +4,10 @@
 //! draft that is not completed is removed, whatever the reason, unless the process is killed.
 
 use std::{
+    cell::Cell,
     fs::{File, Permissions},
     io::{self, Write},
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -35,11 +36,17 @@ impl Draft {
         let name = target.file_name().ok_or(io::ErrorKind::InvalidFilename)?.to_string_lossy();
         // a name may have 255 bytes, and the draft's has more
         let start: String = name.chars().take(40).collect();
+        // `tempfile` adds the draft's random name to an error, and takes its number away: the kernel's own is told
+        let code = Cell::new(None);
+        let open = |path: &Path| {
+            let opened = File::options().read(true).write(true).create_new(true).mode(mode).open(path);
+            opened.inspect_err(|error| code.set(error.raw_os_error()))
+        };
         let file = Builder::new()
             .prefix(&format!(".{start}."))
             .suffix(".draft")
-            .permissions(Permissions::from_mode(mode))
-            .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+            .make_in(folder.unwrap_or(Path::new(".")), open)
+            .map_err(|error| code.get().map_or(error, io::Error::from_raw_os_error))?;
         Ok(Self { file, target: target.to_owned() })
     }
 
@@ -178,6 +185,14 @@ mod tests {
         let usual = folder.path().join("usual");
         fs::write(&usual, "").unwrap();
         assert_eq!(mode(&path), mode(&usual));
+    }
+
+    #[test]
+    fn an_error_keeps_its_number_and_does_not_name_the_draft() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = replace(&folder.path().join("none/file"), b"", PRIVATE).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(rustix::io::Errno::NOENT.raw_os_error()));
+        assert!(!error.to_string().contains("draft"), "{error}");
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! The files of a repository, read and written without ever leaving it.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    fs::{self, DirBuilder},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Component, Path, PathBuf},
 };
+
+use plimsoll_disk::{Links, read_text};
+use plimsoll_source::{FREE_SPACE, is_disk_full};
 
 use crate::Failure;
 
@@ -27,20 +30,9 @@ impl Disk {
     /// The text of a file; `None` when there is none.
     pub fn read(&self, path: &str) -> Result<Option<String>, Failure> {
         let Some(full) = self.existing(path)? else { return Ok(None) };
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-            .open(&full)
-            .map_err(|error| failed(&full, "cannot be read", &error))?;
-        let mut text = String::new();
-        file.take(MAX_BYTES + 1)
-            .read_to_string(&mut text)
-            .map_err(|error| failed(&full, "cannot be read as text", &error))?;
-        if text.len() as u64 > MAX_BYTES {
-            let title = format!("{}: larger than {MAX_BYTES} bytes", full.display());
-            return Err(Failure::new(title, "move the file away"));
-        }
-        Ok(Some(text))
+        read_text(&full, MAX_BYTES, Links::Refuse)
+            .map(Some)
+            .map_err(|error| failed(&full, "cannot be read", &error))
     }
 
     /// Whether there is such a file.
@@ -119,12 +111,13 @@ impl Disk {
 /// Whoever reads meanwhile sees the old text or the new one.
 fn replace(full: &Path, text: &str, mode: u32) -> io::Result<()> {
     let mut draft = plimsoll_disk::Draft::of(full, mode)?;
-    draft.write_all(text.as_bytes())?;
     // Not the process's umask, but exactly this.
     draft.set_mode(mode)?;
+    draft.write_all(text.as_bytes())?;
     draft.commit_to_disk()
 }
 
 fn failed(path: &Path, what: &str, error: &io::Error) -> Failure {
-    Failure::new(format!("{}: {what}: {error}", path.display()), "check the path and its permissions")
+    let hint = if is_disk_full(error) { FREE_SPACE } else { "check the path and its permissions" };
+    Failure::new(format!("{}: {what}: {error}", path.display()), hint)
 }

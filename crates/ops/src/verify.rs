@@ -194,10 +194,30 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
         }
         plimsoll_disk::replace(path, text.as_bytes(), plimsoll_disk::PRIVATE)
     })();
-    written.map_err(|error: std::io::Error| {
-        Failure::new(
-            format!("cannot write {}: {error}", path.display()),
-            "see to it that the folder can be written",
-        )
-    })
+    written.map_err(|error: std::io::Error| Failure::cannot_write(path, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_could_not_be_written_leaves_nothing_and_no_link_is_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (page, other) = (dir.path().join("proof/page.html"), dir.path().join("other"));
+        fs::write(&other, "mine").unwrap();
+        fs::create_dir(dir.path().join("proof")).unwrap();
+        symlink(&other, &page).unwrap();
+        write(&page, "proved").unwrap();
+        assert_eq!(fs::read_to_string(&page).unwrap(), "proved");
+        assert_eq!(fs::read_to_string(&other).unwrap(), "mine");
+        assert_eq!(fs::metadata(&page).unwrap().permissions().mode() & 0o777, 0o600);
+
+        // nothing can be put in the place of a folder that has something in it
+        let failure = write(&dir.path().join("proof"), "proved").unwrap_err();
+        assert!(failure.diagnostics[0].title.starts_with("cannot write "), "{failure:?}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
 }

@@ -533,3 +533,21 @@ pub(crate) fn remove_state(state: &Path) -> Result<(), StackError> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_could_not_be_written_leaves_no_draft() {
+        let dir = tempfile::tempdir().unwrap();
+        // nothing can be put in the place of a folder that has something in it
+        fs::create_dir_all(dir.path().join("secret-a/full")).unwrap();
+        write_whole(&dir.path().join("secret-a"), b"s3cret", 0o400, None).unwrap_err();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        write_whole(&dir.path().join("secret-b"), b"s3cret", 0o400, None).unwrap();
+        let written = fs::metadata(dir.path().join("secret-b")).unwrap();
+        assert_eq!((written.len(), written.mode() & 0o777), (6, 0o400));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+}

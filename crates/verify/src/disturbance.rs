@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use plimsoll_disk::{Draft, PRIVATE};
+use plimsoll_disk::{Draft, Links, PRIVATE, read_regular};
 use plimsoll_engine::{Engine, EngineError};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
@@ -200,15 +200,12 @@ fn write_note(note: &Path, open: &[Undo]) -> io::Result<()> {
 }
 
 fn read_note(note: &Path) -> io::Result<Vec<Undo>> {
-    let length = match fs::metadata(note) {
-        Ok(found) => found.len(),
+    let text = match read_regular(note, NOTE_LIMIT, Links::Refuse) {
+        Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    if length > NOTE_LIMIT {
-        return Err(io::Error::other("it is too large for a note of a few containers"));
-    }
-    let open: Vec<Undo> = serde_json::from_slice(&fs::read(note)?)?;
+    let open: Vec<Undo> = serde_json::from_slice(&text)?;
     let named = |undo: &Undo| {
         let (Undo::Unpause(id) | Undo::Start(id) | Undo::Continue(id)) = undo;
         id.len() >= 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
@@ -304,6 +301,23 @@ mod tests {
         write_note(&note, &[]).unwrap();
         write_note(&note, &[]).unwrap();
         assert!(!note.exists());
+    }
+
+    #[test]
+    fn a_link_that_lies_where_a_draft_once_was_is_not_followed_and_a_failure_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (note, other) = (dir.path().join("disturbed.json"), dir.path().join("other"));
+        fs::write(&other, "mine").unwrap();
+        std::os::unix::fs::symlink(&other, note.with_extension("draft")).unwrap();
+        let open = [Undo::Start("f00d".repeat(16))];
+        write_note(&note, &open).unwrap();
+        assert_eq!(fs::read_to_string(&other).unwrap(), "mine");
+        assert_eq!(read_note(&note).unwrap(), open);
+
+        let folder = dir.path().join("state");
+        fs::create_dir_all(folder.join("disturbed.json/full")).unwrap();
+        write_note(&folder.join("disturbed.json"), &open).unwrap_err();
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
     }
 
     #[test]

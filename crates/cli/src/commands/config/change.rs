@@ -1,6 +1,6 @@
 //! `--set` and `--unset`: one value of a file, everything else of it as it is.
 
-use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _, process::ExitCode};
+use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _, path::Path, process::ExitCode};
 
 use plimsoll_compose::{
     LoadOptions,
@@ -97,9 +97,7 @@ fn replace(name: &str, text: &str) -> Result<(), Failure> {
             "name a file with -f, or leave --write out and apply the difference",
         ));
     }
-    let failed = |error: std::io::Error| {
-        Failure::new(format!("cannot write {name}: {error}"), "check the file's owner and mode")
-    };
+    let failed = |error: std::io::Error| Failure::cannot_write(Path::new(name), &error);
     // A link stays one: what it points to is replaced.
     let path = fs::canonicalize(name).map_err(failed)?;
     let written = (|| {
@@ -110,4 +108,30 @@ fn replace(name: &str, text: &str) -> Result<(), Failure> {
         draft.commit_to_disk()
     })();
     written.map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        os::unix::fs::{PermissionsExt as _, symlink},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_file_keeps_its_mode_and_a_link_that_lies_where_a_draft_once_was_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, other) = (dir.path().join("compose.yaml"), dir.path().join("other"));
+        fs::write(&file, "old").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(&other, "mine").unwrap();
+        symlink(&other, dir.path().join(format!(".compose.yaml.plimsoll-{}", std::process::id()))).unwrap();
+        symlink("compose.yaml", dir.path().join("link")).unwrap();
+        replace(dir.path().join("link").to_str().unwrap(), "new").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(dir.path().join("link").is_symlink());
+        assert_eq!(fs::read_to_string(&other).unwrap(), "mine");
+    }
 }

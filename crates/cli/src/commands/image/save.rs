@@ -75,12 +75,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
 
 /// The file appears when it is whole. What is no file, such as a device or a pipe, is written as it is and stays.
 fn write_file(layout: &OciLayout, path: &Path) -> Result<(), Failure> {
-    let failed = |error: io::Error| {
-        Failure::new(
-            format!("cannot write `{}`: {error}", path.display()),
-            "check the folder and its free space",
-        )
-    };
+    let failed = |error: io::Error| Failure::cannot_write(path, &error);
     if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
         let there = File::options().write(true).open(path).map_err(failed)?;
         return Ok(layout.write_tar(BufWriter::with_capacity(1 << 20, there))?);
@@ -88,4 +83,29 @@ fn write_file(layout: &OciLayout, path: &Path) -> Result<(), Failure> {
     let mut draft = Draft::of(path, plimsoll_disk::USUAL).map_err(failed)?;
     layout.write_tar(BufWriter::with_capacity(1 << 20, &mut draft))?;
     draft.commit().map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_link_that_lies_where_a_draft_once_was_is_not_followed_and_a_failure_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = plimsoll_image::Store::open(dir.path().join("store")).unwrap();
+        let layout = OciLayout::new(&store, &[], LayerCompression::Keep).unwrap();
+        let out = dir.path().join("out");
+        fs::create_dir_all(out.join("folder/full")).unwrap();
+        write_file(&layout, &out.join("folder")).unwrap_err();
+        assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
+
+        let (tar, other) = (out.join("image.tar"), dir.path().join("other"));
+        fs::write(&other, "mine").unwrap();
+        std::os::unix::fs::symlink(&other, out.join(format!("image.tar.{}", std::process::id()))).unwrap();
+        write_file(&layout, &tar).unwrap();
+        assert_eq!(fs::read_to_string(&other).unwrap(), "mine");
+        assert!(fs::metadata(&tar).unwrap().len() > 0);
+    }
 }

@@ -41,7 +41,7 @@ mod words;
 mod write;
 
 pub use discover::discover;
-pub use load::{load, load_tree};
+pub use load::{Lenient, load, load_lenient, load_tree};
 pub use model::*;
 pub use options::{LoadOptions, NoFiles, ReadFiles};
 use value::Kind;

@@ -7,7 +7,7 @@ mod unhonoured;
 
 use std::collections::BTreeMap;
 
-use plimsoll_compose::{Healthcheck, Mount, MountKind as Kind, Project, Service};
+use plimsoll_compose::{Healthcheck, Mount, MountKind as Kind, Project, RestartRule, Service};
 use plimsoll_engine::{ContainerSpec, EngineFacts, HealthSpec, MountKind, MountSpec, PortSpec, RestartSpec};
 
 use self::{
@@ -209,24 +209,11 @@ fn extra_hosts(service: &Service) -> Vec<String> {
     lines
 }
 
-/// `deploy.restart_policy` wins over `restart`, as docker compose has it.
 fn restart(service: &Service) -> RestartSpec {
-    if let Some(policy) = service.deploy.as_ref().and_then(|deploy| deploy.restart_policy.as_ref()) {
-        return match policy.condition.as_deref() {
-            Some("none") => RestartSpec::No,
-            Some("on-failure") => RestartSpec::OnFailure {
-                attempts: policy.max_attempts.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
-            },
-            _ => RestartSpec::Always,
-        };
-    }
-    match service.restart.as_deref() {
-        Some("always") => RestartSpec::Always,
-        Some("unless-stopped") => RestartSpec::UnlessStopped,
-        Some(other) if other.starts_with("on-failure") => {
-            let attempts = other.split_once(':').and_then(|(_, count)| count.parse().ok()).unwrap_or(0);
-            RestartSpec::OnFailure { attempts }
-        }
-        _ => RestartSpec::No,
+    match service.restart_rule() {
+        RestartRule::No => RestartSpec::No,
+        RestartRule::Always => RestartSpec::Always,
+        RestartRule::UnlessStopped => RestartSpec::UnlessStopped,
+        RestartRule::OnFailure { attempts } => RestartSpec::OnFailure { attempts },
     }
 }

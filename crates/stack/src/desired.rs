@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_compose::{Condition, Project, Service};
-use plimsoll_engine::{
-    ContainerSpec, EngineFacts, HealthSpec, IpamPool, MountKind, NetworkSpec, RestartSpec, VolumeSpec,
-};
+use plimsoll_engine::{ContainerSpec, EngineFacts, HealthSpec, IpamPool, MountKind, NetworkSpec, VolumeSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -219,15 +217,8 @@ pub fn desired(project: &Project, context: Context<'_>) -> Result<Desired, Stack
         disabled: project.disabled_services.keys().cloned().collect(),
         ..Desired::default()
     };
-    let awaited: BTreeSet<&str> = project
-        .services
-        .values()
-        .flat_map(|service| &service.depends_on)
-        .filter(|(_, need)| need.condition == Condition::CompletedSuccessfully)
-        .map(|(name, _)| name.as_str())
-        .collect();
     for name in in_order(project) {
-        let service = service(project, name, context, awaited.contains(name), &mut desired)?;
+        let service = service(project, name, context, &mut desired)?;
         desired.services.push(service);
     }
     conditions::check(project, context.images, &mut desired)?;
@@ -239,7 +230,6 @@ fn service(
     project: &Project,
     name: &str,
     context: Context<'_>,
-    awaited: bool,
     desired: &mut Desired,
 ) -> Result<DesiredService, StackError> {
     let wanted = &project.services[name];
@@ -277,7 +267,7 @@ fn service(
     if image.standin {
         own.insert(labels::STANDIN.into(), "true".into());
     }
-    let one_shot = awaited && matches!(spec.restart, RestartSpec::No | RestartSpec::OnFailure { .. });
+    let one_shot = project.is_one_shot(name);
     let inputs = context.files.inputs.get(name).filter(|_| one_shot).cloned();
     if let Some(inputs) = inputs.as_ref().filter(|inputs| inputs.unknown.is_none()) {
         own.insert(labels::INPUTS.into(), inputs.digest.clone());

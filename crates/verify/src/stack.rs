@@ -137,7 +137,7 @@ impl<'a> Stack<'a> {
     /// True for a service that does its work once and ends: somebody waits for its success, or it has ended, is not
     /// kept up, and has nothing that a lasting service has (a health check, a published port).
     pub(crate) fn is_job(&self, name: &str) -> bool {
-        if declared::is_awaited(self.project, name) {
+        if self.project.is_awaited(name) {
             return true;
         }
         let Some(service) = self.project.services.get(name) else { return false };
@@ -146,7 +146,7 @@ impl<'a> Stack<'a> {
             member.detail.state == RunState::Exited && crate::probe::command(member).is_none()
         };
         containers.peek().is_some()
-            && !declared::is_kept_up(service)
+            && service.restart_rule().lets_it_end()
             && service.ports.is_empty()
             && containers.all(ended)
     }

@@ -9,10 +9,7 @@ use std::{
 use plimsoll_compose::{MountKind, Service};
 use plimsoll_facts as facts;
 
-use crate::{
-    declared,
-    stack::{Member, Stack},
-};
+use crate::stack::{Member, Stack};
 
 /// Why a container is taken for a store, if it is one.
 pub(crate) fn is_store(stack: &Stack<'_>, member: &Member) -> Option<String> {
@@ -64,7 +61,7 @@ fn keeps_data(stack: &Stack<'_>, member: &Member) -> bool {
         && service.ports.is_empty()
         && service.depends_on.is_empty()
         && service.build.is_none()
-        && declared::is_internal(stack.project, service)
+        && stack.project.is_internal(service)
 }
 
 fn exposed(member: &Member) -> Vec<&str> {

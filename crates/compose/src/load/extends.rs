@@ -6,7 +6,7 @@ use super::{Loader, Place, canonical_and_unique, include::elsewhere, one};
 use crate::{
     marks, merge,
     path::Path,
-    paths, read, substitute,
+    paths, substitute,
     value::{Kind, Map, Mark, Origin, Value},
 };
 
@@ -141,7 +141,7 @@ impl Loader<'_> {
     fn other_file(&mut self, path: &str, origin: &Origin, place: &Place<'_>) -> Result<Value, Diagnostic> {
         let source = self.read_source(path, origin)?;
         let mut tree = Value::new(Kind::Map(Map::new()), &Origin::default());
-        for mut document in read::documents(&source)? {
+        for mut document in self.cuts.documents(&source)? {
             if document.as_map().is_none() {
                 return Err(document.origin.error("a Compose file must be a mapping"));
             }

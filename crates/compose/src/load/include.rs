@@ -9,7 +9,7 @@ use super::{Loader, Place, one};
 use crate::{
     dotenv, marks, merge,
     path::Path,
-    paths, read,
+    paths,
     value::{Kind, Map, Origin, Value},
 };
 
@@ -93,7 +93,7 @@ impl Loader<'_> {
         for path in &absolute {
             let source = self.read_source(path, origin).map_err(one)?;
             self.files.pop_if(|last| last == source.name());
-            let documents = read::documents(&source).map_err(one)?;
+            let documents = self.cuts.documents(&source).map_err(one)?;
             files.push((source, documents));
         }
         let including = place.including.clone();

@@ -7,11 +7,15 @@
 mod environment;
 mod extends;
 mod include;
+mod lenient;
 mod normalise;
 mod profiles;
 mod project_name;
 
 use std::path::Path as FilePath;
+
+use lenient::Cuts;
+pub use lenient::{Lenient, load_lenient};
 
 use indexmap::IndexMap;
 use plimsoll_source::{Diagnostic, Source};
@@ -21,7 +25,7 @@ use crate::{
     model::Project,
     options::{LoadOptions, ReadFiles},
     path::Path,
-    paths, read, schema,
+    paths, schema,
     substitute::{self, Gathered},
     unique,
     value::{Kind, Map, Origin, Value},
@@ -32,7 +36,12 @@ use crate::{
 /// Other files that they name (`extends`, `include`, `env_file`, `label_file`) are read through `fs`. Returns every
 /// fault of the first stage that found any, each with its place.
 pub fn load(options: &LoadOptions, fs: &dyn ReadFiles) -> Result<Project, Vec<Diagnostic>> {
-    let mut loader = Loader::new(options, fs);
+    load_without(options, fs, &Cuts::default())
+}
+
+/// The same, of files without some of their entries.
+fn load_without(options: &LoadOptions, fs: &dyn ReadFiles, cuts: &Cuts) -> Result<Project, Vec<Diagnostic>> {
+    let mut loader = Loader::new(options, fs, cuts);
     let (name, mut tree) = loader.project_tree()?;
     if options.normalize {
         normalise::normalise(&mut tree, &name, &loader.env);
@@ -83,7 +92,8 @@ pub fn load(options: &LoadOptions, fs: &dyn ReadFiles) -> Result<Project, Vec<Di
 /// Reads the files of `options` into one canonical tree, without typing it: what `config --no-interpolate` prints, where
 /// `${REPLICAS}` may stand for a number.
 pub fn load_tree(options: &LoadOptions, fs: &dyn ReadFiles) -> Result<Value, Vec<Diagnostic>> {
-    let mut loader = Loader::new(options, fs);
+    let nothing = Cuts::default();
+    let mut loader = Loader::new(options, fs, &nothing);
     let (name, mut tree) = loader.project_tree()?;
     if options.normalize {
         normalise::normalise(&mut tree, &name, &loader.env);
@@ -111,6 +121,8 @@ struct Place<'a> {
 struct Loader<'a> {
     options: &'a LoadOptions,
     fs: &'a dyn ReadFiles,
+    /// What is left out of the files.
+    cuts: &'a Cuts,
     env: IndexMap<String, String>,
     files: Vec<String>,
     gathered: Gathered,
@@ -123,10 +135,11 @@ struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    fn new(options: &'a LoadOptions, fs: &'a dyn ReadFiles) -> Self {
+    fn new(options: &'a LoadOptions, fs: &'a dyn ReadFiles, cuts: &'a Cuts) -> Self {
         Self {
             options,
             fs,
+            cuts,
             env: options.env.clone(),
             files: Vec::new(),
             gathered: Gathered::default(),
@@ -147,7 +160,7 @@ impl<'a> Loader<'a> {
         }
         let mut files = Vec::with_capacity(self.options.files.len());
         for source in &self.options.files {
-            files.push((source.clone(), read::documents(source).map_err(one)?));
+            files.push((source.clone(), self.cuts.documents(source).map_err(one)?));
         }
         let name = project_name::of(self.options, &files).map_err(one)?;
         self.env.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());

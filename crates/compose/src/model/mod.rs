@@ -4,6 +4,7 @@
 //! "Unset" is `None`, an empty collection, `false` or 0, as the reference loader has it; where the difference between
 //! unset and zero matters, the field is an `Option`.
 
+mod answers;
 mod build;
 mod deploy;
 pub(crate) mod field;
@@ -14,6 +15,7 @@ mod resource;
 pub(crate) mod scalar;
 mod service;
 
+pub use answers::{RestartRule, ServiceLimits};
 pub use build::Build;
 pub use deploy::{
     Deploy, DeviceRequest, DiscreteResource, GenericResource, Placement, PlacementPreference, ResourceLimit,

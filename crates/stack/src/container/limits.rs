@@ -16,29 +16,22 @@ pub(super) fn resources(
     facts: &EngineFacts,
     fits: &mut Vec<Fit>,
 ) -> Resources {
-    let deploy = service.deploy.as_ref().map(|deploy| &deploy.resources);
-    let limits = deploy.and_then(|resources| resources.limits.as_ref());
-    let reservations = deploy.and_then(|resources| resources.reservations.as_ref());
+    let limits = service.limits();
     let io = service.blkio_config.as_ref();
     let positive = |number: i64| Some(number).filter(|number| *number != 0);
-    let cpus = limits.map(|limits| limits.cpus).filter(|cpus| *cpus > 0.0).unwrap_or(service.cpus);
-    let pids = limits.map(|limits| limits.pids).filter(|pids| *pids != 0).unwrap_or(service.pids_limit);
     Resources {
-        memory: limits.and_then(|limits| limits.memory).or(service.mem_limit).map(|bytes| bytes.0),
+        memory: limits.memory,
         memory_swap: service.memswap_limit.map(|bytes| bytes.0),
-        memory_reservation: reservations
-            .and_then(|reserved| reserved.memory)
-            .or(service.mem_reservation)
-            .map(|bytes| bytes.0),
+        memory_reservation: limits.memory_reservation,
         memory_swappiness: service.mem_swappiness.map(|percent| percent.0),
-        nano_cpus: (cpus > 0.0).then(|| fitted_cpus(name, cpus, facts.cpus, fits)),
+        nano_cpus: limits.cpus.map(|cpus| fitted_cpus(name, cpus, facts.cpus, fits)),
         cpu_shares: positive(service.cpu_shares),
         cpu_quota: positive(service.cpu_quota),
         cpu_period: positive(service.cpu_period),
         cpu_rt_period: positive(service.cpu_rt_period),
         cpu_rt_runtime: positive(service.cpu_rt_runtime),
         cpuset: service.cpuset.clone(),
-        pids: positive(pids),
+        pids: limits.pids,
         shm_size: service.shm_size.map(|bytes| bytes.0),
         oom_kill_disable: service.oom_kill_disable.then_some(true),
         oom_score_adj: positive(service.oom_score_adj),

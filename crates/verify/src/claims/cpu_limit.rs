@@ -1,5 +1,5 @@
 use super::{ClaimSpec, MeasureError, Outcome};
-use crate::{bound, certificate::Group, cgroup::Cgroups, declared, stack::Stack};
+use crate::{bound, certificate::Group, cgroup::Cgroups, stack::Stack};
 
 pub(super) const CLAIM: ClaimSpec = ClaimSpec {
     id: "cpu-limit",
@@ -16,7 +16,7 @@ const PRECISION: f64 = 0.001;
 fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
     let host = f64::from(stack.facts.cpus);
     stack.judge_members(|member| {
-        let declared = stack.declared(member).and_then(declared::cpus);
+        let declared = stack.declared(member).and_then(|service| service.limits().cpus);
         let wanted = declared.map(|cpus| cpus.min(host));
         let expected = match (declared, wanted) {
             (Some(declared), Some(wanted)) if declared > wanted => {

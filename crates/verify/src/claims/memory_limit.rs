@@ -18,7 +18,7 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 
 fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
     stack.judge_members(|member| {
-        let wanted = stack.declared(member).and_then(declared::memory_limit);
+        let wanted = stack.declared(member).and_then(|service| declared::positive(service.limits().memory));
         let outcome =
             Outcome::new(&member.subject, wanted.map_or("a memory limit".to_owned(), quantity::bytes));
         if member.pid().is_none() {

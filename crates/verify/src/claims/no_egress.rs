@@ -5,7 +5,7 @@ use plimsoll_compose::Service;
 use super::{ClaimSpec, MeasureError, Outcome, at_once};
 use crate::{
     certificate::{Group, Status},
-    declared, nature, netns,
+    nature, netns,
     stack::{Member, Stack},
 };
 
@@ -82,7 +82,7 @@ fn outside(stack: &Stack<'_>) -> Vec<Outside> {
 
 fn of_member(stack: &Stack<'_>, member: &Member, service: &Service, outside: &[Outside]) -> Outcome {
     let store = nature::store(stack, member);
-    let internal = declared::is_internal(stack.project, service);
+    let internal = stack.project.is_internal(service);
     let expected = match &store {
         Some(why) => {
             format!("it is a store ({why}): no default route, or nothing outside answers through it")

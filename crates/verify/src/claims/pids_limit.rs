@@ -12,7 +12,7 @@ pub(super) const CLAIM: ClaimSpec = ClaimSpec {
 
 fn measure(stack: &Stack<'_>) -> Vec<Outcome> {
     stack.judge_members(|member| {
-        let wanted = stack.declared(member).and_then(declared::pids);
+        let wanted = stack.declared(member).and_then(|service| declared::positive(service.limits().pids));
         let expected =
             wanted.map_or("a limit".to_owned(), |pids| format!("at most {pids} processes and threads"));
         let outcome = Outcome::new(&member.subject, expected);

@@ -8,7 +8,6 @@ use plimsoll_compose::Service;
 use super::{ClaimSpec, MeasureError, Outcome, at_once};
 use crate::{
     certificate::Group,
-    declared,
     member::Kind,
     nature, netns,
     procfs::Transport,
@@ -194,7 +193,7 @@ fn sides<'s>(
 fn networks_of(stack: &Stack<'_>, service: &Service) -> BTreeSet<String> {
     let other = service.network_mode.as_deref().and_then(|mode| mode.strip_prefix("service:"));
     let other = other.and_then(|name| stack.project.services.get(name));
-    declared::networks(other.unwrap_or(service))
+    other.unwrap_or(service).network_keys().into_iter().map(str::to_owned).collect()
 }
 
 fn same_network(stack: &Stack<'_>, a: &Member, b: &Member) -> bool {

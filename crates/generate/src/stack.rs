@@ -289,6 +289,8 @@ pub(crate) struct NodeBuild {
     pub(crate) inlined: Vec<Setting>,
     /// Commands that build it.
     pub(crate) build: Vec<String>,
+    /// The folder in the image that one build leaves for the next.
+    pub(crate) cache: Option<String>,
     /// Where the build writes; nothing where the program runs from its sources.
     pub(crate) output: Option<String>,
     /// Of a bundle: what is copied where below /app.
@@ -384,6 +386,8 @@ pub(crate) struct SiteBuild {
     pub(crate) build_settings: Vec<Setting>,
     pub(crate) inlined: Vec<Setting>,
     pub(crate) build: Vec<String>,
+    /// The folder in the image that one build leaves for the next.
+    pub(crate) cache: Option<String>,
     pub(crate) output: String,
     pub(crate) config: Option<SiteConfig>,
     pub(crate) nginx: Nginx,

@@ -42,18 +42,21 @@ ARG {{ image.argument }}={{ image.name }}
 {% if not it.checks_need_build %}{{ m.check(it, build.name) }}{% endif -%}
 FROM sources AS {% if it.checks_need_build and it.checks %}built{% else %}build{% endif %}
 {%- if it.build %}
+{%- if it.cache %}
+# What one build has compiled stays on the building machine, for the next one and in no layer.
+{%- endif %}
 {%- if it.bundle %}
 {%- for command in it.build %}
-RUN {{ command }}
+RUN {% if loop.last %}{{ m.kept(it, build.name, stack.project) }}{% endif %}{{ command }}
 {%- endfor %}
 # Readable for every user and writable for none but root, whatever the modes were in the checkout.
 RUN chmod -R u=rwX,go=rX {% for copy in it.bundle %}{{ copy.from | shell }}{% if not loop.last %} {% endif %}{% endfor %}
 {%- elif it.output %}
 # Readable for every user and writable for none but root, whatever the modes were in the checkout.
-RUN {{ it.build | join(" \\\n    && ") }} \
+RUN {{ m.kept(it, build.name, stack.project) }}{{ it.build | join(" \\\n    && ") }} \
     && chmod -R u=rwX,go=rX {% for path in it.readable %}{{ path | shell }}{% if not loop.last %} {% endif %}{% endfor %}
 {%- else %}
-RUN {{ it.build | join(" \\\n    && ") }}
+RUN {{ m.kept(it, build.name, stack.project) }}{{ it.build | join(" \\\n    && ") }}
 {%- endif %}
 {%- endif %}
 {%- if it.generated and not it.bundle %}

@@ -26,7 +26,10 @@ ARG {{ image.argument }}={{ image.name }}
 {% if not it.checks_need_build %}{{ m.check(it, build.name) }}{% endif -%}
 FROM sources AS {% if it.checks_need_build and it.checks %}built{% else %}build{% endif %}
 # Readable for every user and writable for none, whatever the modes were in the checkout; files are not executable.
-RUN {% for command in it.build %}{{ command }} \
+{%- if it.cache %}
+# What one build has compiled stays on the building machine, for the next one and in no layer.
+{%- endif %}
+RUN {{ m.kept(it, build.name, stack.project) }}{% for command in it.build %}{{ command }} \
     && {% endfor %}chmod -R a=rX {{ it.output | shell }}
 {%- if it.checks and not it.checks_need_build %}
 COPY --from=check /checked /checked

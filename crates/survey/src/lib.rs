@@ -27,10 +27,10 @@ pub use detect::{documents::NAMES as DOCUMENTS, node::may_start_manager};
 
 pub use answers::{AnswerError, FIELDS, TLS, TLS_FILES, answer, ask_about_stack, take_defaults};
 pub use model::{
-    Address, AddressForm, Beside, Bind, CALLS_AS_ITS_OWN, Confidence, Ecosystem, Edge, Evidence, Fact,
-    Framework, Gap, HANDS_OUT, HOST_IN, Health, Install, Manager, Migration, OwnImage, Part, Probe, Process,
-    Question, Role, Route, RuntimeConfig, RuntimeSetting, Service, Setting, Shape, Ships, Store, StoreKind,
-    StoreRole, StoreUse, Survey, Variable, Workspace, Writes, is_by_itself, is_this_machine,
+    Address, AddressForm, Beside, Bind, BuildCache, CALLS_AS_ITS_OWN, Confidence, Ecosystem, Edge, Evidence,
+    Fact, Framework, Gap, HANDS_OUT, HOST_IN, Health, Install, Manager, Migration, OwnImage, Part, Probe,
+    Process, Question, Role, Route, RuntimeConfig, RuntimeSetting, Service, Setting, Shape, Ships, Store,
+    StoreKind, StoreRole, StoreUse, Survey, Variable, Workspace, Writes, is_by_itself, is_this_machine,
 };
 pub use repository::{Limits, Repository, RepositoryError};
 pub use text::{kind, render};

@@ -451,8 +451,25 @@ pub(super) fn is_script(text: &str) -> bool {
     !text.is_empty() && !text.starts_with('-') && text.chars().all(inner)
 }
 
+/// The folder in the image that one build leaves for the next.
+pub(super) fn build_cache(service: &Service, prefix: &str) -> Option<String> {
+    let cache = service.build_cache.as_ref()?;
+    checked::is_path(&cache.folder.value).then(|| format!("/app/{prefix}{}", cache.folder.value))
+}
+
 /// The command of a build script.
-pub(super) fn build_commands(place: &Place<'_>) -> Vec<String> {
+pub(super) fn build_commands(place: &Place<'_>, prefix: &str) -> Vec<String> {
+    let service = place.service;
+    let mut commands = commands_of_build(place);
+    let forget = service.build_cache.as_ref().and_then(|cache| cache.forget.as_ref());
+    let cache = build_cache(service, prefix);
+    if let (Some(cache), Some(forget), Some(last)) = (cache, forget, commands.last_mut()) {
+        *last = format!("rm -rf {cache}/{forget} \\\n    && {last}");
+    }
+    commands
+}
+
+fn commands_of_build(place: &Place<'_>) -> Vec<String> {
     let service = place.service;
     let placeholders: Vec<String> = service
         .placeholders

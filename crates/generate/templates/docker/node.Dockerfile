@@ -89,3 +89,9 @@ RUN mkdir /checked && touch /checked/{{ name }}
 
 {% endif %}
 {%- endmacro -%}
+{#- What one build leaves for the next stays on the building machine. -#}
+{%- macro kept(build, name, project) -%}
+{%- if build.cache -%}
+--mount=type=cache,id={{ project }}-{{ name }}-build,target={{ build.cache }},sharing=locked \
+    {% endif -%}
+{%- endmacro -%}

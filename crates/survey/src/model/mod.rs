@@ -23,7 +23,7 @@ pub use own_image::{AddressForm, OwnImage};
 pub use plimsoll_facts::StoreKind;
 pub use question::{Confidence, Edge, Gap, Question};
 pub use running::{Bind, Probe, Process, Role, Setting, Shape, Ships, Writes};
-pub use service::Service;
+pub use service::{BuildCache, Service};
 pub(crate) use store::BY_ITSELF;
 pub use store::{Address, Part, Store, StoreRole, StoreUse, is_by_itself, is_this_machine};
 

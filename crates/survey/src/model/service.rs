@@ -48,6 +48,9 @@ pub struct Service {
     /// Of a [`Shape::Bundle`]: what is copied where. Of a program in Python: folders outside of its own that its build
     /// writes, with the same absolute path on both sides.
     pub ships: Vec<Ships>,
+    /// What its build keeps for the next one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_cache: Option<BuildCache>,
     /// Of a site: every path that is no file is the page's own business.
     pub single_page: bool,
     /// Of a site or a server with pages: URL prefix of files with a hash in their name (`/assets/`); `/` where they lie
@@ -144,6 +147,15 @@ pub struct Service {
     pub processes: Vec<Process>,
 }
 
+/// A folder that a build fills and the next one reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BuildCache {
+    /// The folder, below the service's own.
+    pub folder: Fact<String>,
+    /// What in it a build must not find: answers of other services, which may be others today.
+    pub forget: Option<String>,
+}
+
 impl Service {
     /// Every command that is run from its build: its own, those of its processes, and that of its migrations.
     pub fn commands(&self) -> impl Iterator<Item = &Fact<Vec<String>>> {
@@ -171,6 +183,7 @@ impl Service {
             output: None,
             build_commands: Vec::new(),
             shape: Shape::default(),
+            build_cache: None,
             ships: Vec::new(),
             single_page: false,
             hashed_assets: None,

@@ -167,6 +167,7 @@ fn add(candidate: &Candidate<'_>, survey: &mut Survey, found: frameworks::Found)
     service.output = found.output.or_else(|| build::output(candidate.context, manifest));
     service.shape = found.shape;
     service.ships = found.ships;
+    service.build_cache = found.build_cache;
     service.single_page = found.single_page;
     service.hashed_assets = found.hashed_assets;
     service.stops_gracefully = found.stops;

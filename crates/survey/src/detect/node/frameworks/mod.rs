@@ -25,7 +25,7 @@ mod worker;
 use plimsoll_source::Span;
 
 use super::services::{self, Candidate};
-use crate::model::{Bind, Evidence, Fact, Framework, Gap, Role, Setting, Shape, Ships};
+use crate::model::{Bind, BuildCache, Evidence, Fact, Framework, Gap, Role, Setting, Shape, Ships};
 
 /// One framework.
 pub(in crate::detect) struct Known {
@@ -43,6 +43,7 @@ pub(super) struct Found {
     /// The script that builds it, where it is not the usual one.
     pub(super) build: Option<Fact<String>>,
     pub(super) shape: Shape,
+    pub(super) build_cache: Option<BuildCache>,
     pub(super) ships: Vec<Ships>,
     pub(super) single_page: bool,
     pub(super) hashed_assets: Option<Fact<String>>,
@@ -64,6 +65,7 @@ impl Found {
             output: None,
             build: None,
             shape: if role == Role::Site { Shape::Files } else { Shape::Package },
+            build_cache: None,
             ships: Vec::new(),
             single_page: false,
             hashed_assets: None,

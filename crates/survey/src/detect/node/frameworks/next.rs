@@ -9,7 +9,7 @@ use crate::{
     context::join,
     detect::node::services::{self, Candidate},
     javascript::Script,
-    model::{Bind, Evidence, Fact, Role, Shape, Ships},
+    model::{Bind, BuildCache, Evidence, Fact, Role, Shape, Ships},
 };
 
 pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
@@ -27,6 +27,10 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
     found.also(candidate, &[("react", "a library for pages")]);
     found.hashed_assets =
         Some(found.by_convention("/_next/static/".to_owned(), "files with a hash in their name"));
+    found.build_cache = Some(BuildCache {
+        folder: found.by_convention(".next/cache".to_owned(), "what Next.js has compiled before"),
+        forget: Some("fetch-cache".to_owned()),
+    });
     if let Some(export) = export {
         let folder = config.as_ref().and_then(|script| setting(script, "distDir"));
         found.output =

@@ -78,7 +78,7 @@ fn change(text: &str, path: &str, value: &str, how: &str) {
         Ok(steps) => steps,
         Err(error) => return check_places(&error),
     };
-    let both_quotes = |step: &edit::Step| matches!(step, edit::Step::Key(key) if key.contains('"') && key.contains('\''));
+    let both_quotes = |step: &edit::Segment| matches!(step, edit::Segment::Key(key) if key.contains('"') && key.contains('\''));
     if !steps.iter().any(both_quotes) {
         assert_eq!(edit::steps(&edit::path_text(&steps)).expect("a path of ours"), steps);
     }
@@ -93,15 +93,15 @@ fn change(text: &str, path: &str, value: &str, how: &str) {
             let new = Source::new("compose.yaml", new);
             if remove {
                 assert!(there, "what was not there was removed");
-                let item = matches!(steps.last(), Some(edit::Step::Item(_)));
+                let item = matches!(steps.last(), Some(edit::Segment::Item(_)));
                 assert!(item || !edit::has(&new, &steps), "it is still there:\n{}", new.text());
             } else {
                 // Behind the last item stands a new one, wherever it was wanted.
-                let named = steps.iter().all(|step| matches!(step, edit::Step::Key(_)));
+                let named = steps.iter().all(|step| matches!(step, edit::Segment::Key(_)));
                 assert!(!named || edit::has(&new, &steps), "it is not there:\n{}", new.text());
                 own_yaml("the new text", new.text());
                 // A second time changes nothing.
-                if !steps.contains(&edit::Step::Append) && there {
+                if !steps.contains(&edit::Segment::Append) && there {
                     let again = edit::edit(&new, &steps, &change)
                         .unwrap_or_else(|error| panic!("{}\n{}", error.one_line(), new.text()));
                     assert_eq!(apply(&new, &again).expect("edits that fit"), new.text());

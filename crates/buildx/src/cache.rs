@@ -30,11 +30,11 @@ struct Steps {
     version: u32,
     /// In the order of the manifest's layers: what they were sealed with.
     epochs: Vec<Option<i64>>,
-    steps: Vec<Step>,
+    steps: Vec<CachedStep>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Step {
+struct CachedStep {
     key: Key,
     /// Number of the layer.
     layer: Option<usize>,
@@ -53,7 +53,7 @@ impl Steps {
                 None => None,
                 Some(id) => Some(layers.iter().position(|layer| layer == id)?),
             };
-            Some(Step { key: step.key, layer, created: step.created })
+            Some(CachedStep { key: step.key, layer, created: step.created })
         });
         Ok(Self { version: VERSION, epochs, steps: steps.collect() })
     }
@@ -221,7 +221,7 @@ pub fn import(
         "local" => {
             let dir = PathBuf::from(take("src")?);
             match Artifact::read_dir(&dir)? {
-                Some(artifact) => (artifact, Place::Folder(dir)),
+                Some(artifact) => (artifact, CacheStore::Folder(dir)),
                 None => {
                     tell(&format!("cache: there is none in {}", dir.display()));
                     return Ok(None);
@@ -232,7 +232,7 @@ pub fn import(
             let name = Reference::parse(&take("ref")?)?;
             let registry = outside.registry(&name, false)?;
             match registry.artifact(&name) {
-                Ok(artifact) => (artifact, Place::Registry(Box::new(registry), name)),
+                Ok(artifact) => (artifact, CacheStore::Registry(Box::new(registry), name)),
                 Err(error) => {
                     tell(&format!("cache: {error}"));
                     return Ok(None);
@@ -266,13 +266,13 @@ pub fn import(
 #[derive(Debug)]
 struct Import {
     outside: Told,
-    place: Place,
+    place: CacheStore,
     layers: Vec<(Descriptor, Option<i64>)>,
     known: HashMap<Key, (Option<usize>, i64)>,
     restored: Mutex<HashMap<Digest, LayerId>>,
 }
 
-enum Place {
+enum CacheStore {
     Folder(PathBuf),
     Registry(Box<Registry>, Reference),
 }
@@ -286,7 +286,7 @@ impl std::fmt::Debug for Told {
     }
 }
 
-impl std::fmt::Debug for Place {
+impl std::fmt::Debug for CacheStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Folder(dir) => write!(f, "{}", dir.display()),
@@ -304,10 +304,10 @@ impl Import {
         }
         let options = SealOptions { epoch: *epoch };
         let layer = match &self.place {
-            Place::Folder(dir) => Artifact::open_blob(dir, descriptor)
+            CacheStore::Folder(dir) => Artifact::open_blob(dir, descriptor)
                 .and_then(|blob| store.restore_layer(blob, &descriptor.digest, &options))
                 .map_err(|error| error.to_string())?,
-            Place::Registry(registry, name) => registry
+            CacheStore::Registry(registry, name) => registry
                 .restore_layer(store, name, descriptor, &options)
                 .map_err(|error| error.to_string())?,
         };

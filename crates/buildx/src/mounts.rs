@@ -7,14 +7,14 @@ use plimsoll_source::Failure;
 
 /// `PATH[,id=NAME…][,all][,replace]`
 #[derive(Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct MountSource {
     path: PathBuf,
     ids: BTreeSet<String>,
     all: bool,
     replace: bool,
 }
 
-impl Place {
+impl MountSource {
     /// Reads the option's value.
     pub fn parse(spec: &str) -> Result<Self, Failure> {
         let wrong = |why: String| {
@@ -114,13 +114,13 @@ mod tests {
 
     #[test]
     fn places_say_what_is_meant() {
-        let all = Place::parse("/x/y.tar.zst,all,replace").unwrap();
+        let all = MountSource::parse("/x/y.tar.zst,all,replace").unwrap();
         assert!(all.all && all.replace && all.wanted(&BTreeSet::new()).is_none());
-        let some = Place::parse("/x,id=npm,id=pip").unwrap();
+        let some = MountSource::parse("/x,id=npm,id=pip").unwrap();
         assert_eq!(some.ids, BTreeSet::from(["npm".to_owned(), "pip".to_owned()]));
-        assert!(Place::parse("/x").unwrap().asks_the_build());
+        assert!(MountSource::parse("/x").unwrap().asks_the_build());
         for wrong in ["", ",id=x", "/x,id=", "/x,other", "/x,all,id=a", "/x,mode=max"] {
-            assert!(Place::parse(wrong).is_err(), "{wrong}");
+            assert!(MountSource::parse(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) struct Shown {
     /// Each step is a line of standard output when it begins, those from the cache too.
     listing: bool,
     /// The running steps of each image, by its name.
-    steps: Mutex<HashMap<String, HashMap<usize, Step>>>,
+    steps: Mutex<HashMap<String, HashMap<usize, StepLine>>>,
 }
 
 impl Shown {
@@ -111,7 +111,7 @@ impl Reporter for Shown {
     }
 }
 
-struct Step {
+struct StepLine {
     title: String,
     bar: Option<ProgressBar>,
 }
@@ -127,7 +127,7 @@ impl Shown {
                     // for scripts: as it stands in the file
                     outln!("{} {}", name, printable_line(&title.to_string()));
                 }
-                steps.insert(*step, Step { title: one_line(&title.to_string()), bar: None });
+                steps.insert(*step, StepLine { title: one_line(&title.to_string()), bar: None });
             }
             Happens::Output { step, bytes, .. } => {
                 let Some(step) = steps.get_mut(step) else { return };
@@ -145,7 +145,7 @@ impl Shown {
             Happens::Fetched { .. } => {}
             Happens::Waiting { what, .. } => self.tell(&format!("{name}: {what}")),
             Happens::Finished { step, outcome, elapsed } => {
-                let Some(Step { title, bar }) = steps.remove(step) else { return };
+                let Some(StepLine { title, bar }) = steps.remove(step) else { return };
                 if let Some(bar) = bar {
                     bar.finish_and_clear();
                 }

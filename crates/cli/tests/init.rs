@@ -10,7 +10,7 @@ use std::{
     process::Command,
 };
 
-use plimsoll_survey::{Limits, Repository};
+use plimsoll_survey::{ReadLimits, Repository};
 
 struct Copy {
     folder: tempfile::TempDir,
@@ -27,7 +27,7 @@ impl Copy {
     fn new() -> Self {
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/pivotal");
         let folder = tempfile::tempdir().unwrap();
-        let repository = Repository::open(&example, Limits::default()).unwrap();
+        let repository = Repository::open(&example, ReadLimits::default()).unwrap();
         let generated = ["Dockerfile", "compose.production.yml", "plimsoll.toml", ".dockerignore"];
         for path in repository.files() {
             let name = path.rsplit('/').next().unwrap();

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use plimsoll_survey::{Limits, Repository};
+use plimsoll_survey::{ReadLimits, Repository};
 
 /// A copy of the tutorial's application, and the page.
 struct Reader {
@@ -20,7 +20,7 @@ impl Reader {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let example = root.join("examples/quickstart/express-sql");
         let folder = tempfile::tempdir().unwrap();
-        for path in Repository::open(&example, Limits::default()).unwrap().files() {
+        for path in Repository::open(&example, ReadLimits::default()).unwrap().files() {
             let target = folder.path().join("notes").join(path);
             fs::create_dir_all(target.parent().unwrap()).unwrap();
             fs::copy(example.join(path), target).unwrap();

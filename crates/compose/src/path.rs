@@ -6,25 +6,25 @@ use std::fmt;
 #[derive(Clone, Copy)]
 pub(crate) struct Path<'a> {
     parent: Option<&'a Path<'a>>,
-    step: Step<'a>,
+    step: Segment<'a>,
 }
 
 #[derive(Clone, Copy)]
-enum Step<'a> {
+enum Segment<'a> {
     Root,
     Key(&'a str),
     Item(usize),
 }
 
 impl<'a> Path<'a> {
-    pub(crate) const ROOT: Path<'static> = Path { parent: None, step: Step::Root };
+    pub(crate) const ROOT: Path<'static> = Path { parent: None, step: Segment::Root };
 
     pub(crate) fn key(&'a self, key: &'a str) -> Path<'a> {
-        Path { parent: Some(self), step: Step::Key(key) }
+        Path { parent: Some(self), step: Segment::Key(key) }
     }
 
     pub(crate) fn item(&'a self, position: usize) -> Path<'a> {
-        Path { parent: Some(self), step: Step::Item(position) }
+        Path { parent: Some(self), step: Segment::Item(position) }
     }
 
     /// Whether the place fits a pattern of keys with `*` for any one step.
@@ -33,14 +33,14 @@ impl<'a> Path<'a> {
         for wanted in pattern.rsplit('.') {
             let Some(here) = at else { return false };
             match here.step {
-                Step::Root => return false,
-                Step::Key(key) if wanted == "*" || wanted == key => {}
-                Step::Item(_) if wanted == "*" => {}
+                Segment::Root => return false,
+                Segment::Key(key) if wanted == "*" || wanted == key => {}
+                Segment::Item(_) if wanted == "*" => {}
                 _ => return false,
             }
             at = here.parent;
         }
-        matches!(at, Some(Path { step: Step::Root, .. }))
+        matches!(at, Some(Path { step: Segment::Root, .. }))
     }
 
     /// The first table entry whose pattern fits.
@@ -51,12 +51,12 @@ impl<'a> Path<'a> {
     /// Whether the value is an attribute of the user's own. Where users choose the names, `x-` is a name like any other.
     pub(crate) fn is_extension(&self) -> bool {
         const CHOSEN: [&str; 3] = ["services.*.networks.*", "services.*.models.*", "services.*.depends_on.*"];
-        let Step::Key(key) = self.step else { return false };
+        let Segment::Key(key) = self.step else { return false };
         if !key.starts_with("x-") {
             return false;
         }
         let section = match self.parent {
-            Some(Path { parent: Some(Path { step: Step::Root, .. }), step: Step::Key(section) }) => {
+            Some(Path { parent: Some(Path { step: Segment::Root, .. }), step: Segment::Key(section) }) => {
                 Some(*section)
             }
             _ => None,
@@ -72,10 +72,10 @@ impl fmt::Display for Path<'_> {
         let Some(parent) = self.parent else { return Ok(()) };
         parent.fmt(f)?;
         match self.step {
-            Step::Root => Ok(()),
-            Step::Item(position) => write!(f, "[{position}]"),
-            Step::Key(key) if parent.parent.is_none() => f.write_str(key),
-            Step::Key(key) => write!(f, ".{key}"),
+            Segment::Root => Ok(()),
+            Segment::Item(position) => write!(f, "[{position}]"),
+            Segment::Key(key) if parent.parent.is_none() => f.write_str(key),
+            Segment::Key(key) => write!(f, ".{key}"),
         }
     }
 }

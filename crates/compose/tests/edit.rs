@@ -1,6 +1,6 @@
 //! Changes in place: the new text means what it should, and everything else of it is as it was.
 
-use plimsoll_compose::edit::{Change, Step, edit, path_text, steps};
+use plimsoll_compose::edit::{Change, Segment, edit, path_text, steps};
 use plimsoll_source::{
     Diagnostic, Source, apply,
     yaml::{self, Expanded, ExpandedKind},
@@ -62,7 +62,7 @@ volumes:
   data:
 # end"#;
 
-fn edited(source: &Source, path: &[Step], change: &Change) -> Result<String, Diagnostic> {
+fn edited(source: &Source, path: &[Segment], change: &Change) -> Result<String, Diagnostic> {
     Ok(apply(source, &edit(source, path, change)?)?)
 }
 
@@ -206,8 +206,8 @@ fn other_forms_of_files_keep_theirs() {
 }
 
 /// Every path of a tree, with those of one more key and item in each collection.
-fn paths(value: &Value, path: &mut Vec<Step>, out: &mut Vec<Vec<Step>>) {
-    let mut child = |step: Step, value: Option<&Value>| {
+fn paths(value: &Value, path: &mut Vec<Segment>, out: &mut Vec<Vec<Segment>>) {
+    let mut child = |step: Segment, value: Option<&Value>| {
         path.push(step);
         out.push(path.clone());
         if let Some(value) = value {
@@ -218,40 +218,40 @@ fn paths(value: &Value, path: &mut Vec<Step>, out: &mut Vec<Vec<Step>>) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {
-                child(Step::Key(key.clone()), Some(value));
+                child(Segment::Key(key.clone()), Some(value));
             }
-            child(Step::Key("new".to_owned()), None);
+            child(Segment::Key("new".to_owned()), None);
         }
         Value::Array(items) => {
             for (at, value) in items.iter().enumerate() {
-                child(Step::Item(at), Some(value));
+                child(Segment::Item(at), Some(value));
             }
-            child(Step::Append, None);
+            child(Segment::Append, None);
         }
         _ => {}
     }
 }
 
 /// The tree that a change must lead to.
-fn model(tree: &mut Value, path: &[Step], value: Option<&Value>) {
+fn model(tree: &mut Value, path: &[Segment], value: Option<&Value>) {
     let (last, way) = path.split_last().expect("a path");
     let parent = way.iter().fold(tree, |tree, step| match step {
-        Step::Key(key) => &mut tree[key],
-        Step::Item(at) => &mut tree[at],
-        Step::Append => panic!("only at the end"),
+        Segment::Key(key) => &mut tree[key],
+        Segment::Item(at) => &mut tree[at],
+        Segment::Append => panic!("only at the end"),
     });
     match (parent, last, value) {
-        (Value::Object(map), Step::Key(key), Some(value)) => {
+        (Value::Object(map), Segment::Key(key), Some(value)) => {
             map.insert(key.clone(), value.clone());
         }
-        (Value::Object(map), Step::Key(key), None) => {
+        (Value::Object(map), Segment::Key(key), None) => {
             map.remove(key);
         }
-        (Value::Array(items), Step::Item(at), Some(value)) => items[*at] = value.clone(),
-        (Value::Array(items), Step::Item(at), None) => {
+        (Value::Array(items), Segment::Item(at), Some(value)) => items[*at] = value.clone(),
+        (Value::Array(items), Segment::Item(at), None) => {
             items.remove(*at);
         }
-        (Value::Array(items), Step::Append, Some(value)) => items.push(value.clone()),
+        (Value::Array(items), Segment::Append, Some(value)) => items.push(value.clone()),
         (parent, step, _) => panic!("{step:?} of {parent}"),
     }
 }
@@ -284,7 +284,7 @@ fn json(node: &Expanded) -> Value {
 }
 
 /// Makes a change and holds the result against the model. False if the change was refused.
-fn holds(text: &str, path: &[Step], value: Option<&str>) -> bool {
+fn holds(text: &str, path: &[Segment], value: Option<&str>) -> bool {
     let change = value.map_or(Change::Remove, |value| Change::Set(value.to_owned()));
     let Ok(new) = edited(&Source::new("compose.yml", text), path, &change) else { return false };
     let place = path_text(path);
@@ -299,7 +299,7 @@ fn holds(text: &str, path: &[Step], value: Option<&str>) -> bool {
     let (old, kept) = (comments(text), comments(&new));
     let mut left = old.iter();
     assert!(kept.iter().all(|comment| left.any(|old| old == comment)), "{place}: {kept:?}");
-    if path.last() == Some(&Step::Append) || path.last() == Some(&Step::Key("new".to_owned())) {
+    if path.last() == Some(&Segment::Append) || path.last() == Some(&Segment::Key("new".to_owned())) {
         assert_eq!(kept, old, "{place}");
     }
     true
@@ -313,8 +313,8 @@ fn every_value_of_a_file_can_be_set_or_the_reason_is_known() {
     let mut refused = Vec::new();
     for path in &all {
         for value in [Some("plain"), Some("[a, {b: c}]"), Some("{k: v, l: [1, 2]}"), Some("[]"), None] {
-            let there = !matches!(path.last(), Some(Step::Append))
-                && path.last() != Some(&Step::Key("new".to_owned()));
+            let there = !matches!(path.last(), Some(Segment::Append))
+                && path.last() != Some(&Segment::Key("new".to_owned()));
             if value.is_none() && !there {
                 continue;
             }
@@ -411,7 +411,7 @@ proptest! {
             let mut all = Vec::new();
             paths(&before, &mut Vec::new(), &mut all);
             let path = pick.get(&all);
-            let new = matches!(path.last(), Some(Step::Append)) || path.last() == Some(&Step::Key("new".to_owned()));
+            let new = matches!(path.last(), Some(Segment::Append)) || path.last() == Some(&Segment::Key("new".to_owned()));
             if !(new && value.is_none()) {
                 holds(&text, path, value);
             }

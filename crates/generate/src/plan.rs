@@ -22,13 +22,16 @@ mod tls;
 
 use std::collections::BTreeSet;
 
+use plimsoll_source::RuleInfo;
 use plimsoll_survey::{Bind, DOCUMENTS, Ecosystem, Fact, Gap, Question, Role, Service, Survey};
 
 use self::{names::Names, secrets::Secrets};
 use crate::{
     files::SMOKE_FILE,
-    policy::{Limits, Policy},
-    stack::{Budgets, Build, BuildKind, Dependency, ImageBudget, Launchers, LimitTexts, Stack, Unit},
+    policy::Policy,
+    rules,
+    size::GIGABYTE,
+    stack::{Budgets, Build, BuildKind, Dependency, ImageBudget, Launchers, Stack, Unit},
 };
 
 /// Why no stack can be written.
@@ -101,7 +104,12 @@ pub fn plan(survey: &Survey, policy: &Policy, taken: &dyn Fn(&str) -> bool) -> R
 fn nothing(survey: &Survey) -> Vec<Gap> {
     let message = "nothing was found that can be deployed";
     let said = survey.gaps.iter().any(|gap| gap.message == message);
-    let general = problem("the repository", message, "`plimsoll survey` shows what was found and why");
+    let general = problem(
+        rules::NOTHING_TO_DEPLOY,
+        "the repository",
+        message,
+        "`plimsoll survey` shows what was found and why",
+    );
     std::iter::once(general).filter(|_| !said).chain(survey.gaps.iter().cloned()).collect()
 }
 
@@ -153,11 +161,12 @@ impl<'a> Passes<'a> {
                 .any(|build| matches!(&build.kind, BuildKind::Node(node) if node.install.lean_script)),
         };
         let python = builds.iter().any(|build| matches!(build.kind, BuildKind::Python(_)));
-        let total: u32 = units.iter().filter(|unit| unit.kind != "migrate").map(megabytes).sum();
+        let total: u32 =
+            units.iter().filter(|unit| unit.kind != "migrate").map(|unit| unit.limits.megabytes).sum();
         let image_map = images::map(self.policy.stand_ins, &builds, &units);
         for image in &image_map {
             if let Some(other) = image.other {
-                self.note(
+                self.note(rules::OTHER_VERSION,
                     &image.name,
                     format!("where its registry is out of reach, {other} from Debian's packages takes its place: another version"),
                     "take it out of [images] in plimsoll.toml where that must not be",
@@ -208,6 +217,7 @@ impl<'a> Passes<'a> {
     fn can_run(&mut self, service: &Service) -> bool {
         if let Bind::Loopback { address } = &service.bind {
             self.problems.push(Gap {
+                rule: rules::LOOPBACK_ONLY,
                 subject: service.name.clone(),
                 message: format!(
                     "it listens on {} alone: nobody outside of its own container would reach it",
@@ -222,6 +232,7 @@ impl<'a> Passes<'a> {
         let open = |question: &&Question| question.default.is_none() && question.id.starts_with(&prefix);
         if let Some(question) = self.survey.questions.iter().find(open) {
             self.problems.push(Gap {
+                rule: rules::UNANSWERED_QUESTION,
                 subject: service.name.clone(),
                 message: question.text.clone(),
                 hint: format!("`--answer {}={}`", question.id, answers(question, service)),
@@ -237,6 +248,7 @@ impl<'a> Passes<'a> {
             };
             let tool = service.frameworks.first().map(|tool| tool.evidence.clone()).unwrap_or_default();
             self.problems.push(Gap {
+                rule: rules::NO_START_COMMAND,
                 subject: service.name.clone(),
                 message,
                 hint: format!("answer `--answer {}.command=\"node dist/index.js\"`", service.name),
@@ -248,13 +260,14 @@ impl<'a> Passes<'a> {
     }
 
     fn image_budget(&self, build: &Build) -> ImageBudget {
+        let service = self.survey.services.iter().find(|service| names::slug(&service.name) == build.name);
         let size = match build.kind {
             // The packages for development alone are larger than most programs.
             BuildKind::Node(ref node) if node.install.development.is_some() => self.policy.slim_image_budget,
             BuildKind::Node(ref node) if node.distroless && !node.bundle.is_empty() => {
                 self.policy.bundle_image_budget
             }
-            BuildKind::Node(ref node) if node.distroless && self.makes_pages(build) => {
+            BuildKind::Node(ref node) if node.distroless && service.is_some_and(front::makes_pages) => {
                 self.policy.pages_image_budget
             }
             BuildKind::Node(ref node) if node.distroless => self.policy.server_image_budget,
@@ -265,19 +278,11 @@ impl<'a> Passes<'a> {
         };
         // A runtime with a shell has room enough.
         let counted = matches!(&build.kind, BuildKind::Node(node) if node.distroless && node.install.development.is_none());
-        let service = self.survey.services.iter().find(|service| names::slug(&service.name) == build.name);
         let size = match service.filter(|_| counted) {
             Some(service) => budget::with_packages(size, service),
-            None => size.to_owned(),
+            None => size,
         };
         ImageBudget { name: build.name.clone(), size }
-    }
-
-    fn makes_pages(&self, build: &Build) -> bool {
-        self.survey
-            .services
-            .iter()
-            .any(|service| names::slug(&service.name) == build.name && front::makes_pages(service))
     }
 
     /// Where a Dockerfile is written: `Dockerfile` in the service's folder, unless a person has one there.
@@ -289,12 +294,13 @@ impl<'a> Passes<'a> {
 
     fn note(
         &mut self,
+        rule: RuleInfo,
         subject: &str,
         message: impl Into<String>,
         hint: impl Into<String>,
         fact: &[plimsoll_survey::Evidence],
     ) {
-        let mut gap = problem(subject, message, hint);
+        let mut gap = problem(rule, subject, message, hint);
         gap.evidence = fact.to_vec();
         self.notes.push(gap);
     }
@@ -338,8 +344,14 @@ struct Made {
     one_shots: Vec<Unit>,
 }
 
-fn problem(subject: &str, message: impl Into<String>, hint: impl Into<String>) -> Gap {
-    Gap { subject: subject.to_owned(), message: message.into(), hint: hint.into(), evidence: Vec::new() }
+fn problem(rule: RuleInfo, subject: &str, message: impl Into<String>, hint: impl Into<String>) -> Gap {
+    Gap {
+        rule,
+        subject: subject.to_owned(),
+        message: message.into(),
+        hint: hint.into(),
+        evidence: Vec::new(),
+    }
 }
 
 /// A path below a folder; the empty folder is the root.
@@ -381,20 +393,7 @@ fn kept(named: &[Fact<String>], builds: &[Build]) -> Vec<String> {
     kept.into_iter().collect()
 }
 
-fn texts(limits: &Limits) -> LimitTexts {
-    LimitTexts {
-        cpus: limits.cpus,
-        memory: format!("{}M", limits.megabytes),
-        pids: limits.pids,
-        reserved_memory: format!("{}M", limits.reserved_megabytes),
-    }
-}
-
-fn megabytes(unit: &Unit) -> u32 {
-    unit.limits.memory.trim_end_matches('M').parse().unwrap_or(0)
-}
-
-/// The policy's bound, or what all limits add up to where that is more.
-fn memory_budget(policy: &Policy, total: u32) -> String {
-    if total <= 2048 { policy.memory_budget.to_owned() } else { format!("{}GB", total.div_ceil(1024)) }
+/// The policy's bound, or what all limits of `total` mebibytes add up to where that is more.
+fn memory_budget(policy: &Policy, total: u32) -> u64 {
+    if total <= 2048 { policy.memory_budget } else { u64::from(total.div_ceil(1024)) * GIGABYTE }
 }

@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+use crate::{policy::ServiceLimits, size};
+
 /// A production stack: images to build, the services that run from them, their stores, one front for each site.
 #[derive(Clone, Debug, Serialize)]
 pub struct Stack {
@@ -537,7 +539,7 @@ pub(crate) struct Unit {
     pub(crate) grace: u32,
     /// There is never more than one of it.
     pub(crate) single: bool,
-    pub(crate) limits: LimitTexts,
+    pub(crate) limits: ServiceLimits,
     pub(crate) store: Option<StoreTexts>,
     /// The service whose program it runs, where that is another one.
     pub(crate) of: String,
@@ -603,24 +605,19 @@ pub(crate) struct StoreTexts {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct LimitTexts {
-    pub(crate) cpus: &'static str,
-    pub(crate) memory: String,
-    pub(crate) pids: u32,
-    pub(crate) reserved_memory: String,
-}
-
-#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Budgets {
-    pub(crate) memory: String,
-    pub(crate) start: &'static str,
+    #[serde(serialize_with = "size::in_gigabytes")]
+    pub(crate) memory: u64,
+    #[serde(serialize_with = "size::in_seconds")]
+    pub(crate) start: u32,
     pub(crate) images: Vec<ImageBudget>,
 }
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ImageBudget {
     pub(crate) name: String,
-    pub(crate) size: String,
+    #[serde(serialize_with = "size::in_megabytes")]
+    pub(crate) size: u64,
 }
 
 /// One file of `secrets/`.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use plimsoll_generate::{Policy, generate, plan};
-use plimsoll_survey::{Limits, Repository, survey};
+use plimsoll_survey::{ReadLimits, Repository, survey};
 
 const SECURITY: [&str; 5] = [
     "x-content-type-options",
@@ -210,7 +210,7 @@ fn config(policy: &Policy) -> (String, Option<String>) {
 }
 
 fn config_of(repository: &Path, policy: &Policy) -> (String, Option<String>) {
-    let survey = survey(&Repository::open(repository, Limits::default()).unwrap());
+    let survey = survey(&Repository::open(repository, ReadLimits::default()).unwrap());
     let files = generate(&plan(&survey, policy, &|_| false).unwrap().stack).unwrap();
     let text = |name: &str| files.iter().find(|file| file.path.ends_with(name)).map(|file| file.text.clone());
     (text("/nginx.conf").unwrap(), text("/https_port.conf.template"))

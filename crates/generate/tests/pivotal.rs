@@ -13,7 +13,7 @@ use plimsoll_compose::{LoadOptions, NoFiles};
 use plimsoll_dockerfile::{Matcher, checks};
 use plimsoll_generate::{GeneratedFile, Lock, Outcome, Policy, Resolution, Stack, compare, generate, plan};
 use plimsoll_source::Source;
-use plimsoll_survey::{Limits, Repository, survey};
+use plimsoll_survey::{ReadLimits, Repository, survey};
 
 fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/pivotal")
@@ -32,7 +32,7 @@ fn policy() -> Policy {
 }
 
 fn stack() -> Stack {
-    let repository = Repository::open(&example(), Limits::default()).unwrap();
+    let repository = Repository::open(&example(), ReadLimits::default()).unwrap();
     plan(&survey(&repository), &policy(), &|_| false).unwrap().stack
 }
 

@@ -15,6 +15,28 @@ pub struct RuleInfo {
     pub url: &'static str,
 }
 
+/// The rules of one crate: a constant for each, and `ALL` of them. The identifier is the crate's area and the rule's name.
+#[macro_export]
+macro_rules! rules {
+    ($area:literal; $($constant:ident: $name:literal, $summary:literal;)+) => {
+        $(
+            #[doc = $summary]
+            pub const $constant: $crate::RuleInfo =
+                $crate::RuleInfo { id: concat!($area, "/", $name), summary: $summary, url: "" };
+        )+
+
+        /// Every rule, in the order of the documentation.
+        pub const ALL: &[$crate::RuleInfo] = &[$($constant),+];
+    };
+}
+
+impl Serialize for RuleInfo {
+    /// A rule is its identifier: the rest is for people.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.id)
+    }
+}
+
 /// How a [`Finding`] is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -63,6 +85,8 @@ pub struct Finding {
     pub why: String,
     /// How it is known.
     pub evidence: EvidenceKind,
+    /// What to do next, in words, where no edit of a file is known that does it.
+    pub help: Option<String>,
     /// What would mend it, the best first; each is enough.
     pub fixes: Vec<Fix>,
 }
@@ -71,7 +95,7 @@ impl Finding {
     /// A finding from the files alone, without places and fixes.
     pub fn new(rule: RuleInfo, severity: Severity, why: impl Into<String>) -> Self {
         let (places, fixes) = (Vec::new(), Vec::new());
-        Self { rule, severity, places, why: why.into(), evidence: EvidenceKind::Parsed, fixes }
+        Self { rule, severity, places, why: why.into(), evidence: EvidenceKind::Parsed, help: None, fixes }
     }
 
     /// Adds a place; the first one added is the primary one.
@@ -86,6 +110,12 @@ impl Finding {
         self
     }
 
+    /// Says what to do next.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
     /// Adds a fix.
     pub fn fix(mut self, title: impl Into<String>, safety: Safety, edits: Vec<Edit>) -> Self {
         self.fixes.push(Fix { title: title.into(), safety, edits });
@@ -97,7 +127,8 @@ impl From<&Finding> for Diagnostic {
     fn from(finding: &Finding) -> Self {
         let RuleInfo { id, summary, url } = finding.rule;
         let mut notes = Vec::new();
-        if !summary.is_empty() && summary != finding.why {
+        // Help says it of this place, the rule's sentence of all places.
+        if finding.help.is_none() && !summary.is_empty() && summary != finding.why {
             notes.push(summary.to_owned());
         }
         notes.extend(finding.fixes.iter().map(|fix| match fix.safety {
@@ -111,19 +142,23 @@ impl From<&Finding> for Diagnostic {
             title: finding.why.clone(),
             labels: finding.places.clone(),
             notes,
-            hint: (!url.is_empty()).then(|| format!("see {url}")),
+            hint: finding.help.clone().or_else(|| (!url.is_empty()).then(|| format!("see {url}"))),
         }
     }
 }
 
 impl Serialize for Finding {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("Finding", 6)?;
-        object.serialize_field("rule", self.rule.id)?;
+        let mut object = serializer.serialize_struct("Finding", 7)?;
+        object.serialize_field("rule", &self.rule)?;
         object.serialize_field("severity", &self.severity)?;
         object.serialize_field("why", &self.why)?;
         object.serialize_field("places", &self.places)?;
         object.serialize_field("evidence", &self.evidence)?;
+        match &self.help {
+            Some(help) => object.serialize_field("help", help)?,
+            None => object.skip_field("help")?,
+        }
         object.serialize_field("fixes", &self.fixes)?;
         object.end()
     }

@@ -36,6 +36,19 @@ fn a_finding_as_json_and_as_a_message() {
 }
 
 #[test]
+fn a_finding_with_help_of_its_own() {
+    let source = Source::new("package.json", "{}");
+    let finding = Finding::new(RULE, Severity::Error, "no script")
+        .place(&source, Span::new(0, 2), "here")
+        .help("add a script `build`");
+    let json = serde_json::to_value(&finding).expect("JSON");
+    assert_eq!((&json["help"], &json["rule"]), (&"add a script `build`".into(), &"TagMissing".into()));
+    let message = Diagnostic::from(&finding);
+    assert_eq!(message.hint.as_deref(), Some("add a script `build`"));
+    assert!(message.notes.is_empty(), "{:?}", message.notes);
+}
+
+#[test]
 fn edits_that_cannot_be_applied() {
     let source = Source::new("a", "né\nabc");
     let edit = |start, end, text: &str| Edit::new(&source, Span::new(start, end), text);

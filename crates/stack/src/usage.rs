@@ -47,7 +47,7 @@ pub struct Usage {
 
 /// What does not change while a container runs.
 #[derive(Debug, Clone, Default)]
-struct Limits {
+struct ContainerLimits {
     started: String,
     cpus: Option<f64>,
     memory: Option<u64>,
@@ -59,7 +59,7 @@ struct Limits {
 #[derive(Debug, Default)]
 pub struct Meter {
     last: BTreeMap<String, (Instant, u64)>,
-    limits: BTreeMap<String, Limits>,
+    limits: BTreeMap<String, ContainerLimits>,
     host: Option<(f64, u64)>,
 }
 
@@ -165,7 +165,8 @@ impl Meter {
 
     /// Kills for lack of memory that the engine remembers (its last 256 events), by container id.
     async fn told(&self, engine: &Engine, project: &str) -> BTreeMap<String, u64> {
-        let unreadable = |limits: &Limits| limits.pid != 0 && oom_kills(engine, limits.pid).is_none();
+        let unreadable =
+            |limits: &ContainerLimits| limits.pid != 0 && oom_kills(engine, limits.pid).is_none();
         let mut told: BTreeMap<String, u64> = BTreeMap::new();
         let mut at: BTreeMap<String, i64> = BTreeMap::new();
         if !self.limits.values().any(unreadable) {
@@ -204,14 +205,14 @@ fn is_up(state: RunState) -> bool {
     matches!(state, RunState::Running | RunState::Paused)
 }
 
-fn limits(raw: &Value) -> Limits {
+fn limits(raw: &Value) -> ContainerLimits {
     let host = &raw["HostConfig"];
     let positive = |key: &str| host[key].as_i64().and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0);
     let quota = || {
         let period = positive("CpuPeriod").unwrap_or(100_000);
         Some(positive("CpuQuota")? as f64 / period as f64)
     };
-    Limits {
+    ContainerLimits {
         started: raw["State"]["StartedAt"].as_str().unwrap_or_default().to_owned(),
         cpus: positive("NanoCpus").map(|nano| nano as f64 / 1e9).or_else(quota),
         memory: positive("Memory"),

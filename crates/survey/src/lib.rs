@@ -17,6 +17,7 @@ mod manifest;
 mod model;
 mod python;
 mod repository;
+pub mod rules;
 mod text;
 mod tokens;
 mod toml;
@@ -32,7 +33,7 @@ pub use model::{
     Process, Question, Role, Route, RuntimeConfig, RuntimeSetting, Service, Setting, Shape, Ships, Store,
     StoreKind, StoreRole, StoreUse, Survey, Variable, Workspace, Writes, is_by_itself, is_this_machine,
 };
-pub use repository::{Limits, Repository, RepositoryError};
+pub use repository::{ReadLimits, Repository, RepositoryError};
 pub use text::{kind, render};
 
 /// Surveys a repository.

@@ -16,7 +16,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 /// Bounds on what a survey may cost.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ReadLimits {
     /// Files in the view; a repository with more is refused.
     pub files: usize,
     /// Size of one file in bytes; a larger one is listed but not read.
@@ -27,7 +27,7 @@ pub struct Limits {
     pub depth: usize,
 }
 
-impl Default for Limits {
+impl Default for ReadLimits {
     /// 50,000 files, 1 MiB each, 64 MiB in all, 24 levels.
     fn default() -> Self {
         Self { files: 50_000, file_bytes: 1 << 20, total_bytes: 64 << 20, depth: 24 }
@@ -66,7 +66,7 @@ pub struct Repository {
     unread: RefCell<BTreeMap<String, String>>,
     cache: RefCell<HashMap<String, Option<Source>>>,
     left: Cell<u64>,
-    limits: Limits,
+    limits: ReadLimits,
 }
 
 #[derive(Debug)]
@@ -77,7 +77,7 @@ enum Origin {
 
 impl Repository {
     /// Lists the files below `root`.
-    pub fn open(root: &Path, limits: Limits) -> Result<Self, RepositoryError> {
+    pub fn open(root: &Path, limits: ReadLimits) -> Result<Self, RepositoryError> {
         let failed = |source: io::Error| RepositoryError::Root { path: root.display().to_string(), source };
         let absolute = root.canonicalize().map_err(failed)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -121,7 +121,7 @@ impl Repository {
         let texts: BTreeMap<String, String> =
             files.into_iter().map(|(path, text)| (path.into(), text.into())).collect();
         let sizes = texts.iter().map(|(path, text)| (path.clone(), text.len() as u64)).collect();
-        Self::new(name.to_owned(), Origin::Memory(texts), sizes, BTreeMap::new(), Limits::default())
+        Self::new(name.to_owned(), Origin::Memory(texts), sizes, BTreeMap::new(), ReadLimits::default())
     }
 
     fn new(
@@ -129,7 +129,7 @@ impl Repository {
         origin: Origin,
         files: BTreeMap<String, u64>,
         unread: BTreeMap<String, String>,
-        limits: Limits,
+        limits: ReadLimits,
     ) -> Self {
         let unread = RefCell::new(unread);
         Self {
@@ -294,7 +294,7 @@ fn decoded(bytes: Vec<u8>) -> Result<String, String> {
     char::decode_utf16(units).collect::<Result<_, _>>().map_err(|_| "it is not UTF-16".to_owned())
 }
 
-fn walk(root: &Path, limits: &Limits) -> ignore::Walk {
+fn walk(root: &Path, limits: &ReadLimits) -> ignore::Walk {
     // Only the repository's own .gitignore files count: the survey must not depend on the machine that it runs on.
     ignore::WalkBuilder::new(root)
         .hidden(false)
@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn ignored_files_and_installed_packages_are_not_in_the_view() {
         let dir = folder();
-        let repository = Repository::open(dir.path(), Limits::default()).unwrap();
+        let repository = Repository::open(dir.path(), ReadLimits::default()).unwrap();
         assert_eq!(repository.files().collect::<Vec<_>>(), [".gitignore", "src/a.js"]);
         assert_eq!(repository.under("src").collect::<Vec<_>>(), ["src/a.js"]);
         assert_eq!(repository.source("src/a.js").unwrap().text(), "a");
@@ -362,7 +362,7 @@ mod tests {
         fs::write(outside.path().join("passwd"), "root").unwrap();
         std::os::unix::fs::symlink(outside.path(), dir.path().join("linked")).unwrap();
         std::os::unix::fs::symlink(outside.path().join("passwd"), dir.path().join("file")).unwrap();
-        let repository = Repository::open(dir.path(), Limits::default()).unwrap();
+        let repository = Repository::open(dir.path(), ReadLimits::default()).unwrap();
         assert!(!repository.contains("file") && !repository.contains("linked/passwd"));
 
         // Replaced after the listing: the read is refused too.
@@ -383,7 +383,7 @@ mod tests {
         fs::write(dir.path().join("little.txt"), bytes([0xff, 0xfe], u16::to_le_bytes)).unwrap();
         fs::write(dir.path().join("big.txt"), bytes([0xfe, 0xff], u16::to_be_bytes)).unwrap();
         fs::write(dir.path().join("none.txt"), [0xff, 0x00, 0x41]).unwrap();
-        let repository = Repository::open(dir.path(), Limits::default()).unwrap();
+        let repository = Repository::open(dir.path(), ReadLimits::default()).unwrap();
         assert_eq!(repository.source("little.txt").unwrap().text(), text);
         assert_eq!(repository.source("big.txt").unwrap().text(), text);
         assert!(repository.source("none.txt").is_none());
@@ -392,16 +392,16 @@ mod tests {
     #[test]
     fn size_and_count_are_bounded() {
         let dir = folder();
-        let small = Limits { file_bytes: 0, ..Limits::default() };
+        let small = ReadLimits { file_bytes: 0, ..ReadLimits::default() };
         let repository = Repository::open(dir.path(), small).unwrap();
         assert!(repository.source("src/a.js").is_none());
         assert!(repository.unread()[0].1.contains("larger than 0 bytes"));
-        let few = Limits { files: 1, ..Limits::default() };
+        let few = ReadLimits { files: 1, ..ReadLimits::default() };
         assert!(matches!(
             Repository::open(dir.path(), few),
             Err(RepositoryError::TooManyFiles { limit: 1, .. })
         ));
-        let total = Limits { total_bytes: 0, ..Limits::default() };
+        let total = ReadLimits { total_bytes: 0, ..ReadLimits::default() };
         let repository = Repository::open(dir.path(), total).unwrap();
         assert!(repository.source("src/a.js").is_none());
     }

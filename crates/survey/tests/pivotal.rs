@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use plimsoll_survey::{Limits, Repository, Survey, render, survey};
+use plimsoll_survey::{ReadLimits, Repository, Survey, render, survey};
 use serde_json::Value;
 
 fn example() -> PathBuf {
@@ -12,7 +12,7 @@ fn example() -> PathBuf {
 }
 
 fn surveyed() -> Survey {
-    survey(&Repository::open(&example(), Limits::default()).unwrap())
+    survey(&Repository::open(&example(), ReadLimits::default()).unwrap())
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use plimsoll_survey::{Limits, Repository, render, survey};
+use plimsoll_survey::{ReadLimits, Repository, render, survey};
 use proptest::{collection::vec, prelude::*, sample::select};
 
 const NAMES: [&str; 8] = [
@@ -23,7 +23,7 @@ const NAMES: [&str; 8] = [
 /// The example's own files.
 fn example() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/pivotal");
-    let Ok(repository) = Repository::open(&root, Limits::default()) else { return Vec::new() };
+    let Ok(repository) = Repository::open(&root, ReadLimits::default()) else { return Vec::new() };
     repository
         .files()
         .filter_map(|path| Some((path.to_owned(), fs::read_to_string(root.join(path)).ok()?)))

@@ -21,7 +21,7 @@ pub(crate) struct Reading<T> {
 
 /// Where the files of one controller are for one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
+enum ControllerFiles {
     V1(PathBuf),
     V2(PathBuf),
 }
@@ -69,27 +69,27 @@ impl Cgroups {
     }
 
     /// A controller is either on v1 or on v2, also on a hybrid host.
-    fn place(&self, controller: &str) -> io::Result<Place> {
+    fn place(&self, controller: &str) -> io::Result<ControllerFiles> {
         if let Some(path) = self.controllers.get(controller) {
-            return Ok(Place::V1(path.clone()));
+            return Ok(ControllerFiles::V1(path.clone()));
         }
-        let unified = self.unified.clone().map(Place::V2);
+        let unified = self.unified.clone().map(ControllerFiles::V2);
         unified.ok_or_else(|| io::Error::other(format!("the process has no {controller} cgroup")))
     }
 
     /// The memory limit in bytes, `None` without one.
     pub(crate) fn memory_limit(&self) -> io::Result<Reading<Option<u64>>> {
         match self.place("memory")? {
-            Place::V1(path) => read(path.join("memory.limit_in_bytes"), v1_limit),
-            Place::V2(path) => read(path.join("memory.max"), v2_limit),
+            ControllerFiles::V1(path) => read(path.join("memory.limit_in_bytes"), v1_limit),
+            ControllerFiles::V2(path) => read(path.join("memory.max"), v2_limit),
         }
     }
 
     /// The limit of memory and swap together in bytes, `None` without one. v2 counts swap alone.
     pub(crate) fn memory_and_swap_limit(&self) -> io::Result<Reading<Option<u64>>> {
         match self.place("memory")? {
-            Place::V1(path) => read(path.join("memory.memsw.limit_in_bytes"), v1_limit),
-            Place::V2(path) => {
+            ControllerFiles::V1(path) => read(path.join("memory.memsw.limit_in_bytes"), v1_limit),
+            ControllerFiles::V2(path) => {
                 let memory = self.memory_limit()?.value;
                 let swap = read(path.join("memory.swap.max"), v2_limit)?;
                 let both = memory.zip(swap.value).map(|(memory, swap)| memory + swap);
@@ -101,14 +101,14 @@ impl Cgroups {
     /// The CPU limit in CPUs, `None` without one.
     pub(crate) fn cpu_limit(&self) -> io::Result<Reading<Option<f64>>> {
         match self.place("cpu")? {
-            Place::V1(path) => {
+            ControllerFiles::V1(path) => {
                 let quota = read(path.join("cpu.cfs_quota_us"), |text| text.parse::<i64>().ok())?;
                 let period = read(path.join("cpu.cfs_period_us"), |text| text.parse::<u64>().ok())?;
                 let value = u64::try_from(quota.value).ok().map(|quota| quota as f64 / period.value as f64);
                 let text = format!("{} / cpu.cfs_period_us {}", quota.text, period.text);
                 Ok(Reading { file: quota.file, text, value })
             }
-            Place::V2(path) => read(path.join("cpu.max"), |text| {
+            ControllerFiles::V2(path) => read(path.join("cpu.max"), |text| {
                 let (quota, period) = text.split_once(' ')?;
                 let period: f64 = period.parse().ok()?;
                 Some(if quota == "max" { None } else { Some(quota.parse::<f64>().ok()? / period) })
@@ -118,7 +118,7 @@ impl Cgroups {
 
     /// The limit of processes and threads, `None` without one.
     pub(crate) fn pids_limit(&self) -> io::Result<Reading<Option<u64>>> {
-        let (Place::V1(path) | Place::V2(path)) = self.place("pids")?;
+        let (ControllerFiles::V1(path) | ControllerFiles::V2(path)) = self.place("pids")?;
         read(path.join("pids.max"), v2_limit)
     }
 
@@ -136,10 +136,12 @@ impl Cgroups {
     pub(crate) fn memory_used(&self) -> io::Result<Reading<u64>> {
         let number = |text: &str| text.parse::<u64>().ok();
         let (usage, stat, key) = match self.place("memory")? {
-            Place::V1(path) => {
+            ControllerFiles::V1(path) => {
                 (path.join("memory.usage_in_bytes"), path.join("memory.stat"), "total_inactive_file")
             }
-            Place::V2(path) => (path.join("memory.current"), path.join("memory.stat"), "inactive_file"),
+            ControllerFiles::V2(path) => {
+                (path.join("memory.current"), path.join("memory.stat"), "inactive_file")
+            }
         };
         let usage = read(usage, number)?;
         let inactive = read(stat, |text| table(text).get(key).copied())?;
@@ -151,16 +153,16 @@ impl Cgroups {
     pub(crate) fn frozen(&self) -> io::Result<bool> {
         let word = |text: &str| Some(text.to_owned());
         Ok(match self.place("freezer")? {
-            Place::V1(path) => read(path.join("freezer.state"), word)?.value == "FROZEN",
-            Place::V2(path) => read(path.join("cgroup.freeze"), word)?.value == "1",
+            ControllerFiles::V1(path) => read(path.join("freezer.state"), word)?.value == "FROZEN",
+            ControllerFiles::V2(path) => read(path.join("cgroup.freeze"), word)?.value == "1",
         })
     }
 
     /// How many processes the kernel killed for lack of memory.
     pub(crate) fn oom_kills(&self) -> io::Result<Reading<u64>> {
         let file = match self.place("memory")? {
-            Place::V1(path) => path.join("memory.oom_control"),
-            Place::V2(path) => path.join("memory.events"),
+            ControllerFiles::V1(path) => path.join("memory.oom_control"),
+            ControllerFiles::V2(path) => path.join("memory.events"),
         };
         let mut reading = read(file, |text| table(text).get("oom_kill").copied())?;
         reading.text = format!("oom_kill {}", reading.value);

@@ -12,8 +12,8 @@ use std::{
 use plimsoll_compose::{LoadOptions, NoFiles, dotenv, interpolate};
 use plimsoll_generate::{Comparison, GeneratedFile, LOCK_FILE, Lock, Policy, Resolution, SMOKE_FILE, Stack};
 use plimsoll_ops::{Failure, init::Disk, policy};
-use plimsoll_source::{Diagnostic, Source, Span, yaml};
-use plimsoll_survey::{AnswerError, Gap, Limits, Repository, Survey};
+use plimsoll_source::{Diagnostic, Finding, Severity, Source, yaml};
+use plimsoll_survey::{AnswerError, Gap, ReadLimits, Repository, Survey};
 
 /// Write the production files of the stack; without --apply only show what would change
 ///
@@ -65,6 +65,8 @@ struct Preview {
     /// What the stack leaves out, and what a person should know.
     left_out: Vec<Gap>,
     notes: Vec<Gap>,
+    /// Both in the form that all findings have.
+    findings: Vec<Finding>,
     answers: BTreeMap<String, String>,
     /// Secret files that do not exist yet, with what they will hold.
     secrets: Vec<(String, String)>,
@@ -108,6 +110,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::from(problems(&repository, &error.problems)))?;
     let stack = planned.stack;
     let mut preview = preview(&args, survey, &stack, &disk, (lock, lock_text))?;
+    preview.findings = findings(&repository, &planned.left_out, Severity::Warning)
+        .chain(findings(&repository, &planned.notes, Severity::Note))
+        .collect();
     preview.left_out = planned.left_out;
     preview.notes = planned.notes;
     preview.answers = wanted.answers;
@@ -142,7 +147,7 @@ fn lock(disk: &Disk) -> Result<(Option<String>, Lock), Failure> {
 
 /// The repository without what was generated: our own files are no evidence of what the project is.
 fn open(path: &Path, lock: &Lock) -> Result<Repository, Failure> {
-    let repository = Repository::open(path, Limits::default());
+    let repository = Repository::open(path, ReadLimits::default());
     Ok(repository?.without(lock.paths()))
 }
 
@@ -239,6 +244,7 @@ fn preview(
         comparison,
         left_out: Vec::new(),
         notes: Vec::new(),
+        findings: Vec::new(),
         answers: BTreeMap::new(),
         secrets,
         lock_changed,
@@ -310,17 +316,9 @@ fn write(preview: &Preview, stack: &Stack, disk: &Disk) -> Result<bool, Failure>
 
 /// Why nothing can be written, each reason at its place.
 fn problems(repository: &Repository, gaps: &[Gap]) -> Vec<Diagnostic> {
-    gaps.iter()
-        .map(|gap| {
-            let mut diagnostic =
-                Diagnostic::error(format!("{}: {}", gap.subject, gap.message)).hint(&gap.hint);
-            for evidence in &gap.evidence {
-                if let Some(source) = repository.source(&evidence.file) {
-                    let span = Span::new(evidence.start, evidence.end);
-                    diagnostic = diagnostic.label(&source, span, &evidence.reason);
-                }
-            }
-            diagnostic
-        })
-        .collect()
+    findings(repository, gaps, Severity::Error).map(|finding| Diagnostic::from(&finding)).collect()
+}
+
+fn findings(repository: &Repository, gaps: &[Gap], severity: Severity) -> impl Iterator<Item = Finding> {
+    gaps.iter().map(move |gap| gap.finding(severity, |file| repository.source(file)))
 }

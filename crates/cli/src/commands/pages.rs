@@ -3,13 +3,14 @@
 use std::{ffi::OsString, process::ExitCode};
 
 /// Names that no verb has, with their pages.
-const PAGES: [(&str, &str); 10] = [
+const PAGES: [(&str, &str); 11] = [
     ("certificate", include_str!("../../../../docs/certificate.md")),
     ("glossary", include_str!("../../../../docs/glossary.md")),
     ("operate", include_str!("../../../../docs/operate.md")),
     ("policy", include_str!("../../../../docs/policy.md")),
     ("promises", include_str!("../../../../docs/promises.md")),
     ("requirements", include_str!("../../../../docs/requirements.md")),
+    ("rules", include_str!("../../../../docs/rules.md")),
     ("security", include_str!("../../../../docs/security.md")),
     ("smoke", include_str!("../../../../docs/smoke.md")),
     ("stack", include_str!("../../../../docs/stack.md")),
@@ -18,7 +19,7 @@ const PAGES: [(&str, &str); 10] = [
 
 /// What `plimsoll --help` says of them.
 pub(super) const LIST: &str = "Pages: plimsoll help certificate | glossary | operate | policy | promises | requirements | \
-    security | smoke | stack | tutorial";
+    rules | security | smoke | stack | tutorial";
 
 /// Prints the page that was asked for; nothing where none was.
 pub(super) fn asked(arguments: &[OsString]) -> Option<ExitCode> {

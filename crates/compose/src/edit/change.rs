@@ -8,7 +8,7 @@ use plimsoll_source::{
 };
 
 use super::{
-    path::{Step, text as path_text},
+    path::{Segment, text as path_text},
     plain::{self, Entries, Plain},
     render,
 };
@@ -40,17 +40,17 @@ struct Slot<'n> {
 type Splice = (Range<usize>, String);
 
 /// The place of the deepest value on the way to `path`.
-pub(super) fn nearest(root: &Node, path: &[Step]) -> Option<Span> {
+pub(super) fn nearest(root: &Node, path: &[Segment]) -> Option<Span> {
     let mut at = root;
     let mut span = None;
     for step in path {
         let next = match (&at.kind, step) {
-            (Kind::Mapping { entries, .. }, Step::Key(key)) => {
+            (Kind::Mapping { entries, .. }, Segment::Key(key)) => {
                 let entry = entries.iter().find(|entry| is_key(entry, key))?;
                 span = Some(entry.key.span);
                 &entry.value
             }
-            (Kind::Sequence { items, .. }, Step::Item(item)) => items.get(*item)?,
+            (Kind::Sequence { items, .. }, Segment::Item(item)) => items.get(*item)?,
             _ => break,
         };
         at = next;
@@ -72,7 +72,7 @@ impl Editor<'_> {
     pub(super) fn run(
         &self,
         root: Option<&Node>,
-        path: &[Step],
+        path: &[Segment],
         value: Option<&Plain>,
     ) -> Result<Edited, Diagnostic> {
         let Some(root) = root.filter(|root| !is_null(root)) else {
@@ -102,7 +102,7 @@ impl Editor<'_> {
     }
 
     /// A file without content gets some.
-    fn whole(&self, path: &[Step], value: Option<&Plain>) -> Result<Edited, Diagnostic> {
+    fn whole(&self, path: &[Segment], value: Option<&Plain>) -> Result<Edited, Diagnostic> {
         let Some(value) = value else {
             let place = path_text(path);
             return Err(Diagnostic::error(format!("{} is empty and has no `{place}`", self.source.name())));
@@ -118,23 +118,23 @@ impl Editor<'_> {
     }
 
     /// The value below `slot`, if there is one.
-    fn child<'n>(&self, slot: &Slot<'n>, step: &Step) -> Result<Option<Slot<'n>>, Diagnostic> {
+    fn child<'n>(&self, slot: &Slot<'n>, step: &Segment) -> Result<Option<Slot<'n>>, Diagnostic> {
         match (&slot.node.kind, step) {
-            (Kind::Mapping { entries, flow }, Step::Key(key)) => {
+            (Kind::Mapping { entries, flow }, Segment::Key(key)) => {
                 let Some(entry) = entries.iter().find(|entry| is_key(entry, key)) else { return Ok(None) };
                 let after = self.behind_colon(entry);
                 let indent = self.column(slot.node.span.start) + self.step();
                 Ok(Some(Slot { node: &entry.value, after, indent, flow: slot.flow || *flow }))
             }
-            (Kind::Sequence { items, flow }, Step::Item(at)) => {
+            (Kind::Sequence { items, flow }, Segment::Item(at)) => {
                 let Some(item) = items.get(*at) else { return Ok(None) };
                 let indent = self.column(item.span.start);
                 Ok(Some(Slot { node: item, after: item.span.start, indent, flow: slot.flow || *flow }))
             }
-            (Kind::Sequence { .. }, Step::Append) => Ok(None),
+            (Kind::Sequence { .. }, Segment::Append) => Ok(None),
             _ if is_null(slot.node) => Ok(None),
             (kind, step) => {
-                let wanted = if let Step::Key(_) = step { "a mapping" } else { "a list" };
+                let wanted = if let Segment::Key(_) = step { "a mapping" } else { "a list" };
                 let found = match kind {
                     Kind::Mapping { .. } => "a mapping",
                     Kind::Sequence { .. } => "a list",
@@ -149,16 +149,16 @@ impl Editor<'_> {
         }
     }
 
-    fn behind_alias(&self, done: &[Step], node: &Node, name: &str, target: &Node) -> Diagnostic {
+    fn behind_alias(&self, done: &[Segment], node: &Node, name: &str, target: &Node) -> Diagnostic {
         Diagnostic::error(format!("`{}` is an alias: its values stand at `&{name}`", path_text(done)))
             .label(self.source, node.span, "the alias")
             .label(self.source, Span::new(target.span.start, target.span.start), "the values")
             .hint("change them there, for all that use them, or write them out here first")
     }
 
-    fn missing(&self, slot: &Slot<'_>, path: &[Step], step: &Step) -> Diagnostic {
+    fn missing(&self, slot: &Slot<'_>, path: &[Segment], step: &Segment) -> Diagnostic {
         let place = path_text(path);
-        if let (Kind::Mapping { entries, .. }, Step::Key(_)) = (&slot.node.kind, step)
+        if let (Kind::Mapping { entries, .. }, Segment::Key(_)) = (&slot.node.kind, step)
             && let Some(merge) = entries.iter().find(|entry| is_key(entry, "<<"))
         {
             return Diagnostic::error(format!("`{place}` is not written here; a merge key may bring it"))
@@ -247,8 +247,8 @@ impl Editor<'_> {
     fn insert(
         &self,
         slot: &Slot<'_>,
-        step: &Step,
-        rest: &[Step],
+        step: &Segment,
+        rest: &[Segment],
         value: &Plain,
     ) -> Result<Edited, Diagnostic> {
         let mut inner = Plain::Null;
@@ -256,7 +256,7 @@ impl Editor<'_> {
         let node = slot.node;
         let newline = self.newline();
         let splice = match (&node.kind, step) {
-            (Kind::Mapping { flow: true, entries }, Step::Key(key)) => {
+            (Kind::Mapping { flow: true, entries }, Segment::Key(key)) => {
                 let entry = format!("{}: {}", render::key(key, true), render::flow(&inner, None, true));
                 self.add_to_brackets(
                     node,
@@ -269,7 +269,7 @@ impl Editor<'_> {
                 items.last().map(|item| item.span),
                 render::flow(&inner, None, true),
             )?,
-            (Kind::Mapping { entries, .. }, Step::Key(key)) => {
+            (Kind::Mapping { entries, .. }, Segment::Key(key)) => {
                 let indent = self.column(node.span.start);
                 let end = entries.last().map_or(node.span.end, |entry| self.entry_end(entry));
                 let end = self.line_end(end);
@@ -277,7 +277,7 @@ impl Editor<'_> {
                 let pad = " ".repeat(indent);
                 (end..end, format!("{newline}{pad}{}:{behind}", render::key(key, false)))
             }
-            (Kind::Sequence { items, .. }, Step::Item(_) | Step::Append) => {
+            (Kind::Sequence { items, .. }, Segment::Item(_) | Segment::Append) => {
                 let indent = self.column(self.dash(node, items));
                 let last =
                     items.last().map_or(node.span.end, |item| self.node_end(item).max(item.span.start));
@@ -288,7 +288,7 @@ impl Editor<'_> {
             // Nothing yet, where a mapping or a list belongs.
             _ => {
                 let mut whole = Plain::Null;
-                let path: Vec<Step> = std::iter::once(step.clone()).chain(rest.iter().cloned()).collect();
+                let path: Vec<Segment> = std::iter::once(step.clone()).chain(rest.iter().cloned()).collect();
                 plain::apply(&mut whole, &path, Some(value.clone()));
                 return Ok(Edited { value: Some(value.clone()), ..self.replace(slot, &whole) });
             }
@@ -323,8 +323,8 @@ impl Editor<'_> {
         root: &Node,
         slot: &Slot<'_>,
         child: Slot<'_>,
-        step: &Step,
-        done: &[Step],
+        step: &Segment,
+        done: &[Segment],
     ) -> Result<Edited, Diagnostic> {
         let parts: Vec<Span> = match &slot.node.kind {
             Kind::Mapping { entries, .. } => {
@@ -337,8 +337,8 @@ impl Editor<'_> {
             Kind::Scalar(_) | Kind::Alias { .. } => Vec::new(),
         };
         let at = match (step, &slot.node.kind) {
-            (Step::Item(at), _) => *at,
-            (Step::Key(key), Kind::Mapping { entries, .. }) => {
+            (Segment::Item(at), _) => *at,
+            (Segment::Key(key), Kind::Mapping { entries, .. }) => {
                 entries.iter().position(|entry| is_key(entry, key)).unwrap_or_default()
             }
             _ => 0,
@@ -349,7 +349,7 @@ impl Editor<'_> {
                     .label(self.source, parts[0], "")
                     .hint("remove the file"));
             }
-            let nothing = if let Step::Key(_) = step {
+            let nothing = if let Segment::Key(_) = step {
                 Plain::Map(Entries::default())
             } else {
                 Plain::List(Vec::new())
@@ -363,7 +363,7 @@ impl Editor<'_> {
                 None => parts[0].start..parts[1].start,
             }
         } else {
-            self.lines_of(&parts, at, matches!(step, Step::Item(_)), done)?
+            self.lines_of(&parts, at, matches!(step, Segment::Item(_)), done)?
         };
         Ok(Edited { edits: self.edits(vec![(gone, String::new())]), value: None })
     }
@@ -374,7 +374,7 @@ impl Editor<'_> {
         parts: &[Span],
         at: usize,
         item: bool,
-        done: &[Step],
+        done: &[Segment],
     ) -> Result<Range<usize>, Diagnostic> {
         let text = self.source.text();
         let part = parts[at];

@@ -14,7 +14,7 @@ use plimsoll_source::{
     yaml::{self, Document, Limits},
 };
 
-pub use path::{Step, steps, text as path_text};
+pub use path::{Segment, steps, text as path_text};
 use plain::Plain;
 
 /// What happens to the value at a path.
@@ -30,7 +30,7 @@ pub enum Change {
 ///
 /// A text in quotes stays one in the same quotes. Fails where the path does not exist (when removing), where it runs
 /// through an alias, and where the text cannot be changed without changing other values or lines too.
-pub fn edit(source: &Source, path: &[Step], change: &Change) -> Result<Vec<Edit>, Diagnostic> {
+pub fn edit(source: &Source, path: &[Segment], change: &Change) -> Result<Vec<Edit>, Diagnostic> {
     let document = single_document(source)?;
     let value = match change {
         Change::Set(text) => Some(plain::parse(text)?),
@@ -50,7 +50,7 @@ pub fn edit(source: &Source, path: &[Step], change: &Change) -> Result<Vec<Edit>
 }
 
 /// Whether `source` itself has a value at `path`.
-pub fn has(source: &Source, path: &[Step]) -> bool {
+pub fn has(source: &Source, path: &[Segment]) -> bool {
     let document = single_document(source).ok().flatten();
     let tree = document.and_then(|document| plain::of(&document).ok());
     tree.is_some_and(|tree| plain::at(&tree, path).is_some())
@@ -68,7 +68,7 @@ fn single_document(source: &Source) -> Result<Option<Document>, Diagnostic> {
 }
 
 /// Reads the new text and holds it against what it must mean.
-fn verify(source: &Source, text: &str, expected: &Plain, path: &[Step]) -> Result<(), Diagnostic> {
+fn verify(source: &Source, text: &str, expected: &Plain, path: &[Segment]) -> Result<(), Diagnostic> {
     let place = path_text(path);
     let new = Source::new(source.name(), text);
     let read = single_document(&new).and_then(|document| match document {

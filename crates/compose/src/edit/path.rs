@@ -4,7 +4,7 @@ use plimsoll_source::{Diagnostic, yaml::Limits};
 
 /// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Segment {
     /// The entry of a mapping.
     Key(String),
     /// The item of a list, from 0. Behind the last one stands a new one.
@@ -15,7 +15,7 @@ pub enum Step {
 
 /// Reads `services.web.ports[0]`. A key with dots or brackets stands in `["…"]` or in quotes:
 /// `services.web.labels["com.example.a"]`.
-pub fn steps(text: &str) -> Result<Vec<Step>, Diagnostic> {
+pub fn steps(text: &str) -> Result<Vec<Segment>, Diagnostic> {
     let fault = |problem: &str| {
         Diagnostic::error(format!("`{text}` is not a path: {problem}"))
             .hint("write keys with dots between them, and positions in brackets: services.web.ports[0]")
@@ -26,10 +26,10 @@ pub fn steps(text: &str) -> Result<Vec<Step>, Diagnostic> {
         let bare = rest.find(['.', '[']).unwrap_or(rest.len());
         if let Some(quote @ ('"' | '\'')) = rest.chars().next() {
             let end = rest[1..].find(quote).ok_or_else(|| fault("a quote is not closed"))? + 1;
-            steps.push(Step::Key(rest[1..end].to_owned()));
+            steps.push(Segment::Key(rest[1..end].to_owned()));
             rest = &rest[end + 1..];
         } else if bare > 0 {
-            steps.push(Step::Key(rest[..bare].to_owned()));
+            steps.push(Segment::Key(rest[..bare].to_owned()));
             rest = &rest[bare..];
         } else if !rest.starts_with('[') {
             return Err(fault("a key is empty"));
@@ -43,12 +43,12 @@ pub fn steps(text: &str) -> Result<Vec<Step>, Diagnostic> {
             };
             let end = end.ok_or_else(|| fault("a bracket is not closed"))?;
             steps.push(match (&inside[..end], quote) {
-                (key, Some(_)) => Step::Key(key[1..key.len() - 1].to_owned()),
-                ("+" | "", None) => Step::Append,
+                (key, Some(_)) => Segment::Key(key[1..key.len() - 1].to_owned()),
+                ("+" | "", None) => Segment::Append,
                 (position, None) => {
                     let number = position.bytes().all(|byte| byte.is_ascii_digit());
                     let position = number.then(|| position.parse().ok()).flatten();
-                    Step::Item(position.ok_or_else(|| fault("a position is a whole number or `+`"))?)
+                    Segment::Item(position.ok_or_else(|| fault("a position is a whole number or `+`"))?)
                 }
             });
             rest = &inside[end + 1..];
@@ -70,17 +70,17 @@ fn needs_quotes(key: &str) -> bool {
 }
 
 /// The path as [`steps`] reads it.
-pub fn text(steps: &[Step]) -> String {
+pub fn text(steps: &[Segment]) -> String {
     let mut out = String::new();
     for step in steps {
         match step {
-            Step::Item(at) => out.push_str(&format!("[{at}]")),
-            Step::Append => out.push_str("[+]"),
-            Step::Key(key) if needs_quotes(key) => {
+            Segment::Item(at) => out.push_str(&format!("[{at}]")),
+            Segment::Append => out.push_str("[+]"),
+            Segment::Key(key) if needs_quotes(key) => {
                 let quote = if key.contains('"') { '\'' } else { '"' };
                 out.push_str(&format!("[{quote}{key}{quote}]"));
             }
-            Step::Key(key) => {
+            Segment::Key(key) => {
                 if !out.is_empty() {
                     out.push('.');
                 }
@@ -97,11 +97,11 @@ mod tests {
 
     #[test]
     fn paths_are_read_and_written() {
-        let key = |key: &str| Step::Key(key.to_owned());
+        let key = |key: &str| Segment::Key(key.to_owned());
         for (path, expected) in [
             ("services.web.image", vec![key("services"), key("web"), key("image")]),
-            ("services.web.ports[0]", vec![key("services"), key("web"), key("ports"), Step::Item(0)]),
-            ("a[+].b[2][\"c.d\"]", vec![key("a"), Step::Append, key("b"), Step::Item(2), key("c.d")]),
+            ("services.web.ports[0]", vec![key("services"), key("web"), key("ports"), Segment::Item(0)]),
+            ("a[+].b[2][\"c.d\"]", vec![key("a"), Segment::Append, key("b"), Segment::Item(2), key("c.d")]),
             ("labels['x[0]'].y", vec![key("labels"), key("x[0]"), key("y")]),
             ("a[\"]b\"][\"\"]", vec![key("a"), key("]b"), key("")]),
             ("[\" a\"].b", vec![key(" a"), key("b")]),

@@ -5,7 +5,7 @@ use plimsoll_source::{
     yaml::{self, Document, Expanded, ExpandedKind, Kind, Limits, Scalar, Style, Value},
 };
 
-use super::path::{Step, text as path_text};
+use super::path::{Segment, text as path_text};
 
 /// A value with aliases and merge keys replaced.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,16 +72,16 @@ pub(super) fn parse(text: &str) -> Result<Plain, Diagnostic> {
 }
 
 /// The value at a path.
-pub(super) fn at<'p>(tree: &'p Plain, path: &[Step]) -> Option<&'p Plain> {
+pub(super) fn at<'p>(tree: &'p Plain, path: &[Segment]) -> Option<&'p Plain> {
     path.iter().try_fold(tree, |value, step| match (value, step) {
-        (Plain::Map(entries), Step::Key(key)) => entries.get(key),
-        (Plain::List(items), Step::Item(at)) => items.get(*at),
+        (Plain::Map(entries), Segment::Key(key)) => entries.get(key),
+        (Plain::List(items), Segment::Item(at)) => items.get(*at),
         _ => None,
     })
 }
 
 /// Sets or removes the value at `path`, as a careful person would; what can't be there is left.
-pub(super) fn apply(tree: &mut Plain, path: &[Step], value: Option<Plain>) {
+pub(super) fn apply(tree: &mut Plain, path: &[Segment], value: Option<Plain>) {
     let Some((step, rest)) = path.split_first() else {
         if let Some(value) = value {
             *tree = value;
@@ -90,12 +90,12 @@ pub(super) fn apply(tree: &mut Plain, path: &[Step], value: Option<Plain>) {
     };
     if *tree == Plain::Null && value.is_some() {
         *tree = match step {
-            Step::Key(_) => Plain::Map(Entries::default()),
-            Step::Item(_) | Step::Append => Plain::List(Vec::new()),
+            Segment::Key(_) => Plain::Map(Entries::default()),
+            Segment::Item(_) | Segment::Append => Plain::List(Vec::new()),
         };
     }
     match (tree, step) {
-        (Plain::Map(entries), Step::Key(key)) => {
+        (Plain::Map(entries), Segment::Key(key)) => {
             let found = entries.0.iter().position(|(known, _)| known == key);
             match (found, rest.is_empty(), value) {
                 (Some(at), true, None) => {
@@ -111,7 +111,7 @@ pub(super) fn apply(tree: &mut Plain, path: &[Step], value: Option<Plain>) {
             }
         }
         (Plain::List(items), step) => {
-            let at = if let Step::Item(at) = step { *at } else { items.len() };
+            let at = if let Segment::Item(at) = step { *at } else { items.len() };
             match (items.get_mut(at), rest.is_empty(), value) {
                 (Some(_), true, None) => {
                     items.remove(at);
@@ -136,13 +136,13 @@ pub(super) fn first_difference(a: &Plain, b: &Plain) -> String {
     if path.is_empty() { "the whole file".to_owned() } else { path_text(&path) }
 }
 
-fn descend(a: &Plain, b: &Plain, path: &mut Vec<Step>) {
+fn descend(a: &Plain, b: &Plain, path: &mut Vec<Segment>) {
     match (a, b) {
         (Plain::Map(a), Plain::Map(b)) => {
             let differs = |(key, value): &&(String, Plain)| b.get(key) != Some(value);
             let missing = b.0.iter().find(|(key, _)| a.get(key).is_none());
             if let Some((key, value)) = a.0.iter().find(differs).or(missing) {
-                path.push(Step::Key(key.clone()));
+                path.push(Segment::Key(key.clone()));
                 if let Some(other) = b.get(key).filter(|_| a.get(key).is_some()) {
                     descend(value, other, path);
                 }
@@ -150,7 +150,7 @@ fn descend(a: &Plain, b: &Plain, path: &mut Vec<Step>) {
         }
         (Plain::List(a), Plain::List(b)) => {
             let at = a.iter().zip(b).position(|(a, b)| a != b).unwrap_or(a.len().min(b.len()));
-            path.push(Step::Item(at));
+            path.push(Segment::Item(at));
             if let (Some(a), Some(b)) = (a.get(at), b.get(at)) {
                 descend(a, b, path);
             }

@@ -2,7 +2,7 @@
 
 use plimsoll_source::{Diagnostic, Source};
 
-use super::{Loader, Place, canonical_and_unique, include::elsewhere, one};
+use super::{FileSet, Loader, canonical_and_unique, include::elsewhere, one};
 use crate::{
     marks, merge,
     path::Path,
@@ -26,7 +26,7 @@ impl Loader<'_> {
         &mut self,
         document: &mut Value,
         source: &Source,
-        place: &Place<'_>,
+        place: &FileSet<'_>,
     ) -> Result<(), Vec<Diagnostic>> {
         let Some(services) = document.get_mut("services").filter(|services| !services.is_null()) else {
             return Ok(());
@@ -53,7 +53,7 @@ impl Loader<'_> {
         name: &str,
         services: &mut Map,
         file: &str,
-        place: &Place<'_>,
+        place: &FileSet<'_>,
         chain: &mut Vec<Link>,
     ) -> Result<Option<Value>, Diagnostic> {
         let Some(service) = services.get(name).filter(|service| !service.is_null()).cloned() else {
@@ -118,7 +118,7 @@ impl Loader<'_> {
         path: &str,
         origin: &Origin,
         service: &str,
-        place: &Place<'_>,
+        place: &FileSet<'_>,
     ) -> Result<Map, Diagnostic> {
         let key = (path.to_owned(), place.id);
         let tree = match self.extended.get(&key) {
@@ -138,7 +138,7 @@ impl Loader<'_> {
         }
     }
 
-    fn other_file(&mut self, path: &str, origin: &Origin, place: &Place<'_>) -> Result<Value, Diagnostic> {
+    fn other_file(&mut self, path: &str, origin: &Origin, place: &FileSet<'_>) -> Result<Value, Diagnostic> {
         let source = self.read_source(path, origin)?;
         let mut tree = Value::new(Kind::Map(Map::new()), &Origin::default());
         for mut document in self.cuts.documents(&source)? {

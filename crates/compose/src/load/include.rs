@@ -5,7 +5,7 @@ use std::path::Path as FilePath;
 use indexmap::IndexMap;
 use plimsoll_source::Diagnostic;
 
-use super::{Loader, Place, one};
+use super::{FileSet, Loader, one};
 use crate::{
     dotenv, marks, merge,
     path::Path,
@@ -39,7 +39,11 @@ pub(super) fn elsewhere(path: &str, origin: &Origin) -> Option<Diagnostic> {
 
 impl Loader<'_> {
     /// Brings what `document` includes into it.
-    pub(super) fn include(&mut self, document: &mut Value, place: &Place<'_>) -> Result<(), Vec<Diagnostic>> {
+    pub(super) fn include(
+        &mut self,
+        document: &mut Value,
+        place: &FileSet<'_>,
+    ) -> Result<(), Vec<Diagnostic>> {
         let Some(list) = document.as_map_mut().and_then(|map| map.shift_remove("include")) else {
             return Ok(());
         };
@@ -59,7 +63,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn included(&mut self, include: &Include<'_>, place: &Place<'_>) -> Result<Value, Vec<Diagnostic>> {
+    fn included(&mut self, include: &Include<'_>, place: &FileSet<'_>) -> Result<Value, Vec<Diagnostic>> {
         let origin = &include.origin.origin;
         if let Some(fault) = include.paths.iter().find_map(|path| elsewhere(path, origin)) {
             return Err(vec![fault]);
@@ -97,7 +101,7 @@ impl Loader<'_> {
             files.push((source, documents));
         }
         let including = place.including.clone();
-        let mut inner = Place {
+        let mut inner = FileSet {
             id: self.included,
             base: paths::relative(&place.directory, &directory),
             directory,
@@ -133,7 +137,7 @@ impl Loader<'_> {
         &self,
         include: &Include<'_>,
         directory: &str,
-        place: &Place<'_>,
+        place: &FileSet<'_>,
     ) -> Result<IndexMap<String, String>, Diagnostic> {
         let mut found = IndexMap::new();
         let lookup = |name: &str| place.env.get(name).map(String::as_str);

@@ -105,7 +105,7 @@ pub fn load_tree(options: &LoadOptions, fs: &dyn ReadFiles) -> Result<Value, Vec
 }
 
 /// Where the files of one project, or of one included project, live.
-struct Place<'a> {
+struct FileSet<'a> {
     /// Tells it from the other places of a load; the same folder can be included twice with different variables.
     id: usize,
     /// The absolute directory that `extends` and `include` of these files start from.
@@ -166,7 +166,8 @@ impl<'a> Loader<'a> {
         self.env.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
         let directory = self.options.working_dir.to_string_lossy().into_owned();
         let env = self.env.clone();
-        let mut place = Place { id: 0, base: directory.clone(), directory, env: &env, including: Vec::new() };
+        let mut place =
+            FileSet { id: 0, base: directory.clone(), directory, env: &env, including: Vec::new() };
         let mut tree = self.tree(files, &mut place, self.options.resolve_paths)?;
         let empty = tree.as_map().is_none_or(Map::is_empty);
         if empty {
@@ -189,7 +190,7 @@ impl<'a> Loader<'a> {
     fn tree(
         &mut self,
         files: Vec<(Source, Vec<Value>)>,
-        place: &mut Place<'_>,
+        place: &mut FileSet<'_>,
         resolve_paths: bool,
     ) -> Result<Value, Vec<Diagnostic>> {
         let mut tree = Value::new(Kind::Map(Map::new()), &Origin::default());
@@ -222,7 +223,7 @@ impl<'a> Loader<'a> {
         mut tree: Value,
         mut document: Value,
         source: &Source,
-        place: &Place<'_>,
+        place: &FileSet<'_>,
     ) -> Result<Value, Vec<Diagnostic>> {
         if document.as_map().is_none() {
             return Err(vec![

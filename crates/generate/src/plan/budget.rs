@@ -3,6 +3,8 @@
 
 use plimsoll_survey::Service;
 
+use crate::size::MEGABYTE;
+
 /// Packages of Node.js that take much room, with what they bring, in MB.
 const LARGE: [(&str, u32); 32] = [
     ("@aws-sdk/client-s3", 30),
@@ -44,10 +46,10 @@ const FEW: usize = 12;
 /// What a further one brings with its own packages, in MB.
 const EACH: u32 = 10;
 /// Budgets are round numbers.
-const STEP: u32 = 50;
+const STEP: u64 = 50 * MEGABYTE;
 
-/// `base` (`150MB`), with room for the large packages that a service names, and for many.
-pub(super) fn with_packages(base: &str, service: &Service) -> String {
+/// `base` bytes, with room for the large packages that a service names, and for many.
+pub(super) fn with_packages(base: u64, service: &Service) -> u64 {
     let large: u32 = LARGE
         .iter()
         .filter(|(name, _)| service.needs.iter().any(|need| need == name))
@@ -55,21 +57,17 @@ pub(super) fn with_packages(base: &str, service: &Service) -> String {
         .sum();
     let many = u32::try_from(service.needs.len().saturating_sub(FEW)).unwrap_or(u32::MAX);
     let more = large.saturating_add(many.saturating_mul(EACH)).min(5000);
-    let digits = base.trim_end_matches("MB");
-    match digits.parse::<u32>() {
-        Ok(megabytes) if more > 0 => {
-            let sum = megabytes.saturating_add(more);
-            format!("{}MB", sum.div_ceil(STEP).saturating_mul(STEP))
-        }
-        _ => base.to_owned(),
+    if more == 0 {
+        return base;
     }
+    (base + u64::from(more) * MEGABYTE).next_multiple_of(STEP)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn budget(needs: &[&str]) -> String {
+    fn budget(needs: &[&str]) -> u64 {
         let mut files: Vec<(String, String)> = Vec::new();
         let list: Vec<String> = needs.iter().map(|name| format!("\"{name}\": \"1.0.0\"")).collect();
         files.push((
@@ -84,17 +82,17 @@ mod tests {
             "const app = require('express')();\napp.listen(process.env.PORT || 3000);\n".to_owned(),
         ));
         let survey = plimsoll_survey::survey(&plimsoll_survey::Repository::from_files("shop", files));
-        with_packages("150MB", &survey.services[0])
+        with_packages(150 * MEGABYTE, &survey.services[0]) / MEGABYTE
     }
 
     #[test]
     fn large_packages_and_many_of_them_have_room() {
-        assert_eq!(budget(&["express", "pg"]), "150MB");
-        assert_eq!(budget(&["express", "typescript"]), "250MB");
-        assert_eq!(budget(&["express", "sqlite3"]), "250MB");
+        assert_eq!(budget(&["express", "pg"]), 150);
+        assert_eq!(budget(&["express", "typescript"]), 250);
+        assert_eq!(budget(&["express", "sqlite3"]), 250);
         let names: Vec<String> = (0..20).map(|n| format!("package-{n}")).collect();
         let mut many: Vec<&str> = names.iter().map(String::as_str).collect();
         many.push("express");
-        assert_eq!(budget(&many), "250MB");
+        assert_eq!(budget(&many), 250);
     }
 }

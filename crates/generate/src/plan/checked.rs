@@ -3,6 +3,8 @@
 
 use plimsoll_survey::Gap;
 
+use crate::rules;
+
 /// Names of databases and users.
 pub(super) fn is_identifier(text: &str) -> bool {
     let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
@@ -63,6 +65,7 @@ fn check(subject: &str, what: &str, text: &str, good: bool, problems: &mut Vec<G
         return Some(text.to_owned());
     }
     problems.push(super::problem(
+        rules::UNUSABLE_NAME,
         subject,
         format!("{text:?} cannot be used as a {what} in the generated files"),
         format!("choose a {what} of plain letters, digits and hyphens"),

@@ -7,7 +7,7 @@ use plimsoll_survey::{Address, Bind, Ecosystem, HOST_IN, Role, Service, Variable
 
 use super::{Passes, names, own_image, secrets, stores::Stores};
 use crate::{
-    escape,
+    escape, rules,
     stack::{Dependency, SecretContent, Setting},
 };
 
@@ -107,6 +107,7 @@ fn one(
     if let Some(address) = address_with_password(service, stores, variable) {
         let hint = format!("set {name} in the Compose file where the program needs it besides");
         passes.note(
+            rules::VARIABLE_NOT_SET,
             &service.name,
             format!("{name} is not set: {address} holds the password"),
             hint,
@@ -187,6 +188,7 @@ fn from_outside(passes: &mut Passes<'_>, service: &Service, stores: &Stores, var
     {
         let reason = format!("By its name the address of {server}.");
         passes.note(
+            rules::ADDRESS_ASSUMED,
             &service.name,
             format!("{name} is taken for the address of {server}: {address}"),
             format!("set {name} for `plimsoll up` where it is another one"),
@@ -202,7 +204,7 @@ fn from_outside(passes: &mut Passes<'_>, service: &Service, stores: &Stores, var
         return Setting::new(name, value);
     };
     if names_hosts(name) && is_local_names(default) {
-        passes.note(
+        passes.note(rules::LOCAL_NAMES_ONLY,
             &service.name,
             format!("{name} allows local names alone ({default}): each request with another name is answered with 400"),
             format!("set {name} for `plimsoll up`, with localhost for the health check"),
@@ -219,6 +221,7 @@ fn from_outside(passes: &mut Passes<'_>, service: &Service, stores: &Stores, var
     }
     if is_local(default) {
         passes.note(
+            rules::LOCAL_DEFAULT,
             &service.name,
             format!("{name} has the default {default}, which is the visitor's own machine in production"),
             format!("set {name} for `plimsoll up`"),

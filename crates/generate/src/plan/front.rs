@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use plimsoll_survey::{HANDS_OUT, Role, Service};
 
 use super::{Passes, checked, images, names, own_image, server::usual_port, site, tls};
-use crate::stack::{
-    BaseImage, Build, BuildKind, Dependency, FrontPort, Location, Nginx, ProxyBuild, Unit, Upstream,
+use crate::{
+    rules,
+    stack::{
+        BaseImage, Build, BuildKind, Dependency, FrontPort, Location, Nginx, ProxyBuild, Unit, Upstream,
+    },
 };
 
 /// Frameworks that make the pages of a site on the server.
@@ -197,6 +200,7 @@ fn body_limit(passes: &mut Passes<'_>, servers: &[&Service]) -> u64 {
         if (server.body_limit.is_none() || django) && megabytes < UPLOADS {
             megabytes = UPLOADS;
             passes.note(
+                rules::UPLOAD_LIMIT,
                 &server.name,
                 format!("it {does} files that visitors send and names no limit: {UPLOADS} MB pass the front"),
                 "change client_max_body_size in nginx.conf".to_owned(),
@@ -225,6 +229,7 @@ fn behind_site(passes: &mut Passes<'_>, site: &Service, servers: &[&Service]) ->
         if locations.is_empty() {
             locations.push(Location { prefix: "/api/".to_owned(), exact: false, strip: false });
             passes.note(
+                rules::PATHS_UNKNOWN,
                 &server.name,
                 format!("which paths of {} belong to it is not known; /api/ is passed on", site.name),
                 format!("`--answer {}.prefix=/…/` says it", server.name),
@@ -239,7 +244,7 @@ fn behind_site(passes: &mut Passes<'_>, site: &Service, servers: &[&Service]) ->
         let reached = locations.iter().any(|location| location.strip);
         locations.extend(handed_out(server, &locations));
         if let Some(socket) = server.websockets.iter().find(|socket| socket.value == "/" && !reached) {
-            passes.note(
+            passes.note(rules::WEBSOCKETS_UNREACHED,
                 &server.name,
                 format!("it takes websockets at /, which is a page of {}: none reaches it", site.name),
                 "give it a path of its own (`new WebSocketServer({ server, path: \"/ws\" })`) and open it there"
@@ -290,6 +295,7 @@ fn distinct(passes: &mut Passes<'_>, upstreams: &mut [Upstream]) {
 
 fn belongs_to_another(passes: &mut Passes<'_>, server: &str, path: &str) {
     passes.note(
+        rules::PATH_TAKEN,
         server,
         format!("{path} belongs to another service already"),
         format!("`--answer {server}.prefix=/…/` gives it another one"),
@@ -326,7 +332,7 @@ fn port_of_its_own(passes: &mut Passes<'_>, server: &Service, front: &str) {
     let evidence = server.page.as_ref().map(|page| page.evidence.clone());
     let framework = || server.frameworks.first().map(|tool| tool.evidence.clone()).unwrap_or_default();
     let evidence = evidence.unwrap_or_else(framework);
-    passes.note(
+    passes.note(rules::PORT_OF_ITS_OWN,
         &server.name,
         format!(
             "it has pages of its own, whose links begin at /, as those of another service do: {front} publishes it at a port of \
@@ -355,6 +361,7 @@ fn behind_proxy(passes: &mut Passes<'_>, servers: &[&Service], main: Option<&Str
             if locations.is_empty() {
                 let prefix = format!("/{}/", names::slug(&server.name));
                 passes.note(
+                    rules::PATHS_UNKNOWN,
                     &server.name,
                     format!("which paths belong to it is not known; {prefix} is passed on"),
                     format!("`--answer {}.prefix=/…/` says it", server.name),

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A service in its install.
-pub(super) struct Place<'a> {
+pub(super) struct InstalledService<'a> {
     pub(super) install: &'a Install,
     pub(super) service: &'a Service,
     /// The service's folder below the install's; empty where it is the same.
@@ -18,7 +18,7 @@ pub(super) struct Place<'a> {
     pub(super) packages: Vec<&'a Workspace>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> InstalledService<'a> {
     pub(super) fn new(survey: &'a Survey, service: &'a Service) -> Option<Self> {
         let install = survey.install_of(service)?;
         let folder = relative(&service.path, &install.folder);
@@ -84,7 +84,7 @@ fn quoted(package: &str) -> String {
 }
 
 /// Where the sources of a service are and go.
-pub(super) fn sources(place: &Place<'_>, problems: &mut Vec<Gap>) -> Option<Sources> {
+pub(super) fn sources(place: &InstalledService<'_>, problems: &mut Vec<Gap>) -> Option<Sources> {
     let name = place.service.name.as_str();
     let whole = place.folder.is_empty();
     let from = if place.service.path.is_empty() { "." } else { place.service.path.as_str() };
@@ -124,7 +124,7 @@ fn is_folder(install: &Install, input: &Fact<String>) -> bool {
 }
 
 /// The packages of the repository that the service needs.
-pub(super) fn libraries(place: &Place<'_>, problems: &mut Vec<Gap>) -> Option<Vec<Library>> {
+pub(super) fn libraries(place: &InstalledService<'_>, problems: &mut Vec<Gap>) -> Option<Vec<Library>> {
     let mut libraries = Vec::new();
     for name in &place.service.libraries {
         let Some(package) = place.packages.iter().find(|package| package.name == *name) else { continue };
@@ -148,7 +148,7 @@ pub(super) fn libraries(place: &Place<'_>, problems: &mut Vec<Gap>) -> Option<Ve
 
 /// What installs.
 pub(super) fn install(
-    place: &Place<'_>,
+    place: &InstalledService<'_>,
     libraries: &[Library],
     problems: &mut Vec<Gap>,
 ) -> Option<NodeInstall> {
@@ -213,7 +213,7 @@ fn keeps_all(service: &Service) -> bool {
 }
 
 /// The commands that leave what production needs, readable for every user and without what changes from build to build.
-fn production(place: &Place<'_>, commands: &Commands) -> Vec<String> {
+fn production(place: &InstalledService<'_>, commands: &Commands) -> Vec<String> {
     let all = keeps_all(place.service);
     let first = match (all, commands.prunes) {
         (true, true) => None,
@@ -248,7 +248,7 @@ fn lean(service: &Service) -> Vec<String> {
     script.into_iter().chain(compilers).collect()
 }
 
-fn what(place: &Place<'_>) -> String {
+fn what(place: &InstalledService<'_>) -> String {
     let manager = place.install.manager.label();
     let root = if place.install.folder.is_empty() {
         "the repository's root".to_owned()
@@ -263,12 +263,12 @@ fn what(place: &Place<'_>) -> String {
 }
 
 /// Git hooks are not for images; what generates code runs when the sources are there.
-fn own_script(place: &Place<'_>, script: &str) -> Option<String> {
+fn own_script(place: &InstalledService<'_>, script: &str) -> Option<String> {
     let hook = ["prepare", "prepublish", "husky", "lefthook"].contains(&script);
     (!hook).then(|| run_script(place.install.manager, None, "", script))
 }
 
-fn manifests(place: &Place<'_>, libraries: &[Library]) -> Vec<ManifestFile> {
+fn manifests(place: &InstalledService<'_>, libraries: &[Library]) -> Vec<ManifestFile> {
     let manifest = |source: &str, folder: &str| ManifestFile {
         file: below(source, "package.json"),
         folder: folder.to_owned(),
@@ -326,7 +326,7 @@ struct Commands {
 const STORE: &str = "The store is a cache on the building machine: a new lock file downloads only what is new, and no layer holds it.";
 const DOWNLOADS: &str = "Downloads are a cache on the building machine: a new lock file fetches only what is new, and no layer holds it.";
 
-fn commands(place: &Place<'_>, version: Option<&str>) -> Commands {
+fn commands(place: &InstalledService<'_>, version: Option<&str>) -> Commands {
     let locked = place.install.lock_file.is_some();
     let member = place.is_member().then_some(place.service.package.as_deref()).flatten().map(quoted);
     let scripts = if place.install.own_script.is_some() { " --ignore-scripts" } else { "" };

@@ -8,7 +8,10 @@ use super::{
     server::{self, Program},
     stores::{Socket, Stores},
 };
-use crate::stack::{BaseImage, Build, BuildKind, CopiedFolder, NodeBuild, ProbeText, Setting};
+use crate::{
+    rules,
+    stack::{BaseImage, Build, BuildKind, CopiedFolder, NodeBuild, ProbeText, Setting},
+};
 
 pub(super) fn build<'a>(
     passes: &mut Passes<'a>,
@@ -31,6 +34,7 @@ pub(super) fn build<'a>(
     let spawns = service.spawns.as_ref().filter(|program| program.value != "node");
     if let Some(program) = spawns {
         passes.note(
+            rules::IMAGE_WITH_SHELL,
             &service.name,
             format!(
                 "it starts {}: its image has a shell and Debian's usual programs, and an init",
@@ -41,7 +45,7 @@ pub(super) fn build<'a>(
         );
     }
     if let Some(package) = &service.development_packages {
-        passes.note(
+        passes.note(rules::DEVELOPMENT_PACKAGES,
             &service.name,
             format!(
                 "its commands need {} when they run, which is a package for development: its image has all of those",

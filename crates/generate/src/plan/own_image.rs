@@ -11,10 +11,9 @@ use super::{
     names,
     server::{self, Program},
     stores::Stores,
-    texts,
 };
 use crate::{
-    escape,
+    escape, rules,
     stack::{OwnImageTexts, Reader, Setting, Unit},
 };
 
@@ -62,7 +61,7 @@ pub(super) fn plan<'a>(passes: &mut Passes<'a>, service: &'a Service, stores: &S
     unit.single = service.role == Role::Scheduler;
     unit.command = start.command;
     if kind == "migrate" {
-        unit.limits = texts(&passes.policy.migrate);
+        unit.limits = passes.policy.migrate.clone();
     }
     notes(passes, service, image, given, &program.volumes);
     unit.own_image = Some(OwnImageTexts {
@@ -187,7 +186,7 @@ fn start(
         Some(words) => Some(Start { entrypoint: None, command: Some([shell, words].concat()) }),
         None => {
             let variables: Vec<&str> = secrets.iter().map(|(variable, _)| variable.as_str()).collect();
-            passes.problems.push(super::problem(
+            passes.problems.push(super::problem(rules::NO_SECRET_READER,
                 &service.name,
                 format!("nothing is known in its image that can read {} from files", variables.join(", ")),
                 format!(
@@ -266,7 +265,7 @@ fn notes(
             folders => format!(", and {} is root's unless the Dockerfile gives it away", folders.join(", ")),
         };
         let place = image.user.as_ref().map_or(&image.base.evidence, |user| &user.evidence);
-        passes.note(
+        passes.note(rules::USER_ASSUMED,
             name,
             format!(
                 "its Dockerfile names no user but root: it runs as {uid}. Files of its image may belong to root{volumes}"
@@ -276,6 +275,7 @@ fn notes(
         );
     }
     passes.note(
+        rules::WRITES_UNKNOWN,
         name,
         "where it writes is not known but for VOLUME: all of its image but /tmp is read-only",
         format!("name the folders with VOLUME in {file}"),
@@ -283,7 +283,7 @@ fn notes(
     );
     if !secrets.is_empty() {
         let variables: Vec<&str> = secrets.iter().map(|(variable, _)| variable.as_str()).collect();
-        passes.note(
+        passes.note(rules::SHELL_ASSUMED,
             name,
             format!(
                 "its image is taken to have /bin/sh, which reads {} from files. They stand in the environment of its process, \
@@ -295,7 +295,7 @@ fn notes(
         );
     }
     if image.healthcheck.is_none() && service.role != Role::OneShot {
-        passes.note(
+        passes.note(rules::NO_HEALTHCHECK,
             name,
             "readiness is not checked by the engine: its Dockerfile has no HEALTHCHECK, and what waits for it waits for its start",
             format!("add a HEALTHCHECK to {file}"),
@@ -304,6 +304,7 @@ fn notes(
     }
     if service.calls.is_empty() {
         passes.note(
+            rules::NO_EGRESS,
             name,
             "which hosts outside it calls is not known: it has no way out of the stack",
             format!("`--answer {name}.egress=yes` gives it one"),
@@ -312,6 +313,7 @@ fn notes(
     }
     if image.context.value.is_empty() && (passes.taken)(&format!("{file}.dockerignore")) {
         passes.note(
+            rules::OWN_DOCKERIGNORE,
             name,
             format!(
                 "{file}.dockerignore decides what its build reads, and the build's folder holds the secrets"

@@ -6,7 +6,7 @@ use super::{
     Passes, names, node,
     server::{self, Program},
     stores::{Socket, Stores},
-    texts, threads,
+    threads,
 };
 use crate::stack::{Build, BuildKind, ProbeText, Unit};
 
@@ -24,7 +24,7 @@ pub(super) fn plan(
     unit.command = Some(arguments(&process.command.value, build));
     let python = service.ecosystem == Ecosystem::Python;
     let limits = if python { &passes.policy.python } else { &passes.policy.server };
-    unit.limits = texts(&threads::limits(limits, &process.command.value));
+    unit.limits = threads::limits(limits, &process.command.value);
     unit.single = process.role == Role::Scheduler;
     unit.metrics = None;
     unit.init = (process.role != Role::OneShot).then_some(

@@ -9,7 +9,7 @@ use super::{
     stores::Stores,
 };
 use crate::{
-    escape,
+    escape, rules,
     stack::{BaseImage, Build, BuildKind, ManifestFile, ProbeText, PythonBuild, Setting, Sources},
 };
 
@@ -21,6 +21,7 @@ pub(super) fn build(
     let service = program.service;
     let Some(install) = passes.survey.install_of(service) else {
         passes.problems.push(super::problem(
+            rules::NO_INSTALL,
             &service.name,
             "what installs its packages is not known",
             "add a requirements.txt or a pyproject.toml to its folder",
@@ -33,6 +34,7 @@ pub(super) fn build(
         (None, None) => DEFAULT,
         (None, Some(demanded)) => {
             passes.problems.push(Gap {
+                rule: rules::PYTHON_VERSION,
                 subject: service.name.clone(),
                 message: format!(
                     "it demands Python {}, and stacks run on 3.11 or 3.13 so far",

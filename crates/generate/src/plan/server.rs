@@ -6,13 +6,13 @@ use super::{
     Made, Passes, below, checked,
     environment::{self, Environment},
     images,
-    install::Place,
+    install::InstalledService,
     names, node, process, python,
     stores::Stores,
-    texts, threads,
+    threads,
 };
 use crate::{
-    escape,
+    escape, rules,
     stack::{BaseImage, Build, BuildKind, Dependency, Link, Metrics, ProbeText, Setting, Unit},
 };
 
@@ -95,6 +95,7 @@ pub(super) fn writes(passes: &mut Passes<'_>, program: &mut Program<'_>, workdir
         let absolute = if path.starts_with('/') { path.to_owned() } else { below(workdir, path) };
         if !checked::is_path(absolute.trim_start_matches('/')) || absolute == workdir {
             passes.note(
+                rules::WRITES_NOT_KEPT,
                 &program.service.name.clone(),
                 format!("it writes to {path}, which cannot be a volume of its own"),
                 "write to a folder that holds nothing else".to_owned(),
@@ -107,6 +108,7 @@ pub(super) fn writes(passes: &mut Passes<'_>, program: &mut Program<'_>, workdir
         }
         if writes.keep && MEMORY.contains(&absolute.as_str()) {
             passes.note(
+                rules::WRITES_NOT_KEPT,
                 &program.service.name.clone(),
                 format!("it keeps files in {path}, which is memory: they go with its container"),
                 "write them to a folder of its own, as /data".to_owned(),
@@ -157,6 +159,7 @@ fn linked(passes: &mut Passes<'_>, program: &mut Program<'_>, workdir: &str) {
         let name = path.trim_start_matches('/').replace('/', "-");
         if !from.starts_with("/app/") || !checked::is_path(from.trim_start_matches('/')) {
             passes.note(
+                rules::WRITES_NOT_KEPT,
                 &program.service.name.clone(),
                 format!("it writes the file {path}, which cannot lead into a volume"),
                 "write to a folder that holds nothing else".to_owned(),
@@ -223,7 +226,7 @@ pub(super) fn unit(
         probe: program.probe.clone(),
         grace: 20,
         single: false,
-        limits: texts(limits),
+        limits: limits.clone(),
         store: None,
         of: program.name.clone(),
         language: language(service),
@@ -292,6 +295,7 @@ fn migrate(passes: &mut Passes<'_>, program: &Program<'_>, stores: &Stores, buil
     }
     let Some(command) = &migration.command else {
         passes.note(
+            rules::MIGRATIONS_NOT_APPLIED,
             &service.name,
             format!(
                 "its migrations ({}) cannot be run in production: nothing applies them",
@@ -319,7 +323,7 @@ fn migrate(passes: &mut Passes<'_>, program: &Program<'_>, stores: &Stores, buil
         unit.environment.clone_from(&program.environment.for_migrations);
         unit.secrets.clone_from(&program.environment.secrets_for_migrations);
     }
-    unit.limits = texts(&passes.policy.migrate);
+    unit.limits = passes.policy.migrate.clone();
     unit.metrics = None;
     unit.probe = None;
     unit.init = None;
@@ -401,10 +405,11 @@ fn label(package: &str) -> String {
 }
 
 /// The place of a Node.js service, or a reason why it has none.
-pub(super) fn place<'a>(passes: &mut Passes<'a>, service: &'a Service) -> Option<Place<'a>> {
-    let place = Place::new(passes.survey, service);
+pub(super) fn place<'a>(passes: &mut Passes<'a>, service: &'a Service) -> Option<InstalledService<'a>> {
+    let place = InstalledService::new(passes.survey, service);
     if place.is_none() {
         passes.problems.push(super::problem(
+            rules::NO_INSTALL,
             &service.name,
             "what installs its packages is not known",
             "add a package.json to its folder or above it",
@@ -414,14 +419,14 @@ pub(super) fn place<'a>(passes: &mut Passes<'a>, service: &'a Service) -> Option
 }
 
 /// Node.js of an install: the survey's choice, else the newest with long-term support.
-pub(super) fn node_major(place: &Place<'_>) -> u32 {
+pub(super) fn node_major(place: &InstalledService<'_>) -> u32 {
     let chosen = place.install.runtime_version.as_ref().and_then(|version| version.value.parse().ok());
     chosen.unwrap_or(images::NODE)
 }
 
 /// The scripts that must pass before an image is made. A project with scripts for CI (`test:ci`, `lint:ci`) means all
 /// of them to run without its own machine; others may need a database or a browser, and run where a person says so.
-pub(super) fn checks(passes: &mut Passes<'_>, place: &Place<'_>) -> Vec<String> {
+pub(super) fn checks(passes: &mut Passes<'_>, place: &InstalledService<'_>) -> Vec<String> {
     let service = place.service;
     let answered = passes.policy.checks.get(&service.name).cloned();
     let for_ci = service.checks.iter().any(|check| check.value.ends_with(":ci"));
@@ -433,6 +438,7 @@ pub(super) fn checks(passes: &mut Passes<'_>, place: &Place<'_>) -> Vec<String> 
                 let names: Vec<&str> = service.checks.iter().map(|check| check.value.as_str()).collect();
                 let all: Vec<_> = service.checks.iter().flat_map(|check| check.evidence.clone()).collect();
                 passes.note(
+                    rules::CHECKS_NOT_RUN,
                     &service.name,
                     format!("its checks ({}) are not a condition of the image", names.join(", ")),
                     format!("`--answer {}.checks={}` makes them one", service.name, names.join(",")),
@@ -458,7 +464,7 @@ pub(super) fn build_cache(service: &Service, prefix: &str) -> Option<String> {
 }
 
 /// The command of a build script.
-pub(super) fn build_commands(place: &Place<'_>, prefix: &str) -> Vec<String> {
+pub(super) fn build_commands(place: &InstalledService<'_>, prefix: &str) -> Vec<String> {
     let service = place.service;
     let mut commands = commands_of_build(place);
     let forget = service.build_cache.as_ref().and_then(|cache| cache.forget.as_ref());
@@ -469,7 +475,7 @@ pub(super) fn build_commands(place: &Place<'_>, prefix: &str) -> Vec<String> {
     commands
 }
 
-fn commands_of_build(place: &Place<'_>) -> Vec<String> {
+fn commands_of_build(place: &InstalledService<'_>) -> Vec<String> {
     let service = place.service;
     let placeholders: Vec<String> = service
         .placeholders
@@ -533,7 +539,7 @@ pub(super) fn settings_at_build(service: &Service) -> Vec<Setting> {
 }
 
 /// Settings that are there while a Node.js service is built.
-pub(super) fn build_settings(place: &Place<'_>) -> Vec<Setting> {
+pub(super) fn build_settings(place: &InstalledService<'_>) -> Vec<Setting> {
     let mut settings = settings_at_build(place.service);
     if place.install.manager == Manager::YarnBerry {
         settings.push(Setting {
@@ -558,6 +564,7 @@ pub(super) fn inlined(passes: &mut Passes<'_>, service: &Service) -> Vec<Setting
             // The page's own origin: what the front passes on.
             let path = default.splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap_or_default();
             passes.note(
+                rules::BUILD_VARIABLE,
                 &service.name,
                 format!(
                     "{} is {default} in development; the built pages get {path:?}, their own origin",

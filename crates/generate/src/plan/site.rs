@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use plimsoll_survey::{CALLS_AS_ITS_OWN, Ecosystem, Gap, Role, RuntimeConfig, Service};
 
-use super::{Made, Passes, below, checked, environment, images, install, names, relative, server, texts};
-use crate::stack::{
-    BaseImage, Build, BuildKind, Nginx, PlainBuild, ProbeText, Setting, SiteBuild, SiteConfig, SiteSetting,
-    Unit,
+use super::{Made, Passes, below, checked, environment, images, install, names, relative, server};
+use crate::{
+    rules,
+    stack::{
+        BaseImage, Build, BuildKind, Nginx, PlainBuild, ProbeText, Setting, SiteBuild, SiteConfig,
+        SiteSetting, Unit,
+    },
 };
 
 /// nginx listens here: a port below 1024 would need a privilege on some engines.
@@ -34,6 +37,7 @@ pub(super) fn plan<'a>(passes: &mut Passes<'a>, service: &'a Service) -> Option<
         .and_then(|config| site_config(&service.name, config, &mut passes.problems));
     if let Some(inline) = service.page_sources.iter().find(|source| source.value.contains("inline")) {
         passes.note(
+            rules::INLINE_CODE,
             &service.name,
             format!("its pages have an {}: the Content-Security-Policy has to allow all such", inline.value),
             "move it into a file; then the policy allows none".to_owned(),
@@ -47,6 +51,7 @@ pub(super) fn plan<'a>(passes: &mut Passes<'a>, service: &'a Service) -> Option<
             continue;
         };
         passes.note(
+            rules::PAGES_CALL_ELSEWHERE,
             &service.name,
             format!("its pages call {origin}: in production that is the visitor's own machine"),
             "call a path of the same origin (/api/…), or take the address from a variable of the build"
@@ -59,7 +64,7 @@ pub(super) fn plan<'a>(passes: &mut Passes<'a>, service: &'a Service) -> Option<
         let own = source.evidence.iter().any(|place| place.reason == CALLS_AS_ITS_OWN);
         let origin = source.value.strip_prefix("connect-src https://").filter(|_| own);
         let Some(host) = origin else { continue };
-        passes.note(
+        passes.note(rules::PAGES_CALL_ELSEWHERE,
             &service.name,
             format!("its pages call https://{host} as their own server: they do not reach the server of this stack"),
             "call a path of the same origin (`io()`, `/api`), or take the address from a variable of the build; nothing, if \
@@ -69,7 +74,7 @@ pub(super) fn plan<'a>(passes: &mut Passes<'a>, service: &'a Service) -> Option<
         );
     }
     if let Some(images) = service.page_sources.iter().find(|source| source.value == "img-src https:") {
-        passes.note(
+        passes.note(rules::PICTURES_FROM_ANYWHERE,
             &service.name,
             "the addresses of its pictures are data: the Content-Security-Policy lets pictures come from every host"
                 .to_owned(),
@@ -181,7 +186,7 @@ pub(super) fn front(passes: &Passes<'_>, name: &str) -> Unit {
         probe: Some(probe(HEALTH)),
         grace: 15,
         single: false,
-        limits: texts(&passes.policy.site),
+        limits: passes.policy.site.clone(),
         store: None,
         of: String::new(),
         language: "",
@@ -281,6 +286,7 @@ fn site_config(subject: &str, config: &RuntimeConfig, problems: &mut Vec<Gap>) -
         && config.settings.iter().all(|setting| checked::is_global(&setting.key));
     if !good {
         problems.push(Gap {
+            rule: rules::SETTINGS_NOT_A_TEMPLATE,
             subject: subject.to_owned(),
             message: format!("the settings in {} cannot be written as a template", config.path),
             hint: "give them plain names".to_owned(),

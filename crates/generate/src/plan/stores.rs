@@ -11,10 +11,10 @@ use plimsoll_survey::{Address, Part, Service, Store, StoreKind, StoreRole, Store
 use super::{
     Passes, checked,
     environment::{self, Environment},
-    names, own_image, secrets, texts,
+    names, own_image, secrets,
 };
 use crate::{
-    escape,
+    escape, rules,
     stack::{Dependency, Reader, SecretContent, Setting, StoreTexts, Unit},
 };
 
@@ -236,6 +236,7 @@ impl Stores {
                     written::notes(passes, service, used.kind, opened, address);
                 }
                 None => passes.note(
+                    rules::STORE_ADDRESS_UNKNOWN,
                     &service.name,
                     format!("how it learns the address of {} is not known", used.kind.label()),
                     "read the address from one variable, as DATABASE_URL".to_owned(),
@@ -453,6 +454,7 @@ fn is_deaf(
         return false;
     };
     passes.note(
+        rules::STORE_WITHOUT_PASSWORD,
         &service.name,
         format!("it reads no password of {}: {name} asks nobody for one", used.kind.label()),
         format!("read the address from one variable, as {variable}; only the stack's own services reach it"),
@@ -525,7 +527,7 @@ fn unit(
     name: &str,
     image: String,
     store: StoreTexts,
-    limits: &crate::policy::Limits,
+    limits: &crate::policy::ServiceLimits,
     secrets: &[&str],
     grace: u32,
 ) -> Unit {
@@ -549,7 +551,7 @@ fn unit(
         probe: None,
         grace,
         single: true,
-        limits: texts(limits),
+        limits: limits.clone(),
         store: Some(store),
         of: String::new(),
         language: "",

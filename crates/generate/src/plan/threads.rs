@@ -1,6 +1,6 @@
 //! How many processes and threads a command starts: a limit below them ends requests with an error.
 
-use crate::policy::Limits;
+use crate::policy::ServiceLimits;
 
 /// Options with a number of processes, and with a number of threads in each.
 const PROCESSES: [&str; 6] = ["--workers", "-w", "--processes", "-p", "--concurrency", "-c"];
@@ -14,11 +14,11 @@ const FOR_EACH: u32 = 4;
 const MOST: u32 = 1024;
 
 /// The policy's limits, with room for the threads that a command starts.
-pub(super) fn limits(limits: &Limits, command: &[String]) -> Limits {
+pub(super) fn limits(limits: &ServiceLimits, command: &[String]) -> ServiceLimits {
     let number = |options: &[&str]| options.iter().find_map(|option| number(command, option)).unwrap_or(1);
     let asked = (number(&PROCESSES) * number(&THREADS)).min(MOST);
     let pids = (asked * FOR_EACH).div_ceil(64) * 64;
-    Limits { pids: limits.pids.max(pids), ..limits.clone() }
+    ServiceLimits { pids: limits.pids.max(pids), ..limits.clone() }
 }
 
 /// `--threads 100`, `--threads=100`.

@@ -2,7 +2,7 @@
 
 use super::Passes;
 use crate::{
-    escape,
+    escape, rules,
     stack::{Build, FrontPort, HttpsPort, Reader, SecretContent, Setting, Tls, Unit},
 };
 
@@ -43,7 +43,7 @@ pub(super) fn plan(
             nginx.tls = Some(Tls { port: PORT, certificate: certificate.clone(), key: key.clone() });
         }
     }
-    passes.note(
+    passes.note(rules::CERTIFICATE_NEEDED,
         &first,
         format!(
             "it ends TLS with the certificate in secrets/{certificate} and the key in secrets/{key}: both are yours to put there"

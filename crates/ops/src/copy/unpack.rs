@@ -11,7 +11,7 @@ use crate::Failure;
 
 /// Where the first entry of the tar goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct UnpackTarget {
     /// The file or directory that the first entry becomes.
     root: PathBuf,
 }
@@ -22,11 +22,11 @@ pub fn place(
     name: Option<&Path>,
     is_dir: bool,
     contents: bool,
-) -> Result<Place, Failure> {
+) -> Result<UnpackTarget, Failure> {
     let shown = destination.display();
     let refused = |why: String| Failure::new(why, "name another path on this machine");
     match fs::metadata(destination) {
-        Ok(found) if found.is_dir() => Ok(Place {
+        Ok(found) if found.is_dir() => Ok(UnpackTarget {
             root: match name {
                 Some(name) if !contents => destination.join(name),
                 _ => destination.to_owned(),
@@ -43,12 +43,12 @@ pub fn place(
         {
             Err(refused(format!("there is no directory for {shown}")))
         }
-        _ => Ok(Place { root: destination.to_owned() }),
+        _ => Ok(UnpackTarget { root: destination.to_owned() }),
     }
 }
 
 /// Unpacks all entries. Owners are kept only when asked for, and where that is allowed.
-pub fn all(tar: impl Read, place: &Place, contents: bool, keep_owners: bool) -> Result<(), Failure> {
+pub fn all(tar: impl Read, place: &UnpackTarget, contents: bool, keep_owners: bool) -> Result<(), Failure> {
     let mut archive = tar::Archive::new(tar);
     archive.set_preserve_permissions(true);
     archive.set_preserve_ownerships(keep_owners);
@@ -61,7 +61,7 @@ pub fn all(tar: impl Read, place: &Place, contents: bool, keep_owners: bool) -> 
     })
 }
 
-fn unpack(archive: &mut tar::Archive<impl Read>, place: &Place, contents: bool) -> io::Result<()> {
+fn unpack(archive: &mut tar::Archive<impl Read>, place: &UnpackTarget, contents: bool) -> io::Result<()> {
     let root = &place.root;
     for entry in archive.entries()? {
         let mut entry = entry?;

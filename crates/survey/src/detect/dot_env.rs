@@ -8,6 +8,7 @@ use super::secret;
 use crate::{
     context::Context,
     model::{Evidence, Gap, Survey},
+    rules,
 };
 
 /// Beside the file of the stack.
@@ -37,7 +38,7 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
         let names: Vec<&str> = named.iter().map(|(name, _)| *name).take(20).collect();
         let more = named.len().saturating_sub(names.len());
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        survey.gaps.push(Gap {
+        survey.gaps.push(Gap { rule: rules::DEVELOPMENT_VALUES,
             subject: service.name.clone(),
             message: format!(
                 "the {FILE} of the repository is read with the stack, and gives development's values to {}{more}",

@@ -1,5 +1,7 @@
 //! What a production stack needs and the repository does not say.
 
+use plimsoll_source::RuleInfo;
+
 use crate::{
     context::{Context, is_javascript},
     detect::{
@@ -10,6 +12,7 @@ use crate::{
         Address, Bind, Ecosystem, Evidence, Gap, Part, Role, Service, Store, StoreKind, Survey, is_below,
         is_by_itself,
     },
+    rules,
 };
 
 pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
@@ -27,7 +30,7 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
     for manifest in &context.manifests {
         gaps.extend(manifest.oddities().into_iter().map(|(span, message)| {
             let place = vec![Evidence::new(&manifest.source, span, message.clone())];
-            gap(manifest.source.name(), message, "correct the file", place)
+            gap(rules::ODD_MANIFEST, manifest.source.name(), message, "correct the file", place)
         }));
     }
     for service in survey.services.iter().filter(|service| service.ecosystem == Ecosystem::Node) {
@@ -38,6 +41,7 @@ pub(super) fn detect(context: &Context<'_>, survey: &mut Survey) {
     }
     for (path, reason) in context.repository.unread() {
         gaps.push(gap(
+            rules::UNREAD_FILE,
             path.clone(),
             format!("was not read: {reason}"),
             "facts from this file are missing",
@@ -52,16 +56,23 @@ fn nothing(context: &Context<'_>) -> Gap {
     let first = context.manifests.first();
     if let Some(first) = first.filter(|_| context.root_manifest().is_none()) {
         let hint = format!("survey one project: {}", first.folder);
-        return gap("the repository", "no package.json in its root", hint, Vec::new());
+        return gap(
+            rules::NOTHING_TO_DEPLOY,
+            "the repository",
+            "no package.json in its root",
+            hint,
+            Vec::new(),
+        );
     }
     if let Some(script) = first.is_none().then(|| listens_alone(context)).flatten() {
         let message =
             format!("{} listens, and no package.json says how it is installed and started", script.file);
         let hint = format!("write a package.json with a script `start`: \"node {}\"", script.file);
-        return gap("the repository", message, hint, vec![script]);
+        return gap(rules::NOTHING_TO_DEPLOY, "the repository", message, hint, vec![script]);
     }
     let place = first.map(|manifest| Evidence::file(manifest.source.name(), "a package of Node.js"));
     gap(
+        rules::NOTHING_TO_DEPLOY,
         "the repository",
         "nothing was found that can be deployed",
         "known are programs for Node.js and Python, and pages",
@@ -95,6 +106,7 @@ fn unserved(context: &Context<'_>, survey: &Survey, gaps: &mut Vec<Gap>) {
         });
         if !served && !said && !site {
             gaps.push(gap(
+                rules::PROCESS_NOT_RUN,
                 "the repository",
                 format!("`{}` is started for the web, and nothing in the stack runs it", launch.text),
                 "write its Dockerfile and its service by hand; both are kept",
@@ -106,44 +118,57 @@ fn unserved(context: &Context<'_>, survey: &Survey, gaps: &mut Vec<Gap>) {
 
 fn service_gaps(service: &Service, gaps: &mut Vec<Gap>) {
     let tool = || service.frameworks.first().map(|tool| tool.evidence.clone()).unwrap_or_default();
-    let mut add = |message: &str, hint: &str, evidence: Vec<Evidence>| {
-        gaps.push(gap(service.name.clone(), message, hint, evidence));
+    let mut add = |rule, message: &str, hint: &str, evidence: Vec<Evidence>| {
+        gaps.push(gap(rule, service.name.clone(), message, hint, evidence));
     };
     if service.build.is_none() && service.output.is_some() {
-        add("no build script", "add a script `build` to its package.json", tool());
+        add(rules::NO_BUILD_SCRIPT, "no build script", "add a script `build` to its package.json", tool());
     }
     if !service.checks.iter().any(|check| check.value.starts_with("test")) {
-        add("no tests that a build could run", "add a script `test:ci`", tool());
+        add(rules::NO_TESTS, "no tests that a build could run", "add a script `test:ci`", tool());
     }
     if service.role != Role::Server {
         return;
     }
     if service.command.is_none() {
         add(
+            rules::NO_START_COMMAND,
             "no start command of the form `node <file>`",
             "add a script `start`: \"node dist/index.js\"",
             tool(),
         );
     }
     if service.port.is_none() {
-        add("the port is not known", "read PORT from the environment with a default", tool());
+        add(rules::NO_PORT, "the port is not known", "read PORT from the environment with a default", tool());
     }
     if service.health.live.is_none() {
-        add("no health route", "answer GET /health with 200 while the process works", tool());
+        add(
+            rules::NO_HEALTH_ROUTE,
+            "no health route",
+            "answer GET /health with 200 while the process works",
+            tool(),
+        );
     }
     if service.health.ready.is_none() && !service.stores.is_empty() {
         let evidence = service.health.live.as_ref().map_or_else(tool, |live| live.evidence.clone());
         add(
+            rules::NO_READY_ROUTE,
             "no readiness route that looks at the stores",
             "answer GET /ready with 503 while a store does not answer",
             evidence,
         );
     }
     if service.stops_gracefully.is_none() {
-        add("SIGTERM is not handled", "finish open requests on SIGTERM, then exit with 0", tool());
+        add(
+            rules::SIGTERM_NOT_HANDLED,
+            "SIGTERM is not handled",
+            "finish open requests on SIGTERM, then exit with 0",
+            tool(),
+        );
     }
     if let Bind::Loopback { address } = &service.bind {
         add(
+            rules::LOOPBACK_ONLY,
             &format!("it listens on {} alone: nobody outside of its container reaches it", address.value),
             "listen on 0.0.0.0, or read HOST from the environment",
             address.evidence.clone(),
@@ -152,6 +177,7 @@ fn service_gaps(service: &Service, gaps: &mut Vec<Gap>) {
     for variable in service.environment.iter().filter(|variable| variable.secret) {
         if let Some(default) = &variable.default {
             add(
+                rules::SECRET_IN_SOURCE,
                 &format!("`{}` has a default in the source: `{default}` is no secret", variable.name),
                 "end the program where the variable is missing",
                 variable.evidence.clone(),
@@ -177,7 +203,7 @@ fn store_gaps(store: &Store, survey: &Survey, gaps: &mut Vec<Gap>) {
                 "read the address from one variable, as DATABASE_URL",
             )
         };
-        gaps.push(gap(label, message, hint, host.evidence.clone()));
+        gaps.push(gap(rules::STORE_ADDRESS_FIXED, label, message, hint, host.evidence.clone()));
         return;
     }
     if uses().next().is_none() || store.kind == StoreKind::Sqlite {
@@ -192,6 +218,7 @@ fn store_gaps(store: &Store, survey: &Survey, gaps: &mut Vec<Gap>) {
     };
     if found.is_none() {
         gaps.push(gap(
+            rules::STORE_ADDRESS_UNKNOWN,
             label,
             "no variable with its address is read",
             "read the address from one variable, as DATABASE_URL",
@@ -215,10 +242,11 @@ fn store_gaps(store: &Store, survey: &Survey, gaps: &mut Vec<Gap>) {
             variable.value
         );
         let hint = format!("read the file that {}_FILE names", variable.value);
-        gaps.push(gap(label, message, hint, variable.evidence.clone()));
+        gaps.push(gap(rules::SECRET_NOT_FROM_FILE, label, message, hint, variable.evidence.clone()));
     }
     if store.version.is_none() {
         gaps.push(gap(
+            rules::STORE_VERSION_UNKNOWN,
             label,
             "its version is not known",
             "name the version in the development compose file",
@@ -228,10 +256,11 @@ fn store_gaps(store: &Store, survey: &Survey, gaps: &mut Vec<Gap>) {
 }
 
 fn gap(
+    rule: RuleInfo,
     subject: impl Into<String>,
     message: impl Into<String>,
     hint: impl Into<String>,
     evidence: Vec<Evidence>,
 ) -> Gap {
-    Gap { subject: subject.into(), message: message.into(), hint: hint.into(), evidence }
+    Gap { rule, subject: subject.into(), message: message.into(), hint: hint.into(), evidence }
 }

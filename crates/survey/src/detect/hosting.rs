@@ -6,7 +6,7 @@ use plimsoll_source::{Source, Span, json};
 use crate::{
     context::{Context, join},
     model::{Evidence, Gap, Role, Service, Survey},
-    toml,
+    rules, toml,
 };
 
 /// Folders below a site's own in which such files lie.
@@ -74,6 +74,7 @@ fn gap(site: &Service, source: &Source, span: Span, asks: Asks, whose: &str) -> 
         ),
     };
     Gap {
+        rule: rules::HOSTING_SETTINGS,
         subject: site.name.clone(),
         message,
         hint: hint.to_owned(),

@@ -5,6 +5,7 @@ use crate::{
     context::Context,
     detect::platform::is_apart,
     model::{Evidence, Gap, Survey, is_below},
+    rules,
 };
 
 /// The file that marks a project of a language.
@@ -88,7 +89,7 @@ pub(super) fn evidence(context: &Context<'_>, path: &str, language: &str) -> Evi
 }
 
 fn gap(context: &Context<'_>, path: &str, folder: &str, language: &str) -> Gap {
-    Gap {
+    Gap { rule: rules::NOT_GENERATED,
         subject: if folder.is_empty() { "the repository".to_owned() } else { folder.to_owned() },
         message: format!("a project in {language}: it is recognised, and nothing is generated for it yet"),
         hint: "Plimsoll generates for Node.js, Python and plain pages so far; write its image and service by hand".to_owned(),

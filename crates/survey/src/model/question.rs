@@ -1,9 +1,10 @@
 //! What the files leave open, and which requests belong to which service.
 
-use plimsoll_source::Diagnostic;
+use plimsoll_source::{Diagnostic, Finding, RuleInfo, Severity, Source, Span};
 use serde::Serialize;
 
 use super::Evidence;
+use crate::rules;
 
 /// Which requests belong to which service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -50,6 +51,8 @@ pub struct Question {
 /// Something missing, contradictory or unreadable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Gap {
+    /// The kind of gap; its identifier in JSON (docs/rules.md).
+    pub rule: RuleInfo,
     /// The service or file that it concerns.
     pub subject: String,
     /// What is missing.
@@ -66,10 +69,21 @@ impl Gap {
         let label = diagnostic.labels.first();
         let evidence = label.map(|label| Evidence::new(&label.source, label.span, label.message.clone()));
         Self {
+            rule: rules::UNREAD_FILE,
             subject: label.map_or_else(String::new, |label| label.source.name().to_owned()),
             message: diagnostic.title.clone(),
             hint: diagnostic.hint.clone().unwrap_or_else(|| "correct the file".to_owned()),
             evidence: evidence.into_iter().collect(),
         }
+    }
+    /// The gap as every rule says it. `source` has the text of a file of the repository; evidence of a file that has
+    /// none, such as one that cannot be read, is no place.
+    pub fn finding(&self, severity: Severity, source: impl Fn(&str) -> Option<Source>) -> Finding {
+        let finding =
+            Finding::new(self.rule, severity, format!("{}: {}", self.subject, self.message)).help(&self.hint);
+        self.evidence.iter().fold(finding, |finding, evidence| match source(&evidence.file) {
+            Some(source) => finding.place(&source, Span::new(evidence.start, evidence.end), &evidence.reason),
+            None => finding,
+        })
     }
 }

@@ -10,7 +10,7 @@ use crate::quantity;
 
 /// The bounds of one image.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct ScanLimits {
     /// Archives and compressed files within one another.
     pub(super) depth: u8,
     /// A file may unpack to so many bytes whatever its size; beyond that to so many times its size.
@@ -24,7 +24,7 @@ pub(super) struct Limits {
 }
 
 /// Text packs 1 to 20 at most; what packs 1 to 100 is zeros, or made to cost.
-pub(super) const LIMITS: Limits = Limits {
+pub(super) const LIMITS: ScanLimits = ScanLimits {
     depth: 4,
     free: 64 << 20,
     ratio: 100,
@@ -36,7 +36,7 @@ pub(super) const LIMITS: Limits = Limits {
 /// What is left of the bounds. Every level of a file counts: its archive, the archive in it, and so on.
 #[derive(Debug)]
 pub(super) struct Budget {
-    pub(super) limits: Limits,
+    pub(super) limits: ScanLimits,
     of_file: Cell<u64>,
     /// What the present file may unpack to.
     allowed: Cell<u64>,
@@ -52,7 +52,7 @@ impl Default for Budget {
 }
 
 impl Budget {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: ScanLimits) -> Self {
         Self {
             limits,
             of_file: Cell::new(0),
@@ -65,7 +65,7 @@ impl Budget {
 
     /// A file of so many bytes begins.
     pub(super) fn begin(&self, size: u64) {
-        let Limits { free, ratio, file, .. } = self.limits;
+        let ScanLimits { free, ratio, file, .. } = self.limits;
         let allowed = size.saturating_mul(ratio).max(free).min(file);
         self.allowed.set(allowed);
         self.of_file.set(allowed);

@@ -5,7 +5,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-use super::{Scanner, budget::Budget, formats::Format, members::Place};
+use super::{Scanner, budget::Budget, formats::Format, members::ArchiveMember};
 use crate::secrets::Secrets;
 
 /// A shorter word unpacks to nothing that could be a secret.
@@ -65,7 +65,7 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 fn unpacked(bytes: &[u8], secrets: &Secrets, found: &mut Encoded) {
     let mut scanner = Scanner::new(secrets, Budget::default());
-    let place = Place { path: "", of: "", depth: 0 };
+    let place = ArchiveMember { path: "", of: "", depth: 0 };
     // A slice cannot fail to be read.
     let read = scanner.searched(&mut &*bytes, bytes.len() as u64, &place);
     if let Some(why) = read.err().map(|error| error.to_string()).or(scanner.unread) {

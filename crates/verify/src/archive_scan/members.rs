@@ -17,7 +17,7 @@ use super::{
 const NAME: u64 = 64 << 10;
 
 /// A file, or a part of one: `app/backup.tar.gz/backup.tar/root/.npmrc`.
-pub(super) struct Place<'p> {
+pub(super) struct ArchiveMember<'p> {
     pub(super) path: &'p str,
     /// What the file is a part of: ` of layer 1`.
     pub(super) of: &'p str,
@@ -25,7 +25,7 @@ pub(super) struct Place<'p> {
     pub(super) depth: u8,
 }
 
-impl Place<'_> {
+impl ArchiveMember<'_> {
     fn shown(&self) -> String {
         format!("/{}{}", self.path, self.of)
     }
@@ -46,7 +46,7 @@ impl Scanner<'_> {
         layer: &str,
     ) -> io::Result<()> {
         let of = format!(" of layer {layer}");
-        let place = Place { path, of: &of, depth: 0 };
+        let place = ArchiveMember { path, of: &of, depth: 0 };
         let bytes = self.searched(content, size, &place)?;
         self.found.files += 1;
         self.found.bytes += bytes;
@@ -61,7 +61,7 @@ impl Scanner<'_> {
         &mut self,
         content: &mut dyn Read,
         size: u64,
-        place: &Place<'_>,
+        place: &ArchiveMember<'_>,
     ) -> io::Result<u64> {
         self.in_file.clear();
         self.unread = None;
@@ -71,7 +71,7 @@ impl Scanner<'_> {
 
     /// Searches all of a stream as it is, and what is packed in it. An error is one of the stream itself: what cannot
     /// be unpacked is noted.
-    fn content(&mut self, content: &mut dyn Read, place: &Place<'_>) -> io::Result<u64> {
+    fn content(&mut self, content: &mut dyn Read, place: &ArchiveMember<'_>) -> io::Result<u64> {
         let mut watched = Watched::new(content, self.secrets);
         let mut head = Vec::with_capacity(HEAD);
         watched.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
@@ -109,7 +109,7 @@ impl Scanner<'_> {
         Ok(searched.bytes)
     }
 
-    fn open(&mut self, format: Format, whole: &mut dyn Read, place: &Place<'_>) -> io::Result<()> {
+    fn open(&mut self, format: Format, whole: &mut dyn Read, place: &ArchiveMember<'_>) -> io::Result<()> {
         if let Format::Foreign(what) = format {
             return Err(io::Error::other(format!("{what} is not unpacked")));
         }
@@ -133,7 +133,7 @@ impl Scanner<'_> {
         &mut self,
         packing: Packing,
         packed: &mut dyn Read,
-        place: &Place<'_>,
+        place: &ArchiveMember<'_>,
         path: &str,
     ) -> io::Result<()> {
         let mut decoder = packing.decoder(packed)?;
@@ -141,16 +141,21 @@ impl Scanner<'_> {
     }
 
     /// Searches a part of an archive.
-    pub(super) fn member(&mut self, content: &mut dyn Read, place: &Place<'_>, path: &str) -> io::Result<()> {
+    pub(super) fn member(
+        &mut self,
+        content: &mut dyn Read,
+        place: &ArchiveMember<'_>,
+        path: &str,
+    ) -> io::Result<()> {
         self.found.members += 1;
         let budget = Rc::clone(&self.budget);
         let mut allowed = Allowed { inner: content, budget: &budget };
-        self.content(&mut allowed, &Place { path, of: place.of, depth: place.depth + 1 })?;
+        self.content(&mut allowed, &ArchiveMember { path, of: place.of, depth: place.depth + 1 })?;
         Ok(())
     }
 
     /// Notes why not all of the file was searched: the first reason, of the innermost part.
-    pub(super) fn not_read(&mut self, place: &Place<'_>, why: &str) {
+    pub(super) fn not_read(&mut self, place: &ArchiveMember<'_>, why: &str) {
         if self.unread.is_none() {
             let inner = if place.depth == 0 { String::new() } else { format!("{}: ", place.path) };
             self.unread = Some(format!("{inner}{why}"));
@@ -159,7 +164,7 @@ impl Scanner<'_> {
 
     /// The names, links and records of a tar stand in it as they are, and have been searched: its files are looked at
     /// for what is packed in them.
-    fn tar(&mut self, whole: &mut dyn Read, place: &Place<'_>) -> io::Result<()> {
+    fn tar(&mut self, whole: &mut dyn Read, place: &ArchiveMember<'_>) -> io::Result<()> {
         let mut long_name: Option<String> = None;
         // Raw: the reader would take a long name into memory whatever its length.
         for entry in tar::Archive::new(whole).entries()?.raw(true) {

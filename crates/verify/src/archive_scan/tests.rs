@@ -1,7 +1,7 @@
 use std::{io::Write as _, time::Duration};
 
 use super::{
-    budget::{LIMITS, Limits},
+    budget::{LIMITS, ScanLimits},
     search::CHUNK,
     zip::tests as zips,
     *,
@@ -168,7 +168,7 @@ fn xz(content: &[u8]) -> Vec<u8> {
 }
 
 /// What is found in one file of an image with one layer.
-fn of_file(path: &str, content: &[u8], limits: Limits) -> Scan {
+fn of_file(path: &str, content: &[u8], limits: ScanLimits) -> Scan {
     let (_dir, secrets) = secrets();
     let image = tar_of(&[("l", &tar_of(&[(path, content)]))]);
     scan_within(image.as_slice(), &secrets, Budget::new(limits)).unwrap()
@@ -251,14 +251,14 @@ fn what_nobody_declared_is_found_in_archives() {
 #[test]
 fn what_is_beyond_a_bound_is_said() {
     let zeros = vec![b' '; 3 << 20];
-    let small = Limits { free: 1 << 20, ..LIMITS };
+    let small = ScanLimits { free: 1 << 20, ..LIMITS };
     let deep = gzip(&gzip(&gzip(VALUE)));
     for (path, content, limits, why) in [
         ("bomb.gz", gzip(&zeros), small, "unpacks to more than 1 MiB"),
-        ("large.gz", gzip(&zeros), Limits { file: 1 << 20, ..LIMITS }, "unpacks to more than 1 MiB"),
-        ("many.gz", gzip(&zeros), Limits { image: 1 << 20, ..LIMITS }, "what the image holds compressed"),
-        ("late.gz", gzip(&zeros), Limits { time: Duration::ZERO, ..LIMITS }, "and no longer"),
-        ("deep.gz", deep, Limits { depth: 2, ..LIMITS }, "it lies in 2 archives"),
+        ("large.gz", gzip(&zeros), ScanLimits { file: 1 << 20, ..LIMITS }, "unpacks to more than 1 MiB"),
+        ("many.gz", gzip(&zeros), ScanLimits { image: 1 << 20, ..LIMITS }, "what the image holds compressed"),
+        ("late.gz", gzip(&zeros), ScanLimits { time: Duration::ZERO, ..LIMITS }, "and no longer"),
+        ("deep.gz", deep, ScanLimits { depth: 2, ..LIMITS }, "it lies in 2 archives"),
         ("a.7z", b"7z\xbc\xaf\x27\x1c\0\x04".to_vec(), LIMITS, "a 7z archive"),
         ("cut.gz", gzip(&zeros)[..900].to_vec(), LIMITS, ""),
         ("locked.zip", zips::zip(&[zips::member("x", (1, 8), b"?", 1)]), LIMITS, "encrypted"),

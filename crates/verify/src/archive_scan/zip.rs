@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read};
 
 use flate2::bufread::DeflateDecoder;
 
-use super::{Scanner, formats::Packing, members::Place};
+use super::{Scanner, formats::Packing, members::ArchiveMember};
 
 /// One reading of an archive.
 const BUFFER: usize = 64 << 10;
@@ -34,7 +34,7 @@ impl Header {
 
 impl Scanner<'_> {
     /// Searches the members of a zip archive.
-    pub(super) fn zip(&mut self, archive: &mut dyn Read, place: &Place<'_>) -> io::Result<()> {
+    pub(super) fn zip(&mut self, archive: &mut dyn Read, place: &ArchiveMember<'_>) -> io::Result<()> {
         let mut archive = BufReader::with_capacity(BUFFER, archive);
         while next_member(&mut archive)? {
             let header = header(&mut archive)?;
@@ -62,7 +62,7 @@ impl Scanner<'_> {
         &mut self,
         header: &Header,
         content: &mut io::Take<&mut BufReader<&mut dyn Read>>,
-        place: &Place<'_>,
+        place: &ArchiveMember<'_>,
     ) -> io::Result<()> {
         let path = place.inside(&header.name);
         if header.flags & ENCRYPTED != 0 {

@@ -4,7 +4,7 @@ use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _, path::Path, pro
 
 use plimsoll_compose::{
     LoadOptions,
-    edit::{Change, Step, edit, has, steps},
+    edit::{Change, Segment, edit, has, steps},
 };
 use plimsoll_ops::{Failure, project::Disk};
 use plimsoll_source::{Diagnostic, Source, apply};
@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args, options: &LoadOptions) -> Result<ExitCode, Failur
     Ok(ExitCode::SUCCESS)
 }
 
-fn changes(args: &Args) -> Result<Vec<(Vec<Step>, Change)>, Diagnostic> {
+fn changes(args: &Args) -> Result<Vec<(Vec<Segment>, Change)>, Diagnostic> {
     let mut changes = Vec::new();
     for given in &args.set {
         let (path, value) = split(given).ok_or_else(|| {
@@ -78,7 +78,7 @@ fn split(given: &str) -> Option<(&str, &str)> {
 }
 
 /// The last file that has the value, since it counts; else the last one that has what it belongs to; else the first.
-fn file_of(files: &[Source], path: &[Step], change: &Change) -> usize {
+fn file_of(files: &[Source], path: &[Segment], change: &Change) -> usize {
     let lengths = match change {
         Change::Set(_) => (2.min(path.len())..=path.len()).rev().collect(),
         Change::Remove => vec![path.len()],

@@ -9,7 +9,7 @@ use plimsoll_buildx::{
     cache::{self, Export},
     call::{Call, Checks, Method},
     flags::ProgressMode,
-    mounts::Place,
+    mounts::MountSource,
     output::{self, Output},
     product::{self, Product},
     request::{build_all, build_args, host_platform, name_all, platforms, request},
@@ -139,7 +139,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::from(1));
     }
     let cache_mounts = builder.cache_mounts();
-    let ids = if mounts_from.iter().chain(&mounts_to).any(Place::asks_the_build) {
+    let ids = if mounts_from.iter().chain(&mounts_to).any(MountSource::asks_the_build) {
         builder.cache_mount_ids(&request, &images)?
     } else {
         BTreeSet::new()
@@ -217,8 +217,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn places(specs: &[String]) -> Result<Vec<Place>, Failure> {
-    specs.iter().map(|spec| Place::parse(spec)).collect()
+fn places(specs: &[String]) -> Result<Vec<MountSource>, Failure> {
+    specs.iter().map(|spec| MountSource::parse(spec)).collect()
 }
 
 /// `--output`, `--push` and `--load`.

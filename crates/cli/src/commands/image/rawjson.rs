@@ -21,11 +21,11 @@ use super::task::Task;
 pub(crate) struct RawJson {
     /// Pulls that have begun, by the name of their vertex.
     pulls: Mutex<HashMap<String, Task>>,
-    steps: Mutex<HashMap<usize, Step>>,
+    steps: Mutex<HashMap<usize, OpenVertex>>,
 }
 
 /// A step that has begun.
-struct Step {
+struct OpenVertex {
     digest: String,
     /// As it was told when it began.
     vertex: Value,
@@ -114,7 +114,7 @@ impl Progress for RawJson {
             Event::Started { step, title, inputs } => {
                 let known = |input: &usize| steps.get(input).map(|step| step.digest.clone());
                 let inputs: Vec<String> = inputs.iter().filter_map(known).collect();
-                let begun = Step { digest: digest(&format!("{step} {title}")), vertex: Value::Null };
+                let begun = OpenVertex { digest: digest(&format!("{step} {title}")), vertex: Value::Null };
                 let mut vertex =
                     json!({ "digest": begun.digest, "name": title.to_string(), "started": now() });
                 // without any, BuildKit leaves the field out
@@ -122,7 +122,7 @@ impl Progress for RawJson {
                     vertex["inputs"] = inputs.into();
                 }
                 write(&json!({ "vertexes": [vertex] }));
-                steps.insert(*step, Step { vertex, ..begun });
+                steps.insert(*step, OpenVertex { vertex, ..begun });
             }
             Event::Fetched { step, transfer } => {
                 let Some(step) = steps.get(step) else { return };

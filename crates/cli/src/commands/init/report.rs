@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use plimsoll_generate::{Change, Conflict, Outcome};
 use plimsoll_ops::Failure;
+use plimsoll_source::Finding;
 use plimsoll_survey::{Evidence, Gap, Question, Role, Service, Survey};
 use serde::Serialize;
 
@@ -25,6 +26,8 @@ struct Json<'a> {
     left_out: &'a [Gap],
     /// What a person should know about the stack.
     notes: &'a [Gap],
+    /// What was left out and noted, in the form that all findings have.
+    findings: &'a [Finding],
     /// What the files leave open, with the answer that was taken.
     questions: &'a [Question],
     /// What was answered.
@@ -49,6 +52,7 @@ pub(super) fn json(preview: &Preview, applied: bool) -> Result<String, Failure> 
         secrets,
         left_out: &preview.left_out,
         notes: &preview.notes,
+        findings: &preview.findings,
         questions: &preview.survey.questions,
         answers: &preview.answers,
         demanded: &preview.demanded,

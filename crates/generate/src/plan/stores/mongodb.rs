@@ -4,7 +4,10 @@ use plimsoll_facts::images::mongo;
 use plimsoll_survey::{Address, Service, Store, StoreUse};
 
 use super::{Opened, Passes, Stores, data, is_deaf, password, unit, user_and_database, version, written};
-use crate::stack::{Reader, StoreTexts};
+use crate::{
+    rules,
+    stack::{Reader, StoreTexts},
+};
 
 /// `{hello: 1}` to the database `admin`, which asks for no login: `OP_MSG` of the MongoDB Wire Protocol. The dollar sign
 /// of `$db` is `\x24`, because Compose reads the text.
@@ -77,6 +80,7 @@ impl Stores {
 fn notes(passes: &mut Passes<'_>, store: &Store, users: &[(&Service, &StoreUse)], login: bool) {
     if let Some(image) = &store.image {
         passes.note(
+            rules::IMAGE_REPLACED,
             &store.name,
             format!("{} has a contract of its own: the official image takes its place", image.value),
             "set `image:` and its variables by hand if you need it; what you change is kept".to_owned(),
@@ -88,7 +92,7 @@ fn notes(passes: &mut Passes<'_>, store: &Store, users: &[(&Service, &StoreUse)]
         tool.filter(|tool| tool.name == "prisma").map(|tool| (service, tool))
     });
     if let Some((service, tool)) = prisma {
-        passes.note(
+        passes.note(rules::NO_REPLICA_SET,
             &service.name,
             "Prisma writes to MongoDB in transactions, which need a replica set: the stack's MongoDB is one server \
              without one, so every `create` and `update` with relations fails"
@@ -99,7 +103,7 @@ fn notes(passes: &mut Passes<'_>, store: &Store, users: &[(&Service, &StoreUse)]
             &tool.evidence,
         );
     }
-    passes.note(
+    passes.note(rules::NO_REPLICA_SET,
         &store.name,
         "MongoDB runs as one server, without a replica set: transactions and change streams are refused, and so are \
          Prisma's writes"
@@ -110,6 +114,7 @@ fn notes(passes: &mut Passes<'_>, store: &Store, users: &[(&Service, &StoreUse)]
     let apart = |(_, used): &&(&Service, &StoreUse)| matches!(used.address, Some(Address::Parts { .. }));
     if let Some((service, used)) = users.iter().find(apart).filter(|_| login) {
         passes.note(
+            rules::ADDRESS_IN_PROGRAM,
             &service.name,
             "it puts the address of MongoDB together from parts: the user is in the database admin"
                 .to_owned(),

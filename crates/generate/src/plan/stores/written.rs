@@ -3,6 +3,7 @@
 use plimsoll_survey::{Address, Evidence, Part, Service, StoreKind, is_by_itself, is_this_machine};
 
 use super::{Opened, Passes};
+use crate::rules;
 
 /// Notes what of the parts in the program does not lead to the store, and a password that the store was given.
 pub(super) fn notes(
@@ -14,7 +15,7 @@ pub(super) fn notes(
 ) {
     let label = kind.label();
     let mut note = |message: String, hint: String, evidence: &[Evidence]| {
-        passes.note(&service.name, message, hint, evidence);
+        passes.note(rules::ADDRESS_IN_PROGRAM, &service.name, message, hint, evidence);
     };
     let host = address.written(Part::Host);
     if let Some(host) = host.filter(|host| host.value != opened.name) {

@@ -9,6 +9,7 @@ use crate::{
     model::{
         Confidence, Evidence, Fact, Framework, Gap, Manager, Migration, Question, Role, Service, Survey,
     },
+    rules,
 };
 
 /// Scripts that call one another are followed this far.
@@ -65,7 +66,7 @@ pub(super) fn detect(candidate: &Candidate<'_>, survey: &mut Survey, service: &m
         service.migration = walk.migration(&taken.left_out, &places);
     }
     let left_out = if taken.left_out.is_empty() { vec![touching.join(" ")] } else { texts(&taken.left_out) };
-    survey.gaps.push(Gap {
+    survey.gaps.push(Gap { rule: rules::BUILD_NEEDS_DATABASE,
         subject: service.name.clone(),
         message: format!(
             "its build script `{}` works on a database (`{}`), and a build has none: {said}",

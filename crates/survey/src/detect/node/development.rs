@@ -4,6 +4,7 @@ use super::{facts, idle, runners};
 use crate::{
     context::{Context, join},
     model::{Ecosystem, Evidence, Fact, Gap, Role, Service, Setting, Shape, Survey},
+    rules,
 };
 
 pub(in crate::detect) fn detect(context: &Context<'_>, survey: &mut Survey) {
@@ -65,7 +66,7 @@ fn bundle(survey: &mut Survey, service: &mut Service) {
     let Some(command) = migration.command.take_if(|command| command.value.iter().any(outside)) else {
         return;
     };
-    survey.gaps.push(Gap {
+    survey.gaps.push(Gap { rule: rules::MIGRATIONS_NOT_APPLIED,
         subject: service.name.clone(),
         message: format!(
             "its migrations ({}) are not run, and the stack begins with an empty database: its image holds the built \

@@ -10,6 +10,7 @@ use crate::{
         values::{environment_read, is_variable},
     },
     model::{Address, Ecosystem, Evidence, Gap, Service, Setting, StoreKind, Survey},
+    rules,
 };
 
 /// Frameworks whose builds load the modules of the server: to read their settings, or to make pages.
@@ -78,7 +79,7 @@ fn placeholders(service: &mut Service, asserted: &BTreeSet<String>) -> Option<Ga
         evidence.extend(variable.evidence.first().cloned());
     }
     let names: Vec<&str> = found.iter().map(|setting| setting.name.as_str()).collect();
-    let gap = (!names.is_empty()).then(|| Gap {
+    let gap = (!names.is_empty()).then(|| Gap { rule: rules::BUILD_PLACEHOLDERS,
         subject: service.name.clone(),
         message: format!(
             "its build loads modules that need {}: placeholders stand in for them while the image is built, and for \
@@ -136,7 +137,7 @@ fn committed(context: &Context<'_>, service: &Service, file: &str) -> Option<Gap
             evidence.push(Evidence::new(&source, source.line_span(at + 1), "a value of it"));
         }
     }
-    (!names.is_empty()).then(|| Gap {
+    (!names.is_empty()).then(|| Gap { rule: rules::ENV_FILE_LEFT_OUT,
         subject: service.name.clone(),
         message: format!(
             "{path} is a part of the repository, and no image gets it, since it may hold secrets: {} come from the \

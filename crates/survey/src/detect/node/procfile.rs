@@ -7,6 +7,7 @@ use crate::{
     detect::platform::{self, Launch},
     manifest::Manifest,
     model::{Ecosystem, Fact, Framework, Gap, Migration, Probe, Process, Role, Service, Survey},
+    rules,
 };
 
 /// The command of the web process, where the package's own scripts do not say it.
@@ -45,6 +46,7 @@ fn add(
         Err(_) if launch.weak && service.processes.iter().any(|process| process.role == role) => return None,
         Err(reason) => {
             return Some(Gap {
+                rule: rules::PROCESS_NOT_RUN,
                 subject: service.name.clone(),
                 message: format!(
                     "the process `{}` (`{}`) is not in the stack: {reason}",
@@ -121,6 +123,7 @@ pub(in crate::detect) fn nobodys(context: &Context<'_>, survey: &Survey) -> Vec<
     launches
         .filter(|launch| !deployed(launch) && !said(launch))
         .map(|launch| Gap {
+            rule: rules::PROCESS_NOT_RUN,
             subject: if launch.folder.is_empty() {
                 "the repository".to_owned()
             } else {

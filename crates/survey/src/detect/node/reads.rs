@@ -90,7 +90,7 @@ enum Base {
 }
 
 /// A source file below the package's folder, and the file that the build makes of it.
-struct Place<'a> {
+struct SourceFile<'a> {
     source: &'a str,
     built: OnceCell<Option<String>>,
 }
@@ -142,13 +142,13 @@ impl Package<'_> {
         kept
     }
 
-    fn place<'a>(&self, script: &'a Script) -> Place<'a> {
+    fn place<'a>(&self, script: &'a Script) -> SourceFile<'a> {
         let source = script.source.name().get(self.manifest.folder.len()..).unwrap_or_default();
-        Place { source: source.trim_start_matches('/'), built: OnceCell::new() }
+        SourceFile { source: source.trim_start_matches('/'), built: OnceCell::new() }
     }
 
     /// What of the package a path names, below its folder.
-    fn paths(&self, place: &Place<'_>, base: Base, text: &str) -> Vec<String> {
+    fn paths(&self, place: &SourceFile<'_>, base: Base, text: &str) -> Vec<String> {
         let own = place.source;
         let from = |file: &str| tsconfig::inside(file, text).filter(|path| !path.is_empty());
         let mut paths = Vec::new();

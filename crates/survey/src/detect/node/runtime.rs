@@ -5,6 +5,7 @@ use crate::{
     context::{Context, join},
     manifest::Manifest,
     model::{Confidence, Evidence, Fact, Gap, Question},
+    rules,
 };
 
 /// Major versions that get security fixes, the newest first.
@@ -32,6 +33,7 @@ pub(super) fn choose(context: &Context<'_>, folder: &str, manifests: &[&Manifest
     named.extend(in_version_files(context, folder));
     let mut gaps = named.iter().filter(|named| named.range.is_none());
     let unread = gaps.next().map(|named| Gap {
+        rule: rules::RUNTIME_VERSION,
         subject: "the repository".to_owned(),
         message: format!("`{}` is no version of Node.js", named.text),
         hint: "write a range as npm reads it, such as >=22".to_owned(),

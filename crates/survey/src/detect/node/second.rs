@@ -4,6 +4,7 @@ use super::{command, processes, procfile};
 use crate::{
     context::Context,
     model::{Ecosystem, Evidence, Fact, Gap, Probe, Process, Role, Service, Survey},
+    rules,
 };
 
 /// Names of scripts, and what they start.
@@ -49,6 +50,7 @@ fn of_service(context: &Context<'_>, survey: &mut Survey, service: &mut Service,
             // Another script may say the same for production.
             if !service.processes.iter().any(|process| process.role == role) {
                 survey.gaps.push(Gap {
+                    rule: rules::PROCESS_NOT_RUN,
                     subject: service.name.clone(),
                     message: format!("the script `{name}` is no process of production: {reason}"),
                     hint: "add a script of the form `node <file>`".to_owned(),
@@ -83,6 +85,7 @@ fn inside(context: &Context<'_>, survey: &mut Survey, service: &Service) {
         let program = context.closure(survey, &service.path);
         if let Some(sign) = processes::sign(&program, &service.path).filter(|sign| sign.scheduler) {
             survey.gaps.push(Gap {
+                rule: rules::SCHEDULE_IN_SERVER,
                 subject: service.name.clone(),
                 message: format!(
                     "{} starts work at times inside the server: each replica would start it",

@@ -11,6 +11,7 @@ use crate::{
         Confidence, Ecosystem, Evidence, Fact, Framework, Gap, Migration, Question, Role, Service, Setting,
         Survey, is_below,
     },
+    rules,
 };
 
 /// A package that is looked at, with the program that it runs.
@@ -100,6 +101,7 @@ fn starts_of_other_packages(context: &Context<'_>, survey: &mut Survey) {
         let outer = services.remove(at);
         let Some(inner) = services.iter_mut().find(|service| service.path == owner) else { continue };
         survey.gaps.push(Gap {
+            rule: rules::LEFT_OUT,
             subject: outer.name.clone(),
             message: format!(
                 "its start script leads into {owner}: that package is deployed, and no second service"
@@ -316,6 +318,7 @@ fn documentation_beside_an_application(survey: &mut Survey) {
         std::mem::take(&mut survey.services).into_iter().partition(is_documentation);
     survey.services = kept;
     survey.gaps.extend(left_out.into_iter().map(|service| Gap {
+        rule: rules::LEFT_OUT,
         message: "documentation beside an application: it is left out".to_owned(),
         hint: "survey its folder alone to deploy it".to_owned(),
         evidence: service.frameworks.first().map(|tool| tool.evidence.clone()).unwrap_or_default(),

@@ -7,6 +7,7 @@ use crate::{
     context::{Context, has_extension, is_javascript, join},
     javascript::{Script, values::Program},
     model::{Address, Evidence, Fact, Gap, Part, Service, Setting, StoreKind, Writes},
+    rules,
 };
 
 /// Keys under which the file stands among a client's settings.
@@ -142,6 +143,7 @@ fn keep(context: &Context<'_>, service: &mut Service, file: &Fact<String>) -> Op
     }
     if is_of_the_system(text) {
         return Some(Gap {
+            rule: rules::DATA_NOT_KEPT,
             subject: service.name.clone(),
             message: format!(
                 "the file of its database, {text}, lies in a folder of the system: nothing keeps it"
@@ -158,6 +160,7 @@ fn keep(context: &Context<'_>, service: &mut Service, file: &Fact<String>) -> Op
     let folder = folder_of(text, true).map(|(folder, _)| folder);
     let Some(folder) = folder.filter(|folder| folder.starts_with('/') || !sources(folder)) else {
         return Some(Gap {
+            rule: rules::DATA_NOT_KEPT,
             subject: service.name.clone(),
             message: format!(
                 "the file of its database, {text}, lies beside the program, where a container can write nothing: it will \

@@ -6,6 +6,7 @@ use crate::{
     context::Context,
     manifest::Manifest,
     model::{Evidence, Fact, Gap, Survey, Workspace, is_below},
+    rules,
 };
 
 pub(in crate::detect) fn detect(context: &Context<'_>, survey: &mut Survey) {
@@ -49,6 +50,7 @@ fn add(context: &Context<'_>, survey: &mut Survey, root: &str, patterns: &[Patte
             below.is_some_and(|below| matches(&pattern.text, below))
         }) {
             survey.gaps.push(Gap {
+                rule: rules::EMPTY_WORKSPACE,
                 subject: "the workspace".to_owned(),
                 message: format!("no package lies in {}", pattern.text),
                 hint: "correct the pattern, or take it away".to_owned(),

@@ -20,7 +20,7 @@ use crate::{
         Confidence, Ecosystem, Evidence, Fact, Gap, OwnImage, Question, Role, Service, StoreKind, Survey,
         is_below,
     },
-    toml,
+    rules, toml,
 };
 
 mod addresses;
@@ -331,6 +331,7 @@ fn other_command(team: &Team<'_>, component: &Component<'_>, service: &Service) 
     let entrypoint = dev.entrypoint_words.as_ref().map(|(words, span)| (words.join(" "), *span));
     let (text, span) = dev.command.clone().or(entrypoint)?;
     (image.given.is_none() && service.command.is_none()).then(|| Gap {
+        rule: rules::DEVELOPMENT_COMMAND,
         subject: service.name.clone(),
         message: format!("development starts it with `{text}`; the stack runs the command of its image"),
         hint: format!("`--answer {}.command=\"…\"` says what runs in production", service.name),
@@ -352,7 +353,7 @@ fn unique(name: &str, survey: &Survey) -> String {
 }
 
 fn fastcgi(name: &str, base: &Fact<String>) -> Gap {
-    Gap {
+    Gap { rule: rules::NOT_GENERATED,
         subject: name.to_owned(),
         message: format!(
             "its image is made from {}, which speaks FastCGI: the front passes on HTTP alone",

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     detect::{platform::PORT, secret},
     model::{Address, Evidence, Fact, Gap, Part, Service, StoreUse, Variable, Writes},
+    rules,
 };
 
 /// At most so many variables are kept.
@@ -59,7 +60,7 @@ pub(super) fn fill(
     let parts: Vec<String> = addresses::names(&found.uses).map(str::to_owned).collect();
     let unknown: Vec<&str> = found.unknown.iter().map(|(given, _)| given.name.as_str()).collect();
     for (given, kind) in &found.unknown {
-        gaps.push(Gap {
+        gaps.push(Gap { rule: rules::STORE_ADDRESS_UNKNOWN,
             subject: service.name.clone(),
             message: format!(
                 "{} holds the address of {} in a form that is not written: it is taken from the environment of `up`",

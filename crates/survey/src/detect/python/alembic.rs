@@ -6,6 +6,7 @@ use crate::{
     context::{Context, has_extension, join},
     model::{Address, Evidence, Fact, Gap, Service, StoreKind},
     python::{Kind, Module},
+    rules,
 };
 
 /// Gives the migrations the address that the program reads, where `alembic.ini` has one of its own and `env.py` takes it.
@@ -34,7 +35,7 @@ pub(super) fn connect(context: &Context<'_>, service: &mut Service) -> Option<Ga
     });
     let Some(variable) = variable.filter(|variable| is_name(&variable.value)) else {
         service.migration = None;
-        return Some(Gap {
+        return Some(Gap { rule: rules::MIGRATIONS_NOT_APPLIED,
             subject: service.name.clone(),
             message: "its migrations would ask the database of a developer's machine: nothing applies them".to_owned(),
             hint: "let env.py take the address that the program reads: config.set_main_option(\"sqlalchemy.url\", …)"
@@ -87,6 +88,7 @@ pub(super) fn heads(context: &Context<'_>, service: &mut Service) -> Option<Gap>
         return None;
     }
     let gap = Gap {
+        rule: rules::MIGRATION_HEADS,
         subject: service.name.clone(),
         message: format!(
             "its migrations have {} heads ({}): all of them are applied",

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     model::{Evidence, Fact, Gap, Service},
     python::Module,
+    rules,
 };
 
 const NAME: &str = "ALLOWED_HOSTS";
@@ -80,6 +81,7 @@ pub(super) fn of_middleware(project: &Project, service: &Service, gaps: &mut Vec
 fn add(module: &Module, at: usize, message: &str, service: &Service, gaps: &mut Vec<Gap>) {
     let evidence = Evidence::new(&module.source, module.span(at.saturating_sub(2), at), message);
     gaps.push(Gap {
+        rule: rules::ALLOWED_HOSTS,
         subject: service.name.clone(),
         message: message.to_owned(),
         hint: HINT.to_owned(),

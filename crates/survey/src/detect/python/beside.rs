@@ -8,6 +8,7 @@ use super::{
 use crate::{
     context::join,
     model::{Beside, Evidence, Fact, Gap, Manager, is_below},
+    rules,
 };
 
 /// What the manifests declare and the list does not have: the manifest with its first such requirement.
@@ -117,6 +118,7 @@ pub(super) fn gap(
     let declared = beside.iter().find(|found| found.value != Beside::Folders)?;
     let manifest = declared.evidence.first()?.file.clone();
     Some(Gap {
+        rule: rules::TWO_PACKAGE_LISTS,
         subject: subject.to_owned(),
         message: format!("{list} does not have all that {manifest} declares: both are installed"),
         hint: "name each package in one of them".to_owned(),

@@ -7,7 +7,10 @@ use super::{
     environment::{Read, Shape},
     project::Project,
 };
-use crate::model::{Gap, Service, Setting};
+use crate::{
+    model::{Gap, Service, Setting},
+    rules,
+};
 
 /// What switches debugging on, and off in the same words.
 const SWITCHES: [(&str, &str); 7] = [
@@ -29,6 +32,7 @@ pub(super) fn by_name(reads: &[Read], service: &mut Service) -> Vec<Gap> {
         let is_it = variable.name == "DEBUG" || variable.name.ends_with("_DEBUG");
         let Some(off) = off.filter(|_| is_it) else { continue };
         gaps.push(Gap {
+            rule: rules::DEBUG_ON,
             subject: service.name.clone(),
             message: format!("{} is on where nothing is set: the stack has it off", variable.name),
             hint: "have it off by default in the program, too".to_owned(),

@@ -15,6 +15,7 @@ use crate::{
     context::{Context, join},
     model::{Evidence, Fact, Gap, Service, Setting, is_below},
     python::{Kind, Module},
+    rules,
 };
 
 /// A site of Django.
@@ -52,6 +53,7 @@ pub(super) fn without_settings(project: &Project, subject: &str) -> Option<Gap> 
     let manage = managers(project).next()?;
     let at = (0..manage.tokens.len()).find(|&at| names_settings(manage, at)).unwrap_or(0);
     Some(Gap {
+        rule: rules::SERVER_NOT_FOUND,
         subject: subject.to_owned(),
         message: "a site of Django whose module of settings was not found: it is not in the stack".to_owned(),
         hint: "name it in manage.py: os.environ.setdefault(\"DJANGO_SETTINGS_MODULE\", \"site.settings\")"
@@ -451,9 +453,10 @@ fn faults<'a>(site: &'a Site, service: &Service, gaps: &mut Vec<Gap>) {
         setting(site, name)
             .filter(|(module, _)| module.lines().filter(|&at| module.is(at, name)).count() == 1)
     };
-    let mut add = |(module, at): (&Rc<Module>, usize), message: &str, hint: &str| {
+    let mut add = |rule, (module, at): (&Rc<Module>, usize), message: &str, hint: &str| {
         let evidence = Evidence::new(&module.source, module.span(at - 2, at), message);
         gaps.push(Gap {
+            rule,
             subject: service.name.clone(),
             message: message.to_owned(),
             hint: hint.to_owned(),
@@ -462,6 +465,7 @@ fn faults<'a>(site: &'a Site, service: &Service, gaps: &mut Vec<Gap>) {
     };
     if let Some((module, at)) = setting(site, "DEBUG").filter(|(module, at)| module.is(*at, "True")) {
         add(
+            rules::DEBUG_ON,
             (module, at),
             "DEBUG is on whatever the environment says: errors show the source and the settings",
             "read it from the environment, off by default",
@@ -470,7 +474,12 @@ fn faults<'a>(site: &'a Site, service: &Service, gaps: &mut Vec<Gap>) {
     if let Some((module, at)) = setting(site, "SECRET_KEY")
         .filter(|(module, at)| module.string(*at).is_some_and(|text| !text.is_empty()))
     {
-        add((module, at), "the signing key stands in the source", "read SECRET_KEY from the environment");
+        add(
+            rules::SECRET_IN_SOURCE,
+            (module, at),
+            "the signing key stands in the source",
+            "read SECRET_KEY from the environment",
+        );
     }
     if let Some((module, at)) = setting(site, "ALLOWED_HOSTS").filter(|(module, at)| module.is(*at, "[")) {
         let close = module.close(at).unwrap_or(at);
@@ -482,7 +491,7 @@ fn faults<'a>(site: &'a Site, service: &Service, gaps: &mut Vec<Gap>) {
             } else {
                 "the allowed hosts stand in the source: requests with another name are answered with 400"
             };
-            add((module, at), message, "read ALLOWED_HOSTS from the environment");
+            add(rules::ALLOWED_HOSTS, (module, at), message, "read ALLOWED_HOSTS from the environment");
         }
     }
 }

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     model::{Evidence, Fact, Gap, Probe, Process, Role, Service, Setting, StoreKind},
     python::{Kind, Module},
+    rules,
 };
 
 const MAX_CALLS: usize = 50;
@@ -138,6 +139,7 @@ fn choose(choice: &Choice, reads: &mut [Read], service: &mut Service, gaps: &mut
         None => {}
     }
     gaps.push(Gap {
+        rule: rules::DEVELOPMENT_VALUES,
         subject: service.name.clone(),
         message: format!(
             "{} decides between two configurations: {chosen} is taken, {} is not",
@@ -221,7 +223,7 @@ pub(super) fn tables(of: &sqlite::Of<'_>, app: &App, service: &mut Service, gaps
          sys.exit(0 if there else subprocess.call(['flask', '--app', '{}', '{command}']))",
         app.module
     );
-    gaps.push(Gap {
+    gaps.push(Gap { rule: rules::TABLES_AT_START,
         subject: service.name.clone(),
         message: format!(
             "`flask --app {} {command}` makes its tables: it runs before the server where {file} is not there yet, and never again",
@@ -249,8 +251,8 @@ pub(super) fn faults(project: &Project, app: &App, service: &Service, gaps: &mut
     if !matches!(app.package, "flask" | "apiflask" | "quart") {
         return;
     }
-    let mut add = |message: String, hint: String, evidence: Evidence| {
-        gaps.push(Gap { subject: service.name.clone(), message, hint, evidence: vec![evidence] });
+    let mut add = |rule, message: String, hint: String, evidence: Evidence| {
+        gaps.push(Gap { rule, subject: service.name.clone(), message, hint, evidence: vec![evidence] });
     };
     let modules = || {
         project.modules.iter().filter(|module| !super::environment::is_for_development(module.source.name()))
@@ -258,6 +260,7 @@ pub(super) fn faults(project: &Project, app: &App, service: &Service, gaps: &mut
     let reads_key = service.environment.iter().any(|variable| variable.name.ends_with("SECRET_KEY"));
     if !reads_key && let Some(evidence) = modules().find_map(key_in_source) {
         add(
+            rules::SECRET_IN_SOURCE,
             "the signing key stands in the source".to_owned(),
             "read SECRET_KEY from the environment".to_owned(),
             evidence,
@@ -265,6 +268,7 @@ pub(super) fn faults(project: &Project, app: &App, service: &Service, gaps: &mut
     }
     if let Some(evidence) = modules().find_map(debug) {
         add(
+            rules::DEBUG_ON,
             "debug is on whatever the environment says: errors show the source".to_owned(),
             "read it from the environment, off by default".to_owned(),
             evidence,
@@ -280,6 +284,7 @@ pub(super) fn faults(project: &Project, app: &App, service: &Service, gaps: &mut
     {
         let run = format!("flask --app {} {command}", app.module);
         add(
+            rules::MIGRATIONS_NOT_APPLIED,
             format!("`{run}` makes its tables, and nothing runs it: it may empty them, too"),
             format!(
                 "run it once: docker compose -f compose.production.yml run --rm {} {run}; or write it as `release:` in a Procfile where every release may run it",

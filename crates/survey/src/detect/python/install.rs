@@ -14,7 +14,7 @@ use crate::{
     context::{Context, join},
     detect::platform::Platform,
     model::{Beside, Confidence, Ecosystem, Evidence, Fact, Gap, Install, Manager, Question, Survey},
-    toml,
+    rules, toml,
 };
 
 /// Versions of packages that a lock or a pinned requirement says.
@@ -266,12 +266,13 @@ fn gaps(project: &Project, install: &Install, survey: &mut Survey) {
         let list = install.lock_file.as_ref().map(|list| list.value.as_str());
         survey.gaps.extend(beside::gap(&subject, project, &install.beside, list));
     }
-    let mut add = |message: String, hint: &str, evidence: Vec<Evidence>| {
-        survey.gaps.push(Gap { subject: subject.clone(), message, hint: hint.to_owned(), evidence });
+    let mut add = |rule, message: String, hint: &str, evidence: Vec<Evidence>| {
+        survey.gaps.push(Gap { rule, subject: subject.clone(), message, hint: hint.to_owned(), evidence });
     };
     for constraint in &install.constraints {
         let reason = constraint.evidence.first().map_or("", |evidence| evidence.reason.as_str());
         add(
+            rules::ADDED_CONSTRAINT,
             format!("{reason}: {} is installed", constraint.value),
             "write it into the list, to choose its version",
             constraint.evidence.clone(),
@@ -281,6 +282,7 @@ fn gaps(project: &Project, install: &Install, survey: &mut Survey) {
         let message = "no lock file: two builds may install different packages".to_owned();
         let hint = format!("commit the lock file of {}", install.manager.label());
         add(
+            rules::NO_LOCK_FILE,
             message,
             if install.manager == Manager::Pip {
                 "commit a requirements.txt with exact versions, or a uv.lock"
@@ -300,6 +302,7 @@ fn gaps(project: &Project, install: &Install, survey: &mut Survey) {
                 "{count} of {of} packages in {path} have no exact version: two builds may install different ones"
             );
             add(
+                rules::UNPINNED_PACKAGES,
                 message,
                 "write name==version, as `pip freeze` or `uv pip compile` do",
                 file.open.iter().take(3).cloned().collect(),
@@ -307,7 +310,12 @@ fn gaps(project: &Project, install: &Install, survey: &mut Survey) {
         }
         if let Some(local) = file.local.first() {
             let message = "the requirements install from a folder of the repository".to_owned();
-            add(message, "a build copies the sources before it installs", vec![local.clone()]);
+            add(
+                rules::LOCAL_REQUIREMENT,
+                message,
+                "a build copies the sources before it installs",
+                vec![local.clone()],
+            );
         }
     }
 }

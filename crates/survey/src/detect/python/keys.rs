@@ -5,6 +5,7 @@ use super::{environment::is_for_development, project::Project};
 use crate::{
     model::{Evidence, Gap, Service},
     python::{Kind, Module},
+    rules,
 };
 
 /// Functions that draw something.
@@ -23,7 +24,7 @@ pub(super) fn add(project: &Project, service: &Service, gaps: &mut Vec<Gap>) {
     });
     let Some((module, at)) = found else { return };
     let evidence = Evidence::new(&module.source, module.span(at, at), "the key is drawn here");
-    gaps.push(Gap {
+    gaps.push(Gap { rule: rules::RANDOM_KEY,
         subject: service.name.clone(),
         message: "the key that it signs with is another one in each process and after each start: sessions and tokens of one are refused by the others"
             .to_owned(),

@@ -8,6 +8,7 @@ use crate::{
     detect::platform::is_apart,
     model::{Evidence, Gap, Role, Service, is_below},
     python::Module,
+    rules,
 };
 
 /// What helps where a program was not recognised.
@@ -97,7 +98,7 @@ pub(super) fn of_project(
             vec![evidence],
         ),
     };
-    Some(Gap { subject, message, hint, evidence })
+    Some(Gap { rule: rules::SERVER_NOT_FOUND, subject, message, hint, evidence })
 }
 
 /// Programs that no project has, since nothing lists what they need: one gap for each folder.
@@ -120,7 +121,7 @@ pub(super) fn without_a_list(context: &Context<'_>, projects: &[Project]) -> Vec
             continue;
         };
         said.insert(top.to_owned());
-        gaps.push(Gap {
+        gaps.push(Gap { rule: rules::SERVER_NOT_FOUND,
             subject: if top.is_empty() { "the repository".to_owned() } else { top.to_owned() },
             message: format!(
                 "a Python program with {package}, without a list of the packages that it needs: it is not in the stack"

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     model::{Evidence, Fact, Gap, Service, Writes},
     python::Module,
+    rules,
 };
 
 const MAX_TOKENS: usize = 60;
@@ -55,7 +56,7 @@ pub(super) fn add(
         }
         None => "write it as a path below the program's folder: BASE_DIR / \"media\"".to_owned(),
     };
-    gaps.push(Gap {
+    gaps.push(Gap { rule: rules::DATA_NOT_KEPT,
         subject: service.name.clone(),
         message: "where uploads are kept is not known: MEDIA_ROOT is no path that can be read here, and no volume keeps them"
             .to_owned(),
@@ -115,6 +116,7 @@ fn handed_out(of: &sqlite::Of<'_>, site: &Site, service: &Service, evidence: &Ev
         return;
     }
     gaps.push(Gap {
+        rule: rules::FILES_NOT_SERVED,
         subject: service.name.clone(),
         message: format!(
             "uploads are kept, and nobody hands them out: Django serves {url} only where it debugs"

@@ -10,7 +10,7 @@ use crate::{
     context::{Context, has_extension, join},
     detect::platform::Launch,
     model::{Evidence, Fact, Framework, Gap, Migration, Probe, Process, Role, Service},
-    toml,
+    rules, toml,
 };
 
 /// Finds the migrations of a service, and what else has to be done before a release.
@@ -191,6 +191,7 @@ fn sql_folder(context: &Context<'_>, service: &Service) -> Option<(String, Strin
 fn release(launch: &Launch, service: &mut Service, gaps: &mut Vec<Gap>) {
     let Some(line) = &launch.line else {
         gaps.push(Gap {
+            rule: rules::STEP_NOT_RUN,
             subject: service.name.clone(),
             message: format!("the release command needs a shell: {}", launch.text),
             hint: "write it as one program with its arguments".to_owned(),
@@ -232,6 +233,7 @@ fn unapplied(context: &Context<'_>, service: &Service) -> Option<Gap> {
     }
     let (folder, first) = sql_folder(context, service)?;
     Some(Gap {
+        rule: rules::MIGRATIONS_NOT_APPLIED,
         subject: service.name.clone(),
         message: format!("{folder}/*.sql are there, and nothing is known to apply them in production"),
         hint: "write a program that applies them and a line `release:` in a Procfile".to_owned(),

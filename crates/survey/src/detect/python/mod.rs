@@ -8,6 +8,7 @@ use crate::{
         Survey,
     },
     python::Module,
+    rules,
 };
 
 mod aiohttp;
@@ -118,6 +119,7 @@ fn nothing(projects: &[Project]) -> Option<Gap> {
         .map(|manifest| manifest.source.name().to_owned());
     let file = manifest.or_else(|| project.file.as_ref().map(|(path, _)| path.clone()))?;
     Some(Gap {
+        rule: rules::NOTHING_TO_DEPLOY,
         subject: "the repository".to_owned(),
         message: "a Python project without a web application, a worker or a schedule that is known"
             .to_owned(),
@@ -128,13 +130,20 @@ fn nothing(projects: &[Project]) -> Option<Gap> {
 
 /// What the project's own command for the web needs a shell for, or does first.
 fn around_the_command(launches: &[&Launch], service: &Service, survey: &mut Survey) {
-    let mut add = |message: String, hint: &str, launch: &Launch| {
+    let mut add = |rule, message: String, hint: &str, launch: &Launch| {
         let evidence = vec![launch.evidence.clone()];
-        survey.gaps.push(Gap { subject: service.name.clone(), message, hint: hint.to_owned(), evidence });
+        survey.gaps.push(Gap {
+            rule,
+            subject: service.name.clone(),
+            message,
+            hint: hint.to_owned(),
+            evidence,
+        });
     };
     for launch in launches.iter().filter(|launch| launch.process == "web" && !launch.weak) {
         let Some(line) = &launch.line else {
             add(
+                rules::PROCESS_NOT_RUN,
                 format!("its own command needs a shell and is not used: {}", launch.text),
                 "write it as one program with its arguments",
                 launch,
@@ -147,6 +156,7 @@ fn around_the_command(launches: &[&Launch], service: &Service, survey: &mut Surv
                 continue;
             }
             add(
+                rules::STEP_NOT_RUN,
                 format!("`{}` runs before its own command, and nothing does it here", words.join(" ")),
                 "write it as a line of its own in the Procfile, or do it when the image is built",
                 launch,
@@ -252,7 +262,13 @@ fn web(context: &Context<'_>, platform: &Platform, project: &Project, survey: &m
     }
     for (message, evidence) in found.gaps {
         let hint = "nothing has to be done for the stack; the list of routes is not whole".to_owned();
-        survey.gaps.push(Gap { subject: service.name.clone(), message, hint, evidence: vec![evidence] });
+        survey.gaps.push(Gap {
+            rule: rules::ROUTES_INCOMPLETE,
+            subject: service.name.clone(),
+            message,
+            hint,
+            evidence: vec![evidence],
+        });
     }
     let health = platform
         .health
@@ -343,6 +359,7 @@ fn django_site(
     service.websockets = found.websockets;
     if let Some(first) = found.lost.first() {
         survey.gaps.push(Gap {
+            rule: rules::ROUTES_INCOMPLETE,
             subject: service.name.clone(),
             message: format!(
                 "{} paths are computed or patterns: what is below them is not in the list of routes",
@@ -367,6 +384,7 @@ fn django_site(
             apply(&of, served, &mut service, survey);
         }
         None => survey.gaps.push(Gap {
+            rule: rules::SERVER_NOT_FOUND,
             subject: service.name.clone(),
             message: "no module with a WSGI or ASGI application".to_owned(),
             hint: "write wsgi.py as `django-admin startproject` does".to_owned(),
@@ -449,6 +467,7 @@ fn one_process(found: &socketio::SocketIo, command: &[String], service: &mut Ser
     let workers = given.or(joined.filter(|rest| !rest.is_empty()));
     if let Some(number) = workers.and_then(|number| number.parse::<u32>().ok()).filter(|number| *number > 1) {
         survey.gaps.push(Gap {
+            rule: rules::ONE_PROCESS,
             subject: service.name.clone(),
             message: format!(
                 "its command starts {number} processes, and each client of Socket.IO must meet one"
@@ -503,6 +522,7 @@ fn apply(of: &Of<'_>, served: command::Served, service: &mut Service, survey: &m
     if let Some(adds) = served.adds {
         if instead.is_none() {
             survey.gaps.push(Gap {
+                rule: rules::PRODUCTION_SERVER,
                 subject: service.name.clone(),
                 message: format!(
                     "no server for production among its packages: {} is added to the image",
@@ -544,7 +564,7 @@ fn instead_of_uwsgi(
         evidence.extend(found.take(5));
     }
     let maps = if evidence.len() > 1 { ", files that it hands out (static-map) among it" } else { "" };
-    Gap {
+    Gap { rule: rules::PRODUCTION_SERVER,
         subject: subject.to_owned(),
         message: format!("its server is uWSGI, and {other} serves it here: what uWSGI's settings say is lost{maps}"),
         hint: "write a line `web:` with the server's command in a Procfile; let the front or the program hand files out"

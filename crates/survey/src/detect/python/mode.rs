@@ -8,6 +8,7 @@ use crate::{
     context::Context,
     model::{Confidence, Evidence, Gap, Question, is_below},
     python::{Kind, Module},
+    rules,
 };
 
 /// Why such a variable is read, where an answer may name another value.
@@ -41,7 +42,7 @@ pub(super) fn choose(
         let image = in_image(context, project, &name);
         let found = image.clone().or_else(|| in_program(project, &default));
         let Some((chosen, witness)) = found else {
-            gaps.push(Gap {
+            gaps.push(Gap { rule: rules::DEVELOPMENT_VALUES,
                 subject: service.to_owned(),
                 message: format!(
                     "{name} is `{default}` where nothing is set, as for development, and what it is in production is not known"

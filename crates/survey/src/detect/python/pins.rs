@@ -2,7 +2,10 @@
 //! it. Facts of the index, a line each.
 
 use super::{install::Locked, project::Project, requirement::Requirement, runtime::numbers};
-use crate::model::{Evidence, Fact, Gap};
+use crate::{
+    model::{Evidence, Fact, Gap},
+    rules,
+};
 
 /// What becomes of a version without a wheel.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -173,6 +176,7 @@ pub(super) fn gaps(project: &Project, locked: &Locked, minor: u32, subject: &str
     let found = rows(project, locked, minor).filter(|(row, ..)| row.3 == Nothing);
     found
         .map(|(_, message, newest)| Gap {
+            rule: rules::OUTDATED_PACKAGE,
             subject: subject.to_owned(),
             message,
             hint: "take a later version of it: its image may not be built, or not start".to_owned(),

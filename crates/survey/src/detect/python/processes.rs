@@ -9,6 +9,7 @@ use crate::{
     detect::platform::Launch,
     model::{Address, Evidence, Fact, Gap, Probe, Process, Role, Service, StoreKind, StoreUse},
     python::Module,
+    rules,
 };
 
 /// Seconds that a worker gets to finish what it has begun.
@@ -90,6 +91,7 @@ fn written(launch: &Launch, service: &mut Service, gaps: &mut Vec<Gap>) {
     else {
         if !launch.weak {
             gaps.push(Gap {
+                rule: rules::PROCESS_NOT_RUN,
                 subject: service.name.clone(),
                 message: format!("the process `{}` needs a shell: {}", launch.process, launch.text),
                 hint: "write it as one program with its arguments".to_owned(),
@@ -100,6 +102,7 @@ fn written(launch: &Launch, service: &mut Service, gaps: &mut Vec<Gap>) {
     };
     if let Some(tool) = watches(&words) {
         gaps.extend((!launch.weak).then(|| Gap {
+            rule: rules::LEFT_OUT,
             subject: service.name.clone(),
             message: format!(
                 "the process `{}` (`{}`) watches files for a developer ({tool}): it is left out",
@@ -119,6 +122,7 @@ fn written(launch: &Launch, service: &mut Service, gaps: &mut Vec<Gap>) {
     }
     if kind == Some("flower") {
         gaps.push(Gap {
+            rule: rules::LEFT_OUT,
             subject: service.name.clone(),
             message: format!(
                 "the process `{}` (`{}`) shows the tasks: it is left out",
@@ -206,6 +210,7 @@ fn prepares(launch: &Launch, service: &Service) -> Option<Gap> {
         ["prestart", "init", "seed", "setup", "bootstrap", "fixtures", "loaddata", "createsuperuser"];
     let once = name.split(['-', '_']).any(|word| called.contains(&word));
     once.then(|| Gap {
+        rule: rules::STEP_NOT_RUN,
         subject: service.name.clone(),
         message: format!(
             "the service `{}` runs `{}` once, and nothing does it here",
@@ -522,6 +527,7 @@ fn queues(context: &Context<'_>, project: &Project, service: &mut Service, gaps:
             });
             if used && service.processes.is_empty() {
                 gaps.push(Gap {
+                    rule: rules::PROCESS_NOT_RUN,
                     subject: service.name.clone(),
                     message: format!("{package} is used, and no file says how its worker starts"),
                     hint: format!("write a Procfile with a line as `{example}`"),

@@ -5,6 +5,7 @@ use crate::{
     context::{Context, join},
     detect::platform::Platform,
     model::{Confidence, Evidence, Fact, Gap, Question, is_below},
+    rules,
 };
 
 /// Versions that Plimsoll has a base for, the newest first.
@@ -87,6 +88,7 @@ pub(super) fn choose(
 /// Takes a version that the project demands and that no base has.
 fn by_registry(project: &Project, minor: u32, evidence: Vec<Evidence>, runtime: &mut Runtime) {
     runtime.gaps.push(Gap {
+        rule: rules::RUNTIME_VERSION,
         subject: subject(&project.folder),
         message: format!(
             "it runs on Python 3.{minor} alone: its image comes from a registry, no base has this version"
@@ -102,6 +104,7 @@ fn refuse(project: &Project, refusing: &Named, other: Option<u32>, accepts_old: 
     let subject = subject(&project.folder);
     let value = &refusing.fact.value;
     runtime.gaps.push(Gap {
+        rule: rules::RUNTIME_VERSION,
         subject: subject.clone(),
         message: format!("Python {value} is asked for, and stacks run on 3.11 or 3.13 so far"),
         hint: "let the project run on one of these versions".to_owned(),

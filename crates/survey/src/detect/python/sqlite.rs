@@ -17,6 +17,7 @@ use crate::{
         Address, Confidence, Evidence, Fact, Gap, Question, Service, StoreKind, StoreUse, Writes, is_below,
     },
     python::{Kind, Module},
+    rules,
 };
 
 /// What a service is, as far as its file is concerned.
@@ -73,7 +74,7 @@ pub(super) fn add(
     let placed = found.path.as_ref().and_then(|path| in_image(of, service, path));
     match placed {
         // The container's own folder for files of a moment: a volume there would be every process's.
-        Some(path) if is_for_a_moment(&path) => gaps.push(Gap {
+        Some(path) if is_for_a_moment(&path) => gaps.push(Gap { rule: rules::DATA_NOT_KEPT,
             subject: service.name.clone(),
             message: format!("its database is {path}: what is in that folder goes with its container"),
             hint: "let a variable say where it lies, as DATABASE_URL, or write it into a folder of its own: /data"
@@ -91,7 +92,7 @@ pub(super) fn add(
             confidence: Confidence::Open,
             evidence: vec![evidence],
         }),
-        None => gaps.push(Gap {
+        None => gaps.push(Gap { rule: rules::DATA_NOT_KEPT,
             subject: service.name.clone(),
             message: "its database is a file whose place is not known: a container cannot write beside its program"
                 .to_owned(),
@@ -375,6 +376,7 @@ fn keep(of: &Of<'_>, service: &mut Service, path: &str, evidence: &Evidence, gap
     };
     if of.context.repository.contains(&in_repository) {
         gaps.push(Gap {
+            rule: rules::DATABASE_IN_REPOSITORY,
             subject: service.name.clone(),
             message: format!(
                 "{name} of the repository stays a developer's: production begins with an empty one"

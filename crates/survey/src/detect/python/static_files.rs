@@ -10,6 +10,7 @@ use super::{
 use crate::{
     model::{Evidence, Fact, Gap, Service, Setting, Ships, is_below},
     python::Module,
+    rules,
 };
 
 pub(super) fn add(
@@ -84,6 +85,7 @@ pub(super) fn add(
         )
     };
     gaps.push(Gap {
+        rule: rules::FILES_NOT_SERVED,
         subject: service.name.clone(),
         message,
         hint: hint.to_owned(),
@@ -133,7 +135,7 @@ fn outside(
         return;
     }
     if ours.contains(&top.as_str()) {
-        gaps.push(Gap {
+        gaps.push(Gap { rule: rules::FILES_NOT_SERVED,
             subject: service.name.clone(),
             message: format!("static files are collected in {absolute}, which is no folder of the program's: they are not in the image"),
             hint: "set STATIC_ROOT = BASE_DIR / \"staticfiles\"".to_owned(),
@@ -190,6 +192,7 @@ fn takes_settings_of_environment(project: &Project, site: &Site) -> bool {
 fn collected_nowhere(site: &Site, service: &Service) -> Option<Gap> {
     let (module, at) = setting(site, "STATIC_URL")?;
     Some(Gap {
+        rule: rules::FILES_NOT_SERVED,
         subject: service.name.clone(),
         message: "nobody serves its static files in production: STATIC_ROOT is not set".to_owned(),
         hint: "set STATIC_ROOT = BASE_DIR / \"staticfiles\"".to_owned(),

@@ -10,6 +10,7 @@ use crate::{
     detect::platform::{Launch, Platform},
     model::{Ecosystem, Evidence, Gap, Service, Survey, is_below},
     python::Module,
+    rules,
 };
 
 const MAX_GAPS: usize = 10;
@@ -53,7 +54,13 @@ pub(super) fn said(
                 )
             };
             let evidence = vec![step.evidence.clone()];
-            survey.gaps.push(Gap { subject: service.name.clone(), message, hint: hint.to_owned(), evidence });
+            survey.gaps.push(Gap {
+                rule: rules::STEP_NOT_RUN,
+                subject: service.name.clone(),
+                message,
+                hint: hint.to_owned(),
+                evidence,
+            });
             said.push(text);
         }
     }
@@ -169,6 +176,7 @@ fn documented(context: &Context<'_>, project: &Project, service: &Service) -> Ve
         let number = number.filter(|_| !in_plan && is_below(module.source.name(), &service.path))?;
         let evidence = Evidence::new(&readme, readme.line_span(number), "the documents start it");
         Some(Gap {
+            rule: rules::PROCESS_NOT_RUN,
             subject: service.name.clone(),
             message: format!("`python {name}` runs beside it by its documents, and nothing starts it here"),
             hint: format!(

@@ -12,6 +12,7 @@ use crate::{
     },
     model::{Address, Evidence, Fact, Gap, Part, Question, Service, StoreKind, StoreUse, Variable},
     python::Kind,
+    rules,
 };
 
 /// Client libraries of each store.
@@ -183,6 +184,7 @@ pub(super) fn add(
     for (name, label) in OTHERS {
         if let Some(client) = project.needs(&[name]) {
             gaps.push(Gap {
+                rule: rules::NOT_GENERATED,
                 subject: service.name.clone(),
                 message: format!("{name} is a client of {label}: nothing is generated for it yet"),
                 hint: "write its service by hand, or give the address of one outside".to_owned(),

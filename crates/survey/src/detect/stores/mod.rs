@@ -10,6 +10,7 @@ use crate::{
         Address, Confidence, Evidence, Fact, Gap, Part, Question, Service, Store, StoreKind, StoreRole,
         StoreUse, Survey, is_this_machine,
     },
+    rules,
 };
 
 mod images;
@@ -325,6 +326,7 @@ fn unused(survey: &mut Survey, file: Option<&File>, dev: &Dev<'_>) {
     let asked = survey.questions.iter().any(|question| question.options.contains(&made.name));
     if !asked {
         survey.gaps.push(Gap {
+            rule: rules::UNUSED_STORE,
             subject: made.name.clone(),
             message: format!(
                 "the development file starts {}, and no service is known to use it",

@@ -5,6 +5,7 @@ use plimsoll_facts::Role;
 use crate::{
     detect::compose_file::{DevService, File},
     model::{Evidence, Gap, Survey, is_below},
+    rules,
 };
 
 /// Whether an image passes requests on: the generated front takes its place.
@@ -26,6 +27,7 @@ pub(super) fn gaps(file: &File, stores: &[&str], survey: &mut Survey) {
         }
         let Some((message, hint)) = said(service, survey) else { continue };
         survey.gaps.push(Gap {
+            rule: rules::DEVELOPMENT_SERVICE,
             subject: service.name.clone(),
             message: format!("{} {message}", described(service)),
             hint: hint.to_owned(),

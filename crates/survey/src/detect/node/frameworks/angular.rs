@@ -7,6 +7,7 @@ use crate::{
     context::join,
     detect::node::services::{self, Candidate},
     model::{Evidence, Fact, Role},
+    rules,
 };
 
 pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
@@ -31,6 +32,7 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
     let [(name, project)] = applications[..] else {
         let place = vec![Evidence::new(&source, projects.span(), "the workspace's projects")];
         found.gap(
+            rules::BUILD_UNCLEAR,
             "several applications in one workspace: which one is meant is not known",
             "keep one application in angular.json",
             place,
@@ -63,6 +65,7 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
     if let Some(renders) = renders {
         let place = vec![Evidence::new(&source, renders.span(), "renders on a server")];
         found.gap(
+            rules::BUILD_UNCLEAR,
             "pages that a server renders are served as files",
             "the server's entry is dist/<project>/server/server.mjs",
             place,

@@ -4,6 +4,7 @@ use super::{Found, choice, next::setting};
 use crate::{
     detect::node::services::{self, Candidate},
     model::{Evidence, Fact, Role},
+    rules,
 };
 
 pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
@@ -33,6 +34,7 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
         let mode = config.as_ref().and_then(|script| setting(script, "mode"));
         if mode.as_ref().is_some_and(|mode| mode.value == "middleware") {
             found.gap(
+                rules::CUSTOM_SERVER,
                 "the adapter's mode is `middleware`: a server of the project's own has to use it",
                 "set `mode: \"standalone\"` at the adapter",
                 mode.map(|mode| mode.evidence).unwrap_or_default(),
@@ -58,6 +60,7 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
         if let Some(other) = adapter(name).filter(|_| used(name)) {
             let evidence: Vec<Evidence> = other.evidence;
             found.gap(
+                rules::OTHER_PLATFORM,
                 &format!("the adapter {name} builds for another platform"),
                 "use @astrojs/node where pages are rendered by a server, or no adapter",
                 evidence,

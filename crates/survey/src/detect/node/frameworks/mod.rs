@@ -22,10 +22,13 @@ mod vite;
 mod vue_cli;
 mod worker;
 
-use plimsoll_source::Span;
+use plimsoll_source::{RuleInfo, Span};
 
 use super::services::{self, Candidate};
-use crate::model::{Bind, BuildCache, Evidence, Fact, Framework, Gap, Role, Setting, Shape, Ships};
+use crate::{
+    model::{Bind, BuildCache, Evidence, Fact, Framework, Gap, Role, Setting, Shape, Ships},
+    rules,
+};
 
 /// One framework.
 pub(in crate::detect) struct Known {
@@ -130,9 +133,10 @@ impl Found {
         self.bind = Bind::Set { variable: self.by_convention(variable.to_owned(), "the framework reads it") };
     }
 
-    fn gap(&mut self, message: &str, hint: &str, evidence: Vec<Evidence>) {
+    fn gap(&mut self, rule: RuleInfo, message: &str, hint: &str, evidence: Vec<Evidence>) {
         let evidence = if evidence.is_empty() { self.evidence() } else { evidence };
         self.gaps.push(Gap {
+            rule,
             subject: String::new(),
             message: message.to_owned(),
             hint: hint.to_owned(),
@@ -200,7 +204,8 @@ const LIBRARIES: [(&str, &str); 5] = [
 /// What is built or started and not known; nothing for libraries and tools.
 pub(super) fn unknown(candidate: &Candidate<'_>, workspaces: usize) -> Option<Gap> {
     let manifest = candidate.manifest;
-    let gap = |message: String, hint: String, evidence: Vec<Evidence>| Gap {
+    let gap = |rule, message: String, hint: String, evidence: Vec<Evidence>| Gap {
+        rule,
         subject: if manifest.folder.is_empty() {
             "the repository".to_owned()
         } else {
@@ -211,7 +216,7 @@ pub(super) fn unknown(candidate: &Candidate<'_>, workspaces: usize) -> Option<Ga
         evidence,
     };
     if let Some((message, hint, evidence)) = sveltekit::foreign(candidate) {
-        return Some(gap(message, hint.to_owned(), evidence));
+        return Some(gap(rules::OTHER_PLATFORM, message, hint.to_owned(), evidence));
     }
     let config = candidate.config("vite.config");
     if let Some((full, place)) = vite::of_another_page(candidate, config.as_deref()) {
@@ -220,7 +225,7 @@ pub(super) fn unknown(candidate: &Candidate<'_>, workspaces: usize) -> Option<Ga
              own: no front serves it, and the server's image does not have it"
         );
         let hint = "let the build script of that server build it too, or build it into its own folder";
-        return Some(gap(message, hint.to_owned(), vec![place]));
+        return Some(gap(rules::BUILD_OUTPUT, message, hint.to_owned(), vec![place]));
     }
     if let Some(known) = others::known_but_not_generated(candidate) {
         return Some(known);
@@ -231,6 +236,7 @@ pub(super) fn unknown(candidate: &Candidate<'_>, workspaces: usize) -> Option<Ga
     if let Some((command, span)) = deployed_elsewhere(candidate).filter(|_| !root_of_workspaces) {
         let message = format!("it is deployed by `{command}`, and nothing known runs it in a container");
         return Some(gap(
+            rules::OTHER_PLATFORM,
             message,
             by_hand.to_owned(),
             vec![Evidence::new(&manifest.source, span, "the script")],
@@ -247,6 +253,7 @@ pub(super) fn unknown(candidate: &Candidate<'_>, workspaces: usize) -> Option<Ga
         );
         let hint = "add a script `build` to its package.json, and commit or copy what it writes".to_owned();
         return Some(gap(
+            rules::NO_BUILD_SCRIPT,
             message,
             hint,
             vec![Evidence::new(&manifest.source, span, "makes files for pages")],
@@ -256,7 +263,7 @@ pub(super) fn unknown(candidate: &Candidate<'_>, workspaces: usize) -> Option<Ga
     let known: Vec<&str> = ALL.iter().map(|known| known.name).collect();
     let message = format!("it is {verb} (`{command}`), and nothing known serves or runs it");
     let hint = format!("known are {}", known.join(", "));
-    Some(gap(message, hint, vec![Evidence::new(&manifest.source, span, "the script")]))
+    Some(gap(rules::NOT_RECOGNISED, message, hint, vec![Evidence::new(&manifest.source, span, "the script")]))
 }
 
 /// The script that deploys a package to a platform which runs no containers.

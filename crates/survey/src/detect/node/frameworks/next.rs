@@ -10,6 +10,7 @@ use crate::{
     detect::node::services::{self, Candidate},
     javascript::Script,
     model::{Bind, BuildCache, Evidence, Fact, Role, Shape, Ships},
+    rules,
 };
 
 pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
@@ -39,6 +40,7 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
     }
     if let Some(place) = open {
         found.gap(
+            rules::BUILD_UNCLEAR,
             "a condition that only the build knows chooses `output: \"export\"`: it is taken for a server",
             "set `output` without a condition, or by a variable that the build of an image does not have",
             vec![place],
@@ -57,6 +59,7 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
         line.split_whitespace().any(|word| word == "node") && !line.contains("standalone")
     }) {
         found.gap(
+            rules::CUSTOM_SERVER,
             "a server of the project's own around Next.js: it needs all packages at run time",
             "start it with `next start`, or set `output: \"standalone\"`, where no own server is needed",
             own.map(|(_, span)| vec![Evidence::new(&candidate.manifest.source, span, "starts the service")])
@@ -70,7 +73,7 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
             standalone(candidate, &mut found, &folder, written, output);
         }
         Layout::Unknown { place } => {
-            found.gap(
+            found.gap(rules::BUILD_UNCLEAR,
                 "where the server lies in `.next/standalone` cannot be read: it is taken for the folder below the lock file",
                 "write `outputFileTracingRoot` as `path.join(__dirname, \"..\")`, with as many `..` as needed",
                 vec![place],

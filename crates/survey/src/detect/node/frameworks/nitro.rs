@@ -7,6 +7,7 @@ use crate::{
     javascript::{Script, values::Program},
     manifest::Manifest,
     model::{Evidence, Fact, Role, Service, Shape, Ships, Writes},
+    rules,
 };
 
 pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
@@ -21,6 +22,7 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
     let preset = candidate.config("nitro.config").and_then(|script| setting(&script, "preset"));
     if let Some(preset) = preset.filter(|preset| !preset.value.starts_with("node")) {
         found.gap(
+            rules::OTHER_PLATFORM,
             &format!("its settings build for {}: the stack builds for Node.js instead", preset.value),
             "take `preset` out of nitro.config, and name it where it is deployed there",
             preset.evidence,

@@ -8,6 +8,7 @@ use crate::{
     },
     javascript::Script,
     model::{Evidence, Fact, Framework, Role},
+    rules,
 };
 
 pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
@@ -66,6 +67,7 @@ fn before_nitro(candidate: &Candidate<'_>, tool: Framework) -> Found {
     }
     if let Some(target) = target.filter(|_| is_static) {
         found.gap(
+            rules::BUILD_UNCLEAR,
             "`target: \"static\"`, and no script runs `nuxt generate`: it is taken for a server",
             "add a script `generate`: \"nuxt generate\"",
             target.evidence,

@@ -1,7 +1,7 @@
 //! Tools for pages that are older than the Node.js that stacks run on: what they need, and what they cannot do.
 
 use super::Found;
-use crate::{context::join, detect::node::services::Candidate, model::Evidence};
+use crate::{context::join, detect::node::services::Candidate, model::Evidence, rules};
 
 /// Packages that build with webpack 4 before this major version.
 const WEBPACK_4: [(&str, u32); 5] = [
@@ -38,7 +38,7 @@ pub(super) fn say(candidate: &Candidate<'_>, found: &mut Found) {
         if let Some((lock, version)) = postcss(candidate) {
             let mut evidence = place(name).unwrap_or_default();
             evidence.push(Evidence::file(&lock, "the lock file"));
-            found.gap(
+            found.gap(rules::OUTDATED_PACKAGE,
                 &format!(
                     "{lock} holds postcss {version}, which Node.js 17 and later cannot load as {name} does: its build fails"
                 ),
@@ -49,6 +49,7 @@ pub(super) fn say(candidate: &Candidate<'_>, found: &mut Found) {
     }
     if let Some(evidence) = place("node-sass") {
         found.gap(
+            rules::OUTDATED_PACKAGE,
             "node-sass is made for Node.js up to 20 and compiled where it has no binary: its build may fail",
             "take the package `sass`, which does the same",
             evidence,

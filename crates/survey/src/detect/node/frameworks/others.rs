@@ -4,6 +4,7 @@ use super::Found;
 use crate::{
     detect::node::services::{self, Candidate},
     model::{Evidence, Gap, Role},
+    rules,
 };
 
 /// Package, program of the build script, folder that it writes.
@@ -69,6 +70,7 @@ pub(super) fn known_but_not_generated(candidate: &Candidate<'_>) -> Option<Gap> 
     KNOWN.iter().find_map(|(package, name)| {
         let dependency = manifest.dependency(package)?;
         Some(Gap {
+            rule: rules::NOT_GENERATED,
             subject: if manifest.folder.is_empty() {
                 "the repository".to_owned()
             } else {

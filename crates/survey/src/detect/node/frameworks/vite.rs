@@ -8,6 +8,7 @@ use crate::{
         tsconfig,
     },
     model::{Evidence, Fact, Role, is_below},
+    rules,
 };
 
 pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
@@ -33,7 +34,7 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
     let mut found = Found::new(Role::Site, tool);
     found.single_page = true;
     if let Some(place) = unreadable {
-        found.gap(
+        found.gap(rules::BUILD_UNCLEAR,
             "what its build script runs is not known: it is taken for a build by Vite, which is among its packages",
             "write `vite build` into the script `build`, or check the folder that the image copies",
             vec![place],
@@ -61,6 +62,7 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
         let own = join(&candidate.manifest.folder, "package.json");
         match tsconfig::inside(&own, &output.value).filter(|full| !full.is_empty()) {
             Some(full) => found.gap(
+                rules::BUILD_OUTPUT,
                 &format!(
                     "its build writes into {full}: the front serves it from there, and no other image has it"
                 ),
@@ -70,6 +72,7 @@ pub(super) fn find(candidate: &Candidate<'_>) -> Option<Found> {
             None => {
                 found.output = None;
                 found.gap(
+                    rules::BUILD_OUTPUT,
                     "its build writes outside of the repository",
                     "build it into its own folder",
                     output.evidence,

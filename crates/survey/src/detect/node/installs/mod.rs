@@ -13,6 +13,7 @@ use crate::{
     context::{Context, join},
     manifest::Manifest,
     model::{Confidence, Ecosystem, Evidence, Fact, Gap, Install, Manager, Question, Survey},
+    rules,
 };
 
 /// One package manager.
@@ -285,7 +286,8 @@ fn native(manifest: &Manifest) -> Vec<Fact<String>> {
 pub(in crate::detect) fn gaps(install: &Install) -> Vec<Gap> {
     let name = install.manager.label();
     let place = if install.folder.is_empty() { "the repository" } else { install.folder.as_str() };
-    let gap = |message: &str, hint: String| Gap {
+    let gap = |rule, message: &str, hint: String| Gap {
+        rule,
         subject: place.to_owned(),
         message: message.to_owned(),
         hint,
@@ -294,6 +296,7 @@ pub(in crate::detect) fn gaps(install: &Install) -> Vec<Gap> {
     let mut gaps = Vec::new();
     if install.lock_file.is_none() {
         gaps.push(gap(
+            rules::NO_LOCK_FILE,
             "no lock file: two builds may install different packages",
             format!("commit the lock file of {name}"),
         ));
@@ -302,6 +305,7 @@ pub(in crate::detect) fn gaps(install: &Install) -> Vec<Gap> {
         let command =
             KINDS.iter().find(|kind| kind.manager == install.manager).map_or("npm", |kind| kind.name);
         gaps.push(gap(
+            rules::UNPINNED_MANAGER,
             "the package manager's version is not pinned",
             format!("add \"packageManager\": \"{command}@<version>\" to package.json"),
         ));

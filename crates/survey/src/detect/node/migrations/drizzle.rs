@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Found, Place};
+use super::{Found, Owner};
 use crate::{
     context::{has_extension, join},
     detect::node::build,
@@ -10,7 +10,7 @@ use crate::{
     model::{Evidence, Fact, Migration},
 };
 
-pub(super) fn find(place: &Place<'_>) -> Option<Found> {
+pub(super) fn find(place: &Owner<'_>) -> Option<Found> {
     let dependency = place.manifest.dependency("drizzle-orm")?;
     let folder = folder(place);
     let script = place.script();
@@ -44,14 +44,14 @@ pub(super) fn find(place: &Place<'_>) -> Option<Found> {
 }
 
 /// Its file of settings.
-fn config(place: &Place<'_>) -> Option<Rc<Script>> {
+fn config(place: &Owner<'_>) -> Option<Rc<Script>> {
     ["drizzle.config.ts", "drizzle.config.js", "drizzle.config.mjs"]
         .iter()
         .find_map(|file| place.context.script(&join(&place.manifest.folder, file)))
 }
 
 /// `drizzle-kit migrate`, which reads its settings, whatever they import, and the SQL files.
-fn kit(place: &Place<'_>, config: &Script) -> Option<Fact<Vec<String>>> {
+fn kit(place: &Owner<'_>, config: &Script) -> Option<Fact<Vec<String>>> {
     let kit = place.manifest.any_dependency("drizzle-kit")?;
     // In a library of the repository its packages lie elsewhere.
     (place.manifest.folder == place.service.path).then_some(())?;
@@ -62,7 +62,7 @@ fn kit(place: &Place<'_>, config: &Script) -> Option<Fact<Vec<String>>> {
 }
 
 /// `out` of drizzle.config.ts, where there are SQL files.
-fn folder(place: &Place<'_>) -> Option<Fact<String>> {
+fn folder(place: &Owner<'_>) -> Option<Fact<String>> {
     let named = config(place).and_then(|script| {
         let at = (0..script.tokens.len()).find(|&at| script.is(at, "out") && script.is(at + 1, ":"))?;
         let value = script.string(at + 2)?.trim_start_matches("./").trim_end_matches('/').to_owned();
@@ -78,7 +78,7 @@ fn folder(place: &Place<'_>) -> Option<Fact<String>> {
 }
 
 /// A source file that imports the run-time migrator, as it is called after the build.
-fn migrator(place: &Place<'_>) -> Option<Fact<Vec<String>>> {
+fn migrator(place: &Owner<'_>) -> Option<Fact<Vec<String>>> {
     place.context.scripts_of(&place.manifest.folder).iter().find_map(|script: &Rc<Script>| {
         let at = (0..script.tokens.len()).find(|&at| {
             script

@@ -1,12 +1,12 @@
 //! Knex.
 
-use super::{Found, Place};
+use super::{Found, Owner};
 use crate::{
     context::{has_extension, join},
     model::{Evidence, Fact, Migration},
 };
 
-pub(super) fn find(place: &Place<'_>) -> Option<Found> {
+pub(super) fn find(place: &Owner<'_>) -> Option<Found> {
     let tool = place.tool("knex")?;
     let names = ["migrations", "db/migrations", "src/migrations", "src/db/migrations", "database/migrations"];
     let folder = place.folder(&names.map(str::to_owned), |file| {

@@ -12,10 +12,11 @@ use crate::{
     context::{Context, join},
     manifest::Manifest,
     model::{Ecosystem, Evidence, Fact, Framework, Gap, Migration, Role, Service, Survey},
+    rules,
 };
 
 /// The package whose migrations are looked at: the service's own, or one of its libraries.
-struct Place<'a> {
+struct Owner<'a> {
     context: &'a Context<'a>,
     manifest: &'a Manifest,
     service: &'a Service,
@@ -28,7 +29,7 @@ struct Found {
 }
 
 /// In the order of trust: a tool of its own before plain SQL files.
-const TOOLS: [fn(&Place<'_>) -> Option<Found>; 6] =
+const TOOLS: [fn(&Owner<'_>) -> Option<Found>; 6] =
     [prisma::find, drizzle::find, knex::find, typeorm::find, sequelize::find, own::find];
 
 pub(in crate::detect) fn detect(context: &Context<'_>, survey: &mut Survey) {
@@ -40,7 +41,7 @@ pub(in crate::detect) fn detect(context: &Context<'_>, survey: &mut Survey) {
         }
         let manifests = facts::manifests(context, survey, service);
         let found = manifests.iter().find_map(|manifest| {
-            let place = Place { context, manifest, service };
+            let place = Owner { context, manifest, service };
             let found = TOOLS.iter().find_map(|tool| tool(&place))?;
             Some((manifest.folder.clone(), found))
         });
@@ -110,7 +111,7 @@ const SCRIPTS: [&str; 10] = [
 /// A script, its command in production, and why that is none.
 type Script = (Fact<String>, Option<Fact<Vec<String>>>, Option<String>);
 
-impl Place<'_> {
+impl Owner<'_> {
     /// A script that applies migrations, with the command that it runs in production.
     fn script(&self) -> Option<Script> {
         SCRIPTS.iter().find_map(|name| {
@@ -152,6 +153,7 @@ impl Place<'_> {
 
     fn gap(&self, message: &str, hint: &str, evidence: Vec<Evidence>) -> Gap {
         Gap {
+            rule: rules::MIGRATIONS_NOT_APPLIED,
             subject: self.service.name.clone(),
             message: message.to_owned(),
             hint: hint.to_owned(),

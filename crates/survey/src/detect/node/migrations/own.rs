@@ -1,6 +1,6 @@
 //! SQL files that a program of the project applies, or nothing does.
 
-use super::{Found, Place};
+use super::{Found, Owner};
 use crate::{
     context::has_extension,
     model::{Evidence, Framework, Migration},
@@ -20,7 +20,7 @@ const FOLDERS: [&str; 10] = [
     "database",
 ];
 
-pub(super) fn find(place: &Place<'_>) -> Option<Found> {
+pub(super) fn find(place: &Owner<'_>) -> Option<Found> {
     let folder = place.folder(&FOLDERS.map(str::to_owned), |file| has_extension(file, "sql"));
     let script = place.script();
     if folder.is_none() && script.is_none() {

@@ -1,13 +1,13 @@
 //! Prisma: its command line applies what `prisma migrate dev` wrote.
 
-use super::{Found, Place};
+use super::{Found, Owner};
 use crate::{
     context::has_extension,
     detect::node::clients::prisma::schema,
     model::{Evidence, Fact, Migration},
 };
 
-pub(super) fn find(place: &Place<'_>) -> Option<Found> {
+pub(super) fn find(place: &Owner<'_>) -> Option<Found> {
     let manifest = place.manifest;
     manifest.any_dependency("prisma")?;
     let schema = schema(place.context, manifest)?;
@@ -58,7 +58,7 @@ pub(super) fn find(place: &Place<'_>) -> Option<Found> {
     })
 }
 
-fn is_mongodb(place: &Place<'_>, schema: &str) -> bool {
+fn is_mongodb(place: &Owner<'_>, schema: &str) -> bool {
     place.context.repository.source(schema).is_some_and(|source| {
         source.text().lines().any(|line| {
             let mut words = line.split(['=', ' ', '\t', '"']).filter(|word| !word.is_empty());

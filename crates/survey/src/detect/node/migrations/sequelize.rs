@@ -1,12 +1,12 @@
 //! Sequelize, by its command line.
 
-use super::{Found, Place};
+use super::{Found, Owner};
 use crate::{
     context::join,
     model::{Evidence, Fact, Migration},
 };
 
-pub(super) fn find(place: &Place<'_>) -> Option<Found> {
+pub(super) fn find(place: &Owner<'_>) -> Option<Found> {
     let tool = place.tool("sequelize-cli")?;
     let names = ["migrations", "db/migrations", "src/migrations", "src/db/migrations", "database/migrations"];
     let folder = place.folder(&names.map(str::to_owned), |file| file.ends_with("js"))?;

@@ -1,13 +1,13 @@
 //! TypeORM: migrations that are built, applied by its command line with the built data source.
 
-use super::{Found, Place};
+use super::{Found, Owner};
 use crate::{
     context::{has_extension, is_javascript},
     detect::node::build,
     model::{Evidence, Migration},
 };
 
-pub(super) fn find(place: &Place<'_>) -> Option<Found> {
+pub(super) fn find(place: &Owner<'_>) -> Option<Found> {
     let tool = place.tool("typeorm")?;
     let names =
         ["src/migrations", "migrations", "src/database/migrations", "src/db/migrations", "src/migration"];
